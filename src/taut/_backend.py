@@ -1,0 +1,44 @@
+"""Choose the Keras backend, and give JAX one CPU device a core, before Keras is imported."""
+
+import importlib.util
+import json
+import os
+import sys
+from pathlib import Path
+
+
+def prepare() -> None:
+    """Set `KERAS_BACKEND` to JAX unless the user has chosen, and make JAX see every core.
+
+    The user's choice is, in this order: Keras is already imported; the environment variable
+    `KERAS_BACKEND`; a `keras.json` that names another backend than TensorFlow (Keras itself
+    writes TensorFlow into that file at its first import, so there it is no choice).
+    """
+    if "keras" not in sys.modules and "KERAS_BACKEND" not in os.environ:
+        if _configured_backend() in (None, "tensorflow") and importlib.util.find_spec("jax"):
+            os.environ["KERAS_BACKEND"] = "jax"
+    if os.environ.get("KERAS_BACKEND") == "jax":
+        _one_device_per_core()
+
+
+def _configured_backend() -> str | None:
+    home = os.environ.get("KERAS_HOME") or Path("~/.keras").expanduser()
+    try:
+        return json.loads((Path(home) / "keras.json").read_text()).get("backend")
+    except (OSError, ValueError, AttributeError):
+        return None
+
+
+def _one_device_per_core() -> None:
+    # XLA runs one small program on one core. Lanes are sharded over as many CPU devices as
+    # there are cores; ordinary Keras code goes on using the first. JAX reads the setting when
+    # its backends start: later it has no effect, and the engine then uses the devices it finds.
+    import jax
+
+    if "host_platform_device_count" in os.environ.get("XLA_FLAGS", ""):
+        return
+    if jax.config.values.get("jax_num_cpu_devices", -1) == -1:
+        try:
+            jax.config.update("jax_num_cpu_devices", len(os.sched_getaffinity(0)))
+        except (AttributeError, RuntimeError):  # no affinity on this system; backends started
+            pass

@@ -1,0 +1,125 @@
+"""What goes into the engine, lanes and splits, and what comes out, the record."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from taut.errors import InputError
+
+FINISHED, STOPPED, DIVERGED = "finished", "stopped", "diverged"
+
+
+@dataclass(frozen=True)
+class Split:
+    """Row numbers to train on, and to measure the held-out loss on (may be empty)."""
+
+    train: np.ndarray
+    held_out: np.ndarray = field(default_factory=lambda: np.empty(0, np.int64))
+
+
+@dataclass(frozen=True)
+class Lane:
+    """One training among many.
+
+    Args:
+        strengths: α for each of the optimizer's `strengths`, in their order.
+        split: Which of the study's splits it trains on, a number from 0.
+        seed: Seeds the initial weights, the dropout streams and the order of rows; None starts
+            from the model's present weights.
+        values: Initial values of further variables of the model, by their path.
+    """
+
+    strengths: tuple[float, ...] = ()
+    split: int = 0
+    seed: int | None = 0
+    values: Mapping[str, np.ndarray] = field(default_factory=dict)
+
+    def __str__(self) -> str:
+        strengths = ", ".join(f"{s:g}" for s in self.strengths)
+        return f"strength={strengths}, fold={self.split}, seed={self.seed}"
+
+
+@dataclass(frozen=True)
+class Record:
+    """What became of each lane; the first axis of every array is the lane.
+
+    Attributes:
+        lanes: The lanes, as given.
+        train_loss: [lanes, epochs] mean data loss over the rows of each epoch as it was
+            trained; NaN after the lane's end.
+        held_out_loss: [lanes, epochs] mean data loss on the held-out rows after each epoch;
+            NaN after the lane's end, and everywhere without held-out rows.
+        status: "finished", "stopped" (patience ran out) or "diverged", by lane.
+        epochs: Epochs run, by lane.
+        best_epoch: The epoch, from 0, whose weights are kept, by lane.
+        trainable: One array a trainable variable of the model, [lanes, *shape].
+        non_trainable: One array a non-trainable variable.
+        compiles: How many programs were compiled for this call.
+        width: Lanes that ran side by side on one device.
+    """
+
+    lanes: tuple[Lane, ...]
+    train_loss: np.ndarray
+    held_out_loss: np.ndarray
+    status: tuple[str, ...]
+    epochs: np.ndarray
+    best_epoch: np.ndarray
+    trainable: tuple[np.ndarray, ...]
+    non_trainable: tuple[np.ndarray, ...]
+    compiles: int
+    width: int
+
+    def kept_losses(self) -> tuple[np.ndarray, np.ndarray]:
+        """The training and the held-out loss of each lane at the epoch that it kept."""
+        at = np.arange(len(self.lanes)), self.best_epoch
+        return self.train_loss[at], self.held_out_loss[at]
+
+    def apply(self, lane: int, model: Any) -> Any:
+        """Give `model` the weights of a lane, and return it."""
+        for variable, values in zip(model.trainable_variables, self.trainable, strict=True):
+            variable.assign(values[lane])
+        for variable, values in zip(
+            model.non_trainable_variables, self.non_trainable, strict=True
+        ):
+            variable.assign(values[lane])
+        return model
+
+
+def check(
+    lanes: Sequence[Lane], splits: Sequence[Split], rows: int, strengths: int, **numbers: int
+) -> None:
+    """Raise one clear error for lanes, splits or sizes that cannot be trained."""
+    for name, value in numbers.items():
+        if not isinstance(value, (int, np.integer)) or value < 1:
+            raise InputError(f"`{name}` must be an integer >= 1. Received: {name}={value!r}.")
+    if not lanes:
+        raise InputError("`lanes` must hold at least one lane. Received none.")
+    for i, lane in enumerate(lanes):
+        if len(lane.strengths) != strengths:
+            raise InputError(
+                f"Each lane must have one strength for each of the optimizer's {strengths}. "
+                f"Received: lane {i} with strengths={lane.strengths}."
+            )
+        if not all(np.isfinite(s) and s >= 0 for s in lane.strengths):
+            raise InputError(
+                "`strengths` must be finite numbers >= 0. "
+                f"Received: lane {i} with strengths={lane.strengths}."
+            )
+        if not 0 <= lane.split < len(splits):
+            raise InputError(
+                f"`split` must name one of the {len(splits)} splits, from 0. "
+                f"Received: lane {i} with split={lane.split}."
+            )
+    for i, split in enumerate(splits):
+        if len(split.train) == 0:
+            raise InputError(f"A split must train on at least one row. Received: none in {i}.")
+        for part in (split.train, split.held_out):
+            if len(part) and (np.min(part) < 0 or np.max(part) >= rows):
+                raise InputError(
+                    f"A split's row numbers must be from 0 to {rows - 1}. Received: split {i} "
+                    f"with rows from {np.min(part)} to {np.max(part)}."
+                )

@@ -1,0 +1,104 @@
+"""Keras's models, whose `compile` takes `weight_regularizer=`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import keras
+import keras.models as _keras_models
+
+from taut.optimizers.explain import penalty_value, proximal_of
+from taut.optimizers.proximal import Proximal
+from taut.penalties import Penalty
+
+
+class PenaltyMetrics(keras.callbacks.Callback):
+    """Adds `penalty`, αR(w), and `objective`, J' = loss + αR(w), to the logs of each epoch.
+
+    `loss` and `val_loss` never contain the penalty. Models of `taut.models` add this callback
+    by themselves; give it to `fit` of any other model compiled with `taut.Proximal`.
+    """
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        del epoch
+        if logs is not None and "loss" in logs:
+            logs["penalty"] = penalty_value(self.model)
+            logs["objective"] = logs["loss"] + logs["penalty"]
+
+
+class _WeightRegularizer:
+    """Mixin before a Keras model: `compile(weight_regularizer=…)` wraps the optimizer."""
+
+    def compile(
+        self, optimizer: Any = "rmsprop", *args: Any, weight_regularizer: Any = None, **kwargs: Any
+    ) -> None:
+        """Configure the model for training, with a penalty on its weights.
+
+        Args:
+            optimizer: As in Keras; with a penalty, one that `taut.Proximal` supports.
+            *args: As in Keras.
+            weight_regularizer: The penalty R with its strength α: a taut penalty, a name
+                (`"l1"`), a Keras regularizer (converted exactly), or a mapping from selectors
+                (regular expression on a variable's path, layer, callable) to these. Weights are
+                penalised, biases and normalisation scales are not unless named. A layer's own
+                `kernel_regularizer=taut.L1(…)` is treated exactly too.
+            **kwargs: As in Keras.
+
+        Raises:
+            InputError: For a penalty or selector of no known kind, or one that matches nothing.
+        """
+        resolved = keras.optimizers.get(optimizer)
+        if weight_regularizer is not None or self._has_own_penalties(resolved):
+            resolved = Proximal(optimizer, weight_regularizer)
+        if isinstance(resolved, Proximal) and self.built:  # type: ignore[attr-defined]
+            # Wrong selectors are told now, not when training starts.
+            resolved.assignments(self.trainable_variables)  # type: ignore[attr-defined]
+        super().compile(resolved, *args, **kwargs)  # type: ignore[misc]
+
+    def fit(self, *args: Any, callbacks: Any = None, **kwargs: Any) -> Any:
+        if proximal_of(self) is not None:
+            given = callbacks
+            if isinstance(callbacks, keras.callbacks.CallbackList):
+                given = callbacks.callbacks
+            elif callbacks is None:
+                given = []
+            elif not isinstance(callbacks, (list, tuple)):
+                given = [callbacks]
+            callbacks = [PenaltyMetrics(), *given]
+        return super().fit(*args, callbacks=callbacks, **kwargs)  # type: ignore[misc]
+
+    def compile_from_config(self, config: dict[str, Any]) -> None:
+        # Keras calls an overridden `compile` on loading only where this method says how. The
+        # penalty is in the optimizer's own configuration.
+        self.compile(**keras.saving.deserialize_keras_object(config))
+        if self.built:  # type: ignore[attr-defined]
+            self.optimizer.build(self.trainable_variables)  # type: ignore[attr-defined]
+
+    def _has_own_penalties(self, optimizer: Any) -> bool:
+        if isinstance(optimizer, Proximal):
+            return False
+        regularizers = (
+            getattr(layer, name, None)
+            for layer in self._flatten_layers()  # type: ignore[attr-defined]
+            for name in dir(layer)
+            if name.endswith("_regularizer") and name != "activity_regularizer"
+        )
+        return any(isinstance(regularizer, Penalty) for regularizer in regularizers)
+
+
+@keras.saving.register_keras_serializable("taut")
+class Sequential(_WeightRegularizer, keras.Sequential):
+    """`keras.Sequential` whose `compile` takes `weight_regularizer=`."""
+
+
+@keras.saving.register_keras_serializable("taut")
+class Model(_WeightRegularizer, keras.Model):
+    """`keras.Model` whose `compile` takes `weight_regularizer=`; functional or subclassed."""
+
+
+def __getattr__(name: str) -> Any:
+    return getattr(_keras_models, name)
+
+
+def __dir__() -> list[str]:
+    return sorted({*dir(_keras_models), "Model", "PenaltyMetrics", "Sequential"})

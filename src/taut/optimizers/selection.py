@@ -1,0 +1,197 @@
+"""Which variables get which penalty, and why the others get none."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import keras
+from keras import ops
+
+from taut import penalties
+from taut._keras_compat import is_bias, is_normalization_scale
+from taut.errors import InputError
+from taut.penalties import Penalty
+
+Selector = str | keras.layers.Layer | Callable[[Any], bool] | None
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One line of the user's request: a selector (None: every weight) and what it gets."""
+
+    selector: Selector
+    penalty: Penalty | None
+
+
+@dataclass(frozen=True)
+class Assignment:
+    """What one variable gets: the entry that chose it, or the reason why none did."""
+
+    variable: Any
+    entry: Entry | None
+    reason: str
+
+    @property
+    def parts(self) -> tuple[Penalty, ...]:
+        if self.entry is None or self.entry.penalty is None:
+            return ()
+        return self.entry.penalty.parts
+
+
+class Lifted(keras.regularizers.Regularizer):
+    """A layer's own penalty while a proximal optimizer treats it: adds nothing to the loss.
+
+    It lasts as long as the optimizer: a model compiled anew with a plain optimizer gets its
+    layers' penalties back, as Keras regularizers.
+    """
+
+    def __init__(self, penalty: Penalty, alive: Callable[[], Any]):
+        self.penalty = penalty
+        self._alive = alive
+
+    def __call__(self, x: Any) -> Any:
+        return ops.zeros((), x.dtype) if self._alive() is not None else self.penalty(x)
+
+    def get_config(self) -> dict[str, Any]:
+        return {"penalty": keras.saving.serialize_keras_object(self.penalty)}
+
+
+def parse(request: Any) -> tuple[Entry, ...]:
+    """Read what a user may pass: a penalty, or a mapping from selectors to penalties.
+
+    Raises:
+        InputError: If a selector or a penalty is of no known kind.
+    """
+    if isinstance(request, Mapping):
+        if not request:
+            raise InputError("A mapping of penalties must not be empty. Received: {}.")
+        return tuple(
+            Entry(_check_selector(key), None if value is None else penalties.get(value))
+            for key, value in request.items()
+        )
+    return (Entry(None, penalties.get(request)),)
+
+
+def _check_selector(selector: Any) -> Selector:
+    if isinstance(selector, str):
+        try:
+            re.compile(selector)
+        except re.error as error:
+            raise InputError(
+                f"A selector must be a valid regular expression. Received: {selector!r} ({error})."
+            ) from None
+        return selector
+    if selector is None or isinstance(selector, keras.layers.Layer) or callable(selector):
+        return selector
+    raise InputError(
+        "A selector must be a regular expression on a variable's path, a layer, or a callable "
+        f"from variable to bool. Received: {selector!r} of type {type(selector).__name__}."
+    )
+
+
+def assign(variables: Sequence[Any], entries: Sequence[Entry]) -> list[Assignment]:
+    """Give each variable the first entry that selects it.
+
+    A layer's own penalty (`kernel_regularizer=taut.L1(…)`) comes before every entry. Without a
+    selector all weights are meant: not biases, not normalisation scales, not other vectors. A
+    layer or a pattern means the weights it matches; a pattern reaches a bias or a scale only if
+    it names the variable itself (`"dense/bias"`, not `"dense"`). A callable decides alone.
+
+    Raises:
+        InputError: If a selector matches no variable; the paths that exist are listed.
+    """
+    found = [_assign(variable, entries) for variable in variables]
+    for entry in entries:
+        if entry.selector is None or any(a.entry is entry for a in found):
+            continue
+        if any(_matches(entry.selector, v) for v in variables):
+            continue  # everything it matches was taken by an earlier entry
+        paths = "\n  ".join(v.path for v in variables)
+        raise InputError(
+            "A selector must match at least one trainable variable. "
+            f"Received: {describe(entry.selector)}, which matches none of\n  {paths}"
+        )
+    return found
+
+
+def _assign(variable: Any, entries: Sequence[Entry]) -> Assignment:
+    own = variable.regularizer
+    if isinstance(own, Lifted):
+        own = own.penalty
+    if isinstance(own, Penalty):
+        return Assignment(variable, Entry(None, own), "the layer's own penalty")
+    exclusion = _exclusion(variable)
+    reason = exclusion or "no selector matches it"
+    for entry in entries:
+        if not _matches(entry.selector, variable):
+            continue
+        if exclusion and not _asks_by_name(entry.selector, variable):
+            continue
+        if entry.penalty is None:
+            return Assignment(variable, None, f"left out by {describe(entry.selector)}")
+        return Assignment(variable, entry, describe(entry.selector))
+    if own is not None:
+        reason += f"; the layer's {type(own).__name__} stays in the loss"
+    return Assignment(variable, None, reason)
+
+
+def _exclusion(variable: Any) -> str | None:
+    if is_bias(variable):
+        return "a bias: biases are not penalised unless asked by name"
+    if is_normalization_scale(variable):
+        return "a scale or offset: these are not penalised unless asked by name"
+    if len(variable.shape) < 2:
+        return "a vector: vectors are not penalised unless asked by name"
+    return None
+
+
+def _matches(selector: Selector, variable: Any) -> bool:
+    if selector is None:
+        return True
+    if isinstance(selector, str):
+        return re.search(selector, variable.path) is not None
+    if isinstance(selector, keras.layers.Layer):
+        return any(variable is v for v in selector.variables)
+    return bool(selector(variable))
+
+
+def _asks_by_name(selector: Selector, variable: Any) -> bool:
+    # A pattern names the variable itself if it no longer matches when the last component of
+    # the path is another.
+    if isinstance(selector, str):
+        return re.search(selector, variable.path.rpartition("/")[0] + "/\0") is None
+    return selector is not None and not isinstance(selector, keras.layers.Layer)
+
+
+def describe(selector: Selector) -> str:
+    """A selector in words, for messages and tables."""
+    if selector is None:
+        return "every weight"
+    if isinstance(selector, str):
+        return f"pattern {selector!r}"
+    if isinstance(selector, keras.layers.Layer):
+        return f"layer {selector.name!r}"
+    return f"callable {getattr(selector, '__name__', selector)!r}"
+
+
+def saved_selector(entry: Entry, assignments: Sequence[Assignment]) -> str | None:
+    """A selector as it is saved: patterns as they are, all others as the paths they chose.
+
+    Raises:
+        InputError: If a callable has not chosen yet, because the optimizer is not built.
+    """
+    if entry.selector is None or isinstance(entry.selector, str):
+        return entry.selector
+    paths = [re.escape(a.variable.path) for a in assignments if a.entry is entry]
+    if paths:
+        return f"^({'|'.join(paths)})$"
+    if isinstance(entry.selector, keras.layers.Layer):
+        return f"(^|/){re.escape(entry.selector.name)}/"
+    raise InputError(
+        "A callable selector can be saved once the model is built, as the paths it chose. "
+        f"Received: {describe(entry.selector)} of a model that is not built. Build the model "
+        "first, or use a regular expression."
+    )

@@ -1,0 +1,66 @@
+"""Turn what users write into a penalty: a name, a Keras regularizer, a penalty."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import keras
+
+from taut.errors import InputError, UnsupportedError
+from taut.penalties.base import Penalty
+from taut.penalties.separable import L1, L2, ElasticNet
+
+_NAMES = {
+    "l1": L1,
+    "l2": L2,
+    "elastic_net": ElasticNet,
+    "elasticnet": ElasticNet,
+    "l1_l2": ElasticNet,
+}
+
+
+def get(identifier: Any) -> Penalty:
+    r"""Return the penalty that `identifier` stands for.
+
+    Args:
+        identifier: A `Penalty`; a name (`"l1"`, `"l2"`, `"elastic_net"`), at the default
+            strength 0.01; or a Keras regularizer, converted exactly: `L1(a)` to `L1(a)`,
+            `L2(a)` to `L2(2·a)`, `L1L2(a, b)` to the elastic net of strength a + 2·b.
+
+    Raises:
+        InputError: If it is none of these.
+        UnsupportedError: If it is a Keras regularizer whose prox is not known.
+    """
+    if isinstance(identifier, Penalty):
+        return identifier
+    if isinstance(identifier, str):
+        if identifier.lower() not in _NAMES:
+            raise InputError(
+                f"A penalty's name must be one of {sorted(set(_NAMES))}. "
+                f"Received: {identifier!r}."
+            )
+        return _NAMES[identifier.lower()]()
+    if isinstance(identifier, keras.regularizers.Regularizer):
+        return _from_keras(identifier)
+    raise InputError(
+        "A penalty must be a taut penalty, a name such as 'l1', or a Keras regularizer. "
+        f"Received: {identifier!r} of type {type(identifier).__name__}."
+    )
+
+
+def _from_keras(regularizer: keras.regularizers.Regularizer) -> Penalty:
+    kind = type(regularizer)
+    if kind is keras.regularizers.L1:
+        return L1(regularizer.l1)
+    if kind is keras.regularizers.L2:
+        return L2(2 * float(regularizer.l2))
+    if kind is keras.regularizers.L1L2:
+        l1, l2 = float(regularizer.l1), 2 * float(regularizer.l2)
+        if l1 == 0 or l2 == 0:
+            return L2(l2) if l1 == 0 else L1(l1)
+        return ElasticNet(l1 + l2, l1_ratio=l1 / (l1 + l2))
+    raise UnsupportedError(
+        f"The Keras regularizer {kind.__name__} has no penalty here that equals it. Use L1, L2 "
+        "or L1L2, a taut penalty, or leave it on its layer, where Keras adds it to the loss. "
+        f"Received: {regularizer!r}."
+    )

@@ -1,0 +1,178 @@
+"""What the page shows, computed from a run: the template only lays it out."""
+
+from __future__ import annotations
+
+import json
+import shlex
+from collections import Counter
+from typing import Any
+
+from taut.report import findings, text
+from taut.report.load import Run
+from taut.report.path_chart import off_scale, panels
+from taut.report.path_summary import summarise
+from taut.report.scale import Scale, spanning
+
+TOP = 30
+_MOST_CLASSES = 12
+
+
+def page(run: Run) -> dict[str, Any]:
+    """The template's variables."""
+    metrics = run.metrics
+    target = metrics["target"]
+    return {
+        "run": run,
+        "m": metrics,
+        "target": target,
+        "headline": findings.headline(metrics),
+        "against": [
+            (d.verdict, findings.against(d, metrics))
+            for d in findings.differences(metrics, metrics["test"]["primary"])
+        ],
+        "inputs": findings.inputs(metrics),
+        "choice": findings.choice(metrics),
+        "tiles": _tiles(metrics),
+        "tests": [_test(metrics, name) for name in metrics["test"]["metrics"]],
+        "level": f"{100 * metrics['test'].get('confidence', 0.95):g}%",
+        "overfitting": _overfitting(metrics),
+        "path": _path(run),
+        "features": _features(run),
+        "columns": _columns(metrics["columns"]),
+        "classes": _classes(target),
+        "shell_name": shlex.quote(text.clean(run.name)),
+        # A JSON string is a Python literal too.
+        "python_name": json.dumps(text.clean(run.name), ensure_ascii=False),
+        "created": str(metrics.get("created", ""))[:10],
+    }
+
+
+def _tiles(metrics: dict[str, Any]) -> list[tuple[str, str]]:
+    features, split, chosen = metrics["features"], metrics["split"], metrics["choice"]
+    strength = text.short(chosen["strength"]) if chosen["strength"] else "none"
+    return [
+        (f"{features['kept']} of {features['of']}", "inputs read"),
+        (text.percent(chosen.get("zero_share")), "of weights exactly 0"),
+        (
+            f"{chosen['penalty']} · {strength}" if chosen["strength"] else strength,
+            "penalty and strength",
+        ),
+        (text.fixed(split["lanes"], 0), f"networks in {text.duration(metrics.get('seconds'))}"),
+    ]
+
+
+def _test(metrics: dict[str, Any], name: str) -> dict[str, Any]:
+    """One metric: the systems on one axis, and taut's differences on another about zero."""
+    rows = findings.scores(metrics, name)
+    gaps = findings.differences(metrics, name)
+    scale = spanning(v for s in rows for v in (s.value, s.low, s.high))
+    about_zero = spanning((v for d in gaps for v in (d.value, d.low, d.high)), zero=True)
+    words = text.metric(name)
+    return {
+        "label": words.label,
+        "better": "lower is better" if words.lower_is_better else "higher is better",
+        "ticks": scale.ticks(),
+        "rows": [{"score": s, "mine": s.system == findings.TAUT, **_places(s, scale)} for s in rows],
+        "zero": about_zero.at(0.0),
+        "gap_ticks": about_zero.ticks(),
+        "gaps": [{"gap": d, **_places(d, about_zero)} for d in gaps],
+    }
+
+
+def _places(item: findings.Score | findings.Difference, scale: Scale) -> dict[str, Any]:
+    def at(value: float | None) -> float | None:
+        return scale.at(value) if value is not None and text.is_number(value) else None
+
+    return {"at": at(item.value), "low": at(item.low), "high": at(item.high)}
+
+
+def _overfitting(metrics: dict[str, Any]) -> dict[str, Any] | None:
+    sentence = findings.overfitting(metrics)
+    if sentence is None:
+        return None
+    losses = metrics["overfitting"]
+    pairs = [
+        ("with the penalty", losses["train_loss"], losses["test_loss"], True),
+        (
+            "without it",
+            losses["unpenalised_train_loss"],
+            losses["unpenalised_test_loss"],
+            False,
+        ),
+    ]
+    every = [v for pair in pairs for v in pair[1:3]]
+    scale = spanning(every)
+    places = text.decimals([(max(every) - min(every)) / 2])
+    rows = [
+        {
+            "name": name,
+            "mine": mine,
+            "train": scale.at(train),
+            "test": scale.at(test),
+            "train_shown": text.fixed(train, places),
+            "test_shown": text.fixed(test, places),
+        }
+        for name, train, test, mine in pairs
+    ]
+    return {"sentence": sentence, "rows": rows, "ticks": scale.ticks()}
+
+
+def _path(run: Run) -> dict[str, Any]:
+    summary = summarise(run.path)
+    chosen = run.metrics["choice"]
+    drawn = panels(summary, chosen)
+    places = text.decimals([summary["se"].min(skipna=True)])
+    bare = summary[summary["strength"].eq(0) & summary["val"].notna()]
+    return {
+        "panels": drawn,
+        "places": places,
+        "rows": summary.to_dict("records"),
+        "off_scale": bool(drawn) and off_scale(summary),
+        "unpenalised": float(bare["val"].iloc[0]) if len(bare) else None,
+        "diverged": int(summary["diverged"].sum()),
+        "lanes": int(summary["lanes"].sum()),
+        "many_inputs": bool(summary["inputs_kept"].nunique() > 1),
+    }
+
+
+def _features(run: Run) -> dict[str, Any]:
+    models = run.metrics["choice"]["models"]
+    rows = run.features.sort_values("importance", ascending=False, kind="stable", na_position="last")
+    most = rows["importance"].max()
+    records = [
+        {
+            "name": r.feature,
+            "kept": str(r.kept) == "True",
+            "importance": r.importance,
+            "width": round(100 * r.importance / most, 2) if most and most > 0 else 0,
+            "folds": f"{round(r.folds_kept * models)}/{models}"
+            if text.is_number(r.folds_kept)
+            else text.MISSING,
+            "reason": r.reason,
+        }
+        for r in rows.itertuples()
+    ]
+    kept = [r for r in records if r["kept"]]
+    return {"all": records, "top": kept[:TOP], "kept": len(kept), "more": len(kept[TOP:])}
+
+
+def _columns(columns: list[dict[str, Any]]) -> dict[str, Any]:
+    used = Counter(c["kind"] for c in columns if c["used"])
+    kinds = ", ".join(text.count(n, kind, kind) for kind, n in used.most_common())
+    return {
+        "all": columns,
+        "dropped": [c for c in columns if not c["used"]],
+        "used": sum(used.values()),
+        "kinds": kinds,
+    }
+
+
+def _classes(target: dict[str, Any]) -> dict[str, Any] | None:
+    if not target.get("classes"):
+        return None
+    counts = target["counts"]
+    rows = [
+        {"label": label, "count": n, "share": n / sum(counts), "width": round(100 * n / max(counts), 2)}
+        for label, n in zip(target["classes"], counts, strict=True)
+    ]
+    return {"rows": rows[:_MOST_CLASSES], "more": len(rows[_MOST_CLASSES:])}

@@ -1,0 +1,209 @@
+"""Features as numbers: what the network reads, and the statistics of each fold."""
+
+from __future__ import annotations
+
+import json
+import os
+import warnings
+import zipfile
+from copy import copy
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import skops.io
+from sklearn.compose import ColumnTransformer
+from sklearn.impute import MissingIndicator, SimpleImputer
+from sklearn.preprocessing import OneHotEncoder, StandardScaler
+from skops.io.exceptions import UntrustedTypesFoundException
+
+from taut.errors import InputError
+from taut.tables.columns import MANY_LEVELS
+from taut.tables.schema import Schema
+
+# Types of skops files that may be loaded beyond the ones that skops itself vouches for (numpy,
+# scikit-learn): none is needed, because schema and names are stored as text.
+TRUSTED: tuple[str, ...] = ()
+
+
+class Encoder:
+    """Turns the features of a `Schema` into float64 columns, by scikit-learn's transformers.
+
+    Numbers, booleans and dates pass through with NaN for what is missing, and each that has
+    missing training values gets a second column that is 1 where it is missing. A category gets one
+    column a level (one column in all for two levels; a missing value is a level; beyond 25 levels
+    the rarest share a column; a level unknown in training counts as rare, or as none). Nothing
+    here looks at the target, and nothing is imputed or scaled: that is each fold's own affair
+    (`fold_statistics`).
+
+    Args:
+        schema: what was understood of the table.
+
+    Attributes:
+        schema: the same.
+        names: name of each encoded column [p].
+        sources: the input column that each encoded column comes from [p].
+
+    Example:
+        >>> features, y = schema.prepare(frame)  # doctest: +SKIP
+        >>> encoded = Encoder(schema).fit(features).transform(features)  # doctest: +SKIP
+    """
+
+    def __init__(self, schema: Schema) -> None:
+        self.schema = schema
+        self.names: tuple[str, ...] = ()
+        self.sources: tuple[str, ...] = ()
+        self._transformer: ColumnTransformer | None = None
+
+    def fit(self, features: pd.DataFrame) -> Encoder:
+        """Learns the levels, and which numbers can be missing, from training rows.
+
+        Args:
+            features: what `schema.prepare` gave [rows, used columns].
+
+        Returns:
+            The encoder itself.
+        """
+        categories = [c.name for c in self.schema.used if c.kind == "category"]
+        numbers = [c.name for c in self.schema.used if c.kind != "category"]
+        one_hot = OneHotEncoder(
+            handle_unknown="infrequent_if_exist",
+            max_categories=MANY_LEVELS,
+            drop="if_binary",
+            sparse_output=False,
+        )
+        transformer = ColumnTransformer(
+            [
+                ("number", "passthrough", numbers),
+                ("missing", MissingIndicator(features="missing-only", error_on_new=False), numbers),
+                ("category", one_hot, categories),
+            ],
+            sparse_threshold=0,
+        ).fit(features)
+
+        columns = [(name, name) for name in numbers]
+        fitted = transformer.named_transformers_
+        if numbers:
+            columns += [
+                (numbers[i], f"{numbers[i]} is missing") for i in fitted["missing"].features_
+            ]
+        if categories:
+            # scikit-learn's own names do not tell where the column's name ends. Only a copy gets
+            # the function: it has no place in a file that holds nothing executable.
+            namer = copy(fitted["category"]).set_params(feature_name_combiner=_level_name)
+            columns += map(json.loads, namer.get_feature_names_out())
+        self.sources, self.names = map(tuple, zip(*columns, strict=True))
+        self._transformer = transformer
+        return self
+
+    def transform(self, features: pd.DataFrame) -> np.ndarray:
+        """Encodes rows.
+
+        Args:
+            features: what `schema.prepare` gave [n, used columns].
+
+        Returns:
+            float64 [n, p], NaN where a number is missing.
+        """
+        if self._transformer is None:
+            raise InputError("An encoder must be fitted first. Call `fit` with training rows.")
+        with warnings.catch_warnings():
+            # What becomes of unknown levels is this class's documented behaviour.
+            warnings.filterwarnings("ignore", "Found unknown categories", UserWarning)
+            encoded = self._transformer.transform(features)
+        return np.ascontiguousarray(encoded, dtype=np.float64)
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Writes schema and encoder to one skops file, which holds nothing executable."""
+        if self._transformer is None:
+            raise InputError("An encoder must be fitted before it is saved. Call `fit` first.")
+        state = {
+            "schema": json.dumps(self.schema.to_dict()),
+            "columns": json.dumps([self.sources, self.names]),
+            "transformer": self._transformer,
+        }
+        skops.io.dump(state, Path(path))
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str]) -> Encoder:
+        """Reads what `save` wrote, schema included.
+
+        Raises:
+            InputError: the file is missing, damaged, or holds types that `save` does not write.
+        """
+        path = Path(path)
+        if not path.is_file():
+            raise InputError(f"There is no file {str(path)!r}. Check the path.")
+        try:
+            state = skops.io.load(path, trusted=list(TRUSTED))
+            encoder = cls(Schema.from_dict(json.loads(state["schema"])))
+            encoder.sources, encoder.names = map(tuple, json.loads(state["columns"]))
+            encoder._transformer = state["transformer"]
+        except UntrustedTypesFoundException as error:
+            raise InputError(
+                f"{str(path)!r} was not written by taut: it holds types that taut does not load. "
+                f"{error}"
+            ) from error
+        except (zipfile.BadZipFile, KeyError, TypeError, ValueError, AttributeError) as error:
+            raise InputError(
+                f"{str(path)!r} is damaged or was not written by taut: {error!r}. Fit again."
+            ) from error
+        return encoder
+
+
+@dataclass(frozen=True)
+class Statistics:
+    """How one fold's training rows fill and scale the encoded columns.
+
+        z = (where(isnan(x), fill, x) - centre) * multiplier
+
+    Args:
+        fill: median of the values that are there [p].
+        centre: mean after filling [p].
+        multiplier: 1 / standard deviation after filling [p]; 0 for a column that is constant in
+            these rows, so that it cannot matter.
+    """
+
+    fill: np.ndarray
+    centre: np.ndarray
+    multiplier: np.ndarray
+
+    def apply(self, encoded: np.ndarray) -> np.ndarray:
+        """The formula above, for rows [n, p]."""
+        return (np.where(np.isnan(encoded), self.fill, encoded) - self.centre) * self.multiplier
+
+
+def fold_statistics(encoded: np.ndarray, rows: np.ndarray) -> Statistics:
+    """The statistics of some rows: scikit-learn's SimpleImputer, then its StandardScaler.
+
+    Args:
+        encoded: what `Encoder.transform` gave [n, p].
+        rows: positions (or a mask) of the fold's training rows; no other row has any influence.
+
+    Returns:
+        `Statistics`, each float64 [p].
+
+    Example:
+        >>> statistics = fold_statistics(np.array([[1.0], [3.0], [9.0]]), np.array([0, 1]))
+        >>> statistics.apply(np.array([[2.0]]))
+        array([[0.]])
+    """
+    imputer = SimpleImputer(strategy="median", keep_empty_features=True).fit(encoded[rows])
+    scaler = StandardScaler().fit(imputer.transform(encoded[rows]))
+    fill = np.asarray(imputer.statistics_, dtype=np.float64)
+    centre, scale = np.asarray(scaler.mean_), np.asarray(scaler.scale_)
+    # For a constant column the scaler puts 1 in place of the deviation (near 0).
+    varies = scale == np.sqrt(np.asarray(scaler.var_))
+    return Statistics(fill, centre, np.where(varies, 1 / scale, 0.0))
+
+
+def _level_name(feature: str, level: object) -> str:
+    """The source and the name of a category's column, as JSON."""
+    if isinstance(level, float):
+        name = f"{feature} is missing"
+    elif level == "infrequent_sklearn":
+        name = f"{feature} = (other)"
+    else:
+        name = f"{feature} = {level}"
+    return json.dumps([feature, name])

@@ -1,0 +1,324 @@
+"""What a table holds: its target, its task and its columns."""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+import math
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal, overload
+
+import numpy as np
+import pandas as pd
+
+from taut.errors import InputError
+from taut.tables import columns as column_values
+from taut.tables.columns import Column, shorten, understand_column
+from taut.tables.target import Label, read_target, understand_target
+
+MINIMUM_ROWS = 20
+
+
+@dataclass(frozen=True)
+class Schema:
+    """What was understood of a table; it prepares every later table in the same way.
+
+    Args:
+        target: name of the target column.
+        task: "binary", "multiclass" or "regression".
+        reason: why this task, in one sentence.
+        classes: the labels, sorted, of the target's own type (str, int, float or bool; whole
+            numbers are int, text is without surrounding spaces); empty for regression.
+        counts: rows of each class; empty for regression.
+        columns: what was understood of each input column, in the table's order.
+        rows: rows that have a target.
+        rows_dropped: rows without one.
+        notes: what was left out and why, in sentences.
+    """
+
+    target: str
+    task: str
+    reason: str
+    classes: tuple[Label, ...]
+    counts: tuple[int, ...]
+    columns: tuple[Column, ...]
+    rows: int
+    rows_dropped: int
+    notes: tuple[str, ...]
+
+    @property
+    def used(self) -> tuple[Column, ...]:
+        """The columns that are inputs of the model, in order."""
+        return tuple(column for column in self.columns if column.used)
+
+    @overload
+    def prepare(
+        self, frame: pd.DataFrame, *, require_target: Literal[True] = True
+    ) -> tuple[pd.DataFrame, np.ndarray]: ...
+
+    @overload
+    def prepare(
+        self, frame: pd.DataFrame, *, require_target: Literal[False]
+    ) -> tuple[pd.DataFrame, None]: ...
+
+    def prepare(
+        self, frame: pd.DataFrame, *, require_target: bool = True
+    ) -> tuple[pd.DataFrame, np.ndarray | None]:
+        """Takes the used columns of a table, in order, and its target.
+
+        Args:
+            frame: a table with at least the used columns, in any order.
+            require_target: whether the target is needed. Rows without a target are dropped then.
+
+        Returns:
+            The features [rows, used columns] and the target [rows]. Numbers, booleans and dates
+            are float64 columns with NaN where missing; categories are columns of str with NaN.
+            The target is an int64 code, the position in `classes`, or a float64 for regression;
+            None where it is not required. The features keep the index of `frame`.
+
+        Raises:
+            InputError: columns are missing or given twice, a value cannot be read as in
+                training, a number is infinite, a label is unknown, or there are no rows.
+        """
+        frame = _named(frame)
+        needed = [column.name for column in self.used] + [self.target] * require_target
+        _require_columns(frame, needed)
+        if require_target:
+            frame = frame.loc[~column_values.missing(frame.loc[:, self.target])]
+        if not len(frame):
+            needs = f"rows with a value in {self.target!r}" if require_target else "rows"
+            raise InputError(f"A table needs {needs}. Received: a table with none.")
+        y = None
+        if require_target:
+            y = read_target(frame.loc[:, self.target], self.task, self.classes)
+        values = _read_columns(frame, self.used)
+        # Said aloud, or a later pandas turns object into its own string type.
+        series = {name: pd.Series(x, frame.index, dtype=x.dtype) for name, x in values.items()}
+        return pd.DataFrame(series, index=frame.index), y
+
+    def labels(self, codes: np.ndarray) -> np.ndarray:
+        """The labels of class codes, in the target's own type.
+
+        Args:
+            codes: positions in `classes`, integers of any shape.
+
+        Returns:
+            An array of that shape: int64, float64, bool, or object holding str.
+        """
+        dtype = object if isinstance(self.classes[0], str) else None
+        return np.array(self.classes, dtype=dtype)[codes]
+
+    def to_dict(self) -> dict[str, Any]:
+        """The schema in lists, dicts, str, numbers and booleans, as JSON has them."""
+        values = dataclasses.asdict(self)
+        lists = {key: list(value) for key, value in values.items() if isinstance(value, tuple)}
+        return {**values, **lists}
+
+    @classmethod
+    def from_dict(cls, values: dict[str, Any]) -> Schema:
+        """The schema that `to_dict` was called on."""
+        tuples = {key: tuple(value) for key, value in values.items() if isinstance(value, list)}
+        columns = tuple(Column(**column) for column in values["columns"])
+        return cls(**{**values, **tuples, "columns": columns})
+
+
+def understand(
+    frame: pd.DataFrame,
+    *,
+    target: str,
+    task: str | None = None,
+    features: Sequence[str] | None = None,
+) -> Schema:
+    """Says what a table holds: which task its target is, and what each column can give.
+
+    Args:
+        frame: the table [rows, columns], at least 20 rows with a target. It is not changed.
+        target: name of the column to predict.
+        task: "binary", "multiclass", "classification" or "regression"; None to detect it.
+        features: names of the columns to use, identifiers and text among them; None to use all
+            that are neither identifiers nor text. Constant and empty columns are never used.
+
+    Returns:
+        A `Schema`.
+
+    Raises:
+        InputError: a column is missing or given twice, the target does not fit the task or has
+            one value, there are too few rows, numbers are infinite, or no column can be used.
+
+    Example:
+        >>> frame = pd.DataFrame({"age": range(30, 60), "ill": ["yes", "no"] * 15})
+        >>> understand(frame, target="ill").classes
+        ('no', 'yes')
+    """
+    frame = _named(frame)
+    target = str(target)
+    wanted = None if features is None else [str(name) for name in features]
+    repeated = [name for name, count in Counter(frame.columns).items() if count > 1]
+    if repeated:
+        raise InputError(
+            "Every column needs a name of its own. Received more than once: "
+            f"{_listed(repeated)}. Rename the columns."
+        )
+    _require_columns(frame, [target, *(wanted or ())])
+    if wanted is not None and (target in wanted or not wanted):
+        raise InputError(
+            "`features` must name input columns. Received: "
+            f"{'the target ' + repr(target) if wanted else 'none'}. Name columns to learn from."
+        )
+
+    absent = column_values.missing(frame.loc[:, target])
+    frame = frame.loc[~absent]
+    if len(frame) < MINIMUM_ROWS:
+        raise InputError(
+            f"A table needs at least {MINIMUM_ROWS} rows with a value in the target {target!r}. "
+            f"Received: {len(frame)} (of {len(absent)}). Add rows."
+        )
+    task, reason, classes, counts = understand_target(frame.loc[:, target], task)
+
+    found = []
+    for name in frame.columns.drop(target):
+        asked = wanted is not None and name in wanted
+        column = understand_column(name, frame.loc[:, name], forced=asked)
+        if column.used and wanted is not None and not asked:
+            column = dataclasses.replace(column, used=False, reason="it was not asked for")
+        found.append(column)
+    _read_columns(frame, [column for column in found if column.used])  # refuses infinities
+    if not any(column.used for column in found):
+        why = _listed((f"{column.name!r}: {column.reason}" for column in found), show=str)
+        raise InputError(f"A table needs a column to learn from. Received none of use: {why}.")
+
+    notes = _notes(target, found, dropped=int(absent.sum()), rows=len(absent))
+    return Schema(
+        target=target,
+        task=task,
+        reason=reason,
+        classes=classes,
+        counts=counts,
+        columns=tuple(found),
+        rows=len(frame),
+        rows_dropped=int(absent.sum()),
+        notes=notes,
+    )
+
+
+def check_enough_rows(schema: Schema, *, folds: int, test_size: float = 0.0) -> None:
+    """Refuses a table whose classes are too rare for the folds.
+
+    Every fold needs a row of every class, after `test_size` of the rows have been set aside.
+
+    Args:
+        schema: what was understood of the table.
+        folds: number of folds.
+        test_size: share of the rows that is held out, at least 0 and below 1.
+
+    Raises:
+        InputError: a class, or for regression the table, has too few rows.
+    """
+    needed = math.ceil(folds / (1 - test_size))
+    counts = dict(zip(schema.classes, schema.counts, strict=True))
+    rare = [f"{shorten(label)} has {n}" for label, n in counts.items() if n < needed]
+    held_out = f" with {test_size:.0%} of the rows held out" if test_size else ""
+    if rare:
+        raise InputError(
+            f"Every class of {schema.target!r} needs at least {needed} rows for {folds} folds"
+            f"{held_out}. Received: {_listed(rare, show=str)}. Use fewer folds, add rows, merge or "
+            "remove the rare classes, or, where the target is a quantity, set the task to "
+            "regression."
+        )
+    if schema.rows < needed:
+        raise InputError(
+            f"A table needs at least {needed} rows for {folds} folds{held_out}. "
+            f"Received: {schema.rows}. Use fewer folds or add rows."
+        )
+
+
+def _named(frame: pd.DataFrame) -> pd.DataFrame:
+    """The same table with its column names as str, without a copy of its values."""
+    if not isinstance(frame, pd.DataFrame):
+        raise InputError(
+            f"A table is a pandas DataFrame. Received: {type(frame).__name__}. Convert it, for "
+            "example with `.to_pandas()`."
+        )
+    return frame.set_axis([str(name) for name in frame.columns], axis="columns")
+
+
+def _require_columns(frame: pd.DataFrame, needed: Sequence[str]) -> None:
+    """Refuses a table that lacks any of the columns or has one of them twice."""
+    count = Counter(frame.columns)
+    lacking = [name for name in needed if not count[name]]
+    if lacking:
+        raise InputError(
+            "The table must have every column that is asked for. Missing: "
+            f"{_listed((_suggest(name, list(count)) for name in lacking), show=str)}. "
+            f"Its columns are {_listed(count)}."
+        )
+    twice = [name for name in needed if count[name] > 1]
+    if twice:
+        raise InputError(f"Every column needs a name of its own. Received twice: {_listed(twice)}.")
+
+
+def _suggest(name: str, names: list[str]) -> str:
+    """The missing name, with the nearest name that is there."""
+    folded = {other.strip().casefold(): other for other in reversed(names)}
+    near = difflib.get_close_matches(name.strip().casefold(), folded, n=1)
+    return f"{name!r} (did you mean {folded[near[0]]!r}?)" if near else repr(name)
+
+
+def _read_columns(frame: pd.DataFrame, used: Iterable[Column]) -> dict[str, np.ndarray]:
+    """The values of the used columns, each read as the kind it has."""
+    values, wrong = {}, []
+    for column in used:
+        series = frame.loc[:, column.name]
+        values[column.name] = column_values.read(series, column.kind)
+        failed = column_values.unreadable(series, column.kind)
+        if failed.any():
+            example = shorten(column_values.levels(series.loc[failed][:1])[0])
+            wrong.append(f"{column.name!r} ({column.kind}) holds {example}")
+    if wrong:
+        raise InputError(
+            "Every column must hold the kind of values it held in training. Received: "
+            f"{_listed(wrong, show=str)}. Correct these values, or leave them empty."
+        )
+    infinite = [
+        name
+        for name, column in values.items()
+        if column.dtype != object and column_values.infinite(column)
+    ]
+    if infinite:
+        raise InputError(
+            "Every number must be finite, and at most 1e100 in size. Received infinite or larger "
+            f"numbers in {_listed(infinite)}. Leave these values empty, or drop the rows."
+        )
+    return values
+
+
+def _notes(target: str, found: list[Column], *, dropped: int, rows: int) -> tuple[str, ...]:
+    notes = []
+    if dropped:
+        notes.append(f"Dropped {dropped} of {rows} rows: their target {target!r} is missing.")
+    for kind in ("constant", "empty"):
+        names = [column.name for column in found if column.kind == kind]
+        if names:
+            notes.append(f"Left out ({kind}): {_listed(names)}.")
+    for column in found:
+        if column.kind in ("identifier", "text") and not column.used:
+            notes.append(
+                f"Left out {column.name!r} ({column.kind}): {column.reason}. "
+                "To use it all the same, name it in `features`."
+            )
+        elif column.kind == "category" and column.reason and column.used:
+            notes.append(f"Column {column.name!r} is a category: {column.reason}.")
+        if column.used and column.name.strip().casefold() == target.strip().casefold():
+            notes.append(
+                f"Column {column.name!r} is named like the target {target!r}: "
+                "if it holds the same thing, remove it, for it gives the answer away."
+            )
+    return tuple(notes)
+
+
+def _listed(items: Iterable[str], show: Any = repr) -> str:
+    """The first ten items, and how many more there are."""
+    shown = [show(item) for item in items]
+    return ", ".join(shown[:10]) + (f" and {len(shown) - 10} more" if len(shown) > 10 else "")

@@ -1,0 +1,143 @@
+"""The target column: its task, its classes and its values as numbers."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import numpy as np
+import pandas as pd
+
+from taut.errors import InputError
+from taut.tables.columns import infinite, levels, read, reading, shorten, unreadable
+
+Label = str | int | float | bool
+TASKS = ("binary", "multiclass", "classification", "regression")
+
+FEW_NUMBERS = 20  # at most this many whole numbers can be classes ...
+ROWS_PER_NUMBER = 10  # ... when each has so many rows on average
+
+
+def understand_target(
+    series: pd.Series, task: str | None = None
+) -> tuple[str, str, tuple[Label, ...], tuple[int, ...]]:
+    """Says which task a target sets.
+
+    Categories, booleans, text and any two values are classes, and so are a few whole numbers
+    (at most 20, with 10 rows or more each on average). Other numbers are a regression.
+
+    Args:
+        series: the target [rows], without missing values.
+        task: "binary", "multiclass", "classification" or "regression"; None to detect it.
+
+    Returns:
+        The task ("binary", "multiclass" or "regression"), the reason in one sentence, the sorted
+        classes and the rows of each (both empty for regression).
+
+    Raises:
+        InputError: `task` is unknown or does not fit the target, or the target has one value.
+    """
+    if task is not None and task not in TASKS:
+        known = ", ".join(map(repr, TASKS))
+        raise InputError(f"`task` must be one of {known} or None. Received: task={task!r}.")
+    values = _labels(series)
+    found = Counter(values.tolist())
+    if len(found) < 2:
+        raise InputError(
+            f"The target {series.name!r} needs two different values or more. Received only "
+            f"{shorten(next(iter(found)))}. Choose another column, or add rows of another class."
+        )
+    reason = "as asked"
+    if task is None:
+        task, reason = _detect(series, values, len(found))
+    if task == "regression":
+        read_target(series, task, ())
+        return task, reason, (), ()
+
+    if task == "binary" and len(found) != 2 or task == "multiclass" and len(found) == 2:
+        raise InputError(
+            f'The task "{task}" needs {"two" if task == "binary" else "more than two"} classes. '
+            f"Received {len(found)} in the target {series.name!r}. "
+            'Use the task "classification", or another target.'
+        )
+    if values.dtype == np.float64 and infinite(values):
+        raise InputError(f"Every label must be finite. Received an infinity in {series.name!r}.")
+    classes = tuple(sorted(found))
+    counts = tuple(found[label] for label in classes)
+    return "binary" if len(classes) == 2 else "multiclass", reason, classes, counts
+
+
+def read_target(series: pd.Series, task: str, classes: tuple[Label, ...]) -> np.ndarray:
+    """The target as numbers.
+
+    Args:
+        series: the target [rows], without missing values.
+        task: "binary", "multiclass" or "regression".
+        classes: the labels, for classification.
+
+    Returns:
+        int64 positions in `classes`, or the float64 values for regression [rows].
+
+    Raises:
+        InputError: a label is not among the classes, or a value is not a finite number.
+    """
+    if task == "regression":
+        kind = "boolean" if reading(series) == "boolean" else "numeric"
+        values = read(series, kind)
+        wrong = unreadable(series, kind) | np.isnan(values)
+        if wrong.any():
+            raise InputError(
+                f"The target {series.name!r} of a regression must hold numbers. Received: "
+                f"{shorten(levels(series.loc[wrong][:1])[0])}. Choose a classification, or correct it."
+            )
+        if infinite(values):
+            raise InputError(
+                f"The target {series.name!r} must be finite, and at most 1e100 in size. "
+                "Received infinite or larger numbers. Drop these rows."
+            )
+        return values
+
+    # The type of the labels is the one of training, whatever this table holds them as.
+    kind = {str: "category", bool: "boolean"}.get(type(classes[0]), "numeric")
+    values = read(series, kind)
+    codes = pd.Index(np.array(classes, dtype=values.dtype)).get_indexer(pd.Index(values))
+    if (codes < 0).any():
+        unknown = shorten(levels(series.loc[codes < 0][:1])[0])
+        known = ", ".join(map(shorten, classes[:10]))
+        raise InputError(
+            f"Every label of {series.name!r} must be a class of the training table. "
+            f"Received: {unknown}. The classes begin with {known}."
+        )
+    return codes.astype(np.int64)
+
+
+def _labels(series: pd.Series) -> np.ndarray:
+    """The labels in the target's own type: an array of bool, int64, float64 or (object) str."""
+    held = pd.api.types.infer_dtype(series.astype(object), skipna=True)
+    if held == "boolean":
+        return read(series.astype(object), "boolean").astype(bool)
+    if held in ("integer", "floating", "mixed-integer-float", "decimal"):
+        numbers = read(series.astype(object), "numeric")
+        # pandas turns integers into floats where values are missing: 1.0 stands for 1.
+        whole = not infinite(numbers) and bool(np.equal(np.mod(numbers, 1), 0).all())
+        return numbers.astype(np.int64) if whole and np.abs(numbers).max() < 2**53 else numbers
+    return levels(series)
+
+
+def _detect(series: pd.Series, values: np.ndarray, distinct: int) -> tuple[str, str]:
+    form = "category" if isinstance(series.dtype, pd.CategoricalDtype) else reading(series)
+    if form == "date":
+        raise InputError(
+            f"The target {series.name!r} holds dates. Turn them into what is to be predicted: "
+            "a number (such as days since a day) or a class."
+        )
+    if form != "numeric":
+        kind = "booleans" if form == "boolean" else "categories or text"
+        return "classification", f"the target holds {kind}, {distinct} different values"
+    if distinct == 2:
+        return "classification", "the target holds two different values"
+    numbers = read(series, "numeric")
+    if infinite(numbers) or not np.equal(np.mod(numbers, 1), 0).all():
+        return "regression", f"the target holds numbers, {distinct} different values"
+    few = distinct <= FEW_NUMBERS and distinct * ROWS_PER_NUMBER <= len(values)
+    told = f"the target holds {distinct} different whole numbers in {len(values)} rows"
+    return ("classification" if few else "regression"), told
