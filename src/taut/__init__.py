@@ -5,6 +5,5 @@ from taut import _backend
 _backend.prepare()
 
 from taut import layers, models  # noqa: E402
-from taut.optimizers import Proximal  # noqa: E402
-from taut.optimizers.explain import explain  # noqa: E402
+from taut.optimizers import Proximal, explain, stationarity  # noqa: E402
 from taut.penalties import L1, L2, ElasticNet  # noqa: E402

@@ -2,10 +2,10 @@
 
 from typing import Any
 
+import keras
+import numpy as np
 from keras import ops
 from keras.src.backend import StatelessScope
-
-__all__ = ["HookedUpdates", "StatelessScope", "is_normalization_scale"]
 
 _SCALES = ("gamma", "beta", "alpha", "scale", "moving_mean", "moving_variance")
 
@@ -52,3 +52,90 @@ class HookedUpdates:
 def _ratio(raw: Any, clipped: Any) -> Any:
     safe = ops.where(ops.equal(raw, 0), ops.ones_like(raw), raw)
     return ops.where(ops.equal(raw, 0), ops.ones_like(raw), clipped / safe)
+
+
+def data_loss_value(model: Any, y: Any, prediction: Any, sample_weight: Any = None) -> Any:
+    """The compiled loss alone: no penalty, no losses that layers add."""
+    return model._compile_loss(y, prediction, sample_weight=sample_weight)
+
+
+def data_gradients(model: Any, x: Any, y: Any, sample_weight: Any = None) -> list[np.ndarray]:
+    """The gradient of the compiled loss, in inference mode, by trainable variable."""
+    return _GRADIENTS[keras.backend.backend()](model, x, y, sample_weight)
+
+
+def _jax_gradients(model: Any, x: Any, y: Any, sample_weight: Any) -> list[np.ndarray]:
+    import jax
+
+    def loss(trainable: Any) -> Any:
+        non_trainable = [v.value for v in model.non_trainable_variables]
+        prediction, _ = model.stateless_call(trainable, non_trainable, x, training=False)
+        with StatelessScope():
+            return data_loss_value(model, y, prediction, sample_weight)
+
+    grads = jax.grad(loss)([v.value for v in model.trainable_variables])
+    return [np.asarray(g) for g in grads]
+
+
+def squared_row_norms(model: Any, x: Any, y: Any, sample_weight: Any = None) -> np.ndarray:
+    """‖∇ℓ_i(w)‖² over all trainable variables, for each row i; in inference mode."""
+    rows = len(y)
+    if keras.backend.backend() == "jax":
+        return _jax_squared_row_norms(model, x, y, sample_weight)
+    squares = np.empty(rows)
+    for i in range(rows):
+        one = keras.tree.map_structure(
+            lambda a, i=i: None if a is None else a[i : i + 1], (x, y, sample_weight)
+        )
+        squares[i] = sum(
+            float(np.sum(np.square(g, dtype="float64"))) for g in data_gradients(model, *one)
+        )
+    return squares
+
+
+def _jax_squared_row_norms(model: Any, x: Any, y: Any, sample_weight: Any) -> np.ndarray:
+    import jax
+
+    values = [v.value for v in model.trainable_variables]
+    non_trainable = [v.value for v in model.non_trainable_variables]
+
+    def loss(trainable: Any, row: Any) -> Any:
+        x, y, weight = jax.tree.map(lambda a: a[None], row)
+        prediction, _ = model.stateless_call(trainable, non_trainable, x, training=False)
+        with StatelessScope():
+            return data_loss_value(model, y, prediction, weight)
+
+    def square(row: Any) -> Any:
+        return sum((g**2).sum() for g in jax.grad(loss)(values, row))
+
+    return np.asarray(jax.vmap(square)((x, y, sample_weight)), "float64")
+
+
+def _torch_gradients(model: Any, x: Any, y: Any, sample_weight: Any) -> list[np.ndarray]:
+    import torch
+
+    values = [v.value for v in model.trainable_variables]
+    with torch.enable_grad():
+        loss = data_loss_value(model, y, model(x, training=False), sample_weight)
+        grads = torch.autograd.grad(loss, values, allow_unused=True)
+    return [
+        np.zeros(tuple(v.shape), "float32") if g is None else g.detach().cpu().numpy()
+        for v, g in zip(values, grads, strict=True)
+    ]
+
+
+def _tensorflow_gradients(model: Any, x: Any, y: Any, sample_weight: Any) -> list[np.ndarray]:
+    import tensorflow as tf
+
+    values = [v.value for v in model.trainable_variables]
+    with tf.GradientTape() as tape:
+        loss = data_loss_value(model, y, model(x, training=False), sample_weight)
+    grads = tape.gradient(loss, values, unconnected_gradients="zero")
+    return [tf.convert_to_tensor(g).numpy() for g in grads]
+
+
+_GRADIENTS = {
+    "jax": _jax_gradients,
+    "torch": _torch_gradients,
+    "tensorflow": _tensorflow_gradients,
+}

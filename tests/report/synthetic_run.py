@@ -15,7 +15,7 @@ NASTY = [
     '"><img src=x onerror=alert(2)>',
     "a & b 'quoted' \"twice\"",
     "{{ 7 * 7 }}{% raw %}",
-    "control \x1b[31mred\x07\x00 characters",
+    "control \x1b[31mred\x07 characters",
     "\u202egnp.exe right to left",
     "two\nlines\r\nand\ttabs",
     "NA",
@@ -75,14 +75,16 @@ def _path(random, inputs, strengths, folds, penalties, diverged) -> pd.DataFrame
         for strength in [0.0, *grid]:
             place = 0.0 if strength == 0 else (math.log10(strength) + 4) / 3.7
             for fold in range(folds):
-                curve = 0.09 + 0.9 * max(place - 0.55, 0) ** 2 * 3.2 + 0.55 * max(0.5 - place, 0) ** 2
+                curve = (
+                    0.09 + 0.9 * max(place - 0.55, 0) ** 2 * 3.2 + 0.55 * max(0.5 - place, 0) ** 2
+                )
                 curve = 0.31 if strength == 0 else min(curve, 0.66)
                 val = curve * (1 + 0.1 * random.standard_normal()) + 0.012 * (fold - folds / 2)
                 train = min(0.001 + 0.66 * max(place, 0) ** 3, 0.65)
                 read = inputs if penalty == "L2" else round(inputs * (1 - min(max(place, 0), 1)))
                 rows.append(
-                    (penalty, strength, fold, 0, train, max(val, 0.02), 40, 100, 50 * read, read)
-                    + ("finished",)
+                    (penalty, strength, fold, 0, train, max(val, 0.02), 40, 100, 50 * read)
+                    + (read, "finished")
                 )
     columns = "penalty strength fold seed train_loss val_loss best_epoch epochs nonzero".split()
     frame = pd.DataFrame(rows, columns=[*columns, "inputs_kept", "status"])
@@ -102,7 +104,9 @@ def _features(random, names, folds) -> pd.DataFrame:
             "feature": names,
             "kept": kept,
             "importance": weight / weight.sum(),
-            "folds_kept": np.where(kept, np.ceil(folds * random.uniform(0.4, 1, len(names))) / folds, 0),
+            "folds_kept": np.where(
+                kept, np.ceil(folds * random.uniform(0.4, 1, len(names))) / folds, 0
+            ),
             "reason": np.where(kept, "", "no fold model gives it a weight"),
         }
     )
@@ -120,7 +124,7 @@ def _metrics(task, names, path, features, folds, penalties, target, verdict) -> 
         "target": {
             "name": target,
             "task": task,
-            "reason": "two values" if classes else "more than 20 different numbers",
+            "reason": f"{len(classes)} values" if classes else "more than 20 different numbers",
             "classes": classes,
             "counts": classes and [357, 212, 40][: len(classes)],
             "mean": None if classes else 152.1,
@@ -137,7 +141,10 @@ def _metrics(task, names, path, features, folds, penalties, target, verdict) -> 
             {"name": "site", "kind": "constant", "used": False, "missing": 0}
             | {"reason": "one value in every row", "levels": 1, "encoded": 0},
         ],
-        "notes": [f"The column {EVIL} was read as numbers.", "4 rows without a target were dropped."],
+        "notes": [
+            f"The column {EVIL} was read as numbers.",
+            "4 rows without a target were dropped.",
+        ],
         "split": {"train": 455, "test": 114, "folds": folds, "seeds": 1, "lanes": len(path)},
         "choice": {
             "penalty": penalties[0],
@@ -189,7 +196,9 @@ def _systems(task, verdict) -> list[dict]:
             if verdict == "worse":
                 values = [values[1], values[0], values[2]]
             half *= 1 + 1.5 * (values[k] == _SCORES[metric][1])
-            scores[metric] = {"value": values[k], "low": values[k] - half, "high": values[k] + 1.2 * half}
+            most = 1.0 if metric in ("accuracy", "roc_auc", "r2") else math.inf
+            high = min(values[k] + 1.2 * half, most)
+            scores[metric] = {"value": values[k], "low": values[k] - half, "high": high}
         out.append({"name": name, "description": f"about {name}", "scores": scores})
     return out
 

@@ -1,7 +1,19 @@
 """Lanes in, record out: many variants of one model trained as one program."""
 
+from taut.engine.initial import copy_of
 from taut.engine.lanes import Lane, Record, Split
+from taut.engine.predict import predict_lanes
 from taut.engine.progress import Progress, Quiet
-from taut.engine.train import train_lanes
+from taut.engine.train import train_lanes, width_for
 
-__all__ = ["Lane", "Progress", "Quiet", "Record", "Split", "train_lanes"]
+__all__ = [
+    "Lane",
+    "Progress",
+    "Quiet",
+    "Record",
+    "Split",
+    "copy_of",
+    "predict_lanes",
+    "train_lanes",
+    "width_for",
+]

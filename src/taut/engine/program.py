@@ -11,7 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax.sharding import Mesh, PartitionSpec
 
-from taut._keras_compat import StatelessScope
+from taut._keras_compat import StatelessScope, data_loss_value
 
 Tree = Any
 PADDING = -1
@@ -38,7 +38,7 @@ def data_loss(
         trainable, non_trainable, x, training=training, return_losses=True
     )
     with StatelessScope():
-        loss = model._compile_loss(y, prediction, sample_weight=weight)
+        loss = data_loss_value(model, y, prediction, weight)
     return loss + sum(extra), (loss, non_trainable)
 
 

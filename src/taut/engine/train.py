@@ -97,7 +97,7 @@ def train_lanes(
     devices = jax.local_devices()[: len(lanes)]
     mesh = Mesh(np.array(devices), ("lanes",))
     batches = _Batches(splits, batch_size)
-    width = width or _width(len(lanes), len(devices))
+    width = width or width_for(len(lanes))
     slots = width * len(devices)
     block = _block(epochs, patience, slots * batches.rows)
     plan = Plan(batch_size, block, patience, keep_best, held_out, sample_weight is not None)
@@ -266,8 +266,9 @@ class _Run:
         )
 
 
-def _width(lanes: int, devices: int, most: int = 16) -> int:
-    """Equal shares of at most `most` lanes a device, so that the last round is full."""
+def width_for(lanes: int, most: int = 16) -> int:
+    """Lanes side by side on one device: equal shares of at most `most`, so no round is part full."""
+    devices = min(lanes, len(jax.local_devices()))
     rounds = -(-lanes // (devices * most))
     return -(-lanes // (devices * rounds))
 

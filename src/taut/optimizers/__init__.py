@@ -1,5 +1,7 @@
-"""Proximal optimizers, and the certificate that they reached a stationary point."""
+"""Proximal optimizers, what they penalise, and the certificate of what they reached."""
 
+from taut.optimizers.explain import Explanation, explain
 from taut.optimizers.proximal import Proximal
+from taut.optimizers.stationarity import Stationarity, stationarity
 
-__all__ = ["Proximal"]
+__all__ = ["Explanation", "Proximal", "Stationarity", "explain", "stationarity"]

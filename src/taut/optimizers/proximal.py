@@ -153,6 +153,10 @@ class Proximal(HookedUpdates):
         values = [ops.cast(s, dtype) for s in strengths]
         variable.assign(sum_prox(parts, ops.convert_to_tensor(variable), step, values))
 
+    def plain(self) -> Any:
+        """A new Keras optimizer with the same settings, without the penalties."""
+        return self._kind.from_config(super().get_config())  # type: ignore[misc]
+
     def get_config(self) -> dict[str, Any]:
         inner = super().get_config()  # type: ignore[misc]
         plan = self._plan.value

@@ -180,18 +180,37 @@ def describe(selector: Selector) -> str:
 def saved_selector(entry: Entry, assignments: Sequence[Assignment]) -> str | None:
     """A selector as it is saved: patterns as they are, all others as the paths they chose.
 
+    Keras may drop the model's name from the front of a path when a model is loaded, so a path
+    is saved by its end, and so is a pattern that needs that name.
+
     Raises:
         InputError: If a callable has not chosen yet, because the optimizer is not built.
     """
-    if entry.selector is None or isinstance(entry.selector, str):
-        return entry.selector
-    paths = [re.escape(a.variable.path) for a in assignments if a.entry is entry]
-    if paths:
-        return f"^({'|'.join(paths)})$"
-    if isinstance(entry.selector, keras.layers.Layer):
-        return f"(^|/){re.escape(entry.selector.name)}/"
+    chosen = [a.variable.path for a in assignments if a.entry is entry]
+    selector = entry.selector
+    if selector is None:
+        return None
+    if isinstance(selector, str) and all(
+        re.search(selector, path.partition("/")[2]) or "/" not in path for path in chosen
+    ):
+        return selector
+    if chosen:
+        every = [a.variable.path for a in assignments]
+        return f"(^|/)({'|'.join(re.escape(_ending(path, every)) for path in chosen)})$"
+    if isinstance(selector, keras.layers.Layer):
+        return f"(^|/){re.escape(selector.name)}/"
     raise InputError(
         "A callable selector can be saved once the model is built, as the paths it chose. "
-        f"Received: {describe(entry.selector)} of a model that is not built. Build the model "
-        "first, or use a regular expression."
+        f"Received: {describe(selector)} of a model that is not built. Build the model first, "
+        "or use a regular expression."
     )
+
+
+def _ending(path: str, every: Sequence[str]) -> str:
+    """The shortest end of `path`, of two components or more, that no other path has."""
+    components = path.split("/")
+    for count in range(2, len(components)):
+        end = "/".join(components[-count:])
+        if sum(other == end or other.endswith("/" + end) for other in every) == 1:
+            return end
+    return path

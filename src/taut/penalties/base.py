@@ -45,6 +45,11 @@ class Penalty(keras.regularizers.Regularizer):
         InputError: If the strength is negative, not finite or not a number.
     """
 
+    quadratic = False
+    """Whether R is (1/2)·Σ w², which joins any other penalty in a sum."""
+    sparse = False
+    """Whether its prox makes exact zeros."""
+
     def __init__(self, strength: float = 0.01):
         self.strength = check_strength(strength)
 
@@ -151,7 +156,7 @@ class Sum(Penalty):
 
 def check_sum(parts: tuple[Penalty, ...]) -> None:
     """Raise unless the prox of the sum of `parts` is known."""
-    if sum(not _is_quadratic(part) for part in parts) > 1:
+    if sum(not part.quadratic for part in parts) > 1:
         raise UnsupportedError(
             "At most one penalty of a sum may be other than L2: the prox of other sums is not "
             f"known. Received: {' + '.join(map(repr, parts))}. For L1 and L2 together use "
@@ -167,9 +172,9 @@ def sum_value(parts: tuple[Penalty, ...], w: Any, strengths: list[Any]) -> Any:
 def sum_prox(parts: tuple[Penalty, ...], w: Any, step: Any, strengths: list[Any]) -> Any:
     """The prox of Σ_k α_k·R_k, by the rule in `Sum`."""
     quadratic = sum(
-        a for part, a in zip(parts, strengths, strict=True) if _is_quadratic(part)
+        a for part, a in zip(parts, strengths, strict=True) if part.quadratic
     )
-    rest = [(p, a) for p, a in zip(parts, strengths, strict=True) if not _is_quadratic(p)]
+    rest = [(p, a) for p, a in zip(parts, strengths, strict=True) if not p.quadratic]
     if len(rest) < len(parts):
         shrink = 1 / (1 + step * quadratic)
         w, step = w * shrink, step * shrink
@@ -182,14 +187,10 @@ def sum_distance(parts: tuple[Penalty, ...], w: Any, gradient: Any, strengths: l
     """The residual of stationarity of the sum: L2 parts are smooth and join the gradient."""
     rest = None
     for part, strength in zip(parts, strengths, strict=True):
-        if _is_quadratic(part):
+        if part.quadratic:
             gradient = gradient + strength * w
         else:
             rest = part, strength
     if rest is None:
         return ops.abs(gradient)
     return rest[0].distance(w, gradient, rest[1])
-
-
-def _is_quadratic(penalty: Penalty) -> bool:
-    return bool(getattr(penalty, "quadratic", False))

@@ -39,6 +39,8 @@ class L1(Penalty):
         Tibshirani, Regression shrinkage and selection via the lasso, 1996.
     """
 
+    sparse = True
+
     def value(self, w: Any) -> Any:
         return ops.sum(ops.abs(w))
 
@@ -126,6 +128,7 @@ class ElasticNet(Penalty):
                 f"`l1_ratio` must be between 0 and 1. Received: l1_ratio={l1_ratio!r}."
             )
         self.l1_ratio = float(l1_ratio)
+        self.sparse = self.l1_ratio > 0
 
     def value(self, w: Any) -> Any:
         return self.l1_ratio * _L1.value(w) + (1 - self.l1_ratio) * _L2.value(w)

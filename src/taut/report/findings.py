@@ -79,10 +79,12 @@ def scores(metrics: dict[str, Any], name: str) -> list[Score]:
     places = text.decimals(_half(s["scores"][name]) for s in systems)
     return [
         Score(
-            s["name"],
-            s.get("description", ""),
-            *(s["scores"][name].get(k) for k in ("value", "low", "high")),
-            places,
+            system=s["name"],
+            description=s.get("description", ""),
+            value=s["scores"][name].get("value"),
+            low=s["scores"][name].get("low"),
+            high=s["scores"][name].get("high"),
+            places=places,
         )
         for s in systems
     ]
@@ -119,17 +121,16 @@ def against(difference: Difference, metrics: dict[str, Any]) -> str:
     other = next(
         (s for s in scores(metrics, difference.metric) if s.system == difference.versus), None
     )
-    reached = f" reaches {other.shown}" if other else ""
-    name = text.clean(difference.versus)
+    reached = f" ({other.shown})" if other else ""
     ending = {
-        "better": f"taut is better by {_size(difference)}.",
-        "worse": f"taut is worse by {_size(difference)}.",
+        "better": f"better by {_size(difference)}",
+        "worse": f"worse by {_size(difference)}",
         "no clear difference": (
-            f"no clear difference ({difference.shown}, interval {difference.interval})."
+            f"no clear difference, {difference.shown} (interval {difference.interval})"
         ),
-        "no interval": f"the difference is {difference.shown}.",
+        "no interval": f"the difference is {difference.shown}",
     }[difference.verdict]
-    return f"The {name}{reached}: {ending}"
+    return f"Against {text.clean(difference.versus)}{reached}: {ending}."
 
 
 def _size(difference: Difference) -> str:
@@ -149,7 +150,9 @@ def choice(metrics: dict[str, Any]) -> str:
     models = chosen["models"]
     who = "one model predicts" if models == 1 else f"the mean of {models} fold models predicts"
     zeros = text.percent(chosen.get("zero_share"))
-    return f"{what} was chosen by cross-validation; {zeros} of its weights are exactly 0, and {who}."
+    return (
+        f"{what} was chosen by cross-validation; {zeros} of its weights are exactly 0, and {who}."
+    )
 
 
 def overfitting(metrics: dict[str, Any]) -> str | None:

@@ -43,7 +43,7 @@ def page(run: Run) -> dict[str, Any]:
         "shell_name": shlex.quote(text.clean(run.name)),
         # A JSON string is a Python literal too.
         "python_name": json.dumps(text.clean(run.name), ensure_ascii=False),
-        "created": str(metrics.get("created", ""))[:10],
+        "created": text.day(metrics.get("created")),
     }
 
 
@@ -72,7 +72,9 @@ def _test(metrics: dict[str, Any], name: str) -> dict[str, Any]:
         "label": words.label,
         "better": "lower is better" if words.lower_is_better else "higher is better",
         "ticks": scale.ticks(),
-        "rows": [{"score": s, "mine": s.system == findings.TAUT, **_places(s, scale)} for s in rows],
+        "rows": [
+            {"score": s, "mine": s.system == findings.TAUT, **_places(s, scale)} for s in rows
+        ],
         "zero": about_zero.at(0.0),
         "gap_ticks": about_zero.ticks(),
         "gaps": [{"gap": d, **_places(d, about_zero)} for d in gaps],
@@ -119,38 +121,40 @@ def _overfitting(metrics: dict[str, Any]) -> dict[str, Any] | None:
 
 def _path(run: Run) -> dict[str, Any]:
     summary = summarise(run.path)
-    chosen = run.metrics["choice"]
-    drawn = panels(summary, chosen)
-    places = text.decimals([summary["se"].min(skipna=True)])
-    bare = summary[summary["strength"].eq(0) & summary["val"].notna()]
+    drawn = panels(summary, run.metrics["choice"])
+    rows = summary.to_dict("records")
+    finished = [row for row in rows if text.is_number(row["val"])]
+    # Half of the error at the least loss: the resolution at which the choice was made.
+    best = min(finished, key=lambda row: row["val"], default=None)
     return {
         "panels": drawn,
-        "places": places,
-        "rows": summary.to_dict("records"),
+        "places": min(text.decimals([best["se"] / 2 if best else None]), 3),
+        "rows": rows,
         "off_scale": bool(drawn) and off_scale(summary),
-        "unpenalised": float(bare["val"].iloc[0]) if len(bare) else None,
-        "diverged": int(summary["diverged"].sum()),
-        "lanes": int(summary["lanes"].sum()),
-        "many_inputs": bool(summary["inputs_kept"].nunique() > 1),
+        "unpenalised": next((row["val"] for row in finished if row["strength"] == 0), None),
+        "diverged": sum(row["diverged"] for row in rows),
+        "lanes": sum(row["lanes"] for row in rows),
     }
 
 
 def _features(run: Run) -> dict[str, Any]:
     models = run.metrics["choice"]["models"]
-    rows = run.features.sort_values("importance", ascending=False, kind="stable", na_position="last")
-    most = rows["importance"].max()
+    rows = run.features.sort_values(
+        "importance", ascending=False, kind="stable", na_position="last"
+    )
+    most = float(rows["importance"].max()) if len(rows) else 0.0
     records = [
         {
-            "name": r.feature,
-            "kept": str(r.kept) == "True",
-            "importance": r.importance,
-            "width": round(100 * r.importance / most, 2) if most and most > 0 else 0,
-            "folds": f"{round(r.folds_kept * models)}/{models}"
-            if text.is_number(r.folds_kept)
+            "name": r["feature"],
+            "kept": str(r["kept"]) == "True",
+            "importance": r["importance"],
+            "width": round(100 * r["importance"] / most, 2) if most > 0 else 0,
+            "folds": f"{round(r['folds_kept'] * models)}/{models}"
+            if text.is_number(r["folds_kept"])
             else text.MISSING,
-            "reason": r.reason,
+            "reason": r["reason"],
         }
-        for r in rows.itertuples()
+        for r in rows.to_dict("records")
     ]
     kept = [r for r in records if r["kept"]]
     return {"all": records, "top": kept[:TOP], "kept": len(kept), "more": len(kept[TOP:])}
@@ -158,7 +162,10 @@ def _features(run: Run) -> dict[str, Any]:
 
 def _columns(columns: list[dict[str, Any]]) -> dict[str, Any]:
     used = Counter(c["kind"] for c in columns if c["used"])
-    kinds = ", ".join(text.count(n, kind, kind) for kind, n in used.most_common())
+    if len(used) == 1:
+        kinds = f", {'all ' * (len(columns) > 1)}{next(iter(used))}"
+    else:
+        kinds = ": " + ", ".join(text.count(n, kind, kind) for kind, n in used.most_common())
     return {
         "all": columns,
         "dropped": [c for c in columns if not c["used"]],
@@ -172,7 +179,12 @@ def _classes(target: dict[str, Any]) -> dict[str, Any] | None:
         return None
     counts = target["counts"]
     rows = [
-        {"label": label, "count": n, "share": n / sum(counts), "width": round(100 * n / max(counts), 2)}
+        {
+            "label": label,
+            "count": n,
+            "share": n / sum(counts),
+            "width": round(100 * n / max(counts), 2),
+        }
         for label, n in zip(target["classes"], counts, strict=True)
     ]
     return {"rows": rows[:_MOST_CLASSES], "more": len(rows[_MOST_CLASSES:])}

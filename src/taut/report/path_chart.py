@@ -31,35 +31,42 @@ class Panel(NamedTuple):
 
 def panels(summary: pandas.DataFrame, choice: dict[str, Any]) -> list[Panel]:
     """One panel for each penalty that has a positive strength with a finite loss."""
-    usable = summary[summary["val"].notna() & (summary["strength"] > 0)]
+    usable = _usable(summary)
     if usable.empty:
         return []
-    domain = _loss_domain(usable)
     unpenalised = at_strength(summary, "none", 0.0)
+    domain = _loss_domain(usable, unpenalised)
     most = float(usable["inputs_kept"].max())
     return [
-        _panel(str(penalty), rows, choice, domain, unpenalised, most)
-        for penalty, rows in usable.groupby("penalty")
+        _panel(str(name), usable.loc[usable["penalty"] == name], choice, domain, unpenalised, most)
+        for name in usable["penalty"].unique()
     ]
+
+
+def _usable(summary: pandas.DataFrame) -> pandas.DataFrame:
+    return summary.loc[summary["val"].notna() & (summary["strength"] > 0)]
 
 
 def off_scale(summary: pandas.DataFrame) -> bool:
     """Whether some loss lies above the charts, which cut it off at their upper edge."""
-    usable = summary[summary["val"].notna() & (summary["strength"] > 0)]
+    usable = _usable(summary)
     if usable.empty:
         return False
-    top = _loss_domain(usable)[1]
     bare = at_strength(summary, "none", 0.0)
+    top = _loss_domain(usable, bare)[1]
     losses = [usable["val"].max(), usable["train"].max(), math.nan if bare is None else bare["val"]]
     return any(loss > top for loss in losses)
 
 
-def _loss_domain(rows: pandas.DataFrame) -> tuple[float, float]:
+def _loss_domain(rows: pandas.DataFrame, bare: pandas.Series | None) -> tuple[float, float]:
     # A path may rise without bound where the penalty is weak. The interesting part lies between
     # its least loss and the loss of a network that reads nothing, which ends the path.
-    last = rows.loc[rows.groupby("penalty")["strength"].idxmax(), "val"].max()
-    spread = rows["se"].fillna(0.0)
-    high = min(float((rows["val"] + spread).max()), max(1.35 * last, 2.0 * rows["val"].min()))
+    last = float(rows.loc[rows.groupby("penalty")["strength"].idxmax(), "val"].max())
+    least, spread = float(rows["val"].min()), rows["se"].fillna(0.0)
+    highest = [(rows["val"] + spread).max(), rows["train"].max()]
+    if bare is not None and math.isfinite(bare["val"]):
+        highest.append(bare["val"])
+    high = min(float(max(highest)), max(1.35 * last, 4.0 * least))
     low = float(min((rows["val"] - spread).min(), rows["train"].min()))
     low = 0.0 if 0 <= low < 0.4 * high else low
     room = 0.04 * (high - low) or 0.1 * abs(high) or 0.1
@@ -84,10 +91,9 @@ def _panel(
         scale=altair.Scale(type="log", domain=list(reach), nice=False),
         axis=None,
     )
-    numbers = rows[["strength", "val", "se", "train", "inputs_kept"]].astype(float)
-    low_edge = numbers["val"] - numbers["se"].fillna(0.0)
-    high_edge = numbers["val"] + numbers["se"].fillna(0.0)
-    data = numbers.assign(low=low_edge, high=high_edge)
+    numbers = rows.loc[:, ["strength", "val", "se", "train", "inputs_kept"]].astype(float)
+    spread = numbers["se"].fillna(0.0)
+    data = numbers.assign(low=numbers["val"] - spread, high=numbers["val"] + spread)
     marks = _marks(penalty, rows, choice, reach)
     losses = _losses(altair, data, x, domain, unpenalised, marks)
     kept = _kept(altair, data, reach, most, marks)
@@ -115,10 +121,18 @@ def _losses(
         base.mark_line(color=HELD_OUT, strokeWidth=2.2).encode(x=x, y=y),
         base.mark_point(color=HELD_OUT, filled=True, size=22, opacity=1).encode(x=x, y=y),
     ]
+    if len(data) == 1:  # a line of one point is not drawn
+        point = base.mark_point(color=TRAINING, filled=True, size=36, opacity=1)
+        layers.append(point.encode(x=x, y="train:Q"))
     if unpenalised is not None and not math.isnan(unpenalised["val"]):
         bare = altair.Chart(pandas.DataFrame({"val": [float(unpenalised["val"])]}))
         rule = bare.mark_rule(color=SOFT, strokeDash=[1, 3], strokeWidth=1.4)
         layers.insert(0, rule.encode(y=y))
+    # Every panel keeps room for two labels, so that panels side by side stay level.
+    room = altair.Chart(pandas.DataFrame({"label": ["0"]})).mark_text(
+        opacity=0, baseline="bottom", fontSize=13
+    )
+    layers.append(room.encode(x=altair.value(0), y=altair.value(-21), text="label:N"))
     # The labels stand above the plot, in rows, so that two near each other do not collide.
     for row, mark in enumerate(marks):
         place = altair.Chart(pandas.DataFrame([mark]))
@@ -126,9 +140,9 @@ def _losses(
         layers.append(place.mark_rule(color=INK, strokeWidth=1.2, strokeDash=dash).encode(x=x))
         label = {"align": mark["align"], "dx": 4 if mark["align"] == "left" else -4}
         layers.append(
-            place.mark_text(
-                color=INK, baseline="bottom", fontSize=12, clip=False, **label
-            ).encode(x=x, y=altair.value(-4 - 16 * row), text="label:N")
+            place.mark_text(color=INK, baseline="bottom", fontSize=13, clip=False, **label).encode(
+                x=x, y=altair.value(-4 - 17 * row), text="label:N"
+            )
         )
     shown = data[data["strength"].isin([m["strength"] for m in marks if m["chosen"]])]
     if len(shown):
@@ -163,9 +177,7 @@ def _kept(
         axis=altair.Axis(title=None, values=[0, max(most, 1.0)], format=",.0f"),
     )
     layers = [
-        altair.Chart(data)
-        .mark_line(color=SOFT, strokeWidth=1.8, interpolate="step-before" if len(data) > 1 else "linear")
-        .encode(x=x, y=y),
+        altair.Chart(data).mark_line(color=SOFT, strokeWidth=1.8).encode(x=x, y=y),
         altair.Chart(data).mark_point(color=SOFT, filled=True, size=14, opacity=1).encode(x=x, y=y),
     ]
     for mark in marks:
@@ -225,7 +237,7 @@ def _describe(penalty: str, rows: pandas.DataFrame) -> str:
 
 
 def _config() -> dict[str, Any]:
-    label = {"labelColor": SOFT, "labelFontSize": 12, "titleColor": SOFT, "titleFontSize": 12}
+    label = {"labelColor": SOFT, "labelFontSize": 13, "titleColor": SOFT, "titleFontSize": 13}
     return {
         "background": "transparent",
         "font": "Helvetica Neue, Arial, sans-serif",

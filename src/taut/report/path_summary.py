@@ -25,20 +25,18 @@ def summarise(path: pandas.DataFrame) -> pandas.DataFrame:
     import numpy
     import pandas
 
+    finite = numpy.isfinite(path[["val_loss", "train_loss"]].astype(float)).all(axis=1)
     lanes = path.assign(
         penalty=path["penalty"].astype(str).where(path["strength"] > 0, "none"),
-        diverged=path["status"].eq("diverged"),
+        diverged=path["status"].eq("diverged") | ~finite,
     )
-    for column in ("val_loss", "train_loss"):
-        finite = numpy.isfinite(lanes[column].astype(float))
-        lanes["diverged"] |= ~finite
     keys = ["penalty", "strength"]
     total = lanes.groupby(keys).agg(lanes=("fold", "size"), diverged=("diverged", "sum"))
     good = lanes[~lanes["diverged"]]
     columns = {"val": "val_loss", "train": "train_loss", "inputs_kept": "inputs_kept"}
     folds = good.groupby([*keys, "fold"]).agg(**{k: (v, "mean") for k, v in columns.items()})  # type: ignore[call-overload]
-    means = folds.groupby(keys).mean()
-    means["se"] = folds.groupby(keys)["val"].sem(ddof=1)
+    errors = folds.groupby(keys)["val"].sem(ddof=1)
+    means = folds.groupby(keys).mean().assign(se=errors)
     out = total.join(means).reset_index().sort_values(keys, ignore_index=True)
     return pandas.DataFrame(
         out[["penalty", "strength", "val", "se", "train", "inputs_kept", "lanes", "diverged"]]

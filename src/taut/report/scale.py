@@ -33,7 +33,7 @@ class Scale:
         share = (value - self.low) / (self.high - self.low)
         return round(100 * min(max(share, 0.0), 1.0), 2)
 
-    def ticks(self, about: int = 4) -> list[Tick]:
+    def ticks(self, about: int = 5) -> list[Tick]:
         """Round numbers inside the axis, at a step of 1, 2 or 5 times a power of ten."""
         step = _nice((self.high - self.low) / about)
         places = max(-math.floor(math.log10(step) + 1e-9), 0)

@@ -5,9 +5,13 @@ from __future__ import annotations
 import math
 import unicodedata
 from collections.abc import Iterable
+from datetime import datetime
 from typing import NamedTuple
 
 MISSING = "–"
+_MONTHS = (
+    "January February March April May June July August September October November December"
+).split()
 
 # Characters that reorder the text around them: shown as escapes, as control characters are, so
 # that a name cannot rewrite a terminal or pass for another name.
@@ -123,3 +127,12 @@ def duration(seconds: float | None) -> str:
         return f"{seconds:.1f} s"
     minutes, rest = divmod(round(seconds), 60)
     return f"{minutes} min {rest} s" if minutes else f"{rest} s"
+
+
+def day(timestamp: object) -> str:
+    """`2026-11-23T10:00:00+00:00` as `23 November 2026`; anything else is left out."""
+    try:
+        moment = datetime.fromisoformat(str(timestamp))
+    except ValueError:
+        return ""
+    return f"{moment.day} {_MONTHS[moment.month - 1]} {moment.year}"

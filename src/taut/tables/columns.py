@@ -102,9 +102,9 @@ def reading(series: pd.Series) -> str:
     for kind, native in _NATIVE.items():
         if native(dtype):
             return kind
-    distinct = pd.Series(pd.unique(levels(series)), dtype=object)
+    distinct = [text for text in pd.unique(levels(series)) if isinstance(text, str)]
     for kind in _PARSE:
-        if not unreadable(distinct, kind).any():
+        if all(_reads(text, kind) for text in distinct):
             return kind
     return "category"
 
@@ -140,13 +140,14 @@ def read(series: pd.Series, kind: str) -> np.ndarray:
     return parsed[codes]
 
 
-def unreadable(series: pd.Series, kind: str) -> np.ndarray:
-    """Which values are there but cannot be read as `kind`: a mask [rows]."""
-    values = read(series, kind)
-    failed = pd.isna(values) & ~missing(series)
-    if kind == "numeric" and failed.any():
-        failed &= levels(series) != "None"
-    return failed
+def unreadable(series: pd.Series, kind: str, values: np.ndarray) -> np.ndarray:
+    """Which values are there but could not be read: a mask [rows], given `read`'s `values`."""
+    failed = pd.isna(values)
+    if kind == "category" or not failed.any():
+        return np.zeros(len(series), dtype=bool)
+    texts = levels(series)
+    failed &= ~pd.isna(texts)
+    return failed & (texts != "None") if kind == "numeric" else failed
 
 
 def missing(series: pd.Series) -> np.ndarray:
@@ -161,12 +162,13 @@ def levels(series: pd.Series) -> np.ndarray:
 
     A whole number has one text, whether it arrives as 1, 1.0 or "1".
     """
+    held = series.astype(object)
+    if types.infer_dtype(held, skipna=True) == "string":
+        codes, distinct = pd.factorize(held)  # -1 stands for missing
+        return np.array([*map(_text, distinct), math.nan], dtype=object)[codes]
     absent = series.isna().to_numpy(bool)
-    text = np.empty(len(series), dtype=object)
-    for row, value in enumerate(series.astype(object)):
-        value = "" if absent[row] else _text(value)
-        text[row] = math.nan if value.lower() in MISSING_TEXT else value
-    return text
+    texts = [math.nan if gone else _text(value) for value, gone in zip(held, absent, strict=True)]
+    return np.array(texts, dtype=object)
 
 
 def infinite(values: np.ndarray) -> bool:
@@ -203,19 +205,24 @@ def _not_an_input(
 
 def _almost_numeric(distinct: np.ndarray) -> str:
     """A hint for a column of numbers that a few words have turned into text."""
-    texts = pd.Series(distinct, dtype=object)
-    words = texts[unreadable(texts, "numeric")]
+    words = [text for text in distinct if not _reads(text, "numeric")]
     if len(distinct) >= 10 and len(words) <= len(distinct) / 10:
         return f"numbers but for {', '.join(shorten(word) for word in words[:3])}"
     return ""
 
 
-def _text(value: object) -> str:
+def _text(value: object) -> str | float:
+    """The text of one value, or NaN for a mark of a missing one."""
     if isinstance(value, bytes):
         value = value.decode("utf-8", errors="replace")
     elif isinstance(value, (float, np.floating)) and value.is_integer() and abs(value) < 1e15:
         value = int(value)
-    return str(value).strip()
+    text = str(value).strip()
+    return math.nan if text.lower() in MISSING_TEXT else text
+
+
+def _reads(text: str, kind: str) -> bool:
+    return not math.isnan(_PARSE[kind](text)) or (kind == "numeric" and text == "None")
 
 
 def _number(text: str) -> float:

@@ -7,7 +7,7 @@ import gzip
 import os
 import zlib
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import pandas as pd
@@ -19,13 +19,16 @@ _TEXT_SUFFIXES = (".csv", ".csv.gz", ".tsv", ".tsv.gz")
 _PARQUET_SUFFIXES = (".parquet", ".pq")
 
 
-def read_table(path: str | os.PathLike[str]) -> pd.DataFrame:
+def read_table(path: str | os.PathLike[str], *, text: Sequence[str] = ()) -> pd.DataFrame:
     """Reads a CSV or Parquet file into a data frame.
 
     Args:
         path: a file ending in .csv, .csv.gz, .tsv, .tsv.gz, .parquet or .pq. A text file is in
             UTF-8 and names its columns in its first line; its separator (comma, semicolon or tab)
             is taken from that line. Empty fields and marks such as `NA` and `?` are missing.
+        text: columns of a text file to keep as they are written. A table to predict on may hold
+            only "01" and "02" of a category that also has "A": without this they become 1 and 2.
+            Names that the file does not have are ignored.
 
     Returns:
         The table [rows, columns], with at least one row and no two columns of one name. An index
@@ -54,7 +57,7 @@ def read_table(path: str | os.PathLike[str]) -> pd.DataFrame:
     unreadable = (OSError, EOFError, ValueError, csv.Error, zlib.error, MemoryError)
     try:
         is_text = suffix.lower() in _TEXT_SUFFIXES
-        frame = _read_text(path) if is_text else _read_parquet(path)
+        frame = _read_text(path, text) if is_text else _read_parquet(path)
     except InputError:
         raise
     except UnicodeDecodeError as error:
@@ -66,7 +69,7 @@ def read_table(path: str | os.PathLike[str]) -> pd.DataFrame:
     return frame
 
 
-def _read_text(path: Path) -> pd.DataFrame:
+def _read_text(path: Path, text: Sequence[str]) -> pd.DataFrame:
     header, separator = _header(path)
     # pandas renames the second of two equal columns without a word, so the file itself is asked.
     _refuse_duplicates(path, (name for name in header if name))
@@ -75,7 +78,9 @@ def _read_text(path: Path) -> pd.DataFrame:
         sep=separator,
         encoding="utf-8-sig",
         skipinitialspace=True,
+        dtype=dict.fromkeys(text, str),
         low_memory=False,
+        float_precision="round_trip",
         keep_default_na=False,
         na_values=["NaN", "NaT", *MISSING_TEXT, *(mark.upper() for mark in MISSING_TEXT)],
     )

@@ -14,8 +14,16 @@ import numpy as np
 import pandas as pd
 
 from taut.errors import InputError
-from taut.tables import columns as column_values
-from taut.tables.columns import Column, shorten, understand_column
+from taut.tables.columns import (
+    Column,
+    infinite,
+    levels,
+    missing,
+    read,
+    shorten,
+    understand_column,
+    unreadable,
+)
 from taut.tables.target import Label, read_target, understand_target
 
 MINIMUM_ROWS = 20
@@ -83,10 +91,10 @@ class Schema:
                 training, a number is infinite, a label is unknown, or there are no rows.
         """
         frame = _named(frame)
-        needed = [column.name for column in self.used] + [self.target] * require_target
-        _require_columns(frame, needed)
+        target = [self.target] if require_target else []
+        _require_columns(frame, [column.name for column in self.used] + target)
         if require_target:
-            frame = frame.loc[~column_values.missing(frame.loc[:, self.target])]
+            frame = frame.loc[~missing(frame.loc[:, self.target])]
         if not len(frame):
             needs = f"rows with a value in {self.target!r}" if require_target else "rows"
             raise InputError(f"A table needs {needs}. Received: a table with none.")
@@ -154,6 +162,8 @@ def understand(
     """
     frame = _named(frame)
     target = str(target)
+    if isinstance(features, str):
+        raise InputError(f"`features` must be a list of names. Received: {features!r}.")
     wanted = None if features is None else [str(name) for name in features]
     repeated = [name for name, count in Counter(frame.columns).items() if count > 1]
     if repeated:
@@ -168,7 +178,7 @@ def understand(
             f"{'the target ' + repr(target) if wanted else 'none'}. Name columns to learn from."
         )
 
-    absent = column_values.missing(frame.loc[:, target])
+    absent = missing(frame.loc[:, target])
     frame = frame.loc[~absent]
     if len(frame) < MINIMUM_ROWS:
         raise InputError(
@@ -271,25 +281,22 @@ def _read_columns(frame: pd.DataFrame, used: Iterable[Column]) -> dict[str, np.n
     values, wrong = {}, []
     for column in used:
         series = frame.loc[:, column.name]
-        values[column.name] = column_values.read(series, column.kind)
-        failed = column_values.unreadable(series, column.kind)
+        values[column.name] = read(series, column.kind)
+        failed = unreadable(series, column.kind, values[column.name])
         if failed.any():
-            example = shorten(column_values.levels(series.loc[failed][:1])[0])
+            example = shorten(levels(series.loc[failed][:1])[0])
             wrong.append(f"{column.name!r} ({column.kind}) holds {example}")
     if wrong:
         raise InputError(
             "Every column must hold the kind of values it held in training. Received: "
             f"{_listed(wrong, show=str)}. Correct these values, or leave them empty."
         )
-    infinite = [
-        name
-        for name, column in values.items()
-        if column.dtype != object and column_values.infinite(column)
-    ]
-    if infinite:
+    numbers = {name: column for name, column in values.items() if column.dtype != object}
+    too_large = [name for name, column in numbers.items() if infinite(column)]
+    if too_large:
         raise InputError(
             "Every number must be finite, and at most 1e100 in size. Received infinite or larger "
-            f"numbers in {_listed(infinite)}. Leave these values empty, or drop the rows."
+            f"numbers in {_listed(too_large)}. Leave these values empty, or drop the rows."
         )
     return values
 

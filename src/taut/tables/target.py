@@ -83,7 +83,7 @@ def read_target(series: pd.Series, task: str, classes: tuple[Label, ...]) -> np.
     if task == "regression":
         kind = "boolean" if reading(series) == "boolean" else "numeric"
         values = read(series, kind)
-        wrong = unreadable(series, kind) | np.isnan(values)
+        wrong = unreadable(series, kind, values) | np.isnan(values)
         if wrong.any():
             raise InputError(
                 f"The target {series.name!r} of a regression must hold numbers. Received: "
@@ -114,9 +114,9 @@ def _labels(series: pd.Series) -> np.ndarray:
     """The labels in the target's own type: an array of bool, int64, float64 or (object) str."""
     held = pd.api.types.infer_dtype(series.astype(object), skipna=True)
     if held == "boolean":
-        return read(series.astype(object), "boolean").astype(bool)
+        return read(series, "boolean").astype(bool)
     if held in ("integer", "floating", "mixed-integer-float", "decimal"):
-        numbers = read(series.astype(object), "numeric")
+        numbers = read(series, "numeric")
         # pandas turns integers into floats where values are missing: 1.0 stands for 1.
         whole = not infinite(numbers) and bool(np.equal(np.mod(numbers, 1), 0).all())
         return numbers.astype(np.int64) if whole and np.abs(numbers).max() < 2**53 else numbers
@@ -124,7 +124,7 @@ def _labels(series: pd.Series) -> np.ndarray:
 
 
 def _detect(series: pd.Series, values: np.ndarray, distinct: int) -> tuple[str, str]:
-    form = "category" if isinstance(series.dtype, pd.CategoricalDtype) else reading(series)
+    form = reading(series)
     if form == "date":
         raise InputError(
             f"The target {series.name!r} holds dates. Turn them into what is to be predicted: "

@@ -1,0 +1,118 @@
+"""Where lines go, and how a command ends when something is wrong."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import FrameType
+from typing import Any
+
+import typer
+from rich.console import Console
+from rich.text import Text
+
+from taut.errors import InputError
+from taut.report.text import clean
+
+_PIPED_WIDTH = 100
+
+
+def console(*, stderr: bool = False) -> Console:
+    """A console that neither guesses colours for numbers nor reads markup into names."""
+    made = Console(stderr=stderr, highlight=False, markup=False, emoji=False)
+    if not made.is_terminal and "COLUMNS" not in os.environ:
+        made.width = _PIPED_WIDTH
+    return made
+
+
+def say_error(message: object) -> None:
+    """One message on stderr, its control characters made visible, never cut into lines."""
+    lines = "\n".join(clean(line) for line in str(message).split("\n"))
+    console(stderr=True).print(Text.assemble(("Error: ", "bold red"), lines), soft_wrap=True)
+
+
+class Attempt:
+    """What a command has written so far, for what it says when it is interrupted."""
+
+    def __init__(self) -> None:
+        self.written: str | None = None
+
+
+@contextmanager
+def attempt() -> Iterator[Attempt]:
+    """Turns what can go wrong into one clear message and an exit code.
+
+    Bad input exits with 2, a failing disk with 1, Ctrl-C with 130; a request to terminate leaves
+    through the same clean-up. Anything else is a bug and keeps its traceback.
+    """
+    state, interrupted = Attempt(), []
+
+    def on_interrupt(number: int, frame: FrameType | None) -> None:
+        interrupted.append(number)
+        raise KeyboardInterrupt
+
+    def on_terminate(number: int, frame: FrameType | None) -> None:
+        raise SystemExit(128 + number)
+
+    with _handlers({signal.SIGINT: on_interrupt, signal.SIGTERM: on_terminate}):
+        try:
+            yield state
+        except InputError as error:
+            say_error(error)
+            raise typer.Exit(2) from None
+        except KeyboardInterrupt:
+            raise _interrupted(state) from None
+        except OSError as error:
+            if interrupted:
+                raise _interrupted(state) from None
+            say_error(f"{error.strerror or error}: {error.filename or 'the disk'}. {_left(state)}.")
+            raise typer.Exit(1) from None
+        except Exception:
+            # A library may wrap the interrupt of a callback in an error of its own.
+            if interrupted:
+                raise _interrupted(state) from None
+            raise
+
+
+def _interrupted(state: Attempt) -> typer.Exit:
+    console(stderr=True).print(f"interrupted, {_left(state)}", soft_wrap=True)
+    return typer.Exit(130)
+
+
+def _left(state: Attempt) -> str:
+    return f"{state.written} is whole" if state.written else "nothing was written"
+
+
+@contextmanager
+def uninterrupted() -> Iterator[None]:
+    """Puts Ctrl-C and termination off until the block is done: for renames and clean-up."""
+    late: list[int] = []
+
+    def note(number: int, frame: FrameType | None) -> None:
+        late.append(number)
+
+    before: dict[int, Any] = {}
+    with _handlers({signal.SIGINT: note, signal.SIGTERM: note}, before):
+        yield
+    if late and callable(before.get(late[0])):
+        before[late[0]](late[0], None)
+
+
+@contextmanager
+def _handlers(new: dict[int, Any], before: dict[int, Any] | None = None) -> Iterator[None]:
+    """Sets signal handlers for a while; only the main thread may, elsewhere it does nothing."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = {} if before is None else before
+    before.update({number: signal.getsignal(number) for number in new})
+    for number, handler in new.items():
+        signal.signal(number, handler)
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

@@ -1,0 +1,162 @@
+"""What the terminal shows of a table and of a fit: tables on a terminal, plain text elsewhere."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING, Any
+
+from rich import box
+from rich.console import Console
+from rich.padding import Padding
+from rich.table import Table
+from rich.text import Text
+
+from taut.report import findings, text
+
+if TYPE_CHECKING:
+    import pandas
+
+    from taut.tables.schema import Schema
+
+MOST_COLUMNS = 40
+MOST_INPUTS = 20
+_NAME_WIDTH = 34
+
+
+def show_schema(out: Console, schema: Schema, *, name: str) -> None:
+    """What was understood of each column."""
+    inputs = len(schema.used)
+    facts = [
+        text.count(schema.rows, "row"),
+        text.count(len(schema.columns) + 1, "column"),
+        f"{inputs} of them used",
+    ]
+    out.print(Text.assemble((text.clean(name), "bold"), f": {', '.join(facts)}"))
+    target = Text.assemble("target ", (text.clean(schema.target), "bold"), f": {_task(schema)}")
+    out.print(target.append(f" ({_sentence(schema.reason)})", style="dim"))
+    shown = _worth_showing(schema.columns)
+    table = _table(out, "column", "kind", ">missing", ">distinct", "note")
+    for column in shown:
+        cells = [text.shorten(column.name, _NAME_WIDTH), column.kind]
+        cells += [f"{column.missing or ''}", f"{column.levels}"]
+        note = ("" if column.used else "left out: ") + column.reason
+        table.add_row(*map(Text, cells), Text(text.clean(note)), style="" if column.used else "dim")
+    out.print(Padding(table, (1, 0, 0, 0)))
+    hidden = [column for column in schema.columns if column not in shown]
+    if hidden:
+        kinds = Counter(f"{c.kind}{'' if c.used else ', left out'}" for c in hidden)
+        rest = "; ".join(f"{n} {kind}" for kind, n in kinds.most_common())
+        out.print(Text(f"… and {len(hidden)} more: {rest}", style="dim"))
+    for note in schema.notes:
+        out.print(Text(f"note: {text.clean(note)}", style="yellow"))
+    out.print()
+
+
+def _task(schema: Schema) -> str:
+    if not schema.classes:
+        return "regression"
+    counts = [
+        f"{text.shorten(c, 20)} {n}" for c, n in zip(schema.classes, schema.counts, strict=True)
+    ]
+    more = [f"and {len(counts) - 6} more"] if len(counts) > 6 else []
+    return f"{len(counts)} classes ({', '.join(counts[:6] + more)})"
+
+
+def _worth_showing(columns: tuple[Any, ...]) -> list[Any]:
+    """All columns, or, of many, those with something to say first; in the table's order."""
+    if len(columns) <= MOST_COLUMNS:
+        return list(columns)
+    told = [c for c in columns if not c.used or c.reason][: MOST_COLUMNS // 2]
+    plain = [c for c in columns if c not in told][: MOST_COLUMNS - len(told)]
+    return [c for c in columns if c in told or c in plain]
+
+
+def show_fit(out: Console, metrics: dict[str, Any], features: pandas.DataFrame) -> None:
+    """The choice, the comparison on the test rows, and the inputs kept."""
+    split = metrics["split"]
+    trained = text.count(split["lanes"], "network")
+    out.print(Text(f"{trained} trained in {text.duration(metrics.get('seconds'))}", style="dim"))
+    out.print(Text(findings.choice(metrics), style="bold"))
+    if metrics["choice"].get("rule"):
+        out.print(Text(text.clean(metrics["choice"]["rule"]), style="dim"))
+    certificate = metrics["choice"].get("stationarity")
+    if certificate:
+        largest = text.short(certificate["largest"])
+        words = f"certificate: at most {largest} from stationary. {certificate['note']}"
+        out.print(Text(text.clean(words), style="dim"))
+    out.print()
+    _show_scores(out, metrics)
+    sentence = findings.overfitting(metrics)
+    if sentence:
+        out.print(Text(sentence))
+    out.print()
+    _show_inputs(out, metrics, features)
+
+
+def _show_scores(out: Console, metrics: dict[str, Any]) -> None:
+    level = f"{100 * metrics['test'].get('confidence', 0.95):g}%"
+    out.print(Text(f"On {text.count(metrics['split']['test'], 'test row')}:", style="bold"))
+    table = _table(out, "score", "system", ">value", f">{level} interval", "taut is")
+    for name in metrics["test"]["metrics"]:
+        words = text.metric(name)
+        verdicts = {d.versus: d.verdict for d in findings.differences(metrics, name)}
+        label = f"{words.label}, {'lower' if words.lower_is_better else 'higher'} is better"
+        for k, score in enumerate(findings.scores(metrics, name)):
+            mine = score.system == findings.TAUT
+            style = "bold" if mine else ""
+            verdict = verdicts.get(score.system, "")
+            colour = {"better": "green", "worse": "red"}.get(verdict, "dim")
+            table.add_row(
+                Text(label if k == 0 else ""),
+                Text(text.clean(score.system), style=style),
+                Text(score.shown, style=style),
+                Text(score.interval, style=style),
+                Text(
+                    "not clearly different" if verdict == "no clear difference" else verdict,
+                    style=colour,
+                ),
+            )
+        table.add_section()
+    out.print(table)
+
+
+def _show_inputs(out: Console, metrics: dict[str, Any], features: pandas.DataFrame) -> None:
+    out.print(Text(findings.inputs(metrics), style="bold"))
+    kept = features.loc[features["kept"].astype(str) == "True"]
+    kept = kept.sort_values("importance", ascending=False, kind="stable")
+    if kept.empty:
+        return
+    most = float(kept["importance"].max()) or 1.0
+    models = metrics["choice"]["models"]
+    table = _table(out, "input", ">importance", ">models", "")
+    for row in kept.head(MOST_INPUTS).to_dict("records"):
+        blocks = "█" * max(1, round(20 * row["importance"] / most)) if out.is_terminal else ""
+        table.add_row(
+            Text(text.shorten(row["feature"], _NAME_WIDTH)),
+            Text(f"{100 * row['importance']:.1f}%"),
+            Text(f"{round(row['folds_kept'] * models)}/{models}"),
+            Text(blocks, style="blue"),
+        )
+    out.print(table)
+    if len(kept) > MOST_INPUTS:
+        out.print(Text(f"… and {len(kept) - MOST_INPUTS} more in features.csv", style="dim"))
+
+
+def _table(out: Console, *headers: str) -> Table:
+    """A table with thin rules on a terminal and none elsewhere; `>` aligns a column right."""
+    edges = box.SIMPLE_HEAD if out.is_terminal else None
+    table = Table(box=edges, show_edge=False, pad_edge=False, padding=(0, 2, 0, 0))
+    for header in headers:
+        right = header.startswith(">")
+        table.add_column(
+            header.lstrip(">"),
+            justify="right" if right else "left",
+            no_wrap=right,
+            overflow="fold",
+            header_style="dim",
+        )
+    return table
+
+
+def _sentence(reason: str) -> str:
+    return text.clean(reason).rstrip(".")

@@ -1,0 +1,45 @@
+"""The predictions of many lanes of one model."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import jax
+import numpy as np
+
+from taut.engine.lanes import Record
+
+
+def predict_lanes(
+    model: Any, record: Record, x: Any, *, lanes: Sequence[int] | None = None, width: int = 16
+) -> np.ndarray:
+    """Predict with the kept weights of lanes.
+
+    Args:
+        model: The model that the lanes were trained from.
+        record: What `train_lanes` returned.
+        x: Inputs, [rows, …] or a tree of these.
+        lanes: Numbers of lanes; all unless given.
+        width: Lanes side by side.
+
+    Returns:
+        The model's output in inference mode, [lanes, rows, …].
+    """
+    chosen = np.arange(len(record.lanes)) if lanes is None else np.asarray(lanes, int)
+    width = min(width, len(chosen))
+
+    @jax.jit
+    def predict(trainable: Any, non_trainable: Any, x: Any) -> Any:
+        def one(trainable: Any, non_trainable: Any) -> Any:
+            return model.stateless_call(trainable, non_trainable, x, training=False)[0]
+
+        return jax.vmap(one)(trainable, non_trainable)
+
+    outputs = []
+    for start in range(0, len(chosen), width):
+        part = chosen[start : start + width]
+        padded = np.concatenate([part, np.repeat(part[-1:], width - len(part))])
+        values = [[a[padded] for a in record.trainable], [a[padded] for a in record.non_trainable]]
+        outputs.append(np.asarray(predict(*values, x))[: len(part)])
+    return np.concatenate(outputs)

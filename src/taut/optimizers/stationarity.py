@@ -1,0 +1,141 @@
+"""The certificate: how far a model is from a stationary point of J' = J + αR."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import keras
+import numpy as np
+from keras import ops, tree
+
+from taut._keras_compat import data_gradients, squared_row_norms
+from taut.errors import InputError
+from taut.optimizers.explain import proximal_of
+from taut.optimizers.selection import assign
+from taut.penalties import sum_distance
+
+SCALE_ROWS = 64
+BATCH_ROWS = 4096
+
+
+@dataclass(frozen=True)
+class Stationarity:
+    """The residual of stationarity of J', by variable.
+
+    Attributes:
+        residuals: Path to scaled residual: 0 is stationary, below 1e-3 is converged for most
+            purposes, near 1 means that nothing balances.
+        largest: The largest of them.
+        scale: What the residuals were divided by: the root mean square, over rows, of the norm
+            of the gradient of one row's loss.
+        note: What the certificate does and does not say.
+    """
+
+    residuals: dict[str, float]
+    largest: float
+    scale: float
+    note: str
+
+    def __str__(self) -> str:
+        width = max(map(len, self.residuals))
+        lines = [f"{path.ljust(width)}  {r:.2e}" for path, r in self.residuals.items()]
+        return "\n".join([*lines, f"{'largest'.ljust(width)}  {self.largest:.2e}", self.note])
+
+
+def stationarity(model: Any, x: Any, y: Any, *, sample_weight: Any = None) -> Stationarity:
+    r"""Certify how close a model is to a stationary point of J'(w) = J(w) + Σ α·R(w).
+
+    For each trainable variable the residual is
+
+        ‖dist(−∇J(w), α·∂R(w))‖₂ / S,    S² = mean over rows i of ‖∇ℓ_i(w)‖₂²,
+
+    the violation of the optimality (KKT) conditions, in units of the gradient of one row, so
+    that models and data sets can be compared. An unpenalised variable has R = 0, so its
+    residual is ‖∇J‖/S. J is the mean compiled loss over the rows given, in inference mode
+    (dropout off, moving statistics); S is taken over at most 64 rows, evenly spaced.
+
+    For one layer with a convex loss a zero residual is the global minimum. For several layers
+    it is a stationary point, as good as first-order conditions can tell; the note says which.
+
+    Args:
+        model: A compiled and built Keras model.
+        x: Inputs, [rows, …] or a tree of these: the rows that J was minimised on.
+        y: Targets, [rows, …].
+        sample_weight: [rows] weights of the data loss.
+
+    Returns:
+        A `Stationarity`.
+
+    Raises:
+        InputError: If the model is not compiled or not built.
+
+    References:
+        Boyd and Vandenberghe, Convex Optimization, 2004, section 5.5.3.
+    """
+    if not model.built or not getattr(model, "compiled", False):
+        raise InputError(
+            "`stationarity` needs a compiled and built model: it takes the loss and the "
+            f"penalties from it. Received: {model.name!r} with built={model.built}, "
+            f"compiled={getattr(model, 'compiled', False)}."
+        )
+    x, y = tree.map_structure(np.asarray, x), np.asarray(y)
+    weight = None if sample_weight is None else np.asarray(sample_weight, "float32")
+    gradients = _mean_gradients(model, x, y, weight)
+    scale = _row_scale(model, x, y, weight)
+    optimizer = proximal_of(model)
+    plan = (
+        assign(model.trainable_variables, ())
+        if optimizer is None
+        else optimizer.assignments(model.trainable_variables)
+    )
+    residuals = {}
+    for assignment, gradient in zip(plan, gradients, strict=True):
+        variable, parts = assignment.variable, assignment.parts
+        norm = np.abs(gradient)
+        if parts:
+            strengths = [part.strength for part in parts]
+            if optimizer is not None and optimizer.built:
+                strengths = [float(s.numpy()) for s in optimizer.strengths_of(variable)]
+            w = ops.convert_to_tensor(variable)
+            g = ops.convert_to_tensor(gradient.astype("float32"))
+            norm = ops.convert_to_numpy(sum_distance(parts, w, g, strengths))
+        size = float(np.linalg.norm(np.asarray(norm, "float64")))
+        residuals[variable.path] = size / scale if size else 0.0
+    return Stationarity(residuals, max(residuals.values()), scale, _note(model))
+
+
+def _mean_gradients(model: Any, x: Any, y: Any, weight: Any) -> list[np.ndarray]:
+    rows = len(y)
+    total = [np.zeros(tuple(v.shape), "float64") for v in model.trainable_variables]
+    for start in range(0, rows, BATCH_ROWS):
+        part = slice(start, start + BATCH_ROWS)
+        xs, ys, ws = _take(x, y, weight, part)
+        for sum_, gradient in zip(total, data_gradients(model, xs, ys, ws), strict=True):
+            sum_ += gradient * (len(ys) / rows)
+    return total
+
+
+def _row_scale(model: Any, x: Any, y: Any, weight: Any) -> float:
+    rows = np.unique(np.linspace(0, len(y) - 1, min(SCALE_ROWS, len(y))).astype(int))
+    squares = squared_row_norms(model, *_take(x, y, weight, rows))
+    return max(float(np.sqrt(squares.mean())), float(np.finfo("float32").tiny))
+
+
+def _take(x: Any, y: Any, weight: Any, rows: Any) -> tuple[Any, Any, Any]:
+    tensor = keras.ops.convert_to_tensor
+    xs = tree.map_structure(lambda a: tensor(a[rows]), x)
+    return xs, tensor(y[rows]), None if weight is None else tensor(weight[rows])
+
+
+def _note(model: Any) -> str:
+    kernels = sum(len(v.shape) > 1 for v in model.trainable_variables)
+    if kernels <= 1:
+        return (
+            "One layer: if its loss and penalty are convex, a residual of zero is the global "
+            "minimum of J'."
+        )
+    return (
+        f"A network of several layers ({kernels} weight arrays): J' is not convex, so this "
+        "certifies a stationary point, not the global minimum."
+    )

@@ -1,0 +1,184 @@
+import zipfile
+
+import numpy as np
+import pandas as pd
+import pytest
+import skops.io
+from sklearn.impute import SimpleImputer
+from sklearn.preprocessing import FunctionTransformer, StandardScaler
+
+from taut.errors import InputError
+from taut.tables.encode import Encoder, fold_statistics
+from taut.tables.schema import understand
+
+N = 200
+
+
+def table(seed=0):
+    rng = np.random.default_rng(seed)
+    frame = pd.DataFrame(
+        {
+            "age": rng.normal(40, 10, N),
+            "gap": np.where(rng.random(N) < 0.2, np.nan, rng.normal(size=N)),
+            "sex": rng.choice(["f", "m"], N),
+            "<b>": rng.choice(["x", "y", None], N),
+            "zip_": rng.choice([f"z{i}" for i in range(40)], N),
+            "zip": rng.choice(["_z1", "z2", "nan level"], N),
+            "flag": rng.choice([True, False], N),
+            "when": pd.date_range("2020", periods=N),
+            "y": rng.choice(["M", "B"], N),
+        }
+    )
+    return frame
+
+
+@pytest.fixture
+def fitted():
+    frame = table()
+    schema = understand(frame, target="y")
+    features, _ = schema.prepare(frame)
+    return Encoder(schema).fit(features), features
+
+
+def column(encoder, encoded, name):
+    return encoded[:, encoder.names.index(name)]
+
+
+def test_every_encoded_column_has_a_name_and_its_source(fitted):
+    encoder, features = fitted
+    encoded = encoder.transform(features)
+    assert encoded.dtype == np.float64
+    assert encoded.shape == (N, len(encoder.names)) == (N, len(encoder.sources))
+    assert set(encoder.sources) == set(features)
+    assert len(set(encoder.names)) == len(encoder.names)
+    counts = pd.Series(encoder.sources).value_counts()
+    assert counts.to_dict() == {
+        "age": 1, "gap": 2, "sex": 1, "<b>": 3, "zip_": 25, "zip": 3, "flag": 1, "when": 1
+    }  # fmt: skip
+
+
+def test_encoded_columns_hold_what_their_names_say(fitted):
+    encoder, features = fitted
+    encoded = encoder.transform(features)
+    for name in ("age", "gap", "flag", "when"):
+        np.testing.assert_array_equal(column(encoder, encoded, name), features[name])
+    gap = column(encoder, encoded, "gap is missing")
+    np.testing.assert_array_equal(gap, features["gap"].isna())
+    for name, source in zip(encoder.names, encoder.sources, strict=True):
+        if f"{source} = " in name and "(other)" not in name:
+            level = name.removeprefix(f"{source} = ")
+            np.testing.assert_array_equal(column(encoder, encoded, name), features[source] == level)
+    np.testing.assert_array_equal(
+        column(encoder, encoded, "<b> is missing"), features["<b>"].isna()
+    )
+    kept = [name.removeprefix("zip_ = ") for name in encoder.names if name.startswith("zip_ = ")]
+    others = ~features["zip_"].isin(kept)
+    np.testing.assert_array_equal(column(encoder, encoded, "zip_ = (other)"), others)
+    assert not np.isnan(np.delete(encoded, encoder.names.index("gap"), axis=1)).any()
+
+
+def test_unknown_levels_count_as_rare_or_as_none(fitted):
+    encoder, _ = fitted
+    new = table().head(1).assign(**{"zip_": "new", "<b>": "new", "sex": "new", "zip": None})
+    encoded = encoder.transform(encoder.schema.prepare(new, require_target=False)[0])
+    categories = [i for i, s in enumerate(encoder.sources) if s in ("zip_", "<b>", "sex", "zip")]
+    assert encoded[0, categories].sum() == 1
+    assert column(encoder, encoded, "zip_ = (other)") == 1
+
+
+def test_a_number_first_missing_at_prediction_is_nan(fitted):
+    encoder, features = fitted
+    encoded = encoder.transform(features.head(2).assign(age=np.nan))
+    assert np.isnan(column(encoder, encoded, "age")).all()
+
+
+def test_rows_are_encoded_one_by_one(fitted):
+    encoder, features = fitted
+    whole = encoder.transform(features)
+    parts = [encoder.transform(features.iloc[[row]]) for row in range(5)]
+    np.testing.assert_array_equal(np.concatenate(parts), whole[:5])
+
+
+@pytest.mark.parametrize("only", [["age"], ["gap"], ["sex"], ["zip_"], ["<b>", "when"]])
+def test_any_mixture_of_kinds_is_saved_without_trusting_anything(tmp_path, only):
+    frame = table()
+    schema = understand(frame, target="y", features=only)
+    features, _ = schema.prepare(frame)
+    encoder = Encoder(schema).fit(features)
+    path = tmp_path / "preprocessing.skops"
+    encoder.save(path)
+    assert skops.io.get_untrusted_types(file=path) == []
+    with zipfile.ZipFile(path) as archive:
+        assert not [name for name in archive.namelist() if name.endswith((".pkl", ".pickle"))]
+        assert b"taut.tables" not in archive.read("schema.json")
+    loaded = Encoder.load(path)
+    assert loaded.schema == schema
+    assert (loaded.names, loaded.sources) == (encoder.names, encoder.sources)
+    later, _ = schema.prepare(table(seed=1))
+    np.testing.assert_array_equal(loaded.transform(later), encoder.transform(later))
+
+
+def test_a_file_with_other_types_is_refused(tmp_path, fitted):
+    path = tmp_path / "p.skops"
+    skops.io.dump({"schema": "{}", "transformer": FunctionTransformer(table)}, path)
+    with pytest.raises(InputError, match="test_encode.*table"):
+        Encoder.load(path)
+    skops.io.dump({"other": 1}, path)
+    with pytest.raises(InputError, match="not written by taut"):
+        Encoder.load(path)
+    path.write_text("no archive")
+    with pytest.raises(InputError, match="not written by taut"):
+        Encoder.load(path)
+    with pytest.raises(InputError, match="no file"):
+        Encoder.load(tmp_path / "none.skops")
+
+
+def test_an_encoder_must_be_fitted(fitted, tmp_path):
+    encoder, features = fitted
+    for act in (lambda e: e.transform(features), lambda e: e.save(tmp_path / "p.skops")):
+        with pytest.raises(InputError, match="fit"):
+            act(Encoder(encoder.schema))
+
+
+def test_statistics_are_those_of_scikit_learn_on_these_rows_alone(fitted):
+    encoder, features = fitted
+    encoded = encoder.transform(features)
+    rows = np.arange(0, N, 2)
+    statistics = fold_statistics(encoded, rows)
+    imputer = SimpleImputer(strategy="median").fit(encoded[rows])
+    scaler = StandardScaler().fit(imputer.transform(encoded[rows]))
+    expected = scaler.transform(imputer.transform(encoded))
+    varies = encoded[rows].std(axis=0) != 0
+    np.testing.assert_allclose(statistics.apply(encoded)[:, varies], expected[:, varies], atol=1e-9)
+
+    changed = encoded.copy()
+    changed[1::2] = 1e6
+    again = fold_statistics(changed, rows)
+    for name in ("fill", "centre", "multiplier"):
+        np.testing.assert_array_equal(getattr(again, name), getattr(statistics, name))
+    mask = np.isin(np.arange(N), rows)
+    np.testing.assert_array_equal(fold_statistics(encoded, mask).centre, statistics.centre)
+
+
+@pytest.mark.parametrize("value", [0.0, 0.1, 1e9 + 0.1, -3e-9, np.nan])
+def test_a_column_that_is_constant_in_the_fold_cannot_matter(value):
+    encoded = np.column_stack([np.full(50, value), np.linspace(0, 1, 50), np.linspace(0, 1, 50)])
+    encoded[40:, 0] = 123.0
+    encoded[:40, 2] = np.where(np.arange(40) % 2, 1.0, -1.0)  # of deviation exactly 1
+    statistics = fold_statistics(encoded, np.arange(40))
+    assert statistics.multiplier[0] == 0
+    assert statistics.multiplier[1] > 0
+    assert statistics.multiplier[2] == 1
+    assert (statistics.apply(encoded)[:, 0] == 0).all()
+    assert np.isfinite(statistics.apply(encoded)).all()
+
+
+def test_categories_all_missing_in_training_rows_are_encoded():
+    frame = table()
+    schema = understand(frame, target="y", features=["<b>", "gap"])
+    features, _ = schema.prepare(frame)
+    features.loc[:49, ["<b>", "gap"]] = np.nan
+    encoder = Encoder(schema).fit(features.head(50))
+    encoded = encoder.transform(features)
+    assert encoded.shape == (N, len(encoder.names))
+    assert np.isfinite(fold_statistics(encoded, np.arange(50)).apply(encoded)).all()
