@@ -14,17 +14,22 @@ def prepare() -> None:
     `KERAS_BACKEND`; a `keras.json` that names another backend than TensorFlow (Keras itself
     writes TensorFlow into that file at its first import, so there it is no choice).
     """
-    if "keras" not in sys.modules and "KERAS_BACKEND" not in os.environ:
-        if _configured_backend() in (None, "tensorflow") and importlib.util.find_spec("jax"):
-            os.environ["KERAS_BACKEND"] = "jax"
-    if os.environ.get("KERAS_BACKEND") == "jax":
+    if "keras" in sys.modules:
+        chosen = sys.modules["keras"].config.backend()
+    else:
+        chosen = os.environ.get("KERAS_BACKEND") or _configured_backend()
+        if chosen is None and importlib.util.find_spec("jax"):
+            chosen = os.environ["KERAS_BACKEND"] = "jax"
+    if chosen == "jax":
         _one_device_per_core()
 
 
 def _configured_backend() -> str | None:
+    """The backend that the user's `keras.json` names, unless it is Keras's own entry."""
     home = os.environ.get("KERAS_HOME") or Path("~/.keras").expanduser()
     try:
-        return json.loads((Path(home) / "keras.json").read_text()).get("backend")
+        name = json.loads((Path(home) / "keras.json").read_text()).get("backend")
+        return None if name == "tensorflow" else name
     except (OSError, ValueError, AttributeError):
         return None
 

@@ -34,7 +34,15 @@ METRICS = {
 PLAIN = [
     f"{statistic} {measure}"
     for statistic in ("mean", "worst", "error of")
-    for measure in "radius texture perimeter area smoothness compactness concavity".split()
+    for measure in [
+        "radius",
+        "texture",
+        "perimeter",
+        "area",
+        "smoothness",
+        "compactness",
+        "concavity",
+    ]
 ]
 BARE, LINEAR = "same network, no penalty", "penalised linear"
 
@@ -83,10 +91,31 @@ def _path(random, inputs, strengths, folds, penalties, diverged) -> pd.DataFrame
                 train = min(0.001 + 0.66 * max(place, 0) ** 3, 0.65)
                 read = inputs if penalty == "L2" else round(inputs * (1 - min(max(place, 0), 1)))
                 rows.append(
-                    (penalty, strength, fold, 0, train, max(val, 0.02), 40, 100, 50 * read)
-                    + (read, "finished")
+                    (
+                        penalty,
+                        strength,
+                        fold,
+                        0,
+                        train,
+                        max(val, 0.02),
+                        40,
+                        100,
+                        50 * read,
+                        read,
+                        "finished",
+                    )
                 )
-    columns = "penalty strength fold seed train_loss val_loss best_epoch epochs nonzero".split()
+    columns = [
+        "penalty",
+        "strength",
+        "fold",
+        "seed",
+        "train_loss",
+        "val_loss",
+        "best_epoch",
+        "epochs",
+        "nonzero",
+    ]
     frame = pd.DataFrame(rows, columns=[*columns, "inputs_kept", "status"])
     if diverged:
         bad = (frame["strength"] == grid[0]) & (frame["fold"] < 2)

@@ -85,6 +85,8 @@ def test_a_named_index_of_a_parquet_file_is_a_column(tmp_path):
         ("t.csv", "a,b\nö,2\n".encode("latin-1"), "UTF-8"),
         ("t.csv.gz", b"a,b\n1,2\n", "cannot be read"),
         ("t.csv.gz", gzip.compress(b"a,b\n1,2\n" * 99)[:-20], "cannot be read"),
+        ("t.csv.gz", gzip.compress(b"a,b\n1,2\n")[:10] + b"\xff" * 40, "cannot be read"),
+        ("t.csv", b"a" * 200_000 + b"\n1\n", "cannot be read"),
         ("t.parquet", b"a,b\n1,2\n", "cannot be read"),
     ],
 )
@@ -98,7 +100,7 @@ def test_bad_files_are_refused(tmp_path, name, content, says):
 
 def test_a_directory_is_refused(tmp_path):
     (tmp_path / "t.csv").mkdir()
-    with pytest.raises(InputError, match="directory"):
+    with pytest.raises(InputError, match="(?i)is a directory"):
         read_table(tmp_path / "t.csv")
 
 

@@ -80,6 +80,7 @@ def test_labels_are_recognised_in_another_type():
     [
         (list(range(10)) * 20, "regression", "regression"),
         ([True, False] * 100, "regression", "regression"),
+        (["true", "false"] * 100, "regression", "regression"),
         (pd.Categorical([1, 5] * 100), "regression", "regression"),
         (list(range(50)) * 4, "classification", "multiclass"),
         (list(range(50)) * 4, "multiclass", "multiclass"),

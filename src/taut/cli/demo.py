@@ -19,7 +19,9 @@ TABLE, TARGET, RUN = "breast_cancer.csv", "diagnosis", "run"
 
 
 def demo(
-    directory: Annotated[Path, typer.Argument(help="Where to write.")] = Path("taut-demo"),
+    directory: Annotated[Path, typer.Argument(metavar="[DIR]", help="Where to write.")] = Path(
+        "taut-demo"
+    ),
     quick: QuickOption = False,
     force: ForceOption = False,
 ) -> None:

@@ -18,13 +18,18 @@ from taut.errors import InputError
 Task = Literal["binary", "multiclass", "classification", "regression"]
 Penalty = Literal["auto", "l1", "l2"]
 
-OutOption = Annotated[Path, typer.Option("--out", "-o", help="Run directory to write.")]
+OutOption = Annotated[
+    Path, typer.Option("--out", "-o", metavar="RUN", help="Run directory to write.")
+]
 PenaltyOption = Annotated[Penalty, typer.Option(help="Which penalty; auto tries both.")]
 FoldsOption = Annotated[int, typer.Option(help="Folds of the cross-validation, at least 2.")]
 SeedsOption = Annotated[int, typer.Option(help="Networks for each fold and strength.")]
 StrengthsOption = Annotated[
     str | None,
-    typer.Option(help="Strengths to try, such as 0.1,0.01; chosen from the data if not given."),
+    typer.Option(
+        metavar="A,B,…",
+        help="Strengths to try, such as 0.1,0.01; chosen from the data if not given.",
+    ),
 ]
 TestSizeOption = Annotated[float, typer.Option(help="Share of the rows set aside as a test.")]
 SingleOption = Annotated[bool, typer.Option("--single", help="Refit one network on all folds.")]
@@ -49,12 +54,17 @@ class Choices:
 
 
 def fit(
-    table: Annotated[Path, typer.Argument(help="CSV or Parquet file.", show_default=False)],
+    table: Annotated[
+        Path, typer.Argument(metavar="TABLE", help="CSV or Parquet file.", show_default=False)
+    ],
     target: Annotated[
-        str, typer.Option("--target", "-t", help="Column to predict.", show_default=False)
+        str,
+        typer.Option(
+            "--target", "-t", metavar="COLUMN", help="Column to predict.", show_default=False
+        ),
     ],
     out: OutOption = Path("taut-run"),
-    task: Annotated[Task | None, typer.Option(help="What to predict; seen in the data.")] = None,
+    task: Annotated[Task | None, typer.Option(help="What the target is; seen in the data.")] = None,
     penalty: PenaltyOption = "auto",
     folds: FoldsOption = 5,
     seeds: SeedsOption = 1,

@@ -17,10 +17,17 @@ if TYPE_CHECKING:
 
 
 def predict(
-    run: Annotated[Path, typer.Argument(help="Run directory of taut fit.", show_default=False)],
-    table: Annotated[Path, typer.Argument(help="CSV or Parquet file.", show_default=False)],
+    run: Annotated[
+        Path, typer.Argument(metavar="RUN", help="Run directory of taut fit.", show_default=False)
+    ],
+    table: Annotated[
+        Path, typer.Argument(metavar="TABLE", help="CSV or Parquet file.", show_default=False)
+    ],
     out: Annotated[
-        Path, typer.Option("--out", "-o", help="CSV file to write.", show_default=False)
+        Path,
+        typer.Option(
+            "--out", "-o", metavar="FILE.csv", help="CSV file to write.", show_default=False
+        ),
     ],
     force: Annotated[bool, typer.Option("--force", help="Replace a file that is there.")] = False,
 ) -> None:

@@ -13,7 +13,9 @@ from taut.cli.predict import check_run
 
 
 def report(
-    run: Annotated[Path, typer.Argument(help="Run directory of taut fit.", show_default=False)],
+    run: Annotated[
+        Path, typer.Argument(metavar="RUN", help="Run directory of taut fit.", show_default=False)
+    ],
 ) -> None:
     """Write the report of a run again; nothing is trained."""
     with attempt():

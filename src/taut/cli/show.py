@@ -96,28 +96,24 @@ def show_fit(out: Console, metrics: dict[str, Any], features: pandas.DataFrame) 
 def _show_scores(out: Console, metrics: dict[str, Any]) -> None:
     level = f"{100 * metrics['test'].get('confidence', 0.95):g}%"
     out.print(Text(f"On {text.count(metrics['split']['test'], 'test row')}:", style="bold"))
-    table = _table(out, "score", "system", ">value", f">{level} interval", "taut is")
+    table = _table(out, "", ">value", f">{level} interval", "taut is")
     for name in metrics["test"]["metrics"]:
         words = text.metric(name)
         verdicts = {d.versus: d.verdict for d in findings.differences(metrics, name)}
-        label = f"{words.label}, {'lower' if words.lower_is_better else 'higher'} is better"
-        for k, score in enumerate(findings.scores(metrics, name)):
-            mine = score.system == findings.TAUT
-            style = "bold" if mine else ""
+        better = "lower" if words.lower_is_better else "higher"
+        table.add_row(Text.assemble(words.label, (f", {better} is better", "dim")))
+        for score in findings.scores(metrics, name):
             verdict = verdicts.get(score.system, "")
-            colour = {"better": "green", "worse": "red"}.get(verdict, "dim")
+            style = "bold" if score.system == findings.TAUT else ""
             table.add_row(
-                Text(label if k == 0 else ""),
-                Text(text.clean(score.system), style=style),
+                Text(f"  {text.clean(score.system)}", style=style),
                 Text(score.shown, style=style),
                 Text(score.interval, style=style),
-                Text(
-                    "not clearly different" if verdict == "no clear difference" else verdict,
-                    style=colour,
-                ),
+                Text(verdict, style={"better": "green", "worse": "red"}.get(verdict, "dim")),
             )
         table.add_section()
     out.print(table)
+    out.print()
 
 
 def _show_inputs(out: Console, metrics: dict[str, Any], features: pandas.DataFrame) -> None:

@@ -1,8 +1,11 @@
 """The step, by coordinate, at which each Keras optimizer moves along a constant gradient.
 
-At a fixed point the gradient g is constant, so momentum and averages have converged and the
-update of a coordinate is −step·g. The prox of that same step makes the fixed point a stationary
-point of J' = J + αR; any other step would minimise an objective with other strengths.
+At a fixed point the gradient g is constant, so averages of it have converged and the update of
+a coordinate is −step·g. The prox of that same step makes the fixed point a stationary point of
+J' = J + αR; any other step would minimise an objective with other strengths.
+
+Where momentum β sums learning rates times gradients, the step is the same sum without the
+gradients, s ← β·s + lr: it tends to lr/(1−β), and stays right while a schedule changes lr.
 """
 
 from __future__ import annotations
@@ -19,9 +22,11 @@ Step = Callable[[Any, Any, Any], Any]
 
 
 def sgd(optimizer: Any, variable: Any, learning_rate: Any) -> Any:
-    """lr/(1−β): with momentum β, plain or Nesterov, the velocity sums lr·g·(1 + β + β² + …)."""
-    del variable
-    return learning_rate / (1 - optimizer.momentum)
+    """s ← β·s + lr, which tends to lr/(1−β); with Nesterov β·s + lr, the same limit."""
+    if not optimizer.momentum:
+        return learning_rate
+    summed = _with_momentum(optimizer, variable, learning_rate)
+    return optimizer.momentum * summed + learning_rate if optimizer.nesterov else summed
 
 
 def adam(optimizer: Any, variable: Any, learning_rate: Any) -> Any:
@@ -34,18 +39,32 @@ def adam(optimizer: Any, variable: Any, learning_rate: Any) -> Any:
 
 
 def rmsprop(optimizer: Any, variable: Any, learning_rate: Any) -> Any:
-    """lr/√(v + ε)/(1−β); `centered` takes the square of the mean gradient from v."""
+    """lr/√(v + ε), summed by momentum; `centered` takes the squared mean gradient from v."""
     index = optimizer._get_variable_index(variable)
     v = optimizer._velocities[index] + optimizer.epsilon
     if optimizer.centered:
         v = v - ops.square(optimizer._average_gradients[index])
-    return learning_rate / ops.sqrt(v) / (1 - optimizer.momentum)
+    step = learning_rate / ops.sqrt(v)
+    return _with_momentum(optimizer, variable, step) if optimizer.momentum else step
 
 
 def adagrad(optimizer: Any, variable: Any, learning_rate: Any) -> Any:
     """lr/√(Σg² + ε)."""
     index = optimizer._get_variable_index(variable)
     return learning_rate / ops.sqrt(optimizer._accumulators[index] + optimizer.epsilon)
+
+
+def _with_momentum(optimizer: Any, variable: Any, step: Any) -> Any:
+    summed = optimizer.momentum_steps[optimizer._get_variable_index(variable)]
+    summed.assign(optimizer.momentum * ops.convert_to_tensor(summed) + step)
+    return ops.convert_to_tensor(summed)
+
+
+def momentum_shape(optimizer: Any, variable: Any) -> tuple[int, ...] | None:
+    """Shape of the summed step of a variable; None where the optimizer sums none."""
+    if not getattr(optimizer, "momentum", 0):
+        return None
+    return () if isinstance(optimizer, keras.optimizers.SGD) else tuple(variable.shape)
 
 
 STEPS: dict[type, Step] = {

@@ -10,7 +10,7 @@ from keras import ops
 
 from taut._keras_compat import HookedUpdates
 from taut.errors import InputError, UnsupportedError
-from taut.optimizers.metric import STEPS, keras_class
+from taut.optimizers.metric import STEPS, keras_class, momentum_shape
 from taut.optimizers.selection import (
     Assignment,
     Entry,
@@ -45,8 +45,9 @@ class Proximal(HookedUpdates):
             from variable to bool.
 
     Attributes:
-        strengths: One scalar Keras variable a penalty, in the order of the mapping; assign to
-            it to change a strength while training.
+        strengths: One scalar Keras variable a penalty (each part of a sum has its own), in the
+            order of the mapping, then layers' own penalties; assign to one to change a strength
+            while training.
 
     Raises:
         UnsupportedError: For another optimizer; for `weight_decay` (decoupled decay is the
@@ -88,6 +89,7 @@ class Proximal(HookedUpdates):
         self._entries = _Held(entries)
         self._plan = _Held([])
         self.strengths: list[Any] = []
+        self.momentum_steps: list[Any] = []
         self._strength_of: dict[str, list[int]] = {}
 
     @property
@@ -109,14 +111,23 @@ class Proximal(HookedUpdates):
         plan = assign(variables, self.entries)
         super().build(variables)  # type: ignore[misc]
         self._plan = _Held(plan)
-        shared: dict[int, list[int]] = {}
+        # The mapping's own entries first, in its order; then layers' own penalties.
+        entries = [*self.entries, *(a.entry for a in plan if a.entry is not None)]
+        numbers: dict[int, list[int]] = {}
+        for entry in entries:
+            if id(entry) not in numbers and entry.penalty is not None:
+                numbers[id(entry)] = [self._add_strength(part) for part in entry.penalty.parts]
         for assignment in plan:
-            if assignment.entry is None:
-                continue
-            key = id(assignment.entry)
-            if key not in shared:
-                shared[key] = [self._add_strength(part) for part in assignment.parts]
-            self._strength_of[assignment.variable.path] = shared[key]
+            if assignment.entry is not None:
+                self._strength_of[assignment.variable.path] = numbers[id(assignment.entry)]
+        for variable, assignment in zip(variables, plan, strict=True):
+            shape = momentum_shape(self, variable) if assignment.parts else None
+            step = None
+            if shape is not None:
+                step = self.add_variable(  # type: ignore[attr-defined]
+                    shape=shape, dtype=variable.dtype, name="momentum_step"
+                )
+            self.momentum_steps.append(step)
         alive = weakref.ref(self)
         for assignment in plan:
             own = assignment.variable.regularizer

@@ -55,7 +55,8 @@ class Difference(NamedTuple):
         """better, worse or no clear difference, from taut's side."""
         if not (text.is_number(self.low) and text.is_number(self.high)):
             return "no interval"
-        assert self.low is not None and self.high is not None
+        assert self.low is not None
+        assert self.high is not None
         if self.low <= 0 <= self.high:
             return "no clear difference"
         return "better" if (self.high < 0) == text.metric(self.metric).lower_is_better else "worse"
@@ -134,7 +135,8 @@ def against(difference: Difference, metrics: dict[str, Any]) -> str:
 
 
 def _size(difference: Difference) -> str:
-    assert difference.low is not None and difference.high is not None
+    assert difference.low is not None
+    assert difference.high is not None
     low, high = sorted((abs(difference.low), abs(difference.high)))
     value = text.fixed(abs(difference.value or 0.0), difference.places)
     return f"{value} (interval {interval(low, high, difference.places)})"

@@ -130,7 +130,7 @@ def _losses(
         layers.insert(0, rule.encode(y=y))
     # Every panel keeps room for two labels, so that panels side by side stay level.
     room = altair.Chart(pandas.DataFrame({"label": ["0"]})).mark_text(
-        opacity=0, baseline="bottom", fontSize=13
+        color=INK, opacity=0, baseline="bottom", fontSize=13
     )
     layers.append(room.encode(x=altair.value(0), y=altair.value(-21), text="label:N"))
     # The labels stand above the plot, in rows, so that two near each other do not collide.

@@ -9,9 +9,20 @@ from datetime import datetime
 from typing import NamedTuple
 
 MISSING = "–"
-_MONTHS = (
-    "January February March April May June July August September October November December"
-).split()
+_MONTHS = [
+    "January",
+    "February",
+    "March",
+    "April",
+    "May",
+    "June",
+    "July",
+    "August",
+    "September",
+    "October",
+    "November",
+    "December",
+]
 
 # Characters that reorder the text around them: shown as escapes, as control characters are, so
 # that a name cannot rewrite a terminal or pass for another name.

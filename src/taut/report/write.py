@@ -9,7 +9,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from taut.report import findings, text
+from taut.report import text
 from taut.report.load import Run, load_run
 from taut.report.page import page
 

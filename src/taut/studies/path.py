@@ -70,15 +70,7 @@ class PathResult:
                 "`strength` must be one of the path's. "
                 f"Received: strength={strength:g}; the nearest is {nearest:g}."
             )
-        return [self._with_weights(int(lane)) for lane in at]
-
-    def _with_weights(self, lane: int) -> Any:
-        model = _compiled_copy(self._model, self._model.optimizer.entries[0].penalty)
-        for variable, value in zip(
-            model.optimizer.strengths, self.record.lanes[lane].strengths, strict=True
-        ):
-            variable.assign(value)
-        return self.record.apply(lane, model)
+        return [_trained(self._model, self.record, int(lane)) for lane in at]
 
     def plot(self) -> Any:
         """The path as an Altair chart: losses against strength, the two choices marked."""
@@ -252,14 +244,17 @@ def _result(
 ) -> PathResult:
     table = lane_table(record, penalised)
     summary, choice = summarise(table, strengths)
-    result = PathResult(
+    # The first fold and seed come first, strength by strength.
+    best, rows = _trained(model, record, choice.least), splits[0].train
+    certificate = stationarity(best, keras.tree.map_structure(lambda a: a[rows], x), y[rows])
+    return PathResult(
         penalty=type(kind).__name__,
         strengths=strengths,
         table=table,
         summary=summary,
         best_strength=float(strengths[choice.least]),
         one_se_strength=float(strengths[choice.one_standard_error]),
-        certificate=Stationarity({}, np.nan, np.nan, ""),
+        certificate=certificate,
         standard_error_note=(
             f"s/√F over the F = {len(splits)} folds (seeds averaged first), with s the sample "
             "standard deviation; folds share training rows, so it is optimistic."
@@ -267,11 +262,14 @@ def _result(
         record=record,
         _model=model,
     )
-    rows = splits[0].train
-    best = result.models()[0]
-    taken = keras.tree.map_structure(lambda a: a[rows], x)
-    object.__setattr__(result, "certificate", stationarity(best, taken, y[rows]))
-    return result
+
+
+def _trained(model: Any, record: Record, lane: int) -> Any:
+    trained = _compiled_copy(model, model.optimizer.entries[0].penalty)
+    strengths = record.lanes[lane].strengths
+    for variable, value in zip(trained.optimizer.strengths, strengths, strict=True):
+        variable.assign(value)
+    return record.apply(lane, trained)
 
 
 def lane_table(record: Record, penalised: Sequence[int]) -> pd.DataFrame:

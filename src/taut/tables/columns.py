@@ -129,8 +129,6 @@ def read(series: pd.Series, kind: str) -> np.ndarray:
     if kind == "numeric" and types.is_timedelta64_dtype(dtype):
         return (series / pd.Timedelta(days=1)).to_numpy(np.float64)
     if kind in ("numeric", "boolean") and (_is_boolean(dtype) or _is_numeric(dtype)):
-        if isinstance(dtype, pd.SparseDtype):
-            series = series.sparse.to_dense()
         numbers = series.to_numpy(np.float64, na_value=np.nan)
         if kind == "boolean":
             numbers = np.where((numbers == 0) | (numbers == 1), numbers, np.nan)

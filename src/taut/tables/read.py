@@ -51,10 +51,8 @@ def read_table(path: str | os.PathLike[str], *, text: Sequence[str] = ()) -> pd.
         )
     if not path.exists():
         raise InputError(f"There is no file {str(path)!r}. Check the path.")
-    if not path.is_file():
-        raise InputError(f"A table is one file. Received a directory: {str(path)!r}.")
     # Each library has errors of its own for a damaged file; most are ValueErrors or OSErrors.
-    unreadable = (OSError, EOFError, ValueError, csv.Error, zlib.error, MemoryError)
+    unreadable = (OSError, EOFError, ValueError, csv.Error, zlib.error)
     try:
         is_text = suffix.lower() in _TEXT_SUFFIXES
         frame = _read_text(path, text) if is_text else _read_parquet(path)
@@ -76,7 +74,6 @@ def _read_text(path: Path, text: Sequence[str]) -> pd.DataFrame:
     frame = pd.read_csv(
         path,
         sep=separator,
-        encoding="utf-8-sig",
         skipinitialspace=True,
         dtype=dict.fromkeys(text, str),
         low_memory=False,

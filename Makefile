@@ -1,0 +1,36 @@
+# `make demo` and `make test` set up all they need in .venv, from a fresh clone.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PYTEST_JOBS ?= 2
+
+.PHONY: demo test docs bench clean
+
+demo: $(VENV)/demo.stamp
+	$(BIN)/taut demo --force
+
+test: $(VENV)/test.stamp
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/pyright
+	$(BIN)/mkdocs build --strict --quiet --site-dir $(VENV)/site
+	$(BIN)/pytest -n $(PYTEST_JOBS)
+
+docs: $(VENV)/test.stamp
+	$(BIN)/mkdocs serve
+
+$(VENV)/bin/python:
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/demo.stamp: pyproject.toml | $(VENV)/bin/python
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable .
+	touch $@
+
+# torch comes first and alone, so that the pinned build is the one installed.
+$(VENV)/test.stamp: pyproject.toml | $(VENV)/bin/python
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check torch==2.13.0
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable ".[docs,test]"
+	touch $@ $(VENV)/demo.stamp
+
+clean:
+	rm -rf $(VENV) taut-demo taut-run

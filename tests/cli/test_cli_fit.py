@@ -1,0 +1,292 @@
+"""`taut fit`: what it writes, what it says, and what it refuses."""
+
+import os
+import signal
+
+import numpy as np
+import pandas as pd
+import pytest
+
+FILES = {"metrics.json", "path.parquet", "features.csv", "report.html"}
+
+
+def _error(result):
+    """The one message on stderr."""
+    (line,) = [line for line in result.stderr.splitlines() if line]
+    assert line.startswith("Error: ")
+    return line
+
+
+def test_a_run_is_written_and_told(taut, fits, table, here):
+    result = taut("fit", table, "--target", "ill")
+    assert result.exit_code == 0, result.output
+    assert {path.name for path in (here / "taut-run").iterdir()} > FILES
+    assert {path.name for path in here.iterdir()} == {"patients.csv", "taut-run"}
+    for words in ("patients.csv: 60 rows, 4 columns, 3 of them used", "no 40", "yes 20"):
+        assert words in result.stdout
+    for words in ("weight", "category", "log-loss", "0.083", "0.049 to 0.124", "better"):
+        assert words in result.stdout
+    for words in ("It reads 8 of 21 inputs.", "mean radius", "taut-run/report.html"):
+        assert words in result.stdout
+    assert "\x1b" not in result.output  # plain when this is no terminal
+
+
+def test_the_report_is_called_by_the_name_of_the_run(taut, fits, table, here):
+    assert taut("fit", table, "--target", "ill", "--out", "deep/er/my run").exit_code == 0
+    html = (here / "deep" / "er" / "my run" / "report.html").read_text()
+    assert "taut predict &#39;my run&#39; new.csv" in html
+
+
+def test_options_reach_the_fit(taut, fits, table):
+    options = "--penalty l1 --folds 3 --seeds 2 --strengths 0.1,1e-3,0 --test-size 0.25 "
+    options += "--single --seed 7 --quick --task binary"
+    assert taut("fit", table, "--target", "ill", *options.split()).exit_code == 0
+    (call,) = fits.calls
+    frame = call.pop("frame")
+    assert list(frame.columns) == ["age", "weight", "code", "ill"]
+    assert call == {
+        "target": "ill",
+        "task": "binary",
+        "penalty": "l1",
+        "folds": 3,
+        "seeds": 2,
+        "strengths": (0.1, 0.001, 0.0),
+        "test_size": 0.25,
+        "single": True,
+        "seed": 7,
+        "quick": True,
+    }
+
+
+def test_defaults_are_those_of_the_library(taut, fits, table):
+    assert taut("fit", table, "-t", "ill").exit_code == 0
+    (call,) = fits.calls
+    expected = {"task": None, "penalty": "auto", "folds": 5, "seeds": 1, "strengths": None}
+    expected |= {"test_size": 0.2, "single": False, "seed": 0, "quick": False}
+    assert {name: call[name] for name in expected} == expected
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (["--strengths", "-0.1,0.1"], "-0.1"),
+        (["--strengths", "0.1,inf"], "inf"),
+        (["--strengths", "nan"], "nan"),
+        (["--strengths", "a,b"], "'a,b'"),
+        (["--strengths", ""], "''"),
+        (["--folds", "1"], "--folds"),
+        (["--seeds", "0"], "--seeds"),
+        (["--seed", "-1"], "--seed"),
+        (["--test-size", "1"], "--test-size"),
+        (["--test-size", "nan"], "--test-size"),
+        (["--folds", "40"], "40 folds"),
+        (["--target", "il"], "did you mean 'ill'"),
+        (["--out", "patients.csv"], "a file"),
+        (["--out", "patients.csv/run"], "is a file"),
+    ],
+)
+def test_bad_options_end_before_any_work(taut, fits, table, listing, options, words):
+    before = listing()
+    target = [] if "--target" in options else ["--target", "ill"]
+    result = taut("fit", table, *target, *options)
+    assert result.exit_code == 2
+    assert words in _error(result)
+    assert not fits.calls
+    assert listing() == before
+
+
+def _edited(frame, **columns):
+    return frame.assign(**columns)
+
+
+@pytest.mark.parametrize(
+    ("edit", "words"),
+    [
+        (lambda f: f.head(10), "20 rows"),
+        (lambda f: f.head(0), "rows"),
+        (lambda f: f.assign(ill="no"), "ill"),
+        (lambda f: f.assign(ill=np.nan), "ill"),
+        (lambda f: f.assign(ill=["yes"] * 3 + ["no"] * 57), "has 3"),
+        (lambda f: f.assign(age=[np.inf, *f["age"][1:]]), "'age'"),
+        (lambda f: f.set_axis(["age", "age", "code", "ill"], axis=1), "'age'"),
+        (lambda f: f[["ill"]].assign(same=1), "same"),
+    ],
+)
+def test_bad_tables_end_before_any_work(taut, fits, table, listing, frame, edit, words):
+    edit(frame).to_csv(table, index=False)
+    before = listing()
+    result = taut("fit", table, "--target", "ill")
+    assert result.exit_code == 2
+    assert words in _error(result)
+    assert not fits.calls
+    assert listing() == before
+
+
+@pytest.mark.parametrize("name", ["absent.csv", "notes.txt", "."])
+def test_what_is_no_table_is_refused(taut, fits, here, listing, name):
+    (here / "notes.txt").write_text("no table")
+    before = listing()
+    result = taut("fit", name, "--target", "ill")
+    assert result.exit_code == 2
+    assert _error(result)
+    assert listing() == before
+
+
+def test_an_existing_directory_is_never_overwritten_unasked(taut, fits, table, here, listing):
+    (here / "taut-run").mkdir()
+    before = listing()
+    result = taut("fit", table, "--target", "ill")
+    assert result.exit_code == 2
+    assert "--force" in _error(result)
+    assert not fits.calls
+    assert listing() == before
+
+
+def test_force_replaces_a_run_and_keeps_what_the_user_put_there(taut, fits, table, here):
+    assert taut("fit", table, "--target", "ill").exit_code == 0
+    run = here / "taut-run"
+    (run / "metrics.json").write_text("{}")
+    (run / "mine.txt").write_text("mine")
+    assert taut("fit", table, "--target", "ill", "--force").exit_code == 0
+    assert (run / "metrics.json").stat().st_size > 100
+    assert (run / "mine.txt").read_text() == "mine"
+    assert {path.name for path in here.iterdir()} == {"patients.csv", "taut-run"}
+
+
+def test_force_replaces_no_directory_but_a_run(taut, fits, table, here, listing):
+    (here / "photographs").mkdir()
+    (here / "photographs" / "holiday.jpg").write_bytes(b"...")
+    before = listing()
+    result = taut("fit", table, "--target", "ill", "--out", "photographs", "--force")
+    assert result.exit_code == 2
+    assert "metrics.json" in _error(result)
+    assert listing() == before
+
+
+def test_force_does_not_replace_the_directory_it_stands_in(taut, fits, table, here, monkeypatch):
+    assert taut("fit", table, "--target", "ill").exit_code == 0
+    monkeypatch.chdir(here / "taut-run")
+    result = taut("fit", table, "--target", "ill", "--out", ".", "--force")
+    assert result.exit_code == 2
+    assert "directory you are in" in _error(result)
+
+
+def _interrupt(*_):
+    os.kill(os.getpid(), signal.SIGINT)
+    for _ in range(1000):  # the handler runs between two bytecodes
+        pass
+
+
+def _wrapped(*_):
+    try:
+        _interrupt()
+    except KeyboardInterrupt as error:
+        raise RuntimeError("a callback failed") from error
+
+
+def _disk_full(*_):
+    raise OSError(28, "No space left on device", "model.keras")
+
+
+@pytest.mark.parametrize("force", [False, True])
+@pytest.mark.parametrize("place", ["during", "during_save"])
+@pytest.mark.parametrize(
+    ("fail", "code", "words"),
+    [
+        (_interrupt, 130, "interrupted, nothing was written"),
+        (_wrapped, 130, "interrupted, nothing was written"),
+        (_disk_full, 1, "No space left on device"),
+    ],
+)
+def test_a_fit_that_does_not_end_leaves_nothing(
+    taut, fits, table, here, listing, force, place, fail, code, words
+):
+    out = ["--out", "deep/run"]
+    if force:
+        assert taut("fit", table, "--target", "ill", *out).exit_code == 0
+    before = listing()
+    if place == "during":
+        fits.during = fail
+    else:
+        fits.model.during_save = staticmethod(fail)
+    result = taut("fit", table, "--target", "ill", *out, *["--force"] * force)
+    assert result.exit_code == code
+    assert words in result.stderr
+    assert "Traceback" not in result.stderr
+    assert listing() == before
+
+
+def test_a_request_to_terminate_cleans_up_too(taut, fits, table, listing):
+    before = listing()
+    fits.model.during_save = staticmethod(lambda _: os.kill(os.getpid(), signal.SIGTERM))
+    assert taut("fit", table, "--target", "ill").exit_code == 143
+    assert listing() == before
+
+
+def test_an_interrupt_while_renaming_waits_for_the_whole_run(taut, fits, table, here, monkeypatch):
+    assert taut("fit", table, "--target", "ill").exit_code == 0
+    rename = os.rename
+
+    def interrupted(old, new):
+        _interrupt()
+        rename(old, new)
+
+    monkeypatch.setattr("taut.cli.output.os.rename", interrupted)
+    result = taut("fit", table, "--target", "ill", "--force")
+    assert result.exit_code == 130
+    assert "taut-run is whole" in result.stderr
+    assert {path.name for path in (here / "taut-run").iterdir()} > FILES
+    assert {path.name for path in here.iterdir()} == {"patients.csv", "taut-run"}
+
+
+def test_a_rename_that_fails_brings_the_old_run_back(taut, fits, table, listing, monkeypatch):
+    assert taut("fit", table, "--target", "ill").exit_code == 0
+    before = listing()
+    rename = os.rename
+
+    def fail(old, new):
+        if str(old).endswith("new"):
+            raise OSError(5, "Input/output error", str(new))
+        rename(old, new)
+
+    monkeypatch.setattr("taut.cli.output.os.rename", fail)
+    result = taut("fit", table, "--target", "ill", "--force")
+    assert result.exit_code == 1
+    assert "Input/output error" in _error(result)
+    assert listing() == before
+
+
+def test_signals_are_as_before_afterwards(taut, fits, table):
+    before = signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGTERM)
+    taut("fit", table, "--target", "ill")
+    assert (signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGTERM)) == before
+
+
+def test_a_name_cannot_write_to_the_terminal(taut, fits, table, frame):
+    evil = "\x1b]0;owned\x07[bold]x[/bold]"
+    frame.assign(**{evil: frame["age"] * 2 + 1, "<script>": frame["weight"]}).to_csv(
+        table, index=False
+    )
+    result = taut("fit", table, "--target", "ill")
+    assert result.exit_code == 0, result.output
+    assert "\x1b" not in result.output
+    assert "\x07" not in result.output
+    assert r"\x1b]0;owned" in result.stdout
+    assert "[bold]x" in result.stdout
+
+
+def test_of_many_columns_those_with_something_to_say_are_shown(taut, fits, table, frame):
+    random = np.random.default_rng(0)
+    probes = pd.DataFrame(random.normal(size=(60, 300)), columns=[f"p{k}" for k in range(300)])
+    pd.concat([frame, probes.assign(p299="same")], axis=1).to_csv(table, index=False)
+    result = taut("fit", table, "--target", "ill")
+    assert "p299" in result.stdout
+    assert "p298" not in result.stdout
+    assert "… and 263 more: 263 numeric" in result.stdout
+
+
+def test_regression_is_told_without_classes(taut, fits, table):
+    result = taut("fit", table, "--target", "weight", "--task", "regression")
+    assert result.exit_code == 0, result.output
+    assert "weight: regression" in result.stdout
+    assert "RMSE" in result.stdout

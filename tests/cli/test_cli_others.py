@@ -1,0 +1,184 @@
+"""`taut predict`, `taut report`, `taut demo`, and the command as a whole."""
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+SOURCE = Path(__file__).parents[2] / "src" / "taut"
+
+
+@pytest.fixture
+def run(taut, fits, table, here):
+    assert taut("fit", table, "--target", "ill").exit_code == 0
+    return here / "taut-run"
+
+
+def test_predict_writes_labels_and_probabilities(taut, run, table, frame, here):
+    frame[["code", "ill", "weight", "age"]].to_csv(here / "new.csv", index=False)
+    result = taut("predict", run, "new.csv", "--out", "out.csv")
+    assert result.exit_code == 0, result.output
+    assert "60 rows predicted, written to out.csv" in result.stdout
+    answer = pd.read_csv(here / "out.csv")
+    assert list(answer.columns) == ["prediction", "probability_no", "probability_yes"]
+    assert list(answer["prediction"][:3]) == ["no", "yes", "no"]
+    assert (answer[["probability_no", "probability_yes"]].sum(axis=1) == 1).all()
+
+
+def test_predict_of_a_quantity_has_one_column(taut, fits, table, here):
+    taut("fit", table, "--target", "weight", "--task", "regression")
+    assert taut("predict", "taut-run", table, "--out", "out.csv").exit_code == 0
+    assert list(pd.read_csv(here / "out.csv").columns) == ["prediction"]
+
+
+def test_a_category_that_looks_like_numbers_stays_a_category(taut, run, frame, here):
+    seen = {}
+    from taut.tables.fit import TableModel  # type: ignore[import-not-found]
+
+    original = TableModel.predict
+    TableModel.predict = lambda self, f: (seen.update(frame=f), original(self, f))[1]
+    try:
+        frame.assign(code="01").to_csv(here / "new.csv", index=False)
+        assert taut("predict", run, "new.csv", "--out", "out.csv").exit_code == 0
+    finally:
+        TableModel.predict = original
+    assert set(seen["frame"]["code"]) == {"01"}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["absent", "patients.csv", "--out", "out.csv"], "absent"),
+        ([".", "patients.csv", "--out", "out.csv"], "metrics.json"),
+        (["taut-run", "absent.csv", "--out", "out.csv"], "absent.csv"),
+        (["taut-run", "other.csv", "--out", "out.csv"], "'age'"),
+        (["taut-run", "patients.csv", "--out", "out.txt"], ".csv"),
+        (["taut-run", "patients.csv", "--out", "there.csv"], "--force"),
+        (["taut-run", "patients.csv", "--out", "no/where.csv"], "no/where.csv"),
+        (["taut-run", "patients.csv", "--out", "patients.csv", "--force"], "the table itself"),
+    ],
+)
+def test_predict_refuses_and_writes_nothing(taut, run, here, listing, arguments, words):
+    (here / "there.csv").write_text("precious")
+    (here / "other.csv").write_text("height\n1\n")
+    before = listing()
+    result = taut("predict", *arguments)
+    assert result.exit_code == 2
+    assert result.stderr.startswith("Error: ")
+    assert words in result.stderr
+    assert listing() == before
+
+
+def test_predict_replaces_a_file_when_forced_and_only_when_whole(taut, run, table, here, listing):
+    out = here / "out.csv"
+    out.write_text("old")
+    before = listing()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(
+            "pandas.DataFrame.to_csv", lambda *_, **__: os.kill(os.getpid(), signal.SIGINT)
+        )
+        result = taut("predict", run, table, "--out", out, "--force")
+    assert result.exit_code == 130
+    assert "nothing was written" in result.stderr
+    assert listing() == before
+    assert taut("predict", run, table, "--out", out, "--force").exit_code == 0
+    assert out.read_text().startswith("prediction")
+    umask = os.umask(0)
+    os.umask(umask)
+    assert out.stat().st_mode & 0o777 == 0o666 & ~umask
+
+
+def test_report_is_written_again(taut, run):
+    page = run / "report.html"
+    first = page.read_text()
+    page.unlink()
+    result = taut("report", run)
+    assert result.exit_code == 0
+    assert "taut-run/report.html" in result.stdout
+    assert page.read_text() == first
+
+
+def test_report_refuses_what_is_no_run(taut, here):
+    result = taut("report", here)
+    assert result.exit_code == 2
+    assert "metrics.json" in result.stderr
+
+
+def test_demo_does_what_fit_does(taut, fits, here):
+    result = taut("demo", "--quick")
+    assert result.exit_code == 0, result.output
+    command = result.stdout.splitlines()[0]
+    assert command.startswith("$ taut fit taut-demo/breast_cancer.csv --target diagnosis")
+    taut(*command.split()[2:], "--force")
+    demo, fit = fits.calls
+    pd.testing.assert_frame_equal(demo.pop("frame"), fit.pop("frame"))
+    assert demo == fit
+    assert {path.name for path in (here / "taut-demo").iterdir()} == {"breast_cancer.csv", "run"}
+    table = pd.read_csv(here / "taut-demo" / "breast_cancer.csv")
+    assert table.shape == (569, 31)
+    assert set(table["diagnosis"]) == {"malignant", "benign"}
+
+
+def test_demo_does_not_overwrite(taut, fits, here, listing):
+    assert taut("demo").exit_code == 0
+    before = listing()
+    result = taut("demo")
+    assert result.exit_code == 2
+    assert "--force" in result.stderr
+    assert listing() == before
+    assert taut("demo", "--force").exit_code == 0
+    (here / "taut-demo" / "breast_cancer.csv").write_text("mine")
+    result = taut("demo", "--force")
+    assert result.exit_code == 2
+    assert "something else" in result.stderr
+    assert (here / "taut-demo" / "breast_cancer.csv").read_text() == "mine"
+
+
+@pytest.mark.parametrize("target", ["new", "old", "old/deeper/still"])
+def test_an_interrupted_demo_leaves_nothing(taut, fits, here, listing, target):
+    (here / "old").mkdir()
+    before = listing()
+    fits.during = lambda: os.kill(os.getpid(), signal.SIGINT)
+    result = taut("demo", target)
+    assert result.exit_code == 130
+    assert "nothing was written" in result.stderr
+    assert listing() == before
+
+
+def test_help_names_every_command(taut):
+    result = taut("--help")
+    assert result.exit_code == 0
+    for command in ("fit", "predict", "report", "demo"):
+        assert command in result.stdout
+        assert taut(command, "--help").exit_code == 0
+
+
+def test_version(taut):
+    result = taut("--version")
+    assert result.exit_code == 0
+    assert result.stdout.startswith("taut ")
+
+
+def test_a_missing_target_is_asked_for(taut, table):
+    result = taut("fit", table)
+    assert result.exit_code == 2
+    assert "--target" in result.stderr
+
+
+def test_the_command_itself_imports_nothing_heavy():
+    # The package's own __init__ is left out here: what it imports is its own affair.
+    code = f"""
+import sys, types
+package = types.ModuleType("taut")
+package.__path__ = [{str(SOURCE)!r}]
+sys.modules["taut"] = package
+import taut.cli
+heavy = {{"keras", "jax", "torch", "tensorflow", "pandas", "numpy", "sklearn", "altair"}}
+print(sorted(heavy & set(sys.modules)))
+"""
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert result.stdout.strip() == "[]", result.stderr

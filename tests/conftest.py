@@ -1,0 +1,98 @@
+"""Shared by all tests: data, and a full-batch minimiser for every backend."""
+
+import os
+
+os.environ.setdefault("KERAS_BACKEND", "jax")
+
+import keras
+import numpy as np
+import pytest
+from sklearn.datasets import load_breast_cancer, load_diabetes
+
+import taut  # noqa: F401 (before JAX starts: it gives JAX a device a core)
+
+
+def standardised(x):
+    return ((x - x.mean(0)) / x.std(0)).astype("float32")
+
+
+@pytest.fixture(scope="session")
+def diabetes():
+    x, y = load_diabetes(return_X_y=True)
+    return standardised(x), standardised(y)
+
+
+@pytest.fixture(scope="session")
+def breast_cancer():
+    x, y = load_breast_cancer(return_X_y=True)
+    return standardised(x), y.astype("float32")
+
+
+@pytest.fixture(autouse=True)
+def _seed():
+    keras.utils.set_random_seed(0)
+
+
+def one_layer(inputs, loss, optimizer, activation=None):
+    model = keras.Sequential(
+        [keras.Input((inputs,)), keras.layers.Dense(1, activation=activation)]
+    )
+    model.compile(optimizer=optimizer, loss=loss)
+    model.optimizer.build(model.trainable_variables)
+    return model
+
+
+def minimise(model, x, y, steps):
+    """Full-batch steps of the model's own loss and optimizer, without the overhead of `fit`."""
+    backend = keras.backend.backend()
+    y = y.reshape(len(y), -1)
+    if backend == "jax":
+        _minimise_jax(model, x, y, steps)
+    elif backend == "torch":
+        _minimise_torch(model, x, y, steps)
+    else:
+        model.fit(x, y, batch_size=len(x), epochs=steps, verbose=0)
+
+
+def _minimise_jax(model, x, y, steps):
+    import jax
+
+    loss_of = keras.losses.get(model.loss)
+
+    def loss(trainable, non_trainable):
+        prediction, _ = model.stateless_call(trainable, non_trainable, x, training=True)
+        return loss_of(y, prediction).mean()
+
+    @jax.jit
+    def run(trainable, non_trainable, optimizer):
+        def step(carry, _):
+            grads = jax.grad(loss)(carry[0], non_trainable)
+            return model.optimizer.stateless_apply(carry[1], grads, carry[0]), None
+
+        return jax.lax.scan(step, (trainable, optimizer), None, length=steps)[0]
+
+    trainable, optimizer = run(
+        [v.value for v in model.trainable_variables],
+        [v.value for v in model.non_trainable_variables],
+        [v.value for v in model.optimizer.variables],
+    )
+    for variable, value in zip(model.trainable_variables, trainable, strict=True):
+        variable.assign(value)
+    for variable, value in zip(model.optimizer.variables, optimizer, strict=True):
+        variable.assign(value)
+
+
+def _minimise_torch(model, x, y, steps):
+    import torch
+
+    loss_of = keras.losses.get(model.loss)
+    x, y = keras.ops.convert_to_tensor(x), keras.ops.convert_to_tensor(y.astype("float32"))
+    for _ in range(steps):
+        loss = loss_of(y, model(x, training=True)).mean()
+        grads = torch.autograd.grad(loss, [v.value for v in model.trainable_variables])
+        with torch.no_grad():
+            model.optimizer.apply(list(grads), model.trainable_variables)
+
+
+def coefficients(model):
+    return np.array(model.get_weights()[0], "float64").ravel()

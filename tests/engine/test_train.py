@@ -1,0 +1,245 @@
+"""The engine's laws: each lane is what training alone would be."""
+
+import keras
+import numpy as np
+import pytest
+
+import taut
+from taut.engine import Lane, Split, predict_lanes, train_lanes
+from taut.errors import InputError
+
+pytestmark = pytest.mark.skipif(keras.backend.backend() != "jax", reason="lanes need JAX")
+
+
+def network(optimizer=None, extra=()):
+    model = keras.Sequential(
+        [
+            keras.Input((10,)),
+            keras.layers.Dense(8, activation="relu"),
+            *extra,
+            keras.layers.Dense(1),
+        ]
+    )
+    model.compile(optimizer=optimizer or taut.Proximal("adam", taut.L1(0.1)), loss="mse")
+    return model
+
+
+@pytest.fixture(scope="module")
+def splits():
+    rows = np.random.default_rng(0).permutation(442)
+    return [Split(rows[:330], rows[330:]), Split(rows[112:], rows[:112])]
+
+
+LANES = [
+    Lane((strength,), split, seed)
+    for strength in (0.0, 0.01, 0.3)
+    for split in (0, 1)
+    for seed in (0, 1)
+]
+
+
+def assert_same(one, k, many, i, atol=0.0):
+    for a, b in zip(one.trainable, many.trainable, strict=True):
+        np.testing.assert_allclose(a[k], b[i], atol=atol, rtol=0)
+    np.testing.assert_allclose(one.held_out_loss[k], many.held_out_loss[i], atol=atol * 10)
+    assert one.status[k] == many.status[i]
+    assert one.epochs[k] == many.epochs[i]
+
+
+def test_lane_k_of_many_equals_lane_k_alone(diabetes, splits):
+    model = network()
+    many = train_lanes(model, *diabetes, LANES, splits=splits, epochs=12, width=4, patience=3)
+    for k in (0, 5, 11):
+        alone = train_lanes(model, *diabetes, [LANES[k]], splits=splits, epochs=12, patience=3)
+        assert_same(alone, 0, many, k, atol=1e-5)
+    some = [LANES[k] for k in (7, 2, 9, 0)]
+    few = train_lanes(model, *diabetes, some, splits=splits, epochs=12, width=4, patience=3)
+    for i, k in enumerate((7, 2, 9, 0)):
+        assert_same(few, i, many, k, atol=1e-5)
+
+
+def test_a_lane_is_what_keras_would_train_on_the_same_batches(diabetes, splits):
+    from taut.engine.train import _Batches
+
+    x, y = diabetes
+    model = network()
+    lane = Lane((0.05,), 0, None)
+    record = train_lanes(model, x, y, [lane], splits=splits, epochs=3, batch_size=32)
+    model.optimizer.strengths[0].assign(0.05)
+    batches = _Batches(splits, 32)
+    for epoch in range(3):
+        losses = []
+        for rows in batches.train(0, None, epoch):
+            rows = rows[rows >= 0]
+            losses.append((model.train_on_batch(x[rows], y[rows]), len(rows)))
+            model.reset_metrics()
+        expected = np.average([loss for loss, _ in losses], weights=[n for _, n in losses])
+        assert record.train_loss[0, epoch] == pytest.approx(expected, rel=1e-4)
+    for ours, theirs in zip(record.trainable, model.trainable_variables, strict=True):
+        np.testing.assert_allclose(ours[0], theirs.numpy(), atol=1e-5)
+    held_out = splits[0].held_out
+    expected = ((model.predict(x[held_out], verbose=0).ravel() - y[held_out]) ** 2).mean()
+    assert record.held_out_loss[0, -1] == pytest.approx(expected, rel=1e-4)
+
+
+def test_a_second_study_of_the_same_shape_compiles_nothing(diabetes, splits):
+    import jax
+
+    compiled = []
+
+    def listen(event, duration, **kwargs):
+        del duration, kwargs
+        if event.endswith("backend_compile_duration"):
+            compiled.append(event)
+
+    model = network()
+    run = lambda: train_lanes(model, *diabetes, LANES, splits=splits, epochs=7)  # noqa: E731
+    jax.monitoring.register_event_duration_secs_listener(listen)
+    try:
+        assert run().compiles == 1
+        assert compiled
+        run()
+        compiled.clear()
+        assert run().compiles == 0
+        assert not compiled
+    finally:
+        jax.monitoring.unregister_event_duration_listener(listen)
+
+
+def test_the_model_is_left_as_it_was(diabetes, splits):
+    model = network()
+    before = [w.copy() for w in model.get_weights()]
+    train_lanes(model, *diabetes, LANES[:2], splits=splits, epochs=2)
+    for old, new in zip(before, model.get_weights(), strict=True):
+        np.testing.assert_array_equal(old, new)
+    assert int(model.optimizer.iterations.numpy()) == 0
+
+
+def test_strength_acts_and_zeros_are_exact(diabetes, splits):
+    record = train_lanes(network(), *diabetes, LANES, splits=splits, epochs=60)
+    zeros = [int((record.trainable[0][k] == 0).sum()) for k in (0, 4, 8)]
+    assert zeros[0] == 0 < zeros[2]
+    assert zeros[1] < zeros[2]
+
+
+def test_seeds_differ_and_none_starts_from_the_model(diabetes, splits):
+    model = network()
+    lanes = [Lane((0.0,), 0, 0), Lane((0.0,), 0, 1), Lane((0.0,), 0, None), Lane((0.0,), 0, 0)]
+    still = keras.optimizers.SGD(0.0)
+    model.compile(optimizer=taut.Proximal(still, taut.L1()), loss="mse")
+    record = train_lanes(model, *diabetes, lanes, splits=splits, epochs=1)
+    kernel = record.trainable[0]
+    assert (kernel[0] != kernel[1]).any()
+    np.testing.assert_array_equal(kernel[0], kernel[3])
+    np.testing.assert_array_equal(kernel[2], model.get_weights()[0])
+
+
+def test_values_set_any_variable(diabetes, splits):
+    model = network(taut.Proximal(keras.optimizers.SGD(0.0), taut.L1()))
+    path = model.trainable_variables[1].path
+    lane = Lane((0.0,), 0, 0, {path: np.arange(8)})
+    record = train_lanes(model, *diabetes, [lane], splits=splits, epochs=1)
+    np.testing.assert_array_equal(record.trainable[1][0], np.arange(8))
+    with pytest.raises(InputError, match="must name variables"):
+        train_lanes(model, *diabetes, [Lane((0.0,), 0, 0, {"nope": 1})], splits=splits)
+
+
+def test_a_divergent_lane_ends_and_leaves_the_others_untouched(diabetes, splits):
+    x, y = diabetes
+    model = network(taut.Proximal(keras.optimizers.SGD(0.01), taut.L1()))
+    bias = model.trainable_variables[1].path
+    bad = Lane((0.0,), 0, 0, {bias: np.full(8, 1e30)})
+    good = [Lane((0.01,), 0, 0), Lane((0.01,), 1, 3)]
+    record = train_lanes(model, x, y, [good[0], bad, good[1]], splits=splits, epochs=5)
+    assert record.status == ("finished", "diverged", "finished")
+    assert record.epochs[1] == 1
+    clean = train_lanes(model, x, y, good, splits=splits, epochs=5)
+    assert_same(clean, 0, record, 0, atol=1e-6)
+    assert_same(clean, 1, record, 2, atol=1e-6)
+
+
+def test_patience_keeps_the_best_epoch_whatever_the_block(diabetes, splits):
+    model = network(taut.Proximal(keras.optimizers.Adam(0.05), taut.L1()))
+    record = train_lanes(model, *diabetes, LANES[:4], splits=splits, epochs=60, patience=4)
+    assert "stopped" in record.status
+    for k in range(4):
+        losses = record.held_out_loss[k, : record.epochs[k]]
+        assert np.isfinite(losses).all()
+        assert np.isnan(record.held_out_loss[k, record.epochs[k] :]).all()
+        assert record.best_epoch[k] == np.argmin(losses)
+        if record.status[k] == "stopped":
+            assert record.epochs[k] - 1 - record.best_epoch[k] == 4
+    predicted = predict_lanes(model, record, diabetes[0])[..., 0]
+    for k in range(4):
+        rows = splits[record.lanes[k].split].held_out
+        loss = ((predicted[k, rows] - diabetes[1][rows]) ** 2).mean()
+        assert loss == pytest.approx(record.held_out_loss[k, record.best_epoch[k]], rel=1e-4)
+
+
+def test_predict_lanes_is_predict_with_the_lanes_weights(diabetes, splits):
+    model = network()
+    record = train_lanes(model, *diabetes, LANES[:3], splits=splits, epochs=2)
+    predicted = predict_lanes(model, record, diabetes[0], width=2)
+    for k in range(3):
+        expected = record.apply(k, network()).predict(diabetes[0], verbose=0)
+        np.testing.assert_allclose(predicted[k], expected, atol=1e-5)
+
+
+def test_batch_norm_and_dropout_are_per_lane(diabetes, splits):
+    extra = [keras.layers.BatchNormalization(), keras.layers.Dropout(0.5, seed=3)]
+    model = network(extra=extra)
+    record = train_lanes(model, *diabetes, LANES[:3], splits=splits, epochs=3, width=3)
+    alone = train_lanes(model, *diabetes, [LANES[1]], splits=splits, epochs=3)
+    assert_same(alone, 0, record, 1, atol=1e-5)
+    means = record.non_trainable[0]
+    assert np.abs(means[0] - means[1]).max() > 0
+
+
+def test_sample_weights_of_whole_numbers_are_repeated_rows(diabetes):
+    x, y = diabetes[0][:40], diabetes[1][:40]
+    weight = np.where(np.arange(40) < 10, 2.0, 1.0).astype("float32")
+    model = network(taut.Proximal(keras.optimizers.SGD(0.01), taut.L1()))
+    lane = [Lane((0.0,), 0, 0)]
+    weighted = train_lanes(model, x, y, lane, epochs=1, batch_size=40, sample_weight=weight * 0.8)
+    twice = np.concatenate([np.arange(40), np.arange(10)])
+    repeated = train_lanes(model, x[twice], y[twice], lane, epochs=1, batch_size=50)
+    np.testing.assert_allclose(weighted.trainable[0], repeated.trainable[0], atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"epochs": 0}, "`epochs` must be an integer >= 1"),
+        ({"batch_size": 2.5}, "`batch_size` must be an integer >= 1"),
+        ({"lanes": []}, "at least one lane"),
+        ({"lanes": [Lane((-1.0,))]}, "finite numbers >= 0"),
+        ({"lanes": [Lane(())]}, "one strength for each"),
+        ({"lanes": [Lane((0.1,), 7)]}, "one of the 2 splits"),
+        ({"splits": [Split(np.arange(500))]}, "row numbers must be from 0 to 441"),
+        ({"splits": [Split(np.arange(9))], "patience": 2}, "need held-out rows"),
+    ],
+)
+def test_bad_input_gets_one_clear_error(change, message, diabetes, splits):
+    arguments = {"lanes": LANES[:1], "splits": splits, **change}
+    lanes = arguments.pop("lanes")
+    with pytest.raises(InputError, match=message):
+        train_lanes(network(), *diabetes, lanes, **arguments)
+
+
+def test_an_interruption_is_not_swallowed_and_progress_ends(diabetes, splits):
+    class Interrupt:
+        ended = False
+
+        def on_start(self, total_lanes, epochs):
+            assert (total_lanes, epochs) == (2, 50)
+
+        def on_update(self, done_lane_epochs, total_lane_epochs, finished, diverged):
+            raise KeyboardInterrupt
+
+        def on_end(self):
+            self.ended = True
+
+    progress = Interrupt()
+    with pytest.raises(KeyboardInterrupt):
+        train_lanes(network(), *diabetes, LANES[:2], splits=splits, epochs=50, progress=progress)
+    assert progress.ended

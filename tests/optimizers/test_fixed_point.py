@@ -1,0 +1,124 @@
+"""The fixed-point law: full-batch, one layer, every optimizer reaches scikit-learn's solution."""
+
+import keras
+import numpy as np
+import pytest
+from sklearn.linear_model import ElasticNet, Lasso, LogisticRegression, Ridge
+
+import taut
+from tests.conftest import coefficients, minimise, one_layer
+
+STEPS = 4000
+
+
+def decay(rate):
+    return keras.optimizers.schedules.CosineDecay(rate, STEPS)
+
+
+OPTIMIZERS = {
+    "sgd": lambda: keras.optimizers.SGD(0.1),
+    "sgd momentum": lambda: keras.optimizers.SGD(0.02, momentum=0.9),
+    "sgd nesterov": lambda: keras.optimizers.SGD(0.02, momentum=0.9, nesterov=True),
+    "sgd schedule": lambda: keras.optimizers.SGD(decay(0.2), momentum=0.5),
+    "sgd clipnorm": lambda: keras.optimizers.SGD(0.1, clipnorm=0.15),
+    "sgd clipvalue": lambda: keras.optimizers.SGD(0.1, clipvalue=0.05),
+    "sgd global_clipnorm": lambda: keras.optimizers.SGD(0.1, global_clipnorm=0.15),
+    "adam": lambda: keras.optimizers.Adam(decay(0.02)),
+    "adam amsgrad": lambda: keras.optimizers.Adam(decay(0.02), amsgrad=True),
+    "adam clipnorm": lambda: keras.optimizers.Adam(decay(0.02), clipnorm=0.15),
+    "adamw": lambda: keras.optimizers.AdamW(decay(0.02), weight_decay=0.0),
+    "rmsprop": lambda: keras.optimizers.RMSprop(decay(0.02)),
+    "rmsprop momentum": lambda: keras.optimizers.RMSprop(decay(0.005), momentum=0.5),
+    "adagrad": lambda: keras.optimizers.Adagrad(0.5),
+}
+
+every_optimizer = pytest.mark.parametrize("make", OPTIMIZERS.values(), ids=OPTIMIZERS.keys())
+
+
+def fitted(make, penalty, x, y, steps=STEPS):
+    model = one_layer(x.shape[1], "mse", taut.Proximal(make(), penalty))
+    minimise(model, x, y, steps)
+    return model
+
+
+@every_optimizer
+def test_l1_is_the_lasso(make, diabetes):
+    x, y = diabetes
+    exact = Lasso(alpha=0.05, tol=1e-12, max_iter=10**5).fit(x, y).coef_
+    model = fitted(make, taut.L1(0.1), x, y)
+    found = coefficients(model)
+    np.testing.assert_array_equal(found != 0, exact != 0)
+    np.testing.assert_allclose(found, exact, rtol=1e-4, atol=1e-6)
+    assert taut.stationarity(model, x, y).largest < 1e-4
+
+
+@pytest.mark.parametrize("name", ["sgd momentum", "adam", "rmsprop", "adagrad"])
+def test_l2_is_ridge(name, diabetes):
+    x, y = diabetes
+    exact = Ridge(alpha=0.2 * len(y) / 2, tol=1e-12).fit(x, y).coef_
+    found = coefficients(fitted(OPTIMIZERS[name], taut.L2(0.2), x, y))
+    np.testing.assert_allclose(found, exact, rtol=1e-4, atol=1e-6)
+
+
+@pytest.mark.parametrize("name", ["sgd nesterov", "adam", "rmsprop", "adagrad"])
+@pytest.mark.parametrize(
+    "penalty",
+    [taut.ElasticNet(0.2, l1_ratio=0.3), taut.L1(0.06) + taut.L2(0.14)],
+    ids=["one penalty", "sum"],
+)
+def test_elastic_net(name, penalty, diabetes):
+    x, y = diabetes
+    exact = ElasticNet(alpha=0.1, l1_ratio=0.3, tol=1e-12, max_iter=10**5).fit(x, y).coef_
+    found = coefficients(fitted(OPTIMIZERS[name], penalty, x, y))
+    np.testing.assert_array_equal(found != 0, exact != 0)
+    np.testing.assert_allclose(found, exact, rtol=1e-4, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("penalty", "l1_ratio", "solver"),
+    [(taut.L1(0.03), 1.0, "saga"), (taut.L2(0.03), 0.0, "lbfgs")],
+    ids=["L1", "L2"],
+)
+@pytest.mark.parametrize("name", ["sgd", "adam"])
+def test_logistic_regression(name, penalty, l1_ratio, solver, breast_cancer):
+    x, y = breast_cancer
+    model = LogisticRegression(
+        C=1 / (len(y) * 0.03), l1_ratio=l1_ratio, solver=solver, tol=1e-9, max_iter=10**5
+    )
+    exact = model.fit(x.astype("float64"), y).coef_.ravel()
+    rates = {
+        "sgd": keras.optimizers.SGD(0.1, momentum=0.9),
+        "adam": keras.optimizers.Adam(decay(0.05)),
+    }
+    ours = one_layer(
+        x.shape[1], "binary_crossentropy", taut.Proximal(rates[name], penalty), "sigmoid"
+    )
+    minimise(ours, x, y, STEPS)
+    found = coefficients(ours)
+    np.testing.assert_array_equal(found != 0, exact != 0)
+    np.testing.assert_allclose(found, exact, rtol=1e-4, atol=2e-5)
+
+
+def test_a_prox_with_the_bare_learning_rate_would_fail_this_law(diabetes, monkeypatch):
+    """The law has teeth: Adam with another step than its metric misses the lasso."""
+    from taut.optimizers import metric
+
+    x, y = diabetes
+    exact = Lasso(alpha=0.05, tol=1e-12).fit(x, y).coef_
+    monkeypatch.setitem(metric.STEPS, keras.optimizers.Adam, lambda o, v, rate: rate)
+    found = coefficients(fitted(OPTIMIZERS["adam"], taut.L1(0.1), x, y))
+    assert np.abs(found - exact).max() > 0.01
+
+
+def test_gradient_accumulation_steps_only_when_the_update_does(diabetes):
+    x, y = diabetes
+    make = lambda: keras.optimizers.SGD(0.1, gradient_accumulation_steps=3)  # noqa: E731
+    model = one_layer(10, "mse", taut.Proximal(make(), taut.L1(0.1)))
+    before = coefficients(model)
+    minimise(model, x, y, 2)
+    np.testing.assert_array_equal(coefficients(model), before)
+    minimise(model, x, y, 1)
+    assert (coefficients(model) != before).all()
+    minimise(model, x, y, 3 * STEPS // 4)
+    exact = Lasso(alpha=0.05, tol=1e-12).fit(x, y).coef_
+    np.testing.assert_allclose(coefficients(model), exact, rtol=1e-4, atol=1e-6)

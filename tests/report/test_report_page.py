@@ -1,0 +1,217 @@
+"""The page: safe, self-contained, whole, and honest."""
+
+import base64
+import hashlib
+import json
+import re
+from html.parser import HTMLParser
+
+import pytest
+
+from taut.errors import InputError
+from taut.report import write_report
+from taut.report.text import clean
+
+VOID = {"meta", "br", "hr", "img", "link", "input", "col"}
+
+
+class Page(HTMLParser):
+    """The elements, attributes and text of a page; refuses tags that do not pair up."""
+
+    def __init__(self, html):
+        super().__init__(convert_charrefs=True)
+        self.open, self.elements, self.texts = [], [], []
+        self.feed(html)
+        self.close()
+        assert not self.open, f"never closed: {self.open}"
+
+    def handle_starttag(self, tag, attrs):
+        self.elements.append((tag, dict(attrs)))
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag, attrs):
+        self.elements.append((tag, dict(attrs)))
+
+    def handle_endtag(self, tag):
+        assert self.open.pop() == tag
+
+    def handle_data(self, data):
+        self.texts.append(data)
+
+    @property
+    def text(self):
+        return " ".join(" ".join(self.texts).split())
+
+
+def _write(run):
+    return write_report(run).read_text(encoding="utf-8")
+
+
+def _edit(run, change):
+    metrics = json.loads((run / "metrics.json").read_text())
+    change(metrics)
+    (run / "metrics.json").write_text(json.dumps(metrics))
+
+
+def test_nothing_runs_and_nothing_is_loaded(any_run):
+    html = _write(any_run)
+    page = Page(html)
+    tags = {tag for tag, _ in page.elements}
+    assert not tags & {"script", "img", "link", "iframe", "object", "embed", "foreignobject"}
+    for tag, attributes in page.elements:
+        # The policy allows one style sheet by its hash: a style attribute would be ignored.
+        assert "style" not in attributes, tag
+        for name, value in attributes.items():
+            assert not name.startswith("on"), (tag, name)
+            assert name not in ("src", "href", "xlink:href", "action"), (tag, name)
+            assert name.startswith("xmlns") or "//" not in (value or ""), (tag, name, value)
+    assert "url(" not in html
+    assert "@import" not in html
+    assert len(html) < 500_000
+
+
+def test_the_policy_names_the_style_sheet(make_run):
+    html = _write(make_run())
+    style = re.search(r"<style>(.*?)</style>", html, re.S).group(1)  # type: ignore[union-attr]
+    digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
+    (policy,) = [
+        attributes["content"]
+        for tag, attributes in Page(html).elements
+        if attributes.get("http-equiv") == "Content-Security-Policy"
+    ]
+    assert f"style-src 'sha256-{digest}'" in policy
+    assert "default-src 'none'" in policy
+    assert "unsafe" not in policy
+
+
+def test_every_name_from_data_is_text_and_stays_whole(make_run, nasty):
+    run = make_run(task="multiclass", names=nasty, target=nasty[0])
+    html = _write(run)
+    page = Page(html)
+    for name in nasty:
+        assert " ".join(clean(name).split()) in page.text
+    assert not re.search(r"[\x00-\x08\x0b-\x1f\x7f\u202e]", html)
+    assert "49" not in page.text.split("{{ 7")[1][:20]  # a name is no template
+
+
+def test_each_colour_of_a_chart_has_a_variable_in_the_style(any_run):
+    page = Page(_write(any_run))
+    style = next(text for text in page.texts if "--accent" in text)
+    colours = {
+        (kind, attributes[kind])
+        for _, attributes in page.elements
+        for kind in ("fill", "stroke")
+        if attributes.get(kind) not in (None, "none", "transparent")
+    }
+    assert colours
+    for kind, colour in colours:
+        assert f'[{kind}="{colour}"]' in style, f"{kind} {colour} does not change in the dark"
+
+
+def test_ids_are_unique(any_run):
+    ids = [a["id"] for _, a in Page(_write(any_run)).elements if "id" in a]
+    assert len(ids) == len(set(ids))
+
+
+def test_missing_numbers_are_a_dash(make_run):
+    run = make_run()
+
+    def change(metrics):
+        metrics["test"]["systems"][1]["scores"]["log_loss"] |= {"low": None, "high": float("nan")}
+        metrics["seconds"] = None
+        metrics["choice"]["stationarity"]["largest"] = None
+        metrics["overfitting"]["unpenalised_test_loss"] = None
+
+    _edit(run, change)
+    page = Page(_write(run))
+    assert not re.search(r"\b(nan|NaN|None|inf)\b", page.text)
+    assert "0.312 –" in page.text
+
+
+def test_a_clear_difference_is_said_and_an_unclear_one_is_not(make_run):
+    better = Page(_write(make_run("a", verdict="better"))).text
+    assert "Log-loss 0.083 on 114 rows" in better
+    assert "no penalty (0.312): better by 0.229" in better
+    worse = Page(_write(make_run("b", verdict="worse"))).text
+    assert "worse by 0.229" in worse
+    assert "better by" not in worse
+    unclear = Page(_write(make_run("c", verdict="unclear"))).text
+    assert "no clear difference" in unclear
+    assert "better by" not in unclear
+
+
+def test_the_path_marks_the_choice_and_the_one_standard_error_choice(make_run):
+    run = make_run(penalties=("L1",))
+    text = Page(_write(run)).text
+    choice = json.loads((run / "metrics.json").read_text())["choice"]
+    assert f"chosen {choice['strength']:.3g}" in text
+    assert f"one standard error {choice['one_se_strength']:.3g}" in text
+
+
+def test_divergence_is_told(make_run):
+    assert "4 of 100 networks diverged" in Page(_write(make_run("a", diverged=True))).text
+    assert "diverged." not in Page(_write(make_run("b"))).text
+
+
+def test_a_path_without_a_finite_loss_still_has_a_page(make_run):
+    import pandas
+
+    run = make_run()
+    path = pandas.read_parquet(run / "path.parquet")
+    path.assign(val_loss=float("nan"), status="diverged").to_parquet(run / "path.parquet")
+    assert "no path to draw" in Page(_write(run)).text
+
+
+def test_only_thirty_inputs_are_drawn_and_all_are_listed(make_run):
+    page = Page(_write(make_run(names=[f"probe {i}" for i in range(500)])))
+    assert "All 500 inputs" in page.text
+    assert "… and 170 more." in page.text
+    assert all(f"probe {i} " in page.text for i in (0, 250, 499))
+
+
+def test_the_name_in_the_commands_can_be_given(make_run):
+    run = make_run()
+    html = write_report(run, name="my run").read_text(encoding="utf-8")
+    assert "taut predict 'my run' new.csv" in Page(html).text
+
+
+def test_a_report_is_replaced_in_one_step(make_run, monkeypatch):
+    run = make_run()
+    old = _write(run)
+    before = sorted(p.name for p in run.iterdir())
+
+    def fail(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("taut.report.write.os.replace", fail)
+    with pytest.raises(KeyboardInterrupt):
+        write_report(run, name="other")
+    assert (run / "report.html").read_text(encoding="utf-8") == old
+    assert sorted(p.name for p in run.iterdir()) == before
+
+
+@pytest.mark.parametrize("file", ["metrics.json", "path.parquet", "features.csv"])
+def test_a_missing_or_damaged_file_is_named(make_run, file):
+    run = make_run()
+    (run / file).write_bytes(b"\x00 nothing of use \xff")
+    with pytest.raises(InputError, match="Received"):
+        write_report(run)
+    (run / file).unlink()
+    with pytest.raises(InputError, match=re.escape(file)):
+        write_report(run)
+    assert not (run / "report.html").exists()
+
+
+def test_all_missing_files_are_named_at_once(tmp_path):
+    with pytest.raises(InputError, match=r"metrics\.json, path\.parquet, features\.csv"):
+        write_report(tmp_path)
+    with pytest.raises(InputError, match="does not exist"):
+        write_report(tmp_path / "nowhere")
+
+
+def test_metrics_of_another_version_are_refused(make_run):
+    run = make_run()
+    _edit(run, lambda metrics: [metrics.pop(key) for key in ("choice", "split")])
+    with pytest.raises(InputError, match="split, choice"):
+        write_report(run)
