@@ -1,9 +1,72 @@
 """Keras 3 networks that generalise: exact penalties, the strength chosen, the evidence."""
 
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
 from taut import _backend
 
 _backend.prepare()
 
-from taut import layers, models  # noqa: E402
-from taut.optimizers import Proximal, explain, stationarity  # noqa: E402
-from taut.penalties import L1, L2, ElasticNet  # noqa: E402
+__version__ = "0.1.0"
+
+# Imported when first asked for, so that `import taut` and the command start at once.
+_HOME = {
+    "ElasticNet": "taut.penalties",
+    "InputError": "taut.errors",
+    "L1": "taut.penalties",
+    "L2": "taut.penalties",
+    "Proximal": "taut.optimizers",
+    "TableModel": "taut.tables.model",
+    "explain": "taut.optimizers",
+    "fit_table": "taut.tables.fit",
+    "regularization_path": "taut.studies",
+    "stationarity": "taut.optimizers",
+    "train_lanes": "taut.engine",
+}
+_MODULES = ("engine", "layers", "models", "optimizers", "penalties", "report", "studies")
+
+__all__ = [
+    "ElasticNet",
+    "InputError",
+    "L1",
+    "L2",
+    "Proximal",
+    "TableModel",
+    "__version__",
+    "engine",
+    "explain",
+    "fit_table",
+    "layers",
+    "models",
+    "optimizers",
+    "penalties",
+    "regularization_path",
+    "report",
+    "stationarity",
+    "studies",
+    "train_lanes",
+]
+
+if TYPE_CHECKING:
+    from taut import engine, layers, models, optimizers, penalties, report, studies
+    from taut.engine import train_lanes
+    from taut.errors import InputError
+    from taut.optimizers import Proximal, explain, stationarity
+    from taut.penalties import L1, L2, ElasticNet
+    from taut.studies import regularization_path
+    from taut.tables.fit import fit_table
+    from taut.tables.model import TableModel
+
+
+def __getattr__(name: str) -> Any:
+    if name in _MODULES:
+        return import_module(f"taut.{name}")
+    if name not in _HOME:
+        raise AttributeError(f"module 'taut' has no attribute {name!r}")
+    value = getattr(import_module(_HOME[name]), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return __all__

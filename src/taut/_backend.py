@@ -38,12 +38,16 @@ def _one_device_per_core() -> None:
     # XLA runs one small program on one core. Lanes are sharded over as many CPU devices as
     # there are cores; ordinary Keras code goes on using the first. JAX reads the setting when
     # its backends start: later it has no effect, and the engine then uses the devices it finds.
-    import jax
-
     if "host_platform_device_count" in os.environ.get("XLA_FLAGS", ""):
         return
-    if jax.config.values.get("jax_num_cpu_devices", -1) == -1:
-        try:
-            jax.config.update("jax_num_cpu_devices", len(os.sched_getaffinity(0)))
-        except (AttributeError, RuntimeError):  # no affinity on this system; backends started
-            pass
+    if "JAX_NUM_CPU_DEVICES" in os.environ:
+        return
+    affinity = getattr(os, "sched_getaffinity", None)
+    cores = len(affinity(0)) if affinity else os.cpu_count() or 1
+    if "jax" not in sys.modules:
+        os.environ["JAX_NUM_CPU_DEVICES"] = str(cores)
+        return
+    try:
+        sys.modules["jax"].config.update("jax_num_cpu_devices", cores)
+    except (AttributeError, RuntimeError):  # JAX has started
+        pass

@@ -165,6 +165,8 @@ def test_a_path_without_a_finite_loss_still_has_a_page(make_run):
 
 def test_only_thirty_inputs_are_drawn_and_all_are_listed(make_run):
     page = Page(_write(make_run(names=[f"probe {i}" for i in range(500)])))
+    bars = [a for tag, a in page.elements if tag == "svg" and a.get("class") == "strip bar mine"]
+    assert len(bars) == 30
     assert "All 500 inputs" in page.text
     assert "… and 170 more." in page.text
     assert all(f"probe {i} " in page.text for i in (0, 250, 499))

@@ -100,7 +100,7 @@ def test_bad_files_are_refused(tmp_path, name, content, says):
 
 def test_a_directory_is_refused(tmp_path):
     (tmp_path / "t.csv").mkdir()
-    with pytest.raises(InputError, match="(?i)is a directory"):
+    with pytest.raises(InputError, match=r"(?i)is a directory"):
         read_table(tmp_path / "t.csv")
 
 

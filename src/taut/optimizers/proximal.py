@@ -232,6 +232,8 @@ def _resolve(optimizer: Any) -> keras.optimizers.Optimizer:
 def _make(kind: type) -> type:
     name = f"Proximal{kind.__name__}"
     made = type(name, (Proximal, kind), {"__doc__": Proximal.__doc__, "__module__": __name__})
+    # Keras finds the class by its module when a saved model is loaded.
+    globals()[name] = made
     return keras.saving.register_keras_serializable("taut", name)(made)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import calendar
 import math
 import unicodedata
 from collections.abc import Iterable
@@ -9,20 +10,6 @@ from datetime import datetime
 from typing import NamedTuple
 
 MISSING = "–"
-_MONTHS = [
-    "January",
-    "February",
-    "March",
-    "April",
-    "May",
-    "June",
-    "July",
-    "August",
-    "September",
-    "October",
-    "November",
-    "December",
-]
 
 # Characters that reorder the text around them: shown as escapes, as control characters are, so
 # that a name cannot rewrite a terminal or pass for another name.
@@ -146,4 +133,4 @@ def day(timestamp: object) -> str:
         moment = datetime.fromisoformat(str(timestamp))
     except ValueError:
         return ""
-    return f"{moment.day} {_MONTHS[moment.month - 1]} {moment.year}"
+    return f"{moment.day} {calendar.month_name[moment.month]} {moment.year}"

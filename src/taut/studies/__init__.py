@@ -3,5 +3,14 @@
 from taut.studies.choice import Choice, choose
 from taut.studies.folds import fold_values, folds
 from taut.studies.path import PathResult, regularization_path
+from taut.studies.strengths import given_strengths
 
-__all__ = ["Choice", "PathResult", "choose", "fold_values", "folds", "regularization_path"]
+__all__ = [
+    "Choice",
+    "PathResult",
+    "choose",
+    "fold_values",
+    "folds",
+    "given_strengths",
+    "regularization_path",
+]

@@ -9,6 +9,7 @@ import zlib
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import Any, cast
 
 import pandas as pd
 
@@ -77,7 +78,7 @@ def _read_text(path: Path, text: Sequence[str]) -> pd.DataFrame:
         skipinitialspace=True,
         dtype=dict.fromkeys(text, str),
         low_memory=False,
-        float_precision="round_trip",
+        float_precision=cast(Any, "round_trip"),  # pandas's annotations lack it
         keep_default_na=False,
         na_values=["NaN", "NaT", *MISSING_TEXT, *(mark.upper() for mark in MISSING_TEXT)],
     )

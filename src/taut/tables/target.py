@@ -53,7 +53,8 @@ def understand_target(
         read_target(series, task, ())
         return task, reason, (), ()
 
-    if task == "binary" and len(found) != 2 or task == "multiclass" and len(found) == 2:
+    two = len(found) == 2
+    if (task == "binary" and not two) or (task == "multiclass" and two):
         raise InputError(
             f'The task "{task}" needs {"two" if task == "binary" else "more than two"} classes. '
             f"Received {len(found)} in the target {series.name!r}. "
@@ -85,9 +86,10 @@ def read_target(series: pd.Series, task: str, classes: tuple[Label, ...]) -> np.
         values = read(series, kind)
         wrong = unreadable(series, kind, values) | np.isnan(values)
         if wrong.any():
+            example = shorten(levels(series.loc[wrong][:1])[0])
             raise InputError(
-                f"The target {series.name!r} of a regression must hold numbers. Received: "
-                f"{shorten(levels(series.loc[wrong][:1])[0])}. Choose a classification, or correct it."
+                f"The target {series.name!r} of a regression must hold numbers. "
+                f"Received: {example}. Correct it, or choose a classification."
             )
         if infinite(values):
             raise InputError(

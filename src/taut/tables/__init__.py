@@ -1,0 +1,1 @@
+"""Data frames in: what a table holds, its preprocessing, the default network."""

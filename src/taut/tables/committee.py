@@ -1,0 +1,267 @@
+"""Train every setting × fold × seed as one program, and choose whom to listen to."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import keras
+import numpy as np
+
+import taut
+from taut.engine import Lane, Progress, Record, Split, predict_lanes, train_lanes
+from taut.tables import statistics
+from taut.tables.network import network
+from taut.tables.settings import Schedule, Setting, bins_for
+
+LEARNING_RATE, BETA_2, WARM_UP = 3e-3, 0.99, 0.1
+TOLERANCE = 0.5
+"""Settings within this many standard errors of the best one's loss predict with it."""
+LEAST = 3
+LARGEST_OUT_OF_FOLD = 1e-6
+
+
+@dataclass(frozen=True)
+class Trained:
+    """Every setting on every fold and seed.
+
+    Attributes:
+        model: The network of one member that the lanes were trained from.
+        encoded: [rows, columns] encoded table, float32.
+        y: Class numbers, or the standardised target.
+        settings: [settings].
+        record: Lanes ordered by setting, then fold, then seed.
+        out_of_fold: [settings, rows, outputs] predictions of rows by models that did not train
+            on them, averaged over seeds: probabilities, or the standardised target.
+        row_loss: [settings, rows] their losses; infinite where every seed diverged.
+    """
+
+    model: Any
+    encoded: np.ndarray
+    y: np.ndarray
+    settings: tuple[Setting, ...]
+    splits: list[Split]
+    seeds: int
+    record: Record
+    out_of_fold: np.ndarray
+    row_loss: np.ndarray
+
+    def lanes(self, setting: int, fold: int | None = None) -> np.ndarray:
+        """Numbers of the lanes of a setting."""
+        shape = len(self.settings), len(self.splits), self.seeds
+        numbers = np.arange(len(self.record.lanes)).reshape(shape)[setting]
+        return (numbers if fold is None else numbers[fold]).ravel()
+
+
+def train(
+    encoded: np.ndarray,
+    y: np.ndarray,
+    splits: list[Split],
+    settings: Sequence[Setting],
+    *,
+    outputs: int,
+    numbers: int,
+    seeds: int,
+    seed: int,
+    quick: bool,
+    progress: Progress | None,
+) -> Trained:
+    """Train the lanes, and predict each row by the models that did not see it.
+
+    Args:
+        encoded: Encoded table [rows, columns].
+        y: Class numbers, or the standardised target.
+        splits: Folds; one split without held-out rows trains to the last epoch.
+        settings: What to train on each fold.
+        outputs: Classes, or 1.
+        numbers: How many of the first columns are numeric.
+        seeds: Models of each setting and fold.
+        seed: Seeds initial weights and the order of rows.
+        quick: A shorter schedule.
+        progress: Told of the progress.
+    """
+    bins = bins_for(numbers)
+    model = network(encoded.shape[1], outputs, numbers=numbers, bins=bins, classes=None)
+    rows = max(len(split.train) for split in splits)
+    schedule = Schedule.of(rows, quick=quick)
+    compile_(model, schedule, rows, outputs)
+    values = [
+        statistics.input_values(encoded, split.train, numbers=numbers, bins=bins)
+        for split in splits
+    ]
+    lanes = [
+        _lane(model, setting, fold, seed + repeat, values[fold], y[splits[fold].train], outputs)
+        for setting in settings
+        for fold in range(len(splits))
+        for repeat in range(seeds)
+    ]
+    encoded = encoded.astype("float32")
+    record = train_lanes(
+        model,
+        encoded,
+        y,
+        lanes,
+        splits=splits,
+        epochs=schedule.epochs,
+        batch_size=schedule.batch_size,
+        keep_best=all(len(split.held_out) for split in splits),
+        width=8,
+        progress=progress,
+    )
+    shape = len(settings), len(y), outputs
+    trained = Trained(
+        model=model,
+        encoded=encoded,
+        y=y,
+        settings=tuple(settings),
+        splits=splits,
+        seeds=seeds,
+        record=record,
+        out_of_fold=np.zeros(shape),
+        row_loss=np.zeros(shape[:2]),
+    )
+    if all(len(split.held_out) for split in splits):
+        _predict_out_of_fold(trained)
+    return trained
+
+
+def compile_(model: Any, schedule: Schedule, rows: int, outputs: int) -> None:
+    """Adam with warm-up and cosine decay; L1 and L2, each with strengths of its own by part."""
+    updates = -(-rows // schedule.batch_size) * schedule.epochs
+    warm_up = max(int(WARM_UP * updates), 1)
+    rate = keras.optimizers.schedules.CosineDecay(
+        LEARNING_RATE / warm_up,
+        max(updates - warm_up, 1),
+        warmup_target=LEARNING_RATE,
+        warmup_steps=warm_up,
+    )
+    both = taut.L1(0.0) + taut.L2(0.0)
+    parts = {"first/kernel": both, "skip/kernel": both, "(second|last)/kernel": both}
+    loss: Any = "mse"
+    if outputs > 1:
+        loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    optimizer = keras.optimizers.Adam(rate, beta_2=BETA_2)
+    model.compile(optimizer=taut.Proximal(optimizer, parts), loss=loss)
+
+
+def _lane(
+    model: Any,
+    setting: Setting,
+    fold: int,
+    seed: int,
+    values: dict[str, np.ndarray],
+    y: np.ndarray,
+    outputs: int,
+) -> Lane:
+    combine = model.get_layer("combine")
+    return Lane(
+        setting.strengths(),
+        fold,
+        seed,
+        {
+            **statistics.at(model, values if setting.bins else statistics.without_bins(values)),
+            combine.gates.path: np.array([setting.skip, setting.hidden], float),
+            combine.bias.path: statistics.prior(y, outputs),
+        },
+    )
+
+
+def _predict_out_of_fold(trained: Trained) -> None:
+    longest = max(len(split.held_out) for split in trained.splits)
+    ok = np.array([status != "diverged" for status in trained.record.status])
+    for fold, split in enumerate(trained.splits):
+        # One shape for every fold, so that one program predicts them all.
+        padded = np.resize(split.held_out, longest)
+        numbers = np.stack([trained.lanes(s, fold) for s in range(len(trained.settings))])
+        rows = trained.encoded[padded]
+        raw = predict_lanes(trained.model, trained.record, rows, lanes=numbers.ravel())
+        raw = raw[:, : len(split.held_out)].astype(float)
+        if raw.shape[-1] > 1:
+            raw = softmax(raw)
+        raw = raw.reshape(*numbers.shape, *raw.shape[1:])
+        weight = ok[numbers].astype(float)[..., None, None]
+        with np.errstate(invalid="ignore"):
+            mean = np.where(weight > 0, raw, 0).sum(axis=1) / weight.sum(axis=1)
+        trained.out_of_fold[:, split.held_out] = mean
+    trained.row_loss[:] = row_loss(trained.out_of_fold, trained.y)
+
+
+def softmax(x: np.ndarray) -> np.ndarray:
+    e = np.exp(x - x.max(axis=-1, keepdims=True))
+    return e / e.sum(axis=-1, keepdims=True)
+
+
+def row_loss(predicted: np.ndarray, y: np.ndarray) -> np.ndarray:
+    """Log-loss or squared error by row; [..., rows, outputs] to [..., rows]."""
+    if predicted.shape[-1] == 1:
+        loss = (predicted[..., 0] - y) ** 2
+    else:
+        chosen = predicted[..., np.arange(len(y)), np.asarray(y, int)]
+        loss = -np.log(np.clip(chosen, LARGEST_OUT_OF_FOLD, None))
+    return np.where(np.isfinite(loss), loss, np.inf)
+
+
+def keep(row_losses: np.ndarray) -> np.ndarray:
+    r"""Which settings predict: the best and those that are not clearly worse.
+
+    With dᵢ the difference of a setting's loss to the best setting's in row i, a setting is kept
+    if mean(d) ≤ 0.5·std(d)/√n; at least three are. The rows are out-of-fold.
+
+    Args:
+        row_losses: [settings, rows].
+
+    Returns:
+        Numbers of the kept settings, best first.
+    """
+    mean = row_losses.mean(axis=1)
+    order = np.argsort(mean, kind="stable")
+    usable = order[np.isfinite(mean[order])]
+    difference = row_losses[usable] - row_losses[usable[0]]
+    error = difference.std(axis=1) / np.sqrt(row_losses.shape[1])
+    near = difference.mean(axis=1) <= TOLERANCE * error + 1e-12
+    near[:LEAST] = True
+    return usable[near]
+
+
+def temperature(probabilities: np.ndarray, y: np.ndarray) -> float:
+    r"""The temperature T of p^(1/T) (renormalised) of least out-of-fold log-loss.
+
+    It is drawn toward 1 by 2·(log T)²/n, as by a few prior observations.
+
+    Args:
+        probabilities: Out-of-fold [rows, classes].
+        y: Class numbers.
+
+    References:
+        Guo, Pleiss, Sun and Weinberger, On calibration of modern neural networks, 2017.
+    """
+    logs = np.log(np.clip(probabilities, LARGEST_OUT_OF_FOLD, None))
+
+    def loss(t: float) -> float:
+        return float(row_loss(softmax(logs / t), y).mean() + 2 * np.log(t) ** 2 / len(y))
+
+    return float(min(np.exp(np.linspace(-0.7, 0.7, 57)), key=loss))
+
+
+def ensemble(trained: Trained, lanes: Sequence[int], *, outputs: int, numbers: int) -> Any:
+    """One Keras model that predicts with the mean of lanes."""
+    columns = trained.model.input_shape[-1]
+    model = network(
+        columns,
+        outputs,
+        numbers=numbers,
+        bins=bins_for(numbers),
+        members=len(lanes),
+        classes=outputs > 1,
+    )
+    chosen = np.asarray(lanes)
+    pairs = [
+        (model.trainable_variables, trained.record.trainable),
+        # Behind the members' own statistics come those of their mean, which start neutral.
+        (model.non_trainable_variables, trained.record.non_trainable),
+    ]
+    for variables, stacked in pairs:
+        for variable, values in zip(variables, stacked, strict=False):
+            variable.assign(values[chosen, 0])
+    return model

@@ -1,0 +1,170 @@
+"""A fitted table: predicts, and is saved to and loaded from a run directory."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import tempfile
+from pathlib import Path
+from typing import Any, Self
+
+import keras
+import numpy as np
+import pandas as pd
+
+from taut.errors import InputError
+from taut.tables.encode import Encoder
+from taut.tables.schema import Schema
+
+MODEL, PREPROCESSING = "model.keras", "preprocessing.skops"
+METRICS, PATH, FEATURES = "metrics.json", "path.parquet", "features.csv"
+PREDICT_ROWS = 8192
+
+
+class TableModel:
+    """What `fit_table` returns.
+
+    Attributes:
+        model: One Keras model, from encoded columns to probabilities or values.
+        metrics: What was found, as in `metrics.json`.
+        path: One line a training.
+        features: One line an input: kept or not, importance, share of models that read it.
+        schema: What was understood of the table.
+    """
+
+    def __init__(
+        self,
+        model: Any,
+        encoder: Encoder,
+        metrics: dict[str, Any],
+        path: pd.DataFrame,
+        features: pd.DataFrame,
+    ):
+        self.model, self.metrics, self.path, self.features = model, metrics, path, features
+        self._encoder = encoder
+
+    @property
+    def schema(self) -> Schema:
+        return self._encoder.schema
+
+    @property
+    def selected_features_(self) -> list[str]:
+        """The input columns that the sparse models read; see `features`."""
+        return self.features.loc[self.features["kept"], "feature"].tolist()
+
+    def predict(self, frame: pd.DataFrame) -> np.ndarray:
+        """Predict the target: labels as the target had them, or floats.
+
+        Args:
+            frame: The input columns, in any order; others are ignored.
+
+        Raises:
+            InputError: If input columns are missing or cannot be read.
+        """
+        output = self._output(frame)
+        if self.schema.task == "regression":
+            return output[:, 0]
+        return self.schema.labels(output.argmax(axis=1))
+
+    def predict_proba(self, frame: pd.DataFrame) -> np.ndarray:
+        """Probabilities [rows, classes], in the order of `schema.classes`.
+
+        Args:
+            frame: The input columns, in any order; others are ignored.
+
+        Raises:
+            InputError: For a regression, or if input columns are missing or cannot be read.
+        """
+        if self.schema.task == "regression":
+            raise InputError(
+                "`predict_proba` is for classes. Received: a regression. Use `predict`."
+            )
+        return self._output(frame)
+
+    def _output(self, frame: pd.DataFrame) -> np.ndarray:
+        features, _ = self.schema.prepare(frame, require_target=False)
+        encoded = self._encoder.transform(features).astype("float32")
+        parts = [
+            keras.ops.convert_to_numpy(
+                self.model(encoded[start : start + PREDICT_ROWS], training=False)
+            )
+            for start in range(0, len(encoded), PREDICT_ROWS)
+        ]
+        return np.concatenate(parts).astype(float)
+
+    def save(self, directory: str | Path, *, overwrite: bool = False) -> Path:
+        """Write a run directory: whole, or not at all.
+
+        Args:
+            directory: Where.
+            overwrite: Whether to replace a directory that exists.
+
+        Raises:
+            InputError: If it exists and `overwrite` is False.
+        """
+        directory = Path(directory)
+        if directory.exists() and any(directory.iterdir()) and not overwrite:
+            raise InputError(
+                f"The run directory must not exist. Received: {str(directory)!r}, which does. "
+                "Choose another, or pass overwrite=True."
+            )
+        directory.parent.mkdir(parents=True, exist_ok=True)
+        whole = Path(tempfile.mkdtemp(prefix=f".{directory.name}-", dir=directory.parent))
+        try:
+            self.model.save(whole / MODEL)
+            self._encoder.save(whole / PREPROCESSING)
+            text = json.dumps(_finite(self.metrics), indent=1, ensure_ascii=False)
+            (whole / METRICS).write_text(text + "\n", encoding="utf-8")
+            self.path.to_parquet(whole / PATH, index=False)
+            self.features.to_csv(whole / FEATURES, index=False)
+            whole.chmod(0o755)
+            if directory.exists():
+                shutil.rmtree(directory)
+            whole.rename(directory)
+        finally:
+            shutil.rmtree(whole, ignore_errors=True)
+        return directory
+
+    @classmethod
+    def load(cls, directory: str | Path) -> Self:
+        """Read what `save` wrote. Nothing is unpickled.
+
+        Raises:
+            InputError: If a file is missing or damaged.
+        """
+        directory = Path(directory)
+        names = (MODEL, PREPROCESSING, METRICS, PATH, FEATURES)
+        missing = [name for name in names if not (directory / name).is_file()]
+        if missing:
+            raise InputError(
+                f"A run directory must hold {', '.join(names)}. Received: {str(directory)!r} "
+                f"without {', '.join(missing)}. Fit again with `taut fit`."
+            )
+        try:
+            from taut.tables import network  # noqa: F401 (registers the layers)
+
+            model = keras.saving.load_model(directory / MODEL, compile=False)
+            metrics = json.loads((directory / METRICS).read_text(encoding="utf-8"))
+            path = pd.read_parquet(directory / PATH)
+            features = pd.read_csv(
+                directory / FEATURES, dtype={"feature": str}, keep_default_na=False
+            )
+        except (OSError, ValueError, TypeError, KeyError) as error:
+            raise InputError(
+                f"A run directory must be whole. Received: {str(directory)!r}, where a file is "
+                f"damaged ({error}). Fit again with `taut fit`."
+            ) from error
+        return cls(model, Encoder.load(directory / PREPROCESSING), metrics, path, features)
+
+
+def _finite(value: Any) -> Any:
+    """The same without NaN and infinities, which JSON does not have."""
+    if isinstance(value, dict):
+        return {k: _finite(v) for k, v in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_finite(v) for v in value]
+    if isinstance(value, np.generic):
+        value = value.item()
+    if isinstance(value, float) and not np.isfinite(value):
+        return None
+    return value

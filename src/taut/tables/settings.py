@@ -1,0 +1,132 @@
+"""The settings that `fit_table` trains: which penalty, how strong, on which parts of the network."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from taut.errors import InputError
+from taut.studies import given_strengths
+
+SKIP, LATER = 3.0, 0.3
+"""Strength on the linear part, and on layers after the first, in units of the first layer's."""
+BINS, BIN_COLUMNS, LEAST_BINS = 16, 640, 6
+UPDATES, EPOCHS = 1500, (30, 120)
+
+
+@dataclass(frozen=True)
+class Setting:
+    """One strength of one penalty on one variant of the network.
+
+    The strength α holds for the first layer; the linear part has 3α, later layers 0.3α (a linear
+    model has α): inputs are chosen where they enter.
+
+    Args:
+        penalty: "L1", "L2" or "none".
+        strength: α, for losses in nats or in units of the standardised target's variance.
+        hidden: Whether the hidden layers are there.
+        skip: Whether the linear part is there.
+        bins: Whether numeric columns also come in piecewise-linear pieces.
+    """
+
+    penalty: str
+    strength: float
+    hidden: bool = True
+    skip: bool = True
+    bins: bool = True
+
+    @property
+    def network(self) -> str:
+        """Which variant, in words; "full" is the network that the path is drawn for."""
+        left_out = [
+            name
+            for name, there in (("bins", self.bins), ("linear part", self.skip))
+            if not there
+        ]
+        whole = "full" if self.hidden else "linear"
+        return " without ".join([whole, *([" or ".join(left_out)] if left_out else [])])
+
+    def strengths(self) -> tuple[float, ...]:
+        """The strengths of L1 and L2 on the first layer, on the linear part, on later layers."""
+        skip = self.strength * (SKIP if self.hidden else 1.0)
+        pairs = []
+        for strength in (self.strength, skip, LATER * self.strength):
+            pairs += [
+                strength if self.penalty == "L1" else 0.0,
+                strength if self.penalty == "L2" else 0.0,
+            ]
+        return tuple(pairs)
+
+
+UNPENALISED = Setting("none", 0.0)
+
+DEFAULT = (
+    *(Setting("L1", a) for a in (3e-4, 1e-3, 2e-3, 4e-3, 8e-3)),
+    *(Setting("L2", a) for a in (1e-3, 1e-2, 3e-2, 1e-1)),
+    *(Setting("L1", a, skip=False) for a in (1e-3, 2e-3)),
+    Setting("L2", 1e-2, skip=False),
+    *(Setting("L1", a, bins=False) for a in (1e-3, 3e-3)),
+    *(Setting("L2", a, bins=False) for a in (1e-2, 3e-1)),
+    Setting("L1", 1e-3, bins=False, skip=False),
+    Setting("L2", 3e-2, bins=False, skip=False),
+    *(Setting("L1", a, bins=False, hidden=False) for a in (3e-3, 1e-2, 2e-2)),
+    *(Setting("L2", a, bins=False, hidden=False) for a in (1e-2, 5e-1)),
+    Setting("L1", 1e-2, hidden=False),
+)
+"""Measured on real tables; see docs/benchmarks.md."""
+
+QUICK = (
+    *(Setting("L1", a) for a in (1e-3, 2e-3, 4e-3, 8e-3)),
+    *(Setting("L2", a) for a in (1e-2, 3e-2, 1e-1)),
+    Setting("L1", 1e-2, bins=False, hidden=False),
+)
+
+
+def settings(
+    penalty: str, strengths: Sequence[float] | None, *, quick: bool = False
+) -> tuple[Setting, ...]:
+    """What to train for the user's choice.
+
+    Args:
+        penalty: "auto" (L1 and L2), "l1" or "l2".
+        strengths: Strengths of the full network; None takes the defaults, variants included.
+        quick: Fewer of them.
+
+    Raises:
+        InputError: For another penalty, or strengths that are not finite numbers >= 0.
+    """
+    names = {"auto": ("L1", "L2"), "l1": ("L1",), "l2": ("L2",)}.get(str(penalty).lower())
+    if names is None:
+        raise InputError(
+            f'`penalty` must be "auto", "l1" or "l2". Received: penalty={penalty!r}.'
+        )
+    if strengths is not None:
+        return tuple(Setting(n, float(a)) for n in names for a in given_strengths(strengths))
+    return tuple(s for s in (QUICK if quick else DEFAULT) if s.penalty in names)
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """Rows in a batch, and epochs: about 1500 updates, within 30 to 120 epochs."""
+
+    batch_size: int
+    epochs: int
+
+    @classmethod
+    def of(cls, rows: int, *, quick: bool = False) -> Schedule:
+        """The schedule for that many training rows in a fold."""
+        batch = int(2 ** np.floor(np.log2(np.clip(rows / 16, 16, 128))))
+        low, high = EPOCHS
+        epochs = int(np.clip(round(UPDATES * batch / rows), low, high))
+        return cls(batch, max(epochs // 3, 10) if quick else epochs)
+
+
+def bins_for(numbers: int) -> int:
+    """Pieces of each numeric column: 16, fewer for many columns, none for very many."""
+    bins = min(BINS, BIN_COLUMNS // max(numbers, 1))
+    return bins if bins >= LEAST_BINS else 0
+
+
+__all__ = ["DEFAULT", "UNPENALISED", "Schedule", "Setting", "bins_for", "settings"]

@@ -1,0 +1,76 @@
+"""What each fold learns from its training rows before training: fills, scales, bins, the prior."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from taut.tables.encode import fold_statistics
+
+LEAST_DEVIATION = 0.25
+"""Rare levels are scaled as if their deviation were this, or few rows would weigh too much."""
+
+
+def input_values(
+    encoded: np.ndarray, rows: np.ndarray, *, numbers: int, bins: int
+) -> dict[str, np.ndarray]:
+    """The weights of a `TableInputs` layer, learned from some rows only.
+
+    Args:
+        encoded: Encoded table [n, columns], NaN where a number is missing.
+        rows: The fold's training rows.
+        numbers: How many of the first columns are numeric.
+        bins: Pieces of each numeric column.
+
+    Returns:
+        Name of the weight to its value, without the members' axis.
+    """
+    found = fold_statistics(encoded, rows)
+    multiplier = found.multiplier.copy()
+    multiplier[numbers:] = np.minimum(multiplier[numbers:], 1 / LEAST_DEVIATION)
+    values = {"fill": found.fill, "centre": found.centre, "multiplier": multiplier}
+    if not bins:
+        return values
+    numeric = encoded[rows][:, :numbers]
+    numeric = np.where(np.isnan(numeric), found.fill[:numbers], numeric)
+    lower, slope = np.zeros((numbers, bins)), np.zeros((numbers, bins))
+    for j, column in enumerate(numeric.T):
+        edges = _edges(column, bins)
+        if edges is not None:
+            lower[j, : len(edges) - 1] = edges[:-1]
+            slope[j, : len(edges) - 1] = 1 / np.diff(edges)
+    level = np.clip((numeric[:, :, None] - lower) * slope, 0, 1).mean(axis=0)
+    return {**values, "lower": lower, "slope": slope, "level": level}
+
+
+def without_bins(values: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """The same, with every piece switched off (a piece of slope 0 is 0 for every row)."""
+    if "slope" not in values:
+        return values
+    return {**values, "slope": np.zeros_like(values["slope"])}
+
+
+def _edges(column: np.ndarray, bins: int) -> np.ndarray | None:
+    """Quantiles of a column, or its distinct values if they are few; None for fewer than 3."""
+    distinct = np.unique(column)
+    if len(distinct) < 3:
+        return None
+    if len(distinct) > bins + 1:
+        distinct = np.unique(np.quantile(column, np.linspace(0, 1, bins + 1)))
+    return distinct if len(distinct) > 2 else None
+
+
+def prior(y: np.ndarray, outputs: int) -> np.ndarray:
+    """The output bias to start from: smoothed log class frequencies, or the mean."""
+    y = np.asarray(y)
+    if outputs == 1:
+        return np.array([y.mean()])
+    counts = np.bincount(y.astype(int), minlength=outputs)
+    return np.log((counts + 0.5) / (len(y) + 0.5 * outputs))
+
+
+def at(model: Any, values: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """The values by the path of the `inputs` layer's weights, as a lane takes them."""
+    layer = model.get_layer("inputs")
+    return {getattr(layer, name).path: value for name, value in values.items()}
