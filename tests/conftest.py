@@ -34,9 +34,7 @@ def _seed():
 
 
 def one_layer(inputs, loss, optimizer, activation=None):
-    model = keras.Sequential(
-        [keras.Input((inputs,)), keras.layers.Dense(1, activation=activation)]
-    )
+    model = keras.Sequential([keras.Input((inputs,)), keras.layers.Dense(1, activation=activation)])
     model.compile(optimizer=optimizer, loss=loss)
     model.optimizer.build(model.trainable_variables)
     return model

@@ -59,6 +59,15 @@ def data_loss_value(model: Any, y: Any, prediction: Any, sample_weight: Any = No
     return model._compile_loss(y, prediction, sample_weight=sample_weight)
 
 
+def jitted(function: Any) -> Any:
+    """The function compiled as one program on JAX, where operations alone compile slowly."""
+    if keras.backend.backend() != "jax":
+        return function
+    import jax
+
+    return jax.jit(function)
+
+
 def data_gradients(model: Any, x: Any, y: Any, sample_weight: Any = None) -> list[np.ndarray]:
     """The gradient of the compiled loss, in inference mode, by trainable variable."""
     return _GRADIENTS[keras.backend.backend()](model, x, y, sample_weight)
@@ -73,7 +82,8 @@ def _jax_gradients(model: Any, x: Any, y: Any, sample_weight: Any) -> list[np.nd
         with StatelessScope():
             return data_loss_value(model, y, prediction, sample_weight)
 
-    grads = jax.grad(loss)([v.value for v in model.trainable_variables])
+    # Jitted: step by step, every operation would be compiled on its own.
+    grads = jax.jit(jax.grad(loss))([v.value for v in model.trainable_variables])
     return [np.asarray(g) for g in grads]
 
 
@@ -108,7 +118,7 @@ def _jax_squared_row_norms(model: Any, x: Any, y: Any, sample_weight: Any) -> np
     def square(row: Any) -> Any:
         return sum((g**2).sum() for g in jax.grad(loss)(values, row))
 
-    return np.asarray(jax.vmap(square)((x, y, sample_weight)), "float64")
+    return np.asarray(jax.jit(jax.vmap(square))((x, y, sample_weight)), "float64")
 
 
 def _torch_gradients(model: Any, x: Any, y: Any, sample_weight: Any) -> list[np.ndarray]:

@@ -136,7 +136,9 @@ def test_keras_l1_leaves_no_exact_zero_where_ours_leaves_many(diabetes):
     theirs = keras.Sequential(
         [
             keras.Input((10,)),
-            keras.layers.Dense(32, activation="relu", kernel_regularizer=keras.regularizers.L1(0.05)),
+            keras.layers.Dense(
+                32, activation="relu", kernel_regularizer=keras.regularizers.L1(0.05)
+            ),
             keras.layers.Dense(1),
         ]
     )

@@ -82,9 +82,7 @@ class Record:
         """Give `model` the weights of a lane, and return it."""
         for variable, values in zip(model.trainable_variables, self.trainable, strict=True):
             variable.assign(values[lane])
-        for variable, values in zip(
-            model.non_trainable_variables, self.non_trainable, strict=True
-        ):
+        for variable, values in zip(model.non_trainable_variables, self.non_trainable, strict=True):
             variable.assign(values[lane])
         return model
 

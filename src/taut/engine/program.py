@@ -95,9 +95,7 @@ def _judge(plan: Plan, state: Tree, variables: Tree, train_loss: Any, held_out_l
     live = ~state["done"]
     judged = held_out_loss if plan.keep_best else -epoch.astype(jnp.float32)
     better = live & finite & (judged < state["best_loss"])
-    best = jax.tree.map(
-        lambda new, old: jnp.where(better, new, old), variables[:2], state["best"]
-    )
+    best = jax.tree.map(lambda new, old: jnp.where(better, new, old), variables[:2], state["best"])
     best_epoch = jnp.where(better, epoch, state["best_epoch"])
     stopped = jnp.asarray(False)
     if plan.patience is not None:
@@ -138,9 +136,7 @@ def build(model: Any, plan: Plan, mesh: Mesh) -> Callable[..., tuple[Tree, Any]]
     """
 
     def shard(state: Tree, rows: Any, held_out: Any, epochs: Any, data: Tree) -> Tree:
-        lane = jax.vmap(
-            lambda s, r, h: _lane_epoch(model, plan, data, s, r, h), in_axes=(0, 0, 0)
-        )
+        lane = jax.vmap(lambda s, r, h: _lane_epoch(model, plan, data, s, r, h), in_axes=(0, 0, 0))
 
         def epoch(i: Any, carry: Tree) -> Tree:
             state, losses = carry

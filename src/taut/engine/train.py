@@ -19,6 +19,7 @@ from taut.errors import InputError, UnsupportedError
 
 HELD_OUT_BATCH = 1024
 BLOCK_EPOCHS = 25
+SNAPSHOTS = 16
 BLOCK_ROWS = 1 << 24  # row numbers that a block holds at most, over all lanes: 64 MiB
 
 _programs: weakref.WeakKeyDictionary[Any, dict[Any, Any]] = weakref.WeakKeyDictionary()
@@ -36,6 +37,7 @@ def train_lanes(
     batch_size: int = 32,
     patience: int | None = None,
     keep_best: bool | None = None,
+    groups: Sequence[int] | None = None,
     width: int | None = None,
     progress: Progress | None = None,
 ) -> Record:
@@ -62,6 +64,9 @@ def train_lanes(
         patience: Stop a lane after this many epochs without a better held-out loss.
         keep_best: Keep the weights of the epoch of least held-out loss rather than the last;
             True with patience, otherwise False, unless given.
+        groups: A group number for each lane. The lanes of a group (the folds of one strength,
+            say) keep one common epoch, that of least held-out loss averaged over the group, of
+            16 equally spaced ones. Not with patience.
         width: Lanes side by side on one device; measured unless given.
         progress: Told of the progress.
 
@@ -87,10 +92,16 @@ def train_lanes(
     held_out = all(len(split.held_out) for split in splits)
     if keep_best is None:
         keep_best = patience is not None
-    if (keep_best or patience is not None) and not held_out:
+    if (keep_best or groups is not None or patience is not None) and not held_out:
         raise InputError(
-            "`patience` and `keep_best` need held-out rows in every split. Received: a split "
-            "with none. Give `Split(train, held_out)`, or patience=None."
+            "`patience`, `keep_best` and `groups` need held-out rows in every split. Received: a "
+            "split with none. Give `Split(train, held_out)`, or leave them out."
+        )
+    if groups is not None and (keep_best or patience is not None or len(groups) != len(lanes)):
+        raise InputError(
+            "`groups` must give one number a lane, without `patience` or `keep_best`. Received: "
+            f"{len(groups)} numbers for {len(lanes)} lanes, patience={patience}, "
+            f"keep_best={keep_best}."
         )
     initial = InitialValues(model)
     initial.check(lanes)
@@ -100,6 +111,8 @@ def train_lanes(
     width = width or width_for(len(lanes))
     slots = width * len(devices)
     block = _block(epochs, patience, slots * batches.rows)
+    if groups is not None:
+        block = min(block, -(-epochs // SNAPSHOTS))
     plan = Plan(batch_size, block, patience, keep_best, held_out, sample_weight is not None)
     shapes = tuple((a.shape, str(a.dtype)) for a in jax.tree.leaves((x, y, sample_weight)))
     programs = _programs.setdefault(model.optimizer, {})
@@ -109,7 +122,7 @@ def train_lanes(
         programs[key] = build(model, plan, mesh)
     everywhere = NamedSharding(mesh, PartitionSpec())
     data = jax.device_put((x, y, sample_weight), everywhere)
-    run = _Run(programs[key], initial, batches, lanes, data, epochs, block, mesh)
+    run = _Run(programs[key], initial, batches, lanes, groups, data, epochs, block, mesh)
     run.train(slots, progress or Quiet())
     return run.record(compiles, width)
 
@@ -149,6 +162,7 @@ class _Run:
         initial: InitialValues,
         batches: _Batches,
         lanes: Sequence[Lane],
+        groups: Sequence[int] | None,
         data: Any,
         epochs: int,
         block: int,
@@ -162,6 +176,9 @@ class _Run:
         self._epochs_run = np.zeros(len(lanes), np.int64)
         self._best_epoch = np.zeros(len(lanes), np.int64)
         self._kept: list[Any] = [None] * len(lanes)
+        self._groups = None if groups is None else list(groups)
+        # (epoch, weights) of lanes whose group has not ended yet.
+        self._snapshots: dict[int, list[tuple[int, Any]]] = {}
 
     def train(self, slots: int, progress: Progress) -> None:
         waiting = list(range(len(self._lanes)))[::-1]
@@ -199,8 +216,9 @@ class _Run:
         return jax.device_put(rows, self._sharding)
 
     def _advance(self, state: Any, in_slot: list[int | None], held_out: Any) -> Any:
-        left = [self._epochs - int(self._epochs_run[i]) for i in in_slot if i is not None]
-        count = min(self._block, *left) if left else 0
+        # To the next boundary of a block, or the end, of the lane that is nearest to it.
+        ran = [int(self._epochs_run[i]) for i in in_slot if i is not None]
+        count = min(min(self._epochs - r, self._block - r % self._block) for r in ran)
         shape = len(in_slot), self._block, *self._batches.shapes[:2]
         rows = np.full(shape, PADDING, np.int32)
         drawn: dict[Any, np.ndarray] = {}
@@ -231,19 +249,49 @@ class _Run:
                 self._status[i] = FINISHED
             elif ended[slot]:
                 self._status[i] = STOPPED
+        if self._groups is not None:
+            self._take_snapshots(state, in_slot)
         return state
+
+    def _take_snapshots(self, state: Any, in_slot: list[int | None]) -> None:
+        host = jax.tree.map(np.asarray, state["variables"][:2])
+        for slot, i in enumerate(in_slot):
+            boundary = i is not None and (self._status[i] or self._epochs_run[i] % self._block == 0)
+            if i is not None and boundary:
+                weights = jax.tree.map(lambda a, s=slot: a[s].copy(), host)
+                self._snapshots.setdefault(i, []).append((int(self._epochs_run[i]) - 1, weights))
+
+    def _choose_common_epoch(self, group: int) -> None:
+        """Once a group has ended: the epoch of least mean held-out loss, for all its lanes."""
+        assert self._groups is not None
+        members = [i for i, g in enumerate(self._groups) if g == group]
+        if not all(self._status[i] for i in members):
+            return
+        healthy = [i for i in members if self._status[i] != DIVERGED]
+        if healthy:
+            epochs = np.array([epoch for epoch, _ in self._snapshots[healthy[0]]])
+            means = self._losses[healthy][:, epochs, 1].mean(axis=0)
+            common = int(epochs[np.argmin(means)])
+        for i in members:
+            of = {epoch: weights for epoch, weights in self._snapshots.pop(i)}
+            self._best_epoch[i] = common if i in healthy else max(of)
+            self._kept[i] = of[int(self._best_epoch[i])]
 
     def _replace(
         self, state: Any, in_slot: list[int | None], ended: list[int], waiting: list[int]
     ) -> Any:
         """Keep what the ended lanes learned, and give their slots to lanes that wait."""
         host = jax.tree.map(np.array, state)
+        lanes = [in_slot[slot] for slot in ended]
         for slot in ended:
             i = in_slot[slot]
             assert i is not None
             self._kept[i] = jax.tree.map(lambda a, s=slot: a[s].copy(), host["best"])
             self._best_epoch[i] = host["best_epoch"][slot]
             in_slot[slot] = waiting.pop() if waiting else None
+        if self._groups is not None:
+            for group in {self._groups[i] for i in lanes if i is not None}:
+                self._choose_common_epoch(group)
         fresh = {s: self._initial(self._lanes[i]) for s in ended if (i := in_slot[s]) is not None}
         for slot, values in fresh.items():
             one = fresh_state(jax.tree.map(lambda a: np.asarray(a)[None], values))

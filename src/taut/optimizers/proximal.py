@@ -189,9 +189,7 @@ class Proximal(HookedUpdates):
         del custom_objects
         inner = keras.optimizers.deserialize(config["optimizer"])
         request = {
-            selector: None
-            if penalty is None
-            else keras.saving.deserialize_keras_object(penalty)
+            selector: None if penalty is None else keras.saving.deserialize_keras_object(penalty)
             for selector, penalty in config["penalties"]
         }
         return cls(inner, request or None)
@@ -238,4 +236,3 @@ def _make(kind: type) -> type:
 
 
 _PROXIMAL = {kind: _make(kind) for kind in STEPS}
-

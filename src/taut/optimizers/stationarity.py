@@ -9,7 +9,7 @@ import keras
 import numpy as np
 from keras import ops, tree
 
-from taut._keras_compat import data_gradients, squared_row_norms
+from taut._keras_compat import data_gradients, jitted, squared_row_norms
 from taut.errors import InputError
 from taut.optimizers.explain import proximal_of
 from taut.optimizers.selection import assign
@@ -89,20 +89,27 @@ def stationarity(model: Any, x: Any, y: Any, *, sample_weight: Any = None) -> St
         if optimizer is None
         else optimizer.assignments(model.trainable_variables)
     )
-    residuals = {}
-    for assignment, gradient in zip(plan, gradients, strict=True):
-        variable, parts = assignment.variable, assignment.parts
-        norm = np.abs(gradient)
-        if parts:
-            strengths = [part.strength for part in parts]
-            if optimizer is not None and optimizer.built:
-                strengths = [float(s.numpy()) for s in optimizer.strengths_of(variable)]
-            w = ops.convert_to_tensor(variable)
-            g = ops.convert_to_tensor(gradient.astype("float32"))
-            norm = ops.convert_to_numpy(sum_distance(parts, w, g, strengths))
-        size = float(np.linalg.norm(np.asarray(norm, "float64")))
-        residuals[variable.path] = size / scale if size else 0.0
+    parts = [assignment.parts for assignment in plan]
+    weights = [ops.convert_to_tensor(assignment.variable) for assignment in plan]
+    strengths = [_strengths(optimizer, assignment) for assignment in plan]
+
+    def distances(weights: Any, gradients: Any, strengths: Any) -> Any:
+        rows = zip(parts, weights, gradients, strengths, strict=True)
+        return [sum_distance(p, w, g, s) if p else g for p, w, g, s in rows]
+
+    tensors = [ops.convert_to_tensor(g.astype("float32")) for g in gradients]
+    found = jitted(distances)(weights, tensors, strengths)
+    sizes = [float(np.linalg.norm(ops.convert_to_numpy(d).astype("float64"))) for d in found]
+    residuals = {
+        assignment.variable.path: size / scale for assignment, size in zip(plan, sizes, strict=True)
+    }
     return Stationarity(residuals, max(residuals.values()), scale, _note(model))
+
+
+def _strengths(optimizer: Any, assignment: Any) -> list[float]:
+    if optimizer is not None and optimizer.built:
+        return [float(s.numpy()) for s in optimizer.strengths_of(assignment.variable)]
+    return [part.strength for part in assignment.parts]
 
 
 def _mean_gradients(model: Any, x: Any, y: Any, weight: Any) -> list[np.ndarray]:

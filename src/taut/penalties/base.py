@@ -171,9 +171,7 @@ def sum_value(parts: tuple[Penalty, ...], w: Any, strengths: list[Any]) -> Any:
 
 def sum_prox(parts: tuple[Penalty, ...], w: Any, step: Any, strengths: list[Any]) -> Any:
     """The prox of Σ_k α_k·R_k, by the rule in `Sum`."""
-    quadratic = sum(
-        a for part, a in zip(parts, strengths, strict=True) if part.quadratic
-    )
+    quadratic = sum(a for part, a in zip(parts, strengths, strict=True) if part.quadratic)
     rest = [(p, a) for p, a in zip(parts, strengths, strict=True) if not p.quadratic]
     if len(rest) < len(parts):
         shrink = 1 / (1 + step * quadratic)

@@ -36,8 +36,7 @@ def get(identifier: Any) -> Penalty:
     if isinstance(identifier, str):
         if identifier.lower() not in _NAMES:
             raise InputError(
-                f"A penalty's name must be one of {sorted(set(_NAMES))}. "
-                f"Received: {identifier!r}."
+                f"A penalty's name must be one of {sorted(set(_NAMES))}. Received: {identifier!r}."
             )
         return _NAMES[identifier.lower()]()
     if isinstance(identifier, keras.regularizers.Regularizer):

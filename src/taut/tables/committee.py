@@ -16,7 +16,7 @@ from taut.tables.network import network
 from taut.tables.settings import Schedule, Setting, bins_for
 
 LEARNING_RATE, BETA_2, WARM_UP = 3e-3, 0.99, 0.1
-TOLERANCE = 0.5
+TOLERANCE = 1.0
 """Settings within this many standard errors of the best one's loss predict with it."""
 LEAST = 3
 LARGEST_OUT_OF_FOLD = 1e-6
@@ -97,6 +97,8 @@ def train(
         for repeat in range(seeds)
     ]
     encoded = encoded.astype("float32")
+    # One epoch for all folds of a setting: chosen on all rows, it fits each fold's less.
+    groups = [k // (len(splits) * seeds) for k in range(len(lanes))]
     record = train_lanes(
         model,
         encoded,
@@ -105,7 +107,7 @@ def train(
         splits=splits,
         epochs=schedule.epochs,
         batch_size=schedule.batch_size,
-        keep_best=all(len(split.held_out) for split in splits),
+        groups=groups if all(len(split.held_out) for split in splits) else None,
         width=8,
         progress=progress,
     )
@@ -206,7 +208,7 @@ def keep(row_losses: np.ndarray) -> np.ndarray:
     r"""Which settings predict: the best and those that are not clearly worse.
 
     With dᵢ the difference of a setting's loss to the best setting's in row i, a setting is kept
-    if mean(d) ≤ 0.5·std(d)/√n; at least three are. The rows are out-of-fold.
+    if mean(d) ≤ std(d)/√n; at least three are. The rows are out-of-fold.
 
     Args:
         row_losses: [settings, rows].

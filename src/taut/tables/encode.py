@@ -75,7 +75,7 @@ class Encoder:
         )
         transformer = ColumnTransformer(
             [
-        ("number", StandardScaler(), numbers),
+                ("number", StandardScaler(), numbers),
                 ("missing", MissingIndicator(features="missing-only", error_on_new=False), numbers),
                 ("category", one_hot, categories),
             ],

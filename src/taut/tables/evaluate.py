@@ -87,9 +87,13 @@ def compare(
 def _interval(drawn: np.ndarray) -> dict[str, float]:
     tail = (1 - CONFIDENCE) / 2
     with np.errstate(invalid="ignore"):
-        low, high = np.nanquantile(drawn, [tail, 1 - tail]) if np.isfinite(drawn).any() else (
-            np.nan,
-            np.nan,
+        low, high = (
+            np.nanquantile(drawn, [tail, 1 - tail])
+            if np.isfinite(drawn).any()
+            else (
+                np.nan,
+                np.nan,
+            )
         )
     return {"low": float(low), "high": float(high)}
 

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-import keras
 import numpy as np
 import pandas as pd
 
@@ -20,14 +19,14 @@ from taut.studies import choose, folds
 from taut.tables.committee import Trained, ensemble, keep, row_loss, temperature, train
 from taut.tables.encode import Encoder
 from taut.tables.evaluate import compare, linear_prediction
-from taut.tables.model import TableModel
+from taut.tables.model import TableModel, predict
 from taut.tables.schema import Schema, check_enough_rows, understand
 from taut.tables.selected import feature_table, input_weights, nonzero_weights
 from taut.tables.settings import UNPENALISED, Setting, settings
 
 RULE = (
     "The setting (a penalty, its strength, a variant of the network) of least mean out-of-fold "
-    "loss; the prediction is the mean of the fold models of every setting within half a standard "
+    "loss; the prediction is the mean of the fold models of every setting within one standard "
     "error of it (paired over rows), and of three at least."
 )
 SINGLE_RULE = (
@@ -272,9 +271,7 @@ def _on_path(setting: Setting, penalty: str) -> bool:
     return setting.penalty == penalty and setting.network == "full"
 
 
-def _choice(
-    trained: Trained, best: int, one_se: int, members: int, rule: str
-) -> dict[str, Any]:
+def _choice(trained: Trained, best: int, one_se: int, members: int, rule: str) -> dict[str, Any]:
     setting, other = trained.settings[best], trained.settings[one_se]
     by_fold = [trained.row_loss[best, split.held_out].mean() for split in trained.splits]
     lane = int(trained.lanes(best)[0])
@@ -319,19 +316,17 @@ def _test(
     plain = _predictor(trained, _healthy(trained, [without]) or [0], data)
     regression = data.outputs == 1
 
-    def predict(network: Any, encoded: np.ndarray) -> np.ndarray:
-        output = keras.ops.convert_to_numpy(network(encoded.astype("float32"), training=False))
-        return output[:, 0].astype(float) if regression else output.astype(float)
+    def output(network: Any, encoded: np.ndarray) -> np.ndarray:
+        found = predict(network, encoded)
+        return found[:, 0] if regression else found
 
     train_y = data.y * data.deviation + data.mean if regression else data.y
-    linear = linear_prediction(
-        data.schema.task, data.x, train_y, data.test_x, trained.splits
-    )
+    linear = linear_prediction(data.schema.task, data.x, train_y, data.test_x, trained.splits)
     predictions = {
-        "taut": ("the penalised network, as chosen", predict(model, data.test_x)),
+        "taut": ("the penalised network, as chosen", output(model, data.test_x)),
         UNPENALISED_NAME: (
             "strength 0, all else the same: folds, schedule, best epoch, mean of the fold models",
-            predict(plain, data.test_x),
+            output(plain, data.test_x),
         ),
         LINEAR_NAME: (
             "scikit-learn, L2, its strength chosen on the same folds",
@@ -340,7 +335,7 @@ def _test(
     }
 
     def loss(network: Any, encoded: np.ndarray, y: np.ndarray) -> float:
-        predicted = predict(network, encoded)
+        predicted = output(network, encoded)
         if regression:
             return float((((predicted - y) / data.deviation) ** 2).mean())
         return float(row_loss(predicted, y).mean())

@@ -18,7 +18,8 @@ from taut.tables.schema import Schema
 
 MODEL, PREPROCESSING = "model.keras", "preprocessing.skops"
 METRICS, PATH, FEATURES = "metrics.json", "path.parquet", "features.csv"
-PREDICT_ROWS = 8192
+PREDICT_ROWS = 256, 4096
+"""Rows are padded to one of these, so that a second table compiles nothing."""
 
 
 class TableModel:
@@ -83,14 +84,7 @@ class TableModel:
 
     def _output(self, frame: pd.DataFrame) -> np.ndarray:
         features, _ = self.schema.prepare(frame, require_target=False)
-        encoded = self._encoder.transform(features).astype("float32")
-        parts = [
-            keras.ops.convert_to_numpy(
-                self.model(encoded[start : start + PREDICT_ROWS], training=False)
-            )
-            for start in range(0, len(encoded), PREDICT_ROWS)
-        ]
-        return np.concatenate(parts).astype(float)
+        return predict(self.model, self._encoder.transform(features))
 
     def save(self, directory: str | Path, *, overwrite: bool = False) -> Path:
         """Write a run directory: whole, or not at all.
@@ -155,6 +149,15 @@ class TableModel:
                 f"damaged ({error}). Fit again with `taut fit`."
             ) from error
         return cls(model, Encoder.load(directory / PREPROCESSING), metrics, path, features)
+
+
+def predict(model: Any, encoded: np.ndarray) -> np.ndarray:
+    """The model's output, float64 [rows, outputs], compiled for few row counts."""
+    rows = len(encoded)
+    size = next((n for n in PREDICT_ROWS if n >= rows), PREDICT_ROWS[-1])
+    padded = np.resize(encoded, (-(-rows // size) * size, encoded.shape[1]))
+    output = model.predict(padded.astype("float32"), batch_size=size, verbose=0)
+    return output[:rows].astype(float)
 
 
 def _finite(value: Any) -> Any:

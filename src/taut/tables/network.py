@@ -18,6 +18,15 @@ UNITS = 64
 CLIP = 3.0
 
 
+# Made by NumPy: JAX would compile a program for each shape.
+def _zeros(shape: Any, dtype: Any = None) -> np.ndarray:
+    return np.zeros(shape, dtype or "float32")
+
+
+def _ones(shape: Any, dtype: Any = None) -> np.ndarray:
+    return np.ones(shape, dtype or "float32")
+
+
 @keras.saving.register_keras_serializable("taut")
 class TableInputs(keras.layers.Layer):
     r"""Fill, standardise and bin the columns of an encoded table, by each member's statistics.
@@ -49,7 +58,7 @@ class TableInputs(keras.layers.Layer):
     def build(self, input_shape: tuple[int | None, int]) -> None:
         def add(name: str, *shape: int) -> Any:
             return self.add_weight(
-                name=name, shape=(self.members, *shape), initializer="zeros", trainable=False
+                name=name, shape=(self.members, *shape), initializer=_zeros, trainable=False
             )
 
         columns = input_shape[-1]
@@ -88,7 +97,7 @@ class MemberDense(keras.layers.Layer):
         units: Outputs.
         activation: As in Keras.
         use_bias: Whether it has a bias.
-        scale: Variance of the initial weights times the number of inputs; 0 starts at zero.
+        scale: Variance of the initial (normal) weights times the number of inputs.
     """
 
     def __init__(
@@ -103,28 +112,32 @@ class MemberDense(keras.layers.Layer):
         super().__init__(**kwargs)
         self.units, self.use_bias, self.scale = units, use_bias, scale
         self.activation = keras.activations.get(activation)
-        # Drawn when the layer is made, so that a model's seed decides it.
-        self._initializer: Any = keras.initializers.Zeros()
-        if scale:
-            self._initializer = keras.initializers.RandomNormal(stddev=1.0)
+        # As Keras's own initialisers do it: drawn when the layer is made, so that the seed of
+        # the model decides it.
+        self._seed = keras.initializers.RandomNormal().seed
 
     def build(self, input_shape: tuple[int | None, int, int]) -> None:
         _, members, inputs = input_shape
+        draw = np.random.default_rng(self._seed)
         deviation = np.sqrt(self.scale / inputs)
-        initializer = self._initializer
         self.kernel = self.add_weight(
             name="kernel",
             shape=(members, inputs, self.units),
-            initializer=lambda shape, dtype=None: deviation * initializer(shape, dtype),
+            initializer=lambda shape, dtype=None: draw.normal(0, deviation, shape).astype(
+                dtype or "float32"
+            ),
         )
         self.bias = None
         if self.use_bias:
-            self.bias = self.add_weight(
-                name="bias", shape=(members, self.units), initializer="zeros"
-            )
+            shape = members, self.units
+            self.bias = self.add_weight(name="bias", shape=shape, initializer=_zeros)
 
     def call(self, x: Any) -> Any:
-        y = ops.einsum("bmi,mio->bmo", x, self.kernel)
+        if self.kernel.shape[0] == 1:
+            # One member is trained: a plain product is a quarter faster than a batched one.
+            y = ops.expand_dims(ops.matmul(x[:, 0], self.kernel[0]), 1)
+        else:
+            y = ops.einsum("bmi,mio->bmo", x, self.kernel)
         return self.activation(y if self.bias is None else y + self.bias)
 
     def get_config(self) -> dict[str, Any]:
@@ -144,9 +157,9 @@ class Combine(keras.layers.Layer):
     def build(self, input_shape: list[tuple[int | None, int, int]]) -> None:
         _, members, units = input_shape[0]
         self.gates = self.add_weight(
-            name="gates", shape=(members, 2), initializer="ones", trainable=False
+            name="gates", shape=(members, 2), initializer=_ones, trainable=False
         )
-        self.bias = self.add_weight(name="bias", shape=(members, units), initializer="zeros")
+        self.bias = self.add_weight(name="bias", shape=(members, units), initializer=_zeros)
 
     def call(self, parts: list[Any]) -> Any:
         linear, hidden = parts
@@ -169,11 +182,11 @@ class MeanOfMembers(keras.layers.Layer):
     def build(self, input_shape: tuple[int | None, int, int]) -> None:
         del input_shape
 
-        def add(name: str, initializer: str) -> Any:
+        def add(name: str, initializer: Any) -> Any:
             return self.add_weight(name=name, shape=(), initializer=initializer, trainable=False)
 
-        self.temperature = add("temperature", "ones")
-        self.offset, self.factor = add("offset", "zeros"), add("factor", "ones")
+        self.temperature = add("temperature", _ones)
+        self.offset, self.factor = add("offset", _zeros), add("factor", _ones)
 
     def call(self, outputs: Any) -> Any:
         if not self.classes:

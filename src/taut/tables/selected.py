@@ -44,7 +44,11 @@ def nonzero_weights(trained: Trained, lane: int) -> int:
 
 
 def feature_table(
-    trained: Trained, setting: int | None, features: Sequence[str], sources: Sequence[str], numbers: int
+    trained: Trained,
+    setting: int | None,
+    features: Sequence[str],
+    sources: Sequence[str],
+    numbers: int,
 ) -> pd.DataFrame:
     """One line an input: whether it is kept, its share of the weights, and in how many folds.
 

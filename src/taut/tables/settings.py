@@ -41,9 +41,7 @@ class Setting:
     def network(self) -> str:
         """Which variant, in words; "full" is the network that the path is drawn for."""
         left_out = [
-            name
-            for name, there in (("bins", self.bins), ("linear part", self.skip))
-            if not there
+            name for name, there in (("bins", self.bins), ("linear part", self.skip)) if not there
         ]
         whole = "full" if self.hidden else "linear"
         return " without ".join([whole, *([" or ".join(left_out)] if left_out else [])])
@@ -99,9 +97,7 @@ def settings(
     """
     names = {"auto": ("L1", "L2"), "l1": ("L1",), "l2": ("L2",)}.get(str(penalty).lower())
     if names is None:
-        raise InputError(
-            f'`penalty` must be "auto", "l1" or "l2". Received: penalty={penalty!r}.'
-        )
+        raise InputError(f'`penalty` must be "auto", "l1" or "l2". Received: penalty={penalty!r}.')
     if strengths is not None:
         return tuple(Setting(n, float(a)) for n in names for a in given_strengths(strengths))
     return tuple(s for s in (QUICK if quick else DEFAULT) if s.penalty in names)
@@ -118,9 +114,10 @@ class Schedule:
     def of(cls, rows: int, *, quick: bool = False) -> Schedule:
         """The schedule for that many training rows in a fold."""
         batch = int(2 ** np.floor(np.log2(np.clip(rows / 16, 16, 128))))
-        low, high = EPOCHS
-        epochs = int(np.clip(round(UPDATES * batch / rows), low, high))
-        return cls(batch, max(epochs // 3, 10) if quick else epochs)
+        batches = max(rows // batch, 1)
+        epochs = int(np.clip(round(UPDATES / batches), *EPOCHS))
+        # Batches of nearly equal size: a last one of a few rows would be noise.
+        return cls(-(-rows // batches), max(epochs // 3, 10) if quick else epochs)
 
 
 def bins_for(numbers: int) -> int:
