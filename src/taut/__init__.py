@@ -26,10 +26,10 @@ _HOME = {
 _MODULES = ("engine", "layers", "models", "optimizers", "penalties", "report", "studies")
 
 __all__ = [
-    "ElasticNet",
-    "InputError",
     "L1",
     "L2",
+    "ElasticNet",
+    "InputError",
     "Proximal",
     "TableModel",
     "__version__",

@@ -1,5 +1,6 @@
 """Choose the Keras backend, and give JAX one CPU device a core, before Keras is imported."""
 
+import contextlib
 import importlib.util
 import json
 import os
@@ -47,7 +48,5 @@ def _one_device_per_core() -> None:
     if "jax" not in sys.modules:
         os.environ["JAX_NUM_CPU_DEVICES"] = str(cores)
         return
-    try:
+    with contextlib.suppress(AttributeError, RuntimeError):  # JAX may have started
         sys.modules["jax"].config.update("jax_num_cpu_devices", cores)
-    except (AttributeError, RuntimeError):  # JAX has started
-        pass

@@ -5,7 +5,9 @@ from typing import Any
 import keras
 import numpy as np
 from keras import ops
-from keras.src.backend import StatelessScope
+from keras.src import backend
+
+StatelessScope: Any = backend.StatelessScope
 
 _SCALES = ("gamma", "beta", "alpha", "scale", "moving_mean", "moving_variance")
 
@@ -135,8 +137,9 @@ def _torch_gradients(model: Any, x: Any, y: Any, sample_weight: Any) -> list[np.
 
 
 def _tensorflow_gradients(model: Any, x: Any, y: Any, sample_weight: Any) -> list[np.ndarray]:
-    import tensorflow as tf
+    import tensorflow
 
+    tf: Any = tensorflow
     values = [v.value for v in model.trainable_variables]
     with tf.GradientTape() as tape:
         loss = data_loss_value(model, y, model(x, training=False), sample_weight)

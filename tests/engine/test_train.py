@@ -59,14 +59,14 @@ def test_lane_k_of_many_equals_lane_k_alone(diabetes, splits):
 
 
 def test_a_lane_is_what_keras_would_train_on_the_same_batches(diabetes, splits):
-    from taut.engine.train import _Batches
+    from taut.engine.batches import Batches
 
     x, y = diabetes
     model = network()
     lane = Lane((0.05,), 0, None)
     record = train_lanes(model, x, y, [lane], splits=splits, epochs=3, batch_size=32)
     model.optimizer.strengths[0].assign(0.05)
-    batches = _Batches(splits, 32)
+    batches = Batches(splits, 32)
     for epoch in range(3):
         losses = []
         for rows in batches.train(0, None, epoch):

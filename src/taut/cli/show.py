@@ -123,14 +123,13 @@ def _show_inputs(out: Console, metrics: dict[str, Any], features: pandas.DataFra
     if kept.empty:
         return
     most = float(kept["importance"].max()) or 1.0
-    models = metrics["choice"]["models"]
-    table = _table(out, "input", ">importance", ">models", "")
+    table = _table(out, "input", ">importance", ">in models", "")
     for row in kept.head(MOST_INPUTS).to_dict("records"):
         blocks = "█" * max(1, round(20 * row["importance"] / most)) if out.is_terminal else ""
         table.add_row(
             Text(text.shorten(row["feature"], _NAME_WIDTH)),
             Text(f"{100 * row['importance']:.1f}%"),
-            Text(f"{round(row['folds_kept'] * models)}/{models}"),
+            Text(text.percent(row["folds_kept"])),
             Text(blocks, style="blue"),
         )
     out.print(table)

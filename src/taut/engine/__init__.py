@@ -4,7 +4,8 @@ from taut.engine.initial import copy_of
 from taut.engine.lanes import Lane, Record, Split
 from taut.engine.predict import predict_lanes
 from taut.engine.progress import Progress, Quiet
-from taut.engine.train import train_lanes, width_for
+from taut.engine.train import train_lanes
+from taut.engine.width import width_for
 
 __all__ = [
     "Lane",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import weakref
 from collections.abc import Sequence
 from typing import Any
 
@@ -9,6 +10,8 @@ import jax
 import numpy as np
 
 from taut.engine.lanes import Record
+
+_compiled: weakref.WeakKeyDictionary[Any, Any] = weakref.WeakKeyDictionary()
 
 
 def predict_lanes(
@@ -29,13 +32,9 @@ def predict_lanes(
     chosen = np.arange(len(record.lanes)) if lanes is None else np.asarray(lanes, int)
     width = min(width, len(chosen))
 
-    @jax.jit
-    def predict(trainable: Any, non_trainable: Any, x: Any) -> Any:
-        def one(trainable: Any, non_trainable: Any) -> Any:
-            return model.stateless_call(trainable, non_trainable, x, training=False)[0]
-
-        return jax.vmap(one)(trainable, non_trainable)
-
+    if model not in _compiled:
+        _compiled[model] = _program(weakref.ref(model))
+    predict = _compiled[model]
     outputs = []
     for start in range(0, len(chosen), width):
         part = chosen[start : start + width]
@@ -43,3 +42,16 @@ def predict_lanes(
         values = [[a[padded] for a in record.trainable], [a[padded] for a in record.non_trainable]]
         outputs.append(np.asarray(predict(*values, x))[: len(part)])
     return np.concatenate(outputs)
+
+
+def _program(model: weakref.ref[Any]) -> Any:
+    @jax.jit
+    def predict(trainable: Any, non_trainable: Any, x: Any) -> Any:
+        network: Any = model()
+
+        def one(trainable: Any, non_trainable: Any) -> Any:
+            return network.stateless_call(trainable, non_trainable, x, training=False)[0]
+
+        return jax.vmap(one)(trainable, non_trainable)
+
+    return predict

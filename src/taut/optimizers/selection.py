@@ -198,7 +198,8 @@ def saved_selector(entry: Entry, assignments: Sequence[Assignment]) -> str | Non
         every = [a.variable.path for a in assignments]
         return f"(^|/)({'|'.join(re.escape(_ending(path, every)) for path in chosen)})$"
     if isinstance(selector, keras.layers.Layer):
-        return f"(^|/){re.escape(selector.name)}/"
+        name: str = getattr(selector, "name", "")
+        return f"(^|/){re.escape(name)}/"
     raise InputError(
         "A callable selector can be saved once the model is built, as the paths it chose. "
         f"Received: {describe(selector)} of a model that is not built. Build the model first, "

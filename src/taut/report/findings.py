@@ -104,6 +104,8 @@ def differences(metrics: dict[str, Any], name: str) -> list[Difference]:
 def headline(metrics: dict[str, Any]) -> str:
     """`Log-loss 0.083 on 114 rows that nothing was chosen on (95% interval 0.051 to 0.121).`"""
     primary = metrics["test"]["primary"]
+    if primary is None:
+        return "No rows were set aside as a test, so there is no test score."
     mine = next((s for s in scores(metrics, primary) if s.system == TAUT), None)
     rows = text.count(metrics["split"]["test"], "row")
     if mine is None:
@@ -147,6 +149,8 @@ def choice(metrics: dict[str, Any]) -> str:
     chosen = metrics["choice"]
     if chosen["strength"]:
         what = f"{chosen['penalty']} with strength {text.short(chosen['strength'])}"
+        if chosen.get("network", "full") != "full":
+            what += f" (network: {text.clean(chosen['network'])})"
     else:
         what = "No penalty"
     models = chosen["models"]
@@ -178,8 +182,9 @@ def _gap(train: float | None, test: float | None) -> float | None:
 
 
 def inputs(metrics: dict[str, Any]) -> str:
-    """How many of the input columns the network reads."""
+    """How many of the input columns the sparsest good models read."""
     kept, of = metrics["features"]["kept"], metrics["features"]["of"]
     if kept == of:
-        return f"It reads {'its one input' if of == 1 else f'all {of} inputs'}."
-    return f"It reads {kept} of {text.count(of, 'input')}."
+        whole = "the one input" if of == 1 else f"all {of} inputs"
+        return f"Also the sparsest good models read {whole}."
+    return f"The sparsest good models read {kept} of {text.count(of, 'input')}."

@@ -58,6 +58,9 @@ def load_run(directory: str | Path, *, name: str | None = None) -> Run:
     try:
         metrics = json.loads((directory / "metrics.json").read_text(encoding="utf-8"))
         path = pandas.read_parquet(directory / "path.parquet")
+        if "network" in path:  # a path is drawn for one network: the one that was chosen
+            own = metrics["choice"].get("network", "full")
+            path = path[(path["network"] == own) | (path["penalty"] == "none")]
         # A column may be called "NA" or "null": names are read as they are.
         features = pandas.read_csv(
             directory / "features.csv", dtype={"feature": str, "reason": str}, keep_default_na=False
@@ -70,6 +73,8 @@ def load_run(directory: str | Path, *, name: str | None = None) -> Run:
             f"where one cannot be read ({type(error).__name__}: {error}). Fit it again."
         ) from error
     _check("metrics.json", _KEYS, metrics if isinstance(metrics, dict) else (), directory)
+    if metrics["test"] is None:  # no rows were set aside
+        metrics["test"] = {"metrics": [], "primary": None, "systems": [], "differences": []}
     _check("path.parquet", _PATH, path.columns, directory)
     _check("features.csv", _FEATURES, features.columns, directory)
     return Run(name or directory.resolve().name, metrics, path, features)

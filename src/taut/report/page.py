@@ -138,7 +138,6 @@ def _path(run: Run) -> dict[str, Any]:
 
 
 def _features(run: Run) -> dict[str, Any]:
-    models = run.metrics["choice"]["models"]
     rows = run.features.sort_values(
         "importance", ascending=False, kind="stable", na_position="last"
     )
@@ -149,7 +148,7 @@ def _features(run: Run) -> dict[str, Any]:
             "kept": str(r["kept"]) == "True",
             "importance": r["importance"],
             "width": round(100 * r["importance"] / most, 2) if most > 0 else 0,
-            "folds": f"{round(r['folds_kept'] * models)}/{models}"
+            "folds": text.percent(r["folds_kept"])
             if text.is_number(r["folds_kept"])
             else text.MISSING,
             "reason": r["reason"],

@@ -33,14 +33,17 @@ def folds(y: Any, cv: Any, *, seed: int = 0, x: Any = None) -> list[Split]:
     from sklearn.model_selection import KFold, StratifiedKFold
 
     y = np.asarray(y)
+    pairs: Any
     placeholder = np.zeros(len(y)) if x is None else x
-    if isinstance(cv, (int, np.integer)) and not isinstance(cv, bool):
+    if isinstance(cv, (int, np.integer)):
         if cv < 2:
             raise InputError(f"`cv` must be at least 2 folds. Received: cv={cv}.")
         if cv > len(y):
             raise InputError(f"`cv` must not exceed the rows. Received: cv={cv}, {len(y)} rows.")
         if is_classification(y):
-            labels, counts = np.unique(y.reshape(-1), return_counts=True)
+            labels, codes, counts = np.unique(
+                y.reshape(-1), return_inverse=True, return_counts=True
+            )
             if counts.min() < cv:
                 raise InputError(
                     f"Each class needs at least as many rows as there are folds, {cv}. "
@@ -48,7 +51,7 @@ def folds(y: Any, cv: Any, *, seed: int = 0, x: Any = None) -> list[Split]:
                     "Use fewer folds, or merge the class."
                 )
             splitter: Any = StratifiedKFold(cv, shuffle=True, random_state=seed)
-            pairs = splitter.split(placeholder, y.reshape(-1))
+            pairs = splitter.split(placeholder, codes)  # any two numbers are classes
         else:
             pairs = KFold(cv, shuffle=True, random_state=seed).split(placeholder)
     elif hasattr(cv, "split"):

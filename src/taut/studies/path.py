@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import keras
@@ -17,10 +17,12 @@ from taut.optimizers import Proximal, Stationarity, stationarity
 from taut.penalties import L1, Penalty
 from taut.studies.choice import Choice, choose
 from taut.studies.folds import fold_values, folds
-from taut.studies.strengths import find_range, given_strengths
+from taut.studies.strengths import Train, find_range, given_strengths
 
 if TYPE_CHECKING:
     import pandas as pd
+
+GRADIENT_ROWS = 4096
 
 
 @dataclass(frozen=True)
@@ -147,9 +149,8 @@ def regularization_path(
     copy = _compiled_copy(model, kind)
     values = fold_values(copy, x, splits)
     total = (count or len(given)) * len(splits) * seeds  # type: ignore[arg-type]
-    width = width or width_for(total)
 
-    def train(lanes: list[Lane]) -> Record:
+    def train(lanes: list[Lane], width: int | None = width) -> Record:
         return train_lanes(
             copy,
             x,
@@ -167,7 +168,19 @@ def regularization_path(
     penalised = [i for i, a in enumerate(copy.optimizer.assignments()) if a.parts]
     if given is None:
         assert count is not None
-        given = _grid(copy, x, y, splits[0], train, values[0], seed, int(count), penalised, width)
+        slots = width or width_for(total)
+        pilot = Lane((0.0,), 0, seed, values[0])
+        top, bottom = _range(
+            copy,
+            x,
+            y,
+            pilot,
+            splits[0].train,
+            lambda some: train(some, slots),
+            2 * slots,
+            penalised,
+        )
+        given = np.geomspace(top, bottom, int(count))
     lanes = [
         Lane((float(s),), fold, seed + repeat, values[fold])
         for fold in range(len(splits))
@@ -200,36 +213,32 @@ def _compiled_copy(model: Any, penalty: Any) -> Any:
     return copy
 
 
-def _grid(
+def _range(
     model: Any,
     x: Any,
     y: np.ndarray,
-    split: Split,
-    train: Any,
-    values: dict[str, np.ndarray],
-    seed: int,
-    count: int,
+    pilot: Lane,
+    rows: np.ndarray,
+    train: Train,
+    lanes: int,
     penalised: list[int],
-    width: int,
-) -> np.ndarray:
-    rows = split.train[:4096]
+) -> tuple[float, float]:
+    """The top and the bottom of the grid, found on the first fold by pilot lanes."""
+    rows = rows[:GRADIENT_ROWS]
     tensor = keras.ops.convert_to_tensor
     some = keras.tree.map_structure(lambda a: tensor(a[rows]), x)
     for variable in model.variables:
-        if variable.path in values:
-            variable.assign(values[variable.path])
+        if variable.path in pilot.values:
+            variable.assign(pilot.values[variable.path])
     gradients = data_gradients(model, some, tensor(y[rows]))
-    unit = max(float(np.abs(gradients[i]).max()) for i in penalised) or 1.0
-    penalty = model.optimizer.entries[0].penalty
-    top, bottom = find_range(
+    return find_range(
         train,
-        lambda strength: Lane((strength,), 0, seed, values),
-        2 * width,
-        unit=unit,
+        lambda strength: replace(pilot, strengths=(strength,)),
+        lanes,
+        unit=max(float(np.abs(gradients[i]).max()) for i in penalised) or 1.0,
         penalised=penalised,
-        sparse=penalty.sparse,
+        sparse=model.optimizer.entries[0].penalty.sparse,
     )
-    return np.geomspace(top, bottom, count)
 
 
 def _result(

@@ -53,6 +53,10 @@ class Trained:
         numbers = np.arange(len(self.record.lanes)).reshape(shape)[setting]
         return (numbers if fold is None else numbers[fold]).ravel()
 
+    def fold_losses(self, setting: int) -> np.ndarray:
+        """[folds] mean out-of-fold loss of a setting."""
+        return np.array([self.row_loss[setting, s.held_out].mean() for s in self.splits])
+
 
 def train(
     encoded: np.ndarray,
@@ -177,7 +181,7 @@ def _predict_out_of_fold(trained: Trained) -> None:
         padded = np.resize(split.held_out, longest)
         numbers = np.stack([trained.lanes(s, fold) for s in range(len(trained.settings))])
         rows = trained.encoded[padded]
-        raw = predict_lanes(trained.model, trained.record, rows, lanes=numbers.ravel())
+        raw = predict_lanes(trained.model, trained.record, rows, lanes=numbers.ravel().tolist())
         raw = raw[:, : len(split.held_out)].astype(float)
         if raw.shape[-1] > 1:
             raw = softmax(raw)

@@ -10,6 +10,7 @@ DRAWS, CONFIDENCE = 2000, 0.95
 METHOD = f"percentile bootstrap of the test rows, {DRAWS} draws; differences on the same draws"
 LOWER_IS_BETTER = {"log_loss", "rmse", "mae"}
 SMALLEST = 1e-7
+BLOCK = 1 << 22  # draws times rows at a time: 32 MiB
 
 
 def metric_names(task: str) -> list[str]:
@@ -23,21 +24,53 @@ def metric_names(task: str) -> list[str]:
 
 def score(name: str, y: np.ndarray, predicted: np.ndarray) -> float:
     """One score; `predicted` are probabilities [rows, classes], or values [rows]."""
-    from sklearn import metrics
+    return float(weighted_scores(name, y, predicted, np.ones((1, len(y))))[0])
 
+
+def weighted_scores(
+    name: str, y: np.ndarray, predicted: np.ndarray, weights: np.ndarray
+) -> np.ndarray:
+    """One score under each of many weightings of the rows, such as a bootstrap's counts.
+
+    Args:
+        name: One of `metric_names`.
+        y: Class numbers or values [rows].
+        predicted: Probabilities [rows, classes], or values [rows].
+        weights: How often each row counts [weightings, rows].
+
+    Returns:
+        [weightings]; NaN where a score is not defined (the area under the curve of one class,
+        R² of a constant).
+    """
+    if name == "roc_auc":
+        return _areas(y == 1, predicted[:, 1], weights)
+    total = weights.sum(axis=1)
     if name == "log_loss":
         chosen = predicted[np.arange(len(y)), y]
-        return float(-np.log(np.clip(chosen, SMALLEST, None)).mean())
+        return weights @ -np.log(np.clip(chosen, SMALLEST, None)) / total
     if name == "accuracy":
-        return float((predicted.argmax(axis=1) == y).mean())
-    if name == "roc_auc":
-        return float(metrics.roc_auc_score(y, predicted[:, 1])) if len(set(y)) > 1 else np.nan
-    functions: dict[str, Any] = {
-        "rmse": metrics.root_mean_squared_error,
-        "r2": metrics.r2_score,
-        "mae": metrics.mean_absolute_error,
-    }
-    return float(functions[name](y, predicted)) if len(y) > 1 else np.nan
+        return weights @ (predicted.argmax(axis=1) == y).astype(float) / total
+    if name == "mae":
+        return weights @ np.abs(predicted - y) / total
+    squared = weights @ (predicted - y) ** 2 / total
+    if name == "rmse":
+        return np.sqrt(squared)
+    centred = y - y.mean()  # or the difference of squares would cancel
+    variance = weights @ centred**2 / total - (weights @ centred / total) ** 2
+    defined = variance > 1e-12 * (centred**2).mean()
+    return np.where(defined, 1 - squared / np.where(defined, variance, 1), np.nan)
+
+
+def _areas(positive: np.ndarray, scores: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """Area under the curve: the share of pairs of rows in the right order, ties by half."""
+    order = np.argsort(scores, kind="stable")
+    ties = np.flatnonzero(np.diff(scores[order], prepend=-np.inf))
+    weights, positive = weights[:, order], positive[order]
+    ours = np.add.reduceat(weights * positive, ties, axis=1)
+    others = np.add.reduceat(weights * ~positive, ties, axis=1)
+    pairs = ours.sum(axis=1) * others.sum(axis=1)
+    below = np.cumsum(others, axis=1) - others / 2
+    return np.where(pairs > 0, (ours * below).sum(axis=1) / np.where(pairs > 0, pairs, 1), np.nan)
 
 
 def compare(
@@ -52,16 +85,13 @@ def compare(
         seed: Seeds the bootstrap.
     """
     names = metric_names(task)
-    draw = np.random.default_rng(seed)
-    samples = draw.integers(0, len(y), (DRAWS, len(y)))
-    values: dict[tuple[str, str], np.ndarray] = {}
+    values = _bootstrap(names, y, predictions, np.random.default_rng(seed))
     systems = []
     for system, (description, predicted) in predictions.items():
         scores = {}
         for name in names:
-            drawn = np.array([score(name, y[rows], predicted[rows]) for rows in samples])
-            values[system, name] = drawn
-            scores[name] = {"value": score(name, y, predicted), **_interval(drawn)}
+            drawn = _interval(values[system, name])
+            scores[name] = {"value": score(name, y, predicted), **drawn}
         systems.append({"name": system, "description": description, "scores": scores})
     first, *others = predictions
     differences = [
@@ -82,6 +112,27 @@ def compare(
         "systems": systems,
         "differences": differences,
     }
+
+
+def _bootstrap(
+    names: list[str],
+    y: np.ndarray,
+    predictions: dict[str, tuple[str, np.ndarray]],
+    draw: np.random.Generator,
+) -> dict[tuple[str, str], np.ndarray]:
+    """Every system's scores [draws], all on the same draws."""
+    found: dict[tuple[str, str], list[np.ndarray]] = {}
+    rows, done = len(y), 0
+    block = max(1, min(DRAWS, BLOCK // rows))
+    while done < DRAWS:
+        size = min(block, DRAWS - done)
+        counts = draw.multinomial(rows, np.full(rows, 1 / rows), size).astype(float)
+        for system, (_, predicted) in predictions.items():
+            for name in names:
+                scores = weighted_scores(name, y, predicted, counts)
+                found.setdefault((system, name), []).append(scores)
+        done += size
+    return {key: np.concatenate(parts) for key, parts in found.items()}
 
 
 def _interval(drawn: np.ndarray) -> dict[str, float]:

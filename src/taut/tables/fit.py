@@ -22,7 +22,7 @@ from taut.tables.evaluate import compare, linear_prediction
 from taut.tables.model import TableModel, predict
 from taut.tables.schema import Schema, check_enough_rows, understand
 from taut.tables.selected import feature_table, input_weights, nonzero_weights
-from taut.tables.settings import UNPENALISED, Setting, settings
+from taut.tables.settings import UNPENALISED, bins_for, settings
 
 RULE = (
     "The setting (a penalty, its strength, a variant of the network) of least mean out-of-fold "
@@ -99,17 +99,13 @@ def fit_table(
         >>> model.predict(new_frame)  # doctest: +SKIP
     """
     started = time.perf_counter()
-    if not 0 <= test_size < 1:
-        raise InputError(
-            f"`test_size` must be at least 0 and below 1. Received: test_size={test_size!r}."
-        )
-    if seeds < 1:
-        raise InputError(f"`seeds` must be an integer >= 1. Received: seeds={seeds!r}.")
-    chosen = settings(penalty, strengths, quick=quick)
+    _check_options(test_size, folds=(folds, 2), seeds=(seeds, 1), seed=(seed, 0))
+    settings(penalty, strengths, bins=True)  # wrong ones are told before the table is read
     folds = min(folds, 3) if quick else folds
     schema = understand(frame, target=target, task=task)
     check_enough_rows(schema, folds=folds, test_size=test_size)
     data = _read(frame, schema, test_size, seed)
+    chosen = settings(penalty, strengths, bins=bins_for(data.numbers) > 0, quick=quick)
     if len(data.test_y):
         chosen = (*chosen, UNPENALISED)
     trained = train(
@@ -158,9 +154,24 @@ def _read(frame: pd.DataFrame, schema: Schema, test_size: float, seed: int) -> _
     )
 
 
+def _check_options(test_size: Any, **integers: tuple[Any, int]) -> None:
+    """Raise for a share that is none, and for integers below their least value."""
+    if not isinstance(test_size, (int, float)) or not 0 <= test_size < 1:
+        raise InputError(
+            f"`test_size` must be at least 0 and below 1. Received: test_size={test_size!r}."
+        )
+    for name, (value, least) in integers.items():
+        if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < least:
+            raise InputError(f"`{name}` must be an integer >= {least}. Received: {name}={value!r}.")
+
+
 def _splits(data: _Data, count: int, seed: int) -> list[Split]:
-    y = data.y.astype(int) if data.outputs > 1 else data.y.astype("float64")
-    return folds(y, count, seed=seed)
+    if data.outputs > 1:
+        return folds(data.y.astype(int), count, seed=seed)
+    from sklearn.model_selection import KFold
+
+    # Said aloud: a quantity of two values is not two classes.
+    return folds(data.y, KFold(count, shuffle=True, random_state=seed), seed=seed)
 
 
 def _conclude(
@@ -191,19 +202,13 @@ def _conclude(
         model = _predictor(alone, [0], data)
         members, rule, heat = 1, SINGLE_RULE, trained.out_of_fold[best]
     else:
-        lanes = _healthy(trained, kept)
+        lanes = _healthy(trained, kept.tolist())
         model = _predictor(trained, lanes, data)
         members, rule, heat = len(lanes), RULE, trained.out_of_fold[kept].mean(axis=0)
     if data.outputs > 1:
         model.get_layer("mean").temperature.assign(temperature(heat, data.y))
-    sparse, one_se = _one_standard_error(trained, best)
-    features = feature_table(
-        trained,
-        sparse,
-        [c.name for c in data.schema.used],
-        data.encoder.sources,
-        data.numbers,
-    )
+    inputs = [c.name for c in data.schema.used]
+    features = feature_table(trained, kept.tolist(), inputs, data.encoder.sources, data.numbers)
     metrics = {
         "taut_version": __version__,
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
@@ -222,7 +227,7 @@ def _conclude(
             "seeds": trained.seeds,
             "lanes": len(trained.record.lanes),
         },
-        "choice": _choice(trained, best, one_se, members, rule),
+        "choice": _choice(trained, best, members, rule),
         "test": None,
         "overfitting": None,
         "features": {"kept": int(features["kept"].sum()), "of": len(features)},
@@ -246,34 +251,23 @@ def _predictor(trained: Trained, lanes: Sequence[int], data: _Data) -> Any:
     return model
 
 
-def _one_standard_error(trained: Trained, best: int) -> tuple[int | None, int]:
-    """The setting that features are read from, and the one-standard-error choice.
-
-    Both are on the path of the full network: the L1 path for the features (None without L1),
-    and the path of the best setting's penalty for the choice.
-    """
-
-    def on_path(penalty: str) -> int | None:
-        path = [i for i, s in enumerate(trained.settings) if _on_path(s, penalty)]
-        if not path:
-            return None
-        strengths = np.array([trained.settings[i].strength for i in path])
-        by_fold = np.array(
-            [[trained.row_loss[i, s.held_out].mean() for s in trained.splits] for i in path]
-        )
-        return path[choose(by_fold, strengths).one_standard_error]
-
-    own = on_path(trained.settings[best].penalty)
-    return on_path("L1"), best if own is None else own
+def _one_standard_error(trained: Trained, best: int) -> int:
+    """The largest strength within one standard error, on the best setting's own path."""
+    own = trained.settings[best]
+    path = [
+        i
+        for i, s in enumerate(trained.settings)
+        if (s.penalty, s.network) == (own.penalty, own.network)
+    ]
+    strengths = np.array([trained.settings[i].strength for i in path])
+    by_fold = np.array([trained.fold_losses(i) for i in path])
+    return path[choose(by_fold, strengths).one_standard_error]
 
 
-def _on_path(setting: Setting, penalty: str) -> bool:
-    return setting.penalty == penalty and setting.network == "full"
-
-
-def _choice(trained: Trained, best: int, one_se: int, members: int, rule: str) -> dict[str, Any]:
-    setting, other = trained.settings[best], trained.settings[one_se]
-    by_fold = [trained.row_loss[best, split.held_out].mean() for split in trained.splits]
+def _choice(trained: Trained, best: int, members: int, rule: str) -> dict[str, Any]:
+    setting = trained.settings[best]
+    other = trained.settings[_one_standard_error(trained, best)]
+    by_fold = trained.fold_losses(best)
     lane = int(trained.lanes(best)[0])
     kernels = sum(a[0].size for a in _kernels(trained))
     return {

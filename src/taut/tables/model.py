@@ -20,6 +20,7 @@ MODEL, PREPROCESSING = "model.keras", "preprocessing.skops"
 METRICS, PATH, FEATURES = "metrics.json", "path.parquet", "features.csv"
 PREDICT_ROWS = 256, 4096
 """Rows are padded to one of these, so that a second table compiles nothing."""
+LARGEST = 1e30
 
 
 class TableModel:
@@ -155,9 +156,13 @@ def predict(model: Any, encoded: np.ndarray) -> np.ndarray:
     """The model's output, float64 [rows, outputs], compiled for few row counts."""
     rows = len(encoded)
     size = next((n for n in PREDICT_ROWS if n >= rows), PREDICT_ROWS[-1])
+    # Encoded numbers are standardised: larger ones mean the same, and overflow in float32.
+    encoded = np.clip(encoded, -LARGEST, LARGEST)
     padded = np.resize(encoded, (-(-rows // size) * size, encoded.shape[1]))
     output = model.predict(padded.astype("float32"), batch_size=size, verbose=0)
-    return output[:rows].astype(float)
+    output = output[:rows].astype(float)
+    # In float32 probabilities sum to one within 1e-7 only, which scikit-learn warns about.
+    return output / output.sum(axis=1, keepdims=True) if output.shape[1] > 1 else output
 
 
 def _finite(value: Any) -> Any:

@@ -16,6 +16,7 @@ from keras import ops
 
 UNITS = 64
 CLIP = 3.0
+LARGEST = 1e6
 
 
 # Made by NumPy: JAX would compile a program for each shape.
@@ -73,6 +74,8 @@ class TableInputs(keras.layers.Layer):
         x = ops.expand_dims(x, 1)
         x = ops.where(ops.isnan(x), ops.convert_to_tensor(self.fill), x)
         z = (x - self.centre) * self.multiplier
+        # A larger square would overflow, and turn the largest values into 0 or NaN.
+        z = ops.clip(z, -LARGEST, LARGEST)
         numeric = z[..., : self.numbers]
         parts = [numeric / ops.sqrt(1 + ops.square(numeric / CLIP)), z[..., self.numbers :]]
         if self.bins:

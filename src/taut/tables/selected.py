@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from taut.tables.committee import Trained
+from taut.engine import predict_lanes
+from taut.tables.committee import Trained, row_loss, softmax
 
 SHARE = 0.5
+"""Of a setting's models that must read an input for it to be kept."""
+MOST_SETTINGS = 3
+LEAST_ROWS, CELLS = 32, 1 << 23
+"""Rows of a fold that inputs are shuffled in: as many as make so many cells, 32 at least."""
 
 
 def input_weights(trained: Trained, lane: int, sources: Sequence[str], numbers: int) -> pd.Series:
@@ -18,8 +24,8 @@ def input_weights(trained: Trained, lane: int, sources: Sequence[str], numbers: 
     A weight counts if the part of the network behind it is there (its gate is 1).
     """
     model, record = trained.model, trained.record
-    trainable = {_key(v): a for v, a in zip(model.trainable_variables, record.trainable)}
-    fixed = {_key(v): a for v, a in zip(model.non_trainable_variables, record.non_trainable)}
+    trainable = _by_name(model.trainable_variables, record.trainable)
+    fixed = _by_name(model.non_trainable_variables, record.non_trainable)
     linear, hidden = fixed["combine/gates"][lane, 0]
     squares = linear * (trainable["skip/kernel"][lane, 0].astype(float) ** 2).sum(axis=1)
     squares = squares + hidden * (trainable["first/kernel"][lane, 0].astype(float) ** 2).sum(axis=1)
@@ -38,59 +44,122 @@ def nonzero_weights(trained: Trained, lane: int) -> int:
     """Penalised weights that are not exactly zero."""
     return sum(
         int(np.count_nonzero(a[lane]))
-        for v, a in zip(trained.model.trainable_variables, trained.record.trainable)
+        for v, a in zip(trained.model.trainable_variables, trained.record.trainable, strict=True)
         if v.name == "kernel"
     )
 
 
+def importance(
+    trained: Trained, chosen: Sequence[int], inputs: Sequence[str], sources: Sequence[str]
+) -> np.ndarray:
+    r"""How much the out-of-fold loss rises when one input is shuffled, by input.
+
+    In each fold, the held-out rows (a sample of them in large tables) get the input's values
+    of other held-out rows, and the mean of the chosen settings' models of that fold predicts
+    them. What two inputs both tell can be read from either, so each of them seems unimportant.
+
+    Args:
+        trained: The trained lanes.
+        chosen: Settings whose mean predicts.
+        inputs: Input columns.
+        sources: Input column of each encoded column.
+
+    Returns:
+        [inputs] mean rise of the loss; below zero by chance where an input is of no use.
+
+    References:
+        Breiman, Random forests, 2001, section 10.
+    """
+    draw = np.random.default_rng(0)
+    columns = [np.flatnonzero(np.asarray(sources, object) == name) for name in inputs]
+    rise, total = np.zeros(len(inputs)), 0
+    longest = max(len(split.held_out) for split in trained.splits)
+    room = max(CELLS // (len(inputs) * trained.encoded.shape[1]), LEAST_ROWS)
+    count = int(min(longest, room))
+    for fold, split in enumerate(trained.splits):
+        rows = np.resize(draw.permutation(split.held_out), count)
+        x = np.repeat(trained.encoded[rows][None], len(inputs) + 1, axis=0)
+        for k, own in enumerate(columns):
+            x[k, :, own] = x[k, draw.permutation(count)][:, own].T
+        lanes = [int(k) for setting in chosen for k in trained.lanes(setting, fold)]
+        healthy = [k for k in lanes if trained.record.status[k] != "diverged"]
+        if not healthy:
+            continue
+        raw = predict_lanes(
+            trained.model, trained.record, x.reshape(-1, x.shape[-1]), lanes=healthy
+        ).astype(float)
+        mean = (softmax(raw) if raw.shape[-1] > 1 else raw).mean(axis=0)
+        mean = mean.reshape(len(inputs) + 1, count, -1)
+        losses = row_loss(mean, trained.y[rows]).mean(axis=1)
+        rise += count * (losses[:-1] - losses[-1])
+        total += count
+    return rise / max(total, 1)
+
+
 def feature_table(
     trained: Trained,
-    setting: int | None,
+    chosen: Sequence[int],
     features: Sequence[str],
     sources: Sequence[str],
     numbers: int,
 ) -> pd.DataFrame:
-    """One line an input: whether it is kept, its share of the weights, and in how many folds.
+    """One line an input: whether it is kept, how important it is, and in how many models.
 
-    An input is kept if at least half of the models of a setting read it by a weight that is
-    not exactly zero. Its importance is the norm of the weights that read it (the inputs are
-    standardised), averaged over those models, as a share of all.
+    Kept inputs are read from the sparsest L1 setting whose out-of-fold loss is within one
+    standard error (over folds) of the best L1 setting's: an input is kept if at least half of
+    that setting's models read it by a weight that is not exactly zero. The importance is
+    measured (see `importance`), as a share of all; `loss_increase` is the measured rise.
 
     Args:
         trained: The trained lanes.
-        setting: Number of the setting to read; None keeps everything, as no L1 was trained.
+        chosen: The settings that predict, best first.
         features: Input columns.
         sources: Input column of each encoded column.
         numbers: How many of the first encoded columns are numeric.
     """
-    if setting is None:
-        lanes = trained.lanes(0)
+
+    def weights(setting: int) -> pd.DataFrame:
+        lanes = [int(k) for k in trained.lanes(setting)]
+        healthy = [k for k in lanes if trained.record.status[k] != "diverged"] or lanes
+        series = [input_weights(trained, k, sources, numbers) for k in healthy]
+        return pd.concat(series, axis=1).reindex(list(features), fill_value=0.0)
+
+    sparse = [i for i, s in enumerate(trained.settings) if s.penalty == "L1"]
+    near = _within_one_standard_error(trained, sparse) if sparse else []
+    if near:
+        found = min((weights(i) for i in near), key=lambda w: int((w > 0).to_numpy().sum()))
+        share = (found > 0).mean(axis=1)
+        kept = share >= SHARE
+        reasons = [f"read by {round(s * found.shape[1])} of {found.shape[1]} models" for s in share]
     else:
-        lanes = trained.lanes(setting)
-    lanes = [k for k in lanes if trained.record.status[k] != "diverged"]
-    weights = pd.concat(
-        [input_weights(trained, int(k), sources, numbers) for k in lanes], axis=1
-    ).reindex(list(features), fill_value=0.0)
-    share = (weights > 0).mean(axis=1)
-    kept = share >= SHARE if setting is not None else share >= 0
-    mean = weights.mean(axis=1)
-    count = len(lanes)
-    reasons = [
-        "no L1 penalty was trained, so nothing is left out"
-        if setting is None
-        else f"read by {round(s * count)} of {count} sparse models"
-        for s in share
-    ]
+        found = weights(0)
+        share = (found > 0).mean(axis=1)
+        kept = share >= 0
+        reasons = ["no L1 penalty was trained, so nothing is left out"] * len(share)
+    rise = importance(trained, list(chosen[:MOST_SETTINGS]), features, sources)
+    useful = np.maximum(np.nan_to_num(rise, posinf=0.0), 0.0)
     return pd.DataFrame(
         {
             "feature": list(features),
             "kept": kept.to_numpy(),
-            "importance": (mean / (mean.sum() or 1.0)).to_numpy(),
+            "importance": useful / (useful.sum() or 1.0),
+            "loss_increase": rise,
             "folds_kept": share.to_numpy(),
             "reason": reasons,
         }
     ).sort_values(["kept", "importance"], ascending=False, ignore_index=True)
 
 
-def _key(variable: object) -> str:
-    return "/".join(variable.path.split("/")[-2:])  # type: ignore[attr-defined]
+def _within_one_standard_error(trained: Trained, chosen: Sequence[int]) -> list[int]:
+    by_fold = np.array([trained.fold_losses(i) for i in chosen])
+    mean = by_fold.mean(axis=1)
+    best = int(np.argmin(mean))
+    if not np.isfinite(mean[best]):
+        return []
+    bound = mean[best] + by_fold[best].std(ddof=1) / np.sqrt(by_fold.shape[1])
+    return [i for i, loss in zip(chosen, mean, strict=True) if loss <= bound]
+
+
+def _by_name(variables: Sequence[Any], arrays: Sequence[np.ndarray]) -> dict[str, np.ndarray]:
+    names = ("/".join(variable.path.split("/")[-2:]) for variable in variables)
+    return dict(zip(names, arrays, strict=True))

@@ -1,9 +1,9 @@
-"""The settings that `fit_table` trains: which penalty, how strong, on which parts of the network."""
+"""The settings that `fit_table` trains: penalty, strength, parts of the network."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -61,7 +61,7 @@ class Setting:
 UNPENALISED = Setting("none", 0.0)
 
 DEFAULT = (
-    *(Setting("L1", a) for a in (3e-4, 1e-3, 2e-3, 4e-3, 8e-3)),
+    *(Setting("L1", a) for a in (3e-4, 1e-3, 2e-3, 4e-3, 8e-3, 1.6e-2, 0.2)),
     *(Setting("L2", a) for a in (1e-3, 1e-2, 3e-2, 1e-1)),
     *(Setting("L1", a, skip=False) for a in (1e-3, 2e-3)),
     Setting("L2", 1e-2, skip=False),
@@ -69,11 +69,11 @@ DEFAULT = (
     *(Setting("L2", a, bins=False) for a in (1e-2, 3e-1)),
     Setting("L1", 1e-3, bins=False, skip=False),
     Setting("L2", 3e-2, bins=False, skip=False),
-    *(Setting("L1", a, bins=False, hidden=False) for a in (3e-3, 1e-2, 2e-2)),
+    *(Setting("L1", a, bins=False, hidden=False) for a in (3e-3, 1e-2, 2e-2, 4e-2)),
     *(Setting("L2", a, bins=False, hidden=False) for a in (1e-2, 5e-1)),
     Setting("L1", 1e-2, hidden=False),
 )
-"""Measured on real tables; see docs/benchmarks.md."""
+"""Measured on real tables (docs/benchmarks.md). The strongest leaves nothing: the class prior."""
 
 QUICK = (
     *(Setting("L1", a) for a in (1e-3, 2e-3, 4e-3, 8e-3)),
@@ -83,13 +83,14 @@ QUICK = (
 
 
 def settings(
-    penalty: str, strengths: Sequence[float] | None, *, quick: bool = False
+    penalty: str, strengths: Sequence[float] | None, *, bins: bool, quick: bool = False
 ) -> tuple[Setting, ...]:
     """What to train for the user's choice.
 
     Args:
         penalty: "auto" (L1 and L2), "l1" or "l2".
         strengths: Strengths of the full network; None takes the defaults, variants included.
+        bins: Whether the table's numeric columns come in pieces at all.
         quick: Fewer of them.
 
     Raises:
@@ -100,7 +101,10 @@ def settings(
         raise InputError(f'`penalty` must be "auto", "l1" or "l2". Received: penalty={penalty!r}.')
     if strengths is not None:
         return tuple(Setting(n, float(a)) for n in names for a in given_strengths(strengths))
-    return tuple(s for s in (QUICK if quick else DEFAULT) if s.penalty in names)
+    wanted = [s for s in (QUICK if quick else DEFAULT) if s.penalty in names]
+    if not bins:  # then the variants without them are the same networks
+        wanted = [replace(s, bins=True) for s in wanted]
+    return tuple(dict.fromkeys(wanted))
 
 
 @dataclass(frozen=True)
@@ -122,7 +126,9 @@ class Schedule:
 
 def bins_for(numbers: int) -> int:
     """Pieces of each numeric column: 16, fewer for many columns, none for very many."""
-    bins = min(BINS, BIN_COLUMNS // max(numbers, 1))
+    if not numbers:
+        return 0
+    bins = min(BINS, BIN_COLUMNS // numbers)
     return bins if bins >= LEAST_BINS else 0
 
 

@@ -1,0 +1,38 @@
+"""Which rows are in which batch."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from taut.engine.lanes import Split
+from taut.engine.program import PADDING
+
+HELD_OUT_BATCH = 1024
+
+
+class Batches:
+    """Row numbers by batch: an order drawn from (seed, split, epoch), padded to one shape."""
+
+    def __init__(self, splits: Sequence[Split], batch_size: int):
+        self._splits, self._batch = splits, batch_size
+        self.steps = -(-max(len(s.train) for s in splits) // batch_size)
+        self.rows = self.steps * batch_size
+        longest = max(len(s.held_out) for s in splits)
+        size = min(max(longest, 1), HELD_OUT_BATCH)
+        self._held_out_shape = max(-(-longest // size), 1), size
+        self.shapes = (self.steps, batch_size, *self._held_out_shape)
+
+    def train(self, split: int, seed: int | None, epoch: int) -> np.ndarray:
+        draw = np.random.default_rng([0 if seed is None else seed, split, epoch])
+        order = draw.permutation(self._splits[split].train)
+        padded = np.full(self.rows, PADDING, np.int32)
+        padded[: len(order)] = order
+        return padded.reshape(self.steps, self._batch)
+
+    def held_out(self, split: int) -> np.ndarray:
+        padded = np.full(self._held_out_shape, PADDING, np.int32)
+        order = self._splits[split].held_out
+        padded.reshape(-1)[: len(order)] = order
+        return padded

@@ -1,0 +1,574 @@
+"""`taut.fit_table` on real tables, trained for real."""
+
+import json
+
+import keras
+import numpy as np
+import pandas as pd
+import pytest
+import sklearn.model_selection
+from sklearn import metrics as sk
+from sklearn.datasets import load_breast_cancer, load_diabetes, load_wine
+
+import taut
+from taut.errors import InputError
+from taut.tables.committee import ensemble, softmax, temperature, train
+from taut.tables.settings import Setting
+
+pytestmark = pytest.mark.skipif(keras.backend.backend() != "jax", reason="lanes need JAX")
+
+FAST = {"quick": True, "folds": 2, "penalty": "l1", "strengths": [0.01]}
+SYSTEMS = ["taut", "same network, no penalty", "penalised linear"]
+EVIL = "<script>alert(1)</script>"
+
+
+def cancer_frame():
+    data = load_breast_cancer(as_frame=True)
+    return data.frame.iloc[:240, [0, 1, 6, 7, 20, 21, 27, 30]]
+
+
+def wine_frame():
+    data = load_wine(as_frame=True)
+    return data.data.iloc[:, :7].assign(cultivar=data.target.map(data.target_names.__getitem__))
+
+
+def diabetes_frame():
+    return load_diabetes(as_frame=True).frame.iloc[:160, [0, 1, 2, 3, 8, 10]]
+
+
+def mixed_frame():
+    """Every kind of column, with holes; the target is text, and three rows lack it."""
+    draw = np.random.default_rng(0)
+    frame = cancer_frame().drop(columns="target").iloc[:, :3].copy()
+    rows = len(frame)
+    benign = load_breast_cancer().target[:rows].astype(bool)
+    frame["site"] = np.where(benign, "left", draw.choice(["left", "right", "both"], rows))
+    frame.loc[draw.random(rows) < 0.1, "site"] = None
+    frame.loc[7, "site"] = "rare level"
+    frame["smoker"] = draw.random(rows) < 0.3
+    frame["seen"] = pd.Timestamp("2020-01-01") + pd.to_timedelta(draw.integers(0, 900, rows), "D")
+    frame["patient_id"] = 1000 + 7 * draw.permutation(rows)
+    frame["hospital"] = "one"
+    frame["nothing"] = np.nan
+    frame[EVIL] = draw.normal(size=rows)
+    frame.loc[draw.random(rows) < 0.2, "mean radius"] = np.nan
+    frame["diagnosis"] = np.where(benign, "benign", "malignant")
+    frame.loc[[3, 50, 99], "diagnosis"] = None
+    return frame
+
+
+class Fit:
+    """A fitted model, and which rows it set aside."""
+
+    def __init__(self, frame, target, **options):
+        splitter = sklearn.model_selection.train_test_split
+        rows = []
+
+        def spy(*args, **kwargs):
+            rows.extend(splitter(*args, **kwargs))
+            return tuple(rows)
+
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(sklearn.model_selection, "train_test_split", spy)
+            self.model = taut.fit_table(frame, target=target, **{**FAST, **options})
+        frame = frame[frame[target].notna()]
+        self.frame, self.target = frame, target
+        self.train, self.test = (frame.iloc[np.sort(r)] for r in rows)
+        self.metrics = self.model.metrics
+
+    def output(self, frame):
+        one = self.model
+        return one.predict(frame) if one.schema.task == "regression" else one.predict_proba(frame)
+
+
+@pytest.fixture(scope="module")
+def cancer():
+    options = {"penalty": "auto", "strengths": [0.02, 0.5], "folds": 3, "seeds": 2}
+    return Fit(cancer_frame(), "target", **options)
+
+
+@pytest.fixture(scope="module")
+def wine():
+    return Fit(wine_frame(), "cultivar")
+
+
+@pytest.fixture(scope="module")
+def diabetes_fit():
+    return Fit(diabetes_frame(), "target")
+
+
+@pytest.fixture(scope="module")
+def mixed():
+    return Fit(mixed_frame(), "diagnosis")
+
+
+@pytest.fixture(params=["cancer", "wine", "diabetes_fit", "mixed"])
+def fitted(request):
+    return request.getfixturevalue(request.param)
+
+
+def weights(model):
+    return model.model.get_weights()
+
+
+def assert_same_model(one, other):
+    for a, b in zip(weights(one), weights(other), strict=True):
+        np.testing.assert_array_equal(a, b)
+    pd.testing.assert_frame_equal(one.path, other.path)
+    pd.testing.assert_frame_equal(one.features, other.features)
+
+
+# What is reported
+
+
+def test_scores_are_those_of_the_predictions(fitted):
+    y, output = fitted.test[fitted.target], fitted.output(fitted.test)
+    classes = list(fitted.model.schema.classes)
+    if not classes:
+        expected = {
+            "rmse": sk.root_mean_squared_error(y, output),
+            "r2": sk.r2_score(y, output),
+            "mae": sk.mean_absolute_error(y, output),
+        }
+    else:
+        expected = {
+            "log_loss": sk.log_loss(y, output, labels=classes),
+            "accuracy": sk.accuracy_score(y, fitted.model.predict(fitted.test)),
+        }
+        if len(classes) == 2:
+            expected["roc_auc"] = sk.roc_auc_score(y == classes[1], output[:, 1])
+    test = fitted.metrics["test"]
+    assert test["metrics"] == list(expected)
+    assert test["primary"] == test["metrics"][0]
+    assert [s["name"] for s in test["systems"]] == SYSTEMS
+    scores = {s["name"]: s["scores"] for s in test["systems"]}
+    for name, value in expected.items():
+        assert scores["taut"][name]["value"] == pytest.approx(value, rel=1e-5)
+    for system in scores.values():
+        for score in system.values():
+            assert score["low"] <= score["value"] <= score["high"]
+    assert len(test["differences"]) == 2 * len(expected)
+    for d in test["differences"]:
+        ours, theirs = scores["taut"][d["metric"]], scores[d["versus"]][d["metric"]]
+        assert d["value"] == pytest.approx(ours["value"] - theirs["value"])
+        assert d["low"] <= d["value"] <= d["high"]
+
+
+def test_overfitting_compares_training_with_test_rows(fitted):
+    def loss(part):
+        y, output = part[fitted.target], fitted.output(part)
+        if fitted.model.schema.task == "regression":
+            return ((y - output) ** 2).mean() / fitted.train[fitted.target].std(ddof=0) ** 2
+        return sk.log_loss(y, output, labels=list(fitted.model.schema.classes))
+
+    found = fitted.metrics["overfitting"]
+    assert found["train_loss"] == pytest.approx(loss(fitted.train), rel=1e-4)
+    assert found["test_loss"] == pytest.approx(loss(fitted.test), rel=1e-4)
+
+
+def test_every_lane_is_on_the_path(fitted):
+    path, split = fitted.model.path, fitted.metrics["split"]
+    settings = path.groupby(["penalty", "strength", "network"]).ngroups
+    assert len(path) == split["lanes"] == settings * split["folds"] * split["seeds"]
+    assert not path.duplicated(["penalty", "strength", "network", "fold", "seed"]).any()
+    assert split["train"] + split["test"] == fitted.metrics["table"]["rows"] == len(fitted.frame)
+    assert (split["train"], split["test"]) == (len(fitted.train), len(fitted.test))
+    assert set(path["status"]) == {"finished"}
+    assert (path["best_epoch"] < path["epochs"]).all()
+    assert path[["train_loss", "val_loss"]].notna().all(axis=None)
+    used = sum(c["used"] for c in fitted.metrics["columns"])
+    assert path["inputs_kept"].between(0, used).all()
+
+
+def test_strengths_given_are_the_strengths_trained(cancer, wine):
+    def trained(fit):
+        return set(zip(fit.model.path["penalty"], fit.model.path["strength"], strict=True))
+
+    expected = {("L1", 0.02), ("L1", 0.5), ("L2", 0.02), ("L2", 0.5), ("none", 0.0)}
+    assert trained(cancer) == expected
+    assert trained(wine) == {("L1", 0.01), ("none", 0.0)}
+    assert set(cancer.model.path["seed"]) == {0, 1}
+    assert set(cancer.model.path["fold"]) == {0, 1, 2}
+
+
+def test_the_choice_is_the_least_out_of_fold_loss(cancer):
+    choice, path = cancer.metrics["choice"], cancer.model.path
+    assert (choice["penalty"], choice["strength"]) in {("L1", 0.02), ("L2", 0.02)}
+    means = path[path["penalty"] != "none"].groupby(["penalty", "strength"])["val_loss"].mean()
+    # The mean of two seeds' predictions is scored, so the loss is at most their mean loss.
+    assert choice["cv_loss"] <= means[choice["penalty"], choice["strength"]] + 1e-6
+    assert choice["cv_se"] > 0
+    assert choice["one_se_strength"] >= choice["strength"]
+    # Whole settings predict: every fold and seed of them; two of four are hopeless.
+    assert choice["models"] % 6 == 0
+    assert 0 <= choice["zero_share"] <= 1
+    assert choice["stationarity"]["largest"] >= 0
+
+
+def test_features_are_input_columns_with_shares(fitted):
+    features, columns = fitted.model.features, fitted.metrics["columns"]
+    assert sorted(features["feature"]) == sorted(c["name"] for c in columns if c["used"])
+    assert set(fitted.model.selected_features_) <= set(fitted.frame.columns) - {fitted.target}
+    assert fitted.model.selected_features_ == list(features["feature"][features["kept"]])
+    assert fitted.metrics["features"] == {"kept": features["kept"].sum(), "of": len(features)}
+    assert features["importance"].sum() == pytest.approx(1)
+    assert (features["importance"] >= 0).all()
+    assert features["folds_kept"].between(0, 1).all()
+    assert (features["folds_kept"][features["kept"]] >= 0.5).all()
+
+
+def test_a_mixed_table_is_understood_and_told(mixed):
+    found = {c["name"]: (c["kind"], c["used"]) for c in mixed.metrics["columns"]}
+    expected = {
+        "mean radius": ("numeric", True),
+        "site": ("category", True),
+        "smoker": ("boolean", True),
+        "seen": ("date", True),
+        "patient_id": ("identifier", False),
+        "hospital": ("constant", False),
+        "nothing": ("empty", False),
+        EVIL: ("numeric", True),
+    }
+    assert found.items() >= expected.items()
+    assert mixed.metrics["table"] == {"rows": 237, "columns": 11, "rows_dropped": 3}
+    for word in ("Dropped 3 of 240 rows", "'patient_id'", "'hospital'", "'nothing'"):
+        assert any(word in note for note in mixed.metrics["notes"])
+    assert mixed.metrics["target"]["classes"] == ["benign", "malignant"]
+
+
+# What predicts
+
+
+def test_predictions_have_the_type_of_the_target(cancer, wine, diabetes_fit, mixed):
+    assert cancer.model.predict(cancer.test).dtype == np.int64
+    assert set(cancer.model.predict(cancer.frame)) == {0, 1}
+    assert set(wine.model.predict(wine.frame)) == {"class_0", "class_1", "class_2"}
+    assert set(mixed.model.predict(mixed.frame)) == {"benign", "malignant"}
+    assert diabetes_fit.model.predict(diabetes_fit.test).dtype == np.float64
+
+
+def test_probabilities_are_ordered_as_the_classes(cancer, wine, mixed):
+    for fit in (cancer, wine, mixed):
+        probabilities = fit.model.predict_proba(fit.frame)
+        classes = fit.model.schema.classes
+        assert list(classes) == sorted(set(fit.frame[fit.target]))
+        assert probabilities.shape == (len(fit.frame), len(classes))
+        assert probabilities.min() >= 0
+        np.testing.assert_allclose(probabilities.sum(axis=1), 1, rtol=1e-12)
+        labels = np.array(classes, object)[probabilities.argmax(axis=1)]
+        assert list(fit.model.predict(fit.frame)) == list(labels)
+        assert (labels == fit.frame[fit.target]).mean() > 0.85
+
+
+def test_a_quantity_has_no_probabilities(diabetes_fit):
+    with pytest.raises(InputError, match="predict_proba"):
+        diabetes_fit.model.predict_proba(diabetes_fit.test)
+
+
+def test_order_of_columns_and_rows_and_other_columns_do_not_matter(fitted):
+    frame = fitted.test.drop(columns=fitted.target)
+    expected = fitted.output(frame)
+    other = frame[frame.columns[::-1]].assign(more="x", target_like=1.0)
+    np.testing.assert_array_equal(fitted.output(other), expected)
+    np.testing.assert_array_equal(fitted.output(frame[::-1])[::-1], expected)
+    np.testing.assert_allclose(fitted.output(frame.iloc[[5]]), expected[[5]], rtol=1e-5)
+    np.testing.assert_array_equal(fitted.output(frame.set_axis(frame.index * 0)), expected)
+
+
+def test_a_saved_run_predicts_the_same_bit_for_bit(fitted, tmp_path):
+    run = fitted.model.save(tmp_path / "run")
+    names = {"model.keras", "preprocessing.skops", "metrics.json", "path.parquet", "features.csv"}
+    assert {path.name for path in run.iterdir()} == names
+    assert [path.name for path in tmp_path.iterdir()] == ["run"]
+    loaded = taut.TableModel.load(run)
+    assert type(loaded.predict(fitted.test)) is np.ndarray
+    one, other = fitted.model, loaded
+    np.testing.assert_array_equal(other.predict(fitted.test), one.predict(fitted.test))
+    if one.schema.classes:
+        np.testing.assert_array_equal(
+            other.predict_proba(fitted.frame), one.predict_proba(fitted.frame)
+        )
+    assert other.metrics == json.loads(json.dumps(one.metrics))
+    assert other.schema == one.schema
+    assert other.selected_features_ == one.selected_features_
+    pd.testing.assert_frame_equal(other.path, one.path)
+    with pytest.raises(InputError, match="overwrite"):
+        one.save(run)
+    assert other.save(run, overwrite=True) == run
+
+
+def test_extreme_numbers_at_prediction_saturate(cancer):
+    row = cancer.test.iloc[[0]]
+    column = cancer.model.features["feature"][0]
+    values = [1e5, 1e9, 1e20, 1e30, 1e45, 1e99]
+    for sign in (1, -1):
+        frame = pd.concat([row.assign(**{column: sign * v}) for v in values])
+        found = cancer.model.predict_proba(frame)[:, 0]
+        np.testing.assert_allclose(found, found[-1], atol=1e-3)
+
+
+def test_a_column_that_is_gone_is_an_error_that_names_it(mixed):
+    with pytest.raises(InputError, match="smoker"):
+        mixed.model.predict(mixed.test.drop(columns="smoker"))
+    unseen = mixed.test.assign(site="never seen", seen=pd.NaT, smoker=None)
+    assert np.isfinite(mixed.model.predict_proba(unseen)).all()
+
+
+# What is learned
+
+
+def test_test_rows_do_not_enter_training(diabetes_fit):
+    changed = diabetes_fit.frame.astype(float)
+    where = diabetes_fit.test.index
+    draw = np.random.default_rng(0)
+    changed.loc[where] = draw.normal(size=(len(where), changed.shape[1])) * 1000
+    again = Fit(changed, "target")
+    assert list(again.test.index) == list(where)
+    assert_same_model(again.model, diabetes_fit.model)
+    assert again.metrics["choice"] == diabetes_fit.metrics["choice"]
+    assert again.metrics["test"] != diabetes_fit.metrics["test"]
+
+
+def test_an_equal_seed_gives_an_equal_model_and_another_seed_another(diabetes_fit):
+    keras.utils.set_random_seed(99)
+    again = Fit(diabetes_fit.frame, "target")
+    assert_same_model(again.model, diabetes_fit.model)
+    assert again.metrics["test"] == diabetes_fit.metrics["test"]
+    other = Fit(diabetes_fit.frame, "target", seed=1)
+    assert list(other.test.index) != list(again.test.index)
+    assert any((a != b).any() for a, b in zip(weights(other.model), weights(again.model)))
+
+
+def test_the_table_given_is_left_alone():
+    frame = mixed_frame()
+    before = frame.copy(deep=True)
+    Fit(frame, "diagnosis")
+    pd.testing.assert_frame_equal(frame, before)
+
+
+@pytest.mark.parametrize("scale", [1e-6, 1e30])
+def test_the_unit_of_a_quantity_does_not_matter(diabetes_fit, scale):
+    frame = diabetes_fit.frame
+    scaled = Fit(frame.assign(target=frame["target"] * scale), "target")
+    one, other = (fit.model.predict(frame) for fit in (diabetes_fit, scaled))
+    np.testing.assert_allclose(other / scale, one, rtol=1e-3)
+
+
+def test_permuted_labels_give_no_better_than_the_prior():
+    frame = cancer_frame()
+    permuted = np.random.default_rng(3).permutation(frame["target"]).astype(bool)
+    fit = Fit(
+        frame.assign(target=permuted), "target", test_size=0.5, strengths=[0.01, 0.3], folds=3
+    )
+    prior = fit.train["target"].mean()
+    y = fit.test["target"].to_numpy(bool)
+    ours = fit.model.predict_proba(fit.test)[np.arange(len(y)), y.astype(int)]
+    gain = np.log(ours) - np.log(np.where(y, prior, 1 - prior))
+    assert gain.mean() < 3 * gain.std() / np.sqrt(len(y)) + 0.01
+    assert gain.mean() > -0.05  # and hardly worse
+    assert fit.model.predict(fit.test).dtype == bool
+
+
+def test_a_strong_l1_keeps_the_input_that_matters_and_a_stronger_none():
+    draw = np.random.default_rng(0)
+    x = draw.normal(size=(240, 7))
+    frame = pd.DataFrame(x, columns=[f"x{k}" for k in range(7)]).assign(
+        y=x[:, 3] + 0.3 * draw.normal(size=240) > 0
+    )
+    fit = Fit(frame, "y", strengths=[0.1])
+    assert fit.model.selected_features_ == ["x3"]
+    assert fit.metrics["choice"]["zero_share"] > 0.95
+    nothing = Fit(frame, "y", strengths=[20.0])
+    assert nothing.model.selected_features_ == []
+    assert nothing.metrics["choice"]["zero_share"] == 1
+    probabilities = nothing.model.predict_proba(frame)
+    assert np.ptp(probabilities, axis=0).max() < 1e-6
+    assert probabilities[0, 1] == pytest.approx(nothing.train["y"].mean(), abs=0.02)
+
+
+def test_without_l1_nothing_is_left_out():
+    fit = Fit(diabetes_frame(), "target", penalty="l2")
+    assert set(fit.model.path["penalty"]) == {"L2", "none"}
+    assert fit.metrics["choice"]["penalty"] == "L2"
+    assert len(fit.model.selected_features_) == 5
+
+
+def test_single_refits_one_network():
+    fit = Fit(diabetes_frame(), "target", single=True)
+    assert fit.metrics["choice"]["models"] == 1
+    assert fit.model.model.get_layer("inputs").members == 1
+    statistics = fit.model.model.get_layer("inputs")
+    # Its statistics are those of all training rows, not of a fold.
+    features, _ = fit.model.schema.prepare(fit.train)
+    encoded = fit.model._encoder.transform(features)
+    np.testing.assert_allclose(statistics.centre.numpy()[0], encoded.mean(axis=0), atol=1e-5)
+
+
+def test_without_a_test_set_there_are_no_scores_but_a_report(tmp_path):
+    model = taut.fit_table(diabetes_frame(), target="target", **FAST, test_size=0)
+    assert model.metrics["test"] is model.metrics["overfitting"] is None
+    assert model.metrics["split"] | {"train": 160, "test": 0} == model.metrics["split"]
+    assert set(model.path["penalty"]) == {"L1"}
+    html = taut.report.write_report(model.save(tmp_path / "run")).read_text()
+    assert "No rows were set aside" in html
+    assert taut.TableModel.load(tmp_path / "run").metrics["test"] is None
+
+
+def test_a_quantity_of_two_values_can_be_a_regression():
+    frame = diabetes_frame()
+    frame["target"] = np.where(frame["target"] > 140, 7.5, 1.0)
+    fit = Fit(frame, "target", task="regression")
+    assert fit.metrics["target"]["task"] == "regression"
+    assert 0.5 < fit.model.predict(frame).mean() < 8
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"target": "targt"}, "did you mean 'target'"),
+        ({"penalty": "l3"}, "`penalty`"),
+        ({"strengths": []}, "`strengths`"),
+        ({"strengths": [0.1, -1]}, "`strengths`"),
+        ({"strengths": [float("nan")]}, "`strengths`"),
+        ({"strengths": 0.1}, "`strengths`"),
+        ({"test_size": 1}, "`test_size`"),
+        ({"test_size": "much"}, "`test_size`"),
+        ({"test_size": float("nan")}, "`test_size`"),
+        ({"folds": 1}, "`folds`"),
+        ({"folds": 2.5}, "`folds`"),
+        ({"folds": 500, "quick": False}, "rows"),
+        ({"seeds": 0}, "`seeds`"),
+        ({"seeds": "two"}, "`seeds`"),
+        ({"seed": -1}, "`seed`"),
+        ({"task": "clustering"}, "`task`"),
+        ({"task": "binary"}, "binary"),
+    ],
+)
+def test_bad_options_end_before_training(monkeypatch, options, words):
+    monkeypatch.setattr("taut.tables.fit.train", lambda *_, **__: pytest.fail("it trained"))
+    with pytest.raises(InputError, match=words):
+        taut.fit_table(diabetes_frame(), **{"target": "target", **FAST, **options})
+
+
+def test_progress_is_told(wine):
+    calls = []
+
+    class Progress:
+        def on_start(self, total_lanes, epochs):
+            calls.append(("start", total_lanes))
+
+        def on_update(self, done, total, finished, diverged):
+            calls.append(("update", done, total))
+
+        def on_end(self):
+            calls.append(("end",))
+
+    Fit(wine.frame, "cultivar", progress=Progress())
+    assert calls[0] == ("start", 4)
+    assert calls[-1] == ("end",)
+    done = [c[1] for c in calls if c[0] == "update"]
+    assert done == sorted(done)
+    assert done[-1] == calls[-2][2]
+
+
+# Inside the committee
+
+
+@pytest.fixture(scope="module")
+def rows():
+    """Encoded wine, a column with holes, and one that the training rows of fold 0 lack."""
+    data = load_wine()
+    x = data.data[:, :6].copy()
+    x[::9, 2] = np.nan
+    draw = np.random.default_rng(1).permutation(len(x))
+    from taut.engine import Split
+
+    splits = [Split(draw[:100], draw[100:]), Split(draw[78:], draw[:78])]
+    level = np.zeros(len(x))
+    level[splits[0].held_out[:9]] = 1
+    return np.column_stack([x, level]), data.target, splits
+
+
+def committee(x, y, splits, strengths=(0.0, 0.02), **options):
+    settings = [Setting("L1", a) for a in strengths]
+    options = {"outputs": 3, "numbers": 6, "seeds": 2, "seed": 5, "quick": True} | options
+    return train(x, y, splits, settings, progress=None, **options)
+
+
+@pytest.fixture(scope="module")
+def trained(rows):
+    return committee(*rows)
+
+
+def member(trained, lane, x):
+    model = trained.record.apply(lane, trained.model)
+    return model.predict(x.astype("float32"), verbose=0).astype(float)
+
+
+def test_an_ensemble_is_the_mean_of_its_members(trained, rows):
+    x = rows[0]
+    lanes = [0, 3, 4, 7, 6]
+    model = ensemble(trained, lanes, outputs=3, numbers=6)
+    mean = np.mean([softmax(member(trained, k, x)) for k in lanes], axis=0)
+    found = model.predict(x.astype("float32"), verbose=0)
+    np.testing.assert_allclose(found, mean, atol=1e-5)
+    model.get_layer("mean").temperature.assign(1.7)
+    powered = mean ** (1 / 1.7)
+    expected = powered / powered.sum(axis=1, keepdims=True)
+    found = model.predict(x.astype("float32"), verbose=0)
+    np.testing.assert_allclose(found, expected, atol=1e-5)
+
+
+def test_out_of_fold_predictions_are_those_of_models_that_did_not_see_the_row(trained, rows):
+    x, y, splits = rows
+    for setting in (0, 1):
+        for fold, split in enumerate(splits):
+            assert not set(split.train) & set(split.held_out)
+            lanes = trained.lanes(setting, fold)
+            assert {trained.record.lanes[k].split for k in lanes} == {fold}
+            expected = np.mean([softmax(member(trained, k, x[split.held_out])) for k in lanes], 0)
+            found = trained.out_of_fold[setting, split.held_out]
+            np.testing.assert_allclose(found, expected, atol=1e-5)
+    chosen = trained.out_of_fold[:, np.arange(len(y)), y]
+    np.testing.assert_allclose(trained.row_loss, -np.log(np.clip(chosen, 1e-6, None)), atol=1e-9)
+
+
+def test_held_out_rows_change_nothing_that_a_fold_learns(trained, rows):
+    x, y, splits = rows
+    changed, labels = x.copy(), y.copy()
+    draw = np.random.default_rng(2)
+    changed[splits[0].held_out] = draw.normal(size=(78, 7)) * 100
+    labels[splits[0].held_out] = draw.integers(0, 3, 78)
+    other = committee(changed, labels, splits)
+    lanes = np.concatenate([trained.lanes(s, 0) for s in (0, 1)])
+    for a, b in zip(trained.record.non_trainable, other.record.non_trainable, strict=True):
+        np.testing.assert_array_equal(a[lanes], b[lanes])
+    np.testing.assert_array_equal(
+        trained.record.train_loss[lanes], other.record.train_loss[lanes]
+    )
+    # The other fold does train on these rows.
+    rest = np.setdiff1d(np.arange(8), lanes)
+    assert (trained.record.train_loss[rest] != other.record.train_loss[rest]).all()
+
+
+def test_a_level_that_a_fold_never_saw_cannot_matter_to_it(trained, rows):
+    x = rows[0]
+    with_level, without = x.copy(), x.copy()
+    with_level[:, 6], without[:, 6] = 1, 0
+    for fold, matters in ((0, False), (1, True)):
+        lane = int(trained.lanes(0, fold)[0])
+        found = np.abs(member(trained, lane, with_level) - member(trained, lane, without))
+        assert found.max() > 1e-3 if matters else found.max() == 0
+
+
+def test_lanes_of_a_setting_keep_a_common_epoch(trained):
+    for setting in (0, 1):
+        assert len(set(trained.record.best_epoch[trained.lanes(setting)])) == 1
+
+
+def test_temperature_undoes_overconfidence():
+    draw = np.random.default_rng(0)
+    logits = draw.normal(size=(4000, 3))
+    y = np.array([draw.choice(3, p=p) for p in softmax(logits)])
+    assert temperature(softmax(logits), y) == pytest.approx(1, abs=0.1)
+    assert temperature(softmax(1.8 * logits), y) == pytest.approx(1.8, abs=0.15)

@@ -1,0 +1,192 @@
+"""Imports go one way, and starting is light."""
+
+import ast
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import taut
+
+SOURCE = Path(taut.__file__).parent
+# From the parts that know least to those that know most; those on one line may know each other.
+LEVELS = [
+    {"errors"},
+    {"_backend", "_keras_compat"},
+    {"penalties"},
+    {"optimizers"},
+    {"layers", "models"},
+    {"engine"},
+    {"studies"},
+    {"tables"},
+    {"report"},
+    {"cli"},
+]
+LEVEL = {part: k for k, parts in enumerate(LEVELS) for part in parts}
+HEAVY = {"keras", "jax", "pandas", "sklearn", "numpy", "altair", "skops", "pyarrow", "scipy"}
+MODULES = sorted(SOURCE.rglob("*.py"))
+
+
+def _inside_type_checking(tree):
+    return {
+        id(child)
+        for node in ast.walk(tree)
+        if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test)
+        for statement in node.body
+        for child in ast.walk(statement)
+    }
+
+
+def imports(tree, *, package=("taut",), top_level=False):
+    """Dotted names that a module imports when it runs, `from a import b` as `a.b`."""
+    hidden = _inside_type_checking(tree)
+    if top_level:
+        hidden |= {
+            id(child)
+            for node in ast.walk(tree)
+            if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda))
+            for child in ast.walk(node)
+        }
+    for node in ast.walk(tree):
+        if id(node) in hidden:
+            continue
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            parents = package[: len(package) - node.level + 1] if node.level else ()
+            home = ".".join([*parents, *([node.module] if node.module else [])])
+            yield from (f"{home}.{alias.name}" for alias in node.names)
+
+
+def part_of(path):
+    return path.relative_to(SOURCE).with_suffix("").parts[0]
+
+
+def parse(path):
+    return ast.parse(path.read_text(encoding="utf-8"))
+
+
+def package_of(path):
+    return ("taut", *path.relative_to(SOURCE).parts[:-1])
+
+
+def uphill(part, names):
+    """The names that lie at or above the level of a part, itself excepted."""
+    targets = [name.split(".")[1] for name in names if name.startswith("taut.")]
+    known = [t for t in targets if t in LEVEL]
+    return [t for t in known if t != part and LEVEL[t] > LEVEL[part]]
+
+
+def test_the_walk_sees_every_form_of_import():
+    code = """
+import taut.cli
+from taut import report
+from ..tables import fit
+def late():
+    import taut.engine.train
+if TYPE_CHECKING:
+    import taut.hidden
+"""
+    tree = ast.parse(code)
+    found = set(imports(tree, package=("taut", "engine")))
+    assert found == {"taut.cli", "taut.report", "taut.tables.fit", "taut.engine.train"}
+    assert "taut.engine.train" not in set(imports(tree, package=("taut", "x"), top_level=True))
+    assert uphill("engine", found) != []
+    assert uphill("cli", found) == []
+
+
+def test_every_part_has_a_level():
+    parts = {part_of(path) for path in MODULES} - {"__init__"}
+    assert parts == set(LEVEL)
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda p: str(p.relative_to(SOURCE)))
+def test_no_arrow_turns_back(path):
+    part = part_of(path)
+    if part == "__init__":
+        return
+    names = list(imports(parse(path), package=package_of(path)))
+    assert uphill(part, names) == []
+
+
+def test_the_package_itself_imports_nothing_heavy():
+    names = set(imports(parse(SOURCE / "__init__.py"), top_level=True))
+    names |= set(imports(parse(SOURCE / "_backend.py"), top_level=True))
+    assert not {name.split(".")[0] for name in names} & HEAVY
+    assert {n for n in names if n.startswith("taut")} == {"taut._backend"}
+
+
+def test_the_engine_names_no_penalty_and_writes_no_files():
+    for path in sorted((SOURCE / "engine").rglob("*.py")):
+        tree = parse(path)
+        names = set(imports(tree, package=package_of(path)))
+        assert not {n for n in names if n.startswith(("taut.penalties", "taut.optimizers"))}
+        words = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}
+        words |= {node.attr for node in ast.walk(tree) if isinstance(node, ast.Attribute)}
+        assert not words & {"L1", "L2", "ElasticNet", "Proximal", "open", "write_text"}
+
+
+def test_studies_contain_no_jax_and_no_training_loop():
+    for path in sorted((SOURCE / "studies").rglob("*.py")):
+        tree = parse(path)
+        roots = {name.split(".")[0] for name in imports(tree)}
+        assert not roots & {"jax", "torch", "tensorflow"}
+        calls = {n.func.attr for n in ast.walk(tree) if isinstance(n, ast.Call)
+                 and isinstance(n.func, ast.Attribute)}
+        assert not calls & {"fit", "train_on_batch", "stateless_apply", "stateless_call", "vmap"}
+
+
+def test_the_report_trains_nothing():
+    for path in sorted((SOURCE / "report").rglob("*.py")):
+        names = set(imports(parse(path), package=package_of(path)))
+        assert not {name.split(".")[0] for name in names} & {"keras", "jax", "sklearn", "skops"}
+        taut_parts = {name.split(".")[1] for name in names if name.startswith("taut.")}
+        assert taut_parts <= {"report", "errors"}
+
+
+@pytest.mark.parametrize("path", sorted((SOURCE / "cli").rglob("*.py")), ids=lambda p: p.name)
+def test_the_command_loads_nothing_heavy_at_its_top(path):
+    names = set(imports(parse(path), package=package_of(path), top_level=True))
+    assert not {name.split(".")[0] for name in names} & HEAVY
+    assert not {n for n in names if n.startswith(("taut.tables", "taut.engine", "taut.studies"))}
+
+
+def test_internals_of_keras_have_one_home():
+    homes = {
+        path.relative_to(SOURCE).as_posix()
+        for path in MODULES
+        for name in imports(parse(path))
+        if name.startswith(("keras.src", "keras._"))
+    }
+    assert homes <= {"_keras_compat.py"}
+
+
+def _modules_after(code):
+    code += "\nimport json, sys; print(json.dumps(sorted(sys.modules)))"
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "-c", code], capture_output=True, text=True, check=True
+    )
+    return {name.split(".")[0] for name in json.loads(done.stdout.splitlines()[-1])}
+
+
+@pytest.mark.parametrize("statement", ["import taut", "import taut.cli", "import taut.report"])
+def test_starting_loads_nothing_heavy(statement):
+    assert not _modules_after(statement) & {"keras", "jax", "sklearn", "pandas", "tensorflow"}
+
+
+def test_public_names_resolve():
+    assert len(set(taut.__all__)) == len(taut.__all__)
+    for name in taut.__all__:
+        assert getattr(taut, name) is not None
+    assert set(dir(taut)) == set(taut.__all__)
+    with pytest.raises(AttributeError, match="no_such_name"):
+        taut.no_such_name  # noqa: B018
+
+
+@pytest.mark.parametrize("name", ["penalties", "optimizers", "engine", "studies", "report", "cli"])
+def test_public_names_of_the_parts_resolve(name):
+    module = __import__(f"taut.{name}", fromlist=["x"])
+    for public in getattr(module, "__all__", ()):
+        assert hasattr(module, public)
