@@ -30,11 +30,11 @@ TRUSTED: tuple[str, ...] = ()
 class Encoder:
     """Turns the features of a `Schema` into float64 columns, by scikit-learn's transformers.
 
-    Numbers, booleans and dates pass through with NaN for what is missing, and each that has
+    Numbers, booleans and dates are standardised, with NaN for what is missing, and each that has
     missing training values gets a second column that is 1 where it is missing. A category gets one
     column a level (one column in all for two levels; a missing value is a level; beyond 25 levels
     the rarest share a column; a level unknown in training counts as rare, or as none). Nothing
-    here looks at the target, and nothing is imputed or scaled: that is each fold's own affair
+    here looks at the target, and nothing is imputed: that, and scaling, is each fold's own affair
     (`fold_statistics`).
 
     Args:
@@ -73,6 +73,8 @@ class Encoder:
             drop="if_binary",
             sparse_output=False,
         )
+        # In double precision, before the network's single: a year or an amount in cents would
+        # lose its differences. Each fold standardises again, so nothing of this is left.
         transformer = ColumnTransformer(
             [
                 ("number", StandardScaler(), numbers),
@@ -80,7 +82,11 @@ class Encoder:
                 ("category", one_hot, categories),
             ],
             sparse_threshold=0,
-        ).fit(features)
+        )
+        with warnings.catch_warnings():
+            # A number that no training row has stays missing for ever.
+            warnings.filterwarnings("ignore", "invalid value encountered", RuntimeWarning)
+            transformer.fit(features)
 
         columns = [(name, name) for name in numbers]
         fitted = transformer.named_transformers_
