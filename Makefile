@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PYTEST_JOBS ?= 2
 
-.PHONY: demo test docs bench clean
+.PHONY: demo test docs clean
 
 demo: $(VENV)/demo.stamp
 	$(BIN)/taut demo --force
@@ -13,11 +13,11 @@ test: $(VENV)/test.stamp
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/pyright
-	$(BIN)/mkdocs build --strict --quiet --site-dir $(VENV)/site
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet --site-dir $(VENV)/site
 	$(BIN)/pytest -n $(PYTEST_JOBS)
 
 docs: $(VENV)/test.stamp
-	$(BIN)/mkdocs serve
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs serve
 
 $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV)

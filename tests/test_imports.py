@@ -133,8 +133,11 @@ def test_studies_contain_no_jax_and_no_training_loop():
         tree = parse(path)
         roots = {name.split(".")[0] for name in imports(tree)}
         assert not roots & {"jax", "torch", "tensorflow"}
-        calls = {n.func.attr for n in ast.walk(tree) if isinstance(n, ast.Call)
-                 and isinstance(n.func, ast.Attribute)}
+        calls = {
+            n.func.attr
+            for n in ast.walk(tree)
+            if isinstance(n, ast.Call) and isinstance(n.func, ast.Attribute)
+        }
         assert not calls & {"fit", "train_on_batch", "stateless_apply", "stateless_call", "vmap"}
 
 

@@ -26,7 +26,11 @@ def test_a_run_is_written_and_told(taut, fits, table, here):
         assert words in result.stdout
     for words in ("weight", "category", "log-loss", "0.083", "0.049 to 0.124", "better"):
         assert words in result.stdout
-    for words in ("The sparsest good models read 8 of 21 inputs.", "mean radius", "taut-run/report.html"):
+    for words in (
+        "The sparsest good models read 8 of 21 inputs.",
+        "mean radius",
+        "taut-run/report.html",
+    ):
         assert words in result.stdout
     assert "\x1b" not in result.output  # plain when this is no terminal
 

@@ -543,9 +543,7 @@ def test_held_out_rows_change_nothing_that_a_fold_learns(trained, rows):
     lanes = np.concatenate([trained.lanes(s, 0) for s in (0, 1)])
     for a, b in zip(trained.record.non_trainable, other.record.non_trainable, strict=True):
         np.testing.assert_array_equal(a[lanes], b[lanes])
-    np.testing.assert_array_equal(
-        trained.record.train_loss[lanes], other.record.train_loss[lanes]
-    )
+    np.testing.assert_array_equal(trained.record.train_loss[lanes], other.record.train_loss[lanes])
     # The other fold does train on these rows.
     rest = np.setdiff1d(np.arange(8), lanes)
     assert (trained.record.train_loss[rest] != other.record.train_loss[rest]).all()

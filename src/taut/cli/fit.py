@@ -28,7 +28,7 @@ StrengthsOption = Annotated[
     str | None,
     typer.Option(
         metavar="A,B,…",
-        help="Strengths to try, such as 0.1,0.01; chosen from the data if not given.",
+        help="Strengths to try, such as 0.1,0.01; a default list if not given.",
     ),
 ]
 TestSizeOption = Annotated[float, typer.Option(help="Share of the rows set aside as a test.")]
@@ -134,12 +134,13 @@ def fit_file(
 ) -> None:
     """Reads the table, shows what was understood, fits, writes the run, shows what was found."""
     from taut.tables.read import read_table
-    from taut.tables.schema import check_enough_rows, understand
+    from taut.tables.schema import check_enough_rows, folds_for, understand
 
     out = console()
     frame = read_table(table)
     schema = understand(frame, target=target, task=choices.task)
-    check_enough_rows(schema, folds=choices.folds, test_size=choices.test_size)
+    folds = folds_for(choices.folds, quick=choices.quick)
+    check_enough_rows(schema, folds=folds, test_size=choices.test_size)
 
     from taut.cli.show import show_fit, show_schema
 

@@ -72,7 +72,8 @@ def train_lanes(
         groups: A group number for each lane. The lanes of a group (the folds of one strength,
             say) keep one common epoch, that of least held-out loss averaged over the group, of
             16 equally spaced ones. Not with patience.
-        width: Lanes side by side on one device; measured unless given.
+        width: Lanes side by side on one device; unless given at most 16, and measured on the
+            real program where the study takes long (see `taut.engine.width`).
         progress: Told of the progress.
 
     Returns:

@@ -120,7 +120,8 @@ def regularization_path(
         patience: Stop after this many epochs without a better held-out loss; None never stops.
         seed: Seeds folds, initial weights and the order of rows.
         sample_weight: [rows] weights of the data loss.
-        width: Trainings side by side on one device; measured unless given.
+        width: Trainings side by side on one device; unless given at most 16, and measured on
+            the real program where the study takes long (see `taut.engine.width`).
         progress: Told of the progress.
 
     Returns:
@@ -137,6 +138,13 @@ def regularization_path(
         Friedman, Hastie and Tibshirani, Regularization paths for generalized linear models via
         coordinate descent, 2010.
     """
+    if not model.built or not getattr(model, "compiled", False):
+        raise InputError(
+            "`model` must be compiled and built. Received: "
+            f"{model.name!r} with built={model.built}, "
+            f"compiled={getattr(model, 'compiled', False)}. "
+            "Add a `keras.Input` and call `model.compile(…)` first."
+        )
     kind = _one(penalty)
     if isinstance(seeds, bool) or not isinstance(seeds, (int, np.integer)) or seeds < 1:
         raise InputError(f"`seeds` must be an integer >= 1. Received: seeds={seeds!r}.")

@@ -70,6 +70,7 @@ def train(
     seed: int,
     quick: bool,
     progress: Progress | None,
+    stop_after: int | None = None,
 ) -> Trained:
     """Train the lanes, and predict each row by the models that did not see it.
 
@@ -84,6 +85,7 @@ def train(
         seed: Seeds initial weights and the order of rows.
         quick: A shorter schedule.
         progress: Told of the progress.
+        stop_after: Epochs to train, of the schedule's; all unless given.
     """
     bins = bins_for(numbers)
     model = network(encoded.shape[1], outputs, numbers=numbers, bins=bins, classes=None)
@@ -109,7 +111,7 @@ def train(
         y,
         lanes,
         splits=splits,
-        epochs=schedule.epochs,
+        epochs=stop_after or schedule.epochs,
         batch_size=schedule.batch_size,
         groups=groups if all(len(split.held_out) for split in splits) else None,
         width=8,

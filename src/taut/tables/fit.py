@@ -20,7 +20,7 @@ from taut.tables.committee import Trained, ensemble, keep, row_loss, temperature
 from taut.tables.encode import Encoder
 from taut.tables.evaluate import compare, linear_prediction
 from taut.tables.model import TableModel, predict
-from taut.tables.schema import Schema, check_enough_rows, understand
+from taut.tables.schema import Schema, check_enough_rows, folds_for, understand
 from taut.tables.selected import feature_table, input_weights, nonzero_weights
 from taut.tables.settings import UNPENALISED, bins_for, settings
 
@@ -31,7 +31,7 @@ RULE = (
 )
 SINGLE_RULE = (
     "The setting (a penalty, its strength, a variant of the network) of least mean out-of-fold "
-    "loss, trained once more on all training rows."
+    "loss, trained once more on all training rows, for as many epochs."
 )
 UNPENALISED_NAME, LINEAR_NAME = "same network, no penalty", "penalised linear"
 
@@ -57,6 +57,7 @@ def fit_table(
     *,
     target: str,
     task: str | None = None,
+    features: Sequence[str] | None = None,
     penalty: str = "auto",
     strengths: Sequence[float] | None = None,
     test_size: float = 0.2,
@@ -78,6 +79,8 @@ def fit_table(
         frame: The table.
         target: Name of the column to predict.
         task: "binary", "multiclass", "classification" or "regression"; detected unless given.
+        features: Input columns, also such as would be left out (identifiers, text); all that
+            are useful unless given.
         penalty: "auto" (L1 and L2), "l1" or "l2".
         strengths: Strengths to try; a default grid unless given.
         test_size: Share of rows set aside; 0 sets none aside and reports no test scores.
@@ -101,8 +104,8 @@ def fit_table(
     started = time.perf_counter()
     _check_options(test_size, folds=(folds, 2), seeds=(seeds, 1), seed=(seed, 0))
     settings(penalty, strengths, bins=True)  # wrong ones are told before the table is read
-    folds = min(folds, 3) if quick else folds
-    schema = understand(frame, target=target, task=task)
+    folds = folds_for(folds, quick=quick)
+    schema = understand(frame, target=target, task=task, features=features)
     check_enough_rows(schema, folds=folds, test_size=test_size)
     data = _read(frame, schema, test_size, seed)
     chosen = settings(penalty, strengths, bins=bins_for(data.numbers) > 0, quick=quick)
@@ -197,6 +200,7 @@ def _conclude(
             seeds=1,
             seed=seed,
             quick=quick,
+            stop_after=int(trained.record.best_epoch[trained.lanes(best)[0]]) + 1,
             progress=None,
         )
         model = _predictor(alone, [0], data)

@@ -213,6 +213,11 @@ def understand(
     )
 
 
+def folds_for(folds: int, *, quick: bool) -> int:
+    """Folds of the cross-validation: three at most for a first look."""
+    return min(folds, 3) if quick else folds
+
+
 def check_enough_rows(schema: Schema, *, folds: int, test_size: float = 0.0) -> None:
     """Refuses a table whose classes are too rare for the folds.
 
