@@ -3,9 +3,10 @@
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from taut import _backend
+from taut import _backend, _register
 
 _backend.prepare()
+_register.register_after_keras()
 
 __version__ = "0.1.0"
 
@@ -60,11 +61,14 @@ if TYPE_CHECKING:
 
 def __getattr__(name: str) -> Any:
     if name in _MODULES:
-        return import_module(f"taut.{name}")
+        module = import_module(f"taut.{name}")
+        _register.register()
+        return module
     if name not in _HOME:
         raise AttributeError(f"module 'taut' has no attribute {name!r}")
     value = getattr(import_module(_HOME[name]), name)
     globals()[name] = value
+    _register.register()
     return value
 
 

@@ -22,9 +22,20 @@ def strengths(penalty):
     return [STRENGTH] * len(penalty.parts)
 
 
+def tensor(x):
+    return ops.convert_to_tensor(np.asarray(x, "float32"))
+
+
 def prox(penalty, w, step):
-    out = sum_prox(penalty.parts, ops.convert_to_tensor(w), step, strengths(penalty))
-    return ops.convert_to_numpy(out)
+    return ops.convert_to_numpy(
+        sum_prox(penalty.parts, tensor(w), tensor(step), strengths(penalty))
+    )
+
+
+def distance(penalty, w, gradient, strength):
+    values = [strength] * len(penalty.parts)
+    found = sum_distance(penalty.parts, tensor(w), tensor(gradient), values)
+    return ops.convert_to_numpy(found)
 
 
 def objective(penalty, u, w, step):
@@ -63,27 +74,27 @@ def test_distance_is_zero_exactly_at_fixed_points(penalty, step):
     # u = prox(w) is stationary for the gradient (u − w)/step, and for no other.
     u = prox(penalty, W, step)
     gradient = (u - W) / step
-    at = sum_distance(penalty.parts, u, gradient, strengths(penalty))
-    np.testing.assert_allclose(ops.convert_to_numpy(at), 0, atol=1e-5)
-    away = sum_distance(penalty.parts, u, gradient + 3 * STRENGTH, strengths(penalty))
-    assert (ops.convert_to_numpy(away) > 1e-2).all()
+    np.testing.assert_allclose(distance(penalty, u, gradient, STRENGTH), 0, atol=1e-5)
+    assert (distance(penalty, u, gradient + 3 * STRENGTH, STRENGTH) > 1e-2).all()
 
 
 @pytest.mark.parametrize("penalty", [p for p in ALL if len(p.parts) == 1], ids=repr)
 def test_critical_strength_is_the_edge_of_zero(penalty):
     gradient = np.array([0.3, -0.8, 0.0], "float32")
-    critical = float(ops.convert_to_numpy(penalty.critical_strength(gradient)))
+    critical = float(ops.convert_to_numpy(penalty.critical_strength(tensor(gradient))))
     zero = np.zeros(3, "float32")
+
+    def one_step(strength):
+        return ops.convert_to_numpy(penalty.prox(tensor(-gradient), 1.0, strength))
+
     if np.isfinite(critical):
-        at = penalty.distance(zero, gradient, critical)
-        assert ops.convert_to_numpy(at).max() <= 1e-6
-        below = penalty.distance(zero, gradient, 0.99 * critical)
-        assert ops.convert_to_numpy(below).max() > 1e-3
+        assert distance(penalty, zero, gradient, critical).max() <= 1e-6
+        assert distance(penalty, zero, gradient, 0.99 * critical).max() > 1e-3
         # The step of length one from zero stays there, or leaves.
-        assert (ops.convert_to_numpy(penalty.prox(-gradient, 1.0, critical * 1.0001)) == 0).all()
-        assert (ops.convert_to_numpy(penalty.prox(-gradient, 1.0, 0.99 * critical)) != 0).any()
+        assert (one_step(critical * 1.0001) == 0).all()
+        assert (one_step(0.99 * critical) != 0).any()
     else:
-        assert ops.convert_to_numpy(penalty.distance(zero, gradient, 1e6)).max() > 0
+        assert distance(penalty, zero, gradient, 1e6).max() > 0
 
 
 @every_penalty

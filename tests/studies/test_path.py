@@ -59,7 +59,7 @@ def test_the_top_leaves_nothing_and_the_bottom_changes_nothing(
     lanes = found.table.set_index(["strength", "fold"]).sort_index()
     unpenalised = free.table.set_index("fold")
     for fold, one in enumerate(found.models(top)):
-        if penalty.sparse if penalty is not taut.ElasticNet else True:
+        if penalty is not taut.L2:
             assert not any(w.any() for w in kernels(one))
         # A constant is predicted, so the bias alone has to learn what it can.
         output = one.predict(x, verbose=0)
