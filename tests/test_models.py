@@ -114,8 +114,9 @@ def test_a_saved_model_goes_on_training_in_another_process(build, tmp_path):
     assert "ElasticNet" in done.stdout
 
 
-@pytest.mark.parametrize("first", ["import taut", "import keras", "from taut import layers",
-    "from taut import L1", "import taut.penalties", "import taut.engine", "import taut.studies"])
+@pytest.mark.parametrize(
+    "first", ["import taut", "import keras", "from taut import L1", "import taut.penalties"]
+)
 def test_taut_and_keras_may_be_imported_in_any_order(first):
     code = f"import os; os.environ['KERAS_BACKEND'] = 'jax'\n{first}\nimport taut, keras\n"
     code += "taut.L1; assert keras.saving.get_registered_object('taut>Sequential')\n"
@@ -251,3 +252,24 @@ def test_every_name_of_keras_is_there():
     assert models.load_model is keras.models.load_model
     with pytest.raises(AttributeError):
         layers.NoSuchLayer  # noqa: B018
+
+
+def test_a_functional_model_leaves_the_class_as_it_was(diabetes):
+    x, y = diabetes
+    inputs = layers.Input((10,))
+    functional = models.Model(inputs, layers.Dense(1)(inputs))
+    functional.compile("adam", "mse", weight_regularizer="l1")
+    functional.fit(x, y, epochs=1, verbose=0)
+
+    class Subclassed(models.Model):
+        def __init__(self):
+            super().__init__()
+            self.dense = layers.Dense(1)
+
+        def call(self, x):
+            return self.dense(x)
+
+    model = Subclassed()
+    model.compile("adam", "mse", weight_regularizer=taut.L1(10.0))
+    model.fit(x, y, epochs=30, verbose=0)
+    assert (model.get_weights()[0] == 0).all()

@@ -6,6 +6,9 @@ import keras
 import numpy as np
 from keras import ops
 from keras.src import backend
+from keras.src.models import functional
+
+Functional: Any = functional.Functional
 
 StatelessScope: Any = backend.StatelessScope
 
@@ -54,6 +57,18 @@ class HookedUpdates:
 def _ratio(raw: Any, clipped: Any) -> Any:
     safe = ops.where(ops.equal(raw, 0), ops.ones_like(raw), raw)
     return ops.where(ops.equal(raw, 0), ops.ones_like(raw), clipped / safe)
+
+
+def compiled_loss(model: Any) -> Any:
+    """The object that `compile` makes anew each time; None where no loss was given."""
+    return model._compile_loss
+
+
+def loss_name(model: Any) -> str:
+    """The compiled loss in lower-case words without blanks, such as "binarycrossentropy"."""
+    loss = model.loss
+    name = loss if isinstance(loss, str) else getattr(loss, "name", getattr(loss, "__name__", ""))
+    return str(name).lower().replace("_", "")
 
 
 def data_loss_value(model: Any, y: Any, prediction: Any, sample_weight: Any = None) -> Any:

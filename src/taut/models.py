@@ -7,8 +7,10 @@ from typing import Any
 import keras
 import keras.models as _keras_models
 
+from taut._keras_compat import Functional
 from taut.optimizers.explain import penalty_value, proximal_of
 from taut.optimizers.proximal import Proximal
+from taut.optimizers.selection import Lifted
 from taut.penalties import Penalty
 
 
@@ -47,6 +49,10 @@ class _WeightRegularizer:
         Raises:
             InputError: For a penalty or selector of no known kind, or one that matches nothing.
         """
+        for variable in self.trainable_variables:  # type: ignore[attr-defined]
+            # Lifted for the optimizer that this call replaces.
+            if isinstance(variable.regularizer, Lifted):
+                variable.regularizer = variable.regularizer.penalty
         resolved = keras.optimizers.get(optimizer)
         if weight_regularizer is not None or self._has_own_penalties(resolved):
             resolved = Proximal(optimizer, weight_regularizer)
@@ -92,8 +98,19 @@ class Sequential(_WeightRegularizer, keras.Sequential):
 
 
 @keras.saving.register_keras_serializable("taut")
+class FunctionalModel(_WeightRegularizer, Functional):
+    """What `Model(inputs, outputs)` makes, as in Keras."""
+
+
+@keras.saving.register_keras_serializable("taut")
 class Model(_WeightRegularizer, keras.Model):
     """`keras.Model` whose `compile` takes `weight_regularizer=`; functional or subclassed."""
+
+    def __new__(cls, *args: Any, **kwargs: Any) -> Any:
+        if cls is Model and (args or "inputs" in kwargs):
+            # A class of its own: Keras would make `Model` itself functional, for good.
+            return FunctionalModel(*args, **kwargs)
+        return super().__new__(cls)
 
 
 def __getattr__(name: str) -> Any:

@@ -7,8 +7,8 @@ from sklearn import metrics as sk
 from taut.tables.evaluate import compare, metric_names, score, weighted_scores
 
 DRAW = np.random.default_rng(0)
-Y = {"binary": DRAW.integers(0, 2, 40), "multiclass": DRAW.integers(0, 3, 40)}
-Y["regression"] = DRAW.normal(1e6, 3, 40)
+Y = {"binary": DRAW.integers(0, 2, 120), "multiclass": DRAW.integers(0, 3, 120)}
+Y["regression"] = DRAW.normal(1e6, 3, 120)
 REFERENCE = {
     "accuracy": lambda y, p: sk.accuracy_score(y, p.argmax(axis=1)),
     "log_loss": lambda y, p: sk.log_loss(y, p, labels=np.arange(p.shape[1])),
@@ -25,8 +25,10 @@ def predictions(task, seed=0):
     if task == "regression":
         return y + draw.normal(size=len(y))
     classes = y.max() + 1
-    # Rounded, so that there are ties.
-    raw = np.round(np.eye(classes)[y] + draw.random((len(y), classes)), 1) + 0.1
+    raw = np.eye(classes)[y] + 2 * draw.random((len(y), classes))
+    if classes == 2:  # rounded, so that there are ties
+        first = np.round(raw[:, 0] / raw.sum(axis=1), 1).clip(0.1, 0.9)
+        return np.column_stack([first, 1 - first])
     return raw / raw.sum(axis=1, keepdims=True)
 
 

@@ -35,10 +35,16 @@ def say_error(message: object) -> None:
 
 
 class Attempt:
-    """What a command has written so far, for what it says when it is interrupted."""
+    """What a command has written so far, and whether it has been interrupted."""
 
     def __init__(self) -> None:
         self.written: str | None = None
+        self.interrupts: list[int] = []
+
+    def check(self) -> None:
+        """Interrupts again if an interrupt was lost: a library may swallow it as it is imported."""
+        if self.interrupts:
+            raise KeyboardInterrupt
 
 
 @contextmanager
@@ -48,7 +54,8 @@ def attempt() -> Iterator[Attempt]:
     Bad input exits with 2, a failing disk with 1, Ctrl-C with 130; a request to terminate leaves
     through the same clean-up. Anything else is a bug and keeps its traceback.
     """
-    state, interrupted = Attempt(), []
+    state = Attempt()
+    interrupted = state.interrupts
 
     def on_interrupt(number: int, frame: FrameType | None) -> None:
         interrupted.append(number)

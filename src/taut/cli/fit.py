@@ -145,7 +145,8 @@ def fit_file(
     from taut.cli.show import show_fit, show_schema
 
     show_schema(out, schema, name=table.name)
-    model = _trained(frame, target, choices)
+    model = _trained(frame, target, choices, state)
+    state.check()
 
     def write(directory: Path) -> None:
         from taut.report import write_report
@@ -161,12 +162,13 @@ def fit_file(
     _show_where(out, shown)
 
 
-def _trained(frame: Any, target: str, choices: Choices) -> Any:
+def _trained(frame: Any, target: str, choices: Choices, state: Attempt) -> Any:
     from taut.cli.progress import Bar
 
-    with Bar(console(stderr=True)) as bar:
+    with Bar(console(stderr=True), check=state.check) as bar:
         from taut.tables.fit import fit_table
 
+        state.check()
         return fit_table(
             frame,
             target=target,

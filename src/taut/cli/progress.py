@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from rich.console import Console
@@ -12,11 +13,11 @@ class Bar:
     """Draws taut's progress on a terminal, and nothing elsewhere.
 
     It has the methods of `taut.engine.progress.Progress`. It is a context manager too: however
-    the work ends, the terminal gets its cursor back.
+    the work ends, the terminal gets its cursor back. `check` is called whenever there is news.
     """
 
-    def __init__(self, console: Console) -> None:
-        self._lanes = 0
+    def __init__(self, console: Console, *, check: Callable[[], None] = lambda: None) -> None:
+        self._lanes, self._check = 0, check
         self._bar = Progress(
             SpinnerColumn(),
             TextColumn("{task.description}"),
@@ -39,6 +40,7 @@ class Bar:
 
     def on_start(self, total_lanes: int, epochs: int) -> None:
         """A program of so many trainings begins; it compiles first, which reports nothing."""
+        self._check()
         self._lanes = total_lanes
         what = f"training {total_lanes} network{'s' * (total_lanes != 1)}"
         self._bar.reset(self._task, total=None, description=what, note="compiling")
@@ -47,6 +49,7 @@ class Bar:
         self, done_lane_epochs: int, total_lane_epochs: int, finished: int, diverged: int
     ) -> None:
         """So many epochs of all the trainings together are done."""
+        self._check()
         note = f"{finished} done"
         if diverged:
             note += f", {diverged} diverged"

@@ -19,6 +19,7 @@ class Batches:
         self._splits, self._batch = splits, batch_size
         self.steps = -(-max(len(s.train) for s in splits) // batch_size)
         self.rows = self.steps * batch_size
+        self.uneven = any(-(-len(s.train) // batch_size) < self.steps for s in splits)
         longest = max(len(s.held_out) for s in splits)
         size = min(max(longest, 1), HELD_OUT_BATCH)
         self._held_out_shape = max(-(-longest // size), 1), size

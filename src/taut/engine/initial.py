@@ -21,7 +21,7 @@ class InitialValues:
     def __init__(self, model: Any):
         self._model = model
         self._by_seed: dict[int | None, tuple[list[np.ndarray], list[np.ndarray]]] = {}
-        self._optimizer = [np.asarray(v.value) for v in model.optimizer.variables]
+        self._optimizer = _fresh_state(model)
         strengths = getattr(model.optimizer, "strengths", ())
         index = {id(v): i for i, v in enumerate(model.optimizer.variables)}
         self._strength_at = [index[id(v)] for v in strengths]
@@ -61,6 +61,17 @@ class InitialValues:
         return trainable, non_trainable, optimizer
 
 
+def _fresh_state(model: Any) -> list[np.ndarray]:
+    """The optimizer's variables as they are before training, whatever it has done since."""
+    optimizer = model.optimizer
+    plain = getattr(optimizer, "plain", None)
+    new = plain() if plain else type(optimizer).from_config(optimizer.get_config())
+    new.build(model.trainable_variables)
+    values = [np.asarray(v.value) for v in new.variables]
+    # Behind them come the variables of `Proximal`: strengths, which lanes set, and sums of steps.
+    return values + [np.zeros(v.shape, v.dtype) for v in optimizer.variables[len(values) :]]
+
+
 def reinitialised(model: Any, seed: int) -> Any:
     """A copy of `model` with fresh weights and dropout streams drawn from `seed`.
 
@@ -79,13 +90,19 @@ def reinitialised(model: Any, seed: int) -> Any:
 def copy_of(model: Any) -> Any:
     """A model of the same architecture and names, not compiled, with fresh weights.
 
+    Layers that train nothing (frozen, or adapted to data) keep their weights.
+
     Raises:
         UnsupportedError: If the model cannot be rebuilt from its configuration.
     """
     try:
         config = keras.saving.serialize_keras_object(model)
         config["compile_config"] = None
-        return keras.saving.deserialize_keras_object(config)
+        copy = keras.saving.deserialize_keras_object(config)
+        for old, new in zip(model._flatten_layers(), copy._flatten_layers(), strict=True):
+            if old.weights and not old.trainable_weights:
+                new.set_weights(old.get_weights())
+        return copy
     except (TypeError, ValueError, NotImplementedError) as error:
         raise UnsupportedError(
             "A model trained from several seeds must be rebuilt from its configuration. "

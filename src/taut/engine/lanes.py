@@ -116,6 +116,11 @@ def check(
         if len(split.train) == 0:
             raise InputError(f"A split must train on at least one row. Received: none in {i}.")
         for part in (split.train, split.held_out):
+            if np.ndim(part) != 1 or (len(part) and np.asarray(part).dtype.kind not in "iu"):
+                raise InputError(
+                    "A split must hold row numbers, not a mask: use `np.flatnonzero`. Received: "
+                    f"split {i} of type {np.asarray(part).dtype}."
+                )
             if len(part) and (np.min(part) < 0 or np.max(part) >= rows):
                 raise InputError(
                     f"A split's row numbers must be from 0 to {rows - 1}. Received: split {i} "

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import weakref
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -28,28 +29,33 @@ class Plan:
     keep_best: bool
     held_out: bool
     weighted: bool
+    uneven: bool
+    """Whether some split has fewer batches than the longest, so that whole batches are padding."""
 
 
 def data_loss(
     model: Any, trainable: Tree, non_trainable: Tree, x: Tree, y: Any, weight: Any, training: bool
 ) -> tuple[Any, tuple[Any, Tree]]:
-    """(loss with the layers' own losses, (data loss alone, new non-trainable values))."""
+    """(what the optimizer takes, with layers' own losses, (data loss, new non-trainable))."""
     prediction, non_trainable, extra = model.stateless_call(
         trainable, non_trainable, x, training=training, return_losses=True
     )
     with StatelessScope():
         loss = data_loss_value(model, y, prediction, weight)
-    return loss + sum(extra), (loss, non_trainable)
+    # Undone by `stateless_apply`, where the optimizer has a `loss_scale_factor`.
+    return model.optimizer.scale_loss(loss + sum(extra)), (loss, non_trainable)
 
 
 def _batch(data: Tree, rows: Any, own: Any) -> tuple[Tree, Any, Any, Any]:
     """x, y, weight and the number of true rows; padding has weight 0, the mean is kept."""
     present = rows >= 0
     count = present.sum()
-    x, y, _ = jax.tree.map(lambda a: a[jnp.maximum(rows, 0)], data)
+    # Padding, at the end, repeats rows of the batch itself, for layers that look across rows.
+    rows = jnp.maximum(rows[jnp.arange(rows.shape[0]) % jnp.maximum(count, 1)], 0)
+    x, y, _ = jax.tree.map(lambda a: a[rows], data)
     weight = present * (rows.shape[0] / jnp.maximum(count, 1))
     if own is not None:
-        weight = weight * own[jnp.maximum(rows, 0)]
+        weight = weight * own[rows]
     return x, y, weight.astype(jnp.float32), count
 
 
@@ -65,7 +71,10 @@ def _lane_epoch(model: Any, plan: Plan, data: Tree, state: Tree, rows: Any, held
             model, trainable, non_trainable, x, y, weight, True
         )
         trainable, optimizer = model.optimizer.stateless_apply(optimizer, grads, trainable)
-        return (trainable, non_trainable, optimizer), loss * count
+        new = trainable, non_trainable, optimizer
+        if plan.uneven:  # a batch of padding alone is no step
+            new = jax.tree.map(lambda a, b: jnp.where(count > 0, a, b), new, carry)
+        return new, loss * count
 
     variables, losses = jax.lax.scan(step, state["variables"], rows)
     train_loss = losses.sum() / (rows >= 0).sum()
@@ -135,7 +144,10 @@ def build(model: Any, plan: Plan, mesh: Mesh) -> Callable[..., tuple[Tree, Any]]
     serves blocks of every length; losses: [lanes, plan.epochs, 2].
     """
 
+    alive = weakref.ref(model)  # a program must not keep its model alive
+
     def shard(state: Tree, rows: Any, held_out: Any, epochs: Any, data: Tree) -> Tree:
+        model: Any = alive()
         lane = jax.vmap(lambda s, r, h: _lane_epoch(model, plan, data, s, r, h), in_axes=(0, 0, 0))
 
         def epoch(i: Any, carry: Tree) -> Tree:

@@ -11,6 +11,7 @@ import keras
 import numpy as np
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
+from taut._keras_compat import compiled_loss
 from taut.engine.batches import Batches
 from taut.engine.initial import InitialValues
 from taut.engine.lanes import Lane, Record, Split, check
@@ -24,7 +25,7 @@ BLOCK_EPOCHS = 25
 SNAPSHOTS = 16
 BLOCK_ROWS = 1 << 24  # row numbers that a block holds at most, over all lanes: 64 MiB
 
-# By optimizer, which is part of what is compiled: its programs, and the widths measured.
+# By the compiled loss, which `model.compile` makes anew: its programs, and the widths measured.
 _compiled: weakref.WeakKeyDictionary[Any, tuple[dict[Any, Any], dict[Any, int]]] = (
     weakref.WeakKeyDictionary()
 )
@@ -83,7 +84,15 @@ def train_lanes(
         InputError: For sizes, lanes or splits that cannot be.
         UnsupportedError: On another backend than JAX.
     """
-    _check_model(model)
+    check_model(model)
+    if compiled_loss(model) is None or hasattr(model.optimizer, "inner_optimizer"):
+        raise UnsupportedError(
+            "Lanes need a compiled loss, and no scaling of it (mixed_float16). Received: "
+            f"loss={model.loss!r}, optimizer={type(model.optimizer).__name__}. Give `compile` a "
+            "loss, and use float32 or mixed_bfloat16."
+        )
+    if not model.optimizer.built:
+        model.optimizer.build(model.trainable_variables)
     rows = len(jax.tree.leaves(x)[0])
     if splits is None:
         splits = [Split(np.arange(rows))]
@@ -94,7 +103,9 @@ def train_lanes(
         len(getattr(model.optimizer, "strengths", ())),
         epochs=epochs,
         batch_size=batch_size,
+        **{k: v for k, v in {"patience": patience, "width": width}.items() if v is not None},
     )
+    _check_rows(rows, y, sample_weight)
     held_out = all(len(split.held_out) for split in splits)
     if keep_best is None:
         keep_best = patience is not None
@@ -120,7 +131,8 @@ def train_lanes(
         block = _block(epochs, patience, slots * batches.rows)
         if groups is not None:
             block = min(block, -(-epochs // SNAPSHOTS))
-        plan = Plan(batch_size, block, patience, keep_best, held_out, sample_weight is not None)
+        weighted = sample_weight is not None
+        plan = Plan(batch_size, block, patience, keep_best, held_out, weighted, batches.uneven)
         key = plan, slots, tuple(devices), batches.shapes, shapes
         if key not in programs:
             programs[key] = build(model, plan, mesh)
@@ -128,7 +140,7 @@ def train_lanes(
         return Run(program, initial, batches, lanes, groups, data, epochs, block, slots, mesh)
 
     shapes = tuple((a.shape, str(a.dtype)) for a in jax.tree.leaves((x, y, sample_weight)))
-    programs, widths = _compiled.setdefault(model.optimizer, ({}, {}))
+    programs, widths = _compiled.setdefault(compiled_loss(model), ({}, {}))
     data = jax.device_put((x, y, sample_weight), NamedSharding(mesh, PartitionSpec()))
     before = len(programs)
     if width is None:
@@ -153,7 +165,19 @@ def _block(epochs: int, patience: int | None, rows: int) -> int:
     return -(-epochs // -(-epochs // most))
 
 
-def _check_model(model: Any) -> None:
+def _check_rows(rows: int, y: Any, sample_weight: Any) -> None:
+    shapes = [np.shape(a) for a in jax.tree.leaves(y)]
+    if any(shape[:1] != (rows,) for shape in shapes):
+        raise InputError(f"`y` must have the {rows} rows of `x`. Received: shapes {shapes}.")
+    if sample_weight is not None and np.shape(sample_weight) != (rows,):
+        raise InputError(
+            f"`sample_weight` must have the shape ({rows},): one weight a row of `x`. "
+            f"Received: shape {np.shape(sample_weight)}."
+        )
+
+
+def check_model(model: Any) -> None:
+    """Raise unless lanes of `model` can be trained here: JAX, compiled, built."""
     if keras.backend.backend() != "jax":
         raise UnsupportedError(
             "Lanes are trained on the JAX backend. Received: the backend "
@@ -166,5 +190,3 @@ def _check_model(model: Any) -> None:
             f"compiled={getattr(model, 'compiled', False)}. "
             "Add a `keras.Input` and call `model.compile(…)` first."
         )
-    if not model.optimizer.built:
-        model.optimizer.build(model.trainable_variables)

@@ -90,7 +90,7 @@ class Proximal(HookedUpdates):
         self._plan = _Held([])
         self.strengths: list[Any] = []
         self.momentum_steps: list[Any] = []
-        self._strength_of: dict[str, list[int]] = {}
+        self._strength_of: dict[int, list[int]] = {}  # by id: two paths may be equal
 
     @property
     def entries(self) -> tuple[Entry, ...]:
@@ -118,8 +118,8 @@ class Proximal(HookedUpdates):
             if id(entry) not in numbers and entry.penalty is not None:
                 numbers[id(entry)] = [self._add_strength(part) for part in entry.penalty.parts]
         for assignment in plan:
-            if assignment.entry is not None:
-                self._strength_of[assignment.variable.path] = numbers[id(assignment.entry)]
+            if assignment.entry is not None and assignment.parts:
+                self._strength_of[id(assignment.variable)] = numbers[id(assignment.entry)]
         for variable, assignment in zip(variables, plan, strict=True):
             shape = momentum_shape(self, variable) if assignment.parts else None
             step = None
@@ -148,7 +148,7 @@ class Proximal(HookedUpdates):
 
     def strengths_of(self, variable: Any) -> list[Any]:
         """The strength variables of the penalty on `variable`, one a part of a sum."""
-        return [self.strengths[i] for i in self._strength_of.get(variable.path, ())]
+        return [self.strengths[i] for i in self._strength_of.get(id(variable), ())]
 
     def _after_update(self, variable: Any, learning_rate: Any, clip_factor: Any) -> None:
         strengths = self.strengths_of(variable)

@@ -131,7 +131,7 @@ def _assign(variable: Any, entries: Sequence[Entry]) -> Assignment:
         if exclusion and not _asks_by_name(entry.selector, variable):
             continue
         if entry.penalty is None:
-            return Assignment(variable, None, f"left out by {describe(entry.selector)}")
+            return Assignment(variable, entry, f"left out by {describe(entry.selector)}")
         return Assignment(variable, entry, describe(entry.selector))
     if own is not None:
         reason += f"; the layer's {type(own).__name__} stays in the loss"

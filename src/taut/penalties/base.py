@@ -112,7 +112,8 @@ class Sum(Penalty):
 
         prox_{s(f+q)}(v) = prox_{s/(1+s·a)·f}(v / (1+s·a)).
 
-    Written `taut.L1(0.01) + taut.L2(0.1)`. Each part keeps a strength of its own.
+    Written `taut.L1(0.01) + taut.L2(0.1)`. Each part keeps a strength of its own; the strength
+    that the methods take multiplies them all.
 
     Args:
         penalties: The parts.
@@ -133,8 +134,23 @@ class Sum(Penalty):
     def parts(self) -> tuple[Penalty, ...]:
         return self._parts
 
-    def __call__(self, x: Any) -> Any:
-        return sum_value(self._parts, x, [part.strength for part in self._parts])
+    def _strengths(self, strength: Any = 1.0) -> list[Any]:
+        return [strength * part.strength for part in self._parts]
+
+    def value(self, w: Any) -> Any:
+        return sum_value(self._parts, w, self._strengths())
+
+    def prox(self, w: Any, step: Any, strength: Any) -> Any:
+        return sum_prox(self._parts, w, step, self._strengths(strength))
+
+    def distance(self, w: Any, gradient: Any, strength: Any) -> Any:
+        return sum_distance(self._parts, w, gradient, self._strengths(strength))
+
+    def critical_strength(self, gradient: Any) -> Any:
+        # L2 parts have no gradient at zero: the other part decides alone.
+        rest = [part for part in self._parts if not part.quadratic]
+        decides = rest[0] if rest else self._parts[0]
+        return decides.critical_strength(gradient) / (decides.strength or 1.0)
 
     def get_config(self) -> dict[str, Any]:
         parts = [keras.saving.serialize_keras_object(part) for part in self._parts]

@@ -18,7 +18,9 @@ def is_classification(y: Any) -> bool:
     return y.dtype.kind in "biuOSU" or len(np.unique(y)) == 2
 
 
-def folds(y: Any, cv: Any, *, seed: int = 0, x: Any = None) -> list[Split]:
+def folds(
+    y: Any, cv: Any, *, seed: int = 0, x: Any = None, classes: bool | None = None
+) -> list[Split]:
     """Split the rows: an integer makes that many folds, shuffled, stratified by class.
 
     Args:
@@ -26,6 +28,7 @@ def folds(y: Any, cv: Any, *, seed: int = 0, x: Any = None) -> list[Split]:
         cv: Number of folds, a scikit-learn splitter, or pairs of (train, held-out) rows.
         seed: Seeds the shuffle.
         x: Inputs, for splitters that need them.
+        classes: Whether `y` holds classes; judged by its values unless given.
 
     Raises:
         InputError: If there are fewer rows, or rows of one class, than folds.
@@ -40,7 +43,7 @@ def folds(y: Any, cv: Any, *, seed: int = 0, x: Any = None) -> list[Split]:
             raise InputError(f"`cv` must be at least 2 folds. Received: cv={cv}.")
         if cv > len(y):
             raise InputError(f"`cv` must not exceed the rows. Received: cv={cv}, {len(y)} rows.")
-        if is_classification(y):
+        if is_classification(y) if classes is None else classes:
             labels, codes, counts = np.unique(
                 y.reshape(-1), return_inverse=True, return_counts=True
             )

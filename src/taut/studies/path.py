@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import weakref
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
@@ -10,13 +11,22 @@ import keras
 import numpy as np
 
 from taut import penalties
-from taut._keras_compat import data_gradients
-from taut.engine import Lane, Progress, Record, Split, copy_of, train_lanes, width_for
+from taut._keras_compat import compiled_loss, data_gradients, loss_name
+from taut.engine import (
+    Lane,
+    Progress,
+    Record,
+    Split,
+    check_model,
+    copy_of,
+    train_lanes,
+    width_for,
+)
 from taut.errors import InputError
 from taut.optimizers import Proximal, Stationarity, stationarity
 from taut.penalties import L1, Penalty
 from taut.studies.choice import Choice, choose
-from taut.studies.folds import fold_values, folds
+from taut.studies.folds import fold_values, folds, is_classification
 from taut.studies.strengths import Train, find_range, given_strengths
 
 if TYPE_CHECKING:
@@ -138,13 +148,7 @@ def regularization_path(
         Friedman, Hastie and Tibshirani, Regularization paths for generalized linear models via
         coordinate descent, 2010.
     """
-    if not model.built or not getattr(model, "compiled", False):
-        raise InputError(
-            "`model` must be compiled and built. Received: "
-            f"{model.name!r} with built={model.built}, "
-            f"compiled={getattr(model, 'compiled', False)}. "
-            "Add a `keras.Input` and call `model.compile(…)` first."
-        )
+    check_model(model)
     kind = _one(penalty)
     if isinstance(seeds, bool) or not isinstance(seeds, (int, np.integer)) or seeds < 1:
         raise InputError(f"`seeds` must be an integer >= 1. Received: seeds={seeds!r}.")
@@ -153,8 +157,10 @@ def regularization_path(
         raise InputError(f"`strengths` must be at least 2. Received: strengths={strengths}.")
     given = None if count is not None else given_strengths(strengths)  # type: ignore[arg-type]
     x, y = keras.tree.map_structure(np.asarray, x), np.asarray(y)
-    splits = folds(y, cv, seed=seed, x=x)
-    copy = _compiled_copy(model, kind)
+    # Whole numbers are classes for a loss on classes only.
+    classes = is_classification(y) and "crossentropy" in loss_name(model)
+    splits = folds(y, cv, seed=seed, x=x, classes=classes)
+    copy = _study_copy(model, kind)
     values = fold_values(copy, x, splits)
     total = (count or len(given)) * len(splits) * seeds  # type: ignore[arg-type]
 
@@ -196,7 +202,7 @@ def regularization_path(
         for s in given
     ]
     record = train(lanes)
-    return _result(copy, kind, given, record, penalised, x, y, splits)
+    return _result(copy, kind, given, record, penalised, x, y, splits, sample_weight)
 
 
 def _one(penalty: Any) -> Penalty:
@@ -207,6 +213,28 @@ def _one(penalty: Any) -> Penalty:
             f"Received: {penalty!r}."
         )
     return kind
+
+
+# What a study is compiled for is kept as long as the user's compiled model, so that a second
+# study of the same shape compiles nothing.
+_copies: weakref.WeakKeyDictionary[Any, dict[Any, Any]] = weakref.WeakKeyDictionary()
+
+
+def _study_copy(model: Any, penalty: Penalty) -> Any:
+    copies = _copies.setdefault(model.optimizer, {})
+    key = repr(penalty.with_strength(0.0)), compiled_loss(model)
+    if key not in copies:
+        copies[key] = _compiled_copy(model, penalty)
+        if len(copies[key].optimizer.strengths) > 1:
+            del copies[key]
+            raise InputError(
+                "A path has one penalty, that of `penalty=`. Received: a model with penalties of "
+                "its own layers (`kernel_regularizer=taut.…`). Take them out of the layers, or "
+                "use Keras's regularizers there, which stay in the loss."
+            )
+    copy = copies[key]
+    copy.set_weights(model.get_weights())
+    return copy
 
 
 def _compiled_copy(model: Any, penalty: Any) -> Any:
@@ -258,12 +286,24 @@ def _result(
     x: Any,
     y: np.ndarray,
     splits: list[Split],
+    sample_weight: Any,
 ) -> PathResult:
     table = lane_table(record, penalised)
+    if (table["status"] == "diverged").all():
+        raise InputError(
+            "Training must not diverge at every strength. Received: a loss that is not finite in "
+            f"all of {len(table)} trainings. Lower the learning rate, or check inputs and loss."
+        )
     summary, choice = summarise(table, strengths)
     # The first fold and seed come first, strength by strength.
     best, rows = _trained(model, record, choice.least), splits[0].train
-    certificate = stationarity(best, keras.tree.map_structure(lambda a: a[rows], x), y[rows])
+    weight = None if sample_weight is None else np.asarray(sample_weight)[rows]
+    certificate = stationarity(
+        best,
+        keras.tree.map_structure(lambda a: a[rows], x),
+        y[rows],
+        sample_weight=weight,
+    )
     return PathResult(
         penalty=type(kind).__name__,
         strengths=strengths,
@@ -315,7 +355,10 @@ def summarise(table: pd.DataFrame, strengths: np.ndarray) -> tuple[pd.DataFrame,
     """One line a strength, and the choice."""
     import pandas as pd
 
-    losses = table.pivot_table(
+    healthy = table.assign(
+        held_out_loss=table["held_out_loss"].where(table["status"] != "diverged", np.inf)
+    )
+    losses = healthy.pivot_table(
         index="strength", columns="fold", values="held_out_loss", aggfunc="mean", dropna=False
     ).loc[strengths]
     choice = choose(losses.to_numpy(), strengths)

@@ -185,7 +185,8 @@ def _not_an_input(
 ) -> tuple[str | None, str]:
     """("identifier" or "text", why), or (None, "") when the column is an input."""
     unique = len(distinct) == len(present)
-    if kind == "numeric" and unique and np.equal(np.mod(present, 1), 0).all():
+    whole = kind == "numeric" and not infinite(present) and not np.mod(present, 1).any()
+    if whole and unique:
         # A table that is a part of another has gaps in its row numbers, but not many.
         if present.min() >= 0 and present.max() <= 1.5 * len(present):
             return "identifier", "it numbers the rows"

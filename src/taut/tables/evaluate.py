@@ -8,7 +8,6 @@ import numpy as np
 
 DRAWS, CONFIDENCE = 2000, 0.95
 METHOD = f"percentile bootstrap of the test rows, {DRAWS} draws; differences on the same draws"
-LOWER_IS_BETTER = {"log_loss", "rmse", "mae"}
 SMALLEST = 1e-7
 BLOCK = 1 << 22  # draws times rows at a time: 32 MiB
 

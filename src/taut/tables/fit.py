@@ -15,7 +15,8 @@ from taut import __version__
 from taut.engine import Progress, Split
 from taut.errors import InputError
 from taut.optimizers import stationarity
-from taut.studies import choose, folds
+from taut.studies import choose
+from taut.studies import folds as make_folds
 from taut.tables.committee import Trained, ensemble, keep, row_loss, temperature, train
 from taut.tables.encode import Encoder
 from taut.tables.evaluate import compare, linear_prediction
@@ -114,7 +115,7 @@ def fit_table(
     trained = train(
         data.x,
         data.y,
-        _splits(data, folds, seed),
+        make_folds(data.y, folds, seed=seed, classes=data.outputs > 1),
         chosen,
         outputs=data.outputs,
         numbers=data.numbers,
@@ -166,15 +167,6 @@ def _check_options(test_size: Any, **integers: tuple[Any, int]) -> None:
     for name, (value, least) in integers.items():
         if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < least:
             raise InputError(f"`{name}` must be an integer >= {least}. Received: {name}={value!r}.")
-
-
-def _splits(data: _Data, count: int, seed: int) -> list[Split]:
-    if data.outputs > 1:
-        return folds(data.y.astype(int), count, seed=seed)
-    from sklearn.model_selection import KFold
-
-    # Said aloud: a quantity of two values is not two classes.
-    return folds(data.y, KFold(count, shuffle=True, random_state=seed), seed=seed)
 
 
 def _conclude(
@@ -248,11 +240,7 @@ def _healthy(trained: Trained, chosen: Sequence[int]) -> list[int]:
 
 
 def _predictor(trained: Trained, lanes: Sequence[int], data: _Data) -> Any:
-    model = ensemble(trained, lanes, outputs=data.outputs, numbers=data.numbers)
-    layer = model.get_layer("mean")
-    layer.offset.assign(data.mean)
-    layer.factor.assign(data.deviation)
-    return model
+    return ensemble(trained, lanes, outputs=data.outputs, numbers=data.numbers)
 
 
 def _one_standard_error(trained: Trained, best: int) -> int:
@@ -310,29 +298,27 @@ def _test(
     trained: Trained, model: Any, data: _Data, seed: int
 ) -> tuple[dict[str, Any], dict[str, Any]]:
     """Score the test rows by the model, by the same network unpenalised, by a linear model."""
-    without = trained.settings.index(UNPENALISED)
-    plain = _predictor(trained, _healthy(trained, [without]) or [0], data)
+    plain = None
+    healthy = _healthy(trained, [trained.settings.index(UNPENALISED)])
+    if healthy:  # without a penalty every lane may have diverged
+        plain = _predictor(trained, healthy, data)
     regression = data.outputs == 1
 
     def output(network: Any, encoded: np.ndarray) -> np.ndarray:
         found = predict(network, encoded)
-        return found[:, 0] if regression else found
+        return found[:, 0] * data.deviation + data.mean if regression else found
 
     train_y = data.y * data.deviation + data.mean if regression else data.y
     linear = linear_prediction(data.schema.task, data.x, train_y, data.test_x, trained.splits)
-    predictions = {
-        "taut": ("the penalised network, as chosen", output(model, data.test_x)),
-        UNPENALISED_NAME: (
-            "strength 0, all else the same: folds, schedule, best epoch, mean of the fold models",
-            output(plain, data.test_x),
-        ),
-        LINEAR_NAME: (
-            "scikit-learn, L2, its strength chosen on the same folds",
-            linear,
-        ),
-    }
+    predictions = {"taut": ("the penalised network, as chosen", output(model, data.test_x))}
+    if plain is not None:
+        what = "strength 0, all else the same: folds, schedule, best epoch, mean of fold models"
+        predictions[UNPENALISED_NAME] = what, output(plain, data.test_x)
+    predictions[LINEAR_NAME] = "scikit-learn, L2, its strength chosen on the same folds", linear
 
-    def loss(network: Any, encoded: np.ndarray, y: np.ndarray) -> float:
+    def loss(network: Any, encoded: np.ndarray, y: np.ndarray) -> float | None:
+        if network is None:
+            return None
         predicted = output(network, encoded)
         if regression:
             return float((((predicted - y) / data.deviation) ** 2).mean())

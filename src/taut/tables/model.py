@@ -27,7 +27,8 @@ class TableModel:
     """What `fit_table` returns.
 
     Attributes:
-        model: One Keras model, from encoded columns to probabilities or values.
+        model: One Keras model, from encoded columns to probabilities or, for a regression, to the
+            target standardised by the mean and std in `metrics["target"]`.
         metrics: What was found, as in `metrics.json`.
         path: One line a training.
         features: One line an input: kept or not, importance, share of models that read it.
@@ -85,7 +86,12 @@ class TableModel:
 
     def _output(self, frame: pd.DataFrame) -> np.ndarray:
         features, _ = self.schema.prepare(frame, require_target=False)
-        return predict(self.model, self._encoder.transform(features))
+        output = predict(self.model, self._encoder.transform(features))
+        if self.schema.task != "regression":
+            return output
+        # In double precision: a large mean would leave the network's single no decimals.
+        target = self.metrics["target"]
+        return output * target["std"] + target["mean"]
 
     def save(self, directory: str | Path, *, overwrite: bool = False) -> Path:
         """Write a run directory: whole, or not at all.
@@ -95,14 +101,20 @@ class TableModel:
             overwrite: Whether to replace a directory that exists.
 
         Raises:
-            InputError: If it exists and `overwrite` is False.
+            InputError: If it exists and `overwrite` is False, or it is something else than a run.
         """
         directory = Path(directory)
-        if directory.exists() and any(directory.iterdir()) and not overwrite:
-            raise InputError(
-                f"The run directory must not exist. Received: {str(directory)!r}, which does. "
-                "Choose another, or pass overwrite=True."
-            )
+        if directory.exists() and not (directory.is_dir() and not any(directory.iterdir())):
+            if not overwrite:
+                raise InputError(
+                    f"The run directory must not exist. Received: {str(directory)!r}, which does. "
+                    "Choose another, or pass overwrite=True."
+                )
+            if not (directory / METRICS).is_file():
+                raise InputError(
+                    "Only a run directory may be replaced. Received: "
+                    f"{str(directory)!r}, which holds no {METRICS}. Choose another."
+                )
         directory.parent.mkdir(parents=True, exist_ok=True)
         whole = Path(tempfile.mkdtemp(prefix=f".{directory.name}-", dir=directory.parent))
         try:

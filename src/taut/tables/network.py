@@ -174,8 +174,8 @@ class Combine(keras.layers.Layer):
 class MeanOfMembers(keras.layers.Layer):
     r"""The prediction of an ensemble, from the members' outputs [rows, members, outputs].
 
-    Classes: p ∝ (mean over members of softmax)^(1/T), with T the temperature. Regression:
-    the mean times `scale` plus `offset`, in the target's own unit, [rows, 1].
+    Classes: p ∝ (mean over members of softmax)^(1/T), with T the temperature. Regression: the
+    mean, of the standardised target, [rows, 1].
     """
 
     def __init__(self, classes: bool, **kwargs: Any):
@@ -185,15 +185,13 @@ class MeanOfMembers(keras.layers.Layer):
     def build(self, input_shape: tuple[int | None, int, int]) -> None:
         del input_shape
 
-        def add(name: str, initializer: Any) -> Any:
-            return self.add_weight(name=name, shape=(), initializer=initializer, trainable=False)
-
-        self.temperature = add("temperature", _ones)
-        self.offset, self.factor = add("offset", _zeros), add("factor", _ones)
+        self.temperature = self.add_weight(
+            name="temperature", shape=(), initializer=_ones, trainable=False
+        )
 
     def call(self, outputs: Any) -> Any:
         if not self.classes:
-            return ops.mean(outputs, axis=1) * self.factor + self.offset
+            return ops.mean(outputs, axis=1)
         mean = ops.mean(ops.softmax(outputs, axis=-1), axis=1)
         return ops.softmax(ops.log(ops.maximum(mean, 1e-7)) / self.temperature, axis=-1)
 
