@@ -47,7 +47,7 @@ def test_serialisation_round_trip(kind):
 
 
 def test_the_error_for_another_optimizer_names_those_that_work():
-    with pytest.raises(UnsupportedError, match="SGD, Adam, AdamW, RMSprop, Adagrad.*Ftrl"):
+    with pytest.raises(UnsupportedError, match=r"SGD, Adam, AdamW, RMSprop, Adagrad.*Ftrl"):
         taut.Proximal("ftrl", taut.L1(0.1))
 
 

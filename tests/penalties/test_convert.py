@@ -21,7 +21,7 @@ W = np.array([[0.5, -2.0], [0.0, 3.0]], "float32")
         keras.regularizers.L1L2(0.0, 0.2),
         keras.regularizers.L1L2(0.03, 0.0),
     ],
-    ids=repr,
+    ids=lambda regularizer: str(regularizer.get_config()),
 )
 def test_keras_regularizers_convert_exactly(regularizer):
     ours = penalties.get(regularizer)
