@@ -6,6 +6,7 @@ load inside the commands, after what can be checked without them has been checke
 
 from __future__ import annotations
 
+import os
 import sys
 from typing import Annotated
 
@@ -57,10 +58,22 @@ def taut(
     del version
 
 
+INTERRUPTED = 130
+
+
 def main() -> None:
     """Runs the command; it exits with 0, 1 (failed), 2 (bad input) or 130 (interrupted)."""
     for stream in (sys.stdout, sys.stderr):
         # A column's name may have letters that the terminal's encoding lacks.
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
-    app()
+    try:
+        app()
+    except SystemExit as ended:
+        if ended.code == INTERRUPTED:
+            # Everything is cleaned up by now; a library that was interrupted half-way may crash
+            # while Python takes it down.
+            sys.stdout.flush()
+            sys.stderr.flush()
+            os._exit(INTERRUPTED)
+        raise

@@ -43,6 +43,7 @@ class Run:
         self._epochs_run = np.zeros(len(lanes), np.int64)
         self._best_epoch = np.zeros(len(lanes), np.int64)
         self._kept: list[Any] = [None] * len(lanes)
+        self._last_losses: Any = None
         self._groups = None if groups is None else list(groups)
         # (epoch, weights) of lanes whose group has not ended yet.
         self._snapshots: dict[int, list[tuple[int, Any]]] = {}
@@ -84,6 +85,8 @@ class Run:
                     self._status.count(DIVERGED),
                 )
         finally:
+            # An interrupt may come while the device works: nothing may be in flight at exit.
+            jax.block_until_ready(self._last_losses)
             progress.on_end()
 
     def _fill(self, in_slot: list[int | None]) -> Any:
@@ -102,6 +105,7 @@ class Run:
         count = min(min(self._epochs - r, self._block - r % self._block) for r in ran)
         rows = jax.device_put(self._rows(in_slot, count), self._sharding)
         state, losses = self._program(state, rows, held_out, np.int32(count), self._data)
+        self._last_losses = losses
         losses = np.asarray(losses)
         ran, ended = np.asarray(state["epoch"]), np.asarray(state["done"])
         diverged = np.asarray(state["diverged"])
