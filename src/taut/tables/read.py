@@ -9,7 +9,7 @@ import zlib
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import pandas as pd
 
@@ -72,13 +72,17 @@ def _read_text(path: Path, text: Sequence[str]) -> pd.DataFrame:
     header, separator = _header(path)
     # pandas renames the second of two equal columns without a word, so the file itself is asked.
     _refuse_duplicates(path, (name for name in header if name))
+    # Before pandas 3 numbers are read to the last digit only when asked.
+    exact: dict[str, Any] = {}
+    if int(pd.__version__.split(".")[0]) < 3:
+        exact["float_precision"] = "round_trip"
     frame = pd.read_csv(
         path,
         sep=separator,
         skipinitialspace=True,
         dtype=dict.fromkeys(text, str),
         low_memory=False,
-        float_precision=cast(Any, "round_trip"),  # pandas's annotations lack it
+        **exact,
         keep_default_na=False,
         na_values=["NaN", "NaT", *MISSING_TEXT, *(mark.upper() for mark in MISSING_TEXT)],
     )
