@@ -86,7 +86,7 @@ def _read_text(path: Path, text: Sequence[str]) -> pd.DataFrame:
         keep_default_na=False,
         na_values=["NaN", "NaT", *MISSING_TEXT, *(mark.upper() for mark in MISSING_TEXT)],
     )
-    if not isinstance(frame.index, pd.RangeIndex):  # pandas took the surplus for row names
+    if not frame.index.equals(pd.RangeIndex(len(frame))):  # pandas took the surplus for row names
         raise InputError(
             f"Every row of {str(path)!r} must have as many fields as its first line, which names "
             f"{len(header)} columns. Received: more. Name every column, or quote the fields that "
