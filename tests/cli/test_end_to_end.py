@@ -260,5 +260,6 @@ def test_an_interrupt_while_training_leaves_nothing(work, environment, tmp_path,
     process.send_signal(signal.SIGINT)
     _, stderr = process.communicate(timeout=120)
     assert process.returncode == 130
-    assert stderr.strip() == "interrupted, nothing was written"
+    # Before it, Python may report an interrupt that fell into a callback of a library.
+    assert stderr.strip().endswith("interrupted, nothing was written")
     assert listing(tmp_path) == before

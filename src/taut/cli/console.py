@@ -18,6 +18,8 @@ from taut.errors import InputError
 from taut.report.text import clean
 
 _PIPED_WIDTH = 100
+COLLECTING = "_xla_gc_callback"
+"""JAX's function that Python calls at each garbage collection."""
 
 
 def console(*, stderr: bool = False) -> Console:
@@ -59,6 +61,8 @@ def attempt() -> Iterator[Attempt]:
 
     def on_interrupt(number: int, frame: FrameType | None) -> None:
         interrupted.append(number)
+        if frame is not None and frame.f_code.co_name == COLLECTING:
+            return  # raised there, Python would print it and go on; `check` raises soon
         raise KeyboardInterrupt
 
     def on_terminate(number: int, frame: FrameType | None) -> None:
