@@ -509,7 +509,7 @@ def member(trained, lane, x):
 def test_an_ensemble_is_the_mean_of_its_members(trained, rows):
     x = rows[0]
     lanes = [0, 3, 4, 7, 6]
-    model = ensemble(trained, lanes, outputs=3, numbers=6)
+    model = ensemble(trained, lanes)
     mean = np.mean([softmax(member(trained, k, x)) for k in lanes], axis=0)
     found = model.predict(x.astype("float32"), verbose=0)
     np.testing.assert_allclose(found, mean, atol=1e-5)

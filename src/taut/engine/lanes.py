@@ -79,7 +79,10 @@ class Record:
         return self.train_loss[at], self.held_out_loss[at]
 
     def apply(self, lane: int, model: Any) -> Any:
-        """Give `model` the weights of a lane, and return it."""
+        """Give `model` the weights of a lane, and its optimizer the strengths; return it."""
+        strengths = getattr(getattr(model, "optimizer", None), "strengths", ())
+        for variable, value in zip(strengths, self.lanes[lane].strengths, strict=False):
+            variable.assign(value)  # none yet where the optimizer is not built
         for variable, values in zip(model.trainable_variables, self.trainable, strict=True):
             variable.assign(values[lane])
         for variable, values in zip(model.non_trainable_variables, self.non_trainable, strict=True):

@@ -323,9 +323,6 @@ def _result(
 
 def _trained(model: Any, record: Record, lane: int) -> Any:
     trained = _compiled_copy(model, model.optimizer.entries[0].penalty)
-    strengths = record.lanes[lane].strengths
-    for variable, value in zip(trained.optimizer.strengths, strengths, strict=True):
-        variable.assign(value)
     return record.apply(lane, trained)
 
 

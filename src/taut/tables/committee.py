@@ -19,7 +19,7 @@ LEARNING_RATE, BETA_2, WARM_UP = 3e-3, 0.99, 0.1
 TOLERANCE = 1.0
 """Settings within this many standard errors of the best one's loss predict with it."""
 LEAST = 3
-LARGEST_OUT_OF_FOLD = 1e-6
+LEAST_PROBABILITY = 1e-6
 
 
 @dataclass(frozen=True)
@@ -52,6 +52,11 @@ class Trained:
         shape = len(self.settings), len(self.splits), self.seeds
         numbers = np.arange(len(self.record.lanes)).reshape(shape)[setting]
         return (numbers if fold is None else numbers[fold]).ravel()
+
+    def healthy(self, settings: Sequence[int], fold: int | None = None) -> list[int]:
+        """Numbers of the lanes of some settings that did not diverge."""
+        lanes = [int(k) for setting in settings for k in self.lanes(setting, fold)]
+        return [k for k in lanes if self.record.status[k] != "diverged"]
 
     def fold_losses(self, setting: int) -> np.ndarray:
         """[folds] mean out-of-fold loss of a setting."""
@@ -206,7 +211,7 @@ def row_loss(predicted: np.ndarray, y: np.ndarray) -> np.ndarray:
         loss = (predicted[..., 0] - y) ** 2
     else:
         chosen = predicted[..., np.arange(len(y)), np.asarray(y, int)]
-        loss = -np.log(np.clip(chosen, LARGEST_OUT_OF_FOLD, None))
+        loss = -np.log(np.clip(chosen, LEAST_PROBABILITY, None))
     return np.where(np.isfinite(loss), loss, np.inf)
 
 
@@ -244,7 +249,7 @@ def temperature(probabilities: np.ndarray, y: np.ndarray) -> float:
     References:
         Guo, Pleiss, Sun and Weinberger, On calibration of modern neural networks, 2017.
     """
-    logs = np.log(np.clip(probabilities, LARGEST_OUT_OF_FOLD, None))
+    logs = np.log(np.clip(probabilities, LEAST_PROBABILITY, None))
 
     def loss(t: float) -> float:
         return float(row_loss(softmax(logs / t), y).mean() + 2 * np.log(t) ** 2 / len(y))
@@ -252,14 +257,14 @@ def temperature(probabilities: np.ndarray, y: np.ndarray) -> float:
     return float(min(np.exp(np.linspace(-0.7, 0.7, 57)), key=loss))
 
 
-def ensemble(trained: Trained, lanes: Sequence[int], *, outputs: int, numbers: int) -> Any:
+def ensemble(trained: Trained, lanes: Sequence[int]) -> Any:
     """One Keras model that predicts with the mean of lanes."""
-    columns = trained.model.input_shape[-1]
+    inputs, outputs = trained.model.get_layer("inputs"), trained.model.output_shape[-1]
     model = network(
-        columns,
+        trained.model.input_shape[-1],
         outputs,
-        numbers=numbers,
-        bins=bins_for(numbers),
+        numbers=inputs.numbers,
+        bins=inputs.bins,
         members=len(lanes),
         classes=outputs > 1,
     )

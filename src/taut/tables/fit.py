@@ -195,11 +195,11 @@ def _conclude(
             stop_after=int(trained.record.best_epoch[trained.lanes(best)[0]]) + 1,
             progress=None,
         )
-        model = _predictor(alone, [0], data)
+        model = ensemble(alone, [0])
         members, rule, heat = 1, SINGLE_RULE, trained.out_of_fold[best]
     else:
-        lanes = _healthy(trained, kept.tolist())
-        model = _predictor(trained, lanes, data)
+        lanes = trained.healthy(kept.tolist())
+        model = ensemble(trained, lanes)
         members, rule, heat = len(lanes), RULE, trained.out_of_fold[kept].mean(axis=0)
     if data.outputs > 1:
         model.get_layer("mean").temperature.assign(temperature(heat, data.y))
@@ -232,15 +232,6 @@ def _conclude(
         metrics["test"], metrics["overfitting"] = _test(trained, model, data, seed)
     metrics["seconds"] = round(time.perf_counter() - started, 2)
     return TableModel(model, data.encoder, metrics, _path(trained, data), features)
-
-
-def _healthy(trained: Trained, chosen: Sequence[int]) -> list[int]:
-    lanes = [int(k) for setting in chosen for k in trained.lanes(int(setting))]
-    return [k for k in lanes if trained.record.status[k] != "diverged"]
-
-
-def _predictor(trained: Trained, lanes: Sequence[int], data: _Data) -> Any:
-    return ensemble(trained, lanes, outputs=data.outputs, numbers=data.numbers)
 
 
 def _one_standard_error(trained: Trained, best: int) -> int:
@@ -285,10 +276,6 @@ def _kernels(trained: Trained) -> list[np.ndarray]:
 def _certificate(trained: Trained, lane: int) -> dict[str, Any]:
     """Of one of the models that were chosen, on the rows that it was trained on."""
     model = trained.record.apply(lane, trained.model)
-    for variable, value in zip(
-        model.optimizer.strengths, trained.record.lanes[lane].strengths, strict=True
-    ):
-        variable.assign(value)
     rows = trained.splits[trained.record.lanes[lane].split].train
     found = stationarity(model, trained.encoded[rows], trained.y[rows])
     return {"largest": found.largest, "note": found.note}
@@ -299,9 +286,9 @@ def _test(
 ) -> tuple[dict[str, Any], dict[str, Any]]:
     """Score the test rows by the model, by the same network unpenalised, by a linear model."""
     plain = None
-    healthy = _healthy(trained, [trained.settings.index(UNPENALISED)])
+    healthy = trained.healthy([trained.settings.index(UNPENALISED)])
     if healthy:  # without a penalty every lane may have diverged
-        plain = _predictor(trained, healthy, data)
+        plain = ensemble(trained, healthy)
     regression = data.outputs == 1
 
     def output(network: Any, encoded: np.ndarray) -> np.ndarray:

@@ -81,8 +81,7 @@ def importance(
         x = np.repeat(trained.encoded[rows][None], len(inputs) + 1, axis=0)
         for k, own in enumerate(columns):
             x[k, :, own] = x[k, draw.permutation(count)][:, own].T
-        lanes = [int(k) for setting in chosen for k in trained.lanes(setting, fold)]
-        healthy = [k for k in lanes if trained.record.status[k] != "diverged"]
+        healthy = trained.healthy(chosen, fold)
         if not healthy:
             continue
         raw = predict_lanes(
@@ -119,8 +118,7 @@ def feature_table(
     """
 
     def weights(setting: int) -> pd.DataFrame:
-        lanes = [int(k) for k in trained.lanes(setting)]
-        healthy = [k for k in lanes if trained.record.status[k] != "diverged"] or lanes
+        healthy = trained.healthy([setting]) or trained.lanes(setting).tolist()
         series = [input_weights(trained, k, sources, numbers) for k in healthy]
         return pd.concat(series, axis=1).reindex(list(features), fill_value=0.0)
 
