@@ -1,11 +1,15 @@
 """The only home of Keras internals: everything here may need a look when Keras changes."""
 
+from __future__ import annotations
+
+from dataclasses import dataclass
 from typing import Any
 
 import keras
 import numpy as np
 from keras import ops
 from keras.src import backend
+from keras.src.layers.rnn.conv_lstm import ConvLSTMCell as _ConvLSTMCell
 from keras.src.models import functional
 
 Functional: Any = functional.Functional
@@ -23,15 +27,32 @@ def is_normalization_scale(variable: Any) -> bool:
     return variable.name in _SCALES
 
 
+@dataclass(frozen=True)
+class Update:
+    """What a Keras optimizer has just done to a variable.
+
+    Attributes:
+        variable: The variable, after the update.
+        gradient: The gradient that it took, clipped.
+        before: The value before the update, if it was asked for.
+        clip_factor: The clipped gradient divided by the raw one; None without clipping.
+    """
+
+    variable: Any
+    gradient: Any
+    before: Any
+    clip_factor: Any
+
+
 class HookedUpdates:
-    """Mixin before a Keras optimizer: calls `_after_update` inside the gated update.
+    """Mixin before a Keras optimizer: calls `_after_updates` inside the gated update.
 
     Keras gates an update by gradient accumulation, loss scaling and the finiteness of the
     gradients, and clips the gradients first. `_backend_update_step` is inside all of these
     gates on every backend, which a variable's `constraint` is not.
     """
 
-    _clip_factors: dict[int, Any]
+    _clip_pairs: Any = None
 
     def _clip_gradients(self, grads: list[Any]) -> list[Any]:
         clipped = super()._clip_gradients(grads)  # type: ignore[misc]
@@ -43,15 +64,26 @@ class HookedUpdates:
     def _backend_update_step(
         self, grads: list[Any], trainable_variables: list[Any], learning_rate: Any
     ) -> None:
+        before = [_copied(v) if self._needs_before(v) else None for v in trainable_variables]
         super()._backend_update_step(grads, trainable_variables, learning_rate)  # type: ignore[misc]
         pairs, self._clip_pairs = self._clip_pairs, None
         factors = [None] * len(grads) if pairs is None else [_ratio(*pair) for pair in pairs]
-        for variable, factor in zip(trainable_variables, factors, strict=True):
-            self._after_update(variable, learning_rate, factor)
+        rows = zip(trainable_variables, grads, before, factors, strict=True)
+        self._after_updates([Update(*row) for row in rows], learning_rate)
 
-    def _after_update(self, variable: Any, learning_rate: Any, clip_factor: Any) -> None:
-        """Called for each variable after its update; `clip_factor` is clipped/raw or None."""
+    def _needs_before(self, variable: Any) -> bool:
+        """Whether `Update.before` is wanted: it costs a copy."""
         raise NotImplementedError
+
+    def _after_updates(self, updates: list[Update], learning_rate: Any) -> None:
+        """Called once a step, when every variable has been updated."""
+        raise NotImplementedError
+
+
+def _copied(variable: Any) -> Any:
+    if keras.backend.backend() == "jax":
+        return variable.value  # arrays of JAX do not change
+    return ops.copy(ops.convert_to_tensor(variable))
 
 
 def _ratio(raw: Any, clipped: Any) -> Any:
@@ -167,3 +199,66 @@ _GRADIENTS = {
     "torch": _torch_gradients,
     "tensorflow": _tensorflow_gradients,
 }
+
+
+ConvLSTMCell: Any = _ConvLSTMCell
+
+
+def own_weights(layer: Any) -> list[Any]:
+    """A layer's weights without those of its sublayers, frozen or not; an operation has none."""
+    return list(getattr(layer, "_trainable_variables", ()))
+
+
+def sublayers(layer: Any) -> list[Any]:
+    """The layers directly inside a layer or model, each once."""
+    return layer._flatten_layers(include_self=False, recursive=False)
+
+
+def attention_projections(layer: Any) -> dict[str, Any]:
+    """The dense layers inside a built (multi-head or grouped-query) attention layer, by role."""
+    roles = {role: getattr(layer, f"_{role}_dense", None) for role in _ATTENTION_ROLES}
+    return {role: dense for role, dense in roles.items() if dense is not None}
+
+
+_ATTENTION_ROLES = ("query", "key", "value", "gate", "output")
+
+
+@dataclass(frozen=True)
+class SymbolicCall:
+    """One call in the graph of a Functional model; `reads` and `makes` are symbolic tensors."""
+
+    operation: Any
+    args: tuple[Any, ...]
+    kwargs: dict[str, Any]
+    reads: list[Any]
+    makes: list[Any]
+
+
+@dataclass(frozen=True)
+class SymbolicGraph:
+    """The calls of a Functional model in an order in which they can be run."""
+
+    input_structure: Any
+    inputs: list[Any]
+    outputs: list[Any]
+    calls: list[SymbolicCall]
+
+
+def symbolic_graph(model: Any) -> SymbolicGraph | None:
+    """What a Functional or Sequential model computes; None where its own `call` decides that."""
+    if isinstance(model, keras.Sequential):
+        if type(model).call is not keras.Sequential.call:
+            return None
+        model = model._functional
+    if not isinstance(model, Functional) or type(model).call is not Functional.call:
+        return None
+    calls = [
+        SymbolicCall(
+            node.operation, node.arguments.args, node.arguments.kwargs, node.input_tensors,
+            node.outputs,
+        )
+        for depth in sorted(model._nodes_by_depth, reverse=True)
+        for node in model._nodes_by_depth[depth]
+        if not node.is_input
+    ]
+    return SymbolicGraph(model._inputs_struct, model.inputs, model.outputs, calls)

@@ -56,9 +56,8 @@ class _WeightRegularizer:
         resolved = keras.optimizers.get(optimizer)
         if weight_regularizer is not None or self._has_own_penalties(resolved):
             resolved = Proximal(optimizer, weight_regularizer)
-        if isinstance(resolved, Proximal) and self.built:  # type: ignore[attr-defined]
-            # Wrong selectors are told now, not when training starts.
-            resolved.assignments(self.trainable_variables)  # type: ignore[attr-defined]
+        if isinstance(resolved, Proximal):
+            resolved.bind(self)  # wrong selectors are told now, not when training starts
         super().compile(resolved, *args, **kwargs)  # type: ignore[misc]
 
     def fit(self, *args: Any, callbacks: Any = None, **kwargs: Any) -> Any:

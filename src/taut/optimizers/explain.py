@@ -9,8 +9,9 @@ import numpy as np
 from keras import ops
 
 from taut.errors import InputError
+from taut.optimizers.blocks import Block
 from taut.optimizers.proximal import Proximal
-from taut.optimizers.selection import assign
+from taut.optimizers.selection import Assignment, assign
 
 
 @dataclass(frozen=True)
@@ -24,6 +25,7 @@ class VariableReport:
     reason: str
     zeros: int
     size: int
+    groups: str = ""
 
 
 @dataclass(frozen=True)
@@ -34,7 +36,7 @@ class Explanation:
     note: str
 
     def __str__(self) -> str:
-        head = ("variable", "shape", "penalty", "strength", "exact zeros", "why")
+        head = ("variable", "shape", "penalty", "strength", "exact zeros", "zero groups", "why")
         rows = [
             (
                 v.path,
@@ -42,6 +44,7 @@ class Explanation:
                 v.penalty,
                 ", ".join(f"{s:g}" for s in v.strengths) or "—",
                 f"{v.zeros} of {v.size}",
+                v.groups or "—",
                 v.reason,
             )
             for v in self.variables
@@ -84,49 +87,63 @@ def explain(model: Any) -> Explanation:
         plan = assign(model.trainable_variables, ())
         note = "The model is not compiled with a taut.Proximal optimizer: nothing is exact."
     else:
-        plan = optimizer.assignments(model.trainable_variables)
+        plan = optimizer.assignments()
         note = "Penalties are not in `loss`; they are treated by exact proximal steps."
-    rows = []
-    for assignment in plan:
-        variable, parts = assignment.variable, assignment.parts
-        values = np.asarray(ops.convert_to_numpy(variable))
-        strengths: tuple[float, ...] = tuple(part.strength for part in parts)
-        if optimizer is not None and optimizer.built:
-            strengths = tuple(float(s.numpy()) for s in optimizer.strengths_of(variable))
-        name = " + ".join(type(part).__name__ for part in parts)
-        if optimizer is None and parts:
-            name += " (by subgradient)"
-        rows.append(
-            VariableReport(
-                path=variable.path,
-                shape=tuple(variable.shape),
-                penalty=name or "—",
-                strengths=strengths,
-                reason=assignment.reason,
-                zeros=int((values == 0).sum()),
-                size=values.size,
-            )
-        )
+    blocks = {id(v): b for b in (optimizer.blocks if optimizer else ()) for v in b.variables}
+    rows = [_row(a, optimizer, blocks.get(id(a.variable))) for a in plan]
     return Explanation(tuple(rows), note)
 
 
+def _row(assignment: Assignment, optimizer: Any, block: Block | None) -> VariableReport:
+    variable, parts = assignment.variable, assignment.parts
+    values = np.asarray(ops.convert_to_numpy(variable))
+    name = " + ".join(type(part).__name__ for part in parts)
+    strengths: tuple[float, ...] = tuple(part.strength for part in parts)
+    groups = ""
+    if block is not None:
+        strengths = tuple(float(s.numpy()) for s in optimizer.strengths_of(block))
+        groups = _zero_groups(block)
+    elif parts:
+        name += " (by subgradient)"
+    return VariableReport(
+        path=variable.path,
+        shape=tuple(variable.shape),
+        penalty=name or "—",
+        strengths=strengths,
+        reason=assignment.reason,
+        zeros=int((values == 0).sum()),
+        size=values.size,
+        groups=groups,
+    )
+
+
+def _zero_groups(block: Block) -> str:
+    if block.grouping is None:
+        return ""
+    sizes = block.grouping.max([ops.abs(v) for v in block.grouping.views(block.values())])
+    zero = int((ops.convert_to_numpy(sizes) == 0).sum())
+    groups = block.entry.penalty.groups  # type: ignore[union-attr]
+    return f"{zero} of {block.grouping.count} {groups if isinstance(groups, str) else 'groups'}"
+
+
 def proximal_of(model: Any) -> Any:
-    """The model's `Proximal` optimizer, also inside Keras's loss scaling, or None."""
+    """The model's `Proximal` optimizer, built, also inside Keras's loss scaling, or None."""
     optimizer = getattr(model, "optimizer", None)
     optimizer = getattr(optimizer, "inner_optimizer", optimizer)
-    return optimizer if isinstance(optimizer, Proximal) else None
+    if not isinstance(optimizer, Proximal):
+        return None
+    if model.built and not optimizer.built:
+        # Keras builds it when training starts, with the same variables.
+        optimizer.bind(model).build(model.trainable_variables)
+    return optimizer
 
 
 def penalty_value(model: Any) -> float:
     """αR(w) summed over the model's penalised variables, at the optimizer's strengths."""
     optimizer = proximal_of(model)
-    if optimizer is None or not optimizer.built:
+    if optimizer is None:
         return 0.0
-    total = 0.0
-    for assignment in optimizer.assignments():
-        strengths = optimizer.strengths_of(assignment.variable)
-        for part, strength in zip(assignment.parts, strengths, strict=True):
-            total += float(strength.numpy()) * float(
-                ops.convert_to_numpy(part.value(ops.convert_to_tensor(assignment.variable)))
-            )
-    return total
+    return sum(
+        float(ops.convert_to_numpy(block.value(block.values(), optimizer.strengths_of(block))))
+        for block in optimizer.blocks
+    )

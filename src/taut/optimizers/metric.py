@@ -6,6 +6,9 @@ J' = J + αR; any other step would minimise an objective with other strengths.
 
 Where momentum β sums learning rates times gradients, the step is the same sum without the
 gradients, s ← β·s + lr: it tends to lr/(1−β), and stays right while a schedule changes lr.
+
+Each function is called after the update, with the optimizer's averages as the update left them.
+Below, v is the average of squared gradients and t counts updates from 1.
 """
 
 from __future__ import annotations
@@ -16,46 +19,128 @@ from typing import Any
 import keras
 from keras import ops
 
+from taut._keras_compat import Update
 from taut.errors import UnsupportedError
 
-Step = Callable[[Any, Any, Any], Any]
+Step = Callable[[Any, Update, Any], Any]
 
 
-def sgd(optimizer: Any, variable: Any, learning_rate: Any) -> Any:
+def sgd(optimizer: Any, update: Update, learning_rate: Any) -> Any:
     """s ← β·s + lr, which tends to lr/(1−β); with Nesterov β·s + lr, the same limit."""
     if not optimizer.momentum:
         return learning_rate
-    summed = _with_momentum(optimizer, variable, learning_rate)
+    summed = _with_momentum(optimizer, update, learning_rate)
     return optimizer.momentum * summed + learning_rate if optimizer.nesterov else summed
 
 
-def adam(optimizer: Any, variable: Any, learning_rate: Any) -> Any:
+def adam(optimizer: Any, update: Update, learning_rate: Any) -> Any:
     """lr·√(1−β₂ᵗ)/(√v + ε); v is the running maximum with `amsgrad`."""
-    index = optimizer._get_variable_index(variable)
-    v = optimizer._velocity_hats[index] if optimizer.amsgrad else optimizer._velocities[index]
-    t = ops.cast(optimizer.iterations + 1, variable.dtype)
-    bias = ops.sqrt(1 - ops.power(ops.cast(optimizer.beta_2, variable.dtype), t))
+    velocities = optimizer._velocity_hats if optimizer.amsgrad else optimizer._velocities
+    v = _of(optimizer, update, velocities)
+    bias = ops.sqrt(_bias(optimizer, update, optimizer.beta_2))
     return learning_rate * bias / (ops.sqrt(v) + optimizer.epsilon)
 
 
-def rmsprop(optimizer: Any, variable: Any, learning_rate: Any) -> Any:
+def adamax(optimizer: Any, update: Update, learning_rate: Any) -> Any:
+    """lr/(u + ε), where u is the decayed maximum of |g|."""
+    return learning_rate / (_of(optimizer, update, optimizer._u) + optimizer.epsilon)
+
+
+def nadam(optimizer: Any, update: Update, learning_rate: Any) -> Any:
+    """lr·c/(√(v/(1−β₂ᵗ)) + ε), c = u_{t+1}·(1−β₁ᵗ)/(1−Π_{t+1}) + (1−u_t)/(1−Π_t), near 1.
+
+    u_t = β₁·(1 − 0.96ᵗ/2) is the schedule of momentum and Π_t the product of u_1 … u_t.
+    """
+    dtype = update.variable.dtype
+    t = ops.cast(optimizer.iterations + 1, dtype)
+    now, soon = (optimizer.beta_1 * (1 - ops.power(ops.cast(0.96, dtype), k) / 2) for k in (t, t + 1))
+    product = ops.cast(optimizer._u_product, dtype)
+    average = _bias(optimizer, update, optimizer.beta_1)
+    c = soon * average / (1 - product * soon) + (1 - now) / (1 - product)
+    return learning_rate * c / _root_of_mean_square(optimizer, update)
+
+
+def rmsprop(optimizer: Any, update: Update, learning_rate: Any) -> Any:
     """lr/√(v + ε), summed by momentum; `centered` takes the squared mean gradient from v."""
-    index = optimizer._get_variable_index(variable)
-    v = optimizer._velocities[index] + optimizer.epsilon
+    v = _of(optimizer, update, optimizer._velocities) + optimizer.epsilon
     if optimizer.centered:
-        v = v - ops.square(optimizer._average_gradients[index])
+        v = v - ops.square(_of(optimizer, update, optimizer._average_gradients))
     step = learning_rate / ops.sqrt(v)
-    return _with_momentum(optimizer, variable, step) if optimizer.momentum else step
+    return _with_momentum(optimizer, update, step) if optimizer.momentum else step
 
 
-def adagrad(optimizer: Any, variable: Any, learning_rate: Any) -> Any:
+def adagrad(optimizer: Any, update: Update, learning_rate: Any) -> Any:
     """lr/√(Σg² + ε)."""
-    index = optimizer._get_variable_index(variable)
-    return learning_rate / ops.sqrt(optimizer._accumulators[index] + optimizer.epsilon)
+    squares = _of(optimizer, update, optimizer._accumulators)
+    return learning_rate / ops.sqrt(squares + optimizer.epsilon)
 
 
-def _with_momentum(optimizer: Any, variable: Any, step: Any) -> Any:
-    summed = optimizer.momentum_steps[optimizer._get_variable_index(variable)]
+def adadelta(optimizer: Any, update: Update, learning_rate: Any) -> Any:
+    """lr·√(d + ε)/√(v + ε), where d is the average of squared updates before this update.
+
+    The update has put d' = ρ·d + (1−ρ)·(d + ε)·q in its place, q = g²/(v + ε); so
+    d = (d' − (1−ρ)·ε·q)/(ρ + (1−ρ)·q).
+    """
+    rho, epsilon = optimizer.rho, optimizer.epsilon
+    v = _of(optimizer, update, optimizer._accumulated_grads)
+    after = _of(optimizer, update, optimizer._accumulated_delta_vars)
+    squares = ops.convert_to_tensor(ops.square(ops.cast(update.gradient, v.dtype)))
+    q = (1 - rho) * squares / (v + epsilon)
+    d = ops.maximum(after - epsilon * q, 0) / (rho + q)
+    return learning_rate * ops.sqrt(d + epsilon) / ops.sqrt(v + epsilon)
+
+
+def lamb(optimizer: Any, update: Update, learning_rate: Any) -> Any:
+    """lr·φ/(√(v/(1−β₂ᵗ)) + ε), with the trust ratio φ = ‖w‖/‖r‖ of the weights before.
+
+    r is Adam's direction, (m/(1−β₁ᵗ))/(√(v/(1−β₂ᵗ)) + ε); where w or r is zero, φ = 1.
+    """
+    root = _root_of_mean_square(optimizer, update)
+    m = _of(optimizer, update, optimizer._momentums)
+    r = _norm(m / _bias(optimizer, update, optimizer.beta_1) / root)
+    w = _norm(update.before)
+    known = ops.logical_and(w > 0, r > 0)
+    ratio = ops.where(known, w / ops.where(known, r, 1), 1)
+    return learning_rate * ratio / root
+
+
+def adafactor(optimizer: Any, update: Update, learning_rate: Any) -> Any:
+    """max(ε₂, rms(w))·min(lr, 1/√t)/(√v·max(1, rms(g/√v)/d)), d the `clip_threshold`.
+
+    rms(w) is that of the weights before. v is Keras's product of the averages over rows and
+    columns, where w has these.
+    """
+    t = ops.cast(optimizer.iterations + 1, update.variable.dtype)
+    rate = ops.minimum(learning_rate, 1 / ops.sqrt(t))
+    size = ops.maximum(optimizer.epsilon_2, ops.sqrt(ops.mean(ops.square(update.before))))
+    root = ops.sqrt(_of(optimizer, update, optimizer._v))
+    # As Keras has it: squares of what a sparse gradient says twice are summed.
+    gradient = ops.cast(update.gradient, root.dtype)
+    rms = ops.sqrt(ops.mean(ops.square(ops.divide(gradient, root))))
+    return size * rate / (root * ops.maximum(1, rms / optimizer.clip_threshold))
+
+
+def _of(optimizer: Any, update: Update, variables: Any) -> Any:
+    return ops.convert_to_tensor(variables[optimizer._get_variable_index(update.variable)])
+
+
+def _bias(optimizer: Any, update: Update, beta: float) -> Any:
+    """1 − βᵗ, what an average that started from zero lacks."""
+    dtype = update.variable.dtype
+    return 1 - ops.power(ops.cast(beta, dtype), ops.cast(optimizer.iterations + 1, dtype))
+
+
+def _root_of_mean_square(optimizer: Any, update: Update) -> Any:
+    v = _of(optimizer, update, optimizer._velocities)
+    return ops.sqrt(v / _bias(optimizer, update, optimizer.beta_2)) + optimizer.epsilon
+
+
+def _norm(a: Any) -> Any:
+    return ops.sqrt(ops.sum(ops.square(a)))
+
+
+def _with_momentum(optimizer: Any, update: Update, step: Any) -> Any:
+    summed = optimizer.momentum_steps[optimizer._get_variable_index(update.variable)]
     summed.assign(optimizer.momentum * ops.convert_to_tensor(summed) + step)
     return ops.convert_to_tensor(summed)
 
@@ -67,12 +152,44 @@ def momentum_shape(optimizer: Any, variable: Any) -> tuple[int, ...] | None:
     return () if isinstance(optimizer, keras.optimizers.SGD) else tuple(variable.shape)
 
 
+def one_step(optimizer: Any) -> bool:
+    """Whether the step is one number for all weights of a variable."""
+    clips = optimizer.clipnorm or optimizer.clipvalue or optimizer.global_clipnorm
+    return isinstance(optimizer, keras.optimizers.SGD) and not clips
+
+
 STEPS: dict[type, Step] = {
     keras.optimizers.SGD: sgd,
     keras.optimizers.Adam: adam,
     keras.optimizers.AdamW: adam,
+    keras.optimizers.Adamax: adamax,
+    keras.optimizers.Nadam: nadam,
     keras.optimizers.RMSprop: rmsprop,
     keras.optimizers.Adagrad: adagrad,
+    keras.optimizers.Adadelta: adadelta,
+    keras.optimizers.Lamb: lamb,
+    keras.optimizers.Adafactor: adafactor,
+}
+
+NEED_BEFORE = (keras.optimizers.Lamb, keras.optimizers.Adafactor)
+"""The kinds whose step depends on the weights before the update."""
+
+# By name, because not every version of Keras has all of them.
+REFUSED = {
+    "Lion": "it moves by the sign of its momentum, whatever the size of the gradient: no step "
+    "times the gradient, so a prox has no metric to be taken in. Use Adam.",
+    "Muon": "it makes its update orthogonal, which mixes the weights of a matrix: no step for "
+    "each weight, so a prox has no metric to be taken in. Use Adam.",
+    "Ftrl": "its update is a proximal step itself, from the sum of all gradients, so that another "
+    "prox on top would not be undone by the next update. Use Adagrad, which has the same metric.",
+    "ScheduleFreeAdamW": "it takes its steps from a point that is not the model's weights, and "
+    "averages: a prox on the weights would be undone by the next update. Use Adam with "
+    "`use_ema=True`, whose average keeps its zeros.",
+    "LossScaleOptimizer": "it is not an optimizer but a wrapper. Wrap the other way round: "
+    "`keras.optimizers.LossScaleOptimizer(taut.Proximal(optimizer, penalty))`. (With the policy "
+    '"mixed_float16" `compile` does this by itself.)',
+    "MultiOptimizer": "it is not an optimizer but a wrapper of several. Wrap the other way round: "
+    "give it a `taut.Proximal` for the variables to be penalised.",
 }
 
 
@@ -91,6 +208,11 @@ def keras_class(optimizer: keras.optimizers.Optimizer) -> type:
             and kind.__module__.startswith("keras.")
         ):
             return supported
+    if kind.__name__ in REFUSED and kind.__module__.startswith("keras."):
+        raise UnsupportedError(
+            "A proximal optimizer must move each weight by a known step times its gradient. "
+            f"Received: {kind.__name__}: {REFUSED[kind.__name__]}"
+        )
     names = ", ".join(cls.__name__ for cls in STEPS)
     raise UnsupportedError(
         "The proximal step is exact only in the metric of the optimizer, which is known for "

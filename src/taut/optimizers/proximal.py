@@ -8,18 +8,23 @@ from typing import Any, Self
 import keras
 from keras import ops
 
-from taut._keras_compat import HookedUpdates
+from taut._keras_compat import HookedUpdates, Update
 from taut.errors import InputError, UnsupportedError
+from taut.optimizers.blocks import Block, divide
 from taut.optimizers.metric import STEPS, keras_class, momentum_shape
 from taut.optimizers.selection import (
     Assignment,
     Entry,
     Lifted,
     assign,
+    ending,
+    own_penalty,
     parse,
     saved_selector,
+    without_penalty,
 )
-from taut.penalties import Penalty, sum_prox
+from taut.optimizers.structure import structure
+from taut.penalties import Penalty
 
 
 class Proximal(HookedUpdates):
@@ -88,14 +93,38 @@ class Proximal(HookedUpdates):
         self._kind = keras_class(inner)
         self._entries = _Held(entries)
         self._plan = _Held([])
+        self._blocks = _Held([])
+        self._model = _Held(lambda: None)
+        self._saved_blocks = _Held({})
         self.strengths: list[Any] = []
         self.momentum_steps: list[Any] = []
-        self._strength_of: dict[int, list[int]] = {}  # by id: two paths may be equal
+        self._strengths_of = _Held({})
+
+    def bind(self, model: Any) -> Self:
+        """Tell the optimizer which model it is for, before `compile`; return it.
+
+        Models of `taut.models` do this by themselves. Penalties on groups need it, because only
+        the model knows what reads an input or makes a unit; and with it a request that cannot
+        be met is told now, not when training starts.
+
+        Raises:
+            InputError: If a selector matches nothing or only frozen weights, or if a penalty on
+                groups finds no groups, or groups of different lengths.
+        """
+        self._model = _Held(weakref.ref(model))
+        if model.built:
+            self._divide(self.assignments(model.trainable_variables), _no_constants)
+        return self
 
     @property
     def entries(self) -> tuple[Entry, ...]:
         """The selectors and penalties as they were requested."""
         return self._entries.value
+
+    @property
+    def blocks(self) -> list[Block]:
+        """The variables that are penalised, by term of αR(w); empty until built."""
+        return self._blocks.value
 
     def assignments(self, variables: list[Any] | None = None) -> list[Assignment]:
         """What each variable gets; of `variables` where the optimizer is not built yet.
@@ -103,25 +132,37 @@ class Proximal(HookedUpdates):
         Raises:
             InputError: If a selector matches no variable.
         """
-        return self._plan.value or assign(variables or [], self.entries)
+        if self._plan.value:
+            return self._plan.value
+        model = self._model.value()
+        frozen = [] if model is None else model.non_trainable_variables
+        return assign(variables or [], self.entries, structures=self._structures(), frozen=frozen)
+
+    def _structures(self) -> Any:
+        model = self._model.value()
+        return structure(model) if model is not None and model.built else None
+
+    def _divide(self, plan: list[Assignment], constants: Any) -> list[Block]:
+        return divide(plan, self._structures(), constants, self._saved_blocks.value)
 
     def build(self, variables: list[Any]) -> None:
         if self.built:  # type: ignore[has-type]
             return
-        plan = assign(variables, self.entries)
+        plan = self.assignments(variables)
         super().build(variables)  # type: ignore[misc]
-        self._plan = _Held(plan)
+        blocks = self._divide(plan, self._add_constants)
+        penalised = {id(v) for block in blocks for v in block.variables}
+        self._plan = _Held([a if id(a.variable) in penalised else without_penalty(a) for a in plan])
+        self._blocks = _Held(blocks)
         # The mapping's own entries first, in its order; then layers' own penalties.
-        entries = [*self.entries, *(a.entry for a in plan if a.entry is not None)]
+        entries = [*self.entries, *(block.entry for block in blocks)]
         numbers: dict[int, list[int]] = {}
         for entry in entries:
             if id(entry) not in numbers and entry.penalty is not None:
                 numbers[id(entry)] = [self._add_strength(part) for part in entry.penalty.parts]
-        for assignment in plan:
-            if assignment.entry is not None and assignment.parts:
-                self._strength_of[id(assignment.variable)] = numbers[id(assignment.entry)]
-        for variable, assignment in zip(variables, plan, strict=True):
-            shape = momentum_shape(self, variable) if assignment.parts else None
+        self._strengths_of = _Held({id(b.entry): numbers[id(b.entry)] for b in blocks})
+        for variable in variables:
+            shape = momentum_shape(self, variable) if id(variable) in penalised else None
             step = None
             if shape is not None:
                 step = self.add_variable(  # type: ignore[attr-defined]
@@ -129,12 +170,10 @@ class Proximal(HookedUpdates):
                 )
             self.momentum_steps.append(step)
         alive = weakref.ref(self)
-        for assignment in plan:
-            own = assignment.variable.regularizer
-            if isinstance(own, Lifted):
-                own = own.penalty
-            if isinstance(own, Penalty):
-                assignment.variable.regularizer = Lifted(own, alive)
+        for variable in variables:
+            own = own_penalty(variable)
+            if own is not None:
+                variable.regularizer = Lifted(own, alive)
 
     def _add_strength(self, part: Penalty) -> int:
         variable = self.add_variable(  # type: ignore[attr-defined]
@@ -146,23 +185,50 @@ class Proximal(HookedUpdates):
         self.strengths.append(variable)
         return len(self.strengths) - 1
 
-    def strengths_of(self, variable: Any) -> list[Any]:
-        """The strength variables of the penalty on `variable`, one a part of a sum."""
-        return [self.strengths[i] for i in self._strength_of.get(id(variable), ())]
+    def _add_constants(self, variables: Any, arrays: Any, name: str) -> list[Any]:
+        added = []
+        for variable, array in zip(variables, arrays, strict=True):
+            held = self.add_variable_from_reference(variable, name=name)  # type: ignore[attr-defined]
+            held.assign(array)
+            added.append(held)
+        return added
 
-    def _after_update(self, variable: Any, learning_rate: Any, clip_factor: Any) -> None:
-        strengths = self.strengths_of(variable)
-        if not strengths:
-            return
-        index = self._get_variable_index(variable)  # type: ignore[attr-defined]
-        parts = self._plan.value[index].parts
+    def strengths_of(self, block: Block) -> list[Any]:
+        """The strength variables of a block's penalty, one a part of a sum."""
+        return [self.strengths[i] for i in self._strengths_of.value[id(block.entry)]]
+
+    def _needs_before(self, variable: Any) -> bool:
+        return any(b.scalar_step and any(v is variable for v in b.variables) for b in self.blocks)
+
+    def _after_updates(self, updates: list[Update], learning_rate: Any) -> None:
+        by_variable = {self._var_key(u.variable): u for u in updates}  # type: ignore[attr-defined]
+        for block in self.blocks:
+            own = [by_variable.get(self._var_key(v)) for v in block.variables]  # type: ignore[attr-defined]
+            if not any(own):
+                continue  # no gradient reaches the block in this step
+            w, steps = block.values(), []
+            for i, (variable, update) in enumerate(zip(block.variables, own, strict=True)):
+                step = self._step(variable, update, learning_rate)
+                if block.scalar_step and update is not None:
+                    w[i], step = _with_one_step(update.before, w[i], step)
+                steps.append(step)
+            alone = len(own) == 1 or (all(own) and not getattr(self, "momentum", 0))
+            if alone and all(ops.ndim(step) == 0 for step in steps):
+                steps = steps[0]  # one step for all
+            dtype = block.variables[0].dtype
+            values = [ops.cast(s, dtype) for s in self.strengths_of(block)]
+            for variable, new in zip(block.variables, block.prox(w, steps, values), strict=True):
+                variable.assign(new)
+
+    def _step(self, variable: Any, update: Update | None, learning_rate: Any) -> Any:
         dtype = variable.dtype
+        if update is None:
+            return ops.zeros((), dtype)  # it has no gradient: it stays
         step = STEPS[self._kind](self, variable, ops.cast(learning_rate, dtype))
-        if clip_factor is not None:
+        if update.clip_factor is not None:
             # A clipped optimizer moves along the clipped gradient, so at a shorter step.
-            step = step * ops.cast(clip_factor, dtype)
-        values = [ops.cast(s, dtype) for s in strengths]
-        variable.assign(sum_prox(parts, ops.convert_to_tensor(variable), step, values))
+            step = step * ops.cast(update.clip_factor, dtype)
+        return step
 
     def plain(self) -> Any:
         """A new Keras optimizer with the same settings, without the penalties."""
@@ -170,18 +236,29 @@ class Proximal(HookedUpdates):
 
     def get_config(self) -> dict[str, Any]:
         inner = super().get_config()  # type: ignore[misc]
-        plan = self._plan.value
+        every = [a.variable.path for a in self._plan.value]
         return {
             "optimizer": {"class_name": self._kind.__name__, "config": inner},
-            "penalties": [
-                [
-                    saved_selector(entry, plan),
-                    None
-                    if entry.penalty is None
-                    else keras.saving.serialize_keras_object(entry.penalty),
-                ]
-                for entry in self.entries
-            ],
+            "penalties": [self._saved(entry, every) for entry in self.entries],
+        }
+
+    def _saved(self, entry: Entry, every: list[str]) -> dict[str, Any]:
+        chosen = [a.variable.path for a in self._plan.value if a.entry is entry]
+        penalty = entry.penalty
+        if penalty is not None and self.built:
+            penalty = penalty.unbound()  # its arrays are among the optimizer's variables
+        blocks = [
+            [
+                [ending(v.path, every), list(shape)]
+                for v, shape in zip(block.variables, block.grouping.shapes, strict=True)
+            ]
+            for block in self.blocks
+            if block.entry is entry and block.grouping is not None
+        ]
+        return {
+            "selector": saved_selector(entry.selector, chosen, every),
+            "penalty": None if penalty is None else keras.saving.serialize_keras_object(penalty),
+            "blocks": blocks,
         }
 
     @classmethod
@@ -189,10 +266,43 @@ class Proximal(HookedUpdates):
         del custom_objects
         inner = keras.optimizers.deserialize(config["optimizer"])
         request = {
-            selector: None if penalty is None else keras.saving.deserialize_keras_object(penalty)
-            for selector, penalty in config["penalties"]
+            _selector(saved["selector"]): None
+            if saved["penalty"] is None
+            else keras.saving.deserialize_keras_object(saved["penalty"])
+            for saved in config["penalties"]
         }
-        return cls(inner, request or None)
+        made = cls(inner, request or None)
+        made._saved_blocks = _Held(
+            {
+                id(entry): saved["blocks"]
+                for entry, saved in zip(made.entries, config["penalties"], strict=True)
+                if saved["blocks"]
+            }
+        )
+        return made
+
+
+def _selector(saved: Any) -> Any:
+    return tuple(saved) if isinstance(saved, list) else saved
+
+
+def _no_constants(variables: Any, arrays: Any, name: str) -> list[Any]:
+    """Stands in for `_add_constants` where a request is only checked."""
+    del variables, name
+    return [ops.convert_to_tensor(array) for array in arrays]
+
+
+def _with_one_step(before: Any, after: Any, step: Any) -> tuple[Any, Any]:
+    """The same update taken with one step for all weights: its mean direction, its mean size.
+
+    The optimizer moved by −step·d, where d is the gradient at a fixed point; so moving by −s·d
+    and taking the prox with s has the same fixed points, for any s. Here 1/s is the root mean
+    square of 1/step, which makes Adam's s its learning rate over the root of the mean of v.
+    """
+    if ops.ndim(step) == 0:
+        return after, step
+    one = 1 / ops.sqrt(ops.mean(ops.square(1 / step)))
+    return before + (after - before) * (one / step), one
 
 
 class _Held:

@@ -13,14 +13,18 @@ from keras import ops
 from taut import penalties
 from taut._keras_compat import is_bias, is_normalization_scale
 from taut.errors import InputError
+from taut.optimizers.structure import VariableStructure
 from taut.penalties import Penalty
 
-Selector = str | keras.layers.Layer | Callable[[Any], bool] | None
+Selector = str | keras.layers.Layer | Callable[[Any], bool] | tuple[Any, ...] | None
 
 
 @dataclass(frozen=True)
 class Entry:
-    """One line of the user's request: a selector (None: every weight) and what it gets."""
+    """One line of the user's request: a selector (None: every weight) and what it gets.
+
+    A tuple of selectors means what each of them selects, together in one group, in that order.
+    """
 
     selector: Selector
     penalty: Penalty | None
@@ -84,31 +88,56 @@ def _check_selector(selector: Any) -> Selector:
                 f"A selector must be a valid regular expression. Received: {selector!r} ({error})."
             ) from None
         return selector
+    if isinstance(selector, tuple) and selector:
+        return tuple(map(_check_selector, selector))
     if selector is None or isinstance(selector, keras.layers.Layer) or callable(selector):
         return selector
     raise InputError(
-        "A selector must be a regular expression on a variable's path, a layer, or a callable "
-        f"from variable to bool. Received: {selector!r} of type {type(selector).__name__}."
+        "A selector must be a regular expression on a variable's path, a layer, a callable from "
+        "variable to bool, or a tuple of these. "
+        f"Received: {selector!r} of type {type(selector).__name__}."
     )
 
 
-def assign(variables: Sequence[Any], entries: Sequence[Entry]) -> list[Assignment]:
+def assign(
+    variables: Sequence[Any],
+    entries: Sequence[Entry],
+    *,
+    structures: Mapping[int, VariableStructure] | None = None,
+    frozen: Sequence[Any] = (),
+) -> list[Assignment]:
     """Give each variable the first entry that selects it.
 
     A layer's own penalty (`kernel_regularizer=taut.L1(…)`) comes before every entry. Without a
     selector all weights are meant: not biases, not normalisation scales, not other vectors. A
     layer or a pattern means the weights it matches; a pattern reaches a bias or a scale only if
-    it names the variable itself (`"dense/bias"`, not `"dense"`). A callable decides alone.
+    it names the variable itself (`"dense/bias"`, not `"dense"`). A callable decides alone. A
+    penalty on units takes the biases and scales that belong to them, and, without a selector,
+    leaves out the units that are the model's outputs.
+
+    Args:
+        variables: The trainable variables.
+        entries: The request.
+        structures: How variables divide into groups, by their id; None where not known.
+        frozen: The model's other variables, for the message that a penalty on them is no use.
 
     Raises:
         InputError: If a selector matches no variable; the paths that exist are listed.
     """
-    found = [_assign(variable, entries) for variable in variables]
+    structures = structures or {}
+    found = [_assign(v, entries, structures.get(id(v))) for v in variables]
     for entry in entries:
         if entry.selector is None or any(a.entry is entry for a in found):
             continue
         if any(_matches(entry.selector, v) for v in variables):
             continue  # everything it matches was taken by an earlier entry
+        idle = [v.path for v in frozen if _matches(entry.selector, v)]
+        if idle:
+            raise InputError(
+                "A penalty must be on trainable weights: frozen ones do not move. Received: "
+                f"{describe(entry.selector)}, which matches only {', '.join(idle)}. Set "
+                "`trainable = True` before `compile`, or leave the selector out."
+            )
         paths = "\n  ".join(v.path for v in variables)
         raise InputError(
             "A selector must match at least one trainable variable. "
@@ -117,24 +146,46 @@ def assign(variables: Sequence[Any], entries: Sequence[Entry]) -> list[Assignmen
     return found
 
 
-def _assign(variable: Any, entries: Sequence[Entry]) -> Assignment:
+def without_penalty(assignment: Assignment) -> Assignment:
+    """The assignment of a variable in which a penalty on groups found none of its groups."""
+    if not assignment.parts:
+        return assignment
+    groups = assignment.entry.penalty.groups  # type: ignore[union-attr]
+    name = groups if isinstance(groups, str) else "inputs"
+    return Assignment(assignment.variable, None, f"does not divide into {name}")
+
+
+def own_penalty(variable: Any) -> Penalty | None:
+    """The penalty that a layer's own `…_regularizer=taut.…` puts on a variable."""
     own = variable.regularizer
     if isinstance(own, Lifted):
         own = own.penalty
-    if isinstance(own, Penalty):
+    return own if isinstance(own, Penalty) else None
+
+
+def _assign(
+    variable: Any, entries: Sequence[Entry], structure: VariableStructure | None
+) -> Assignment:
+    own = own_penalty(variable)
+    if own is not None:
         return Assignment(variable, Entry(None, own), "the layer's own penalty")
     exclusion = _exclusion(variable)
     reason = exclusion or "no selector matches it"
     for entry in entries:
         if not _matches(entry.selector, variable):
             continue
-        if exclusion and not _asks_by_name(entry.selector, variable):
+        of_units = getattr(entry.penalty, "groups", None) == "units" and structure is not None
+        belongs = of_units and structure.units is not None  # type: ignore[union-attr]
+        if exclusion and not belongs and not _asks_by_name(entry.selector, variable):
+            continue
+        if of_units and entry.selector is None and structure.output:  # type: ignore[union-attr]
+            reason = "its units are the model's outputs: not chosen among unless asked by name"
             continue
         if entry.penalty is None:
             return Assignment(variable, entry, f"left out by {describe(entry.selector)}")
         return Assignment(variable, entry, describe(entry.selector))
-    if own is not None:
-        reason += f"; the layer's {type(own).__name__} stays in the loss"
+    if variable.regularizer is not None:
+        reason += f"; the layer's {type(variable.regularizer).__name__} stays in the loss"
     return Assignment(variable, None, reason)
 
 
@@ -151,6 +202,8 @@ def _exclusion(variable: Any) -> str | None:
 def _matches(selector: Selector, variable: Any) -> bool:
     if selector is None:
         return True
+    if isinstance(selector, tuple):
+        return any(_matches(one, variable) for one in selector)
     if isinstance(selector, str):
         return re.search(selector, variable.path) is not None
     if isinstance(selector, keras.layers.Layer):
@@ -161,6 +214,8 @@ def _matches(selector: Selector, variable: Any) -> bool:
 def _asks_by_name(selector: Selector, variable: Any) -> bool:
     # A pattern names the variable itself if it no longer matches when the last component of
     # the path is another.
+    if isinstance(selector, tuple):
+        return any(_matches(one, variable) and _asks_by_name(one, variable) for one in selector)
     if isinstance(selector, str):
         return re.search(selector, variable.path.rpartition("/")[0] + "/\0") is None
     return selector is not None and not isinstance(selector, keras.layers.Layer)
@@ -170,6 +225,8 @@ def describe(selector: Selector) -> str:
     """A selector in words, for messages and tables."""
     if selector is None:
         return "every weight"
+    if isinstance(selector, tuple):
+        return "together " + " and ".join(map(describe, selector))
     if isinstance(selector, str):
         return f"pattern {selector!r}"
     if isinstance(selector, keras.layers.Layer):
@@ -177,7 +234,15 @@ def describe(selector: Selector) -> str:
     return f"callable {getattr(selector, '__name__', selector)!r}"
 
 
-def saved_selector(entry: Entry, assignments: Sequence[Assignment]) -> str | None:
+def in_order(selector: Selector, variables: Sequence[Any]) -> list[Any]:
+    """Variables in the order of a tuple of selectors; as they are for other selectors."""
+    if not isinstance(selector, tuple):
+        return list(variables)
+    first = [next(i for i, one in enumerate(selector) if _matches(one, v)) for v in variables]
+    return [v for _, v in sorted(zip(first, variables, strict=True), key=lambda pair: pair[0])]
+
+
+def saved_selector(selector: Selector, chosen: Sequence[str], every: Sequence[str]) -> Any:
     """A selector as it is saved: patterns as they are, all others as the paths they chose.
 
     Keras may drop the model's name from the front of a path when a model is loaded, so a path
@@ -186,17 +251,17 @@ def saved_selector(entry: Entry, assignments: Sequence[Assignment]) -> str | Non
     Raises:
         InputError: If a callable has not chosen yet, because the optimizer is not built.
     """
-    chosen = [a.variable.path for a in assignments if a.entry is entry]
-    selector = entry.selector
     if selector is None:
         return None
+    if isinstance(selector, tuple):
+        # Each keeps only what the ones before it have left, so that the order is the same.
+        return [saved_selector(one, [], every) for one in selector]
     if isinstance(selector, str) and all(
         re.search(selector, path.partition("/")[2]) or "/" not in path for path in chosen
     ):
         return selector
     if chosen:
-        every = [a.variable.path for a in assignments]
-        return f"(^|/)({'|'.join(re.escape(_ending(path, every)) for path in chosen)})$"
+        return f"(^|/)({'|'.join(re.escape(ending(path, every)) for path in chosen)})$"
     if isinstance(selector, keras.layers.Layer):
         name: str = getattr(selector, "name", "")
         return f"(^|/){re.escape(name)}/"
@@ -207,7 +272,7 @@ def saved_selector(entry: Entry, assignments: Sequence[Assignment]) -> str | Non
     )
 
 
-def _ending(path: str, every: Sequence[str]) -> str:
+def ending(path: str, every: Sequence[str]) -> str:
     """The shortest end of `path`, of two components or more, that no other path has."""
     components = path.split("/")
     for count in range(2, len(components)):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,8 +13,6 @@ from keras import ops, tree
 from taut._keras_compat import data_gradients, jitted, squared_row_norms
 from taut.errors import InputError
 from taut.optimizers.explain import proximal_of
-from taut.optimizers.selection import assign
-from taut.penalties import sum_distance
 
 SCALE_ROWS = 64
 BATCH_ROWS = 4096
@@ -81,35 +80,35 @@ def stationarity(model: Any, x: Any, y: Any, *, sample_weight: Any = None) -> St
         )
     x, y = tree.map_structure(np.asarray, x), np.asarray(y)
     weight = None if sample_weight is None else np.asarray(sample_weight, "float32")
+    variables = model.trainable_variables
     gradients = _mean_gradients(model, x, y, weight)
     scale = _row_scale(model, x, y, weight)
+    sizes = {v.path: float(np.linalg.norm(g)) for v, g in zip(variables, gradients, strict=True)}
     optimizer = proximal_of(model)
-    plan = (
-        assign(model.trainable_variables, ())
-        if optimizer is None
-        else optimizer.assignments(model.trainable_variables)
-    )
-    parts = [assignment.parts for assignment in plan]
-    weights = [ops.convert_to_tensor(assignment.variable) for assignment in plan]
-    strengths = [_strengths(optimizer, assignment) for assignment in plan]
-
-    def distances(weights: Any, gradients: Any, strengths: Any) -> Any:
-        rows = zip(parts, weights, gradients, strengths, strict=True)
-        return [sum_distance(p, w, g, s) if p else g for p, w, g, s in rows]
-
-    tensors = [ops.convert_to_tensor(g.astype("float32")) for g in gradients]
-    found = jitted(distances)(weights, tensors, strengths)
-    sizes = [float(np.linalg.norm(ops.convert_to_numpy(d).astype("float64"))) for d in found]
-    residuals = {
-        assignment.variable.path: size / scale for assignment, size in zip(plan, sizes, strict=True)
-    }
+    if optimizer is not None:
+        by_variable = {id(v): g for v, g in zip(variables, gradients, strict=True)}
+        for block, found in _distances(optimizer, by_variable):
+            for variable, distance in zip(block.variables, found, strict=True):
+                sizes[variable.path] = float(np.linalg.norm(distance))
+    residuals = {path: size / scale for path, size in sizes.items()}
     return Stationarity(residuals, max(residuals.values()), scale, _note(model))
 
 
-def _strengths(optimizer: Any, assignment: Any) -> list[float]:
-    if optimizer is not None and optimizer.built:
-        return [float(s.numpy()) for s in optimizer.strengths_of(assignment.variable)]
-    return [part.strength for part in assignment.parts]
+def _distances(optimizer: Any, gradients: Mapping[int, np.ndarray]) -> Any:
+    blocks = [b for b in optimizer.blocks if all(id(v) in gradients for v in b.variables)]
+
+    def distances(weights: Any, slopes: Any, strengths: Any) -> Any:
+        rows = zip(blocks, weights, slopes, strengths, strict=True)
+        return [block.distance(w, g, s) for block, w, g, s in rows]
+
+    slopes = [
+        [ops.convert_to_tensor(gradients[id(v)].astype("float32")) for v in b.variables]
+        for b in blocks
+    ]
+    strengths = [[ops.convert_to_tensor(s) for s in optimizer.strengths_of(b)] for b in blocks]
+    found = jitted(distances)([b.values() for b in blocks], slopes, strengths)
+    arrays = [[ops.convert_to_numpy(d).astype("float64") for d in some] for some in found]
+    return zip(blocks, arrays, strict=True)
 
 
 def _mean_gradients(model: Any, x: Any, y: Any, weight: Any) -> list[np.ndarray]:

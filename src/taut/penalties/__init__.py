@@ -5,23 +5,55 @@ To add one: write its class beside the others, decorate it with
 `tests/penalties` then hold it to its word.
 """
 
-from taut.penalties.base import Penalty, Sum, sum_distance, sum_prox, sum_value
+from taut.penalties.base import Binding, Grouped, Penalty, Separable
+from taut.penalties.constraints import NonNegative, NormBall
 from taut.penalties.convert import get
+from taut.penalties.grouped import GroupLasso, SparseGroupLasso
+from taut.penalties.groups import Grouping
+from taut.penalties.nonconvex import MCP, SCAD
 from taut.penalties.separable import L1, L2, ElasticNet, soft_threshold
+from taut.penalties.sums import Sum, distance_of, prox_of, value_of
+from taut.penalties.weighted import L2SP, WeightedL1
 
-ALL: tuple[Penalty, ...] = (L1(), L2(), ElasticNet(), L1() + L2())
+ALL: tuple[Penalty, ...] = (
+    L1(),
+    L2(),
+    ElasticNet(),
+    L1() + L2(),
+    GroupLasso(),
+    SparseGroupLasso(),
+    MCP(),
+    SCAD(),
+    WeightedL1(),
+    L2SP(),
+    NonNegative(),
+    NormBall(),
+    NormBall(norm=1, groups="units"),
+)
 """One example of each penalty, from which the tests of the laws are made."""
 
 __all__ = [
     "ALL",
     "L1",
     "L2",
+    "L2SP",
+    "MCP",
+    "SCAD",
+    "Binding",
     "ElasticNet",
+    "GroupLasso",
+    "Grouped",
+    "Grouping",
+    "NonNegative",
+    "NormBall",
     "Penalty",
+    "Separable",
+    "SparseGroupLasso",
     "Sum",
+    "WeightedL1",
+    "distance_of",
     "get",
+    "prox_of",
     "soft_threshold",
-    "sum_distance",
-    "sum_prox",
-    "sum_value",
+    "value_of",
 ]

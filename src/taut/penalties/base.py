@@ -1,14 +1,20 @@
-"""What a penalty is, and the sum of two."""
+"""What a penalty is."""
 
 from __future__ import annotations
 
 import math
-from typing import Any, Self
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Literal, Self
 
 import keras
+import numpy as np
 from keras import ops
 
-from taut.errors import InputError, UnsupportedError
+from taut.errors import InputError
+from taut.penalties.groups import Grouping
+
+Kind = Literal["quadratic", "cone", "threshold", "separable", "group", "other"]
 
 
 def check_strength(value: Any, name: str = "strength") -> float:
@@ -21,22 +27,52 @@ def check_strength(value: Any, name: str = "strength") -> float:
     return number
 
 
+def check_ratio(value: Any, name: str = "l1_ratio") -> float:
+    """Return `value` as a float, or raise: a ratio lies between 0 and 1."""
+    if isinstance(value, bool) or not hasattr(value, "__float__") or not 0 <= float(value) <= 1:
+        raise InputError(f"`{name}` must be between 0 and 1. Received: {name}={value!r}.")
+    return float(value)
+
+
+@dataclass(frozen=True)
+class Binding:
+    """The weights that a penalty is put on, for penalties that must know them.
+
+    Attributes:
+        paths: The path of each variable.
+        values: The present value of each.
+        constants: Keeps arrays, one a variable, with the optimizer's variables, so that they are
+            saved with the model; returns the variables that hold them.
+        grouping: How the variables divide into groups, for penalties on groups.
+    """
+
+    paths: tuple[str, ...]
+    values: tuple[np.ndarray, ...]
+    constants: Any
+    grouping: Grouping | None = None
+
+
 class Penalty(keras.regularizers.Regularizer):
-    r"""A function R of one weight array, and its strength α: the penalty is α·R(w).
+    r"""A function of weights with a strength α, most often α·R(w).
 
-    A subclass says what R is by four methods. `strength` is an argument of each, because in
-    training it is a variable of the optimizer, not the number kept here. Their laws, which the
-    tests check for every penalty registered in `taut.penalties.ALL`:
+    A subclass says what it is by four methods. `strength` is an argument of each, because in
+    training it is a variable of the optimizer, not the number kept here. Their laws, which
+    `taut.testing.check_penalty` checks:
 
-    * `value(w)` is R(w), a scalar, finite and >= 0, and R(0) = 0.
-    * `prox(w, step, strength)` minimises Σ (u−w)²/(2·step) + strength·R(u) over u. `step` is a
-      scalar or has the shape of w: a step a coordinate (the optimizer's metric).
+    * `value(w, strength)` is αR(w), a scalar >= 0; infinite outside of a constraint.
+    * `prox(w, step, strength)` minimises Σ (u−w)²/(2·step) + αR(u) over u. `step` is a scalar
+      or has the shape of w: a step a coordinate (the optimizer's metric).
     * `distance(w, gradient, strength)` has the shape of w, and its Euclidean norm is the
-      distance of −gradient to strength·∂R(w): zero exactly where w is stationary.
+      distance of −gradient to the subdifferential of αR at w: zero exactly where w is stationary.
     * `critical_strength(gradient)` is the least strength at which w = 0 is stationary for that
       gradient of the data loss, or infinity where no strength suffices.
 
-    Every penalty is also a Keras regularizer: called on a weight it returns α·R(w).
+    Here w is one array. A penalty on groups (`kind` "group", or a `groups` that is not None)
+    takes a list of arrays in its place, since a group may run through several: lists of w, of
+    steps (or one scalar) and of gradients. What a penalty must know of the model it learns from
+    `bind`.
+
+    Every penalty is also a Keras regularizer: called on a weight it returns αR(w).
 
     Args:
         strength: α, a finite number >= 0.
@@ -45,29 +81,56 @@ class Penalty(keras.regularizers.Regularizer):
         InputError: If the strength is negative, not finite or not a number.
     """
 
-    quadratic = False
-    """Whether R is (1/2)·Σ w², which joins any other penalty in a sum."""
+    kind: Kind = "separable"
+    """What sums with it are known: see `Sum`."""
     sparse = False
     """Whether its prox makes exact zeros."""
+    convex = True
+    """Whether αR is convex, so that its prox is nonexpansive and its stationary points minima."""
+    groups: Any = None
+    """What a group is: "inputs", "units", "rows", or lists of inputs; None without groups."""
+    scalar_step = False
+    """Whether the prox is known only for one step for all weights of an array."""
+    shapes: tuple[tuple[int, ...], ...] = ((4, 3),)
+    """The shapes of weights on which `taut.testing.check_penalty` checks the laws."""
 
     def __init__(self, strength: float = 0.01):
         self.strength = check_strength(strength)
 
-    def value(self, w: Any) -> Any:
-        """R(w), a scalar."""
+    def value(self, w: Any, strength: Any) -> Any:
+        """αR(w), a scalar."""
         raise NotImplementedError
 
     def prox(self, w: Any, step: Any, strength: Any) -> Any:
-        """The minimiser of Σ (u−w)²/(2·step) + strength·R(u), of the shape of `w`."""
+        """The minimiser of Σ (u−w)²/(2·step) + αR(u), of the shape of `w`."""
         raise NotImplementedError
 
     def distance(self, w: Any, gradient: Any, strength: Any) -> Any:
-        """The residual of stationarity by entry; zero where −gradient ∈ strength·∂R(w)."""
+        """The residual of stationarity by entry; zero where −gradient ∈ ∂(αR)(w)."""
         raise NotImplementedError
 
     def critical_strength(self, gradient: Any) -> Any:
         """The least strength at which w = 0 is stationary, given the data loss's gradient."""
         raise NotImplementedError
+
+    def bind(self, binding: Binding) -> Self:
+        """This penalty for certain weights; itself, where it need not know them."""
+        del binding
+        return self
+
+    def at(self, index: int) -> Penalty:
+        """The penalty of one of the variables that it was bound to."""
+        del index
+        return self
+
+    def unbound(self) -> Self:
+        """This penalty without the arrays that a binding keeps with the optimizer."""
+        return self
+
+    @property
+    def listed(self) -> bool:
+        """Whether its methods take lists of arrays."""
+        return self.groups is not None
 
     @property
     def parts(self) -> tuple[Penalty, ...]:
@@ -75,9 +138,12 @@ class Penalty(keras.regularizers.Regularizer):
         return (self,)
 
     def __call__(self, x: Any) -> Any:
-        return self.strength * self.value(x)
+        w = ops.convert_to_tensor(x)
+        return self.value([w] if self.listed else w, self.strength)
 
-    def __add__(self, other: Penalty) -> Sum:
+    def __add__(self, other: Penalty) -> Any:
+        from taut.penalties.sums import Sum
+
         if not isinstance(other, Penalty):
             return NotImplemented
         return Sum([*self.parts, *other.parts])
@@ -94,117 +160,96 @@ class Penalty(keras.regularizers.Regularizer):
         return cls(**config)
 
     def __repr__(self) -> str:
-        inside = ", ".join(f"{k}={v!r}" for k, v in self.get_config().items())
+        inside = ", ".join(f"{k}={_short(v)}" for k, v in self.get_config().items())
         return f"{type(self).__name__}({inside})"
 
     def __eq__(self, other: object) -> bool:
-        return type(self) is type(other) and self.get_config() == other.get_config()  # type: ignore[union-attr]
+        # What a binding adds does not count: the optimizer keeps it.
+        if not isinstance(other, Penalty) or type(self) is not type(other):
+            return False
+        return _same(self.get_config(), other.get_config())
 
     def __hash__(self) -> int:
         return hash(repr(self))
 
 
-@keras.saving.register_keras_serializable("taut")
-class Sum(Penalty):
-    r"""Σ_k α_k·R_k(w), where the prox of the sum is known: one penalty plus any number of L2.
+def _short(value: Any) -> str:
+    """`repr`, but an array is its shape, and a long mapping its beginning."""
+    if isinstance(value, np.ndarray):
+        return f"array({'×'.join(map(str, value.shape)) or 'scalar'})"
+    if isinstance(value, dict):
+        items = [f"{key!r}: {_short(v)}" for key, v in list(value.items())[:3]]
+        more = [f"… {len(value) - 3} more"] if len(value) > 3 else []
+        return "{" + ", ".join([*items, *more]) + "}"
+    return repr(value)
 
-    For f any penalty and q(w) = (a/2)·Σ w² the sum is exact in every diagonal metric,
 
-        prox_{s(f+q)}(v) = prox_{s/(1+s·a)·f}(v / (1+s·a)).
+def _same(a: Any, b: Any) -> bool:
+    """Whether two configurations are equal, of which parts may be arrays."""
+    if type(a) is not type(b):
+        return False
+    if isinstance(a, np.ndarray):
+        return a.dtype == b.dtype and np.array_equal(a, b)
+    if isinstance(a, dict):
+        return a.keys() == b.keys() and all(_same(a[key], b[key]) for key in a)
+    if isinstance(a, (list, tuple)):
+        return len(a) == len(b) and all(map(_same, a, b))
+    return a == b
 
-    Written `taut.L1(0.01) + taut.L2(0.1)`. Each part keeps a strength of its own; the strength
-    that the methods take multiplies them all.
 
-    Args:
-        penalties: The parts.
+class Separable(Penalty):
+    """A penalty that treats each weight alone, so that its subdifferential is an interval each.
 
-    Raises:
-        UnsupportedError: If more than one part is not an `L2`.
-
-    References:
-        Parikh and Boyd, Proximal Algorithms, 2014, section 2.2.
+    A subclass says `value`, `prox`, `critical_strength` and `subdifferential`.
     """
 
-    def __init__(self, penalties: list[Penalty]):
-        self._parts = tuple(part for penalty in penalties for part in penalty.parts)
-        check_sum(self._parts)
-        self.strength = 1.0
-
-    @property
-    def parts(self) -> tuple[Penalty, ...]:
-        return self._parts
-
-    def _strengths(self, strength: Any = 1.0) -> list[Any]:
-        return [strength * part.strength for part in self._parts]
-
-    def value(self, w: Any) -> Any:
-        return sum_value(self._parts, w, self._strengths())
-
-    def prox(self, w: Any, step: Any, strength: Any) -> Any:
-        return sum_prox(self._parts, w, step, self._strengths(strength))
+    def subdifferential(self, w: Any, strength: Any) -> tuple[Any, Any]:
+        """The least and the largest slope of αR at each weight (equal where it is smooth)."""
+        raise NotImplementedError
 
     def distance(self, w: Any, gradient: Any, strength: Any) -> Any:
-        return sum_distance(self._parts, w, gradient, self._strengths(strength))
+        return outside(*self.subdifferential(w, strength), gradient)
 
-    def critical_strength(self, gradient: Any) -> Any:
-        # L2 parts have no gradient at zero: the other part decides alone.
-        rest = [part for part in self._parts if not part.quadratic]
-        decides = rest[0] if rest else self._parts[0]
-        return decides.critical_strength(gradient) / (decides.strength or 1.0)
+
+def outside(low: Any, high: Any, gradient: Any) -> Any:
+    """How far −gradient lies outside of [low, high], by entry."""
+    return ops.maximum(ops.maximum(low + gradient, -gradient - high), 0)
+
+
+class Grouped(Penalty):
+    """A penalty on groups of weights, which may run through several arrays.
+
+    Its methods take lists of arrays. A subclass works on views of them, [before, groups, after],
+    by `self.grouping_of(w)`; the grouping is the one of the binding, or, unbound, that of a
+    kernel of a dense or convolutional layer.
+
+    Args:
+        strength: α, a finite number >= 0.
+        groups: `"inputs"`, everything that reads one input; `"units"`, everything that makes
+            one unit, channel or head, with its bias and scale; `"rows"`, an embedding's words;
+            or a list of lists of inputs, each list one group.
+
+    Raises:
+        InputError: If `groups` is none of these, or its lists overlap or leave out an input.
+    """
+
+    kind: Kind = "group"
+
+    def __init__(self, strength: float = 0.01, *, groups: str | Sequence[Sequence[int]] = "inputs"):
+        super().__init__(strength)
+        self.groups = Grouping.check(groups)
+        self._grouping: Grouping | None = None
+
+    def bind(self, binding: Binding) -> Self:
+        bound = type(self).from_config(self.get_config())
+        bound._grouping = binding.grouping
+        return bound
+
+    def grouping_of(self, w: list[Any]) -> Grouping:
+        """How the arrays `w` divide into groups."""
+        if self._grouping is not None:
+            return self._grouping
+        return Grouping.of_kernels(self.groups, [tuple(a.shape) for a in w])
 
     def get_config(self) -> dict[str, Any]:
-        parts = [keras.saving.serialize_keras_object(part) for part in self._parts]
-        return {"penalties": parts}
-
-    @classmethod
-    def from_config(cls, config: dict[str, Any]) -> Self:
-        return cls([keras.saving.deserialize_keras_object(part) for part in config["penalties"]])
-
-    def with_strength(self, strength: float) -> Self:
-        raise InputError(
-            "A sum of penalties has one strength a part. Build the sum from parts with the "
-            f"strengths you want. Received: strength={strength!r} for {self!r}."
-        )
-
-    def __repr__(self) -> str:
-        return " + ".join(map(repr, self._parts))
-
-
-def check_sum(parts: tuple[Penalty, ...]) -> None:
-    """Raise unless the prox of the sum of `parts` is known."""
-    if sum(not part.quadratic for part in parts) > 1:
-        raise UnsupportedError(
-            "At most one penalty of a sum may be other than L2: the prox of other sums is not "
-            f"known. Received: {' + '.join(map(repr, parts))}. For L1 and L2 together use "
-            "`taut.L1(a) + taut.L2(b)` or `taut.ElasticNet`."
-        )
-
-
-def sum_value(parts: tuple[Penalty, ...], w: Any, strengths: list[Any]) -> Any:
-    """Σ_k α_k·R_k(w)."""
-    return sum(a * part.value(w) for part, a in zip(parts, strengths, strict=True))
-
-
-def sum_prox(parts: tuple[Penalty, ...], w: Any, step: Any, strengths: list[Any]) -> Any:
-    """The prox of Σ_k α_k·R_k, by the rule in `Sum`."""
-    quadratic = sum(a for part, a in zip(parts, strengths, strict=True) if part.quadratic)
-    rest = [(p, a) for p, a in zip(parts, strengths, strict=True) if not p.quadratic]
-    if len(rest) < len(parts):
-        shrink = 1 / (1 + step * quadratic)
-        w, step = w * shrink, step * shrink
-    for part, strength in rest:
-        w = part.prox(w, step, strength)
-    return w
-
-
-def sum_distance(parts: tuple[Penalty, ...], w: Any, gradient: Any, strengths: list[Any]) -> Any:
-    """The residual of stationarity of the sum: L2 parts are smooth and join the gradient."""
-    rest = None
-    for part, strength in zip(parts, strengths, strict=True):
-        if part.quadratic:
-            gradient = gradient + strength * w
-        else:
-            rest = part, strength
-    if rest is None:
-        return ops.abs(gradient)
-    return rest[0].distance(w, gradient, rest[1])
+        return {"strength": self.strength, "groups": self.groups}

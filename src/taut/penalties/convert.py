@@ -6,7 +6,8 @@ from typing import Any
 
 import keras
 
-from taut.errors import InputError, UnsupportedError
+from taut.errors import InputError
+from taut.penalties import conventions
 from taut.penalties.base import Penalty
 from taut.penalties.separable import L1, L2, ElasticNet
 
@@ -48,18 +49,9 @@ def get(identifier: Any) -> Penalty:
 
 
 def _from_keras(regularizer: keras.regularizers.Regularizer) -> Penalty:
-    kind = type(regularizer)
-    if kind is keras.regularizers.L1:
-        return L1(regularizer.l1)
-    if kind is keras.regularizers.L2:
-        return L2(2 * float(regularizer.l2))
-    if kind is keras.regularizers.L1L2:
-        l1, l2 = float(regularizer.l1), 2 * float(regularizer.l2)
-        if l1 == 0 or l2 == 0:
-            return L2(l2) if l1 == 0 else L1(l1)
-        return ElasticNet(l1 + l2, l1_ratio=l1 / (l1 + l2))
-    raise UnsupportedError(
-        f"The Keras regularizer {kind.__name__} has no penalty here that equals it. Use L1, L2 "
-        "or L1L2, a taut penalty, or leave it on its layer, where Keras adds it to the loss. "
-        f"Received: {regularizer!r}."
-    )
+    l1, l2 = conventions.from_keras(regularizer)
+    if l1 and l2:
+        return ElasticNet.from_keras(regularizer)
+    if l1 or type(regularizer) is keras.regularizers.L1:
+        return L1.from_keras(regularizer)
+    return L2.from_keras(regularizer)

@@ -7,8 +7,8 @@ from typing import Any
 import keras
 from keras import ops
 
-from taut.errors import InputError
-from taut.penalties.base import Penalty
+from taut.penalties.base import Separable, check_ratio
+from taut.penalties.conventions import FromOthers
 
 
 def soft_threshold(w: Any, threshold: Any) -> Any:
@@ -17,7 +17,7 @@ def soft_threshold(w: Any, threshold: Any) -> Any:
 
 
 @keras.saving.register_keras_serializable("taut")
-class L1(Penalty):
+class L1(FromOthers, Separable):
     r"""The lasso penalty α·Σ|w|; its prox sets small weights to exactly zero.
 
     prox: sign(w)·max(|w| − s·α, 0) (soft threshold).
@@ -39,27 +39,25 @@ class L1(Penalty):
         Tibshirani, Regression shrinkage and selection via the lasso, 1996.
     """
 
+    kind = "threshold"
     sparse = True
 
-    def value(self, w: Any) -> Any:
-        return ops.sum(ops.abs(w))
+    def value(self, w: Any, strength: Any) -> Any:
+        return strength * ops.sum(ops.abs(w))
 
     def prox(self, w: Any, step: Any, strength: Any) -> Any:
         return soft_threshold(w, step * strength)
 
-    def distance(self, w: Any, gradient: Any, strength: Any) -> Any:
-        return ops.where(
-            ops.equal(w, 0),
-            ops.maximum(ops.abs(gradient) - strength, 0),
-            ops.abs(gradient + strength * ops.sign(w)),
-        )
+    def subdifferential(self, w: Any, strength: Any) -> tuple[Any, Any]:
+        zero, slope = ops.equal(w, 0), strength * ops.sign(w)
+        return ops.where(zero, -strength, slope), ops.where(zero, strength, slope)
 
     def critical_strength(self, gradient: Any) -> Any:
         return ops.max(ops.abs(gradient))
 
 
 @keras.saving.register_keras_serializable("taut")
-class L2(Penalty):
+class L2(FromOthers, Separable):
     r"""The ridge penalty (α/2)·Σ w².
 
     prox: w / (1 + s·α). Residual of stationarity: |g + α·w|. Critical strength: 0 where g = 0,
@@ -80,16 +78,20 @@ class L2(Penalty):
         Hoerl and Kennard, Ridge regression, 1970.
     """
 
-    quadratic = True
+    kind = "quadratic"
 
-    def value(self, w: Any) -> Any:
-        return ops.sum(ops.square(w)) / 2
+    def centre(self, w: Any) -> Any:
+        """Where the penalty is least."""
+        return ops.zeros_like(w)
+
+    def value(self, w: Any, strength: Any) -> Any:
+        return strength * ops.sum(ops.square(w)) / 2
 
     def prox(self, w: Any, step: Any, strength: Any) -> Any:
         return w / (1 + step * strength)
 
-    def distance(self, w: Any, gradient: Any, strength: Any) -> Any:
-        return ops.abs(gradient + strength * w)
+    def subdifferential(self, w: Any, strength: Any) -> tuple[Any, Any]:
+        return strength * w, strength * w
 
     def critical_strength(self, gradient: Any) -> Any:
         largest = ops.max(ops.abs(gradient))
@@ -100,7 +102,7 @@ _L1, _L2 = L1(), L2()
 
 
 @keras.saving.register_keras_serializable("taut")
-class ElasticNet(Penalty):
+class ElasticNet(FromOthers, Separable):
     r"""The elastic net α·(ρ·Σ|w| + (1−ρ)/2·Σ w²), with ρ the `l1_ratio`.
 
     prox: soft threshold at s·α·ρ, then division by 1 + s·α·(1−ρ).
@@ -123,23 +125,24 @@ class ElasticNet(Penalty):
 
     def __init__(self, strength: float = 0.01, *, l1_ratio: float = 0.5):
         super().__init__(strength)
-        if not 0 <= float(l1_ratio) <= 1:
-            raise InputError(
-                f"`l1_ratio` must be between 0 and 1. Received: l1_ratio={l1_ratio!r}."
-            )
-        self.l1_ratio = float(l1_ratio)
+        self.l1_ratio = check_ratio(l1_ratio)
         self.sparse = self.l1_ratio > 0
 
-    def value(self, w: Any) -> Any:
-        return self.l1_ratio * _L1.value(w) + (1 - self.l1_ratio) * _L2.value(w)
+    def _terms(self, strength: Any) -> tuple[Any, Any]:
+        return strength * self.l1_ratio, strength * (1 - self.l1_ratio)
+
+    def value(self, w: Any, strength: Any) -> Any:
+        l1, l2 = self._terms(strength)
+        return _L1.value(w, l1) + _L2.value(w, l2)
 
     def prox(self, w: Any, step: Any, strength: Any) -> Any:
-        w = _L1.prox(w, step, strength * self.l1_ratio)
-        return _L2.prox(w, step, strength * (1 - self.l1_ratio))
+        l1, l2 = self._terms(strength)
+        return _L2.prox(_L1.prox(w, step, l1), step, l2)
 
-    def distance(self, w: Any, gradient: Any, strength: Any) -> Any:
-        gradient = gradient + strength * (1 - self.l1_ratio) * w
-        return _L1.distance(w, gradient, strength * self.l1_ratio)
+    def subdifferential(self, w: Any, strength: Any) -> tuple[Any, Any]:
+        l1, l2 = self._terms(strength)
+        low, high = _L1.subdifferential(w, l1)
+        return low + l2 * w, high + l2 * w
 
     def critical_strength(self, gradient: Any) -> Any:
         if self.l1_ratio == 0:

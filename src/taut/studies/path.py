@@ -244,7 +244,7 @@ def _compiled_copy(model: Any, penalty: Any) -> Any:
     else:
         optimizer = type(optimizer).from_config(optimizer.get_config())
     copy = copy_of(model)
-    keras.Model.compile(copy, Proximal(optimizer, penalty), loss=model.loss)
+    keras.Model.compile(copy, Proximal(optimizer, penalty).bind(copy), loss=model.loss)
     copy.optimizer.build(copy.trainable_variables)
     return copy
 

@@ -1,0 +1,148 @@
+"""Variables that one penalty treats together, and the functions of a whole model's penalties."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from keras import ops
+
+from taut.errors import InputError
+from taut.optimizers.selection import Assignment, Entry, describe, in_order
+from taut.optimizers.structure import VariableStructure
+from taut.penalties import Binding, Grouping, Penalty, distance_of, prox_of, value_of
+
+SavedBlock = list[Any]
+"""[[end of a path, [before, slices, after]], …], as an optimizer's configuration keeps it."""
+
+
+@dataclass(frozen=True)
+class Block:
+    """Variables whose penalty is one term of αR(w): one variable, or a group that spans several.
+
+    Attributes:
+        entry: The line of the request that they come from.
+        variables: The variables, in the order in which the penalty takes them.
+        parts: The penalty's parts, bound to these variables.
+        grouping: How the variables divide into groups; None for penalties without groups.
+    """
+
+    entry: Entry
+    variables: tuple[Any, ...]
+    parts: tuple[Penalty, ...]
+    grouping: Grouping | None = None
+
+    def values(self) -> list[Any]:
+        """The present values of the variables."""
+        return [ops.convert_to_tensor(v) for v in self.variables]
+
+    def value(self, w: Sequence[Any], strengths: Sequence[Any]) -> Any:
+        """αR(w), a scalar."""
+        return value_of(self.parts, list(w), strengths)
+
+    def prox(self, w: Sequence[Any], steps: Any, strengths: Sequence[Any]) -> list[Any]:
+        """The prox of αR; `steps` is a scalar or one a variable."""
+        return prox_of(self.parts, list(w), steps, strengths)
+
+    def distance(
+        self, w: Sequence[Any], gradients: Sequence[Any], strengths: Sequence[Any]
+    ) -> list[Any]:
+        """The residual of stationarity, one array a variable."""
+        return distance_of(self.parts, list(w), list(gradients), strengths)
+
+    @property
+    def scalar_step(self) -> bool:
+        """Whether the prox is known only for one step for all weights of a variable."""
+        return any(part.scalar_step for part in self.parts)
+
+
+def divide(
+    assignments: Sequence[Assignment],
+    structures: Mapping[int, VariableStructure] | None,
+    constants: Callable[[Sequence[Any], Sequence[Any], str], list[Any]],
+    saved: Mapping[int, list[SavedBlock]],
+) -> list[Block]:
+    """The blocks of what was assigned, each with its penalty bound to its variables.
+
+    Args:
+        assignments: What each variable gets.
+        structures: How the variables of the model divide into groups; None where the optimizer
+            knows no model.
+        constants: (variables, arrays, name) -> Keras variables that keep the arrays.
+        saved: By id of the entry, the blocks that a saved optimizer had.
+
+    Raises:
+        InputError: If a penalty on groups finds none, or groups of different lengths.
+    """
+    blocks: list[Block] = []
+    entries = {id(a.entry): a.entry for a in assignments if a.entry is not None and a.parts}
+    for entry in entries.values():
+        variables = [a.variable for a in assignments if a.entry is entry]
+        penalty = entry.penalty
+        assert penalty is not None
+        if not penalty.listed:
+            groups = [([v], None) for v in variables]
+        elif structures is None and id(entry) in saved:
+            groups = _saved_groups(variables, saved[id(entry)], penalty.groups)
+        elif structures is None:
+            raise InputError(
+                f"A penalty on groups must know the model that it is for. Received: {penalty!r} "
+                "in a `taut.Proximal` that knows none. Use a model of `taut.models`, or call "
+                "`optimizer.bind(model)` before `compile`."
+            )
+        else:
+            groups = _groups(entry, variables, structures)
+        for members, grouping in groups:
+            binding = Binding(
+                tuple(v.path for v in members),
+                tuple(ops.convert_to_numpy(v) for v in members),
+                lambda arrays, name, members=members: constants(members, arrays, name),
+                grouping,
+            )
+            parts = penalty.bind(binding).parts
+            blocks.append(Block(entry, tuple(members), parts, grouping))
+    return blocks
+
+
+def _groups(
+    entry: Entry, variables: Sequence[Any], structures: Mapping[int, VariableStructure]
+) -> list[tuple[list[Any], Grouping]]:
+    groups = entry.penalty.groups  # type: ignore[union-attr]
+    name = groups if isinstance(groups, str) else "inputs"
+    views = {id(v): getattr(structures[id(v)], name) for v in variables if id(v) in structures}
+    having = [v for v in variables if views.get(id(v)) is not None]
+    if not having:
+        raise InputError(
+            f"A penalty on {name} must be on weights that have {name}. Received: "
+            f"{describe(entry.selector)}, which selects "
+            f"{', '.join(v.path for v in variables)}: none of them divides into {name}."
+        )
+    if isinstance(entry.selector, tuple):
+        sets = [in_order(entry.selector, having)]
+    else:
+        keys = dict.fromkeys(views[id(v)].key for v in having)
+        sets = [[v for v in having if views[id(v)].key == key] for key in keys]
+    shapes = [tuple(views[id(v)].shape for v in members) for members in sets]
+    found = zip(sets, shapes, strict=True)
+    return [(members, Grouping.checked(shape, groups)) for members, shape in found]
+
+
+def _saved_groups(
+    variables: Sequence[Any], saved: list[SavedBlock], groups: Any
+) -> list[tuple[list[Any], Grouping]]:
+    result = []
+    for block in saved:
+        members, shapes = [], []
+        for end, shape in block:
+            same = [v for v in variables if v.path == end or v.path.endswith("/" + end)]
+            if len(same) != 1 or np.prod(shape) != np.prod(same[0].shape):
+                raise InputError(
+                    "A saved penalty on groups must find its weights again. Received: a model "
+                    f"without one weight {end!r} of the size {int(np.prod(shape))}."
+                )
+            members.append(same[0])
+            shapes.append(tuple(shape))
+        result.append((members, Grouping.checked(tuple(shapes), groups)))
+    return result
