@@ -49,7 +49,7 @@ def minimise(model, x, y, steps):
     elif backend == "torch":
         _minimise_torch(model, x, y, steps)
     else:
-        model.fit(x, y, batch_size=len(x), epochs=steps, verbose=0)
+        _minimise_tensorflow(model, x, y, steps)
 
 
 def _minimise_jax(model, x, y, steps):
@@ -90,6 +90,27 @@ def _minimise_torch(model, x, y, steps):
         grads = torch.autograd.grad(loss, [v.value for v in model.trainable_variables])
         with torch.no_grad():
             model.optimizer.apply(list(grads), model.trainable_variables)
+
+
+def _minimise_tensorflow(model, x, y, steps):
+    import tensorflow as tf
+
+    loss_of = keras.losses.get(model.loss)
+    x, y = tf.constant(x), tf.constant(y.astype("float32"))
+    trainable = model.trainable_variables
+
+    def step(i):
+        with tf.GradientTape() as tape:
+            loss = tf.reduce_mean(loss_of(y, model(x, training=True)))
+        grads = tape.gradient(loss, [v.value for v in trainable])
+        model.optimizer.apply(grads, trainable)
+        return i + 1
+
+    @tf.function(autograph=False)
+    def run():
+        tf.while_loop(lambda i: i < steps, step, [tf.constant(0)], parallel_iterations=1)
+
+    run()
 
 
 def coefficients(model):

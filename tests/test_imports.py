@@ -15,9 +15,11 @@ SOURCE = Path(taut.__file__).parent
 LEVELS = [
     {"errors"},
     {"_backend", "_keras_compat", "_register"},
+    {"_gradients"},
     {"penalties"},
     {"optimizers"},
-    {"layers", "models"},
+    {"callbacks", "layers"},
+    {"models"},
     {"engine"},
     {"studies"},
     {"tables"},

@@ -13,27 +13,62 @@ __version__ = "0.1.0"
 # Imported when first asked for, so that `import taut` and the command start at once.
 _HOME = {
     "ElasticNet": "taut.penalties",
+    "FISTA": "taut.optimizers",
+    "GroupLasso": "taut.penalties",
+    "Hierarchical": "taut.penalties",
     "InputError": "taut.errors",
     "L1": "taut.penalties",
     "L2": "taut.penalties",
+    "L2SP": "taut.penalties",
+    "MCP": "taut.penalties",
+    "NonNegative": "taut.penalties",
+    "NormBall": "taut.penalties",
+    "NuclearNorm": "taut.penalties",
+    "Orthogonality": "taut.penalties",
     "Proximal": "taut.optimizers",
+    "SCAD": "taut.penalties",
+    "SparseGroupLasso": "taut.penalties",
     "TableModel": "taut.tables.model",
+    "WeightedL1": "taut.penalties",
     "explain": "taut.optimizers",
     "fit_table": "taut.tables.fit",
     "regularization_path": "taut.studies",
     "stationarity": "taut.optimizers",
     "train_lanes": "taut.engine",
 }
-_MODULES = ("engine", "layers", "models", "optimizers", "penalties", "report", "studies")
+_MODULES = (
+    "callbacks",
+    "engine",
+    "layers",
+    "models",
+    "optimizers",
+    "penalties",
+    "report",
+    "studies",
+    "testing",
+)
 
 __all__ = [
+    "FISTA",
     "L1",
     "L2",
+    "L2SP",
+    "MCP",
+    "SCAD",
     "ElasticNet",
+    "GroupLasso",
+    "Hierarchical",
     "InputError",
+    "NonNegative",
+    "NormBall",
+    "NuclearNorm",
+    "Orthogonality",
     "Proximal",
+    "SparseGroupLasso",
     "TableModel",
+    "WeightedL1",
     "__version__",
+    "callbacks",
     "engine",
     "explain",
     "fit_table",
@@ -45,15 +80,41 @@ __all__ = [
     "report",
     "stationarity",
     "studies",
+    "testing",
     "train_lanes",
 ]
 
 if TYPE_CHECKING:
-    from taut import engine, layers, models, optimizers, penalties, report, studies
+    from taut import (
+        callbacks,
+        engine,
+        layers,
+        models,
+        optimizers,
+        penalties,
+        report,
+        studies,
+        testing,
+    )
     from taut.engine import train_lanes
     from taut.errors import InputError
-    from taut.optimizers import Proximal, explain, stationarity
-    from taut.penalties import L1, L2, ElasticNet
+    from taut.optimizers import FISTA, Proximal, explain, stationarity
+    from taut.penalties import (
+        L1,
+        L2,
+        L2SP,
+        MCP,
+        SCAD,
+        ElasticNet,
+        GroupLasso,
+        Hierarchical,
+        NonNegative,
+        NormBall,
+        NuclearNorm,
+        Orthogonality,
+        SparseGroupLasso,
+        WeightedL1,
+    )
     from taut.studies import regularization_path
     from taut.tables.fit import fit_table
     from taut.tables.model import TableModel

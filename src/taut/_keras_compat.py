@@ -91,6 +91,17 @@ def _ratio(raw: Any, clipped: Any) -> Any:
     return ops.where(ops.equal(raw, 0), ops.ones_like(raw), clipped / safe)
 
 
+def present_values(variables: Any) -> list[np.ndarray]:
+    """The values of variables, also while TensorFlow traces a function."""
+    if keras.backend.backend() != "tensorflow":
+        return [ops.convert_to_numpy(v) for v in variables]
+    import tensorflow
+
+    tf: Any = tensorflow
+    with tf.init_scope():
+        return [ops.convert_to_numpy(v) for v in variables]
+
+
 def compiled_loss(model: Any) -> Any:
     """The object that `compile` makes anew each time; None where no loss was given."""
     return model._compile_loss
@@ -115,90 +126,6 @@ def jitted(function: Any) -> Any:
     import jax
 
     return jax.jit(function)
-
-
-def data_gradients(model: Any, x: Any, y: Any, sample_weight: Any = None) -> list[np.ndarray]:
-    """The gradient of the compiled loss, in inference mode, by trainable variable."""
-    return _GRADIENTS[keras.backend.backend()](model, x, y, sample_weight)
-
-
-def _jax_gradients(model: Any, x: Any, y: Any, sample_weight: Any) -> list[np.ndarray]:
-    import jax
-
-    def loss(trainable: Any) -> Any:
-        non_trainable = [v.value for v in model.non_trainable_variables]
-        prediction, _ = model.stateless_call(trainable, non_trainable, x, training=False)
-        with StatelessScope():
-            return data_loss_value(model, y, prediction, sample_weight)
-
-    # Jitted: step by step, every operation would be compiled on its own.
-    grads = jax.jit(jax.grad(loss))([v.value for v in model.trainable_variables])
-    return [np.asarray(g) for g in grads]
-
-
-def squared_row_norms(model: Any, x: Any, y: Any, sample_weight: Any = None) -> np.ndarray:
-    """‖∇ℓ_i(w)‖² over all trainable variables, for each row i; in inference mode."""
-    rows = len(y)
-    if keras.backend.backend() == "jax":
-        return _jax_squared_row_norms(model, x, y, sample_weight)
-    squares = np.empty(rows)
-    for i in range(rows):
-        one = keras.tree.map_structure(
-            lambda a, i=i: None if a is None else a[i : i + 1], (x, y, sample_weight)
-        )
-        squares[i] = sum(
-            float(np.sum(np.square(g, dtype="float64"))) for g in data_gradients(model, *one)
-        )
-    return squares
-
-
-def _jax_squared_row_norms(model: Any, x: Any, y: Any, sample_weight: Any) -> np.ndarray:
-    import jax
-
-    values = [v.value for v in model.trainable_variables]
-    non_trainable = [v.value for v in model.non_trainable_variables]
-
-    def loss(trainable: Any, row: Any) -> Any:
-        x, y, weight = jax.tree.map(lambda a: a[None], row)
-        prediction, _ = model.stateless_call(trainable, non_trainable, x, training=False)
-        with StatelessScope():
-            return data_loss_value(model, y, prediction, weight)
-
-    def square(row: Any) -> Any:
-        return sum((g**2).sum() for g in jax.grad(loss)(values, row))
-
-    return np.asarray(jax.jit(jax.vmap(square))((x, y, sample_weight)), "float64")
-
-
-def _torch_gradients(model: Any, x: Any, y: Any, sample_weight: Any) -> list[np.ndarray]:
-    import torch
-
-    values = [v.value for v in model.trainable_variables]
-    with torch.enable_grad():
-        loss = data_loss_value(model, y, model(x, training=False), sample_weight)
-        grads = torch.autograd.grad(loss, values, allow_unused=True)
-    return [
-        np.zeros(tuple(v.shape), "float32") if g is None else g.detach().cpu().numpy()
-        for v, g in zip(values, grads, strict=True)
-    ]
-
-
-def _tensorflow_gradients(model: Any, x: Any, y: Any, sample_weight: Any) -> list[np.ndarray]:
-    import tensorflow
-
-    tf: Any = tensorflow
-    values = [v.value for v in model.trainable_variables]
-    with tf.GradientTape() as tape:
-        loss = data_loss_value(model, y, model(x, training=False), sample_weight)
-    grads = tape.gradient(loss, values, unconnected_gradients="zero")
-    return [tf.convert_to_tensor(g).numpy() for g in grads]
-
-
-_GRADIENTS = {
-    "jax": _jax_gradients,
-    "torch": _torch_gradients,
-    "tensorflow": _tensorflow_gradients,
-}
 
 
 ConvLSTMCell: Any = _ConvLSTMCell
@@ -254,7 +181,10 @@ def symbolic_graph(model: Any) -> SymbolicGraph | None:
         return None
     calls = [
         SymbolicCall(
-            node.operation, node.arguments.args, node.arguments.kwargs, node.input_tensors,
+            node.operation,
+            node.arguments.args,
+            node.arguments.kwargs,
+            node.input_tensors,
             node.outputs,
         )
         for depth in sorted(model._nodes_by_depth, reverse=True)

@@ -8,24 +8,11 @@ import keras
 import keras.models as _keras_models
 
 from taut._keras_compat import Functional
-from taut.optimizers.explain import penalty_value, proximal_of
+from taut.callbacks import PenaltyMetrics
+from taut.optimizers.explain import proximal_of
 from taut.optimizers.proximal import Proximal
 from taut.optimizers.selection import Lifted
 from taut.penalties import Penalty
-
-
-class PenaltyMetrics(keras.callbacks.Callback):
-    """Adds `penalty`, αR(w), and `objective`, J' = loss + αR(w), to the logs of each epoch.
-
-    `loss` and `val_loss` never contain the penalty. Models of `taut.models` add this callback
-    by themselves; give it to `fit` of any other model compiled with `taut.Proximal`.
-    """
-
-    def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
-        del epoch
-        if logs is not None and "loss" in logs:
-            logs["penalty"] = penalty_value(self.model)
-            logs["objective"] = logs["loss"] + logs["penalty"]
 
 
 class _WeightRegularizer:
@@ -117,4 +104,4 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    return sorted({*dir(_keras_models), "Model", "PenaltyMetrics", "Sequential"})
+    return sorted({*dir(_keras_models), "Model", "Sequential"})

@@ -199,8 +199,10 @@ def test_the_old_and_the_new_way_of_a_logistic_regression_agree():
         np.testing.assert_allclose(ours, [0.2 * ratio, 0.1 * (1 - ratio)], rtol=1e-6, atol=1e-7)
     old = lm.LogisticRegression(penalty="l2", C=0.5, l1_ratio=None)
     assert L2.from_sklearn(old, rows=10) == L2(0.2)
+    assert L2.from_sklearn(lm.LogisticRegression(C=0.5, l1_ratio=None), rows=10) == L2(0.2)
     assert L2.from_sklearn(lm.LogisticRegression(penalty=None), rows=10) == L2(0.0)
     assert L2.from_sklearn(lm.LogisticRegression(C=np.inf), rows=10) == L2(0.0)
+    assert L2.from_sklearn(lm.SGDClassifier(penalty=None)) == L2(0.0)
 
 
 # One small step from random weights is the package's own gradient of its whole objective.
@@ -232,6 +234,18 @@ def test_the_gradient_of_stochastic_gradient_descent(kind, estimator, loss):
     factor = 2 if loss == "mse" else 1
     theirs = factor * (start - estimator.coef_) / (rate * M)
     np.testing.assert_allclose(theirs, ours, rtol=1e-4, atol=1e-4)
+
+
+def test_the_gradient_of_one_model_a_class():
+    rate, start = 1e-8, np.random.default_rng(0).normal(size=(3, 10))
+    estimator = lm.SGDClassifier(loss="log_loss", alpha=2.0, learning_rate="constant", eta0=rate)
+    estimator.set_params(max_iter=1, tol=None)
+    estimator.fit(X, THIRDS, coef_init=start.copy(), intercept_init=[0.0] * 3)
+    indicator = (THIRDS[:, None] == np.arange(3)).astype("float64")
+    gradient = X.T @ SLOPES["binary"](X @ start.T, indicator)
+    _, l2 = terms(L2.from_sklearn(estimator))
+    theirs = (start - estimator.coef_).T / (rate * N) / 3  # Keras takes the mean of the three.
+    np.testing.assert_allclose(theirs, gradient + 2 * l2 * start.T, rtol=1e-4, atol=1e-4)
 
 
 @pytest.mark.parametrize("batch", ["auto", 3, 4], ids="batch {}".format)

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from keras import ops
 
+from taut._keras_compat import present_values
 from taut.errors import InputError
 from taut.optimizers.selection import Assignment, Entry, describe, in_order
 from taut.optimizers.structure import VariableStructure
@@ -97,7 +98,7 @@ def divide(
         for members, grouping in groups:
             binding = Binding(
                 tuple(v.path for v in members),
-                tuple(ops.convert_to_numpy(v) for v in members),
+                tuple(present_values(members)),
                 lambda arrays, name, members=members: constants(members, arrays, name),
                 grouping,
             )

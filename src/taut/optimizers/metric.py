@@ -53,7 +53,9 @@ def nadam(optimizer: Any, update: Update, learning_rate: Any) -> Any:
     """
     dtype = update.variable.dtype
     t = ops.cast(optimizer.iterations + 1, dtype)
-    now, soon = (optimizer.beta_1 * (1 - ops.power(ops.cast(0.96, dtype), k) / 2) for k in (t, t + 1))
+    now, soon = (
+        optimizer.beta_1 * (1 - ops.power(ops.cast(0.96, dtype), k) / 2) for k in (t, t + 1)
+    )
     product = ops.cast(optimizer._u_product, dtype)
     average = _bias(optimizer, update, optimizer.beta_1)
     c = soon * average / (1 - product * soon) + (1 - now) / (1 - product)

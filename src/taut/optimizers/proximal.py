@@ -10,8 +10,9 @@ from keras import ops
 
 from taut._keras_compat import HookedUpdates, Update
 from taut.errors import InputError, UnsupportedError
+from taut.optimizers.averages import Averages
 from taut.optimizers.blocks import Block, divide
-from taut.optimizers.metric import STEPS, keras_class, momentum_shape
+from taut.optimizers.metric import NEED_BEFORE, STEPS, keras_class, momentum_shape, one_step
 from taut.optimizers.selection import (
     Assignment,
     Entry,
@@ -37,13 +38,15 @@ class Proximal(HookedUpdates):
     with s the optimizer's metric: the step, by coordinate, at which it moves along a constant
     gradient (see `taut.optimizers.metric`). So at convergence w = prox_{s·αR}(w − s·∇J(w)),
     a stationary point of J', with true zeros where R has them. Momentum, learning-rate
-    schedules, clipping and gradient accumulation keep that law.
+    schedules, clipping, gradient accumulation and averages of the weights (`use_ema`) keep that
+    law.
 
     The object *is* the Keras optimizer (`Proximal("adam", …)` is a `keras.optimizers.Adam`), so
     it goes wherever Keras takes one. The penalty is not in the loss that Keras reports.
 
     Args:
-        optimizer: A name or an instance of SGD, Adam, AdamW, RMSprop or Adagrad.
+        optimizer: A name or an instance of SGD, Adam, AdamW, Adamax, Nadam, RMSprop, Adagrad,
+            Adadelta, Lamb or Adafactor.
         penalty: A penalty, a name, a Keras regularizer, or a mapping from selectors to these,
             where the first selector that matches a variable counts and None means no penalty.
             A selector is a regular expression on the variable's path, a layer, or a callable
@@ -52,12 +55,12 @@ class Proximal(HookedUpdates):
     Attributes:
         strengths: One scalar Keras variable a penalty (each part of a sum has its own), in the
             order of the mapping, then layers' own penalties; assign to one to change a strength
-            while training.
+            while training (`taut.callbacks.StrengthSchedule` does).
+        compiled_strengths: The numbers that they started from.
 
     Raises:
-        UnsupportedError: For another optimizer; for `weight_decay` (decoupled decay is the
-            gradient of no penalty, so no J' would be minimised) and for `use_ema` (averages of
-            sparse weights are not sparse).
+        UnsupportedError: For another optimizer, and for `weight_decay` (decoupled decay is the
+            gradient of no penalty, so no J' would be minimised).
         InputError: For a penalty or selector of no known kind, or an optimizer already in use.
 
     Example:
@@ -97,8 +100,10 @@ class Proximal(HookedUpdates):
         self._model = _Held(lambda: None)
         self._saved_blocks = _Held({})
         self.strengths: list[Any] = []
+        self.compiled_strengths: list[float] = []
         self.momentum_steps: list[Any] = []
         self._strengths_of = _Held({})
+        self._averages = _Held(None)
 
     def bind(self, model: Any) -> Self:
         """Tell the optimizer which model it is for, before `compile`; return it.
@@ -169,6 +174,8 @@ class Proximal(HookedUpdates):
                     shape=shape, dtype=variable.dtype, name="momentum_step"
                 )
             self.momentum_steps.append(step)
+        if self.use_ema:  # type: ignore[attr-defined]
+            self._averages = _Held(Averages(blocks, self._add_held, one_step=one_step(self)))
         alive = weakref.ref(self)
         for variable in variables:
             own = own_penalty(variable)
@@ -183,29 +190,40 @@ class Proximal(HookedUpdates):
             name=f"strength_{len(self.strengths)}",
         )
         self.strengths.append(variable)
+        self.compiled_strengths.append(part.strength)
         return len(self.strengths) - 1
 
     def _add_constants(self, variables: Any, arrays: Any, name: str) -> list[Any]:
-        added = []
-        for variable, array in zip(variables, arrays, strict=True):
-            held = self.add_variable_from_reference(variable, name=name)  # type: ignore[attr-defined]
-            held.assign(array)
-            added.append(held)
-        return added
+        pairs = zip(variables, arrays, strict=True)
+        return [self._add_held(v, tuple(v.shape), name, array) for v, array in pairs]
+
+    def _add_held(self, variable: Any, shape: tuple[int, ...], name: str, array: Any = None) -> Any:
+        # Keras for TensorFlow may be tracing here: an `assign` would be part of every step.
+        def initial(shape: Any, dtype: Any = None) -> Any:
+            return ops.zeros(shape, dtype) if array is None else ops.convert_to_tensor(array, dtype)
+
+        return self.add_variable(  # type: ignore[attr-defined]
+            shape=shape,
+            initializer=initial,
+            dtype=variable.dtype,
+            name=f"{variable.path.replace('/', '_')}_{name}",
+        )
 
     def strengths_of(self, block: Block) -> list[Any]:
         """The strength variables of a block's penalty, one a part of a sum."""
         return [self.strengths[i] for i in self._strengths_of.value[id(block.entry)]]
 
     def _needs_before(self, variable: Any) -> bool:
-        return any(b.scalar_step and any(v is variable for v in b.variables) for b in self.blocks)
+        block = next((b for b in self.blocks if any(v is variable for v in b.variables)), None)
+        return block is not None and (block.scalar_step or issubclass(self._kind, NEED_BEFORE))
 
     def _after_updates(self, updates: list[Update], learning_rate: Any) -> None:
         by_variable = {self._var_key(u.variable): u for u in updates}  # type: ignore[attr-defined]
         for block in self.blocks:
             own = [by_variable.get(self._var_key(v)) for v in block.variables]  # type: ignore[attr-defined]
-            if not any(own):
-                continue  # no gradient reaches the block in this step
+            if not any(own):  # no gradient reaches the block in this step
+                self._average(block, block.values(), ops.zeros((), block.variables[0].dtype))
+                continue
             w, steps = block.values(), []
             for i, (variable, update) in enumerate(zip(block.variables, own, strict=True)):
                 step = self._step(variable, update, learning_rate)
@@ -215,16 +233,41 @@ class Proximal(HookedUpdates):
             alone = len(own) == 1 or (all(own) and not getattr(self, "momentum", 0))
             if alone and all(ops.ndim(step) == 0 for step in steps):
                 steps = steps[0]  # one step for all
-            dtype = block.variables[0].dtype
-            values = [ops.cast(s, dtype) for s in self.strengths_of(block)]
-            for variable, new in zip(block.variables, block.prox(w, steps, values), strict=True):
-                variable.assign(new)
+            self._average(block, w, steps)
+            new = block.prox(w, steps, self._cast_strengths(block))
+            for variable, value in zip(block.variables, new, strict=True):
+                variable.assign(value)
+
+    def _cast_strengths(self, block: Block) -> list[Any]:
+        return [ops.cast(s, block.variables[0].dtype) for s in self.strengths_of(block)]
+
+    def _average(self, block: Block, points: Any, steps: Any) -> None:
+        if self._averages.value is None:
+            return
+        # Keras averages at every batch, this only where weights are updated.
+        momentum = self.ema_momentum ** (self.gradient_accumulation_steps or 1)  # type: ignore[attr-defined]
+        started = ops.not_equal(self.iterations, 0)  # type: ignore[attr-defined]
+        momentum = ops.where(started, momentum, 0.0)
+        self._averages.value.add(block, points, steps, momentum)
+
+    def _update_model_variables_moving_average(self, trainable_variables: Any) -> None:
+        super()._update_model_variables_moving_average(trainable_variables)  # type: ignore[misc]
+        if self._averages.value is None:
+            return
+        # Keras calls this at every batch. Until the first update its average is the weights.
+        updated = self._iterations + 1 >= (self.gradient_accumulation_steps or 1)  # type: ignore[attr-defined]
+        for block in self.blocks:
+            new = self._averages.value.weights(block, self._cast_strengths(block))
+            for variable, value in zip(block.variables, new, strict=True):
+                index = self._get_variable_index(variable)  # type: ignore[attr-defined]
+                average = self._model_variables_moving_average[index]  # type: ignore[attr-defined]
+                average.assign(ops.where(updated, value, average))
 
     def _step(self, variable: Any, update: Update | None, learning_rate: Any) -> Any:
         dtype = variable.dtype
         if update is None:
             return ops.zeros((), dtype)  # it has no gradient: it stays
-        step = STEPS[self._kind](self, variable, ops.cast(learning_rate, dtype))
+        step = STEPS[self._kind](self, update, ops.cast(learning_rate, dtype))
         if update.clip_factor is not None:
             # A clipped optimizer moves along the clipped gradient, so at a shorter step.
             step = step * ops.cast(update.clip_factor, dtype)
@@ -322,17 +365,13 @@ def _resolve(optimizer: Any) -> keras.optimizers.Optimizer:
             "`optimizer` must be a plain Keras optimizer. Received one that is already Proximal. "
             "Give it all penalties at once, as a mapping from selectors or as a sum."
         )
+    keras_class(resolved)  # raises where it is of no known kind
     if resolved.weight_decay:
         raise UnsupportedError(
             "`weight_decay` must be 0 or None in a proximal optimizer: decoupled decay is the "
             "gradient of no penalty, so no stated objective would be minimised. Received: "
             f"weight_decay={resolved.weight_decay}. Pass weight_decay=0 and a penalty with an L2 "
             "part, such as `taut.L1(a) + taut.L2(b)`."
-        )
-    if resolved.use_ema:
-        raise UnsupportedError(
-            "`use_ema` must be False in a proximal optimizer: the average of sparse weights is "
-            "not sparse. Received: use_ema=True. Leave it out, and decay the learning rate."
         )
     return resolved
 

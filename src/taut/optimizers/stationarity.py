@@ -10,7 +10,8 @@ import keras
 import numpy as np
 from keras import ops, tree
 
-from taut._keras_compat import data_gradients, jitted, squared_row_norms
+from taut._gradients import loss_and_gradients, squared_row_norms
+from taut._keras_compat import jitted
 from taut.errors import InputError
 from taut.optimizers.explain import proximal_of
 
@@ -112,23 +113,35 @@ def _distances(optimizer: Any, gradients: Mapping[int, np.ndarray]) -> Any:
 
 
 def _mean_gradients(model: Any, x: Any, y: Any, weight: Any) -> list[np.ndarray]:
-    rows = len(y)
+    rows, evaluate = len(y), loss_and_gradients(model)
+    values = [v.value for v in model.trainable_variables]
     total = [np.zeros(tuple(v.shape), "float64") for v in model.trainable_variables]
     for start in range(0, rows, BATCH_ROWS):
         part = slice(start, start + BATCH_ROWS)
-        xs, ys, ws = _take(x, y, weight, part)
-        for sum_, gradient in zip(total, data_gradients(model, xs, ys, ws), strict=True):
-            sum_ += gradient * (len(ys) / rows)
+        xs, ys, ws = take_rows(x, y, weight, part)
+        _, gradients = evaluate(values, xs, ys, ws)
+        for sum_, gradient in zip(total, gradients, strict=True):
+            sum_ += ops.convert_to_numpy(gradient) * (len(ys) / rows)
     return total
 
 
-def _row_scale(model: Any, x: Any, y: Any, weight: Any) -> float:
-    rows = np.unique(np.linspace(0, len(y) - 1, min(SCALE_ROWS, len(y))).astype(int))
-    squares = squared_row_norms(model, *_take(x, y, weight, rows))
+def scale_rows(rows: int) -> np.ndarray:
+    """The numbers of the rows that the scale is taken over."""
+    return np.unique(np.linspace(0, rows - 1, min(SCALE_ROWS, rows)).astype(int))
+
+
+def scale_of(squares: np.ndarray) -> float:
+    """S, from the squared norms of the gradients of rows."""
     return max(float(np.sqrt(squares.mean())), float(np.finfo("float32").tiny))
 
 
-def _take(x: Any, y: Any, weight: Any, rows: Any) -> tuple[Any, Any, Any]:
+def _row_scale(model: Any, x: Any, y: Any, weight: Any) -> float:
+    values = [v.value for v in model.trainable_variables]
+    return scale_of(squared_row_norms(model)(values, *take_rows(x, y, weight, scale_rows(len(y)))))
+
+
+def take_rows(x: Any, y: Any, weight: Any, rows: Any) -> tuple[Any, Any, Any]:
+    """Some rows of the data, as tensors."""
     tensor = keras.ops.convert_to_tensor
     xs = tree.map_structure(lambda a: tensor(a[rows]), x)
     return xs, tensor(y[rows]), None if weight is None else tensor(weight[rows])

@@ -364,7 +364,8 @@ class FromOthers:
 
         Args:
             estimator: The estimator, fitted or not. For a search such as `LassoCV`, fitted.
-            rows: n, the number of rows that it is trained on, where the table has it.
+            rows: n, the number of rows that it is trained on, where the table has n or m; less
+                those that an MLP holds out for early stopping.
 
         Raises:
             UnsupportedError: If no penalty here gives the same objective.

@@ -52,8 +52,11 @@ def group_shrink(grouping: Grouping, views: list[Any], steps: Any, strength: Any
     pull = [ops.square(w / s) for w, s in zip(views, steps, strict=True)]
     kept = ops.sqrt(grouping.sum(pull)) > strength
     # Where the tangent at infinity is zero: below the root, and the root itself for equal steps.
+    # No term of the sum is larger than 1 at the root, which bounds it where steps differ much.
     moment = grouping.sum([ops.square(w) * d for w, d in zip(views, lost, strict=True)])
-    start = ops.maximum(norm - moment / ops.maximum(ops.square(norm), TINY), 0)
+    start = norm - moment / ops.maximum(ops.square(norm), TINY)
+    single = grouping.max([ops.abs(w) - d for w, d in zip(views, lost, strict=True)])
+    start = ops.maximum(ops.maximum(start, single), 0)
     r = grouping.spread(ops.where(kept, largest_root(start, newton), 0))
     return [w * (r / ops.maximum(r + d, TINY)) for w, d in zip(views, lost, strict=True)]
 
@@ -129,23 +132,24 @@ class GroupLasso(Grouped):
             )
         self.weights = weights
 
-    def scales(self, grouping: Grouping, views: list[Any]) -> Any:
-        """[groups] the c_g, in the dtype of the views."""
-        sizes = grouping.sizes
+    def scales(self, grouping: Grouping, views: list[Any], strength: Any = 1.0) -> Any:
+        """[groups] the α·c_g, in the dtype of the views."""
+        sizes, dtype = grouping.sizes, views[0].dtype
         scales = np.sqrt(sizes) if self.weights == "sqrt_size" else np.ones_like(sizes)
-        return ops.cast(ops.convert_to_tensor(scales), views[0].dtype)
+        return ops.cast(strength, dtype) * ops.cast(scales, dtype)
 
     def value(self, w: Any, strength: Any) -> Any:
         grouping = self.grouping_of(w)
         views = grouping.views(w)
         squares = grouping.sum([ops.square(v) for v in views])
-        return strength * ops.sum(self.scales(grouping, views) * ops.sqrt(squares))
+        return ops.sum(self.scales(grouping, views, strength) * ops.sqrt(squares))
 
     def prox(self, w: Any, step: Any, strength: Any) -> Any:
         grouping = self.grouping_of(w)
-        steps = grouping.views(step) if isinstance(step, list) else step
         views = grouping.views(w)
-        scales = strength * self.scales(grouping, views)
+        one = not isinstance(step, list)
+        steps = ops.cast(step, views[0].dtype) if one else grouping.views(step)
+        scales = self.scales(grouping, views, strength)
         return grouping.unviewed(group_shrink(grouping, views, steps, scales), w)
 
     def distance(self, w: Any, gradient: Any, strength: Any) -> Any:
@@ -155,7 +159,7 @@ class GroupLasso(Grouped):
         """The residual where all else has the slopes [low, high] at each weight."""
         grouping = self.grouping_of(w)
         views, lows, highs = map(grouping.views, (w, low, high))
-        scales = strength * self.scales(grouping, views)
+        scales = self.scales(grouping, views, strength)
         return grouping.unviewed(group_distance(grouping, views, lows, highs, scales), w)
 
     def critical_strength(self, gradient: Any) -> Any:
@@ -203,9 +207,9 @@ class SparseGroupLasso(GroupLasso):
         self.l1_ratio = check_ratio(l1_ratio)
 
     def value(self, w: Any, strength: Any) -> Any:
-        absolute = sum(ops.sum(ops.abs(a)) for a in w)
+        absolute = sum(ops.sum(ops.abs(v)) for v in self.grouping_of(w).views(w))
         grouped = super().value(w, strength * (1 - self.l1_ratio))
-        return strength * self.l1_ratio * absolute + grouped
+        return ops.cast(strength, grouped.dtype) * self.l1_ratio * absolute + grouped
 
     def prox(self, w: Any, step: Any, strength: Any) -> Any:
         steps = step if isinstance(step, list) else [step] * len(w)

@@ -5,12 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 import keras
-import numpy as np
 from keras import ops
 
 from taut.errors import InputError
 from taut.penalties.base import Grouped
-from taut.penalties.groups import Grouping, eps_of, largest_root, single
+from taut.penalties.groups import Grouping, eps_of, largest_root
 
 TINY = 1e-30
 
@@ -23,7 +22,7 @@ class Hierarchical(Grouped):
     the network's first layer (or kernels of convolutions). An input whose skip is zero is read by
     nothing, and L1's evasion, small first weights and large later ones, is closed. M = 0 would
     leave the linear model, M = ∞ a free first layer. Outside of the constraint, by more than a
-    relative 1e-5 (4 units in the last place in half precision), αR is infinite.
+    relative 1e-5 (8 units in the last place in half precision), αR is infinite.
 
     prox, in any diagonal metric with steps s for θ and t for W: with b = ‖θ_j‖,
 
@@ -32,11 +31,13 @@ class Hierarchical(Grouped):
 
     and b = 0 where ‖v/s‖₂ + M·Σ|u_k|/t_k ≤ α. The problem in b alone is convex, so b is unique.
     θ_j's direction is not where v_j = 0 and W moves it off zero: the first output (of those of the
-    largest step) takes it, with a plus sign. The subdifferential is the regular one.
+    largest step) takes it, with a plus sign.
 
-    Residual of stationarity: where θ_j ≠ 0, the least of Σ_k (g_k + η_k·sign(W_k))² +
-    ‖g_θ + (α − M·Ση)·θ_j/b‖² over η ≥ 0 that are zero where |W_jk| < M·b; where θ_j = 0, the
-    distance of g to the ball ‖g_θ‖₂ + M·‖g_W‖₁ ≤ α.
+    Residual of stationarity: where θ_j ≠ 0, the least of ‖g_θ + (α − M·Ση)·θ_j/b‖² +
+    Σ_k (g_k + η_k·sign(W_k))² over η ≥ 0 that are zero where |W_jk| < M·b. Where θ_j = 0, the
+    slope of the steepest descent, ‖prox(−g)‖ with a step of 1: zero in the ball ‖g_θ‖₂ +
+    M·‖g_W‖₁ ≤ α, the subdifferential, and outside of it somewhat less than the distance to it,
+    since R is not convex.
     Critical strength: max_j ‖g_θ,j‖₂ + M·‖g_W,j‖₁.
 
     Not convex, though α‖θ‖ is and the prox is unique but for that direction: the constraint is
@@ -87,71 +88,70 @@ class Hierarchical(Grouped):
         s, t = (ops.maximum(ops.cast(a, skip.dtype), TINY) for a in steps)
         v, size, m = _rows(skip), ops.abs(first), self.hierarchy
         # In units of the largest step of the skip, since only ratios of steps matter.
-        unit, ratio = s, None
-        if ops.ndim(s):
-            unit = ops.max(_rows(s), axis=-1)
-            ratio = _rows(s) / ops.expand_dims(unit, -1) if v.shape[-1] > 1 else None
-        weights = ops.minimum((grouping.spread(unit) if ops.ndim(unit) else unit) / t, 1 / TINY)
+        unit = ops.max(s, axis=(0, 2))
+        ratio = _rows(s) / ops.expand_dims(unit, -1) if max(s.shape[0], s.shape[2]) > 1 else None
+        weights = ops.minimum(grouping.spread(unit) / t, 1 / TINY)
         price = unit * ops.cast(strength, v.dtype)
 
-        def solve(b: Any) -> tuple[Any, Any]:
-            # What W costs as a function of ‖θ‖, were it at its bound where it is at M·b.
-            total, count = _beyond(grouping, size, weights, m * b)
+        def going(number: Any, point: Any, root: Any, theta: Any, more: Any) -> Any:
+            del number, point, root, theta
+            return more
+
+        def move(number: Any, point: Any, root: Any, theta: Any, more: Any) -> tuple[Any, ...]:
+            del theta, more
+            # What W costs as a function of ‖θ‖, if it is at its bound where it is at M·point:
+            # at least the true cost, so that the solution is at most the root.
+            total, count = _beyond(grouping, size, weights, m * point)
             theta = _skip(v, ratio, m * total - price, m**2 * count)
-            return theta, _norm(theta)
+            new, first_time = _norm(theta), ops.equal(number, 0)
+            root = ops.where(ops.logical_or(first_time, root > 0), ops.maximum(root, new), 0)
+            rises = ops.any(new - point > 4 * eps_of(new) * new)
+            more = ops.logical_or(rises, ops.equal(number, 1))
+            guess = ops.where(root > 0, norm, 0)
+            return number + 1, ops.where(first_time, guess, root), root, theta, more
 
-        def going(theta: Any, b: Any, rising: Any) -> Any:
-            del theta, b
-            return rising
-
-        def move(theta: Any, b: Any, rising: Any) -> tuple[Any, Any, Any]:
-            del theta, rising
-            theta, new = solve(b)
-            return theta, new, ops.any(new - b > 4 * _precision(b.dtype) * new)
-
-        # That cost bounds the true one from above, so b rises to its root from any first guess:
-        # from 0, which tells what stays zero, and from ‖v‖, close by where training is near its
-        # end. It is exact once the weights at their bound are known: a few passes over W.
-        lowest = solve(ops.zeros_like(v[:, 0]))[1]
-        near = ops.maximum(lowest, solve(_norm(v))[1])
-        start = ops.where(lowest > 0, near, 0)
-        state = (v, start, ops.convert_to_tensor(True))
-        theta, b, _ = ops.while_loop(going, move, state, maximum_iterations=64)
+        # First from 0, which tells what stays zero, and from ‖v‖, close by where training is near
+        # its end; then the solutions rise to the root, exactly, once it is known which weights
+        # are at their bound: a few passes over W.
+        norm, zero = _norm(v), ops.zeros_like(v[:, 0])
+        number, more = ops.convert_to_tensor(0), ops.convert_to_tensor(True)
+        state = (number, zero, zero, v, more)
+        theta = ops.while_loop(going, move, state, maximum_iterations=64)[3]
+        b = _norm(theta)
         bound = grouping.spread(m * b)
         found = [_unrows(theta, skip), ops.maximum(ops.minimum(first, bound), -bound)]
-        return _as(grouping.unviewed(found, w), w)
+        return grouping.unviewed(found, w)
 
     def distance(self, w: Any, gradient: Any, strength: Any) -> Any:
         grouping, (skip, first), tolerance = self._views(w)
         _, (g_skip, g_first), _ = self._views(gradient)
-        theta, g, m = _rows(skip), _rows(g_skip), self.hierarchy
+        theta, g, m, spread = _rows(skip), _rows(g_skip), self.hierarchy, grouping.spread
         strength = ops.cast(strength, theta.dtype)
-        b, pull, size = _norm(theta), _norm(g), ops.abs(first)
-        alive, spread = b > 0, grouping.spread
+        b, size = _norm(theta), ops.abs(first)
+        alive = b > 0
         unit = theta / ops.expand_dims(ops.where(alive, b, 1), -1)
         slope = strength + ops.sum(g * unit, axis=-1)
-        # Where θ ≠ 0: η = (a + M·(slope − x))₊ at the bound, with x = M·Ση; else a threshold x.
-        held = size >= m * (1 - tolerance) * spread(b)
-        push = spread(m * slope) - g_first * ops.sign(first)
-        sizes = ops.where(spread(alive), ops.where(held, push, 0), ops.abs(g_first))
+        # η = (push + M·(slope − x))₊ at the bound, with x = M·Ση the root.
+        held = ops.logical_and(spread(alive), size >= m * (1 - tolerance) * spread(b))
+        pushes = ops.where(held, spread(m * slope) - g_first * ops.sign(first), 0)
 
         def newton(x: Any) -> Any:
-            total, count = _beyond(grouping, sizes, ops.ones_like(sizes), m * x)
-            own = ops.cast(ops.logical_or(alive, pull > x), x.dtype)
-            rest = ops.where(alive, 0, own * pull - strength)
-            return (rest + m * total) / ops.maximum(own + m**2 * count, TINY)
+            total, count = _beyond(grouping, pushes, ops.ones_like(pushes), m * x)
+            return m * total / (1 + m**2 * count)
 
         x = largest_root(ops.zeros_like(b), newton)
-        eta = ops.maximum(sizes - spread(m * x), 0)
-        kept = ops.expand_dims(ops.minimum(x / ops.maximum(pull, TINY), 1), -1)
+        eta = ops.maximum(pushes - spread(m * x), 0)
         moved = g + ops.expand_dims(strength - x, -1) * unit
-        bound = spread(m * x)
-        inside = ops.maximum(ops.minimum(g_first, bound), -bound)
         allowed = ops.max(size, axis=(0, 2)) <= m * (1 + tolerance) * b
-        left = ops.where(ops.expand_dims(alive, -1), moved, g * kept)
-        left = ops.where(ops.expand_dims(allowed, -1), left, float("inf"))
-        right = ops.where(spread(alive), g_first + eta * ops.sign(first), inside)
-        return _as(grouping.unviewed([_unrows(left, skip), right], w), w)
+        moved = ops.where(ops.expand_dims(allowed, -1), moved, float("inf"))
+        found = [_unrows(moved, skip), g_first + eta * ops.sign(first)]
+        # At zero αR is as steep near by as far out: a step of length 1 shows its least slope.
+        steepest = grouping.views(
+            self.prox([-ops.convert_to_tensor(a) for a in gradient], 1.0, strength)
+        )
+        dead = spread(ops.logical_and(b <= 0, allowed))
+        found = [ops.where(dead, a, f) for a, f in zip(steepest, found, strict=True)]
+        return grouping.unviewed(found, w)
 
     def critical_strength(self, gradient: Any) -> Any:
         grouping, (skip, first), _ = self._views(gradient)
@@ -167,10 +167,8 @@ class Hierarchical(Grouped):
                 f"{'weight' if one == 1 else 'weights'}."
             )
         arrays = [ops.convert_to_tensor(a) for a in arrays]
-        tolerance = max(1e-5, *(4 * _precision(a.dtype) for a in arrays if _is_half(a)), 0)
-        wide = [ops.cast(a, "float32") if _is_half(a) else a for a in arrays]
-        grouping = self.grouping_of(wide)
-        return grouping, grouping.views(wide), tolerance
+        grouping = self.grouping_of(arrays)
+        return grouping, grouping.views(arrays), max(1e-5, *(8 * eps_of(a) for a in arrays))
 
     def get_config(self) -> dict[str, Any]:
         return {"strength": self.strength, "hierarchy": self.hierarchy}
@@ -188,15 +186,17 @@ def _skip(v: Any, ratio: Any, pull: Any, bend: Any) -> Any:
     column = lambda x: ops.expand_dims(x, -1)  # noqa: E731
     if ratio is None:
         norm = column(_norm(v))
-        unit = ops.where(norm > 0, v / ops.where(norm > 0, norm, 1), np.eye(1, n, dtype="float32"))
+        unit = v / ops.where(norm > 0, norm, 1)
+        unit = ops.where(norm > 0, unit, ops.eye(1, n, dtype=v.dtype))
         return unit * column(ops.maximum(norm[:, 0] + pull, 0) / (1 + bend))
     out, size = pull >= 0, ops.abs(pull)
     ratio = ops.maximum(ratio, 1e-15)
     goal, slope = ops.where(out, 1 + bend, 1), ops.where(out, 1, 1 + bend)
     rate = ops.where(column(out), ratio, 1 - ratio)
+    base = ops.where(column(out), 1 - ratio, ratio)
 
     def q(z: Any) -> Any:
-        return ops.maximum(rate * column(z) + 1 - rate, TINY)
+        return ops.maximum(rate * column(z) + base, TINY)
 
     def newton(z: Any) -> Any:
         below = q(z)
@@ -240,18 +240,3 @@ def _rows(view: Any) -> Any:
 def _unrows(rows: Any, view: Any) -> Any:
     before, slices, after = view.shape
     return ops.transpose(ops.reshape(rows, (slices, before, after)), (1, 0, 2))
-
-
-def _as(arrays: list[Any], like: Any) -> list[Any]:
-    return [
-        ops.cast(a, ops.convert_to_tensor(w).dtype) for a, w in zip(arrays, like, strict=True)
-    ]
-
-
-def _is_half(a: Any) -> bool:
-    return keras.backend.standardize_dtype(a.dtype) in HALVES
-
-
-def _precision(dtype: Any) -> float:
-    name = keras.backend.standardize_dtype(dtype)
-    return {"float16": 2.0**-10, "bfloat16": 2.0**-7, "float64": 2.0**-52}.get(name, 2.0**-23)

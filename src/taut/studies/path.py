@@ -11,7 +11,8 @@ import keras
 import numpy as np
 
 from taut import penalties
-from taut._keras_compat import compiled_loss, data_gradients, loss_name
+from taut._gradients import gradients_at
+from taut._keras_compat import compiled_loss, loss_name
 from taut.engine import (
     Lane,
     Progress,
@@ -266,7 +267,7 @@ def _range(
     for variable in model.variables:
         if variable.path in pilot.values:
             variable.assign(pilot.values[variable.path])
-    gradients = data_gradients(model, some, tensor(y[rows]))
+    gradients = gradients_at(model, some, tensor(y[rows]))
     return find_range(
         train,
         lambda strength: replace(pilot, strengths=(strength,)),

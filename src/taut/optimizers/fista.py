@@ -1,0 +1,287 @@
+"""Full-batch accelerated proximal gradients, until the certificate says that it is done."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from keras import ops, tree
+
+from taut._gradients import loss_and_gradients, squared_row_norms
+from taut._keras_compat import jitted
+from taut.errors import InputError
+from taut.optimizers.explain import proximal_of
+from taut.optimizers.stationarity import scale_of, scale_rows, take_rows
+
+CHECK_EVERY = 10
+SHRINK, GROW = 0.95, 2.0
+LARGEST_CURVATURE = 1e12
+ROUNDING = 8 * float(np.finfo("float32").eps)
+
+
+@dataclass(frozen=True)
+class Minimum:
+    """What `FISTA.minimise` returns; the model holds the weights.
+
+    Attributes:
+        converged: Whether the certificate fell to the tolerance.
+        iterations: Steps taken.
+        objective: J'(w) = J(w) + αR(w) after each step.
+        residual: The largest scaled residual of stationarity, as `taut.stationarity` has it.
+        note: Why it stopped, in words.
+    """
+
+    converged: bool
+    iterations: int
+    objective: np.ndarray
+    residual: float
+    note: str
+
+
+@dataclass(frozen=True)
+class FISTA:
+    r"""Minimise J'(w) = J(w) + αR(w) on all rows at once: for small problems, to the end.
+
+    The loop of the tutorials (initialise, loss, gradient, update, until a stopping condition)
+    with each of its steps exact:
+
+        w⁺ = prox_{αR/L}(z − ∇J(z)/L)
+        z⁺ = w⁺ + (t−1)/t⁺·(w⁺ − w),   t⁺ = (1 + √(1 + 4t²))/2
+
+    L, the curvature of J along the step, is found by backtracking and may fall again; t starts
+    anew from 1 whenever the extrapolation points uphill or J' has risen, so that J' never rises
+    by more than rounding and networks, which are not convex, are treated safely. It stops when
+    the largest scaled residual of `taut.stationarity` is at most `tolerance`.
+
+    J is the compiled loss in inference mode (no dropout, batch normalisation with its present
+    moving statistics). The penalties are those that the model was compiled with; the optimizer's
+    learning rate and state play no part.
+
+    Args:
+        tolerance: Of the scaled residual. Single precision allows about 1e-6.
+        max_iterations: Where it stops otherwise.
+
+    Raises:
+        InputError: If an argument is out of its range.
+
+    Example:
+        >>> import keras, numpy as np, taut
+        >>> x = np.eye(4, dtype="float32"); y = np.array([3.0, 0.1, 0.0, 0.0], "float32")
+        >>> model = keras.Sequential([keras.Input((4,)), keras.layers.Dense(1, use_bias=False)])
+        >>> model.compile(taut.Proximal("sgd", taut.L1(0.1)), loss="mse")
+        >>> taut.FISTA().minimise(model, x, y).converged
+        True
+
+    References:
+        Beck and Teboulle, A fast iterative shrinkage-thresholding algorithm, 2009.
+        O'Donoghue and Candès, Adaptive restart for accelerated gradient schemes, 2015.
+        Li and Lin, Accelerated proximal gradient methods for nonconvex programming, 2015.
+    """
+
+    tolerance: float = 1e-4
+    max_iterations: int = 10_000
+
+    def __post_init__(self) -> None:
+        if not 0 < float(self.tolerance) < float("inf"):
+            raise InputError(
+                f"`tolerance` must be a finite number > 0. Received: tolerance={self.tolerance!r}."
+            )
+        if isinstance(self.max_iterations, bool) or int(self.max_iterations) < 1:
+            raise InputError(
+                "`max_iterations` must be an integer >= 1. "
+                f"Received: max_iterations={self.max_iterations!r}."
+            )
+
+    def minimise(
+        self,
+        model: Any,
+        x: Any,
+        y: Any,
+        *,
+        sample_weight: Any = None,
+        progress: Callable[[int, float, float], None] | None = None,
+    ) -> Minimum:
+        """Train a compiled and built model on all rows until it is stationary.
+
+        Args:
+            model: The model; it is left with the weights found, also when interrupted.
+            x: Inputs, [rows, …] or a tree of these.
+            y: Targets, [rows, …].
+            sample_weight: [rows] weights of the data loss.
+            progress: Called every few steps with (steps, objective, residual).
+
+        Returns:
+            A `Minimum`.
+
+        Raises:
+            InputError: If the model is not built, or not compiled with a `taut.Proximal`.
+        """
+        optimizer = proximal_of(model)
+        if optimizer is None or not model.built:
+            raise InputError(
+                "`FISTA` needs a built model compiled with penalties (`weight_regularizer=` or "
+                f"`taut.Proximal`). Received: {model.name!r} with built={model.built}, compiled "
+                f"with {type(getattr(model, 'optimizer', None)).__name__}."
+            )
+        problem = _Problem(model, optimizer, x, y, sample_weight)
+        search = _Search(problem)
+        objectives: list[float] = []
+        residual, note = problem.residual(search.w, search.gradient), ""
+        try:
+            while residual > self.tolerance and len(objectives) < self.max_iterations:
+                alive = search.step()
+                objectives.append(search.objective)
+                if not alive or len(objectives) % CHECK_EVERY == 0:
+                    residual = problem.residual(search.w, search.gradient)
+                    if progress is not None:
+                        progress(len(objectives), search.objective, residual)
+                if not alive:
+                    break
+            residual = problem.residual(search.w, search.gradient)
+        finally:
+            problem.assign(search.w)
+        converged = residual <= self.tolerance
+        note = (
+            f"The residual is {residual:.2e}, at most the tolerance of {self.tolerance:g}."
+            if converged
+            else f"Stopped at a residual of {residual:.2e}, above the tolerance of "
+            f"{self.tolerance:g}: "
+            + (
+                "`max_iterations` is reached."
+                if len(objectives) >= self.max_iterations
+                else "no step in single precision makes the objective smaller."
+            )
+        )
+        return Minimum(converged, len(objectives), np.array(objectives), residual, note)
+
+
+class _Problem:
+    """J, R and their derivatives as functions of lists of weights."""
+
+    def __init__(self, model: Any, optimizer: Any, x: Any, y: Any, weight: Any):
+        x, y = tree.map_structure(np.asarray, x), np.asarray(y)
+        weight = None if weight is None else np.asarray(weight, "float32")
+        self.variables = model.trainable_variables
+        self._data = take_rows(x, y, weight, slice(None))
+        self._few = take_rows(x, y, weight, scale_rows(len(y)))
+        self._row_norms = squared_row_norms(model)
+        evaluate = loss_and_gradients(model)
+        index = {id(v): i for i, v in enumerate(self.variables)}
+        self._blocks = [
+            (block, [index[id(v)] for v in block.variables], optimizer.strengths_of(block))
+            for block in optimizer.blocks
+            if all(id(v) in index for v in block.variables)
+        ]
+
+        def smooth(w: Any) -> tuple[Any, Any]:
+            return evaluate(w, *self._data)
+
+        def move(z: Any, gradient: Any, curvature: Any) -> tuple[Any, Any]:
+            w = [a - g / curvature for a, g in zip(z, gradient, strict=True)]
+            penalty = ops.zeros(())
+            for block, at, strengths in self._blocks:
+                values = [ops.convert_to_tensor(s) for s in strengths]
+                new = block.prox([w[i] for i in at], 1 / curvature, values)
+                for i, value in zip(at, new, strict=True):
+                    w[i] = value
+                penalty = penalty + block.value(new, values)
+            return w, penalty
+
+        def distances(w: Any, gradient: Any) -> Any:
+            found = list(gradient)
+            for block, at, strengths in self._blocks:
+                values = [ops.convert_to_tensor(s) for s in strengths]
+                new = block.distance([w[i] for i in at], [gradient[i] for i in at], values)
+                for i, value in zip(at, new, strict=True):
+                    found[i] = value
+            return [ops.sqrt(ops.sum(ops.square(d))) for d in found]
+
+        self.smooth = smooth
+        self.move = jitted(move)
+        self._distances = jitted(distances)
+
+    def start(self) -> list[Any]:
+        return [ops.convert_to_tensor(v) for v in self.variables]
+
+    def residual(self, w: Sequence[Any], gradient: Sequence[Any]) -> float:
+        scale = scale_of(self._row_norms(list(w), *self._few))
+        return max(float(ops.convert_to_numpy(d)) for d in self._distances(w, gradient)) / scale
+
+    def assign(self, w: Sequence[Any]) -> None:
+        for variable, value in zip(self.variables, w, strict=True):
+            variable.assign(value)
+
+
+class _Search:
+    """The state between steps: w, the extrapolated z, and the curvature L."""
+
+    def __init__(self, problem: _Problem):
+        self._problem = problem
+        self.curvature = 1.0
+        # The prox makes the start feasible where the penalty is a constraint.
+        start = problem.start()
+        zero = [ops.zeros_like(a) for a in start]
+        self.w, penalty = problem.move(start, zero, np.float32(1e12))
+        loss, self.gradient = problem.smooth(self.w)
+        self.objective = _number(loss) + _number(penalty)
+        self._restart(_number(loss))
+
+    def _restart(self, loss: float) -> None:
+        self._z, self._z_gradient, self._z_loss = self.w, self.gradient, loss
+        self._loss, self._t = loss, 1.0
+
+    def step(self) -> bool:
+        """One step of w; False where no step makes the objective smaller."""
+        while True:
+            w, gradient, loss, penalty = self._backtrack()
+            slack = ROUNDING * max(abs(self.objective), 1e-30)
+            if loss + penalty <= self.objective + slack:
+                break
+            if self._t == 1.0 and self._z is self.w:
+                return False
+            self._restart(self._loss)
+        moved = [a - b for a, b in zip(w, self.w, strict=True)]
+        away = [a - b for a, b in zip(self._z, w, strict=True)]
+        uphill = _dot(away, moved) > 0
+        still = not any(float(ops.convert_to_numpy(ops.max(ops.abs(m)))) > 0 for m in moved)
+        self.w, self.gradient, self.objective = w, gradient, loss + penalty
+        if uphill:
+            self._restart(loss)
+        else:
+            t = (1 + (1 + 4 * self._t**2) ** 0.5) / 2
+            momentum = (self._t - 1) / t
+            self._z = [a + momentum * m for a, m in zip(w, moved, strict=True)]
+            z_loss, self._z_gradient = self._problem.smooth(self._z)
+            self._z_loss, self._loss, self._t = _number(z_loss), loss, t
+        self.curvature = max(SHRINK * self.curvature, 1e-12)
+        return not still
+
+    def _backtrack(self) -> tuple[Any, Any, float, float]:
+        """A step from z with a curvature that bounds that of the loss along it."""
+        while True:
+            w, penalty = self._problem.move(self._z, self._z_gradient, np.float32(self.curvature))
+            loss, gradient = self._problem.smooth(w)
+            loss = _number(loss)
+            moved = [a - b for a, b in zip(w, self._z, strict=True)]
+            square = _dot(moved, moved)
+            bound = self._z_loss + _dot(self._z_gradient, moved) + self.curvature / 2 * square
+            slack = ROUNDING * max(abs(self._z_loss), 1e-30)
+            # Where the losses differ by rounding alone, their gradients still tell.
+            turned = [a - b for a, b in zip(gradient, self._z_gradient, strict=True)]
+            fits = loss <= bound + slack and _dot(turned, moved) <= 1.01 * self.curvature * square
+            if fits or square == 0 or self.curvature > LARGEST_CURVATURE:
+                return w, gradient, loss, _number(penalty)
+            self.curvature *= GROW
+
+
+def _number(value: Any) -> float:
+    return float(ops.convert_to_numpy(value))
+
+
+def _dot(a: Sequence[Any], b: Sequence[Any]) -> float:
+    return sum(
+        float(np.vdot(np.asarray(ops.convert_to_numpy(p), "float64"), ops.convert_to_numpy(q)))
+        for p, q in zip(a, b, strict=True)
+    )

@@ -1,0 +1,198 @@
+"""A penalty on weights of certain shapes, from and to lists of NumPy arrays."""
+
+from __future__ import annotations
+
+import contextlib
+import math
+from collections.abc import Callable, Sequence
+from functools import cached_property
+from typing import Any
+
+import keras
+import numpy as np
+from keras import ops, tree
+
+from taut.penalties import Binding, Grouping, Penalty
+
+Arrays = list[np.ndarray]
+
+
+def double_precision() -> Any:
+    """A context in which float64 is what it says; on JAX it is float32 outside of it."""
+    if keras.backend.backend() != "jax":
+        return contextlib.nullcontext()
+    import jax
+
+    if hasattr(jax, "enable_x64"):
+        return jax.enable_x64(True)
+    from jax.experimental import enable_x64
+
+    return enable_x64()
+
+
+def dtype_of(tensor: Any) -> str:
+    return keras.backend.standardize_dtype(tensor.dtype)
+
+
+def tensors(arrays: Any, dtype: str = "float32") -> Any:
+    """The arrays of a nested structure as tensors of one dtype; Python numbers as they are."""
+    return tree.map_structure(
+        lambda a: ops.convert_to_tensor(a, dtype) if isinstance(a, (np.ndarray, np.generic)) else a,
+        arrays,
+    )
+
+
+def numpy(found: Any) -> Any:
+    return tree.map_structure(lambda t: np.array(ops.convert_to_numpy(t)), found)
+
+
+def size_of(arrays: Arrays) -> float:
+    """The Euclidean norm of all."""
+    return float(np.sqrt(sum((a.astype("float64") ** 2).sum() for a in arrays)))
+
+
+class Case:
+    """A penalty bound to weights of certain shapes, as an optimizer would bind it.
+
+    Weights, gradients and steps are lists of arrays, one a shape, whether the penalty takes
+    lists or, one at a time, arrays. `prox`, `distance`, `value` and `critical` take and return
+    NumPy arrays, compiled on JAX; those with `_of` in their names are the functions of tensors.
+
+    Attributes:
+        strength: At which the parts of the penalty are neither weak nor overwhelming.
+    """
+
+    def __init__(
+        self,
+        penalty: Penalty,
+        *,
+        shapes: Sequence[tuple[int, ...]] | None = None,
+        seed: int = 0,
+    ):
+        self.penalty, self.seed = penalty, seed
+        self.shapes = [tuple(shape) for shape in (penalty.shapes if shapes is None else shapes)]
+        own = [part.strength for part in penalty.parts if part.strength > 0]
+        # A sum takes a factor of its parts' strengths, the others the strength itself.
+        self.strength = 0.3 / min(own) if len(penalty.parts) > 1 and own else 0.3
+        grouping = None
+        if penalty.groups is not None:
+            grouping = Grouping.of_kernels(penalty.groups, self.shapes)
+        self.bound = penalty.bind(
+            Binding(
+                paths=tuple(f"model/layer_{i}/kernel" for i in range(len(self.shapes))),
+                values=tuple(self.draw(self.rng())),
+                constants=lambda arrays, name: [
+                    keras.Variable(a, trainable=False, name=name) for a in arrays
+                ],
+                grouping=grouping,
+            )
+        )
+        self._compiled: dict[str, Callable[..., Any]] = {}
+
+    def rng(self) -> np.random.Generator:
+        return np.random.default_rng(self.seed)
+
+    def draw(self, rng: np.random.Generator, scale: float = 1.0) -> Arrays:
+        """Normal numbers of the shapes."""
+        return [(scale * rng.normal(size=shape)).astype("float32") for shape in self.shapes]
+
+    def metric(self, rng: np.random.Generator) -> Arrays:
+        """Steps by coordinate from 0.01 to 100."""
+        return [(10 ** rng.uniform(-2, 2, shape)).astype("float32") for shape in self.shapes]
+
+    def weights(self, rng: np.random.Generator) -> list[Arrays]:
+        """Small, middling and large weights, and some that are zero in part."""
+        half = [w * (rng.random(w.shape) < 0.5) for w in self.draw(rng)]
+        return [self.draw(rng, 0.1), self.draw(rng), self.draw(rng, 10), half]
+
+    def zeros(self) -> Arrays:
+        return [np.zeros(shape, "float32") for shape in self.shapes]
+
+    def value_of(self, w: list[Any], strength: Any) -> Any:
+        if self.bound.listed:
+            return self.bound.value(w, strength)
+        return sum(self.bound.at(i).value(v, strength) for i, v in enumerate(w))
+
+    def prox_of(self, w: list[Any], step: Any, strength: Any) -> list[Any]:
+        if self.bound.listed:
+            return self.bound.prox(w, step, strength)
+        steps = step if isinstance(step, list) else [step] * len(w)
+        pairs = enumerate(zip(w, steps, strict=True))
+        return [self.bound.at(i).prox(v, s, strength) for i, (v, s) in pairs]
+
+    def distance_of(self, w: list[Any], gradient: list[Any], strength: Any) -> list[Any]:
+        if self.bound.listed:
+            return self.bound.distance(w, gradient, strength)
+        pairs = enumerate(zip(w, gradient, strict=True))
+        return [self.bound.at(i).distance(v, g, strength) for i, (v, g) in pairs]
+
+    def critical_of(self, gradient: list[Any]) -> Any:
+        if self.bound.listed:
+            return self.bound.critical_strength(gradient)
+        each = [self.bound.at(i).critical_strength(g) for i, g in enumerate(gradient)]
+        return ops.max(ops.stack(each))
+
+    def value(self, w: Arrays, strength: float) -> float:
+        return float(self._run("value", w, strength))
+
+    def prox(self, w: Arrays, step: Any, strength: float, dtype: str = "float32") -> Arrays:
+        return self._run("prox", w, step, strength, dtype=dtype)
+
+    def distance(
+        self, w: Arrays, gradient: Arrays, strength: float, dtype: str = "float32"
+    ) -> Arrays:
+        return self._run("distance", w, gradient, strength, dtype=dtype)
+
+    @cached_property
+    def constrained(self) -> bool:
+        """Whether the value is infinite at some weights."""
+        far = [[np.full(shape, x, "float32") for shape in self.shapes] for x in (-1e4, 1e4)]
+        return any(self.value(w, 0.0) == math.inf for w in [*far, *self.weights(self.rng())])
+
+    def critical(self, gradient: Arrays) -> float:
+        return float(self._run("critical", gradient))
+
+    def values(self, batch: Arrays, strength: float) -> np.ndarray:
+        """The values of a batch of weights [batch, …], in double precision."""
+
+        def each(w: Any, strength: Any) -> Any:
+            return ops.vectorized_map(lambda one: self.value_of(list(one), strength), w)
+
+        with double_precision():
+            found = self._function("values", each)(tensors(batch, "float64"), strength)
+            return numpy(found).astype("float64")
+
+    def _run(self, name: str, *arguments: Any, dtype: str = "float32") -> Any:
+        function = self._function(name, getattr(self, f"{name}_of"))
+        with double_precision() if dtype == "float64" else contextlib.nullcontext():
+            return numpy(function(*tensors(list(arguments), dtype)))
+
+    def _function(self, name: str, function: Callable[..., Any]) -> Callable[..., Any]:
+        if name not in self._compiled:
+            self._compiled[name] = compiled(function) if on_jax() else function
+        return self._compiled[name]
+
+    def require(
+        self, holds: Any, law: str, message: str, cause: BaseException | None = None
+    ) -> None:
+        """Raise `AssertionError` with the penalty, the law and the message unless it holds."""
+        if not holds:
+            text = f"{self.penalty!r} breaks the law of `{law}`: {message}"
+            raise AssertionError(text) from cause
+
+
+def on_jax() -> bool:
+    return keras.backend.backend() == "jax"
+
+
+def compiled(function: Callable[..., Any]) -> Callable[..., Any]:
+    """The function compiled: by `jax.jit` or `tf.function`; on torch as it is."""
+    if on_jax():
+        import jax
+
+        return jax.jit(function)
+    if keras.backend.backend() == "tensorflow":
+        import tensorflow as tf  # pyright: ignore[reportMissingImports]
+
+        return tf.function(function)
+    return function

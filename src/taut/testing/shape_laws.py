@@ -1,0 +1,151 @@
+"""The laws of form: dtypes, compiled and mapped, saved and loaded, called as a regularizer."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+from typing import Any
+
+import keras
+import numpy as np
+from keras import ops
+
+from taut.errors import InputError
+from taut.testing.case import (
+    Case,
+    compiled,
+    double_precision,
+    dtype_of,
+    numpy,
+    on_jax,
+    size_of,
+    tensors,
+)
+
+# What a unit in the last place may cost; of float64 no more is asked than of single precision.
+EPS = {"float16": 2.0**-10, "bfloat16": 2.0**-7, "float64": 2.0**-23}
+
+
+def _together(
+    case: Case, w: Any, gradient: Any, steps: Any, strength: Any, numbers: tuple[Any, Any]
+) -> Any:
+    """All that a penalty does, so that it is compiled once.
+
+    `numbers` are a step and a strength without a dtype, or of that of the weights.
+    """
+    metric = [] if case.bound.scalar_step else case.prox_of(w, steps, strength)
+    return {
+        "value": case.value_of(w, strength),
+        "prox": case.prox_of(w, *numbers),
+        "prox in a metric": metric,
+        "distance": case.distance_of(w, gradient, strength),
+    }
+
+
+def law_dtypes(case: Case) -> None:
+    """What comes out has the dtype that went in, and is nearly what single precision gives."""
+    rng = case.rng()
+    run = _function(case)
+    numbers = (0.5, case.strength)
+    w, gradient = case.prox(case.draw(rng), *numbers), case.draw(rng)
+    arguments = [w, gradient, case.metric(rng), np.array(case.strength)]
+    for dtype, eps in EPS.items():
+        if dtype == "float64" and keras.backend.backend() == "torch":
+            continue  # `keras.ops.maximum` and others make float32 of it there
+        with double_precision() if dtype == "float64" else contextlib.nullcontext():
+            rounded = tensors(arguments, dtype)
+            found = run(*rounded, numbers)
+            made = {dtype_of(t) for name in found if name != "value" for t in found[name]}
+            case.require(
+                made == {dtype}, "dtypes", f"from {dtype} it makes {', '.join(sorted(made))}."
+            )
+            given, found = _single(rounded), _single(found)
+        expected = numpy(run(*tensors(given), numbers))
+        for name in expected:
+            pairs = zip(_list(found[name]), _list(expected[name]), strict=True)
+            gap = size_of([b - c for b, c in pairs if np.isfinite(c).all()])
+            # Rounding moves weights off the sphere of a constraint, where distances are infinite.
+            case.require(
+                gap <= 20 * eps * (size_of(w) + size_of(gradient) + 1) or not np.isfinite(gap),
+                "dtypes",
+                f"the {name} in {dtype} is {gap:.3g} from that in float32. Received: w={given[0]}.",
+            )
+
+
+def _function(case: Case) -> Any:
+    def run(*arguments: Any) -> Any:
+        return _together(case, *arguments)
+
+    return compiled(run) if on_jax() else run
+
+
+def _single(found: Any) -> Any:
+    return numpy(keras.tree.map_structure(lambda t: ops.cast(t, "float32"), found))
+
+
+def _list(found: Any) -> list[np.ndarray]:
+    return found if isinstance(found, list) else [found]
+
+
+def law_compiled(case: Case) -> None:
+    """Compiled and, on JAX, mapped over lanes it gives what it gives without."""
+    rng = case.rng()
+
+    def run(*arguments: Any) -> Any:
+        return _together(case, *arguments)
+
+    lanes = []
+    for strength in (np.float32(factor * case.strength) for factor in (1.0, 0.1, 3.0)):
+        numbers = (np.float32(0.5), strength)
+        arguments = [case.draw(rng), case.draw(rng), case.metric(rng), strength, numbers]
+        lanes.append(tensors(arguments))
+    alone = compiled(run)
+    plain = numpy(run(*lanes[0]))
+    _require_same(case, "compiled", numpy(alone(*lanes[0])), plain)
+    if on_jax():
+        import jax
+
+        stacked = jax.tree.map(lambda *x: ops.stack(x), *lanes)
+        mapped = numpy(jax.jit(jax.vmap(run))(*stacked))
+        for i, lane in enumerate(lanes):
+            one = keras.tree.map_structure(lambda x, i=i: x[i], mapped)
+            _require_same(case, f"mapped, lane {i},", one, numpy(alone(*lane)))
+
+
+def _require_same(case: Case, form: str, found: Any, expected: Any) -> None:
+    for name in expected:
+        pairs = zip(_list(found[name]), _list(expected[name]), strict=True)
+        same = all(a.shape == b.shape and np.allclose(a, b, 1e-4, 1e-5) for a, b in pairs)
+        case.require(
+            same, "compiled", f"the {name}, {form} is {found[name]} instead of {expected[name]}."
+        )
+
+
+def law_serialisation(case: Case) -> None:
+    """Saved as JSON and loaded it is equal, also without what an optimizer keeps for it."""
+    for penalty in (case.penalty, case.penalty.unbound(), case.bound.unbound()):
+        config = keras.saving.serialize_keras_object(penalty)
+        again = keras.saving.deserialize_keras_object(json.loads(json.dumps(config)))
+        case.require(again == penalty, "serialisation", f"it is loaded as {again!r}.")
+        Case(again, shapes=case.shapes, seed=case.seed)
+    case.require(len(repr(case.penalty)) < 1000, "serialisation", "its `repr` is too long.")
+    try:
+        other = case.penalty.with_strength(0.125)
+    except InputError:  # a sum, which has several, or a constraint, which has none
+        return
+    same = other.with_strength(case.penalty.strength) == case.penalty
+    case.require(
+        other.strength == 0.125 and same, "serialisation", f"at strength 0.125 it is {other!r}."
+    )
+
+
+def law_regularizer(case: Case) -> None:
+    """Called on a weight, as Keras does, it is the value at its own strength."""
+    if case.bound.listed and len(case.shapes) > 1:
+        return  # a group that runs through several weights is no regularizer of one
+    w = tensors(case.draw(case.rng())[:1])
+    penalty = case.penalty if case.bound.listed else case.bound.at(0)
+    found = float(numpy(penalty(w[0])))
+    expected = float(numpy(penalty.value(w if penalty.listed else w[0], penalty.strength)))
+    same = found == expected or abs(found - expected) <= 1e-5 * abs(expected)
+    case.require(same, "regularizer", f"called it gives {found} instead of {expected}.")
