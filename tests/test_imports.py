@@ -16,7 +16,8 @@ LEVELS = [
     {"errors"},
     {"_backend", "_keras_compat", "_register"},
     {"_gradients"},
-    {"penalties"},
+    {"penalties", "structure"},
+    {"testing"},
     {"optimizers"},
     {"callbacks", "layers"},
     {"models"},
@@ -188,6 +189,19 @@ def test_public_names_resolve():
     assert set(dir(taut)) == set(taut.__all__)
     with pytest.raises(AttributeError, match="no_such_name"):
         taut.no_such_name  # noqa: B018
+
+
+PARTS = ["callbacks", "engine", "layers", "models", "optimizers", "penalties", "studies", "testing"]
+
+
+@pytest.mark.parametrize("part", PARTS)
+def test_each_part_can_be_imported_first_and_keras_then_knows_the_classes(part):
+    code = (
+        f"import taut.{part}, xmlrpc.client, keras\n"
+        "print(keras.saving.get_registered_object('taut>Sequential'))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert "taut.models.Sequential" in done.stdout
 
 
 @pytest.mark.parametrize("name", ["penalties", "optimizers", "engine", "studies", "report", "cli"])

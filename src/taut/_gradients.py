@@ -9,7 +9,7 @@ import keras
 import numpy as np
 from keras import ops, tree
 
-from taut._keras_compat import StatelessScope, data_loss_value
+from taut._keras_compat import StatelessScope, data_loss_value, mode
 
 Values = list[Any]
 LossAndGradients = Callable[[Values, Any, Any, Any], tuple[Any, Values]]
@@ -60,7 +60,7 @@ def _jax_loss(model: Any) -> Callable[..., Any]:
 
     def loss(values: Values, x: Any, y: Any, weight: Any) -> Any:
         prediction, _, added = model.stateless_call(
-            values, non_trainable, x, training=False, return_losses=True
+            values, non_trainable, x, return_losses=True, **mode(model, training=False)
         )
         with StatelessScope():
             return data_loss_value(model, y, prediction, weight) + sum(added)
@@ -101,7 +101,7 @@ def _torch_loss_and_gradients(model: Any) -> LossAndGradients:
         _assign(model, values)
         tensors = [v.value for v in model.trainable_variables]
         with torch.enable_grad():
-            loss = data_loss_value(model, y, model(x, training=False), weight)
+            loss = data_loss_value(model, y, model(x, **mode(model, training=False)), weight)
             loss = loss + sum(model.losses)
             grads = torch.autograd.grad(loss, tensors, allow_unused=True)
         return loss.detach(), [
@@ -121,7 +121,7 @@ def _tensorflow_loss_and_gradients(model: Any) -> LossAndGradients:
         _assign(model, values)
         tensors = [v.value for v in model.trainable_variables]
         with tf.GradientTape() as tape:
-            loss = data_loss_value(model, y, model(x, training=False), weight)
+            loss = data_loss_value(model, y, model(x, **mode(model, training=False)), weight)
             loss = loss + sum(model.losses)
         grads = tape.gradient(loss, tensors, unconnected_gradients="zero")
         return loss, [tf.convert_to_tensor(g) for g in grads]

@@ -102,6 +102,11 @@ def present_values(variables: Any) -> list[np.ndarray]:
         return [ops.convert_to_numpy(v) for v in variables]
 
 
+def mode(model: Any, *, training: bool) -> dict[str, bool]:
+    """The argument that puts a model in training or inference mode, if its `call` takes one."""
+    return {"training": training} if model._call_has_training_arg else {}
+
+
 def compiled_loss(model: Any) -> Any:
     """The object that `compile` makes anew each time; None where no loss was given."""
     return model._compile_loss

@@ -5,7 +5,6 @@ them does. `import taut` imports no Keras; so they are imported right after Kera
 """
 
 import importlib
-import importlib.util
 import sys
 from importlib.abc import MetaPathFinder
 from typing import Any
@@ -14,39 +13,47 @@ _HOMES = ("taut.models", "taut.tables.network")
 
 
 def register() -> None:
-    """Import the modules whose classes Keras must know, once Keras is there."""
-    if "keras" in sys.modules:
+    """Import the modules whose classes Keras must know, if Keras is there.
+
+    Not while modules of taut are being imported, which others cannot import yet: whatever is
+    imported next calls this again.
+    """
+    importing = any(
+        getattr(module.__spec__, "_initializing", False)
+        for name, module in list(sys.modules.items())
+        if name == "keras" or name.startswith("taut.")
+    )
+    if "keras" in sys.modules and not importing:
+        sys.meta_path[:] = [f for f in sys.meta_path if not isinstance(f, _AfterKeras)]
         for name in _HOMES:
             importlib.import_module(name)
 
 
 def register_after_keras() -> None:
-    """The same now, or as soon as Keras is imported."""
-    if "keras" in sys.modules:
-        register()
-    else:
-        sys.meta_path.insert(0, _AfterKeras())
+    """The same now, or as soon as Keras has been imported."""
+    sys.meta_path.insert(0, _AfterKeras())
+    register()
 
 
 class _AfterKeras(MetaPathFinder):
-    """Finds nothing itself: it notices that Keras is imported, and leaves."""
+    """Finds nothing itself: it notices that Keras has been imported, registers, and leaves."""
 
     def find_spec(self, fullname: str, path: Any = None, target: Any = None) -> Any:
         del path, target
         if fullname != "keras":
+            if not fullname.startswith("taut"):  # else it would be imported twice
+                register()
             return None
-        sys.meta_path.remove(self)
-        spec = importlib.util.find_spec(fullname)
+        others = [finder for finder in sys.meta_path if finder is not self]
+        spec = next(filter(None, (f.find_spec(fullname, None) for f in others)), None)
         if spec is None or spec.loader is None:
             return spec
         execute = spec.loader.exec_module
 
         def execute_and_register(module: Any) -> None:
             execute(module)
-            # Penalties that are being imported now cannot be imported by others yet; then
-            # `taut.__getattr__` registers.
-            if "taut.penalties" not in sys.modules:
-                register()
+            spec._initializing = False  # type: ignore[attr-defined]
+            register()
 
         spec.loader.exec_module = execute_and_register  # type: ignore[method-assign]
         return spec

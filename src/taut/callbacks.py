@@ -46,9 +46,7 @@ class StrengthSchedule(keras.callbacks.Callback):
         >>> schedule = taut.callbacks.StrengthSchedule.warm_up(10)
     """
 
-    def __init__(
-        self, factor: Callable[[int], float], *, strengths: tuple[int, ...] | None = None
-    ):
+    def __init__(self, factor: Callable[[int], float], *, strengths: tuple[int, ...] | None = None):
         super().__init__()
         if not callable(factor):
             raise InputError(

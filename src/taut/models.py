@@ -9,7 +9,7 @@ import keras.models as _keras_models
 
 from taut._keras_compat import Functional
 from taut.callbacks import PenaltyMetrics
-from taut.optimizers.explain import proximal_of
+from taut.optimizers.explain import proximals_in, proximals_of
 from taut.optimizers.proximal import Proximal
 from taut.optimizers.selection import Lifted
 from taut.penalties import Penalty
@@ -43,12 +43,12 @@ class _WeightRegularizer:
         resolved = keras.optimizers.get(optimizer)
         if weight_regularizer is not None or self._has_own_penalties(resolved):
             resolved = Proximal(optimizer, weight_regularizer)
-        if isinstance(resolved, Proximal):
-            resolved.bind(self)  # wrong selectors are told now, not when training starts
+        for proximal in proximals_in(resolved):
+            proximal.bind(self)  # wrong selectors are told now, not when training starts
         super().compile(resolved, *args, **kwargs)  # type: ignore[misc]
 
     def fit(self, *args: Any, callbacks: Any = None, **kwargs: Any) -> Any:
-        if proximal_of(self) is not None:
+        if proximals_of(self):
             given = callbacks
             if isinstance(callbacks, keras.callbacks.CallbackList):
                 given = callbacks.callbacks
@@ -67,7 +67,7 @@ class _WeightRegularizer:
             self.optimizer.build(self.trainable_variables)  # type: ignore[attr-defined]
 
     def _has_own_penalties(self, optimizer: Any) -> bool:
-        if isinstance(optimizer, Proximal):
+        if proximals_in(optimizer):
             return False
         regularizers = (
             getattr(layer, name, None)

@@ -29,7 +29,7 @@ OPTIMIZERS = {
     "adamw": lambda: keras.optimizers.AdamW(decay(0.05), weight_decay=0.0),
     "adamax": lambda: keras.optimizers.Adamax(decay(0.1)),
     "nadam": lambda: keras.optimizers.Nadam(decay(0.05)),
-    "rmsprop": lambda: keras.optimizers.RMSprop(decay(0.05)),
+    "rmsprop": lambda: keras.optimizers.RMSprop(decay(0.02)),
     "rmsprop momentum": lambda: keras.optimizers.RMSprop(decay(0.02), momentum=0.5),
     # A constant gradient has no variance: with the default epsilon the step is lr/√1e-7.
     "rmsprop centered": lambda: keras.optimizers.RMSprop(
@@ -99,8 +99,8 @@ def test_logistic_regression(name, penalty, l1_ratio, solver, breast_cancer):
     )
     exact = model.fit(x.astype("float64"), y).coef_.ravel()
     rates = {
-        "sgd": keras.optimizers.SGD(0.1, momentum=0.9),
-        "adam": keras.optimizers.Adam(decay(0.05)),
+        "sgd": keras.optimizers.SGD(1.0, momentum=0.9),
+        "adam": keras.optimizers.Adam(decay(1.0)),
     }
     ours = one_layer(
         x.shape[1], "binary_crossentropy", taut.Proximal(rates[name], penalty), "sigmoid"

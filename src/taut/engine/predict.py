@@ -9,6 +9,7 @@ from typing import Any
 import jax
 import numpy as np
 
+from taut._keras_compat import mode
 from taut.engine.lanes import Record
 
 _compiled: weakref.WeakKeyDictionary[Any, Any] = weakref.WeakKeyDictionary()
@@ -50,7 +51,9 @@ def _program(model: weakref.ref[Any]) -> Any:
         network: Any = model()
 
         def one(trainable: Any, non_trainable: Any) -> Any:
-            return network.stateless_call(trainable, non_trainable, x, training=False)[0]
+            return network.stateless_call(
+                trainable, non_trainable, x, **mode(network, training=False)
+            )[0]
 
         return jax.vmap(one)(trainable, non_trainable)
 

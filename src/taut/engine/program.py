@@ -12,7 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax.sharding import Mesh, PartitionSpec
 
-from taut._keras_compat import StatelessScope, data_loss_value
+from taut._keras_compat import StatelessScope, data_loss_value, mode
 
 Tree = Any
 PADDING = -1
@@ -38,7 +38,7 @@ def data_loss(
 ) -> tuple[Any, tuple[Any, Tree]]:
     """(what the optimizer takes, with layers' own losses, (data loss, new non-trainable))."""
     prediction, non_trainable, extra = model.stateless_call(
-        trainable, non_trainable, x, training=training, return_losses=True
+        trainable, non_trainable, x, return_losses=True, **mode(model, training=training)
     )
     with StatelessScope():
         loss = data_loss_value(model, y, prediction, weight)

@@ -12,8 +12,8 @@ from keras import ops
 from taut._keras_compat import present_values
 from taut.errors import InputError
 from taut.optimizers.selection import Assignment, Entry, describe, in_order
-from taut.optimizers.structure import VariableStructure
 from taut.penalties import Binding, Grouping, Penalty, distance_of, prox_of, value_of
+from taut.structure import VariableStructure
 
 SavedBlock = list[Any]
 """[[end of a path, [before, slices, after]], …], as an optimizer's configuration keeps it."""

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
+import keras
 import numpy as np
 from keras import ops
 
-from taut.errors import InputError
+from taut.errors import InputError, UnsupportedError
 from taut.optimizers.blocks import Block
 from taut.optimizers.proximal import Proximal
 from taut.optimizers.selection import Assignment, assign
@@ -34,6 +35,7 @@ class Explanation:
 
     variables: tuple[VariableReport, ...]
     note: str
+    warnings: tuple[str, ...] = ()
 
     def __str__(self) -> str:
         head = ("variable", "shape", "penalty", "strength", "exact zeros", "zero groups", "why")
@@ -55,7 +57,7 @@ class Explanation:
             for row in [head, *rows]
         ]
         lines.insert(1, "─" * max(map(len, lines)))
-        return "\n".join([*lines, self.note] if self.note else lines)
+        return "\n".join([*lines, self.note, *(f"Warning: {text}" for text in self.warnings)])
 
 
 def explain(model: Any) -> Explanation:
@@ -82,16 +84,27 @@ def explain(model: Any) -> Explanation:
             "`explain` needs a built model: its variables do not exist yet. Received: "
             f"{model.name!r}. Add a `keras.Input`, or call the model on data first."
         )
-    optimizer = proximal_of(model)
-    if optimizer is None:
-        plan = assign(model.trainable_variables, ())
+    optimizers = proximals_of(model)
+    note = "Penalties are not in `loss`; they are treated by exact proximal steps."
+    if not optimizers:
         note = "The model is not compiled with a taut.Proximal optimizer: nothing is exact."
-    else:
-        plan = optimizer.assignments()
-        note = "Penalties are not in `loss`; they are treated by exact proximal steps."
-    blocks = {id(v): b for b in (optimizer.blocks if optimizer else ()) for v in b.variables}
-    rows = [_row(a, optimizer, blocks.get(id(a.variable))) for a in plan]
-    return Explanation(tuple(rows), note)
+    elif not all(optimizer.built for optimizer in optimizers):
+        note += " Of an optimizer that is not built it is not known yet what it penalises."
+    found: dict[int, VariableReport] = {}
+    for optimizer in optimizers:
+        blocks = {id(v): block for block in optimizer.blocks for v in block.variables}
+        for assignment in optimizer.assignments() if optimizer.built else ():
+            block = blocks.get(id(assignment.variable))
+            found[id(assignment.variable)] = _row(assignment, optimizer, block)
+    for variable in model.trainable_variables:
+        if id(variable) not in found:
+            (assignment,) = assign([variable], ())
+            if optimizers:
+                assignment = replace(assignment, reason="its optimizer is not a taut.Proximal")
+            found[id(variable)] = _row(assignment, None, None)
+    order = {id(v): number for number, v in enumerate(model.variables)}
+    rows = sorted(found.items(), key=lambda item: order.get(item[0], len(order)))
+    return Explanation(tuple(row for _, row in rows), note)
 
 
 def _row(assignment: Assignment, optimizer: Any, block: Block | None) -> VariableReport:
@@ -126,24 +139,57 @@ def _zero_groups(block: Block) -> str:
     return f"{zero} of {block.grouping.count} {groups if isinstance(groups, str) else 'groups'}"
 
 
-def proximal_of(model: Any) -> Any:
-    """The model's `Proximal` optimizer, built, also inside Keras's loss scaling, or None."""
-    optimizer = getattr(model, "optimizer", None)
-    optimizer = getattr(optimizer, "inner_optimizer", optimizer)
-    if not isinstance(optimizer, Proximal):
-        return None
-    if model.built and not optimizer.built:
+def proximals_in(optimizer: Any) -> list[Proximal]:
+    """The `Proximal` optimizers that an optimizer is, or has inside Keras's wrappers."""
+    optimizer = getattr(optimizer, "inner_optimizer", optimizer)  # LossScaleOptimizer
+    inside = getattr(optimizer, "optimizers", [optimizer])  # MultiOptimizer
+    return [one for one in inside if isinstance(one, Proximal)]
+
+
+def proximals_of(model: Any) -> list[Proximal]:
+    """The `Proximal` optimizers of a model, built as far as it is known for which variables.
+
+    These are its own, also inside Keras's `LossScaleOptimizer` and `MultiOptimizer`, and those
+    that a model with a `train_step` of its own keeps as attributes.
+    """
+    own = getattr(model, "optimizer", None)
+    others = [
+        proximal
+        for kept in list(vars(model).values())
+        for one in (kept if isinstance(kept, (list, tuple)) else [kept])
+        if one is not own and isinstance(one, keras.optimizers.Optimizer)
+        for proximal in proximals_in(one)
+    ]
+    inner = getattr(own, "inner_optimizer", own)
+    several = hasattr(inner, "optimizers")
+    if model.built and not others and (several or proximals_in(own)) and not inner.built:
         # Keras builds it when training starts, with the same variables.
-        optimizer.bind(model).build(model.trainable_variables)
-    return optimizer
+        for proximal in proximals_in(own):
+            proximal.bind(model)
+        inner.build(model.trainable_variables)
+    return list({id(one): one for one in [*proximals_in(own), *others]}.values())
+
+
+def proximal_of(model: Any) -> Any:
+    """The model's only `Proximal` optimizer, as `proximals_of` has it, or None.
+
+    Raises:
+        UnsupportedError: If there are several.
+    """
+    found = proximals_of(model)
+    if len(found) > 1:
+        raise UnsupportedError(
+            "This works on models with one `taut.Proximal` optimizer. Received: "
+            f"{model.name!r} with {len(found)}. Compile it with one, and give it a mapping from "
+            "selectors to penalties."
+        )
+    return found[0] if found else None
 
 
 def penalty_value(model: Any) -> float:
-    """αR(w) summed over the model's penalised variables, at the optimizer's strengths."""
-    optimizer = proximal_of(model)
-    if optimizer is None:
-        return 0.0
+    """αR(w) summed over the model's penalised variables, at the optimizers' strengths."""
     return sum(
         float(ops.convert_to_numpy(block.value(block.values(), optimizer.strengths_of(block))))
+        for optimizer in proximals_of(model)
         for block in optimizer.blocks
     )

@@ -24,8 +24,8 @@ from taut.optimizers.selection import (
     saved_selector,
     without_penalty,
 )
-from taut.optimizers.structure import structure
 from taut.penalties import Penalty
+from taut.structure import structure
 
 
 class Proximal(HookedUpdates):
@@ -202,11 +202,10 @@ class Proximal(HookedUpdates):
         def initial(shape: Any, dtype: Any = None) -> Any:
             return ops.zeros(shape, dtype) if array is None else ops.convert_to_tensor(array, dtype)
 
+        if shape == tuple(variable.shape):
+            return self.add_variable_from_reference(variable, name, initial)  # type: ignore[attr-defined]
         return self.add_variable(  # type: ignore[attr-defined]
-            shape=shape,
-            initializer=initial,
-            dtype=variable.dtype,
-            name=f"{variable.path.replace('/', '_')}_{name}",
+            shape=shape, initializer=initial, dtype=variable.dtype, name=name
         )
 
     def strengths_of(self, block: Block) -> list[Any]:
@@ -307,7 +306,8 @@ class Proximal(HookedUpdates):
     @classmethod
     def from_config(cls, config: dict[str, Any], custom_objects: Any = None) -> Self:
         del custom_objects
-        inner = keras.optimizers.deserialize(config["optimizer"])
+        kind = _NAMED[config["optimizer"]["class_name"].lower()]
+        inner = kind.from_config(config["optimizer"]["config"])
         request = {
             _selector(saved["selector"]): None
             if saved["penalty"] is None
@@ -359,7 +359,8 @@ def _resolve(optimizer: Any) -> keras.optimizers.Optimizer:
     if isinstance(optimizer, str) and optimizer.lower() == "adamw":
         # Keras's default decay of 0.004 is a choice of nobody's here: the penalty replaces it.
         return keras.optimizers.AdamW(weight_decay=0.0)
-    resolved = keras.optimizers.get(optimizer)
+    named = _NAMED.get(optimizer.lower()) if isinstance(optimizer, str) else None
+    resolved = named() if named else keras.optimizers.get(optimizer)
     if isinstance(resolved, Proximal):
         raise InputError(
             "`optimizer` must be a plain Keras optimizer. Received one that is already Proximal. "
@@ -385,3 +386,4 @@ def _make(kind: type) -> type:
 
 
 _PROXIMAL = {kind: _make(kind) for kind in STEPS}
+_NAMED: dict[str, Any] = {kind.__name__.lower(): kind for kind in STEPS}  # Keras lacks some

@@ -13,8 +13,8 @@ from keras import ops
 from taut import penalties
 from taut._keras_compat import is_bias, is_normalization_scale
 from taut.errors import InputError
-from taut.optimizers.structure import VariableStructure
 from taut.penalties import Penalty
+from taut.structure import VariableStructure
 
 Selector = str | keras.layers.Layer | Callable[[Any], bool] | tuple[Any, ...] | None
 

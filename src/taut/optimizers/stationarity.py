@@ -13,7 +13,7 @@ from keras import ops, tree
 from taut._gradients import loss_and_gradients, squared_row_norms
 from taut._keras_compat import jitted
 from taut.errors import InputError
-from taut.optimizers.explain import proximal_of
+from taut.optimizers.explain import proximals_of
 
 SCALE_ROWS = 64
 BATCH_ROWS = 4096
@@ -85,9 +85,8 @@ def stationarity(model: Any, x: Any, y: Any, *, sample_weight: Any = None) -> St
     gradients = _mean_gradients(model, x, y, weight)
     scale = _row_scale(model, x, y, weight)
     sizes = {v.path: float(np.linalg.norm(g)) for v, g in zip(variables, gradients, strict=True)}
-    optimizer = proximal_of(model)
-    if optimizer is not None:
-        by_variable = {id(v): g for v, g in zip(variables, gradients, strict=True)}
+    by_variable = {id(v): g for v, g in zip(variables, gradients, strict=True)}
+    for optimizer in proximals_of(model):
         for block, found in _distances(optimizer, by_variable):
             for variable, distance in zip(block.variables, found, strict=True):
                 sizes[variable.path] = float(np.linalg.norm(distance))

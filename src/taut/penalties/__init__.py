@@ -10,8 +10,10 @@ from taut.penalties.constraints import NonNegative, NormBall
 from taut.penalties.convert import get
 from taut.penalties.grouped import GroupLasso, SparseGroupLasso
 from taut.penalties.groups import Grouping
+from taut.penalties.hierarchical import Hierarchical
 from taut.penalties.nonconvex import MCP, SCAD
 from taut.penalties.separable import L1, L2, ElasticNet, soft_threshold
+from taut.penalties.spectral import NuclearNorm, Orthogonality
 from taut.penalties.sums import Sum, distance_of, prox_of, value_of
 from taut.penalties.weighted import L2SP, WeightedL1
 
@@ -29,6 +31,9 @@ ALL: tuple[Penalty, ...] = (
     NonNegative(),
     NormBall(),
     NormBall(norm=1, groups="units"),
+    Hierarchical(hierarchy=2.0),
+    NuclearNorm(),
+    Orthogonality(),
 )
 """One example of each penalty, from which the tests of the laws are made."""
 
@@ -44,8 +49,11 @@ __all__ = [
     "GroupLasso",
     "Grouped",
     "Grouping",
+    "Hierarchical",
     "NonNegative",
     "NormBall",
+    "NuclearNorm",
+    "Orthogonality",
     "Penalty",
     "Separable",
     "SparseGroupLasso",

@@ -11,7 +11,7 @@ from keras import ops
 
 from taut.errors import InputError
 from taut.penalties.base import Grouped, check_ratio
-from taut.penalties.groups import Grouping, largest_root
+from taut.penalties.groups import Grouping, largest_root, some_at_a_time
 from taut.penalties.separable import soft_threshold
 
 TINY = 1e-30
@@ -35,10 +35,17 @@ def group_shrink(grouping: Grouping, views: list[Any], steps: Any, strength: Any
         Yuan and Lin, Model selection and estimation in regression with grouped variables, 2006.
         Moré and Sorensen, Computing a trust region step, 1983 (the root).
     """
+    if isinstance(steps, list):
+        return some_at_a_time(_shrink_in_metric, grouping, views, steps, strength)
     norm = ops.sqrt(grouping.sum([ops.square(w) for w in views]))
-    if not isinstance(steps, list):
-        left = ops.maximum(1 - steps * strength / ops.maximum(norm, TINY), 0)
-        return [w * grouping.spread(left) for w in views]
+    left = ops.maximum(1 - steps * strength / ops.maximum(norm, TINY), 0)
+    return [w * grouping.spread(left) for w in views]
+
+
+def _shrink_in_metric(
+    grouping: Grouping, views: list[Any], steps: list[Any], strength: Any
+) -> list[Any]:
+    norm = ops.sqrt(grouping.sum([ops.square(w) for w in views]))
     steps = [ops.maximum(s, TINY) for s in steps]
     lost = [s * grouping.spread(strength) for s in steps]
 

@@ -11,7 +11,7 @@ from taut.errors import InputError
 from taut.penalties.base import Grouped
 from taut.penalties.groups import Grouping, eps_of, largest_root
 
-TINY = 1e-30
+TINY, LARGE = 1e-30, 1e20
 
 
 @keras.saving.register_keras_serializable("taut")
@@ -80,7 +80,7 @@ class Hierarchical(Grouped):
         _, (skip, first), tolerance = self._views(w)
         norm, largest = _norm(_rows(skip)), ops.max(ops.abs(first), axis=(0, 2))
         kept = ops.all(largest <= self.hierarchy * (1 + tolerance) * norm)
-        return ops.where(kept, strength * ops.sum(norm), float("inf"))
+        return ops.where(kept, ops.cast(strength, norm.dtype) * ops.sum(norm), float("inf"))
 
     def prox(self, w: Any, step: Any, strength: Any) -> Any:
         grouping, (skip, first), _ = self._views(w)
@@ -89,8 +89,8 @@ class Hierarchical(Grouped):
         v, size, m = _rows(skip), ops.abs(first), self.hierarchy
         # In units of the largest step of the skip, since only ratios of steps matter.
         unit = ops.max(s, axis=(0, 2))
-        ratio = _rows(s) / ops.expand_dims(unit, -1) if max(s.shape[0], s.shape[2]) > 1 else None
-        weights = ops.minimum(grouping.spread(unit) / t, 1 / TINY)
+        ratio = _rows(s) / _column(unit) if max(s.shape[0], s.shape[2]) > 1 else None
+        weights = ops.minimum(grouping.spread(unit) / t, LARGE)
         price = unit * ops.cast(strength, v.dtype)
 
         def going(number: Any, point: Any, root: Any, theta: Any, more: Any) -> Any:
@@ -129,7 +129,7 @@ class Hierarchical(Grouped):
         strength = ops.cast(strength, theta.dtype)
         b, size = _norm(theta), ops.abs(first)
         alive = b > 0
-        unit = theta / ops.expand_dims(ops.where(alive, b, 1), -1)
+        unit = theta / _column(ops.where(alive, b, 1))
         slope = strength + ops.sum(g * unit, axis=-1)
         # η = (push + M·(slope − x))₊ at the bound, with x = M·Ση the root.
         held = ops.logical_and(spread(alive), size >= m * (1 - tolerance) * spread(b))
@@ -141,11 +141,11 @@ class Hierarchical(Grouped):
 
         x = largest_root(ops.zeros_like(b), newton)
         eta = ops.maximum(pushes - spread(m * x), 0)
-        moved = g + ops.expand_dims(strength - x, -1) * unit
+        moved = g + _column(strength - x) * unit
         allowed = ops.max(size, axis=(0, 2)) <= m * (1 + tolerance) * b
-        moved = ops.where(ops.expand_dims(allowed, -1), moved, float("inf"))
+        moved = ops.where(_column(allowed), moved, float("inf"))
         found = [_unrows(moved, skip), g_first + eta * ops.sign(first)]
-        # At zero αR is as steep near by as far out: a step of length 1 shows its least slope.
+        # From zero αR rises as steeply far out as near by: a step of 1 shows its least slope.
         steepest = grouping.views(
             self.prox([-ops.convert_to_tensor(a) for a in gradient], 1.0, strength)
         )
@@ -183,39 +183,38 @@ def _skip(v: Any, ratio: Any, pull: Any, bend: Any) -> Any:
     `ratio` None stands for ones.
     """
     n = v.shape[-1]
-    column = lambda x: ops.expand_dims(x, -1)  # noqa: E731
     if ratio is None:
-        norm = column(_norm(v))
+        norm = _column(_norm(v))
         unit = v / ops.where(norm > 0, norm, 1)
         unit = ops.where(norm > 0, unit, ops.eye(1, n, dtype=v.dtype))
-        return unit * column(ops.maximum(norm[:, 0] + pull, 0) / (1 + bend))
+        return unit * _column(ops.maximum(norm[:, 0] + pull, 0) / (1 + bend))
     out, size = pull >= 0, ops.abs(pull)
     ratio = ops.maximum(ratio, 1e-15)
     goal, slope = ops.where(out, 1 + bend, 1), ops.where(out, 1, 1 + bend)
-    rate = ops.where(column(out), ratio, 1 - ratio)
-    base = ops.where(column(out), 1 - ratio, ratio)
+    rate = ops.where(_column(out), ratio, 1 - ratio)
+    base = ops.where(_column(out), 1 - ratio, ratio)
 
     def q(z: Any) -> Any:
-        return ops.maximum(rate * column(z) + base, TINY)
+        return ops.maximum(rate * _column(z) + base, TINY)
 
     def newton(z: Any) -> Any:
         below = q(z)
         left = v / below
         norm = ops.maximum(_norm(left), TINY)
-        mean = ops.sum(ops.square(left / column(norm)) * rate / below, axis=-1)
-        rise = ops.minimum(size / norm, 1 / TINY)
+        mean = ops.sum(ops.square(left / _column(norm)) * rate / below, axis=-1)
+        rise = ops.minimum(size / norm, LARGE)
         return (goal - rise * (1 - z * mean)) / (slope + rise * mean)
 
     # Below the root, and the root itself for equal steps.
     widest = _norm(ops.where(ratio < 1, 0, v))
     start = ops.where(out, goal * widest / ops.maximum(widest + size, TINY), 0)
     z = largest_root(start, newton)
-    theta = v / q(z) * column(ops.where(out, 1, z))
+    theta = v / q(z) * _column(ops.where(out, 1, z))
     # With γ = 0, the coordinates of the largest step, zero in v, take what θ lacks.
     norm = _norm(theta)
     b = ops.where(ops.logical_and(out, z <= 0), ops.maximum(pull / (1 + bend), norm), norm)
     rest = ops.sqrt(b - norm) * ops.sqrt(b + norm)
-    return theta + column(rest) * ops.one_hot(ops.argmax(ratio, axis=-1), n, dtype=v.dtype)
+    return theta + _column(rest) * ops.one_hot(ops.argmax(ratio, axis=-1), n, dtype=v.dtype)
 
 
 def _beyond(grouping: Grouping, size: Any, weights: Any, level: Any) -> tuple[Any, Any]:
@@ -230,6 +229,10 @@ def _norm(x: Any) -> Any:
     largest = ops.max(ops.abs(x), axis=-1, keepdims=True)
     safe = ops.where(largest > 0, largest, 1)
     return safe[:, 0] * ops.sqrt(ops.sum(ops.square(x / safe), axis=-1))
+
+
+def _column(x: Any) -> Any:
+    return ops.expand_dims(x, -1)
 
 
 def _rows(view: Any) -> Any:

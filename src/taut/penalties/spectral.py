@@ -57,9 +57,8 @@ class NuclearNorm(Spectral):
     that a large α makes all weights exactly zero.
     Residual of stationarity: with w = UΣVᵀ over the singular values above 1e-5 of the largest
     (what is smaller counts as zero; in half precision 8 units in the last place), the part of
-    g + α·UVᵀ in the tangent space
-    {UAᵀ + BVᵀ}, and of the part normal to it, (1 − UUᵀ)g(1 − VVᵀ), what its singular values
-    exceed α by. Critical strength: σ_max(g).
+    g + α·UVᵀ in the tangent space {UAᵀ + BVᵀ}, and of the part normal to it,
+    (1 − UUᵀ)g(1 − VVᵀ), what its singular values exceed α by. Critical strength: σ_max(g).
 
     Args:
         strength: α, a finite number >= 0.
@@ -80,7 +79,8 @@ class NuclearNorm(Spectral):
     sparse = True
 
     def value(self, w: Any, strength: Any) -> Any:
-        return strength * ops.sum(_values(self.matrix(w)))
+        values = _values(self.matrix(w))
+        return ops.cast(strength, values.dtype) * ops.sum(values)
 
     def prox(self, w: Any, step: Any, strength: Any) -> Any:
         matrix, threshold = self.matrix_and_threshold(w, step, strength)
@@ -142,7 +142,7 @@ class Orthogonality(Spectral):
         # Of the two products with its transpose, the smaller one.
         across = matrix if matrix.shape[0] < matrix.shape[1] else ops.transpose(matrix)
         excess = across @ ops.transpose(across) - ops.eye(across.shape[0], dtype=across.dtype)
-        return strength * ops.sum(ops.square(excess)) / 4
+        return ops.cast(strength, excess.dtype) * ops.sum(ops.square(excess)) / 4
 
     def prox(self, w: Any, step: Any, strength: Any) -> Any:
         matrix, beta = self.matrix_and_threshold(w, step, strength)
@@ -168,18 +168,18 @@ def quartic_root(start: Any, beta: Any) -> Any:
 
     The cubic is convex for σ ≥ 0 and not above 0 at σ = 0, so it has one positive root, which
     Newton's method falls to from above. With z = √(1 − 1/β) where β > 1, else 0, the root is at
-    most z + (σ₀/β)^⅓ and, by the slope at z, at most z + σ₀/|…|; the lesser of these is within a
-    factor of about two of the root's distance from z, for every β, so few iterations do.
+    most z + (σ₀/β)^⅓, and at most z + σ₀ over the cubic's slope at z; the lesser is within a factor
+    of about two of the root's distance from z for every β, so few iterations do.
     """
-    tiny = 1e-30
+    tiny, rest = 1e-30, 1 - beta
     zero = ops.sqrt(ops.maximum(1 - 1 / ops.maximum(beta, tiny), 0))
-    slope = ops.maximum(3 * beta * ops.square(zero) + 1 - beta, tiny)
+    slope = ops.maximum(3 * beta * ops.square(zero) + rest, tiny)
     cube = ops.power(start / ops.maximum(beta, tiny), 1 / 3)
     root = zero + ops.minimum(cube, start / slope)
     for _ in range(8):
         square = beta * ops.square(root)
         # A quotient of positive terms, so that a small root is not lost in a difference.
-        root = (2 * square * root + start) / ops.maximum(3 * square + 1 - beta, tiny)
+        root = (2 * square * root + start) / ops.maximum(3 * square + rest, tiny)
     return root
 
 

@@ -71,7 +71,7 @@ class Sum(Penalty):
 
     def prox(self, w: Any, step: Any, strength: Any) -> Any:
         (w,) = self._as_lists(w)
-        steps = step if isinstance(step, list) else [step] * len(w)
+        steps = step if self.listed else [step]
         return self._as_given(prox_of(self._parts, w, steps, self._strengths(strength)))
 
     def distance(self, w: Any, gradient: Any, strength: Any) -> Any:

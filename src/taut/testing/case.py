@@ -159,15 +159,16 @@ class Case:
             return ops.vectorized_map(lambda one: self.value_of(list(one), strength), w)
 
         with double_precision():
-            found = self._function("values", each)(tensors(batch, "float64"), strength)
+            found = self.function("values", each)(tensors(batch, "float64"), strength)
             return numpy(found).astype("float64")
 
     def _run(self, name: str, *arguments: Any, dtype: str = "float32") -> Any:
-        function = self._function(name, getattr(self, f"{name}_of"))
+        function = self.function(name, getattr(self, f"{name}_of"))
         with double_precision() if dtype == "float64" else contextlib.nullcontext():
             return numpy(function(*tensors(list(arguments), dtype)))
 
-    def _function(self, name: str, function: Callable[..., Any]) -> Callable[..., Any]:
+    def function(self, name: str, function: Callable[..., Any]) -> Callable[..., Any]:
+        """The function, compiled on JAX, once for each name."""
         if name not in self._compiled:
             self._compiled[name] = compiled(function) if on_jax() else function
         return self._compiled[name]
@@ -194,5 +195,5 @@ def compiled(function: Callable[..., Any]) -> Callable[..., Any]:
     if keras.backend.backend() == "tensorflow":
         import tensorflow as tf  # pyright: ignore[reportMissingImports]
 
-        return tf.function(function)
+        return tf.function(function, autograph=False)  # as Keras does it
     return function

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+from collections.abc import Callable
 from typing import Any
 
 import keras
@@ -26,27 +27,27 @@ from taut.testing.case import (
 EPS = {"float16": 2.0**-10, "bfloat16": 2.0**-7, "float64": 2.0**-23}
 
 
-def _together(
-    case: Case, w: Any, gradient: Any, steps: Any, strength: Any, numbers: tuple[Any, Any]
-) -> Any:
-    """All that a penalty does, so that it is compiled once.
+def _together(case: Case) -> Callable[..., Any]:
+    """All that a penalty does in one function, so that it is compiled once."""
 
-    `numbers` are a step and a strength without a dtype, or of that of the weights.
-    """
-    metric = [] if case.bound.scalar_step else case.prox_of(w, steps, strength)
-    return {
-        "value": case.value_of(w, strength),
-        "prox": case.prox_of(w, *numbers),
-        "prox in a metric": metric,
-        "distance": case.distance_of(w, gradient, strength),
-    }
+    def run(w: Any, gradient: Any, steps: Any, strength: Any, numbers: Any) -> Any:
+        # `numbers` are a step and a strength: Python's, without a dtype, or scalar tensors.
+        metric = [] if case.bound.scalar_step else case.prox_of(w, steps, strength)
+        return {
+            "value": case.value_of(w, strength),
+            "prox": case.prox_of(w, *numbers),
+            "prox in a metric": metric,
+            "distance": case.distance_of(w, gradient, strength),
+        }
+
+    return run
 
 
 def law_dtypes(case: Case) -> None:
     """What comes out has the dtype that went in, and is nearly what single precision gives."""
     rng = case.rng()
-    run = _function(case)
-    numbers = (0.5, case.strength)
+    run = case.function("together", _together(case))
+    numbers = [0.5, case.strength]
     w, gradient = case.prox(case.draw(rng), *numbers), case.draw(rng)
     arguments = [w, gradient, case.metric(rng), np.array(case.strength)]
     for dtype, eps in EPS.items():
@@ -60,7 +61,7 @@ def law_dtypes(case: Case) -> None:
                 made == {dtype}, "dtypes", f"from {dtype} it makes {', '.join(sorted(made))}."
             )
             given, found = _single(rounded), _single(found)
-        expected = numpy(run(*tensors(given), numbers))
+        expected = numpy(run(*tensors([*given, [np.float32(x) for x in numbers]])))
         for name in expected:
             pairs = zip(_list(found[name]), _list(expected[name]), strict=True)
             gap = size_of([b - c for b, c in pairs if np.isfinite(c).all()])
@@ -70,13 +71,6 @@ def law_dtypes(case: Case) -> None:
                 "dtypes",
                 f"the {name} in {dtype} is {gap:.3g} from that in float32. Received: w={given[0]}.",
             )
-
-
-def _function(case: Case) -> Any:
-    def run(*arguments: Any) -> Any:
-        return _together(case, *arguments)
-
-    return compiled(run) if on_jax() else run
 
 
 def _single(found: Any) -> Any:
@@ -89,17 +83,13 @@ def _list(found: Any) -> list[np.ndarray]:
 
 def law_compiled(case: Case) -> None:
     """Compiled and, on JAX, mapped over lanes it gives what it gives without."""
-    rng = case.rng()
-
-    def run(*arguments: Any) -> Any:
-        return _together(case, *arguments)
-
+    rng, run = case.rng(), _together(case)
     lanes = []
     for strength in (np.float32(factor * case.strength) for factor in (1.0, 0.1, 3.0)):
-        numbers = (np.float32(0.5), strength)
+        numbers = [np.float32(0.5), strength]
         arguments = [case.draw(rng), case.draw(rng), case.metric(rng), strength, numbers]
         lanes.append(tensors(arguments))
-    alone = compiled(run)
+    alone = case.function("together", run) if on_jax() else compiled(run)
     plain = numpy(run(*lanes[0]))
     _require_same(case, "compiled", numpy(alone(*lanes[0])), plain)
     if on_jax():

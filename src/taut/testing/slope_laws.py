@@ -27,8 +27,7 @@ def law_value(case: Case) -> None:
 
 def law_distance(case: Case) -> None:
     """Its norm is the limit of ‖w − prox(w − s·g)‖/s for small s: the least slope of J'."""
-    rng, short = case.rng(), 1e-4
-    a = case.strength
+    rng, a = case.rng(), case.strength
     points = [case.zeros(), *case.weights(rng)]
     points += [case.prox(w, 1.0, factor * a) for w in case.weights(rng) for factor in (1, 5)]
     for w in points:
@@ -36,10 +35,11 @@ def law_distance(case: Case) -> None:
             w = [v * (np.abs(v) > 1e-9) for v in case.prox(w, 1e-12, a, "float64")]
         for scale in (0.3, 1.0, 4.0):
             gradient = case.draw(rng, scale)
+            distance = size_of(case.distance(w, gradient, a, "float64"))
+            short = 1e-4 / (1 + distance / (1 + size_of(w)))  # a step by a small part of w
             moved = [v - short * g for v, g in zip(w, gradient, strict=True)]
             u = case.prox(moved, short, a, "float64")
             slope = size_of([(v - x) / short for v, x in zip(w, u, strict=True)])
-            distance = size_of(case.distance(w, gradient, a, "float64"))
             case.require(
                 abs(distance - slope) <= 0.03 * (slope + scale),
                 "distance",

@@ -8,7 +8,7 @@ import pytest
 from keras import layers
 
 from taut.errors import InputError
-from taut.optimizers.evasion import rescaled_by
+from taut.structure.evasion import rescaled_by
 
 STEPS = 4, 3
 # So that the epsilon does not show.
@@ -30,7 +30,7 @@ def sequential(*chain, shape=(3,)):
 def residual():
     x = keras.Input((3,))
     y = dense("to_both")(x)
-    normal = dense("last", 2)(batch_norm()(dense("added", activation="relu")(y) + y))
+    normal = dense("last", 2)(batch_norm()(y) + y)
     alone = layer_norm(name="other")(dense("alone")(x))
     return keras.Model(x, [normal, alone])
 
@@ -180,8 +180,17 @@ def test_three_times_a_listed_kernel_predicts_the_same(name):
             v.assign(value)
 
 
-def test_inside_a_subclassed_model_a_sequential_is_known():
-    model = subclassed(keras.Sequential([dense("inside"), layer_norm(), dense("after")]))
+def kept_by_a_functional_model(chain):
+    chain.build((None, 3))
+    x = keras.Input((3,))
+    model = keras.Model(x, dense("b")(x))
+    model.kept = chain
+    return model
+
+
+@pytest.mark.parametrize("keep", [subclassed, kept_by_a_functional_model])
+def test_a_sequential_is_known_where_its_use_is_not(keep):
+    model = keep(keras.Sequential([dense("inside"), layer_norm(), dense("after")]))
     (name,) = {v.path.split("/")[-2] for v in model.weights if id(v) in rescaled_by(model)}
     assert name == "inside"
 

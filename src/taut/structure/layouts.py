@@ -10,7 +10,7 @@ from typing import Any
 from keras import layers
 
 from taut._keras_compat import ConvLSTMCell, own_weights
-from taut.optimizers.kinds import NORMALIZATION
+from taut.structure.kinds import NORMALIZATION
 
 Shape = tuple[int, int, int]  # before, groups, after
 Sizes = Mapping[str, tuple[int, ...]]  # a layer's own weights by name

@@ -8,8 +8,8 @@ from keras import layers
 
 from taut._keras_compat import own_weights
 from taut.errors import InputError
-from taut.optimizers.graph import Graph, Tensor
-from taut.optimizers.kinds import homogeneous, homogeneous_activation, undoes_scale
+from taut.structure.graph import Graph, Tensor
+from taut.structure.kinds import homogeneous, homogeneous_activation, undoes_scale
 
 _LINEAR = (
     layers.Dense,

@@ -16,7 +16,7 @@ import keras
 from keras import layers
 
 from taut import _keras_compat as compat
-from taut.optimizers.kinds import ATTENTION
+from taut.structure.kinds import ATTENTION
 
 
 @dataclass(frozen=True, eq=False)

@@ -14,15 +14,15 @@ from typing import Any
 
 from taut._keras_compat import own_weights
 from taut.errors import InputError
-from taut.optimizers.graph import Call, Graph, Tensor
-from taut.optimizers.kinds import (
+from taut.structure.graph import Call, Graph, Tensor
+from taut.structure.kinds import (
     GLOBAL_POOLING,
     NORMALIZATION,
     POOLING,
     elementwise,
     merges,
 )
-from taut.optimizers.layouts import Layout, Shape, layout, matrix
+from taut.structure.layouts import Layout, Shape, layout, matrix
 
 
 @dataclass(frozen=True)
