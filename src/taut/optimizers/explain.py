@@ -91,10 +91,13 @@ def explain(model: Any) -> Explanation:
     elif not all(optimizer.built for optimizer in optimizers):
         note += " Of an optimizer that is not built it is not known yet what it penalises."
     found: dict[int, VariableReport] = {}
+    plan: dict[int, Assignment] = {}
+    blocks: dict[int, Block] = {}
     for optimizer in optimizers:
-        blocks = {id(v): block for block in optimizer.blocks for v in block.variables}
+        blocks |= {id(v): block for block in optimizer.blocks for v in block.variables}
         for assignment in optimizer.assignments() if optimizer.built else ():
             block = blocks.get(id(assignment.variable))
+            plan[id(assignment.variable)] = assignment
             found[id(assignment.variable)] = _row(assignment, optimizer, block)
     for variable in model.trainable_variables:
         if id(variable) not in found:
@@ -104,7 +107,9 @@ def explain(model: Any) -> Explanation:
             found[id(variable)] = _row(assignment, None, None)
     order = {id(v): number for number, v in enumerate(model.variables)}
     rows = sorted(found.items(), key=lambda item: order.get(item[0], len(order)))
-    return Explanation(tuple(row for _, row in rows), note)
+    in_order = [plan[key] for key, _ in rows if key in plan]
+    warnings = tuple(_warnings(model, in_order, blocks))
+    return Explanation(tuple(row for _, row in rows), note, warnings)
 
 
 def _row(assignment: Assignment, optimizer: Any, block: Block | None) -> VariableReport:

@@ -50,7 +50,8 @@ def check_penalty(
     * zeros: no NaN at zero weights, zero or huge steps, or strength 0.
     * sparse: the prox makes exact zeros if and only if `sparse`.
     * dtypes: float16, bfloat16, float32 and float64 come out as they went in, and nearly equal.
-    * compiled: the same under jit and vmap (JAX), or `tf.function` (TensorFlow), as without.
+    * compiled: it can be compiled; `jax.vmap` gives what each lane does, `tf.function` what it
+      does without.
     * serialisation: saved and loaded it is equal; `with_strength` changes the strength alone.
     * regularizer: called on a weight it is the value at its own strength.
 

@@ -191,7 +191,8 @@ def compiled(function: Callable[..., Any]) -> Callable[..., Any]:
     if on_jax():
         import jax
 
-        return jax.jit(function)
+        # The laws spend their time on compiling, and hardly any on what is compiled.
+        return jax.jit(function, compiler_options={"xla_backend_optimization_level": 0})
     if keras.backend.backend() == "tensorflow":
         import tensorflow as tf  # pyright: ignore[reportMissingImports]
 
