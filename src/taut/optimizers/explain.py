@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -9,10 +10,12 @@ import keras
 import numpy as np
 from keras import ops
 
+from taut._keras_compat import is_bias, is_normalization_scale
 from taut.errors import InputError, UnsupportedError
 from taut.optimizers.blocks import Block
 from taut.optimizers.proximal import Proximal
 from taut.optimizers.selection import Assignment, assign
+from taut.structure import rescaled_by
 
 
 @dataclass(frozen=True)
@@ -110,6 +113,35 @@ def explain(model: Any) -> Explanation:
     in_order = [plan[key] for key, _ in rows if key in plan]
     warnings = tuple(_warnings(model, in_order, blocks))
     return Explanation(tuple(row for _, row in rows), note, warnings)
+
+
+def _warnings(
+    model: Any, plan: Sequence[Assignment], blocks: Mapping[int, Block]
+) -> Iterator[str]:
+    """Where a penalty can be made small without any change of the predictions."""
+    undone = rescaled_by(model)
+    for assignment in plan:
+        variable = assignment.variable
+        norm = undone.get(id(variable))
+        if norm is None or not assignment.parts or is_bias(variable):
+            continue
+        if any(is_normalization_scale(v) for v in blocks[id(variable)].variables):
+            continue  # the scale is in the group, and shrinks with it
+        yield (
+            f"{variable.path} feeds {norm!r}, which divides by the scale of what it is given: the "
+            "penalty can shrink by making these weights smaller, with the same predictions. "
+            f"Penalise the scale instead, {{'{norm}/gamma': taut.L1(…)}}, or both together, "
+            "`taut.GroupLasso(…, groups='units')`."
+        )
+    first, *later = [a for a in plan if len(a.variable.shape) > 1] or [None]
+    if first is None or not later or any(a.parts for a in later):
+        return
+    if any(part.kind not in ("cone", "other") for part in first.parts):
+        yield (
+            f"only {first.variable.path}, the first layer, is penalised: the layers after it can "
+            "grow while it shrinks, with the same predictions. Penalise them too, at least a "
+            "little, or use `taut.Hierarchical` with a skip layer."
+        )
 
 
 def _row(assignment: Assignment, optimizer: Any, block: Block | None) -> VariableReport:
