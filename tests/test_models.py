@@ -230,9 +230,9 @@ def test_without_a_penalty_it_is_keras():
             "weight_decay",
         ),
         (
-            {"weight_regularizer": "l1", "optimizer": keras.optimizers.Adam(use_ema=True)},
+            {"weight_regularizer": "l1", "optimizer": keras.optimizers.Lion()},
             UnsupportedError,
-            "use_ema",
+            "Use Adam",
         ),
     ],
 )

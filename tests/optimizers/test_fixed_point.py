@@ -29,7 +29,7 @@ OPTIMIZERS = {
     "adamw": lambda: keras.optimizers.AdamW(decay(0.05), weight_decay=0.0),
     "adamax": lambda: keras.optimizers.Adamax(decay(0.1)),
     "nadam": lambda: keras.optimizers.Nadam(decay(0.05)),
-    "rmsprop": lambda: keras.optimizers.RMSprop(decay(0.02)),
+    "rmsprop": lambda: keras.optimizers.RMSprop(decay(0.02), rho=0.99),
     "rmsprop momentum": lambda: keras.optimizers.RMSprop(decay(0.02), momentum=0.5),
     # A constant gradient has no variance: with the default epsilon the step is lr/√1e-7.
     "rmsprop centered": lambda: keras.optimizers.RMSprop(
