@@ -10,11 +10,12 @@ import keras.layers as _keras_layers
 import numpy as np
 from keras import ops
 
-from taut.penalties import L1, L2, ElasticNet
+from taut.penalties import L1, L2, ElasticNet, GroupLasso
 
 l1 = L1
 l2 = L2
 elastic_net = ElasticNet
+group_lasso = GroupLasso
 
 
 @keras.saving.register_keras_serializable("taut")
@@ -74,4 +75,4 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    return sorted({*dir(_keras_layers), "Standardize", "elastic_net", "l1", "l2"})
+    return sorted({*dir(_keras_layers), "Standardize", "elastic_net", "group_lasso", "l1", "l2"})

@@ -9,7 +9,13 @@ import keras
 from taut.errors import InputError
 from taut.penalties import conventions
 from taut.penalties.base import Penalty
+from taut.penalties.constraints import NonNegative, NormBall
+from taut.penalties.grouped import GroupLasso, SparseGroupLasso
+from taut.penalties.hierarchical import Hierarchical
+from taut.penalties.nonconvex import MCP, SCAD
 from taut.penalties.separable import L1, L2, ElasticNet
+from taut.penalties.spectral import NuclearNorm, Orthogonality
+from taut.penalties.weighted import L2SP
 
 _NAMES = {
     "l1": L1,
@@ -17,6 +23,16 @@ _NAMES = {
     "elastic_net": ElasticNet,
     "elasticnet": ElasticNet,
     "l1_l2": ElasticNet,
+    "group_lasso": GroupLasso,
+    "sparse_group_lasso": SparseGroupLasso,
+    "hierarchical": Hierarchical,
+    "mcp": MCP,
+    "scad": SCAD,
+    "l2_sp": L2SP,
+    "nuclear_norm": NuclearNorm,
+    "orthogonality": Orthogonality,
+    "non_negative": NonNegative,
+    "norm_ball": NormBall,
 }
 
 
@@ -24,8 +40,8 @@ def get(identifier: Any) -> Penalty:
     r"""Return the penalty that `identifier` stands for.
 
     Args:
-        identifier: A `Penalty`; a name (`"l1"`, `"l2"`, `"elastic_net"`), at the default
-            strength 0.01; or a Keras regularizer, converted exactly: `L1(a)` to `L1(a)`,
+        identifier: A `Penalty`; a name in small letters (`"l1"`, `"elastic_net"`,
+            `"group_lasso"`, …), with the defaults of its class; or a Keras regularizer, converted exactly: `L1(a)` to `L1(a)`,
             `L2(a)` to `L2(2·a)`, `L1L2(a, b)` to the elastic net of strength a + 2·b.
 
     Raises:

@@ -1,0 +1,48 @@
+"""The two factors that a penalty of another package comes down to."""
+
+from __future__ import annotations
+
+from numbers import Integral
+from typing import Any, NamedTuple
+
+from taut.errors import InputError
+from taut.penalties.base import check_ratio, check_strength
+
+
+class Terms(NamedTuple):
+    """The factors of Σ|w| and of Σw² beside the mean of the loss."""
+
+    l1: float
+    l2: float
+
+
+def check_rows(rows: Any, why: str) -> int:
+    """Return `rows` as an int, or raise: `why` says what depends on it."""
+    if isinstance(rows, bool) or not isinstance(rows, Integral) or rows < 1:
+        raise InputError(
+            f"`rows`, the number of rows that the loss is averaged over, must be an integer >= 1, "
+            f"since {why}. Received: rows={rows!r}. Give `rows=len(x)`."
+        )
+    return int(rows)
+
+
+def check_positive(value: Any, name: str) -> float:
+    """Return `value` as a float, or raise: it is a finite number > 0."""
+    number = check_strength(value, name)
+    if number == 0:
+        raise InputError(f"`{name}` must be a finite number > 0. Received: {name}={value!r}.")
+    return number
+
+
+def elastic(strength: Any, ratio: Any, *, factor: float = 1.0, name: str = "alpha") -> Terms:
+    """`factor` times strength·(ratio·Σ|w| + (1−ratio)/2·Σw²), which most packages share."""
+    strength, ratio = check_strength(strength, name), check_ratio(ratio)
+    return Terms(factor * strength * ratio, factor * strength * (1 - ratio) / 2)
+
+
+def class_from(package: str, thing: Any) -> str:
+    """The name of the first of the classes of `thing` that `package` defines, or ""."""
+    for kind in type(thing).__mro__:
+        if kind.__module__.partition(".")[0] == package:
+            return kind.__name__
+    return ""
