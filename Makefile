@@ -16,6 +16,7 @@ test: $(VENV)/test.stamp
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet --site-dir $(VENV)/site
 	$(BIN)/pytest -n $(PYTEST_JOBS)
 	KERAS_BACKEND=torch $(BIN)/pytest -n $(PYTEST_JOBS) tests/penalties tests/optimizers
+	KERAS_BACKEND=tensorflow $(BIN)/pytest -n $(PYTEST_JOBS) tests/penalties tests/optimizers
 
 docs: $(VENV)/test.stamp
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs serve
