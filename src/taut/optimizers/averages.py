@@ -2,57 +2,80 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from keras import ops
 
 from taut.optimizers.blocks import Block
+from taut.optimizers.metric import one_step
 
 
 class Averages:
     r"""What Keras's `use_ema` averages, made for weights that go through a prox.
 
-    The average of weights that are zero at most updates is zero at none. So what is averaged is
+    An average of weights that are zero at most updates is zero at none. So what is averaged is
     the point z that each prox is taken of, and its step s, and the weights that are evaluated are
 
         prox_{s̄·αR}(z̄),    z̄ ← β·z̄ + (1−β)·z,    s̄ ← β·s̄ + (1−β)·s.
 
-    Near a stationary point z = w − s·∇J(w) at every update, so z̄ = w − s̄·∇J(w) whatever the
-    learning rate did, and the prox gives w itself. Noise is averaged before the threshold
-    instead of after it, as in regularised dual averaging.
+    At a stationary point w, z = w − s·∇J(w) at every update, so z̄ = w − s̄·∇J(w) whatever the
+    learning rate has done, and the prox gives w itself. In between, noise is averaged before the
+    threshold and not after it, as in regularised dual averaging.
 
     Args:
-        blocks: The penalised blocks.
-        add: (variable, shape, name) -> a new variable of the optimizer.
-        one_step: Whether the optimizer's step is one number for all weights of a variable.
+        optimizer: A `Proximal` optimizer with `use_ema`, which is being built.
+        blocks: Its penalised variables.
 
     References:
         Xiao, Dual averaging methods for regularized stochastic learning, 2010.
     """
 
-    def __init__(self, blocks: Sequence[Block], add: Callable[..., Any], *, one_step: bool):
+    def __init__(self, optimizer: Any, blocks: Sequence[Block]):
+        self._optimizer = optimizer
+        self._blocks = blocks
         self._points: dict[int, Any] = {}
         self._steps: dict[int, Any] = {}
         for block in blocks:
             for variable in block.variables:
-                shape = tuple(variable.shape)
-                steps = () if one_step or block.scalar_step else shape
-                self._points[id(variable)] = add(variable, shape, "average_point")
-                self._steps[id(variable)] = add(variable, steps, "average_step")
+                add = optimizer.add_variable_from_reference
+                self._points[id(variable)] = add(variable, name="average_point")
+                if block.scalar_step or one_step(optimizer):
+                    step = optimizer.add_variable((), dtype=variable.dtype, name="average_step")
+                else:
+                    step = add(variable, name="average_step")
+                self._steps[id(variable)] = step
 
-    def add(self, block: Block, points: Sequence[Any], steps: Any, momentum: Any) -> None:
-        """Average in the points and steps of one update of a block's weights."""
+    def add(self, block: Block, points: Sequence[Any], steps: Any) -> None:
+        """Average in one update of a block: the points before the prox and its step or steps."""
         shared = not isinstance(steps, (list, tuple))
         for i, variable in enumerate(block.variables):
+            beta = ops.cast(self._momentum(), variable.dtype)
             step = steps if shared else steps[i]
             for held, new in ((self._points, points[i]), (self._steps, step)):
                 average = held[id(variable)]
-                beta = ops.cast(momentum, variable.dtype)
                 average.assign(beta * ops.convert_to_tensor(average) + (1 - beta) * new)
 
-    def weights(self, block: Block, strengths: Sequence[Any]) -> list[Any]:
-        """The averaged weights of a block: prox_{s̄·αR}(z̄)."""
-        points = [ops.convert_to_tensor(self._points[id(v)]) for v in block.variables]
-        steps = [ops.convert_to_tensor(self._steps[id(v)]) for v in block.variables]
-        return block.prox(points, steps[0] if len(steps) == 1 else steps, strengths)
+    def write(self) -> None:
+        """Put the averaged weights where Keras keeps its own, for all that reads these."""
+        optimizer = self._optimizer
+        for block in self._blocks:
+            points = [ops.convert_to_tensor(self._points[id(v)]) for v in block.variables]
+            steps = [ops.convert_to_tensor(self._steps[id(v)]) for v in block.variables]
+            strengths = optimizer.cast_strengths(block)
+            new = block.prox(points, steps[0] if len(steps) == 1 else steps, strengths)
+            for variable, value in zip(block.variables, new, strict=True):
+                average = optimizer._model_variables_moving_average[
+                    optimizer._get_variable_index(variable)
+                ]
+                if optimizer.gradient_accumulation_steps:
+                    # Until the first update Keras's average is the weights.
+                    updated = optimizer._iterations + 1 >= optimizer.gradient_accumulation_steps
+                    value = ops.where(updated, value, ops.convert_to_tensor(average))
+                average.assign(value)
+
+    def _momentum(self) -> Any:
+        # Keras averages at every batch, also where gradients are accumulated only.
+        optimizer = self._optimizer
+        momentum = optimizer.ema_momentum ** (optimizer.gradient_accumulation_steps or 1)
+        return ops.where(ops.equal(optimizer.iterations, 0), 0.0, momentum)

@@ -115,9 +115,7 @@ def explain(model: Any) -> Explanation:
     return Explanation(tuple(row for _, row in rows), note, warnings)
 
 
-def _warnings(
-    model: Any, plan: Sequence[Assignment], blocks: Mapping[int, Block]
-) -> Iterator[str]:
+def _warnings(model: Any, plan: Sequence[Assignment], blocks: Mapping[int, Block]) -> Iterator[str]:
     """Where a penalty can be made small without any change of the predictions."""
     undone = rescaled_by(model)
     for assignment in plan:

@@ -12,7 +12,7 @@ from taut._keras_compat import HookedUpdates, Update
 from taut.errors import InputError, UnsupportedError
 from taut.optimizers.averages import Averages
 from taut.optimizers.blocks import Block, divide
-from taut.optimizers.metric import NEED_BEFORE, STEPS, keras_class, momentum_shape, one_step
+from taut.optimizers.metric import NEED_BEFORE, STEPS, keras_class, momentum_shape
 from taut.optimizers.selection import (
     Assignment,
     Entry,
@@ -175,7 +175,7 @@ class Proximal(HookedUpdates):
                 )
             self.momentum_steps.append(step)
         if self.use_ema:  # type: ignore[attr-defined]
-            self._averages = _Held(Averages(blocks, self._add_held, one_step=one_step(self)))
+            self._averages = _Held(Averages(self, blocks))
         alive = weakref.ref(self)
         for variable in variables:
             own = own_penalty(variable)
@@ -194,19 +194,12 @@ class Proximal(HookedUpdates):
         return len(self.strengths) - 1
 
     def _add_constants(self, variables: Any, arrays: Any, name: str) -> list[Any]:
-        pairs = zip(variables, arrays, strict=True)
-        return [self._add_held(v, tuple(v.shape), name, array) for v, array in pairs]
-
-    def _add_held(self, variable: Any, shape: tuple[int, ...], name: str, array: Any = None) -> Any:
-        # Keras for TensorFlow may be tracing here: an `assign` would be part of every step.
-        def initial(shape: Any, dtype: Any = None) -> Any:
-            return ops.zeros(shape, dtype) if array is None else ops.convert_to_tensor(array, dtype)
-
-        if shape == tuple(variable.shape):
-            return self.add_variable_from_reference(variable, name, initial)  # type: ignore[attr-defined]
-        return self.add_variable(  # type: ignore[attr-defined]
-            shape=shape, initializer=initial, dtype=variable.dtype, name=name
-        )
+        added = []
+        for variable, array in zip(variables, arrays, strict=True):
+            # Not by `assign`: Keras for TensorFlow may be tracing, and would do it at every step.
+            initial = _Constant(array)
+            added.append(self.add_variable_from_reference(variable, name, initial))  # type: ignore[attr-defined]
+        return added
 
     def strengths_of(self, block: Block) -> list[Any]:
         """The strength variables of a block's penalty, one a part of a sum."""
@@ -221,7 +214,9 @@ class Proximal(HookedUpdates):
         for block in self.blocks:
             own = [by_variable.get(self._var_key(v)) for v in block.variables]  # type: ignore[attr-defined]
             if not any(own):  # no gradient reaches the block in this step
-                self._average(block, block.values(), ops.zeros((), block.variables[0].dtype))
+                if self.use_ema:  # type: ignore[attr-defined]
+                    zero = ops.zeros((), block.variables[0].dtype)
+                    self._averages.value.add(block, block.values(), zero)
                 continue
             w, steps = block.values(), []
             for i, (variable, update) in enumerate(zip(block.variables, own, strict=True)):
@@ -232,35 +227,20 @@ class Proximal(HookedUpdates):
             alone = len(own) == 1 or (all(own) and not getattr(self, "momentum", 0))
             if alone and all(ops.ndim(step) == 0 for step in steps):
                 steps = steps[0]  # one step for all
-            self._average(block, w, steps)
-            new = block.prox(w, steps, self._cast_strengths(block))
+            if self.use_ema:  # type: ignore[attr-defined]
+                self._averages.value.add(block, w, steps)
+            new = block.prox(w, steps, self.cast_strengths(block))
             for variable, value in zip(block.variables, new, strict=True):
                 variable.assign(value)
 
-    def _cast_strengths(self, block: Block) -> list[Any]:
+    def cast_strengths(self, block: Block) -> list[Any]:
+        """The strengths of a block's penalty in the precision of its weights."""
         return [ops.cast(s, block.variables[0].dtype) for s in self.strengths_of(block)]
-
-    def _average(self, block: Block, points: Any, steps: Any) -> None:
-        if self._averages.value is None:
-            return
-        # Keras averages at every batch, this only where weights are updated.
-        momentum = self.ema_momentum ** (self.gradient_accumulation_steps or 1)  # type: ignore[attr-defined]
-        started = ops.not_equal(self.iterations, 0)  # type: ignore[attr-defined]
-        momentum = ops.where(started, momentum, 0.0)
-        self._averages.value.add(block, points, steps, momentum)
 
     def _update_model_variables_moving_average(self, trainable_variables: Any) -> None:
         super()._update_model_variables_moving_average(trainable_variables)  # type: ignore[misc]
-        if self._averages.value is None:
-            return
-        # Keras calls this at every batch. Until the first update its average is the weights.
-        updated = self._iterations + 1 >= (self.gradient_accumulation_steps or 1)  # type: ignore[attr-defined]
-        for block in self.blocks:
-            new = self._averages.value.weights(block, self._cast_strengths(block))
-            for variable, value in zip(block.variables, new, strict=True):
-                index = self._get_variable_index(variable)  # type: ignore[attr-defined]
-                average = self._model_variables_moving_average[index]  # type: ignore[attr-defined]
-                average.assign(ops.where(updated, value, average))
+        if self.use_ema:  # type: ignore[attr-defined]
+            self._averages.value.write()
 
     def _step(self, variable: Any, update: Update | None, learning_rate: Any) -> Any:
         dtype = variable.dtype
@@ -346,6 +326,16 @@ def _with_one_step(before: Any, after: Any, step: Any) -> tuple[Any, Any]:
         return after, step
     one = 1 / ops.sqrt(ops.mean(ops.square(1 / step)))
     return before + (after - before) * (one / step), one
+
+
+class _Constant:
+    """An initializer: the array itself."""
+
+    def __init__(self, array: Any):
+        self._array = array
+
+    def __call__(self, shape: Any, dtype: Any = None) -> Any:
+        return ops.reshape(ops.convert_to_tensor(self._array, dtype), shape)
 
 
 class _Held:
