@@ -71,6 +71,14 @@ class HookedUpdates:
         rows = zip(trainable_variables, grads, before, factors, strict=True)
         self._after_updates([Update(*row) for row in rows], learning_rate)
 
+    def _overwrite_model_variables_with_average_value(self, trainable_variables: Any) -> None:
+        super()._overwrite_model_variables_with_average_value(trainable_variables)  # type: ignore[misc]
+        if keras.backend.backend() == "jax":
+            # Keras makes the weights and their averages one array, and the next `fit` would give
+            # that away twice.
+            for variable in trainable_variables:
+                variable.assign(ops.copy(variable.value))
+
     def _needs_before(self, variable: Any) -> bool:
         """Whether `Update.before` is wanted: it costs a copy."""
         raise NotImplementedError

@@ -15,12 +15,17 @@ ON_JAX = keras.backend.backend() == "jax"
 EPS = float(np.finfo("float32").eps)
 
 
+def compiled(function):
+    if not ON_JAX:
+        return function
+    import jax
+
+    return jax.jit(function)
+
+
 def run(function, *arguments):
     """The function of lists of arrays and numbers, compiled on JAX, from and to NumPy."""
-    if ON_JAX:
-        import jax
-
-        function = jax.jit(function)
+    function = compiled(function)
     arguments = keras.tree.map_structure(lambda a: np.asarray(a, "float32"), arguments)
     found = function(*keras.tree.map_structure(ops.convert_to_tensor, arguments))
     return keras.tree.map_structure(lambda t: np.array(ops.convert_to_numpy(t), "float64"), found)
@@ -199,6 +204,18 @@ def test_few_passes_over_the_first_layer(monkeypatch):
     assert passes(monkeypatch, moved, [0.1 * s, 0.1 * t], 0.1, 2.0) <= 8
     # Where all is zero, one tells.
     assert passes(monkeypatch, [0.01 * v, 0.01 * u], [s, t], 1e6, 2.0) == 1
+
+
+def test_it_goes_on_until_each_input_has_converged():
+    rng = np.random.default_rng(11)
+    w = [rng.normal(size=(400, 1)), 3 * rng.normal(size=(400, 40))]
+    penalty = Hierarchical(hierarchy=2.0)
+    together = prox(w, 0.3, 30.0, 2.0)
+    one = compiled(lambda v, u: penalty.prox([v, u], 0.3, 30.0))
+    for i in range(0, 400, 4):  # the others may not have waited for it
+        alone = one(*(np.float32(a[i : i + 1]) for a in w))
+        for a, b in zip(alone, together, strict=True):
+            np.testing.assert_allclose(ops.convert_to_numpy(a)[0], b[i], rtol=1e-6, atol=1e-6)
 
 
 def test_the_residual_is_zero_where_the_prox_ends_and_only_there():

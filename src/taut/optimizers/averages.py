@@ -62,8 +62,9 @@ class Averages:
         for block in self._blocks:
             points = [ops.convert_to_tensor(self._points[id(v)]) for v in block.variables]
             steps = [ops.convert_to_tensor(self._steps[id(v)]) for v in block.variables]
-            strengths = optimizer.cast_strengths(block)
-            new = block.prox(points, steps[0] if len(steps) == 1 else steps, strengths)
+            if len(steps) == 1 and ops.ndim(steps[0]) == 0:
+                steps = steps[0]  # one step for all
+            new = block.prox(points, steps, optimizer.cast_strengths(block))
             for variable, value in zip(block.variables, new, strict=True):
                 average = optimizer._model_variables_moving_average[
                     optimizer._get_variable_index(variable)
