@@ -65,7 +65,7 @@ class StrengthSchedule(keras.callbacks.Callback):
 
     def on_train_begin(self, logs: Any = None) -> None:
         del logs
-        optimizer = proximal_of(self.model)
+        optimizer: Any = proximal_of(self.model)
         count = 0 if optimizer is None else len(optimizer.strengths)
         numbers = range(count) if self._numbers is None else self._numbers
         if not count or any(not 0 <= number < count for number in numbers):

@@ -15,8 +15,8 @@ def decay(rate):
     return keras.optimizers.schedules.CosineDecay(rate, STEPS)
 
 
-def averaged(kind, *args, momentum=0.9, **kwargs):
-    return kind(*args, use_ema=True, ema_momentum=momentum, **kwargs)
+def averaged(kind, *args, beta=0.9, **kwargs):
+    return kind(*args, use_ema=True, ema_momentum=beta, **kwargs)
 
 
 def finalize(model):
@@ -64,32 +64,26 @@ def test_the_average_is_the_lasso(make, diabetes):
 )
 def test_averages_of_groups_and_of_matrices(penalty, diabetes):
     x, y = diabetes
-    y = np.stack([y, y**2], 1)
-
-    def fitted(optimizer):
-        model = taut.models.Sequential([keras.Input((10,)), keras.layers.Dense(2)])
-        model.compile(optimizer, "mse", weight_regularizer=penalty)
-        model.optimizer.build(model.trainable_variables)
-        minimise(model, x, y, STEPS)
-        return model
-
-    exact = fitted(keras.optimizers.SGD(0.1)).get_weights()[0]
-    model = fitted(averaged(keras.optimizers.Adam, decay(0.05)))
+    model = taut.models.Sequential([keras.Input((10,)), keras.layers.Dense(2)])
+    optimizer = averaged(keras.optimizers.Adam, decay(0.05))
+    model.compile(optimizer, "mse", weight_regularizer=penalty)
+    model.optimizer.build(model.trainable_variables)
+    minimise(model, x, np.stack([y, y**2], 1), 400)
+    assert taut.stationarity(model, x, np.stack([y, y**2], 1)).largest < 1e-3
+    raw = model.get_weights()[0]
     finalize(model)
     found = model.get_weights()[0]
-    np.testing.assert_array_equal(found != 0, exact != 0)
-    np.testing.assert_allclose(found, exact, rtol=1e-3, atol=1e-5)
-    assert (
-        np.linalg.matrix_rank(found, 1e-5) == np.linalg.matrix_rank(exact, 1e-5) < 2
-        or (exact == 0).any()
-    )
+    np.testing.assert_array_equal(found != 0, raw != 0)
+    np.testing.assert_allclose(found, raw, rtol=1e-3, atol=1e-4)
+    smallest = np.linalg.svd(found)[1].min()
+    assert smallest < 1e-6 if isinstance(penalty, taut.NuclearNorm) else (found == 0).any()
 
 
 @pytest.mark.parametrize(
     "make",
     [
-        lambda: averaged(keras.optimizers.SGD, 0.02, momentum=0.99),
-        lambda: averaged(keras.optimizers.Adam, 0.005, momentum=0.99),
+        lambda: averaged(keras.optimizers.SGD, 0.02, beta=0.99),
+        lambda: averaged(keras.optimizers.Adam, 0.005, beta=0.99),
     ],
     ids=["sgd", "adam"],
 )
@@ -100,7 +94,7 @@ def test_noise_is_averaged_and_the_zeros_stay(make, noisy):
         on_epoch_end=lambda epoch, logs: raw.update(w=coefficients(model))
     )
     model = one_layer(100, "mse", taut.Proximal(make(), taut.L1(0.1)))
-    model.fit(x, y, batch_size=20, epochs=40, verbose=0, callbacks=[keep])
+    model.fit(x, y, batch_size=20, epochs=20, verbose=0, callbacks=[keep])
     found = coefficients(model)
     zeros, distance = (found == 0).sum(), np.linalg.norm(found - exact)
     assert 100 > zeros > 0.9 * (raw["w"] == 0).sum()
@@ -127,7 +121,7 @@ def test_overwriting_puts_the_average_into_the_model(noisy):
     optimizer = averaged(keras.optimizers.SGD, 0.02, ema_overwrite_frequency=5)
     model = one_layer(100, "mse", taut.Proximal(optimizer, taut.L1(0.1)))
     equal = []
-    for steps in (4, 1, 4, 1):
+    for steps in (29, 1, 4, 1):
         minimise(model, x, y, steps)
         average = keras.ops.convert_to_numpy(model.optimizer._model_variables_moving_average[0])
         equal.append(bool((average.ravel() == coefficients(model)).all()))
@@ -137,11 +131,8 @@ def test_overwriting_puts_the_average_into_the_model(noisy):
 
 def test_accumulation_averages_updates_not_batches(diabetes):
     x, y = diabetes
-    plain = averaged(keras.optimizers.SGD, 0.1, momentum=0.5**3)
-    slow = averaged(
-        keras.optimizers.SGD, 0.1, momentum=0.5, gradient_accumulation_steps=3,
-        ema_overwrite_frequency=None,
-    )  # fmt: skip
+    plain = averaged(keras.optimizers.SGD, 0.1, beta=0.5**3)
+    slow = averaged(keras.optimizers.SGD, 0.1, beta=0.5, gradient_accumulation_steps=3)
     models = [one_layer(10, "mse", taut.Proximal(o, taut.L1(0.1))) for o in (plain, slow)]
     models[1].set_weights(models[0].get_weights())
     for model, steps in zip(models, (6, 18), strict=True):
@@ -165,15 +156,15 @@ def test_overwriting_before_the_first_update_leaves_the_weights(diabetes):
 
 def test_keras_evaluates_the_average_during_training(noisy):
     x, y, _ = noisy
-    optimizer = averaged(keras.optimizers.SGD, 0.02, momentum=0.95)
+    optimizer = averaged(keras.optimizers.SGD, 0.02, beta=0.95)
     model = one_layer(100, "mse", taut.Proximal(optimizer, taut.L1(0.1)))
     seen = []
 
     class See(keras.callbacks.Callback):
-        def on_test_batch_end(self, batch, logs=None):
+        def on_test_end(self, logs=None):
             seen.append(coefficients(model))
 
-    callbacks = [keras.callbacks.SwapEMAWeights(), See()]
+    callbacks = [See(), keras.callbacks.SwapEMAWeights()]
     model.fit(
         x, y, batch_size=20, epochs=3, verbose=0, validation_data=(x, y), validation_batch_size=600,
         callbacks=callbacks,
@@ -185,7 +176,7 @@ def test_keras_evaluates_the_average_during_training(noisy):
 
 def test_a_saved_model_goes_on_with_its_averages(noisy, tmp_path):
     x, y, _ = noisy
-    optimizer = averaged(keras.optimizers.Adam, 0.005, momentum=0.95)
+    optimizer = averaged(keras.optimizers.Adam, 0.005, beta=0.95)
     model = one_layer(100, "mse", taut.Proximal(optimizer, taut.L1(0.1)))
     options = {"batch_size": 20, "shuffle": False, "verbose": 0}
     model.fit(x, y, **options)

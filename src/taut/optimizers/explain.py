@@ -131,9 +131,10 @@ def _warnings(model: Any, plan: Sequence[Assignment], blocks: Mapping[int, Block
             f"Penalise the scale instead, {{'{norm}/gamma': taut.L1(…)}}, or both together, "
             "`taut.GroupLasso(…, groups='units')`."
         )
-    first, *later = [a for a in plan if len(a.variable.shape) > 1] or [None]
-    if first is None or not later or any(a.parts for a in later):
+    weights = [a for a in plan if len(a.variable.shape) > 1]
+    if len(weights) < 2 or any(a.parts for a in weights[1:]):
         return
+    first = weights[0]
     if any(part.kind not in ("cone", "other") for part in first.parts):
         yield (
             f"only {first.variable.path}, the first layer, is penalised: the layers after it can "
@@ -195,7 +196,7 @@ def proximals_of(model: Any) -> list[Proximal]:
         if one is not own and isinstance(one, keras.optimizers.Optimizer)
         for proximal in proximals_in(one)
     ]
-    inner = getattr(own, "inner_optimizer", own)
+    inner: Any = getattr(own, "inner_optimizer", own)
     several = hasattr(inner, "optimizers")
     if model.built and not others and (several or proximals_in(own)) and not inner.built:
         # Keras builds it when training starts, with the same variables.

@@ -74,6 +74,8 @@ class Proximal(HookedUpdates):
         networks, 2021.
     """
 
+    built: bool  # kept by Keras
+
     def __new__(cls, optimizer: Any = "adam", penalty: Any = None) -> Self:
         del penalty
         if cls is not Proximal:  # Keras makes an instance of one of the classes below
@@ -151,7 +153,7 @@ class Proximal(HookedUpdates):
         return divide(plan, self._structures(), constants, self._saved_blocks.value)
 
     def build(self, variables: list[Any]) -> None:
-        if self.built:  # type: ignore[has-type]
+        if self.built:
             return
         plan = self.assignments(variables)
         super().build(variables)  # type: ignore[misc]

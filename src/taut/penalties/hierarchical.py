@@ -52,7 +52,7 @@ class Hierarchical(Grouped):
 
     Example:
         >>> import taut
-        >>> penalty = taut.penalties.Hierarchical(0.1, hierarchy=2.0)
+        >>> penalty = taut.Hierarchical(0.1, hierarchy=2.0)
         >>> skip, first = [[5.0], [0.0]], [[10.0, -3.0], [0.0, 0.0]]
         >>> float(penalty.value([skip, first], 0.1))
         0.5

@@ -68,7 +68,7 @@ class NuclearNorm(Spectral):
 
     Example:
         >>> import taut
-        >>> float(taut.penalties.NuclearNorm(0.5)([[3.0, 0.0], [0.0, -1.0]]))
+        >>> float(taut.NuclearNorm(0.5)([[3.0, 0.0], [0.0, -1.0]]))
         2.0
 
     References:
@@ -127,7 +127,7 @@ class Orthogonality(Spectral):
 
     Example:
         >>> import taut
-        >>> float(taut.penalties.Orthogonality(4.0)([[2.0, 0.0], [0.0, 1.0]]))
+        >>> float(taut.Orthogonality(4.0)([[2.0, 0.0], [0.0, 1.0]]))
         9.0
 
     References:

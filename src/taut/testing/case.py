@@ -25,9 +25,9 @@ def double_precision() -> Any:
 
     if hasattr(jax, "enable_x64"):
         return jax.enable_x64(True)
-    from jax.experimental import enable_x64
+    from jax import experimental
 
-    return enable_x64()
+    return getattr(experimental, "enable_x64")()  # noqa: B009 (its place before JAX 0.8)
 
 
 def dtype_of(tensor: Any) -> str:
