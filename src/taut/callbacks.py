@@ -66,15 +66,17 @@ class StrengthSchedule(keras.callbacks.Callback):
     def on_train_begin(self, logs: Any = None) -> None:
         del logs
         optimizer: Any = proximal_of(self.model)
-        count = 0 if optimizer is None else len(optimizer.strengths)
+        available = [] if optimizer is None else optimizer.strengths
+        count = len(available)
         numbers = range(count) if self._numbers is None else self._numbers
         if not count or any(not 0 <= number < count for number in numbers):
             raise InputError(
                 "A `StrengthSchedule` needs strengths to change. Received: "
                 f"strengths={self._numbers} for a model with {count}."
             )
-        self._variables = [optimizer.strengths[number] for number in numbers]
-        self._compiled = [optimizer.compiled_strengths[number] for number in numbers]
+        self._variables = [available[number] for number in numbers]
+        compiled = [] if optimizer is None else optimizer.compiled_strengths
+        self._compiled = [compiled[number] for number in numbers]
 
     def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
         del logs

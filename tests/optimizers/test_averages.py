@@ -83,7 +83,7 @@ def test_averages_of_groups_and_of_matrices(penalty, diabetes):
     "make",
     [
         lambda: averaged(keras.optimizers.SGD, 0.02, beta=0.99),
-        lambda: averaged(keras.optimizers.Adam, 0.005, beta=0.99),
+        lambda: averaged(keras.optimizers.Adam, 0.02, beta=0.98),
     ],
     ids=["sgd", "adam"],
 )

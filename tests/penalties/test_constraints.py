@@ -28,26 +28,28 @@ def test_max_norm_of_units_is_that_of_keras():
 
 
 @pytest.mark.parametrize("norm", [1, 2])
-@pytest.mark.parametrize("spread", [0, 2, 6])
-@pytest.mark.parametrize("part", [1e-3, 0.2, 0.9])
-def test_a_projection_in_a_metric_solves_its_dual(norm, spread, part):
-    # With one multiplier μ all coordinates are known; scipy finds μ by another method.
-    rng = np.random.default_rng(spread)
-    w, steps = rng.normal(size=40), 10.0 ** rng.uniform(-spread, 0, 40)
-    radius = part * float(np.linalg.norm(w, norm))
-    u = numpy(NormBall(radius, norm=norm).prox(tensor(w), tensor(steps), 1.0))
+def test_a_projection_in_a_metric_solves_its_dual(norm):
+    # With one multiplier μ all coordinates are known; here it is found by bisection.
+    rng, cases = np.random.default_rng(0), [(s, p) for s in (0, 2, 6) for p in (1e-3, 0.2, 0.9)]
+    w = rng.normal(size=(len(cases), 40))
+    w = np.stack(
+        [v / (part * np.linalg.norm(v, norm)) for v, (_, part) in zip(w, cases, strict=True)]
+    )
+    steps = np.stack([10.0 ** rng.uniform(-spread, 0, 40) for spread, _ in cases])
+    ball = NormBall(1.0, norm=norm, groups="rows")
+    found = numpy(ball.prox([tensor(w)], [tensor(steps)], 1.0)[0]).astype("float64")
+    for u, v, s in zip(found, w, steps, strict=True):
 
-    def at(mu):
-        if norm == 2:
-            return w / (1 + steps * mu)
-        return np.sign(w) * np.maximum(abs(w) - steps * mu, 0)
+        def at(mu, v=v, s=s):
+            return v / (1 + s * mu) if norm == 2 else np.sign(v) * np.maximum(abs(v) - s * mu, 0)
 
-    low, high = 0.0, 1e12
-    for _ in range(200):
-        middle = np.sqrt(max(low, 1e-12) * high)
-        low, high = (middle, high) if np.linalg.norm(at(middle), norm) > radius else (low, middle)
-    np.testing.assert_allclose(u, at(high), rtol=2e-4, atol=2e-6 * radius)
-    assert np.linalg.norm(u.astype("float64"), norm) == pytest.approx(radius, rel=1e-6)
+        low, high = 1e-12, 1e12
+        for _ in range(200):
+            middle = np.sqrt(low * high)
+            outside = np.linalg.norm(at(middle), norm) > 1
+            low, high = (middle, high) if outside else (low, middle)
+        np.testing.assert_allclose(u, at(high), rtol=2e-4, atol=2e-6 * abs(v).max())
+        assert np.linalg.norm(u, norm) == pytest.approx(1, rel=1e-6)
 
 
 def test_steps_of_zero_and_huge_steps_project_too():
@@ -62,21 +64,19 @@ def test_steps_of_zero_and_huge_steps_project_too():
 
 def test_distance_to_the_cone_of_an_l1_ball_is_the_least_over_all_multiples():
     rng = np.random.default_rng(0)
-    for _ in range(20):
-        w = rng.normal(size=6) * (rng.random(6) < 0.6)
-        w = w / max(abs(w).sum(), 1e-9)
-        gradient = rng.normal(size=6)
+    w = rng.normal(size=(20, 6)) * (rng.random((20, 6)) < 0.6)
+    w = (w + 1e-3 * np.eye(20, 6)) / abs(w + 1e-3 * np.eye(20, 6)).sum(1, keepdims=True)
+    gradient = rng.normal(size=(20, 6))
+    ball = NormBall(norm=1, groups="rows")
+    found = numpy(ball.distance([tensor(w)], [tensor(gradient)], 1.0)[0])
+    for row, v, g in zip(found, w, gradient, strict=True):
 
-        def residual(t, w=w, g=gradient):
-            return np.where(w == 0, np.maximum(abs(g) - t, 0), g + t * np.sign(w))
+        def squares(t, v=v, g=g):
+            t = max(t[0], 0)
+            return (np.where(v == 0, np.maximum(abs(g) - t, 0), g + t * np.sign(v)) ** 2).sum()
 
-        if not w.any():
-            continue
-        best = minimize(
-            lambda t, r=residual: (r(max(t[0], 0)) ** 2).sum(), [1.0], method="Nelder-Mead"
-        )
-        found = numpy(NormBall(norm=1).distance(tensor(w), tensor(gradient), 1.0))
-        assert np.linalg.norm(found) == pytest.approx(np.sqrt(best.fun), rel=1e-3, abs=1e-3)
+        best = minimize(squares, [1.0], method="Nelder-Mead").fun
+        assert np.linalg.norm(row) == pytest.approx(np.sqrt(best), rel=1e-3, abs=1e-3)
 
 
 def test_inside_and_outside():

@@ -30,8 +30,8 @@ def numpy(x):
 @pytest.mark.parametrize("strength", [0.3, 1.0])
 def test_value_is_that_of_skglm(name, strength):
     ours, gamma, _, value, _ = OURS[name]
-    found = [float(numpy(ours(gamma=gamma).value(tensor([w]), strength))) for w in W[::8]]
-    expected = [value(np.array([w]), strength, gamma) for w in W[::8]]
+    found = [float(numpy(ours(gamma=gamma).value(tensor([w]), strength))) for w in W[::16]]
+    expected = [value(np.array([w]), strength, gamma) for w in W[::16]]
     np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-7)
 
 
@@ -62,20 +62,20 @@ def test_prox_is_the_global_minimum_also_where_its_problem_is_not_convex(name, s
     penalty = ours(gamma=gamma)
     w = np.linspace(-3, 3, 61) * max(1.0, np.sqrt(step))
     found = numpy(penalty.prox(tensor(w), step, 0.7))
-    grid = np.unique(np.concatenate([np.linspace(-1, 1, 4001) * np.abs(w).max(), w, found]))
-    parts = np.array([float(numpy(penalty.value(tensor([u]), 0.7))) for u in found])
-    size = np.abs(grid)
-    flat, width = gamma * 0.7, gamma - 1
-    if name == "MCP":
-        values = np.where(size <= flat, 0.7 * size - size**2 / (2 * gamma), gamma * 0.49 / 2)
-    else:
-        middle = (2 * flat * size - size**2 - 0.49) / (2 * width)
-        values = np.where(
-            size <= 0.7, 0.7 * size, np.where(size <= flat, middle, 0.245 * (gamma + 1))
-        )
-    least = ((grid[None] - w[:, None]) ** 2 / (2 * step) + values).min(1)
-    objective = (found - w) ** 2 / (2 * step) + parts
+    grid = np.unique(np.concatenate([np.linspace(-1, 1, 4001) * np.abs(w).max(), w]))
+    values = by_integral(name, gamma, 0.7, np.concatenate([grid, found]))
+    least = ((grid[None] - w[:, None]) ** 2 / (2 * step) + values[: len(grid)]).min(1)
+    objective = (found - w) ** 2 / (2 * step) + values[len(grid) :]
     assert (objective <= least + 1e-6 * (1 + least)).all()
+
+
+def by_integral(name, gamma, strength, w):
+    """The value of each weight: the integral of the slopes that define the penalties."""
+    t = np.linspace(0, strength * gamma, 200001)
+    falling = strength - t / gamma if name == "MCP" else (strength * gamma - t) / (gamma - 1)
+    slope = np.minimum(falling, strength)
+    total = np.concatenate([[0], np.cumsum((slope[1:] + slope[:-1]) / 2 * np.diff(t))])
+    return np.interp(np.abs(w), t, total)
 
 
 @both
