@@ -42,7 +42,8 @@ def get(identifier: Any) -> Penalty:
     Args:
         identifier: A `Penalty`; a name in small letters (`"l1"`, `"elastic_net"`,
             `"group_lasso"`, …), with the defaults of its class; or a Keras regularizer, converted
-            exactly: `L1(a)` to `L1(a)`, `L2(a)` to `L2(2·a)`, `L1L2(a, b)` to the elastic net of strength a + 2·b.
+            exactly: `L1(a)` to `L1(a)`, `L2(a)` to `L2(2·a)`, `L1L2(a, b)` to the elastic net of
+            strength a + 2·b.
 
     Raises:
         InputError: If it is none of these.
