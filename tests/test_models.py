@@ -218,7 +218,7 @@ def test_without_a_penalty_it_is_keras():
         ({"weight_regularizer": {"no_such": "l1"}}, InputError, "first/kernel"),
         ({"weight_regularizer": {"(": "l1"}}, InputError, "regular expression"),
         ({"weight_regularizer": {3: "l1"}}, InputError, "selector"),
-        ({"weight_regularizer": "l1", "optimizer": "nadam"}, UnsupportedError, "SGD, Adam"),
+        ({"weight_regularizer": "l1", "optimizer": "ftrl"}, UnsupportedError, "Use Adagrad"),
         (
             {"weight_regularizer": keras.regularizers.OrthogonalRegularizer()},
             UnsupportedError,
