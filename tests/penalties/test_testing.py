@@ -114,6 +114,11 @@ class TwiceAsRegularizer(L1):
         return 2 * super().__call__(x)
 
 
+class SlopeIsNaN(L1):
+    def value(self, w, strength):
+        return strength * ops.sum(ops.sqrt(ops.square(w)))
+
+
 class Unfinished(Separable):
     def value(self, w, strength):
         return strength * ops.sum(ops.abs(w))
@@ -140,6 +145,7 @@ BROKEN = [
     ("serialisation", Forgets(l1_ratio=0.1)),
     ("serialisation", CannotBeLoaded()),
     ("regularizer", TwiceAsRegularizer()),
+    ("regularizer", SlopeIsNaN()),
     ("prox", Unfinished()),
 ]
 

@@ -24,7 +24,7 @@ def tolerance(like: Any) -> float:
 def norm_of(grouping: Grouping, views: list[Any], norm: int | str) -> Any:
     """[groups] the norm of each group."""
     if norm == 2:
-        return ops.sqrt(grouping.sum([ops.square(w) for w in views]))
+        return grouping.norm(views)
     sizes = [ops.abs(w) for w in views]
     return grouping.sum(sizes) if norm == 1 else grouping.max(sizes)
 

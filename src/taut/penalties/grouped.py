@@ -37,7 +37,7 @@ def group_shrink(grouping: Grouping, views: list[Any], steps: Any, strength: Any
     """
     if isinstance(steps, list):
         return some_at_a_time(_shrink_in_metric, grouping, views, steps, strength)
-    norm = ops.sqrt(grouping.sum([ops.square(w) for w in views]))
+    norm = grouping.norm(views)
     left = ops.maximum(1 - steps * strength / ops.maximum(norm, TINY), 0)
     return [w * grouping.spread(left) for w in views]
 
@@ -45,7 +45,7 @@ def group_shrink(grouping: Grouping, views: list[Any], steps: Any, strength: Any
 def _shrink_in_metric(
     grouping: Grouping, views: list[Any], steps: list[Any], strength: Any
 ) -> list[Any]:
-    norm = ops.sqrt(grouping.sum([ops.square(w) for w in views]))
+    norm = grouping.norm(views)
     steps = [ops.maximum(s, TINY) for s in steps]
     lost = [s * grouping.spread(strength) for s in steps]
 
@@ -75,7 +75,7 @@ def group_distance(
 
     `low` and `high` hold the slopes of all else: of the data loss and of the other penalties.
     """
-    norm = ops.sqrt(grouping.sum([ops.square(w) for w in views]))
+    norm = grouping.norm(views)
     alive = grouping.spread(norm > 0)
     pull = grouping.spread(strength / ops.where(norm > 0, norm, 1))
     away = [
@@ -84,7 +84,7 @@ def group_distance(
     ]
     # Of a group that is zero, what the other slopes leave over must fit into a ball.
     left = [ops.maximum(ops.maximum(lo, -hi), 0) for lo, hi in zip(low, high, strict=True)]
-    size = ops.sqrt(grouping.sum([ops.square(v) for v in left]))
+    size = grouping.norm(left)
     over = grouping.spread(ops.maximum(size - strength, 0) / ops.where(size > 0, size, 1))
     return [ops.where(alive, a, v * over) for a, v in zip(away, left, strict=True)]
 
@@ -148,8 +148,7 @@ class GroupLasso(Grouped):
     def value(self, w: Any, strength: Any) -> Any:
         grouping = self.grouping_of(w)
         views = grouping.views(w)
-        squares = grouping.sum([ops.square(v) for v in views])
-        return ops.sum(self.scales(grouping, views, strength) * ops.sqrt(squares))
+        return ops.sum(self.scales(grouping, views, strength) * grouping.norm(views))
 
     def prox(self, w: Any, step: Any, strength: Any) -> Any:
         grouping = self.grouping_of(w)
@@ -172,8 +171,7 @@ class GroupLasso(Grouped):
     def critical_strength(self, gradient: Any) -> Any:
         grouping = self.grouping_of(gradient)
         views = grouping.views(gradient)
-        squares = grouping.sum([ops.square(v) for v in views])
-        return ops.max(ops.sqrt(squares) / self.scales(grouping, views))
+        return ops.max(grouping.norm(views) / self.scales(grouping, views))
 
     def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "weights": self.weights}
@@ -242,7 +240,7 @@ class SparseGroupLasso(GroupLasso):
         def newton(t: Any) -> Any:
             level = grouping.spread(t) * self.l1_ratio
             soft = [ops.maximum(v - level, 0) for v in sizes]
-            norm = ops.sqrt(grouping.sum([ops.square(v) for v in soft]))
+            norm = grouping.norm(soft)
             slope = self.l1_ratio * grouping.sum(soft) / ops.maximum(norm, TINY) + scales
             return t + (norm - t * scales) / slope
 

@@ -186,6 +186,27 @@ def on_jax() -> bool:
     return keras.backend.backend() == "jax"
 
 
+def gradient_of(function: Callable[[list[Any]], Any], w: list[Any]) -> list[Any]:
+    """The gradient of a function of a list of tensors, by automatic differentiation."""
+    if on_jax():
+        import jax
+
+        return jax.grad(function)(w)
+    if keras.backend.backend() == "tensorflow":
+        import tensorflow as tf  # pyright: ignore[reportMissingImports]
+
+        with tf.GradientTape() as tape:
+            tape.watch(w)
+            value = function(w)
+        return tape.gradient(value, w, unconnected_gradients=tf.UnconnectedGradients.ZERO)
+    import torch  # pyright: ignore[reportMissingImports]
+
+    w = [v.detach().clone().requires_grad_() for v in w]
+    # What is 0 or infinite everywhere is no function of w to torch.
+    value = function(w) + sum(0 * v.sum() for v in w)
+    return list(torch.autograd.grad(value, w))
+
+
 def compiled(function: Callable[..., Any]) -> Callable[..., Any]:
     """The function compiled: by `jax.jit` or `tf.function`; on torch as it is."""
     if on_jax():

@@ -16,6 +16,7 @@ from taut.testing.case import (
     Case,
     compiled,
     dtype_of,
+    gradient_of,
     numpy,
     on_jax,
     size_of,
@@ -146,7 +147,18 @@ def law_serialisation(case: Case) -> None:
 
 
 def law_regularizer(case: Case) -> None:
-    """Called on a weight, as Keras does, it is the value at its own strength."""
+    """Called on a weight, as Keras does, it is the value at its own strength.
+
+    Keras differentiates it, unless `taut.Proximal` takes it: at weights of zero too.
+    """
+    w = case.draw(case.rng())
+    half = [v * (np.arange(v.size).reshape(v.shape) >= v.size // 2) for v in w]
+    for w in (case.zeros(), half):
+        slopes = numpy(gradient_of(lambda v: case.value_of(v, case.strength), tensors(w)))
+        fine = all(np.isfinite(slope).all() for slope in slopes)
+        case.require(
+            fine, "regularizer", f"its gradient must be finite. Received: {slopes} at {w}."
+        )
     if case.bound.listed and len(case.shapes) > 1:
         return  # a group that runs through several weights is no regularizer of one
     w = tensors(case.draw(case.rng())[:1])
