@@ -52,6 +52,12 @@ def minimise(model, x, y, steps):
         _minimise_tensorflow(model, x, y, steps)
 
 
+def fit_full_batches(model, x, y, steps):
+    """The same by `fit`, with all that Keras does around an update; one epoch, for its speed."""
+    x, y = np.tile(x, (steps, 1)), np.tile(y, steps)
+    model.fit(x, y, batch_size=len(y) // steps, shuffle=False, verbose=0)
+
+
 def _minimise_jax(model, x, y, steps):
     import jax
 

@@ -6,13 +6,13 @@ import pytest
 from sklearn.linear_model import Lasso
 
 import taut
-from tests.conftest import coefficients
+from tests.conftest import coefficients, fit_full_batches
 
-EPOCHS = 250
+STEPS = 250
 
 
 def decay(rate):
-    return keras.optimizers.schedules.CosineDecay(rate, EPOCHS)
+    return keras.optimizers.schedules.CosineDecay(rate, STEPS)
 
 
 @pytest.fixture(autouse=True)
@@ -53,7 +53,7 @@ def test_the_lasso_in_lower_precision(policy, make, precision, diabetes):
     x, y = diabetes
     exact = Lasso(alpha=0.05, tol=1e-12, max_iter=10**5).fit(x, y).coef_
     model = compiled(policy, taut.Proximal(make(), taut.L1(0.1)))
-    model.fit(x, y, batch_size=len(x), epochs=EPOCHS, verbose=0)
+    fit_full_batches(model, x, y, STEPS)
     scaled = isinstance(model.optimizer, keras.optimizers.LossScaleOptimizer)
     assert scaled == (policy == "mixed_float16")
     found = coefficients(model)
@@ -69,12 +69,11 @@ def test_a_step_that_overflows_skips_its_prox(diabetes):
     optimizer = keras.optimizers.LossScaleOptimizer(inner, initial_scale=2.0**40)
     model = compiled("mixed_float16", optimizer)
     before = coefficients(model)
-    options = {"batch_size": len(x), "verbose": 0}
-    model.fit(x, y, epochs=10, **options)
+    fit_full_batches(model, x, y, 10)
     assert float(model.optimizer.dynamic_scale.numpy()) == 2.0**30
     np.testing.assert_array_equal(coefficients(model), before)
     assert int(keras.ops.convert_to_numpy(inner.iterations)) == 0
-    model.fit(x, y, epochs=30, **options)
+    fit_full_batches(model, x, y, 30)
     assert int(keras.ops.convert_to_numpy(inner.iterations)) > 0
     assert not coefficients(model).any()
 
@@ -87,7 +86,7 @@ def test_a_fixed_loss_scale_changes_nothing(diabetes):
     ]
     models[1].set_weights(models[0].get_weights())
     for model in models:
-        model.fit(x, y, batch_size=len(x), epochs=20, verbose=0)
+        fit_full_batches(model, x, y, 20)
     np.testing.assert_allclose(*map(coefficients, models), rtol=1e-5, atol=1e-7)
 
 

@@ -225,7 +225,11 @@ def proximal_of(model: Any) -> Any:
 def penalty_value(model: Any) -> float:
     """αR(w) summed over the model's penalised variables, at the optimizers' strengths."""
     return sum(
-        float(ops.convert_to_numpy(block.value(block.values(), optimizer.strengths_of(block))))
+        float(ops.convert_to_numpy(block.value(block.values(), _tensors(optimizer, block))))
         for optimizer in proximals_of(model)
         for block in optimizer.blocks
     )
+
+
+def _tensors(optimizer: Any, block: Block) -> list[Any]:
+    return [ops.convert_to_tensor(strength) for strength in optimizer.strengths_of(block)]

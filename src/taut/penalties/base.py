@@ -82,7 +82,8 @@ class Penalty(keras.regularizers.Regularizer):
     """
 
     kind: Kind = "separable"
-    """What sums with it are known: see `Sum`."""
+    """What sums with it are known: see `Sum`. "separable" and "threshold" promise that αR never
+    falls as |w| grows."""
     sparse = False
     """Whether its prox makes exact zeros."""
     convex = True

@@ -53,7 +53,8 @@ def check_penalty(
     * compiled: it can be compiled; `jax.vmap` gives what each lane does, `tf.function` what it
       does without.
     * serialisation: saved and loaded it is equal; `with_strength` changes the strength alone.
-    * regularizer: called on a weight it is the value at its own strength.
+    * regularizer: called on a weight it is the value at its own strength, and its gradient is
+      finite at zero.
 
     It runs on the Keras backend in use; run it on each that you want to support.
 
