@@ -33,7 +33,7 @@ class Update:
 
     Attributes:
         variable: The variable, after the update.
-        gradient: The gradient that it took, clipped.
+        gradient: The gradient that it took, clipped; of an embedding in TensorFlow, slices.
         before: The value before the update, if it was asked for.
         clip_factor: The clipped gradient divided by the raw one; None without clipping.
     """
@@ -67,7 +67,10 @@ class HookedUpdates:
         before = [_copied(v) if self._needs_before(v) else None for v in trainable_variables]
         super()._backend_update_step(grads, trainable_variables, learning_rate)  # type: ignore[misc]
         pairs, self._clip_pairs = self._clip_pairs, None
-        factors = [None] * len(grads) if pairs is None else [_ratio(*pair) for pair in pairs]
+        factors = [None] * len(grads)
+        if pairs is not None:
+            rows = zip(trainable_variables, pairs, strict=True)
+            factors = [_ratio(*(dense(g, v.shape) for g in pair)) for v, pair in rows]
         rows = zip(trainable_variables, grads, before, factors, strict=True)
         self._after_updates([Update(*row) for row in rows], learning_rate)
 
@@ -92,6 +95,18 @@ def _copied(variable: Any) -> Any:
     if keras.backend.backend() == "jax":
         return variable.value  # arrays of JAX do not change
     return ops.copy(ops.convert_to_tensor(variable))
+
+
+def dense(gradient: Any, shape: Any) -> Any:
+    """An array, also of TensorFlow's slices of one; where a row occurs twice it is summed."""
+    if keras.backend.backend() != "tensorflow":
+        return gradient
+    import tensorflow
+
+    tf: Any = tensorflow
+    if not isinstance(gradient, tf.IndexedSlices):
+        return gradient
+    return tf.math.unsorted_segment_sum(gradient.values, gradient.indices, shape[0])
 
 
 def _ratio(raw: Any, clipped: Any) -> Any:

@@ -243,3 +243,34 @@ def test_an_interruption_is_not_swallowed_and_progress_ends(diabetes, splits):
     with pytest.raises(KeyboardInterrupt):
         train_lanes(network(), *diabetes, LANES[:2], splits=splits, epochs=50, progress=progress)
     assert progress.ended
+
+
+@pytest.mark.parametrize(
+    "penalty",
+    [
+        taut.L2SP(10.0, reference=np.full((10, 1), 3.0)),
+        taut.WeightedL1(0.2, weights=np.linspace(0, 5, 10)[:, None]),
+    ],
+    ids=["L2SP", "WeightedL1"],
+)
+def test_a_lane_keeps_the_arrays_of_its_penalty(penalty, diabetes):
+    x, y = diabetes
+    model = taut.models.Sequential(
+        [keras.Input((10,)), keras.layers.Dense(1, kernel_initializer="zeros")]
+    )
+    model.compile(keras.optimizers.SGD(0.05), "mse", weight_regularizer=penalty)
+    model.optimizer.build(model.trainable_variables)
+    rows = np.arange(len(x))
+    lane = Lane((penalty.strength,), 0, None)
+    record = taut.train_lanes(model, x, y, [lane], splits=[Split(rows)], epochs=300, batch_size=442)
+    model.fit(x, y, epochs=300, batch_size=442, verbose=0)
+    np.testing.assert_allclose(record.trainable[0][0], model.get_weights()[0], atol=1e-5)
+
+
+def test_averages_are_refused(diabetes):
+    x, y = diabetes
+    model = keras.Sequential([keras.Input((10,)), keras.layers.Dense(1)])
+    model.compile(taut.Proximal(keras.optimizers.SGD(0.1, use_ema=True), "l1"), "mse")
+    model.optimizer.build(model.trainable_variables)
+    with pytest.raises(InputError, match="use_ema"):
+        taut.train_lanes(model, x, y, [Lane((0.1,))], splits=[Split(np.arange(9))], epochs=1)

@@ -258,11 +258,63 @@ def test_a_plain_keras_model_is_bound_or_told(diabetes):
     assert bound.blocks[0].grouping.count == 10
 
 
+@pytest.mark.parametrize(
+    "request_",
+    [
+        taut.GroupLasso(0.05, groups="units"),
+        {("first/kernel", "last"): taut.GroupLasso(0.05, groups="units")},
+        {lambda v: "first" in v.path: taut.GroupLasso(0.05, groups="units"), "last": "l2"},
+    ],
+    ids=["every weight", "a tuple", "a callable"],
+)
+def test_a_plain_keras_model_keeps_its_groups_when_saved(request_, diabetes, tmp_path):
+    x, y = diabetes
+    model = keras.Sequential(
+        [
+            keras.Input((10,)),
+            keras.layers.Dense(1, name="first"),
+            keras.layers.Dense(1, name="last"),
+        ]
+    )
+    model.compile(taut.Proximal("adam", request_).bind(model), "mse")
+    model.fit(x, y, epochs=1, verbose=0)
+    model.save(tmp_path / "model.keras")
+    again = keras.models.load_model(tmp_path / "model.keras")
+    for one in (model, again):
+        one.fit(x, y, epochs=2, verbose=0, shuffle=False)
+    groupings = [[b.grouping for b in m.optimizer.blocks] for m in (model, again)]
+    assert groupings[0] == groupings[1] != []
+    for ours, theirs in zip(model.get_weights(), again.get_weights(), strict=True):
+        np.testing.assert_allclose(ours, theirs, rtol=1e-5, atol=1e-7)
+
+
+def test_a_layers_own_group_penalty_is_kept_when_saved(diabetes, tmp_path):
+    x, y = diabetes
+    own = taut.GroupLasso(0.05) + taut.L1(0.01)
+    model = keras.Sequential([keras.Input((10,)), keras.layers.Dense(2, kernel_regularizer=own)])
+    model.compile(taut.Proximal("adam").bind(model), "mse")
+    model.fit(x, np.stack([y, y], 1), epochs=1, verbose=0)
+    model.save(tmp_path / "model.keras")
+    again = keras.models.load_model(tmp_path / "model.keras")
+    again.fit(x, np.stack([y, y], 1), epochs=1, verbose=0)
+    assert [b.grouping.count for b in again.optimizer.blocks] == [10]
+
+
+def test_a_bias_goes_with_its_weights():
+    model = network()
+    request = {"first": None, ".*": taut.GroupLasso(0.1, groups="units")}
+    model.compile("adam", "mse", weight_regularizer=request)
+    penalties = {v.path.split("/", 1)[1]: v.penalty for v in taut.explain(model).variables}
+    assert penalties["first/bias"] == "—"
+    assert penalties["last/bias"] == "GroupLasso"
+
+
 def network():
     return taut.models.Sequential(
         [
             keras.Input((10,)),
             keras.layers.Dense(6, activation="relu", name="first"),
+            keras.layers.BatchNormalization(name="norm"),
             keras.layers.Dense(1, name="last"),
         ]
     )
@@ -276,6 +328,10 @@ def network():
         ({"first": taut.GroupLasso(groups=[[0, 1], [2]])}, "lists of 3 inputs"),
         ({"first": taut.GroupLasso(groups="rows")}, "none of them divides into rows"),
         ({"first/bias": taut.GroupLasso()}, "none of them divides into inputs"),
+        ({("frist", "last"): taut.GroupLasso()}, "frist.*matches none"),
+        ({"first": taut.Hierarchical()}, "skip layer's and the first layer's"),
+        ({"first/bias": taut.NuclearNorm()}, "must be on matrices"),
+        ({"norm": taut.L1()}, r"(?s)at least one variable.*norm/gamma: a scale"),
     ],
 )
 def test_what_cannot_be_grouped_is_told_at_compile(request_, words):

@@ -145,7 +145,8 @@ def test_a_model_must_be_built():
 
 
 def test_a_weight_alone_has_no_array_of_its_own():
-    for penalty in (L2SP(), L2SP(reference={"kernel": 1.0}), WeightedL1(weights={"kernel": 1.0})):
+    assert float(ops.convert_to_numpy(L2SP()(np.ones(3, "float32")))) == 0
+    for penalty in (L2SP(reference={"kernel": 1.0}), WeightedL1(weights={"kernel": 1.0})):
         with pytest.raises(InputError, match="must be one array where the penalty is called"):
             penalty([1.0, 2.0])
     assert float(numpy(WeightedL1(0.5)([1.0, -2.0]))) == 1.5

@@ -68,8 +68,13 @@ def _fresh_state(model: Any) -> list[np.ndarray]:
     new = plain() if plain else type(optimizer).from_config(optimizer.get_config())
     new.build(model.trainable_variables)
     values = [np.asarray(v.value) for v in new.variables]
-    # Behind them come the variables of `Proximal`: strengths, which lanes set, and sums of steps.
-    return values + [np.zeros(v.shape, v.dtype) for v in optimizer.variables[len(values) :]]
+    # Behind them come the variables of `Proximal`: constants of penalties, strengths, which lanes
+    # set, and sums of steps.
+    constants = {id(v) for v in getattr(optimizer, "constants", ())}
+    return values + [
+        np.asarray(v.value) if id(v) in constants else np.zeros(v.shape, v.dtype)
+        for v in optimizer.variables[len(values) :]
+    ]
 
 
 def reinitialised(model: Any, seed: int) -> Any:

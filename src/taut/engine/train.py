@@ -190,3 +190,9 @@ def check_model(model: Any) -> None:
             f"compiled={getattr(model, 'compiled', False)}. "
             "Add a `keras.Input` and call `model.compile(…)` first."
         )
+    optimizer = getattr(model.optimizer, "inner_optimizer", model.optimizer)
+    if getattr(optimizer, "use_ema", False):
+        raise UnsupportedError(
+            "Lanes keep the weights of their best epoch, not averages. Received: an optimizer with "
+            "use_ema=True. Leave it out, and decay the learning rate."
+        )

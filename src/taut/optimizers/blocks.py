@@ -11,7 +11,7 @@ from keras import ops
 
 from taut._keras_compat import present_values
 from taut.errors import InputError
-from taut.optimizers.selection import Assignment, Entry, describe, in_order
+from taut.optimizers.selection import Assignment, Entry, describe, in_order, is_end
 from taut.penalties import Binding, Grouping, Penalty, distance_of, prox_of, value_of
 from taut.structure import VariableStructure
 
@@ -64,6 +64,7 @@ def divide(
     structures: Mapping[int, VariableStructure] | None,
     constants: Callable[[Sequence[Any], Sequence[Any], str], list[Any]],
     saved: Mapping[int, list[SavedBlock]],
+    saved_own: SavedBlock,
 ) -> list[Block]:
     """The blocks of what was assigned, each with its penalty bound to its variables.
 
@@ -73,6 +74,7 @@ def divide(
             knows no model.
         constants: (variables, arrays, name) -> Keras variables that keep the arrays.
         saved: By id of the entry, the blocks that a saved optimizer had.
+        saved_own: The groups that layers' own penalties had in it, one variable each.
 
     Raises:
         InputError: If a penalty on groups finds none, or groups of different lengths.
@@ -87,6 +89,8 @@ def divide(
             groups = [([v], None) for v in variables]
         elif structures is None and id(entry) in saved:
             groups = _saved_groups(variables, saved[id(entry)], penalty.groups)
+        elif structures is None and (own := _own(variables, saved_own)):
+            groups = _saved_groups(variables, own, penalty.groups)
         elif structures is None:
             raise InputError(
                 f"A penalty on groups must know the model that it is for. Received: {penalty!r} "
@@ -130,6 +134,10 @@ def _groups(
     return [(members, Grouping.checked(shape, groups)) for members, shape in found]
 
 
+def _own(variables: Sequence[Any], saved: SavedBlock) -> list[SavedBlock]:
+    return [[group] for group in saved for v in variables if is_end(group[0], v.path)]
+
+
 def _saved_groups(
     variables: Sequence[Any], saved: list[SavedBlock], groups: Any
 ) -> list[tuple[list[Any], Grouping]]:
@@ -137,7 +145,7 @@ def _saved_groups(
     for block in saved:
         members, shapes = [], []
         for end, shape in block:
-            same = [v for v in variables if v.path == end or v.path.endswith("/" + end)]
+            same = [v for v in variables if is_end(end, v.path)]
             if len(same) != 1 or np.prod(shape) != np.prod(same[0].shape):
                 raise InputError(
                     "A saved penalty on groups must find its weights again. Received: a model "

@@ -19,7 +19,7 @@ from typing import Any
 import keras
 from keras import ops
 
-from taut._keras_compat import Update
+from taut._keras_compat import Update, dense
 from taut.errors import UnsupportedError
 
 Step = Callable[[Any, Update, Any], Any]
@@ -86,8 +86,8 @@ def adadelta(optimizer: Any, update: Update, learning_rate: Any) -> Any:
     rho, epsilon = optimizer.rho, optimizer.epsilon
     v = _of(optimizer, update, optimizer._accumulated_grads)
     after = _of(optimizer, update, optimizer._accumulated_delta_vars)
-    squares = ops.convert_to_tensor(ops.square(ops.cast(update.gradient, v.dtype)))
-    q = (1 - rho) * squares / (v + epsilon)
+    squares = ops.square(ops.cast(update.gradient, v.dtype))
+    q = (1 - rho) * dense(squares, v.shape) / (v + epsilon)
     d = ops.maximum(after - epsilon * q, 0) / (rho + q)
     return learning_rate * ops.sqrt(d + epsilon) / ops.sqrt(v + epsilon)
 

@@ -57,6 +57,7 @@ class Proximal(HookedUpdates):
             order of the mapping, then layers' own penalties; assign to one to change a strength
             while training (`taut.callbacks.StrengthSchedule` does).
         compiled_strengths: The numbers that they started from.
+        constants: Variables that keep the arrays of penalties, such as a reference.
 
     Raises:
         UnsupportedError: For another optimizer, and for `weight_decay` (decoupled decay is the
@@ -101,8 +102,10 @@ class Proximal(HookedUpdates):
         self._blocks = _Held([])
         self._model = _Held(lambda: None)
         self._saved_blocks = _Held({})
+        self._saved_own_groups = _Held([])
         self.strengths: list[Any] = []
         self.compiled_strengths: list[float] = []
+        self.constants: list[Any] = []
         self.momentum_steps: list[Any] = []
         self._strengths_of = _Held({})
         self._averages = _Held(None)
@@ -143,14 +146,21 @@ class Proximal(HookedUpdates):
             return self._plan.value
         model = self._model.value()
         frozen = [] if model is None else model.non_trainable_variables
-        return assign(variables or [], self.entries, structures=self._structures(), frozen=frozen)
+        return assign(
+            variables or [],
+            self.entries,
+            structures=self._structures(),
+            frozen=frozen,
+            saved=self._saved_blocks.value,
+        )
 
     def _structures(self) -> Any:
         model = self._model.value()
         return structure(model) if model is not None and model.built else None
 
     def _divide(self, plan: list[Assignment], constants: Any) -> list[Block]:
-        return divide(plan, self._structures(), constants, self._saved_blocks.value)
+        saved, own = self._saved_blocks.value, self._saved_own_groups.value
+        return divide(plan, self._structures(), constants, saved, own)
 
     def build(self, variables: list[Any]) -> None:
         if self.built:
@@ -201,6 +211,7 @@ class Proximal(HookedUpdates):
             # Not by `assign`: Keras for TensorFlow may be tracing, and would do it at every step.
             initial = _Constant(array)
             added.append(self.add_variable_from_reference(variable, name, initial))  # type: ignore[attr-defined]
+        self.constants.extend(added)
         return added
 
     def strengths_of(self, block: Block) -> list[Any]:
@@ -264,10 +275,11 @@ class Proximal(HookedUpdates):
         return {
             "optimizer": {"class_name": self._kind.__name__, "config": inner},
             "penalties": [self._saved(entry, every) for entry in self.entries],
+            "own_groups": self._saved_own(every),
         }
 
     def _saved(self, entry: Entry, every: list[str]) -> dict[str, Any]:
-        chosen = [a.variable.path for a in self._plan.value if a.entry is entry]
+        chosen = [a.variable for a in self._plan.value if a.entry is entry]
         penalty = entry.penalty
         if penalty is not None and self.built:
             penalty = penalty.unbound()  # its arrays are among the optimizer's variables
@@ -284,6 +296,15 @@ class Proximal(HookedUpdates):
             "penalty": None if penalty is None else keras.saving.serialize_keras_object(penalty),
             "blocks": blocks,
         }
+
+    def _saved_own(self, every: list[str]) -> list[Any]:
+        """The groups of layers' own penalties, which are not in the request."""
+        requested = {id(entry) for entry in self.entries}
+        return [
+            [ending(block.variables[0].path, every), list(block.grouping.shapes[0])]
+            for block in self.blocks
+            if block.grouping is not None and id(block.entry) not in requested
+        ]
 
     @classmethod
     def from_config(cls, config: dict[str, Any], custom_objects: Any = None) -> Self:
@@ -304,6 +325,7 @@ class Proximal(HookedUpdates):
                 if saved["blocks"]
             }
         )
+        made._saved_own_groups = _Held(config["own_groups"])
         return made
 
 

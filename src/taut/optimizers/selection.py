@@ -105,6 +105,7 @@ def assign(
     *,
     structures: Mapping[int, VariableStructure] | None = None,
     frozen: Sequence[Any] = (),
+    saved: Mapping[int, Any] | None = None,
 ) -> list[Assignment]:
     """Give each variable the first entry that selects it.
 
@@ -120,30 +121,48 @@ def assign(
         entries: The request.
         structures: How variables divide into groups, by their id; None where not known.
         frozen: The model's other variables, for the message that a penalty on them is no use.
+        saved: By id of the entry, the blocks that a saved optimizer had: its choice is kept.
 
     Raises:
-        InputError: If a selector matches no variable; the paths that exist are listed.
+        InputError: If a selector matches no variable, or none that is penalised unless asked by
+            name; the paths that exist are listed.
     """
     structures = structures or {}
-    found = [_assign(v, entries, structures.get(id(v))) for v in variables]
+    found = [_assign(v, entries, structures.get(id(v)), saved or {}) for v in variables]
     for entry in entries:
-        if entry.selector is None or any(a.entry is entry for a in found):
-            continue
-        if any(_matches(entry.selector, v) for v in variables):
-            continue  # everything it matches was taken by an earlier entry
-        idle = [v.path for v in frozen if _matches(entry.selector, v)]
-        if idle:
-            raise InputError(
-                "A penalty must be on trainable weights: frozen ones do not move. Received: "
-                f"{describe(entry.selector)}, which matches only {', '.join(idle)}. Set "
-                "`trainable = True` before `compile`, or leave the selector out."
-            )
-        paths = "\n  ".join(v.path for v in variables)
-        raise InputError(
-            "A selector must match at least one trainable variable. "
-            f"Received: {describe(entry.selector)}, which matches none of\n  {paths}"
-        )
+        if entry.selector is not None:
+            for one in entry.selector if isinstance(entry.selector, tuple) else (entry.selector,):
+                _check_match(one, variables, frozen)
+            _check_choice(entry, found)
     return found
+
+
+def _check_match(selector: Selector, variables: Sequence[Any], frozen: Sequence[Any]) -> None:
+    if not variables or any(_matches(selector, v) for v in variables):
+        return
+    idle = [v.path for v in frozen if _matches(selector, v)]
+    if idle:
+        raise InputError(
+            "A penalty must be on trainable weights: frozen ones do not move. Received: "
+            f"{describe(selector)}, which matches only {', '.join(idle)}. Set "
+            "`trainable = True` and compile again, or leave the selector out."
+        )
+    paths = "\n  ".join(v.path for v in variables)
+    raise InputError(
+        "A selector must match at least one trainable variable. "
+        f"Received: {describe(selector)}, which matches none of\n  {paths}"
+    )
+
+
+def _check_choice(entry: Entry, found: Sequence[Assignment]) -> None:
+    matched = [a for a in found if _matches(entry.selector, a.variable)]
+    if entry.penalty is None or not matched or any(a.entry is not None for a in matched):
+        return  # it has a variable, or earlier entries have taken what it matches
+    reasons = "\n  ".join(f"{a.variable.path}: {a.reason}" for a in matched)
+    raise InputError(
+        "A selector must choose at least one variable. Received: "
+        f"{describe(entry.selector)}, which matches only\n  {reasons}"
+    )
 
 
 def without_penalty(assignment: Assignment) -> Assignment:
@@ -164,19 +183,30 @@ def own_penalty(variable: Any) -> Penalty | None:
 
 
 def _assign(
-    variable: Any, entries: Sequence[Entry], structure: VariableStructure | None
+    variable: Any,
+    entries: Sequence[Entry],
+    structure: VariableStructure | None,
+    saved: Mapping[int, Any],
 ) -> Assignment:
     own = own_penalty(variable)
     if own is not None:
         return Assignment(variable, Entry(None, own), "the layer's own penalty")
     exclusion = _exclusion(variable)
     reason = exclusion or "no selector matches it"
+    claimed = False
     for entry in entries:
+        if structure is None and id(entry) in saved:
+            ends = [end for block in saved[id(entry)] for end, _ in block]
+            if any(is_end(end, variable.path) for end in ends):
+                return Assignment(variable, entry, describe(entry.selector))
+            continue
         if not _matches(entry.selector, variable):
             continue
         of_units = getattr(entry.penalty, "groups", None) == "units" and structure is not None
-        belongs = of_units and structure.units is not None  # type: ignore[union-attr]
+        # A bias goes with its weights: not into groups of units if an earlier entry has these.
+        belongs = of_units and structure.units is not None and not claimed  # type: ignore[union-attr]
         if exclusion and not belongs and not _asks_by_name(entry.selector, variable):
+            claimed = True
             continue
         if of_units and entry.selector is None and structure.output:  # type: ignore[union-attr]
             reason = "its units are the model's outputs: not chosen among unless asked by name"
@@ -242,7 +272,12 @@ def in_order(selector: Selector, variables: Sequence[Any]) -> list[Any]:
     return [v for _, v in sorted(zip(first, variables, strict=True), key=lambda pair: pair[0])]
 
 
-def saved_selector(selector: Selector, chosen: Sequence[str], every: Sequence[str]) -> Any:
+def is_end(end: str, path: str) -> bool:
+    """Whether `end` is the end of a path."""
+    return path == end or path.endswith("/" + end)
+
+
+def saved_selector(selector: Selector, variables: Sequence[Any], every: Sequence[str]) -> Any:
     """A selector as it is saved: patterns as they are, all others as the paths they chose.
 
     Keras may drop the model's name from the front of a path when a model is loaded, so a path
@@ -254,8 +289,9 @@ def saved_selector(selector: Selector, chosen: Sequence[str], every: Sequence[st
     if selector is None:
         return None
     if isinstance(selector, tuple):
-        # Each keeps only what the ones before it have left, so that the order is the same.
-        return [saved_selector(one, [], every) for one in selector]
+        own = [[v for v in variables if _matches(one, v)] for one in selector]
+        return [saved_selector(*pair, every) for pair in zip(selector, own, strict=True)]
+    chosen = [v.path for v in variables]
     if isinstance(selector, str) and all(
         re.search(selector, path.partition("/")[2]) or "/" not in path for path in chosen
     ):

@@ -84,13 +84,18 @@ def stationarity(model: Any, x: Any, y: Any, *, sample_weight: Any = None) -> St
     variables = model.trainable_variables
     gradients = _mean_gradients(model, x, y, weight)
     scale = _row_scale(model, x, y, weight)
-    sizes = {v.path: float(np.linalg.norm(g)) for v, g in zip(variables, gradients, strict=True)}
+    sizes = [float(np.linalg.norm(g)) for g in gradients]
+    index = {id(v): i for i, v in enumerate(variables)}
     by_variable = {id(v): g for v, g in zip(variables, gradients, strict=True)}
     for optimizer in proximals_of(model):
         for block, found in _distances(optimizer, by_variable):
             for variable, distance in zip(block.variables, found, strict=True):
-                sizes[variable.path] = float(np.linalg.norm(distance))
-    residuals = {path: size / scale for path, size in sizes.items()}
+                sizes[index[id(variable)]] = float(np.linalg.norm(distance))
+    names: list[str] = []
+    for variable in variables:  # two variables may have the same path
+        count = sum(name.partition(" #")[0] == variable.path for name in names)
+        names.append(f"{variable.path} #{count + 1}" if count else variable.path)
+    residuals = {name: size / scale for name, size in zip(names, sizes, strict=True)}
     return Stationarity(residuals, max(residuals.values()), scale, _note(model))
 
 

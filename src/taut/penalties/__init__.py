@@ -5,6 +5,7 @@ To add one: write its class beside the others, decorate it with
 `tests/penalties` then hold it to its word.
 """
 
+from taut.penalties.arrays import WithArrays
 from taut.penalties.base import Binding, Grouped, Penalty, Separable
 from taut.penalties.constraints import NonNegative, NormBall
 from taut.penalties.convert import get
@@ -59,6 +60,7 @@ __all__ = [
     "SparseGroupLasso",
     "Sum",
     "WeightedL1",
+    "WithArrays",
     "distance_of",
     "get",
     "prox_of",

@@ -46,7 +46,7 @@ class WithArrays(Separable):
     def checked(self, array: Any, key: str = "") -> np.ndarray:
         """Return the array given (under `key` of a mapping) as NumPy's, or raise."""
         if isinstance(array, keras.Variable) or ops.is_tensor(array):
-            array = ops.convert_to_numpy(array)
+            array = ops.convert_to_numpy(ops.convert_to_tensor(array))
         try:
             found = np.array(array)
             if found.dtype.kind in "biu" or not hasattr(array, "dtype"):
@@ -108,6 +108,9 @@ class WithArrays(Separable):
             return ops.cast(ops.convert_to_tensor(self._kept[0]), w.dtype)
         if self._kept is None and isinstance(self._given, np.ndarray):
             return ops.cast(ops.convert_to_tensor(self._given), w.dtype)
+        if self._kept is None and self._given is None:
+            # Until an optimizer keeps the present weights, these are what it would keep.
+            return self.default(w)
         raise InputError(
             f"`{self.field}` must be one array where the penalty is called on a weight by itself: "
             f"only an optimizer knows which variable it is. Received: {self!r}. Train with "
@@ -135,7 +138,9 @@ def arrays_of(model: Any, name: str, *, trainable: bool = False) -> dict[str, np
         )
     variables = model.trainable_variables if trainable else model.variables
     return {
-        v.path.removeprefix(f"{model.name}/"): np.array(ops.convert_to_numpy(v))
+        v.path.removeprefix(f"{model.name}/"): np.array(
+            ops.convert_to_numpy(ops.convert_to_tensor(v))
+        )
         for v in variables
         if keras.backend.is_float_dtype(v.dtype)
     }

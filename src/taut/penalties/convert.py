@@ -15,7 +15,7 @@ from taut.penalties.hierarchical import Hierarchical
 from taut.penalties.nonconvex import MCP, SCAD
 from taut.penalties.separable import L1, L2, ElasticNet
 from taut.penalties.spectral import NuclearNorm, Orthogonality
-from taut.penalties.weighted import L2SP
+from taut.penalties.weighted import L2SP, WeightedL1
 
 _NAMES = {
     "l1": L1,
@@ -29,6 +29,7 @@ _NAMES = {
     "mcp": MCP,
     "scad": SCAD,
     "l2_sp": L2SP,
+    "weighted_l1": WeightedL1,
     "nuclear_norm": NuclearNorm,
     "orthogonality": Orthogonality,
     "non_negative": NonNegative,

@@ -222,6 +222,7 @@ def _is_list_of_inputs(group: Any) -> bool:
         and not isinstance(group, str)
         and len(group) > 0
         and all(isinstance(i, (int, np.integer)) and i >= 0 for i in group)
+        and not any(isinstance(i, bool) for i in group)
     )
 
 

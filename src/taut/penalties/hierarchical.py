@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Self
 
 import keras
 from keras import ops
 
 from taut.errors import InputError
-from taut.penalties.base import Grouped
+from taut.penalties.base import Binding, Grouped
 from taut.penalties.groups import Grouping, eps_of, largest_root
 
 TINY, LARGE = 1e-30, 1e20
@@ -156,6 +156,10 @@ class Hierarchical(Grouped):
     def critical_strength(self, gradient: Any) -> Any:
         grouping, (skip, first), _ = self._views(gradient)
         return ops.max(_norm(_rows(skip)) + self.hierarchy * grouping.sum([ops.abs(first)]))
+
+    def bind(self, binding: Binding) -> Self:
+        self._views(list(binding.values))  # two weights, or an error now
+        return super().bind(binding)
 
     def _views(self, arrays: Any) -> tuple[Grouping, list[Any], float]:
         """The two arrays as [before, inputs, after], and the tolerance of the constraint."""

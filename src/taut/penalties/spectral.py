@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Self
 
 import keras
+import numpy as np
 from keras import ops
 
 from taut.errors import InputError
-from taut.penalties.base import Penalty
+from taut.penalties.base import Binding, Penalty
 from taut.penalties.groups import eps_of
 
 
@@ -22,6 +23,15 @@ class Spectral(Penalty):
 
     kind = "other"
     scalar_step = True
+
+    def bind(self, binding: Binding) -> Self:
+        flat = [p for p, v in zip(binding.paths, binding.values, strict=True) if np.ndim(v) < 2]
+        if flat:
+            raise InputError(
+                f"{type(self).__name__} must be on matrices: it is about their singular values. "
+                f"Received: the vector {flat[0]}."
+            )
+        return self
 
     def matrix(self, w: Any) -> Any:
         """w as a matrix, at least in single precision."""

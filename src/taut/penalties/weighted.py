@@ -134,7 +134,7 @@ class L2SP(WithArrays):
 
     Raises:
         InputError: If an array is not finite; when the optimizer is built, if a variable has no
-            array or one of another shape; if called on a weight without a reference.
+            array or one of another shape.
 
     Example:
         >>> from taut.penalties import L2SP

@@ -25,7 +25,7 @@ from taut.engine import (
 )
 from taut.errors import InputError
 from taut.optimizers import Proximal, Stationarity, stationarity
-from taut.penalties import L1, Penalty
+from taut.penalties import L1, NormBall, Penalty, WithArrays
 from taut.studies.choice import Choice, choose
 from taut.studies.folds import fold_values, folds, is_classification
 from taut.studies.strengths import Train, find_range, given_strengths
@@ -213,6 +213,11 @@ def _one(penalty: Any) -> Penalty:
             "`penalty` must be one penalty with one strength, as a class, instance or name. "
             f"Received: {penalty!r}."
         )
+    if kind.kind == "cone" or isinstance(kind, NormBall):
+        raise InputError(
+            "A path needs a penalty whose strength can vary. Received: the constraint "
+            f"{kind!r}. Use `taut.L1`, or another penalty."
+        )
     return kind
 
 
@@ -224,6 +229,8 @@ _copies: weakref.WeakKeyDictionary[Any, dict[Any, Any]] = weakref.WeakKeyDiction
 def _study_copy(model: Any, penalty: Penalty) -> Any:
     copies = _copies.setdefault(model.optimizer, {})
     key = repr(penalty.with_strength(0.0)), compiled_loss(model)
+    if isinstance(penalty, WithArrays):
+        copies.pop(key, None)  # its arrays, or the weights that it refers to, may be others
     if key not in copies:
         copies[key] = _compiled_copy(model, penalty)
         if len(copies[key].optimizer.strengths) > 1:
@@ -239,12 +246,13 @@ def _study_copy(model: Any, penalty: Penalty) -> Any:
 
 
 def _compiled_copy(model: Any, penalty: Any) -> Any:
-    optimizer = model.optimizer
+    optimizer = getattr(model.optimizer, "inner_optimizer", model.optimizer)
     if isinstance(optimizer, Proximal):
         optimizer = optimizer.plain()
     else:
         optimizer = type(optimizer).from_config(optimizer.get_config())
     copy = copy_of(model)
+    copy.set_weights(model.get_weights())  # which `L2SP` refers to
     keras.Model.compile(copy, Proximal(optimizer, penalty).bind(copy), loss=model.loss)
     copy.optimizer.build(copy.trainable_variables)
     return copy
