@@ -5,6 +5,10 @@ import pytest
 
 import taut
 
+pytestmark = pytest.mark.skipif(
+    keras.backend.backend() != "jax", reason="thousands of steps that only JAX compiles"
+)
+
 PENALTIES = {
     "L1": taut.L1(2e-3),
     "L1 + L2": taut.L1(1e-3) + taut.L2(1e-2),
