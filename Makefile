@@ -3,6 +3,8 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 PYTEST_JOBS ?= 2
+# What runs on every backend; the whole of tests/penalties and tests/optimizers passes there too.
+CORE := tests/penalties/test_laws.py tests/penalties/test_grouped.py tests/optimizers
 
 .PHONY: demo test docs clean
 
@@ -15,8 +17,8 @@ test: $(VENV)/test.stamp
 	$(BIN)/pyright
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet --site-dir $(VENV)/site
 	$(BIN)/pytest -n $(PYTEST_JOBS)
-	KERAS_BACKEND=torch $(BIN)/pytest -n $(PYTEST_JOBS) tests/penalties tests/optimizers
-	KERAS_BACKEND=tensorflow $(BIN)/pytest -n $(PYTEST_JOBS) tests/penalties tests/optimizers
+	KERAS_BACKEND=torch $(BIN)/pytest -n $(PYTEST_JOBS) $(CORE)
+	KERAS_BACKEND=tensorflow $(BIN)/pytest -n $(PYTEST_JOBS) $(CORE)
 
 docs: $(VENV)/test.stamp
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs serve

@@ -39,6 +39,7 @@ from taut.penalties import (
 
 TOLERANCE = 1e-3
 STEPS = 6000
+ADAM_STEPS = 3000
 
 
 def weights_of_l1():
@@ -114,7 +115,7 @@ def by_adam(model, x, y):
             gradients = jax.grad(loss)(trainable)
             return model.optimizer.stateless_apply(optimizer, gradients, trainable), None
 
-        return jax.lax.scan(step, state, None, length=STEPS)[0]
+        return jax.lax.scan(step, state, None, length=ADAM_STEPS)[0]
 
     variables = [model.trainable_variables, model.optimizer.variables]
     found = run(tuple([v.value for v in some] for some in variables))
@@ -145,7 +146,7 @@ def main():
         seconds = time.perf_counter() - started
         kernels = [w for w in smooth.get_weights() if w.ndim > 1]
         zeros = sum((w == 0).sum() for w in kernels) / sum(w.size for w in kernels)
-        rate = keras.optimizers.schedules.CosineDecay(3e-3, STEPS)
+        rate = keras.optimizers.schedules.CosineDecay(3e-3, ADAM_STEPS)
         adam = network(penalty, "tanh", keras.optimizers.Adam(rate))
         by_adam(adam, x, y)
         kinked = network(penalty, "relu")

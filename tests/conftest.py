@@ -1,8 +1,12 @@
 """Shared by all tests: data, and a full-batch minimiser for every backend."""
 
+import importlib.util
 import os
 
 os.environ.setdefault("KERAS_BACKEND", "jax")
+if importlib.util.find_spec("triton"):
+    # Torch with CUDA brings triton, which crashes if it is loaded after TensorFlow.
+    import torch._dynamo  # noqa: F401
 
 import keras
 import numpy as np

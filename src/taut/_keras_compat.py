@@ -91,6 +91,11 @@ class HookedUpdates:
         raise NotImplementedError
 
 
+def made_class(kind: type) -> type:
+    """What a call of an optimizer's class makes: with torch, one that updates all at once."""
+    return type(kind.__new__(kind))
+
+
 def _copied(variable: Any) -> Any:
     if keras.backend.backend() == "jax":
         return variable.value  # arrays of JAX do not change

@@ -159,7 +159,7 @@ def test_where_lassonet_ends_is_stationary_at_its_strength(strength, count, diab
     least = objective(x, y, expected, strength, decay)
     penalty = {**hierarchical(strength, 1.0), "last": taut.L2(decay)}
     model = network(expected, "mse", penalty)
-    assert taut.stationarity(model, x, y).largest < 2e-4
+    assert taut.stationarity(model, x, y).largest < 1e-3
     taut.FISTA(tolerance=1e-4, max_iterations=200).minimise(model, x, y)
     assert abs(objective(x, y, fitted(model), strength, decay) - least) < 1e-5 * least
     # From lassonet's start FISTA may end in another minimum; here it is a better one.

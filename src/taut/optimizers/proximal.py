@@ -8,7 +8,7 @@ from typing import Any, Self
 import keras
 from keras import ops
 
-from taut._keras_compat import HookedUpdates, Update
+from taut._keras_compat import HookedUpdates, Update, made_class
 from taut.errors import InputError, UnsupportedError
 from taut.optimizers.averages import Averages
 from taut.optimizers.blocks import Block, divide
@@ -393,7 +393,8 @@ def _resolve(optimizer: Any) -> keras.optimizers.Optimizer:
 
 def _make(kind: type) -> type:
     name = f"Proximal{kind.__name__}"
-    made = type(name, (Proximal, kind), {"__doc__": Proximal.__doc__, "__module__": __name__})
+    bases = (Proximal, made_class(kind))
+    made = type(name, bases, {"__doc__": Proximal.__doc__, "__module__": __name__})
     # Keras finds the class by its module when a saved model is loaded.
     globals()[name] = made
     return keras.saving.register_keras_serializable("taut", name)(made)
