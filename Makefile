@@ -2,6 +2,7 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+TENSORFLOW := $(VENV)/tensorflow
 PYTEST_JOBS ?= 2
 # What runs on every backend; the whole of tests/penalties and tests/optimizers passes there too.
 CORE := tests/penalties/test_laws.py tests/penalties/test_grouped.py tests/optimizers
@@ -11,14 +12,14 @@ CORE := tests/penalties/test_laws.py tests/penalties/test_grouped.py tests/optim
 demo: $(VENV)/demo.stamp
 	$(BIN)/taut demo --force
 
-test: $(VENV)/test.stamp
+test: $(VENV)/test.stamp $(TENSORFLOW)/stamp
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/pyright
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet --site-dir $(VENV)/site
 	$(BIN)/pytest -n $(PYTEST_JOBS)
 	KERAS_BACKEND=torch $(BIN)/pytest -n $(PYTEST_JOBS) $(CORE)
-	KERAS_BACKEND=tensorflow $(BIN)/pytest -n $(PYTEST_JOBS) $(CORE)
+	PYTHONPATH=$(TENSORFLOW) KERAS_BACKEND=tensorflow $(BIN)/pytest -n $(PYTEST_JOBS) $(CORE)
 
 docs: $(VENV)/test.stamp
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs serve
@@ -35,6 +36,12 @@ $(VENV)/test.stamp: pyproject.toml | $(VENV)/bin/python
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check torch==2.13.0
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable ".[docs,test]"
 	touch $@ $(VENV)/demo.stamp
+
+# Beside the environment: where Keras finds TensorFlow it imports it, whatever the backend, and
+# TensorFlow writes to stderr, which the command's tests read.
+$(TENSORFLOW)/stamp: | $(VENV)/bin/python
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --target $(TENSORFLOW) "tensorflow-cpu>=2.18"
+	touch $@
 
 clean:
 	rm -rf $(VENV) taut-demo taut-run

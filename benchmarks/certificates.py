@@ -39,7 +39,7 @@ from taut.penalties import (
 
 TOLERANCE = 1e-3
 STEPS = 6000
-ADAM_STEPS = 3000
+ADAM_STEPS = 6000
 
 
 def weights_of_l1():
@@ -146,7 +146,7 @@ def main():
         seconds = time.perf_counter() - started
         kernels = [w for w in smooth.get_weights() if w.ndim > 1]
         zeros = sum((w == 0).sum() for w in kernels) / sum(w.size for w in kernels)
-        rate = keras.optimizers.schedules.CosineDecay(3e-3, ADAM_STEPS)
+        rate = keras.optimizers.schedules.CosineDecay(5e-3, ADAM_STEPS)
         adam = network(penalty, "tanh", keras.optimizers.Adam(rate))
         by_adam(adam, x, y)
         kinked = network(penalty, "relu")

@@ -22,8 +22,6 @@ def prepare() -> None:
         if chosen is None and importlib.util.find_spec("jax"):
             chosen = os.environ["KERAS_BACKEND"] = "jax"
     if chosen == "jax":
-        # Keras imports TensorFlow wherever it is installed, which then greets on stderr.
-        os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
         _one_device_per_core()
 
 
