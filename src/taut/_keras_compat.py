@@ -91,9 +91,20 @@ class HookedUpdates:
         raise NotImplementedError
 
 
+def replicas() -> int:
+    """On how many devices `tf.distribute` trains at once."""
+    if keras.backend.backend() != "tensorflow":
+        return 1
+    import tensorflow
+
+    tf: Any = tensorflow
+    return tf.distribute.get_strategy().num_replicas_in_sync
+
+
 def made_class(kind: type) -> type:
     """What a call of an optimizer's class makes: with torch, one that updates all at once."""
-    return type(kind.__new__(kind))
+    new: Any = kind.__new__
+    return type(new(kind))
 
 
 def _copied(variable: Any) -> Any:

@@ -79,6 +79,19 @@ def test_the_error_for_another_optimizer_names_those_that_work():
         taut.Proximal(Adam(), taut.L1(0.1))
 
 
+@pytest.mark.parametrize(
+    "make",
+    [lambda: keras.optimizers.SGD(0.1, clipnorm=1.0), keras.optimizers.Adafactor],
+    ids=["clipped", "Adafactor"],
+)
+def test_steps_of_the_gradient_are_refused_on_several_devices(make, monkeypatch):
+    # Elsewhere it takes a process of its own: TensorFlow is told of devices when it starts.
+    monkeypatch.setattr("taut.optimizers.proximal.replicas", lambda: 2)
+    with pytest.raises(UnsupportedError, match="on 2 devices"):
+        network(taut.Proximal(make(), taut.L1(0.1)))
+    network(taut.Proximal("adam", taut.L1(0.1)))
+
+
 def test_decay_and_used_optimizers_are_refused():
     with pytest.raises(UnsupportedError, match="`weight_decay` must be 0"):
         taut.Proximal(keras.optimizers.AdamW(1e-3), taut.L1(0.1))

@@ -156,8 +156,27 @@ def momentum_shape(optimizer: Any, variable: Any) -> tuple[int, ...] | None:
 
 def one_step(optimizer: Any) -> bool:
     """Whether the step is one number for all weights of a variable."""
-    clips = optimizer.clipnorm or optimizer.clipvalue or optimizer.global_clipnorm
-    return isinstance(optimizer, keras.optimizers.SGD) and not clips
+    return isinstance(optimizer, keras.optimizers.SGD) and not _clips(optimizer)
+
+
+def check_replicas(optimizer: Any, replicas: int) -> None:
+    """Raise if the optimizer's step is not known where several devices train one model.
+
+    Raises:
+        UnsupportedError: If it clips, or its step depends on the gradient itself.
+    """
+    if replicas > 1 and (_clips(optimizer) or isinstance(optimizer, NEED_GRADIENT)):
+        raise UnsupportedError(
+            "With `tf.distribute` each device knows the gradient of its own rows only, so that a "
+            "step that depends on the gradient is not known. Received: "
+            f"{type(optimizer).__name__} with clipnorm={optimizer.clipnorm}, clipvalue="
+            f"{optimizer.clipvalue}, global_clipnorm={optimizer.global_clipnorm} on {replicas} "
+            "devices. Use an optimizer other than Adadelta and Adafactor, without clipping."
+        )
+
+
+def _clips(optimizer: Any) -> bool:
+    return bool(optimizer.clipnorm or optimizer.clipvalue or optimizer.global_clipnorm)
 
 
 STEPS: dict[type, Step] = {
@@ -175,6 +194,9 @@ STEPS: dict[type, Step] = {
 
 NEED_BEFORE = (keras.optimizers.Lamb, keras.optimizers.Adafactor)
 """The kinds whose step depends on the weights before the update."""
+
+NEED_GRADIENT = (keras.optimizers.Adadelta, keras.optimizers.Adafactor)
+"""The kinds whose step depends on the gradient of the same update."""
 
 # By name, because not every version of Keras has all of them.
 REFUSED = {

@@ -8,11 +8,17 @@ from typing import Any, Self
 import keras
 from keras import ops
 
-from taut._keras_compat import HookedUpdates, Update, made_class
+from taut._keras_compat import HookedUpdates, Update, made_class, replicas
 from taut.errors import InputError, UnsupportedError
 from taut.optimizers.averages import Averages
 from taut.optimizers.blocks import Block, divide
-from taut.optimizers.metric import NEED_BEFORE, STEPS, keras_class, momentum_shape
+from taut.optimizers.metric import (
+    NEED_BEFORE,
+    STEPS,
+    check_replicas,
+    keras_class,
+    momentum_shape,
+)
 from taut.optimizers.selection import (
     Assignment,
     Entry,
@@ -165,6 +171,7 @@ class Proximal(HookedUpdates):
     def build(self, variables: list[Any]) -> None:
         if self.built:
             return
+        check_replicas(self, replicas())
         plan = self.assignments(variables)
         super().build(variables)  # type: ignore[misc]
         blocks = self._divide(plan, self._add_constants)
