@@ -15,7 +15,7 @@ demo: $(VENV)/demo.stamp
 test: $(VENV)/test.stamp $(TENSORFLOW)/stamp
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
-	$(BIN)/pyright
+	$(BIN)/pyright --pythonpath $(BIN)/python
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet --site-dir $(VENV)/site
 	$(BIN)/pytest -n $(PYTEST_JOBS)
 	KERAS_BACKEND=torch $(BIN)/pytest -n $(PYTEST_JOBS) $(CORE)
