@@ -26,6 +26,11 @@ def loss_and_gradients(model: Any) -> LossAndGradients:
     return _LOSS_AND_GRADIENTS[keras.backend.backend()](model)
 
 
+def count_rows(y: Any) -> int:
+    """The rows of targets, an array or a tree of these."""
+    return len(tree.flatten(y)[0])
+
+
 def gradients_at(model: Any, x: Any, y: Any, weight: Any = None) -> list[np.ndarray]:
     """The gradients at the present weights, by trainable variable."""
     values = [v.value for v in model.trainable_variables]
@@ -43,8 +48,8 @@ def squared_row_norms(model: Any) -> Callable[[Values, Any, Any, Any], np.ndarra
     whole = loss_and_gradients(model)
 
     def squares(values: Values, x: Any, y: Any, weight: Any) -> np.ndarray:
-        found = np.empty(len(y))
-        for i in range(len(y)):
+        found = np.empty(count_rows(y))
+        for i in range(len(found)):
             row = tree.map_structure(
                 lambda a, i=i: None if a is None else a[i : i + 1], (x, y, weight)
             )

@@ -151,6 +151,36 @@ def compiled_loss(model: Any) -> Any:
     return model._compile_loss
 
 
+def build_loss(model: Any, x: Any, y: Any) -> None:
+    """Make what the loss of several outputs makes at its first use: a traced call must not."""
+    if not model._compile_loss.built and len(keras.tree.flatten(y)) > 1:
+        one = keras.tree.map_structure(lambda a: a[:1], (x, y))
+        model._symbolic_build(data_batch=(*one, None))
+
+
+def compile_arguments(model: Any) -> dict[str, Any]:
+    """Loss and metrics as `compile` was given them; metrics with state are made anew."""
+    config = model._compile_config.config
+
+    def fresh(item: Any) -> Any:
+        if isinstance(item, keras.metrics.Metric):
+            return type(item).from_config(item.get_config())
+        return item
+
+    metrics = ("metrics", "weighted_metrics")
+    again = {name: keras.tree.map_structure(fresh, config[name]) for name in metrics}
+    return {"loss": config["loss"], "loss_weights": config["loss_weights"], **again}
+
+
+_TRAINING = ("train_step", "compute_loss", "compute_loss_and_updates", "stateless_compute_loss")
+
+
+def custom_training(model: Any) -> list[str]:
+    """The methods by which a model's class trains in a way of its own."""
+    kind = type(model)
+    return [name for name in _TRAINING if not getattr(kind, name).__module__.startswith("keras.")]
+
+
 def loss_name(model: Any) -> str:
     """The compiled loss in lower-case words without blanks, such as "binarycrossentropy"."""
     loss = model.loss

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 import taut
-from taut.engine import Lane, Split, predict_lanes, train_lanes
+from taut.engine import Callback, Lane, Split, predict_lanes, train_lanes
 from taut.errors import InputError
 
 pytestmark = pytest.mark.skipif(keras.backend.backend() != "jax", reason="lanes need JAX")
@@ -226,23 +226,50 @@ def test_bad_input_gets_one_clear_error(change, message, diabetes, splits):
         train_lanes(network(), *diabetes, lanes, **arguments)
 
 
-def test_an_interruption_is_not_swallowed_and_progress_ends(diabetes, splits):
-    class Interrupt:
+def test_an_interruption_is_not_swallowed_and_callbacks_end(diabetes, splits):
+    class Interrupt(Callback):
         ended = False
 
-        def on_start(self, total_lanes, epochs):
-            assert (total_lanes, epochs) == (2, 50)
+        def on_start(self, lanes, epochs):
+            assert (len(lanes), epochs) == (2, 50)
 
-        def on_update(self, done_lane_epochs, total_lane_epochs, finished, diverged):
+        def on_update(self, news):
             raise KeyboardInterrupt
 
         def on_end(self):
             self.ended = True
 
-    progress = Interrupt()
+    callback = Interrupt()
     with pytest.raises(KeyboardInterrupt):
-        train_lanes(network(), *diabetes, LANES[:2], splits=splits, epochs=50, progress=progress)
-    assert progress.ended
+        train_lanes(network(), *diabetes, LANES[:2], splits=splits, epochs=50, callbacks=[callback])
+    assert callback.ended
+
+
+def test_callbacks_hear_of_every_lane_and_of_the_best(diabetes, splits):
+    class Listen(Callback):
+        def __init__(self):
+            self.ends, self.news = {}, []
+
+        def on_lane_end(self, end):
+            assert end.number not in self.ends
+            self.ends[end.number] = end
+
+        def on_update(self, news):
+            self.news.append(news)
+
+    heard = Listen()
+    record = train_lanes(
+        network(), *diabetes, LANES, splits=splits, epochs=9, width=2, callbacks=[heard]
+    )
+    assert sorted(heard.ends) == list(range(len(LANES)))
+    for i, end in heard.ends.items():
+        assert (end.lane, end.status) == (LANES[i], record.status[i])
+        np.testing.assert_array_equal(end.held_out_loss, record.held_out_loss[i])
+    last = heard.news[-1]
+    assert (last.ended, last.lane_epochs) == (len(LANES), 9 * len(LANES))
+    assert last.best[1] == pytest.approx(np.nanmin(record.held_out_loss))
+    done = [news.lane_epochs for news in heard.news]
+    assert done == sorted(done)
 
 
 @pytest.mark.parametrize(

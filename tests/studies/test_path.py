@@ -192,7 +192,8 @@ def test_a_strength_that_diverges_is_told_and_not_chosen(diabetes):
     model.compile(optimizer=keras.optimizers.SGD(0.05), loss="mse")
     weight = np.where(np.arange(len(y)) == 0, 1e30, 1.0).astype("float32")
     given = SHORT | {"strengths": [0.01, 0.1], "epochs": 3}
-    found = taut.regularization_path(model, x, y, **given, sample_weight=weight)
+    with pytest.warns(RuntimeWarning, match="trainings diverged: strength=0.1, fold=0, seed=0"):
+        found = taut.regularization_path(model, x, y, **given, sample_weight=weight)
     assert "diverged" in set(found.table["status"])
     huge = np.full_like(y, 1e30)
     with pytest.raises(InputError, match="diverge"):

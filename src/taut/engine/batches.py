@@ -13,15 +13,19 @@ HELD_OUT_BATCH = 1024
 
 
 class Batches:
-    """Row numbers by batch: an order drawn from (seed, split, epoch), padded to one shape."""
+    """Row numbers by batch: an order drawn from (seed, split, epoch), padded to one shape.
 
-    def __init__(self, splits: Sequence[Split], batch_size: int):
+    Devices that share a batch take equal parts of it, so its size is a multiple of `sharers`.
+    """
+
+    def __init__(self, splits: Sequence[Split], batch_size: int, sharers: int = 1):
         self._splits, self._batch = splits, batch_size
         self.steps = -(-max(len(s.train) for s in splits) // batch_size)
         self.rows = self.steps * batch_size
         self.uneven = any(-(-len(s.train) // batch_size) < self.steps for s in splits)
         longest = max(len(s.held_out) for s in splits)
         size = min(max(longest, 1), HELD_OUT_BATCH)
+        size = -(-size // sharers) * sharers  # shared evenly
         self._held_out_shape = max(-(-longest // size), 1), size
         self.shapes = (self.steps, batch_size, *self._held_out_shape)
 

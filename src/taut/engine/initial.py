@@ -10,6 +10,8 @@ import keras
 import numpy as np
 
 from taut.engine.lanes import Lane
+from taut.engine.ledger import Ledger
+from taut.engine.program import fresh_state
 from taut.errors import InputError, UnsupportedError
 
 Values = tuple[list[np.ndarray], list[np.ndarray], list[np.ndarray]]
@@ -25,40 +27,79 @@ class InitialValues:
         strengths = getattr(model.optimizer, "strengths", ())
         index = {id(v): i for i, v in enumerate(model.optimizer.variables)}
         self._strength_at = [index[id(v)] for v in strengths]
-        self._path = {
-            v.path: (kind, i)
-            for kind, variables in enumerate(
-                (model.trainable_variables, model.non_trainable_variables)
-            )
-            for i, v in enumerate(variables)
+        groups = model.trainable_variables, model.non_trainable_variables, model.optimizer.variables
+        self._place = {
+            v.path: (kind, i) for kind, group in enumerate(groups) for i, v in enumerate(group)
         }
+        # The optimizer's own numbers are known by their bare name too.
+        for i, variable in enumerate(model.optimizer.variables):
+            if variable.shape == () and variable.name not in ("iteration", "iterations"):
+                self._place.setdefault(variable.name, (2, i))
 
     def check(self, lanes: Sequence[Lane]) -> None:
         """Raise if a lane sets a variable that does not exist."""
         for lane in lanes:
-            unknown = sorted(set(lane.values) - set(self._path))
+            unknown = sorted(set(lane.values) - set(self._place))
             if unknown:
                 raise InputError(
-                    "`values` must name variables of the model by their path. Received: "
-                    f"{unknown}; the model has {sorted(self._path)}."
+                    "`values` must name variables of the model or of its optimizer by their path; "
+                    "a learning rate that follows a schedule is not one. Received: "
+                    f"{unknown}; there are {sorted(self._place)}."
                 )
 
+    def state(self, ledger: Ledger, i: int, *, cold: bool = False) -> Any:
+        """The state in which lane i takes a slot: where it left off, or its first.
+
+        Args:
+            ledger: Whose saved state is taken out, if there is one.
+            i: Number of the lane.
+            cold: As if the study had not begun.
+        """
+        if i in ledger.states and not cold:
+            return ledger.states.pop(i)
+        lane, start = ledger.lanes[i], None if cold else ledger.start_of(i)
+        values = self(lane)
+        if start is not None:
+            values = self._warm(lane, values, ledger.lanes[start], ledger.kept[start])
+        return fresh_state(values, lane.target)
+
     def __call__(self, lane: Lane) -> Values:
-        if lane.seed not in self._by_seed:
-            model = self._model if lane.seed is None else reinitialised(self._model, lane.seed)
-            self._by_seed[lane.seed] = (
+        """What a lane begins with."""
+        trainable, non_trainable = self._weights(lane.seed)
+        values: Values = list(trainable), list(non_trainable), list(self._optimizer)
+        for i, strength in zip(self._strength_at, lane.strengths, strict=True):
+            values[2][i] = np.asarray(strength, values[2][i].dtype)
+        self._set(values, lane)
+        return values
+
+    def _warm(self, lane: Lane, fresh: Values, other: Lane, kept: Any) -> Values:
+        """What a lane begins with that starts from the weights another lane kept.
+
+        Zero absorbs: the gradient of a unit whose weights in and out are zero is zero. So where a
+        strength falls, weights that the other lane had at zero begin at their fresh values.
+        """
+        trainable, non_trainable = list(kept[0]), list(kept[1])
+        if any(new < old for new, old in zip(lane.strengths, other.strengths, strict=True)):
+            pairs = zip(trainable, fresh[0], strict=True)
+            trainable = [np.where(old == 0, new, old) for old, new in pairs]
+        values: Values = trainable, non_trainable, fresh[2]
+        self._set(values, lane)
+        return values
+
+    def _set(self, values: Values, lane: Lane) -> None:
+        for path, value in lane.values.items():
+            kind, i = self._place[path]
+            old = values[kind][i]
+            values[kind][i] = np.broadcast_to(value, old.shape).astype(old.dtype)
+
+    def _weights(self, seed: int | None) -> tuple[list[np.ndarray], list[np.ndarray]]:
+        if seed not in self._by_seed:
+            model = self._model if seed is None else reinitialised(self._model, seed)
+            self._by_seed[seed] = (
                 [np.asarray(v.value) for v in model.trainable_variables],
                 [np.asarray(v.value) for v in model.non_trainable_variables],
             )
-        trainable, non_trainable = map(list, self._by_seed[lane.seed])
-        for path, value in lane.values.items():
-            kind, i = self._path[path]
-            target = (trainable, non_trainable)[kind]
-            target[i] = np.broadcast_to(value, target[i].shape).astype(target[i].dtype)
-        optimizer = list(self._optimizer)
-        for i, strength in zip(self._strength_at, lane.strengths, strict=True):
-            optimizer[i] = np.asarray(strength, optimizer[i].dtype)
-        return trainable, non_trainable, optimizer
+        return self._by_seed[seed]
 
 
 def _fresh_state(model: Any) -> list[np.ndarray]:

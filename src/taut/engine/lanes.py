@@ -10,7 +10,7 @@ import numpy as np
 
 from taut.errors import InputError
 
-FINISHED, STOPPED, DIVERGED = "finished", "stopped", "diverged"
+FINISHED, STOPPED, DROPPED, DIVERGED = "finished", "stopped", "dropped", "diverged"
 
 
 @dataclass(frozen=True)
@@ -30,13 +30,21 @@ class Lane:
         split: Which of the study's splits it trains on, a number from 0.
         seed: Seeds the initial weights, the dropout streams and the order of rows; None starts
             from the model's present weights.
-        values: Initial values of further variables of the model, by their path.
+        values: Initial values of further variables of the model or of its optimizer, by their
+            path; `{"learning_rate": 0.01}` gives the lane its own.
+        target: Which of the study's `targets` it learns, a number from 0.
+        start: Number of an earlier lane of the study, from whose kept weights this one starts
+            (a warm start) once that has ended; from its seed where that one diverged.
+        epochs: Epochs of this lane; those of the study unless given.
     """
 
     strengths: tuple[float, ...] = ()
     split: int = 0
     seed: int | None = 0
     values: Mapping[str, np.ndarray] = field(default_factory=dict)
+    target: int = 0
+    start: int | None = None
+    epochs: int | None = None
 
     def __str__(self) -> str:
         strengths = ", ".join(f"{s:g}" for s in self.strengths)
@@ -53,7 +61,8 @@ class Record:
             trained; NaN after the lane's end.
         held_out_loss: [lanes, epochs] mean data loss on the held-out rows after each epoch;
             NaN after the lane's end, and everywhere without held-out rows.
-        status: "finished", "stopped" (patience ran out) or "diverged", by lane.
+        status: "finished", "stopped" (patience ran out), "dropped" (by `Halving`) or "diverged",
+            by lane.
         epochs: Epochs run, by lane.
         best_epoch: The epoch, from 0, whose weights are kept, by lane.
         trainable: One array a trainable variable of the model, [lanes, *shape].
@@ -78,6 +87,11 @@ class Record:
         at = np.arange(len(self.lanes)), self.best_epoch
         return self.train_loss[at], self.held_out_loss[at]
 
+    def diverged(self) -> list[str]:
+        """Strength, fold and seed of the lanes whose loss was not finite."""
+        pairs = zip(self.lanes, self.status, strict=True)
+        return [str(lane) for lane, status in pairs if status == DIVERGED]
+
     def apply(self, lane: int, model: Any) -> Any:
         """Give `model` the weights of a lane, and its optimizer the strengths; return it."""
         strengths = getattr(getattr(model, "optimizer", None), "strengths", ())
@@ -90,13 +104,26 @@ class Record:
         return model
 
 
-def check(
-    lanes: Sequence[Lane], splits: Sequence[Split], rows: int, strengths: int, **numbers: int
-) -> None:
-    """Raise one clear error for lanes, splits or sizes that cannot be trained."""
+def check_counts(**numbers: Any) -> None:
+    """Raise unless every number that is given is an integer >= 1."""
     for name, value in numbers.items():
-        if not isinstance(value, (int, np.integer)) or value < 1:
+        whole = isinstance(value, (int, np.integer)) and not isinstance(value, bool)
+        if value is not None and (not whole or value < 1):
             raise InputError(f"`{name}` must be an integer >= 1. Received: {name}={value!r}.")
+
+
+def check_lanes(
+    lanes: Sequence[Lane], *, splits: int, strengths: int, targets: int, epochs: int
+) -> None:
+    """Raise one clear error for lanes that cannot be trained.
+
+    Args:
+        lanes: The lanes.
+        splits: How many splits there are.
+        strengths: How many strengths the optimizer has.
+        targets: How many targets there are.
+        epochs: Epochs of the study.
+    """
     if not lanes:
         raise InputError("`lanes` must hold at least one lane. Received none.")
     for i, lane in enumerate(lanes):
@@ -110,11 +137,26 @@ def check(
                 "`strengths` must be finite numbers >= 0. "
                 f"Received: lane {i} with strengths={lane.strengths}."
             )
-        if not 0 <= lane.split < len(splits):
+        for name, count in (("split", splits), ("target", targets)):
+            if not 0 <= getattr(lane, name) < count:
+                raise InputError(
+                    f"`{name}` must name one of the {count} {name}s, from 0. "
+                    f"Received: lane {i} with {name}={getattr(lane, name)}."
+                )
+        if lane.start is not None and not 0 <= lane.start < i:
             raise InputError(
-                f"`split` must name one of the {len(splits)} splits, from 0. "
-                f"Received: lane {i} with split={lane.split}."
+                "`start` must be the number of an earlier lane. "
+                f"Received: lane {i} with start={lane.start}."
             )
+        if lane.epochs is not None and not 1 <= lane.epochs <= epochs:
+            raise InputError(
+                f"A lane's `epochs` must be from 1 to the study's {epochs}. "
+                f"Received: lane {i} with epochs={lane.epochs}."
+            )
+
+
+def check_splits(splits: Sequence[Split], rows: int) -> None:
+    """Raise one clear error for splits that do not hold numbers of `rows` rows."""
     for i, split in enumerate(splits):
         if len(split.train) == 0:
             raise InputError(f"A split must train on at least one row. Received: none in {i}.")

@@ -17,6 +17,9 @@ from taut._keras_compat import StatelessScope, data_loss_value, mode
 Tree = Any
 PADDING = -1
 """Row number of a place in a batch that holds no row."""
+LANES = PartitionSpec("lanes")
+ROWS = PartitionSpec("lanes", None, None, "data")
+HELD_OUT = PartitionSpec("lanes", None, "data")
 
 
 @dataclass(frozen=True)
@@ -31,6 +34,19 @@ class Plan:
     weighted: bool
     uneven: bool
     """Whether some split has fewer batches than the longest, so that whole batches are padding."""
+    sharers: int = 1
+    """Devices that share each batch."""
+
+    def mean(self, tree: Tree) -> Tree:
+        """The mean over the devices that share a batch, of the numbers that depend on it."""
+        if self.sharers == 1:
+            return tree
+        inexact = lambda a: jnp.issubdtype(a.dtype, jnp.inexact)  # noqa: E731
+        return jax.tree.map(lambda a: jax.lax.pmean(a, "data") if inexact(a) else a, tree)
+
+    def total(self, count: Any) -> Any:
+        """The sum over the devices that share a batch."""
+        return count if self.sharers == 1 else jax.lax.psum(count, "data")
 
 
 def data_loss(
@@ -46,30 +62,34 @@ def data_loss(
     return model.optimizer.scale_loss(loss + sum(extra)), (loss, non_trainable)
 
 
-def _batch(data: Tree, rows: Any, own: Any) -> tuple[Tree, Any, Any, Any]:
+def _batch(plan: Plan, data: Tree, target: Any, rows: Any) -> tuple[Tree, Any, Any, Any]:
     """x, y, weight and the number of true rows; padding has weight 0, the mean is kept."""
     present = rows >= 0
-    count = present.sum()
+    here = present.sum()
+    count = plan.total(here)
     # Padding, at the end, repeats rows of the batch itself, for layers that look across rows.
-    rows = jnp.maximum(rows[jnp.arange(rows.shape[0]) % jnp.maximum(count, 1)], 0)
-    x, y, _ = jax.tree.map(lambda a: a[rows], data)
-    weight = present * (rows.shape[0] / jnp.maximum(count, 1))
-    if own is not None:
-        weight = weight * own[rows]
-    return x, y, weight.astype(jnp.float32), count
+    rows = jnp.maximum(rows[jnp.arange(rows.shape[0]) % jnp.maximum(here, 1)], 0)
+    x, targets, own = data
+    x = jax.tree.map(lambda a: a[rows], x)
+    y = jax.tree.map(lambda a: a[target, rows], targets)
+    weight = present * (rows.shape[0] * plan.sharers / jnp.maximum(count, 1))
+    weight = weight.astype(jnp.float32)
+    if plan.weighted:
+        weight = jax.tree.map(lambda a: weight * a[rows], own)
+    return x, y, weight, count
 
 
 def _lane_epoch(model: Any, plan: Plan, data: Tree, state: Tree, rows: Any, held_out: Any) -> Tree:
     """One epoch of one lane: every batch, the held-out loss, the best weights, the verdict."""
-    own = data[2] if plan.weighted else None
 
     def step(carry: Tree, batch_rows: Any) -> tuple[Tree, Any]:
         trainable, non_trainable, optimizer = carry
-        x, y, weight, count = _batch(data, batch_rows, own)
+        x, y, weight, count = _batch(plan, data, state["target"], batch_rows)
         gradient = jax.value_and_grad(data_loss, argnums=1, has_aux=True)
         (_, (loss, non_trainable)), grads = gradient(
             model, trainable, non_trainable, x, y, weight, True
         )
+        loss, grads, non_trainable = plan.mean((loss, grads, non_trainable))
         trainable, optimizer = model.optimizer.stateless_apply(optimizer, grads, trainable)
         new = trainable, non_trainable, optimizer
         if plan.uneven:  # a batch of padding alone is no step
@@ -77,23 +97,23 @@ def _lane_epoch(model: Any, plan: Plan, data: Tree, state: Tree, rows: Any, held
         return new, loss * count
 
     variables, losses = jax.lax.scan(step, state["variables"], rows)
-    train_loss = losses.sum() / (rows >= 0).sum()
+    train_loss = losses.sum() / plan.total((rows >= 0).sum())
     held_out_loss = jnp.asarray(jnp.nan)
     if plan.held_out:
-        held_out_loss = _mean_loss(model, data, own, variables, held_out)
+        held_out_loss = _mean_loss(model, plan, data, state["target"], variables, held_out)
     return _judge(plan, state, variables, train_loss, held_out_loss)
 
 
-def _mean_loss(model: Any, data: Tree, own: Any, variables: Tree, rows: Any) -> Any:
+def _mean_loss(model: Any, plan: Plan, data: Tree, target: Any, variables: Tree, rows: Any) -> Any:
     trainable, non_trainable, _ = variables
 
     def add(total: Any, batch_rows: Any) -> tuple[Any, None]:
-        x, y, weight, count = _batch(data, batch_rows, own)
+        x, y, weight, count = _batch(plan, data, target, batch_rows)
         _, (loss, _) = data_loss(model, trainable, non_trainable, x, y, weight, False)
-        return total + loss * count, None
+        return total + plan.mean(loss) * count, None
 
     total, _ = jax.lax.scan(add, jnp.zeros(()), rows)
-    return total / (rows >= 0).sum()
+    return total / plan.total((rows >= 0).sum())
 
 
 def _judge(plan: Plan, state: Tree, variables: Tree, train_loss: Any, held_out_loss: Any) -> Tree:
@@ -118,37 +138,40 @@ def _judge(plan: Plan, state: Tree, variables: Tree, train_loss: Any, held_out_l
         "diverged": state["diverged"] | (live & ~finite),
         "done": state["done"] | ~finite | stopped,
         "losses": jnp.where(live, jnp.stack([train_loss, held_out_loss]), jnp.nan),
+        "target": state["target"],
     }
 
 
-def fresh_state(variables: Tree) -> Tree:
-    """The state of a lane (or, with a first axis, of many) before its first epoch."""
-    lanes = jax.tree.leaves(variables[2])[0].shape[:1]
+def fresh_state(variables: Tree, target: int) -> Tree:
+    """The state of a lane before its first epoch."""
     return {
         "variables": variables,
         "best": variables[:2],
-        "best_loss": np.full(lanes, np.inf, np.float32),
-        "best_epoch": np.zeros(lanes, np.int32),
-        "epoch": np.zeros(lanes, np.int32),
-        "diverged": np.zeros(lanes, bool),
-        "done": np.zeros(lanes, bool),
-        "losses": np.full((*lanes, 2), np.nan, np.float32),
+        "best_loss": np.float32(np.inf),
+        "best_epoch": np.int32(0),
+        "epoch": np.int32(0),
+        "diverged": np.bool_(False),
+        "done": np.bool_(False),
+        "losses": np.full(2, np.nan, np.float32),
+        "target": np.int32(target),
     }
 
 
 def build(model: Any, plan: Plan, mesh: Mesh) -> Callable[..., tuple[Tree, Any]]:
-    """Jit (state, rows, held_out, epochs, data) -> (state, losses) over the mesh's `lanes`.
+    """Jit (state, rows, held_out, epochs, data) -> (state, losses) over the mesh.
 
-    state: leaves [lanes, …]; rows: [lanes, plan.epochs, steps, batch] row numbers; held_out:
-    [lanes, steps, batch]; epochs: how many of plan.epochs to run, so that one compilation
-    serves blocks of every length; losses: [lanes, plan.epochs, 2].
+    The mesh has the axes `lanes` and `data`; the devices along `data` share each batch. state:
+    leaves [lanes, …]; rows: [lanes, plan.epochs, steps, batch] row numbers; held_out: [lanes,
+    steps, batch]; epochs: how many of plan.epochs to run, so that one compilation serves
+    blocks of every length; data: (x, targets [targets, rows, …], sample weights); losses:
+    [lanes, plan.epochs, 2].
     """
 
     alive = weakref.ref(model)  # a program must not keep its model alive
 
     def shard(state: Tree, rows: Any, held_out: Any, epochs: Any, data: Tree) -> Tree:
         model: Any = alive()
-        lane = jax.vmap(lambda s, r, h: _lane_epoch(model, plan, data, s, r, h), in_axes=(0, 0, 0))
+        lane = jax.vmap(lambda s, r, h: _lane_epoch(model, plan, data, s, r, h))
 
         def epoch(i: Any, carry: Tree) -> Tree:
             state, losses = carry
@@ -158,12 +181,11 @@ def build(model: Any, plan: Plan, mesh: Mesh) -> Callable[..., tuple[Tree, Any]]
         losses = jnp.full((rows.shape[0], plan.epochs, 2), jnp.nan, jnp.float32)
         return jax.lax.fori_loop(0, epochs, epoch, (state, losses))
 
-    lanes, all_ = PartitionSpec("lanes"), PartitionSpec()
     mapped = jax.shard_map(
         shard,
         mesh=mesh,
-        in_specs=(lanes, lanes, lanes, all_, all_),
-        out_specs=lanes,
+        in_specs=(LANES, ROWS, HELD_OUT, PartitionSpec(), PartitionSpec()),
+        out_specs=LANES,
         check_vma=False,
     )
     options: dict[str, Any] = {}

@@ -1,30 +1,76 @@
-"""What a study tells of its progress, and how to stay quiet."""
+"""What a study tells of its progress, and to whom."""
 
-from typing import Protocol
+from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 
-class Progress(Protocol):
-    """Called in the main thread while lanes train; a Rich bar or a logger implements it."""
+import numpy as np
 
-    def on_start(self, total_lanes: int, epochs: int) -> None: ...
-
-    def on_update(
-        self, done_lane_epochs: int, total_lane_epochs: int, finished: int, diverged: int
-    ) -> None: ...
-
-    def on_end(self) -> None: ...
+from taut.engine.lanes import Lane
 
 
-class Quiet:
-    """Says nothing."""
+@dataclass(frozen=True)
+class News:
+    """How far a study is.
 
-    def on_start(self, total_lanes: int, epochs: int) -> None:
-        del total_lanes, epochs
+    Attributes:
+        lanes: Lanes of the study.
+        ended: Lanes that have ended, in whatever way.
+        dropped: Of these, the ones that were dropped as hopeless.
+        diverged: Of these, the ones whose loss is not finite.
+        lane_epochs: Epochs of all lanes together that are done, or that ended lanes saved.
+        total_lane_epochs: Epochs of all lanes together.
+        best: The lane of least held-out loss so far and that loss; None before there is one.
+        seconds: Since this call began.
+        seconds_left: Expected until its end; None before there is a guess.
+    """
 
-    def on_update(
-        self, done_lane_epochs: int, total_lane_epochs: int, finished: int, diverged: int
-    ) -> None:
-        del done_lane_epochs, total_lane_epochs, finished, diverged
+    lanes: int
+    ended: int
+    dropped: int
+    diverged: int
+    lane_epochs: int
+    total_lane_epochs: int
+    best: tuple[Lane, float] | None
+    seconds: float
+    seconds_left: float | None
+
+
+@dataclass(frozen=True)
+class LaneEnd:
+    """How one lane ended.
+
+    Attributes:
+        number: Its place among the study's lanes.
+        lane: The lane.
+        status: As in `Record.status`.
+        train_loss: [epochs run] mean data loss of each epoch.
+        held_out_loss: [epochs run] mean held-out data loss; NaN without held-out rows.
+    """
+
+    number: int
+    lane: Lane
+    status: str
+    train_loss: np.ndarray
+    held_out_loss: np.ndarray
+
+
+class Callback:
+    """Told of a study as it trains: a bar, a logger. Override what is wanted.
+
+    Every method is called in the main thread, between blocks of epochs. A study may train more
+    than once (pilot lanes first), and then starts and ends more than once.
+    """
+
+    def on_start(self, lanes: Sequence[Lane], epochs: int) -> None:
+        """Lanes begin to train, `epochs` epochs each; compilation comes first."""
+
+    def on_update(self, news: News) -> None:
+        """Some epochs are done."""
+
+    def on_lane_end(self, end: LaneEnd) -> None:
+        """A lane has ended."""
 
     def on_end(self) -> None:
-        pass
+        """All lanes have ended, or the study was interrupted."""

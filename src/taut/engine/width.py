@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import jax
+import keras
+
+from taut.engine.lanes import Lane
 
 MOST = 16
 WORTH_MEASURING = 30.0
@@ -13,35 +17,44 @@ MARGIN = 0.9
 """Another width must take less than this share of the time."""
 
 
-def width_for(lanes: int, most: int = MOST) -> int:
+def width_for(lanes: int, devices: int | None = None, most: int = MOST) -> int:
     """Lanes side by side on one device: equal shares of at most `most`, so rounds are full."""
-    devices = min(lanes, len(jax.local_devices()))
+    devices = min(lanes, len(jax.devices()) if devices is None else devices)
     rounds = -(-lanes // (devices * most))
     return -(-lanes // (devices * rounds))
 
 
 def measured_width(
-    lanes: int, epochs: int, seconds_an_epoch: Callable[[int], float], *, chosen: int
+    model: Any,
+    lanes: Sequence[Lane],
+    epochs: int,
+    devices: int,
+    seconds_an_epoch: Callable[[int], float],
 ) -> int:
     """The width at which the real program trains fastest on this device.
 
     Small dense networks gain from several lanes side by side (their products are too small for
-    a core alone); convolutions and large layers are fastest one by one. A width costs a
-    compilation to try, so others than `chosen` are tried only where the whole study would take
-    longer than half a minute: then 1 and a quarter of it, on one epoch of real lanes.
+    a core alone). Large layers are fastest one by one, and so are convolutions on a CPU, where
+    several become one grouped convolution. A width costs a compilation to try, so others than the
+    first guess are tried only where the whole study would take longer than half a minute: then 1
+    and a quarter of it, on one epoch of real lanes.
 
     Args:
-        lanes: Lanes to train.
+        model: The model; with convolutions the width is 1 on a CPU.
+        lanes: Lanes to train. Those with a `start` wait for others, and do not count.
         epochs: Epochs of each.
+        devices: Devices that take lanes.
         seconds_an_epoch: Measures one epoch of full slots at a width.
-        chosen: The width to start from.
     """
+    at_once = sum(lane.start is None for lane in lanes)
+    chosen = width_for(at_once, devices)
+    if jax.default_backend() == "cpu" and _convolves(model):
+        return 1
     if chosen == 1:
         return 1
-    devices = min(lanes, len(jax.local_devices()))
 
     def total(width: int) -> float:
-        return seconds_an_epoch(width) * epochs * -(-lanes // (devices * width))
+        return seconds_an_epoch(width) * epochs * -(-len(lanes) // (devices * width))
 
     best, least = chosen, total(chosen)
     if least < WORTH_MEASURING:
@@ -51,3 +64,8 @@ def measured_width(
         if seconds < MARGIN * least:
             best, least = width, seconds
     return best
+
+
+def _convolves(model: Any) -> bool:
+    kinds = (keras.layers.Conv1D, keras.layers.Conv2D, keras.layers.Conv3D)
+    return any(isinstance(layer, kinds) for layer in model._flatten_layers())

@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from keras import ops, tree
+from keras import ops
 
-from taut._gradients import loss_and_gradients, squared_row_norms
+from taut._gradients import count_rows, loss_and_gradients, squared_row_norms
 from taut._keras_compat import jitted
 from taut.errors import InputError
 from taut.optimizers.explain import proximal_of
-from taut.optimizers.stationarity import scale_of, scale_rows, take_rows
+from taut.optimizers.stationarity import as_arrays, scale_of, scale_rows, take_rows
 
 CHECK_EVERY = 10
 SHRINK, GROW = 0.95, 2.0
@@ -161,11 +161,10 @@ class _Problem:
     """J, R and their derivatives as functions of lists of weights."""
 
     def __init__(self, model: Any, optimizer: Any, x: Any, y: Any, weight: Any):
-        x, y = tree.map_structure(np.asarray, x), np.asarray(y)
-        weight = None if weight is None else np.asarray(weight, "float32")
+        x, y, weight = as_arrays(model, x, y, weight)
         self.variables = model.trainable_variables
         self._data = take_rows(x, y, weight, slice(None))
-        self._few = take_rows(x, y, weight, scale_rows(len(y)))
+        self._few = take_rows(x, y, weight, scale_rows(count_rows(y)))
         self._row_norms = squared_row_norms(model)
         evaluate = loss_and_gradients(model)
         index = {id(v): i for i, v in enumerate(self.variables)}

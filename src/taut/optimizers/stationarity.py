@@ -6,12 +6,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-import keras
 import numpy as np
 from keras import ops, tree
 
-from taut._gradients import loss_and_gradients, squared_row_norms
-from taut._keras_compat import jitted
+from taut._gradients import count_rows, loss_and_gradients, squared_row_norms
+from taut._keras_compat import build_loss, jitted
 from taut.errors import InputError
 from taut.optimizers.explain import proximals_of
 
@@ -61,8 +60,8 @@ def stationarity(model: Any, x: Any, y: Any, *, sample_weight: Any = None) -> St
     Args:
         model: A compiled and built Keras model.
         x: Inputs, [rows, …] or a tree of these: the rows that J was minimised on.
-        y: Targets, [rows, …].
-        sample_weight: [rows] weights of the data loss.
+        y: Targets, [rows, …] or a tree of these.
+        sample_weight: [rows] weights of the data loss, or a tree of these by output.
 
     Returns:
         A `Stationarity`.
@@ -79,8 +78,7 @@ def stationarity(model: Any, x: Any, y: Any, *, sample_weight: Any = None) -> St
             f"penalties from it. Received: {model.name!r} with built={model.built}, "
             f"compiled={getattr(model, 'compiled', False)}."
         )
-    x, y = tree.map_structure(np.asarray, x), np.asarray(y)
-    weight = None if sample_weight is None else np.asarray(sample_weight, "float32")
+    x, y, weight = as_arrays(model, x, y, sample_weight)
     variables = model.trainable_variables
     gradients = _mean_gradients(model, x, y, weight)
     scale = _row_scale(model, x, y, weight)
@@ -117,7 +115,7 @@ def _distances(optimizer: Any, gradients: Mapping[int, np.ndarray]) -> Any:
 
 
 def _mean_gradients(model: Any, x: Any, y: Any, weight: Any) -> list[np.ndarray]:
-    rows, evaluate = len(y), loss_and_gradients(model)
+    rows, evaluate = count_rows(y), loss_and_gradients(model)
     values = [v.value for v in model.trainable_variables]
     total = [np.zeros(tuple(v.shape), "float64") for v in model.trainable_variables]
     for start in range(0, rows, BATCH_ROWS):
@@ -125,7 +123,7 @@ def _mean_gradients(model: Any, x: Any, y: Any, weight: Any) -> list[np.ndarray]
         xs, ys, ws = take_rows(x, y, weight, part)
         _, gradients = evaluate(values, xs, ys, ws)
         for sum_, gradient in zip(total, gradients, strict=True):
-            sum_ += ops.convert_to_numpy(gradient) * (len(ys) / rows)
+            sum_ += ops.convert_to_numpy(gradient) * (count_rows(ys) / rows)
     return total
 
 
@@ -141,14 +139,25 @@ def scale_of(squares: np.ndarray) -> float:
 
 def _row_scale(model: Any, x: Any, y: Any, weight: Any) -> float:
     values = [v.value for v in model.trainable_variables]
-    return scale_of(squared_row_norms(model)(values, *take_rows(x, y, weight, scale_rows(len(y)))))
+    few = take_rows(x, y, weight, scale_rows(count_rows(y)))
+    return scale_of(squared_row_norms(model)(values, *few))
+
+
+def as_arrays(model: Any, x: Any, y: Any, sample_weight: Any) -> tuple[Any, Any, Any]:
+    """The data as NumPy arrays, for a model whose compiled loss is ready to be traced."""
+    x, y = tree.map_structure(np.asarray, (x, y))
+    build_loss(model, x, y)
+    if sample_weight is None:
+        return x, y, None
+    return x, y, tree.map_structure(lambda a: np.asarray(a, "float32"), sample_weight)
 
 
 def take_rows(x: Any, y: Any, weight: Any, rows: Any) -> tuple[Any, Any, Any]:
     """Some rows of the data, as tensors."""
-    tensor = keras.ops.convert_to_tensor
-    xs = tree.map_structure(lambda a: tensor(a[rows]), x)
-    return xs, tensor(y[rows]), None if weight is None else tensor(weight[rows])
+    some = tree.map_structure(lambda a: ops.convert_to_tensor(a[rows]), (x, y))
+    if weight is None:
+        return *some, None
+    return *some, tree.map_structure(lambda a: ops.convert_to_tensor(a[rows]), weight)
 
 
 def _note(model: Any) -> str:

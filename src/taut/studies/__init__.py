@@ -4,11 +4,13 @@ from taut.studies.choice import Choice, choose
 from taut.studies.folds import fold_values, folds
 from taut.studies.path import PathResult, regularization_path
 from taut.studies.strengths import given_strengths
+from taut.studies.warm import disagreement
 
 __all__ = [
     "Choice",
     "PathResult",
     "choose",
+    "disagreement",
     "fold_values",
     "folds",
     "given_strengths",

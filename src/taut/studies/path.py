@@ -2,33 +2,38 @@
 
 from __future__ import annotations
 
-import weakref
-from collections.abc import Sequence
+import os
+import warnings
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import keras
 import numpy as np
 
-from taut import penalties
 from taut._gradients import gradients_at
-from taut._keras_compat import compiled_loss, loss_name
+from taut._keras_compat import loss_name
 from taut.engine import (
+    Callback,
+    Halving,
     Lane,
-    Progress,
     Record,
     Split,
     check_model,
-    copy_of,
+    reinitialised,
+    rungs_for,
     train_lanes,
     width_for,
 )
 from taut.errors import InputError
-from taut.optimizers import Proximal, Stationarity, stationarity
-from taut.penalties import L1, NormBall, Penalty, WithArrays
-from taut.studies.choice import Choice, choose
+from taut.optimizers import Stationarity, stationarity
+from taut.penalties import L1, Penalty
+from taut.studies.copies import compiled_copy, one_penalty, study_copy
 from taut.studies.folds import fold_values, folds, is_classification
 from taut.studies.strengths import Train, find_range, given_strengths
+from taut.studies.summary import lane_table, summarise
+from taut.studies.warm import SHARE, chains, check_warm_start, disagreement
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -43,16 +48,20 @@ class PathResult:
     Attributes:
         penalty: Name of the penalty.
         strengths: [strengths], from strong to weak.
-        table: One line a training: strength, fold, seed, train_loss, held_out_loss, best_epoch,
-            epochs, nonzero (penalised weights that are not exactly zero), status.
+        table: One line a training: strength, fold, seed, start ("cold"; "down" or "up" with warm
+            starts), train_loss, held_out_loss, best_epoch, epochs, nonzero (penalised weights
+            that are not exactly zero), status.
         summary: One line a strength: mean losses, the standard error of the held-out loss over
-            folds, mean nonzero.
+            folds, mean nonzero. Seeds and directions are averaged first.
         best_strength: The strength of least mean held-out data loss.
         one_se_strength: The largest strength within one standard error of it.
         certificate: Residual of stationarity of one model of the best strength (the first fold
             and seed) on the rows it was trained on.
         standard_error_note: How the standard error is computed.
         record: The engine's record of every lane.
+        warm_disagreement: With warm starts: the trainings of the two chosen strengths beside
+            the same trainings from fresh weights (see `taut.studies.disagreement`), for the
+            problem is not convex; otherwise None.
     """
 
     penalty: str
@@ -64,6 +73,7 @@ class PathResult:
     certificate: Stationarity
     standard_error_note: str
     record: Record
+    warm_disagreement: pd.DataFrame | None
     _model: Any
 
     def models(self, strength: float | None = None) -> list[Any]:
@@ -104,10 +114,16 @@ def regularization_path(
     epochs: int = 100,
     batch_size: int = 32,
     patience: int | None = None,
+    warm_start: str | None = None,
+    warm_epochs: int | None = None,
+    halving: bool = False,
     seed: int = 0,
     sample_weight: Any = None,
+    class_weight: Mapping[int, float] | None = None,
     width: int | None = None,
-    progress: Progress | None = None,
+    checkpoint: str | os.PathLike[str] | None = None,
+    checkpoint_seconds: float = 60.0,
+    callbacks: Sequence[Callback] = (),
 ) -> PathResult:
     r"""Train a model at many strengths × folds × seeds as one program, and choose.
 
@@ -119,8 +135,8 @@ def regularization_path(
 
     Args:
         model: A compiled and built Keras model. It is not changed.
-        x: Inputs, [rows, …].
-        y: Targets, [rows, …].
+        x: Inputs, [rows, …] or a tree of these.
+        y: Targets, [rows, …] or a tree of these.
         penalty: A penalty class, instance (its strength is replaced) or name.
         strengths: How many, on a grid chosen from the data: its top leaves nothing, its bottom
             changes nothing; or a list of strengths.
@@ -129,11 +145,23 @@ def regularization_path(
         epochs: Epochs of a training.
         batch_size: Rows in a batch.
         patience: Stop after this many epochs without a better held-out loss; None never stops.
+        warm_start: Start a training from where the neighbouring strength ended: "down" from
+            strong to weak, "up", "both" (each strength twice) or None. Faster, for a warm
+            training has fewer epochs; the two chosen strengths are trained from fresh weights
+            too, and `warm_disagreement` says how far the two differ.
+        warm_epochs: Epochs of a warm training; a fifth of `epochs` unless given.
+        halving: Drop hopeless strengths early, by successive halving after an eighth, a quarter
+            and half of the epochs (`taut.engine.Halving`). They are no longer candidates, and
+            the path has no full curve then. With `patience` only.
         seed: Seeds folds, initial weights and the order of rows.
         sample_weight: [rows] weights of the data loss.
+        class_weight: Weights by class number, as in Keras.
         width: Trainings side by side on one device; unless given at most 16, and measured on
             the real program where the study takes long (see `taut.engine.width`).
-        progress: Told of the progress.
+        checkpoint: A folder, made if need be, in which the study is saved as it goes. The same
+            call goes on from there; see `train_lanes`.
+        checkpoint_seconds: Save when so many seconds have passed.
+        callbacks: Told of the progress.
 
     Returns:
         A `PathResult`.
@@ -150,22 +178,28 @@ def regularization_path(
         coordinate descent, 2010.
     """
     check_model(model)
-    kind = _one(penalty)
+    kind = one_penalty(penalty)
     if isinstance(seeds, bool) or not isinstance(seeds, (int, np.integer)) or seeds < 1:
         raise InputError(f"`seeds` must be an integer >= 1. Received: seeds={seeds!r}.")
     count = strengths if isinstance(strengths, (int, np.integer)) else None
     if count is not None and count < 2:
         raise InputError(f"`strengths` must be at least 2. Received: strengths={strengths}.")
     given = None if count is not None else given_strengths(strengths)  # type: ignore[arg-type]
-    x, y = keras.tree.map_structure(np.asarray, x), np.asarray(y)
-    # Whole numbers are classes for a loss on classes only.
-    classes = is_classification(y) and "crossentropy" in loss_name(model)
-    splits = folds(y, cv, seed=seed, x=x, classes=classes)
-    copy = _study_copy(model, kind)
+    check_warm_start(warm_start)
+    if halving and (warm_start or patience is None):
+        raise InputError(
+            "`halving` compares strengths that train side by side, by their best epoch so far: it "
+            f"needs `patience`, and no warm starts. Received: patience={patience}, "
+            f"warm_start={warm_start!r}."
+        )
+    x, y = keras.tree.map_structure(np.asarray, (x, y))
+    splits = _splits(model, x, y, cv, seed)
+    copy = study_copy(model, kind)
     values = fold_values(copy, x, splits)
+    folder = _folder(checkpoint)
     total = (count or len(given)) * len(splits) * seeds  # type: ignore[arg-type]
 
-    def train(lanes: list[Lane], width: int | None = width) -> Record:
+    def train(lanes: list[Lane], name: str, **settings: Any) -> Record:
         return train_lanes(
             copy,
             x,
@@ -173,95 +207,85 @@ def regularization_path(
             lanes,
             splits=splits,
             sample_weight=sample_weight,
+            class_weight=class_weight,
             epochs=epochs,
             batch_size=batch_size,
             patience=patience,
-            width=width,
-            progress=progress,
+            **{"width": width, **settings},
+            checkpoint=None if folder is None else folder / f"{name}.npz",
+            checkpoint_seconds=checkpoint_seconds,
+            callbacks=callbacks,
         )
 
     penalised = [i for i, a in enumerate(copy.optimizer.assignments()) if a.parts]
     if given is None:
         assert count is not None
         slots = width or width_for(total)
-        pilot = Lane((0.0,), 0, seed, values[0])
         top, bottom = _range(
             copy,
             x,
             y,
-            pilot,
+            Lane((0.0,), 0, seed, values[0]),
             splits[0].train,
-            lambda some: train(some, slots),
+            lambda some: train(some, "range", width=slots),
             2 * slots,
             penalised,
         )
         given = np.geomspace(top, bottom, int(count))
-    lanes = [
+    cold = [
         Lane((float(s),), fold, seed + repeat, values[fold])
         for fold in range(len(splits))
         for repeat in range(seeds)
         for s in given
     ]
-    record = train(lanes)
-    return _result(copy, kind, given, record, penalised, x, y, splits, sample_weight)
-
-
-def _one(penalty: Any) -> Penalty:
-    kind = penalty() if isinstance(penalty, type) else penalties.get(penalty)
-    if not isinstance(kind, Penalty) or len(kind.parts) != 1:
-        raise InputError(
-            "`penalty` must be one penalty with one strength, as a class, instance or name. "
-            f"Received: {penalty!r}."
+    lanes, directions = chains(cold, len(given), warm_start, warm_epochs or -(-epochs // SHARE))
+    drop = None
+    if halving:
+        drop = Halving([k % len(given) for k in range(len(lanes))], rungs_for(epochs))
+    record = train(lanes, "lanes", halving=drop)
+    result = _result(copy, kind, given, record, directions, penalised, x, y, splits, sample_weight)
+    if diverged := record.diverged():
+        warnings.warn(
+            f"{len(diverged)} of {len(lanes)} trainings diverged: {'; '.join(diverged[:5])}"
+            f"{'; …' if len(diverged) > 5 else ''}. They count as infinitely bad.",
+            RuntimeWarning,
+            stacklevel=2,
         )
-    if kind.kind == "cone" or isinstance(kind, NormBall):
+    if warm_start is None:
+        return result
+    chosen = {result.best_strength, result.one_se_strength}
+    again = train([lane for lane in cold if lane.strengths[0] in chosen], "cold")
+    return replace(result, warm_disagreement=disagreement(record, directions, again, penalised))
+
+
+def _splits(model: Any, x: Any, y: Any, cv: Any, seed: int) -> list[Split]:
+    leaves = keras.tree.flatten(y)
+    # Whole numbers are classes for a loss on classes only. Several outputs are not stratified.
+    classes = (
+        len(leaves) == 1 and is_classification(leaves[0]) and "crossentropy" in loss_name(model)
+    )
+    inputs = keras.tree.flatten(x)
+    return folds(leaves[0], cv, seed=seed, x=inputs[0], classes=classes)
+
+
+def _folder(checkpoint: str | os.PathLike[str] | None) -> Path | None:
+    if checkpoint is None:
+        return None
+    folder = Path(checkpoint)
+    try:
+        folder.mkdir(exist_ok=True)
+    except OSError as error:
         raise InputError(
-            "A path needs a penalty whose strength can vary. Received: the constraint "
-            f"{kind!r}. Use `taut.L1`, or another penalty."
-        )
-    return kind
-
-
-# What a study is compiled for is kept as long as the user's compiled model, so that a second
-# study of the same shape compiles nothing.
-_copies: weakref.WeakKeyDictionary[Any, dict[Any, Any]] = weakref.WeakKeyDictionary()
-
-
-def _study_copy(model: Any, penalty: Penalty) -> Any:
-    copies = _copies.setdefault(model.optimizer, {})
-    key = repr(penalty.with_strength(0.0)), compiled_loss(model)
-    if isinstance(penalty, WithArrays):
-        copies.pop(key, None)  # its arrays, or the weights that it refers to, may be others
-    if key not in copies:
-        copies[key] = _compiled_copy(model, penalty)
-        if len(copies[key].optimizer.strengths) > 1:
-            del copies[key]
-            raise InputError(
-                "A path has one penalty, that of `penalty=`. Received: a model with penalties of "
-                "its own layers (`kernel_regularizer=taut.…`). Take them out of the layers, or "
-                "use Keras's regularizers there, which stay in the loss."
-            )
-    copy = copies[key]
-    copy.set_weights(model.get_weights())
-    return copy
-
-
-def _compiled_copy(model: Any, penalty: Any) -> Any:
-    optimizer = getattr(model.optimizer, "inner_optimizer", model.optimizer)
-    if isinstance(optimizer, Proximal):
-        optimizer = optimizer.plain()
-    else:
-        optimizer = type(optimizer).from_config(optimizer.get_config())
-    copy = copy_of(model)
-    copy.set_weights(model.get_weights())  # which `L2SP` refers to
-    keras.Model.compile(copy, Proximal(optimizer, penalty).bind(copy), loss=model.loss)
-    copy.optimizer.build(copy.trainable_variables)
-    return copy
+            "`checkpoint` must be a folder, or the name of a new one in a folder that can be "
+            f"written. Received: {folder}: {error.strerror or error}."
+        ) from error
+    return folder
 
 
 def _range(
     model: Any,
     x: Any,
-    y: np.ndarray,
+    y: Any,
     pilot: Lane,
     rows: np.ndarray,
     train: Train,
@@ -272,10 +296,12 @@ def _range(
     rows = rows[:GRADIENT_ROWS]
     tensor = keras.ops.convert_to_tensor
     some = keras.tree.map_structure(lambda a: tensor(a[rows]), x)
+    # The same weights in every process, so that a study that was interrupted finds the same grid.
+    model.set_weights(reinitialised(model, pilot.seed or 0).get_weights())
     for variable in model.variables:
         if variable.path in pilot.values:
             variable.assign(pilot.values[variable.path])
-    gradients = gradients_at(model, some, tensor(y[rows]))
+    gradients = gradients_at(model, some, keras.tree.map_structure(lambda a: tensor(a[rows]), y))
     return find_range(
         train,
         lambda strength: replace(pilot, strengths=(strength,)),
@@ -291,28 +317,28 @@ def _result(
     kind: Penalty,
     strengths: np.ndarray,
     record: Record,
+    directions: list[str],
     penalised: list[int],
     x: Any,
-    y: np.ndarray,
+    y: Any,
     splits: list[Split],
     sample_weight: Any,
 ) -> PathResult:
     table = lane_table(record, penalised)
+    table.insert(3, "start", directions)
     if (table["status"] == "diverged").all():
         raise InputError(
             "Training must not diverge at every strength. Received: a loss that is not finite in "
             f"all of {len(table)} trainings. Lower the learning rate, or check inputs and loss."
         )
     summary, choice = summarise(table, strengths)
-    # The first fold and seed come first, strength by strength.
-    best, rows = _trained(model, record, choice.least), splits[0].train
-    weight = None if sample_weight is None else np.asarray(sample_weight)[rows]
-    certificate = stationarity(
-        best,
-        keras.tree.map_structure(lambda a: a[rows], x),
-        y[rows],
-        sample_weight=weight,
-    )
+    first = np.flatnonzero(table["strength"] == strengths[choice.least])[0]
+    best, rows = _trained(model, record, int(first)), splits[int(table["fold"][first])].train
+    of_rows = keras.tree.map_structure(lambda a: np.asarray(a)[rows], (x, y))
+    weight = None
+    if sample_weight is not None:
+        weight = keras.tree.map_structure(lambda a: np.asarray(a)[rows], sample_weight)
+    certificate = stationarity(best, *of_rows, sample_weight=weight)
     return PathResult(
         penalty=type(kind).__name__,
         strengths=strengths,
@@ -326,56 +352,11 @@ def _result(
             "standard deviation; folds share training rows, so it is optimistic."
         ),
         record=record,
+        warm_disagreement=None,
         _model=model,
     )
 
 
 def _trained(model: Any, record: Record, lane: int) -> Any:
-    trained = _compiled_copy(model, model.optimizer.entries[0].penalty)
+    trained = compiled_copy(model, model.optimizer.entries[0].penalty)
     return record.apply(lane, trained)
-
-
-def lane_table(record: Record, penalised: Sequence[int]) -> pd.DataFrame:
-    """One line a lane of a record of one strength a lane."""
-    import pandas as pd
-
-    training, held_out = record.kept_losses()
-    count = len(record.lanes)
-    nonzero = sum((record.trainable[v] != 0).reshape(count, -1).sum(axis=1) for v in penalised)
-    return pd.DataFrame(
-        {
-            "strength": [lane.strengths[0] for lane in record.lanes],
-            "fold": [lane.split for lane in record.lanes],
-            "seed": [lane.seed for lane in record.lanes],
-            "train_loss": training.astype(float),
-            "held_out_loss": held_out.astype(float),
-            "best_epoch": record.best_epoch,
-            "epochs": record.epochs,
-            "nonzero": np.asarray(nonzero, int),
-            "status": list(record.status),
-        }
-    )
-
-
-def summarise(table: pd.DataFrame, strengths: np.ndarray) -> tuple[pd.DataFrame, Choice]:
-    """One line a strength, and the choice."""
-    import pandas as pd
-
-    healthy = table.assign(
-        held_out_loss=table["held_out_loss"].where(table["status"] != "diverged", np.inf)
-    )
-    losses = healthy.pivot_table(
-        index="strength", columns="fold", values="held_out_loss", aggfunc="mean", dropna=False
-    ).loc[strengths]
-    choice = choose(losses.to_numpy(), strengths)
-    means = table.groupby("strength")[["train_loss", "nonzero"]].mean().loc[strengths]
-    summary = pd.DataFrame(
-        {
-            "strength": strengths,
-            "train_loss": means["train_loss"].to_numpy(),
-            "held_out_loss": choice.mean,
-            "standard_error": choice.standard_error,
-            "nonzero": means["nonzero"].to_numpy(),
-        }
-    )
-    return summary, choice

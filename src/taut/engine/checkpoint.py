@@ -1,0 +1,226 @@
+"""Checkpoints: one file that holds a study as far as it is, replaced as a whole.
+
+The file is a NumPy archive (zip): arrays without pickle, each with a checksum that is compared
+when it is read. It is written under a temporary name, synced, and renamed.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import tempfile
+import time
+import warnings
+import zipfile
+import zlib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import jax
+import numpy as np
+
+from taut.engine import hosts
+from taut.engine.ledger import Ledger
+from taut.errors import InputError
+
+Tree = Any
+FORMAT = 1
+
+
+class Checkpoint:
+    """Where a study is saved, and when it was last.
+
+    Args:
+        path: The file; its folder must exist.
+        seconds: Save when so many seconds have passed since the last time.
+        study: Digests of what makes the study, by name: a file of another study is refused.
+    """
+
+    def __init__(self, path: str | os.PathLike[str], seconds: float, study: Mapping[str, str]):
+        self.path, self._seconds, self._study = Path(path), seconds, dict(study)
+        self._saved = time.monotonic()
+        self._warned = False
+        if hosts.first():
+            self._check_folder()
+
+    def due(self) -> bool:
+        return bool(hosts.agreed(time.monotonic() - self._saved) >= self._seconds)
+
+    def load(self, ledger: Ledger) -> dict[str, Any] | None:
+        """Give the ledger what was saved; returns the numbers saved with it, None without a file.
+
+        Raises:
+            InputError: If the file cannot be read, is damaged, or is of another study.
+        """
+        try:
+            with open(self.path, "rb") as file, np.load(file, allow_pickle=False) as archive:
+                about = json.loads(str(archive["about"]))
+                if about["format"] != FORMAT:
+                    raise InputError(
+                        f"A checkpoint must be of format {FORMAT}. Received: {self.path} of format "
+                        f"{about['format']}. Use the taut that wrote it, or delete it."
+                    )
+                other = [k for k, v in self._study.items() if about["study"].get(k) != v]
+                if other:
+                    raise InputError(
+                        "A checkpoint continues the study that wrote it. Received: "
+                        f"{self.path}, of a study with other {', '.join(other)}. Give another "
+                        "`checkpoint`, or delete this file to begin anew."
+                    )
+                arrays = {name: archive[name] for name in archive.files if name != "about"}
+        except FileNotFoundError:
+            return None
+        except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error) as error:
+            if isinstance(error, InputError):
+                raise
+            raise InputError(
+                f"A checkpoint must be whole. Received: {self.path}, which cannot be read "
+                f"({type(error).__name__}: {error}). "
+                "Restore it from a copy, or delete it to begin anew."
+            ) from error
+        _restore(ledger, about["ledger"], arrays)
+        return about["numbers"]
+
+    def save(self, ledger: Ledger, states: Mapping[int, Tree], numbers: dict[str, Any]) -> None:
+        """Write the ledger, the states of lanes in training and some numbers; replace the file.
+
+        A full disk must not end a long study: it is told by a warning, the last whole file stays,
+        and the next time it is tried again.
+        """
+        self._saved = time.monotonic()
+        if not hosts.first():
+            return
+        parts, arrays = _flatten(ledger, {**ledger.states, **states})
+        about = {"format": FORMAT, "study": self._study, "ledger": parts, "numbers": numbers}
+        arrays["about"] = np.array(json.dumps(about))
+        try:
+            self._replace(arrays)
+        except OSError as error:
+            if not self._warned:
+                self._warned = True
+                warnings.warn(
+                    f"The checkpoint {self.path} could not be written ({error.strerror or error}); "
+                    "what it held before is whole. The study goes on, and will try again.",
+                    RuntimeWarning,
+                    stacklevel=2,
+                )
+        self._saved = time.monotonic()
+
+    def _replace(self, arrays: dict[str, np.ndarray]) -> None:
+        folder = self.path.parent
+        for stale in folder.glob(f".{self.path.name}.*.tmp"):
+            stale.unlink(missing_ok=True)
+        number, name = tempfile.mkstemp(prefix=f".{self.path.name}.", suffix=".tmp", dir=folder)
+        try:
+            with os.fdopen(number, "wb") as file:
+                np.savez(file, allow_pickle=False, **arrays)
+                file.flush()
+                os.fsync(file.fileno())
+            os.replace(name, self.path)
+        except BaseException:
+            with contextlib.suppress(OSError):
+                os.unlink(name)
+            raise
+        with contextlib.suppress(OSError):  # not every system can sync a folder
+            folder_number = os.open(folder, os.O_RDONLY)
+            try:
+                os.fsync(folder_number)
+            finally:
+                os.close(folder_number)
+
+    def _check_folder(self) -> None:
+        folder = self.path.parent
+        reason = "is a folder" if self.path.is_dir() else None
+        if not folder.is_dir():
+            reason = f"its folder {folder} does not exist"
+        elif reason is None:
+            try:
+                with tempfile.NamedTemporaryFile(prefix=f".{self.path.name}.", dir=folder):
+                    pass
+            except OSError as error:
+                reason = f"its folder cannot be written ({error.strerror or error})"
+        if reason:
+            raise InputError(
+                f"`checkpoint` must be a file in a folder that can be written. Received: "
+                f"{self.path}: {reason}."
+            )
+
+
+def _flatten(
+    ledger: Ledger, states: Mapping[int, Tree]
+) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+    """The ledger as JSON and arrays; trees of many lanes are stacked leaf by leaf."""
+    arrays = {
+        "losses": ledger.losses,
+        "ran": ledger.ran,
+        "best_epoch": ledger.best_epoch,
+    }
+    snapshots = [(i, epoch, tree) for i, some in ledger.snapshots.items() for epoch, tree in some]
+    parts: dict[str, Any] = {
+        "status": ledger.status,
+        "rung": ledger.rung,
+        "kept": list(ledger.kept),
+        "states": list(states),
+        "snapshots": [[i, epoch] for i, epoch, _ in snapshots],
+    }
+    groups = {
+        "kept": list(ledger.kept.values()),
+        "states": list(states.values()),
+        "snapshots": [tree for _, _, tree in snapshots],
+    }
+    for name, trees in groups.items():
+        if not trees:
+            continue
+        leaves, structure = zip(*(jax.tree.flatten(tree) for tree in trees), strict=True)
+        parts[f"{name} tree"] = _skeleton(jax.tree.unflatten(structure[0], range(len(leaves[0]))))
+        stacked = [np.stack(some) for some in zip(*leaves, strict=True)]
+        parts[f"{name} types"] = [a.dtype.name for a in stacked]
+        for k, a in enumerate(stacked):
+            # Types that NumPy does not know, such as bfloat16, travel as bytes.
+            arrays[f"{name}/{k}"] = a if a.dtype.kind in "biuf" else a.view(np.uint8)
+    return parts, arrays
+
+
+def _restore(ledger: Ledger, parts: dict[str, Any], arrays: dict[str, np.ndarray]) -> None:
+    ledger.losses, ledger.ran = arrays["losses"], arrays["ran"]
+    ledger.best_epoch = arrays["best_epoch"]
+    ledger.status, ledger.rung = parts["status"], parts["rung"]
+
+    def trees(name: str) -> list[Tree]:
+        if not parts[name]:
+            return []
+        leaves = [
+            a if a.dtype.name == kind else a.view(np.dtype(kind))
+            for k, kind in enumerate(parts[f"{name} types"])
+            for a in [arrays[f"{name}/{k}"]]
+        ]
+        return [
+            _filled(parts[f"{name} tree"], [leaf[n] for leaf in leaves])
+            for n in range(len(parts[name]))
+        ]
+
+    ledger.kept = dict(zip(parts["kept"], trees("kept"), strict=True))
+    ledger.states = dict(zip(parts["states"], trees("states"), strict=True))
+    ledger.snapshots = {}
+    for (i, epoch), tree in zip(parts["snapshots"], trees("snapshots"), strict=True):
+        ledger.snapshots.setdefault(i, []).append((epoch, tree))
+
+
+def _skeleton(tree: Tree) -> Any:
+    """A tree of leaf numbers as JSON, with tuples told from lists."""
+    if isinstance(tree, dict):
+        return {k: _skeleton(v) for k, v in tree.items()}
+    if isinstance(tree, (list, tuple)):
+        return [isinstance(tree, tuple), *map(_skeleton, tree)]
+    return tree
+
+
+def _filled(skeleton: Any, leaves: list[Any]) -> Tree:
+    if isinstance(skeleton, dict):
+        return {k: _filled(v, leaves) for k, v in skeleton.items()}
+    if isinstance(skeleton, list):
+        some = [_filled(v, leaves) for v in skeleton[1:]]
+        return tuple(some) if skeleton[0] else some
+    return leaves[skeleton]

@@ -1,0 +1,172 @@
+"""The ledger: what is known of every lane of a study, on the host. A checkpoint holds it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import jax
+import numpy as np
+
+from taut.engine.halving import Halving
+from taut.engine.lanes import DIVERGED, DROPPED, FINISHED, STOPPED, Lane, Record
+
+Tree = Any
+
+
+class Ledger:
+    """Losses, status and weights of lanes, and which lane may be trained next.
+
+    Attributes:
+        losses: [lanes, epochs, 2] training and held-out losses.
+        status: By lane; "" until it has ended.
+        ran: [lanes] epochs run.
+        best_epoch: [lanes] the epoch whose weights are kept.
+        kept: The (trainable, non-trainable) weights of lanes that have ended.
+        states: The states of lanes that have begun and wait for a slot.
+        snapshots: (epoch, weights) of lanes whose group has not ended yet.
+        rung: How many rungs of the halving have been judged.
+    """
+
+    def __init__(
+        self,
+        lanes: Sequence[Lane],
+        epochs: int,
+        *,
+        groups: Sequence[int] | None = None,
+        halving: Halving | None = None,
+    ):
+        self.lanes, self.epochs = tuple(lanes), epochs
+        self._groups = None if groups is None else list(groups)
+        self._halving = halving
+        self._lengths = [lane.epochs or epochs for lane in lanes]
+        self.losses = np.full((len(lanes), epochs, 2), np.nan, np.float32)
+        self.status: list[str] = [""] * len(lanes)
+        self.ran = np.zeros(len(lanes), np.int64)
+        self.best_epoch = np.zeros(len(lanes), np.int64)
+        self.kept: dict[int, Tree] = {}
+        self.states: dict[int, Tree] = {}
+        self.snapshots: dict[int, list[tuple[int, Tree]]] = {}
+        self.rung = 0
+
+    @property
+    def wants_snapshots(self) -> bool:
+        return self._groups is not None
+
+    def goal(self, i: int) -> int:
+        """The number of epochs up to which lane i may run now."""
+        rungs = () if self._halving is None else tuple(self._halving.rungs)
+        return min([self._lengths[i], *rungs[self.rung : self.rung + 1]])
+
+    def next(self, busy: set[int]) -> int | None:
+        """The first lane that may go on and is in no slot."""
+        for i in range(len(self.lanes)):
+            if self.status[i] or i in busy or self.ran[i] >= self.goal(i):
+                continue
+            start = self.lanes[i].start
+            if start is None or start in self.kept:
+                return i
+        return None
+
+    def start_of(self, i: int) -> int | None:
+        """The lane from whose weights lane i starts."""
+        start = self.lanes[i].start
+        return None if start is None or self.status[start] == DIVERGED else start
+
+    def note(self, i: int, losses: np.ndarray, state: dict[str, Any]) -> None:
+        """Lane i ran on: its losses [epochs, 2], and the numbers of its state."""
+        at = int(self.ran[i])
+        self.losses[i, at : at + len(losses)] = losses[: self.epochs - at]
+        self.ran[i] = state["epoch"]
+        if state["diverged"]:
+            self.status[i] = DIVERGED
+        elif self.ran[i] >= self._lengths[i]:
+            self.status[i] = FINISHED
+        elif state["done"]:
+            self.status[i] = STOPPED
+
+    def snapshot(self, i: int, weights: Tree) -> None:
+        """Lane i of a group is at a boundary, with these weights."""
+        self.snapshots.setdefault(i, []).append((int(self.ran[i]) - 1, weights))
+
+    def take_out(self, i: int, state: Tree) -> None:
+        """Lane i leaves its slot: it has ended, or waits at a rung."""
+        if not self.status[i]:
+            self.states[i] = state
+            return
+        self.best_epoch[i] = state["best_epoch"]
+        if self._groups is None:
+            self.kept[i] = state["best"]
+        else:
+            self._choose_common_epoch(self._groups[i])
+
+    def _choose_common_epoch(self, group: int) -> None:
+        """Once a group has ended: the epoch of least mean held-out loss, for all its lanes."""
+        assert self._groups is not None
+        members = [i for i, g in enumerate(self._groups) if g == group]
+        if not all(self.status[i] for i in members):
+            return
+        healthy = [i for i in members if self.status[i] != DIVERGED]
+        common = -1
+        if healthy:
+            epochs = np.array([epoch for epoch, _ in self.snapshots[healthy[0]]])
+            means = self.losses[healthy][:, epochs, 1].mean(axis=0)
+            common = int(epochs[np.argmin(means)])
+        for i in members:
+            of = dict(self.snapshots.pop(i))
+            self.best_epoch[i] = common if i in healthy else max(of)
+            self.kept[i] = of[int(self.best_epoch[i])]
+
+    def judge(self) -> bool:
+        """Once no lane may run: drop what the next rung says. Whether there was a rung left."""
+        if self._halving is None or self.rung >= len(self._halving.rungs):
+            return False
+        alive = np.array([s != DROPPED for s in self.status])
+        seen = np.arange(self.epochs) < self.ran[:, None]
+        scores = np.where(seen, self.losses[..., 1], np.inf).min(axis=1)
+        scores[[s == DIVERGED for s in self.status]] = np.inf
+        for i in self._halving.dropped(scores, alive):
+            if i in self.states:
+                state = self.states.pop(i)
+                self.best_epoch[i], self.kept[i] = state["best_epoch"], state["best"]
+            if self.status[i] != DIVERGED:
+                self.status[i] = DROPPED
+        self.rung += 1
+        return True
+
+    def forget(self, i: int) -> None:
+        """Lane i was lost while it trained: it begins again."""
+        self.losses[i], self.ran[i] = np.nan, 0
+        self.snapshots.pop(i, None)
+
+    def lane_epochs(self) -> tuple[int, int]:
+        """Epochs of all lanes together: done or saved by lanes that ended, and in total."""
+        pairs = zip(self._lengths, self.ran, self.status, strict=True)
+        done = sum(n if status else int(ran) for n, ran, status in pairs)
+        return done, sum(self._lengths)
+
+    def best(self) -> tuple[Lane, float] | None:
+        """The lane of least held-out loss so far, and that loss."""
+        held_out = self.losses[..., 1].copy()
+        held_out[[s == DIVERGED for s in self.status]] = np.nan
+        if np.isnan(held_out).all():
+            return None
+        i = int(np.nanargmin(held_out) // self.epochs)
+        return self.lanes[i], float(np.nanmin(held_out))
+
+    def record(self, compiles: int, width: int) -> Record:
+        """What became of the lanes, once all have ended."""
+        every = [self.kept[i] for i in range(len(self.lanes))]
+        trainable, non_trainable = jax.tree.map(lambda *leaves: np.stack(leaves), *every)
+        return Record(
+            lanes=self.lanes,
+            train_loss=self.losses[..., 0],
+            held_out_loss=self.losses[..., 1],
+            status=tuple(self.status),
+            epochs=self.ran,
+            best_epoch=self.best_epoch,
+            trainable=tuple(trainable),
+            non_trainable=tuple(non_trainable),
+            compiles=compiles,
+            width=width,
+        )

@@ -1,0 +1,97 @@
+"""Warm starts along a path: lanes that begin where a neighbouring strength ended."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from taut.engine import Lane, Record
+from taut.errors import InputError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+DIRECTIONS = {None: ("cold",), "down": ("down",), "up": ("up",), "both": ("down", "up")}
+SHARE = 5
+"""A warm lane has this share of the epochs of a cold one, unless given."""
+
+
+def check_warm_start(warm_start: str | None) -> None:
+    if warm_start not in DIRECTIONS:
+        raise InputError(
+            '`warm_start` must be "down" (from strong to weak), "up", "both" or None. '
+            f"Received: warm_start={warm_start!r}."
+        )
+
+
+def chains(
+    cold: Sequence[Lane], strengths: int, warm_start: str | None, epochs: int
+) -> tuple[list[Lane], list[str]]:
+    """Link the lanes of each fold and seed, in one direction or in both.
+
+    Args:
+        cold: The lanes without warm starts: for each fold and seed all strengths, from strong
+            to weak.
+        strengths: How many strengths there are.
+        warm_start: A key of `DIRECTIONS`.
+        epochs: Epochs of a warm lane; the first of a chain has all of the study's.
+
+    Returns:
+        (lanes, the direction of each: "cold", "down" or "up").
+    """
+    lanes: list[Lane] = []
+    directions: list[str] = []
+    for direction in DIRECTIONS[warm_start]:
+        for first in range(0, len(cold), strengths):
+            chain = list(cold[first : first + strengths])
+            if direction == "up":
+                chain.reverse()
+            for place, lane in enumerate(chain):
+                if place and direction != "cold":
+                    lane = replace(lane, start=len(lanes) - 1, epochs=epochs)
+                lanes.append(lane)
+                directions.append(direction)
+    return lanes, directions
+
+
+def disagreement(
+    warm: Record, directions: Sequence[str], cold: Record, penalised: Sequence[int]
+) -> pd.DataFrame:
+    """Warm lanes beside cold ones of the same strength, fold and seed.
+
+    Returns:
+        One line a pair: strength, fold, seed, start, the data losses of both (train_loss,
+        cold_train_loss, held_out_loss, cold_held_out_loss) and same_zeros, the share of the
+        penalised weights that are zero in both or in neither.
+    """
+    import pandas as pd
+
+    training, held_out = warm.kept_losses()
+    cold_training, cold_held_out = cold.kept_losses()
+    rows = []
+    for c, lane in enumerate(cold.lanes):
+        for w, other in enumerate(warm.lanes):
+            key = lane.strengths, lane.split, lane.seed
+            if (other.strengths, other.split, other.seed) != key:
+                continue
+            same = [
+                (warm.trainable[v][w] == 0).ravel() == (cold.trainable[v][c] == 0).ravel()
+                for v in penalised
+            ]
+            rows.append(
+                {
+                    "strength": lane.strengths[0],
+                    "fold": lane.split,
+                    "seed": lane.seed,
+                    "start": directions[w],
+                    "train_loss": float(training[w]),
+                    "cold_train_loss": float(cold_training[c]),
+                    "held_out_loss": float(held_out[w]),
+                    "cold_held_out_loss": float(cold_held_out[c]),
+                    "same_zeros": float(np.concatenate(same).mean()),
+                }
+            )
+    return pd.DataFrame(rows)

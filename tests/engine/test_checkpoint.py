@@ -1,0 +1,216 @@
+"""A study is never lost: killed at any moment it goes on, and ends with the same record."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import keras
+import numpy as np
+import pytest
+
+import taut
+from taut.engine import Callback
+from taut.engine.checkpoint import Checkpoint
+from taut.errors import InputError
+from tests.engine.study import digest, record_of
+
+pytestmark = pytest.mark.skipif(keras.backend.backend() != "jax", reason="lanes need JAX")
+
+STUDY = Path(__file__).with_name("study.py")
+
+
+class StopAfter(Callback):
+    """Stops a study as a crash would, after so many looks at it."""
+
+    def __init__(self, looks):
+        self.looks = looks
+
+    def on_update(self, news):
+        self.looks -= 1
+        if self.looks < 0:
+            raise RuntimeError("crash")
+
+
+@pytest.fixture(scope="module")
+def whole():
+    return record_of()
+
+
+@pytest.mark.parametrize("looks", [2, 3, 6])
+def test_a_study_that_crashed_goes_on_to_the_same_record_bit_for_bit(tmp_path, whole, looks):
+    file = tmp_path / "study.npz"
+    with pytest.raises(RuntimeError, match="crash"):
+        record_of(file, callbacks=[StopAfter(looks)])
+    before = os.listdir(tmp_path)
+    assert before == ["study.npz"]
+    again = record_of(file)
+    assert digest(again) == digest(whole)
+    # Once it has ended, the call returns the record and trains nothing.
+    assert digest(record_of(file, callbacks=[StopAfter(2)])) == digest(whole)
+
+
+def test_patience_groups_and_parked_lanes_survive(tmp_path):
+    expected = record_of(epochs=24, patience=3)
+    file = tmp_path / "study.npz"
+    for looks in (2, 3, 2):
+        with pytest.raises(RuntimeError, match="crash"):
+            record_of(file, epochs=24, patience=3, callbacks=[StopAfter(looks)])
+    assert digest(record_of(file, epochs=24, patience=3)) == digest(expected)
+
+
+def test_kill_9_loses_nothing(tmp_path, whole):
+    file = tmp_path / "study.npz"
+    command = [sys.executable, str(STUDY), str(file), "30", "1"]
+    for _ in range(2):
+        process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+        deadline = time.monotonic() + 120
+        first = file.stat().st_mtime_ns if file.exists() else 0
+        while process.poll() is None and time.monotonic() < deadline:
+            if file.exists() and file.stat().st_mtime_ns != first:
+                break
+            time.sleep(0.002)
+        process.send_signal(signal.SIGKILL)
+        process.communicate()
+    out = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True).stdout
+    assert out.split()[0] == digest(whole)
+
+
+def test_ctrl_c_finishes_the_epoch_and_saves(tmp_path, whole):
+    class Press(Callback):
+        def on_update(self, news):
+            if news.lane_epochs > 30:
+                os.kill(os.getpid(), signal.SIGINT)
+
+    file = tmp_path / "study.npz"
+    with pytest.raises(KeyboardInterrupt):
+        record_of(file, seconds=1e9, callbacks=[Press()])
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    assert file.exists()
+    assert digest(record_of(file, seconds=1e9)) == digest(whole)
+
+
+@pytest.mark.parametrize("damage", ["short", "bit", "empty", "other"])
+def test_a_damaged_checkpoint_is_told_and_kept(tmp_path, damage):
+    file = tmp_path / "study.npz"
+    record_of(file, epochs=4)
+    good = bytearray(file.read_bytes())
+    assert len(good) > 9000
+    if damage == "short":
+        good = good[: len(good) // 2]
+    elif damage == "bit":
+        good[len(good) // 3] ^= 1
+    else:
+        good = bytearray(b"" if damage == "empty" else b"not an archive")
+    file.write_bytes(good)
+    with pytest.raises(InputError, match="A checkpoint must be whole"):
+        record_of(file, epochs=4)
+    assert file.read_bytes() == bytes(good)
+
+
+def test_a_checkpoint_of_another_study_names_what_differs(tmp_path, diabetes):
+    file = tmp_path / "study.npz"
+    record_of(file, epochs=4)
+    with pytest.raises(InputError, match="of a study with other lanes, settings"):
+        record_of(file, epochs=6)
+    with pytest.raises(InputError, match="of a study with other settings\\."):
+        record_of(file, epochs=4, patience=2)
+    x, y = diabetes
+    model = keras.Sequential([keras.Input((10,)), keras.layers.Dense(1)])
+    model.compile(taut.Proximal("sgd", taut.L1()), loss="mae")
+    with pytest.raises(InputError, match="other model, optimizer or penalty, loss, lanes, splits"):
+        taut.train_lanes(model, x, y, [taut.engine.Lane((0.1,))], checkpoint=file)
+
+
+def test_a_place_that_cannot_be_written_is_told_before_any_work(tmp_path, monkeypatch):
+    with pytest.raises(InputError, match="does not exist"):
+        record_of(tmp_path / "no" / "study.npz")
+    with pytest.raises(InputError, match="is a folder"):
+        record_of(tmp_path)
+
+    def refuse(*args, **kwargs):
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr("tempfile.NamedTemporaryFile", refuse)
+    with pytest.raises(InputError, match="cannot be written \\(Permission denied\\)"):
+        record_of(tmp_path / "study.npz")
+
+
+def test_a_full_disk_is_told_and_the_study_goes_on(tmp_path, whole, monkeypatch):
+    file = tmp_path / "study.npz"
+    replace, calls = Checkpoint._replace, []
+
+    def full(self, arrays):
+        calls.append(1)
+        if 2 <= len(calls) <= 4:
+            raise OSError(28, "No space left on device")
+        replace(self, arrays)
+
+    monkeypatch.setattr(Checkpoint, "_replace", full)
+    with pytest.warns(RuntimeWarning, match="No space left on device.*The study goes on"):
+        record = record_of(file)
+    assert digest(record) == digest(whole)
+    assert len(calls) > 4
+    monkeypatch.undo()
+    assert digest(record_of(file, callbacks=[StopAfter(2)])) == digest(whole)
+
+
+def test_a_write_that_fails_leaves_the_last_checkpoint_whole(tmp_path, monkeypatch):
+    file = tmp_path / "study.npz"
+    record_of(file, epochs=4)
+    before = file.read_bytes()
+
+    def half(handle, **arrays):
+        handle.write(b"half")
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(np, "savez", half)
+    with pytest.warns(RuntimeWarning, match="No space left"):
+        record_of(file, epochs=4)
+    assert file.read_bytes() == before
+    assert os.listdir(tmp_path) == ["study.npz"]
+
+
+def test_types_that_numpy_does_not_know_are_kept(tmp_path):
+    import jax.numpy as jnp
+
+    from taut.engine.checkpoint import Checkpoint
+    from taut.engine.lanes import Lane
+    from taut.engine.ledger import Ledger
+
+    ledger = Ledger([Lane(), Lane()], 2)
+    weights = np.asarray(jnp.arange(6, dtype=jnp.bfloat16).reshape(2, 3))
+    ledger.kept = {1: ([weights], [np.float32(3)])}
+    state = {"variables": ([weights], [], (np.int32(4),))}
+    saved = Checkpoint(tmp_path / "a.npz", 0, {"model": "x"})
+    saved.save(ledger, {0: state}, {"n": 1})
+    other = Ledger([Lane(), Lane()], 2)
+    assert Checkpoint(tmp_path / "a.npz", 0, {"model": "x"}).load(other) == {"n": 1}
+    (kept,), (number,) = other.kept[1]
+    assert kept.dtype == weights.dtype
+    np.testing.assert_array_equal(kept, weights)
+    assert number == 3
+    assert isinstance(other.states[0]["variables"], tuple)
+    np.testing.assert_array_equal(other.states[0]["variables"][0][0], weights)
+
+
+def test_a_path_goes_on_where_it_was(tmp_path, diabetes):
+    def path(**settings):
+        keras.utils.set_random_seed(int(np.random.default_rng().integers(1000)))  # another process
+        model = keras.Sequential(
+            [keras.Input((10,)), keras.layers.Dense(6, activation="tanh"), keras.layers.Dense(1)]
+        )
+        model.compile("adam", loss="mse")
+        return taut.regularization_path(
+            model, *diabetes, strengths=4, cv=2, epochs=12, checkpoint_seconds=0, **settings
+        )
+
+    expected = path()
+    for looks in (2, 4):  # the first among the pilot lanes
+        with pytest.raises(RuntimeError, match="crash"):
+            path(checkpoint=tmp_path / "run", callbacks=[StopAfter(looks)])
+    found = path(checkpoint=tmp_path / "run")
+    assert found.table.equals(expected.table)
+    assert sorted(os.listdir(tmp_path / "run")) == ["lanes.npz", "range.npz"]
