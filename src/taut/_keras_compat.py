@@ -172,13 +172,22 @@ def compile_arguments(model: Any) -> dict[str, Any]:
     return {"loss": config["loss"], "loss_weights": config["loss_weights"], **again}
 
 
+def compiled_metrics(model: Any) -> Any:
+    """The metrics that `compile` was given, as one metric; None without."""
+    return model._compile_metrics
+
+
 _TRAINING = ("train_step", "compute_loss", "compute_loss_and_updates", "stateless_compute_loss")
 
 
 def custom_training(model: Any) -> list[str]:
     """The methods by which a model's class trains in a way of its own."""
-    kind = type(model)
-    return [name for name in _TRAINING if not getattr(kind, name).__module__.startswith("keras.")]
+    methods = {name: getattr(type(model), name, None) for name in _TRAINING}
+    return [
+        name
+        for name, method in methods.items()
+        if method is not None and not method.__module__.startswith("keras.")
+    ]
 
 
 def loss_name(model: Any) -> str:

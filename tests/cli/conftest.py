@@ -61,18 +61,21 @@ def fits(monkeypatch, tmp_path):
 
     `fits.during` is called while the fit trains, `fits.during_save` while the model is saved.
     """
+    from taut.engine import Lane, News
     from taut.tables.schema import understand
 
     record = types.SimpleNamespace(calls=[], during=lambda: None, model=FakeModel)
 
-    def fit_table(frame, *, target, progress=None, **options):
+    def fit_table(frame, *, target, callbacks=(), **options):
         record.calls.append({"frame": frame, "target": target, **options})
-        if progress is not None:
-            progress.on_start(90, 100)
-            progress.on_update(10, 9000, 0, 1)
+        lanes = [Lane((0.1,), k) for k in range(90)]
+        news = News(90, 1, 0, 1, 10, 9000, (lanes[0], 0.5), 1.0, 899.0)
+        for callback in callbacks:
+            callback.on_start(lanes, 100)
+            callback.on_update(news)
         record.during()
-        if progress is not None:
-            progress.on_end()
+        for callback in callbacks:
+            callback.on_end()
         model = FakeModel(understand(frame, target=target, task=options["task"]))
         with_results = synthetic_run.make_run(
             tmp_path / f"results {len(record.calls)}", task=model.schema.task, target=target

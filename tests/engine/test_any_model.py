@@ -221,6 +221,20 @@ def test_a_path_of_several_inputs_and_outputs():
     assert trained._compile_config.config["loss_weights"] == arguments["loss_weights"]
 
 
+def test_a_path_measures_the_compiled_metrics_on_held_out_rows():
+    make, x, y, _ = KINDS["convolutions"]
+    model = compiled(make, {"loss": SPARSE, "metrics": ["accuracy"]})
+    result = taut.regularization_path(model, x, y, strengths=[0.1, 0.001], cv=3, epochs=3)
+    from taut.studies import folds
+
+    splits = folds(y, 3, seed=0, x=x, classes=True)
+    for fold, trained in enumerate(result.models(0.1)):
+        rows = splits[fold].held_out
+        right = (trained.predict(x[rows], verbose=0).argmax(-1) == y[rows]).mean()
+        line = result.table.query("strength == 0.1 and fold == @fold")
+        assert line["held_out_accuracy"].item() == pytest.approx(right, abs=1e-6)
+
+
 class OwnStep(keras.Model):
     def train_step(self, *args):
         return super().train_step(*args)

@@ -109,7 +109,7 @@ def test_bad_lanes_are_told(lane, message, diabetes, splits):
 def test_out_of_memory_halves_the_width(diabetes, splits, monkeypatch):
     import jax
 
-    from taut.engine import train as module
+    from taut.engine import side_by_side as module
 
     build, refused = module.build, []
 

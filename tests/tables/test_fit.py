@@ -11,6 +11,7 @@ from sklearn import metrics as sk
 from sklearn.datasets import load_breast_cancer, load_diabetes, load_wine
 
 import taut
+from taut.engine import Callback
 from taut.errors import InputError
 from taut.tables.committee import ensemble, softmax, temperature, train
 from taut.tables.settings import Setting
@@ -451,20 +452,20 @@ def test_bad_options_end_before_training(monkeypatch, options, words):
         taut.fit_table(diabetes_frame(), **{"target": "target", **FAST, **options})
 
 
-def test_progress_is_told(wine):
+def test_callbacks_are_told(wine):
     calls = []
 
-    class Progress:
-        def on_start(self, total_lanes, epochs):
-            calls.append(("start", total_lanes))
+    class Listen(Callback):
+        def on_start(self, lanes, epochs):
+            calls.append(("start", len(lanes)))
 
-        def on_update(self, done, total, finished, diverged):
-            calls.append(("update", done, total))
+        def on_update(self, news):
+            calls.append(("update", news.lane_epochs, news.total_lane_epochs))
 
         def on_end(self):
             calls.append(("end",))
 
-    Fit(wine.frame, "cultivar", progress=Progress())
+    Fit(wine.frame, "cultivar", callbacks=[Listen()])
     assert calls[0] == ("start", 4)
     assert calls[-1] == ("end",)
     done = [c[1] for c in calls if c[0] == "update"]
@@ -493,7 +494,7 @@ def rows():
 def committee(x, y, splits, strengths=(0.0, 0.02), **options):
     settings = [Setting("L1", a) for a in strengths]
     options = {"outputs": 3, "numbers": 6, "seeds": 2, "seed": 5, "quick": True} | options
-    return train(x, y, splits, settings, progress=None, **options)
+    return train(x, y, splits, settings, callbacks=(), **options)
 
 
 @pytest.fixture(scope="module")

@@ -163,12 +163,13 @@ def fit_file(
 
 
 def _trained(frame: Any, target: str, choices: Choices, state: Attempt) -> Any:
-    from taut.cli.progress import Bar
-
-    with Bar(console(stderr=True), check=state.check) as bar:
+    screen = console(stderr=True)
+    with screen.status("starting"):  # these imports take seconds
+        from taut.progress import Display
         from taut.tables.fit import fit_table
 
-        state.check()
+    state.check()
+    with Display(screen, check=state.check) as display:
         return fit_table(
             frame,
             target=target,
@@ -181,7 +182,7 @@ def _trained(frame: Any, target: str, choices: Choices, state: Attempt) -> Any:
             quick=choices.quick,
             single=choices.single,
             seed=choices.seed,
-            progress=bar,
+            callbacks=[display],
         )
 
 

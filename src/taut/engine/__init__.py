@@ -1,23 +1,32 @@
 """Lanes in, record out: many variants of one model trained as one program."""
 
+from taut.engine.evaluate import held_out_metrics
 from taut.engine.halving import Halving, rungs_for
 from taut.engine.initial import copy_of, reinitialised
+from taut.engine.inputs import check_model
 from taut.engine.lanes import Lane, Record, Split
+from taut.engine.parquet import ParquetRows
 from taut.engine.predict import predict_lanes
 from taut.engine.progress import Callback, LaneEnd, News
-from taut.engine.train import check_model, train_lanes
+from taut.engine.sources import ArraySource, DatasetSource, Source
+from taut.engine.train import train_lanes
 from taut.engine.width import width_for
 
 __all__ = [
+    "ArraySource",
     "Callback",
+    "DatasetSource",
     "Halving",
     "Lane",
     "LaneEnd",
     "News",
+    "ParquetRows",
     "Record",
+    "Source",
     "Split",
     "check_model",
     "copy_of",
+    "held_out_metrics",
     "predict_lanes",
     "reinitialised",
     "rungs_for",

@@ -18,11 +18,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import jax
 import numpy as np
 
 from taut.engine import hosts
 from taut.engine.ledger import Ledger
+from taut.engine.packing import packed, unpacked
 from taut.errors import InputError
 
 Tree = Any
@@ -54,6 +54,27 @@ class Checkpoint:
         Raises:
             InputError: If the file cannot be read, is damaged, or is of another study.
         """
+        found = self.read()
+        if found is None:
+            return None
+        about, arrays = found
+        _restore(ledger, about["ledger"], arrays)
+        return about["numbers"]
+
+    def save(self, ledger: Ledger, states: Mapping[int, Tree], numbers: dict[str, Any]) -> None:
+        """Write the ledger, the states of lanes in training and some numbers; see `write`."""
+        if not hosts.first():
+            self._saved = time.monotonic()
+            return
+        parts, arrays = _flatten(ledger, {**ledger.states, **states})
+        self.write({"ledger": parts, "numbers": numbers}, arrays)
+
+    def read(self) -> tuple[dict[str, Any], dict[str, np.ndarray]] | None:
+        """What was written, as (JSON, arrays); None without a file.
+
+        Raises:
+            InputError: If the file cannot be read, is damaged, or is of another study.
+        """
         try:
             with open(self.path, "rb") as file, np.load(file, allow_pickle=False) as archive:
                 about = json.loads(str(archive["about"]))
@@ -80,23 +101,17 @@ class Checkpoint:
                 f"({type(error).__name__}: {error}). "
                 "Restore it from a copy, or delete it to begin anew."
             ) from error
-        _restore(ledger, about["ledger"], arrays)
-        return about["numbers"]
+        return about, arrays
 
-    def save(self, ledger: Ledger, states: Mapping[int, Tree], numbers: dict[str, Any]) -> None:
-        """Write the ledger, the states of lanes in training and some numbers; replace the file.
+    def write(self, parts: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> None:
+        """Write JSON and arrays; replace the file.
 
         A full disk must not end a long study: it is told by a warning, the last whole file stays,
         and the next time it is tried again.
         """
-        self._saved = time.monotonic()
-        if not hosts.first():
-            return
-        parts, arrays = _flatten(ledger, {**ledger.states, **states})
-        about = {"format": FORMAT, "study": self._study, "ledger": parts, "numbers": numbers}
-        arrays["about"] = np.array(json.dumps(about))
+        about = np.array(json.dumps({"format": FORMAT, "study": self._study, **parts}))
         try:
-            self._replace(arrays)
+            self._replace({**arrays, "about": about})
         except OSError as error:
             if not self._warned:
                 self._warned = True
@@ -151,35 +166,23 @@ class Checkpoint:
 def _flatten(
     ledger: Ledger, states: Mapping[int, Tree]
 ) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
-    """The ledger as JSON and arrays; trees of many lanes are stacked leaf by leaf."""
-    arrays = {
-        "losses": ledger.losses,
-        "ran": ledger.ran,
-        "best_epoch": ledger.best_epoch,
-    }
+    """The ledger as JSON and arrays."""
     snapshots = [(i, epoch, tree) for i, some in ledger.snapshots.items() for epoch, tree in some]
-    parts: dict[str, Any] = {
+    parts, arrays = packed(
+        {
+            "kept": list(ledger.kept.values()),
+            "states": list(states.values()),
+            "snapshots": [tree for _, _, tree in snapshots],
+        }
+    )
+    parts |= {
         "status": ledger.status,
         "rung": ledger.rung,
         "kept": list(ledger.kept),
         "states": list(states),
         "snapshots": [[i, epoch] for i, epoch, _ in snapshots],
     }
-    groups = {
-        "kept": list(ledger.kept.values()),
-        "states": list(states.values()),
-        "snapshots": [tree for _, _, tree in snapshots],
-    }
-    for name, trees in groups.items():
-        if not trees:
-            continue
-        leaves, structure = zip(*(jax.tree.flatten(tree) for tree in trees), strict=True)
-        parts[f"{name} tree"] = _skeleton(jax.tree.unflatten(structure[0], range(len(leaves[0]))))
-        stacked = [np.stack(some) for some in zip(*leaves, strict=True)]
-        parts[f"{name} types"] = [a.dtype.name for a in stacked]
-        for k, a in enumerate(stacked):
-            # Types that NumPy does not know, such as bfloat16, travel as bytes.
-            arrays[f"{name}/{k}"] = a if a.dtype.kind in "biuf" else a.view(np.uint8)
+    arrays |= {"losses": ledger.losses, "ran": ledger.ran, "best_epoch": ledger.best_epoch}
     return parts, arrays
 
 
@@ -189,38 +192,10 @@ def _restore(ledger: Ledger, parts: dict[str, Any], arrays: dict[str, np.ndarray
     ledger.status, ledger.rung = parts["status"], parts["rung"]
 
     def trees(name: str) -> list[Tree]:
-        if not parts[name]:
-            return []
-        leaves = [
-            a if a.dtype.name == kind else a.view(np.dtype(kind))
-            for k, kind in enumerate(parts[f"{name} types"])
-            for a in [arrays[f"{name}/{k}"]]
-        ]
-        return [
-            _filled(parts[f"{name} tree"], [leaf[n] for leaf in leaves])
-            for n in range(len(parts[name]))
-        ]
+        return unpacked(name, len(parts[name]), parts, arrays)
 
     ledger.kept = dict(zip(parts["kept"], trees("kept"), strict=True))
     ledger.states = dict(zip(parts["states"], trees("states"), strict=True))
     ledger.snapshots = {}
     for (i, epoch), tree in zip(parts["snapshots"], trees("snapshots"), strict=True):
         ledger.snapshots.setdefault(i, []).append((epoch, tree))
-
-
-def _skeleton(tree: Tree) -> Any:
-    """A tree of leaf numbers as JSON, with tuples told from lists."""
-    if isinstance(tree, dict):
-        return {k: _skeleton(v) for k, v in tree.items()}
-    if isinstance(tree, (list, tuple)):
-        return [isinstance(tree, tuple), *map(_skeleton, tree)]
-    return tree
-
-
-def _filled(skeleton: Any, leaves: list[Any]) -> Tree:
-    if isinstance(skeleton, dict):
-        return {k: _filled(v, leaves) for k, v in skeleton.items()}
-    if isinstance(skeleton, list):
-        some = [_filled(v, leaves) for v in skeleton[1:]]
-        return tuple(some) if skeleton[0] else some
-    return leaves[skeleton]

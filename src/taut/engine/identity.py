@@ -78,7 +78,7 @@ def _digest(names: Mapping[str, str], tree: Any) -> str:
         elif hasattr(item, "dtype") and hasattr(item, "shape"):
             array = np.ascontiguousarray(item)
             crc = zlib.crc32(f"{array.dtype}{array.shape}".encode(), crc)
-            crc = zlib.crc32(memoryview(array.reshape(-1).view(np.uint8)), crc)
+            crc = zlib.crc32(array.reshape(-1).view(np.uint8).data, crc)
         elif isinstance(item, str):
             path = "/".join(names.get(part, part) for part in item.split("/"))
             crc = zlib.crc32(f"str:{path}".encode(), crc)

@@ -96,8 +96,8 @@ class InitialValues:
         if seed not in self._by_seed:
             model = self._model if seed is None else reinitialised(self._model, seed)
             self._by_seed[seed] = (
-                [np.asarray(v.value) for v in model.trainable_variables],
-                [np.asarray(v.value) for v in model.non_trainable_variables],
+                [np.array(keras.ops.convert_to_numpy(v)) for v in model.trainable_variables],
+                [np.array(keras.ops.convert_to_numpy(v)) for v in model.non_trainable_variables],
             )
         return self._by_seed[seed]
 
@@ -108,12 +108,14 @@ def _fresh_state(model: Any) -> list[np.ndarray]:
     plain = getattr(optimizer, "plain", None)
     new = plain() if plain else type(optimizer).from_config(optimizer.get_config())
     new.build(model.trainable_variables)
-    values = [np.asarray(v.value) for v in new.variables]
+    values = [np.array(keras.ops.convert_to_numpy(v)) for v in new.variables]
     # Behind them come the variables of `Proximal`: constants of penalties, strengths, which lanes
     # set, and sums of steps.
     constants = {id(v) for v in getattr(optimizer, "constants", ())}
     return values + [
-        np.asarray(v.value) if id(v) in constants else np.zeros(v.shape, v.dtype)
+        np.array(keras.ops.convert_to_numpy(v))
+        if id(v) in constants
+        else np.zeros(v.shape, v.dtype)
         for v in optimizer.variables[len(values) :]
     ]
 

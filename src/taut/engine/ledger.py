@@ -94,6 +94,8 @@ class Ledger:
         if not self.status[i]:
             self.states[i] = state
             return
+        if i in self.kept:
+            return  # with its group, which another lane has just completed
         self.best_epoch[i] = state["best_epoch"]
         if self._groups is None:
             self.kept[i] = state["best"]

@@ -57,7 +57,7 @@ def train(
     pace = _Pace()
     told.start()
     try:
-        with _interrupts(wanted=checkpoint is not None) as interrupted:
+        with interrupts(wanted=checkpoint is not None) as interrupted:
             while True:
                 if left == 0:
                     slots.at_boundary()
@@ -156,7 +156,7 @@ class Told:
 
 
 @contextmanager
-def _interrupts(*, wanted: bool) -> Iterator[list[int]]:
+def interrupts(*, wanted: bool) -> Iterator[list[int]]:
     """Ctrl-C finishes the epoch, so that it can be saved; a second one does not wait."""
     noted: list[int] = []
     if not wanted or threading.current_thread() is not threading.main_thread():

@@ -7,9 +7,11 @@ from collections.abc import Sequence
 from typing import Any
 
 import jax
+import keras
 import numpy as np
 
 from taut._keras_compat import mode
+from taut.engine.fit_loop import predict_one_by_one
 from taut.engine.lanes import Record
 
 _compiled: weakref.WeakKeyDictionary[Any, Any] = weakref.WeakKeyDictionary()
@@ -17,7 +19,7 @@ _compiled: weakref.WeakKeyDictionary[Any, Any] = weakref.WeakKeyDictionary()
 
 def predict_lanes(
     model: Any, record: Record, x: Any, *, lanes: Sequence[int] | None = None, width: int = 16
-) -> np.ndarray:
+) -> Any:
     """Predict with the kept weights of lanes.
 
     Args:
@@ -25,11 +27,13 @@ def predict_lanes(
         record: What `train_lanes` returned.
         x: Inputs, [rows, …] or a tree of these.
         lanes: Numbers of lanes; all unless given.
-        width: Lanes side by side.
+        width: Lanes side by side; on other backends than JAX it is one after the other.
 
     Returns:
-        The model's output in inference mode, [lanes, rows, …].
+        The model's output in inference mode, [lanes, rows, …], or a tree of these.
     """
+    if keras.backend.backend() != "jax":
+        return predict_one_by_one(model, record, x, lanes=lanes)
     chosen = np.arange(len(record.lanes)) if lanes is None else np.asarray(lanes, int)
     width = min(width, len(chosen))
 
@@ -41,8 +45,9 @@ def predict_lanes(
         part = chosen[start : start + width]
         padded = np.concatenate([part, np.repeat(part[-1:], width - len(part))])
         values = [[a[padded] for a in record.trainable], [a[padded] for a in record.non_trainable]]
-        outputs.append(np.asarray(predict(*values, x))[: len(part)])
-    return np.concatenate(outputs)
+        found, count = predict(*values, x), len(part)
+        outputs.append(jax.tree.map(lambda a, n=count: np.asarray(a)[:n], found))
+    return jax.tree.map(lambda *some: np.concatenate(some), *outputs)
 
 
 def _program(model: weakref.ref[Any]) -> Any:

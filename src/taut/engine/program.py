@@ -36,6 +36,8 @@ class Plan:
     """Whether some split has fewer batches than the longest, so that whole batches are padding."""
     sharers: int = 1
     """Devices that share each batch."""
+    stepwise: bool = False
+    """Whether each batch is a call of its own, see `taut.engine.stepwise`."""
 
     def mean(self, tree: Tree) -> Tree:
         """The mean over the devices that share a batch, of the numbers that depend on it."""
@@ -79,45 +81,59 @@ def _batch(plan: Plan, data: Tree, target: Any, rows: Any) -> tuple[Tree, Any, A
     return x, y, weight, count
 
 
+def train_step(
+    model: Any, plan: Plan, data: Tree, target: Any, variables: Tree, rows: Any
+) -> tuple[Tree, Any]:
+    """One batch of one lane: (the new variables, its data loss times its rows)."""
+    trainable, non_trainable, optimizer = variables
+    x, y, weight, count = _batch(plan, data, target, rows)
+    gradient = jax.value_and_grad(data_loss, argnums=1, has_aux=True)
+    (_, (loss, non_trainable)), grads = gradient(
+        model, trainable, non_trainable, x, y, weight, True
+    )
+    loss, grads, non_trainable = plan.mean((loss, grads, non_trainable))
+    trainable, optimizer = model.optimizer.stateless_apply(optimizer, grads, trainable)
+    new = trainable, non_trainable, optimizer
+    if plan.uneven:  # a batch of padding alone is no step
+        new = jax.tree.map(lambda a, b: jnp.where(count > 0, a, b), new, variables)
+    return new, loss * count
+
+
+def held_out_step(
+    model: Any, plan: Plan, data: Tree, target: Any, variables: Tree, rows: Any
+) -> Any:
+    """The data loss of one batch, in inference mode, times its rows."""
+    x, y, weight, count = _batch(plan, data, target, rows)
+    trainable, non_trainable, _ = variables
+    _, (loss, _) = data_loss(model, trainable, non_trainable, x, y, weight, False)
+    return plan.mean(loss) * count
+
+
 def _lane_epoch(model: Any, plan: Plan, data: Tree, state: Tree, rows: Any, held_out: Any) -> Tree:
     """One epoch of one lane: every batch, the held-out loss, the best weights, the verdict."""
-
-    def step(carry: Tree, batch_rows: Any) -> tuple[Tree, Any]:
-        trainable, non_trainable, optimizer = carry
-        x, y, weight, count = _batch(plan, data, state["target"], batch_rows)
-        gradient = jax.value_and_grad(data_loss, argnums=1, has_aux=True)
-        (_, (loss, non_trainable)), grads = gradient(
-            model, trainable, non_trainable, x, y, weight, True
+    context = model, plan, data, state["target"]
+    variables, losses = jax.lax.scan(
+        lambda carry, batch: train_step(*context, carry, batch), state["variables"], rows
+    )
+    total = jnp.zeros(())
+    if plan.held_out:
+        total, _ = jax.lax.scan(
+            lambda sum_, batch: (sum_ + held_out_step(*context, variables, batch), None),
+            total,
+            held_out,
         )
-        loss, grads, non_trainable = plan.mean((loss, grads, non_trainable))
-        trainable, optimizer = model.optimizer.stateless_apply(optimizer, grads, trainable)
-        new = trainable, non_trainable, optimizer
-        if plan.uneven:  # a batch of padding alone is no step
-            new = jax.tree.map(lambda a, b: jnp.where(count > 0, a, b), new, carry)
-        return new, loss * count
+    return judge(plan, {**state, "variables": variables}, losses.sum(), rows, total, held_out)
 
-    variables, losses = jax.lax.scan(step, state["variables"], rows)
-    train_loss = losses.sum() / plan.total((rows >= 0).sum())
+
+def judge(
+    plan: Plan, state: Tree, train_total: Any, rows: Any, held_out_total: Any, held_out: Any
+) -> Tree:
+    """The state after an epoch, given the sums of its losses over the rows."""
+    variables, epoch = state["variables"], state["epoch"]
+    train_loss = train_total / plan.total((rows >= 0).sum())
     held_out_loss = jnp.asarray(jnp.nan)
     if plan.held_out:
-        held_out_loss = _mean_loss(model, plan, data, state["target"], variables, held_out)
-    return _judge(plan, state, variables, train_loss, held_out_loss)
-
-
-def _mean_loss(model: Any, plan: Plan, data: Tree, target: Any, variables: Tree, rows: Any) -> Any:
-    trainable, non_trainable, _ = variables
-
-    def add(total: Any, batch_rows: Any) -> tuple[Any, None]:
-        x, y, weight, count = _batch(plan, data, target, batch_rows)
-        _, (loss, _) = data_loss(model, trainable, non_trainable, x, y, weight, False)
-        return total + plan.mean(loss) * count, None
-
-    total, _ = jax.lax.scan(add, jnp.zeros(()), rows)
-    return total / plan.total((rows >= 0).sum())
-
-
-def _judge(plan: Plan, state: Tree, variables: Tree, train_loss: Any, held_out_loss: Any) -> Tree:
-    epoch = state["epoch"]
+        held_out_loss = held_out_total / plan.total((held_out >= 0).sum())
     finite = jnp.isfinite(train_loss)
     if plan.held_out:
         finite &= jnp.isfinite(held_out_loss)
@@ -157,8 +173,30 @@ def fresh_state(variables: Tree, target: int) -> Tree:
     }
 
 
+def side_by_side(lane: Callable[..., Tree], lanes: int) -> Callable[..., Tree]:
+    """The function of one lane for several, on a first axis of all arguments."""
+    if lanes > 1:
+        return jax.vmap(lane)
+    # One lane is not mapped: a mapped convolution is a grouped one, which is slow on a CPU.
+    return lambda *some: jax.tree.map(
+        lambda a: jnp.asarray(a)[None], lane(*jax.tree.map(lambda a: a[0], some))
+    )
+
+
+def over_devices(
+    function: Callable[..., Tree], mesh: Mesh, specs: tuple[Any, ...], donate: tuple[int, ...]
+) -> Callable[..., Tree]:
+    """Jit a function of the shards on one device; it returns arrays by lane."""
+    mapped = jax.shard_map(function, mesh=mesh, in_specs=specs, out_specs=LANES, check_vma=False)
+    options: dict[str, Any] = {}
+    if mesh.devices.flat[0].platform == "cpu":
+        # Measured a tenth faster than XLA's 256 where registers are that wide.
+        options["xla_cpu_prefer_vector_width"] = 512
+    return jax.jit(mapped, donate_argnums=donate, compiler_options=options)
+
+
 def build(model: Any, plan: Plan, mesh: Mesh) -> Callable[..., tuple[Tree, Any]]:
-    """Jit (state, rows, held_out, epochs, data) -> (state, losses) over the mesh.
+    """Make (state, rows, held_out, epochs, data) -> (state, losses) over the mesh.
 
     The mesh has the axes `lanes` and `data`; the devices along `data` share each batch. state:
     leaves [lanes, …]; rows: [lanes, plan.epochs, steps, batch] row numbers; held_out: [lanes,
@@ -166,12 +204,15 @@ def build(model: Any, plan: Plan, mesh: Mesh) -> Callable[..., tuple[Tree, Any]]
     blocks of every length; data: (x, targets [targets, rows, …], sample weights); losses:
     [lanes, plan.epochs, 2].
     """
+    if plan.stepwise:
+        from taut.engine.stepwise import build_stepwise
 
+        return build_stepwise(model, plan, mesh)
     alive = weakref.ref(model)  # a program must not keep its model alive
 
     def shard(state: Tree, rows: Any, held_out: Any, epochs: Any, data: Tree) -> Tree:
         model: Any = alive()
-        lane = jax.vmap(lambda s, r, h: _lane_epoch(model, plan, data, s, r, h))
+        lane = side_by_side(lambda *some: _lane_epoch(model, plan, data, *some), rows.shape[0])
 
         def epoch(i: Any, carry: Tree) -> Tree:
             state, losses = carry
@@ -181,15 +222,5 @@ def build(model: Any, plan: Plan, mesh: Mesh) -> Callable[..., tuple[Tree, Any]]
         losses = jnp.full((rows.shape[0], plan.epochs, 2), jnp.nan, jnp.float32)
         return jax.lax.fori_loop(0, epochs, epoch, (state, losses))
 
-    mapped = jax.shard_map(
-        shard,
-        mesh=mesh,
-        in_specs=(LANES, ROWS, HELD_OUT, PartitionSpec(), PartitionSpec()),
-        out_specs=LANES,
-        check_vma=False,
-    )
-    options: dict[str, Any] = {}
-    if mesh.devices.flat[0].platform == "cpu":
-        # Measured a tenth faster than XLA's 256 where registers are that wide.
-        options["xla_cpu_prefer_vector_width"] = 512
-    return jax.jit(mapped, donate_argnums=0, compiler_options=options)
+    specs = LANES, ROWS, HELD_OUT, PartitionSpec(), PartitionSpec()
+    return over_devices(shard, mesh, specs, donate=(0,))

@@ -1,40 +1,21 @@
-"""Train many lanes of one model as one program."""
+"""Train many lanes of one model: in memory or streamed, side by side or one by one."""
 
 from __future__ import annotations
 
 import os
-import weakref
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import jax
 import keras
-import numpy as np
-from jax.sharding import Mesh, PartitionSpec
 
-from taut._keras_compat import build_loss, compiled_loss, custom_training
-from taut.engine import hosts, loop
-from taut.engine.batches import Batches
-from taut.engine.checkpoint import Checkpoint
 from taut.engine.halving import Halving
-from taut.engine.identity import study_of
-from taut.engine.initial import InitialValues
-from taut.engine.lanes import Lane, Record, Split, check_counts, check_lanes, check_splits
-from taut.engine.ledger import Ledger
-from taut.engine.program import Plan, build
+from taut.engine.inputs import checked
+from taut.engine.lanes import Lane, Record, Split
 from taut.engine.progress import Callback
-from taut.engine.slots import Slots
-from taut.engine.width import measured_width
+from taut.engine.sources import as_source, is_source
 from taut.errors import InputError, UnsupportedError
 
-BLOCK_EPOCHS = 25
-SNAPSHOTS = 16
-BLOCK_ROWS = 1 << 24  # row numbers that a block holds at most, over all lanes: 64 MiB
-
-# By the compiled loss, which `model.compile` makes anew: its programs, and the widths measured.
-_compiled: weakref.WeakKeyDictionary[Any, tuple[dict[Any, Any], dict[Any, int]]] = (
-    weakref.WeakKeyDictionary()
-)
+DEFAULT_MEMORY = 1 << 30
 
 
 def train_lanes(
@@ -55,11 +36,13 @@ def train_lanes(
     halving: Halving | None = None,
     width: int | None = None,
     sharers: int = 1,
+    folds: int | None = None,
+    memory: int | None = None,
     checkpoint: str | os.PathLike[str] | None = None,
     checkpoint_seconds: float = 60.0,
     callbacks: Sequence[Callback] = (),
 ) -> Record:
-    r"""Train every lane of one Keras model at once, in one compiled program (JAX backend).
+    r"""Train every lane of one Keras model at once, in one compiled program.
 
     Each lane is what `fit` would do: the model's own compiled loss and optimizer, batches of
     `batch_size` rows in an order drawn anew each epoch, the last batch smaller. The lanes
@@ -70,13 +53,15 @@ def train_lanes(
     A slot trains one lane; a lane that ends (its epochs are over, its patience ran out, it
     diverged) leaves its slot to the next. A second call of the same shapes compiles nothing.
 
-    With `jax.distributed` started, every process makes the same call, the slots are spread over
-    all devices of all processes, and every process gets the same record.
+    On another backend than JAX the lanes are trained one by one by `fit`: the same record to
+    tolerance, more slowly. With `jax.distributed` started, every process makes the same call, the
+    slots are spread over all devices of all processes, and every process gets the same record.
 
     Args:
         model: A compiled and built Keras model; with `taut.Proximal` for strengths.
-        x: Inputs, an array [rows, …] or a tree of these.
-        y: Targets, [rows, …] or a tree of these.
+        x: Inputs, an array [rows, …] or a tree of these; or a source of rows that are larger than
+            memory: a `keras.utils.PyDataset`, a `taut.ParquetRows` (see `train_streamed`).
+        y: Targets, [rows, …] or a tree of these; not with a source, which has them.
         lanes: The trainings.
         splits: Training and held-out rows; one split of all rows unless given.
         targets: Several targets, each like `y`, of which a lane learns number `lane.target`;
@@ -96,6 +81,9 @@ def train_lanes(
             and measured on the real program where the study takes long (see
             `taut.engine.width`). Where memory does not suffice it is halved.
         sharers: Devices that share each batch; the others take other lanes.
+        folds: With streamed data, instead of `splits`: how many folds by a hash of the row.
+        memory: Stream arrays too, memory-mapped ones say, within so many bytes; a source is
+            streamed within 1 GiB unless given.
         checkpoint: A file to which the study is saved as it goes. The same call goes on from
             it, and returns the record at once where it has ended. Ctrl-C finishes the epoch and
             saves.
@@ -107,258 +95,89 @@ def train_lanes(
 
     Raises:
         InputError: For sizes, lanes, splits or a checkpoint that cannot be.
-        UnsupportedError: On another backend than JAX; for a model that cannot be a lane.
+        UnsupportedError: For a model that cannot be a lane.
     """
-    check_model(model)
-    if not model.optimizer.built:
-        model.optimizer.build(model.trainable_variables)
-    rows = len(jax.tree.leaves(x)[0])
-    targets = _targets(y, targets, rows)
-    if splits is None:
-        splits = [Split(np.arange(rows))]
-    check_counts(
-        epochs=epochs, batch_size=batch_size, patience=patience, width=width, sharers=sharers
-    )
-    check_splits(splits, rows)
-    check_lanes(
-        lanes,
-        splits=len(splits),
-        strengths=len(getattr(model.optimizer, "strengths", ())),
-        targets=len(targets),
-        epochs=epochs,
-    )
-    weights = _weights(sample_weight, class_weight, targets, rows)
-    held_out = all(len(split.held_out) for split in splits)
-    keep_best = patience is not None if keep_best is None else keep_best
-    _check_choices(lanes, epochs, patience, keep_best, groups, halving, held_out=held_out)
-    initial = InitialValues(model)
-    initial.check(lanes)
-    build_loss(model, x, targets[0])
-    mesh = _mesh(sum(lane.start is None for lane in lanes), sharers, batch_size)
-    batches = Batches(splits, batch_size, sharers)
-    stacked = jax.tree.map(lambda *some: np.stack(some), *targets)
-    host = x, stacked, weights
-    shapes = tuple((np.shape(a), str(a.dtype)) for a in jax.tree.leaves(host))
-    saved, numbers = None, None
-    ledger = Ledger(lanes, epochs, groups=groups, halving=halving)
-    if checkpoint is not None:
-        settings = {
-            "epochs": epochs,
-            "batch_size": batch_size,
-            "patience": patience,
-            "keep_best": keep_best,
-            "groups": None if groups is None else list(groups),
-            "halving": None
-            if halving is None
-            else [list(halving.groups), list(halving.rungs), halving.keep],
-            "width": width,
-            "devices": mesh.devices.size,
-            "sharers": sharers,
+    if is_source(x) or memory is not None:
+        given = {
+            "splits": splits,
+            "targets": targets,
+            "class_weight": class_weight,
+            "groups": groups,
+            "halving": halving,
+            "sharers": None if sharers == 1 else sharers,
         }
-        study = study_of(model, host, lanes, splits, settings)
-        saved = Checkpoint(checkpoint, checkpoint_seconds, study)
-        numbers = saved.load(ledger)
-
-    programs, widths = _compiled.setdefault(compiled_loss(model), ({}, {}))
-    data = hosts.put(host, mesh, PartitionSpec())
-    before = len(programs)
-
-    def slots_of(width: int) -> Slots:
-        count = width * mesh.shape["lanes"]
-        block = _block(epochs, patience, count * batches.rows)
-        if groups is not None:
-            block = min(block, -(-epochs // SNAPSHOTS))
-        plan = Plan(
-            batch_size,
-            block,
-            patience,
-            keep_best,
-            held_out,
-            weights is not None,
-            batches.uneven,
-            sharers,
-        )
-        key = plan, count, tuple(mesh.devices.flat), batches.shapes, shapes
-        if key not in programs:
-            programs[key] = build(model, plan, mesh)
-        return Slots(
-            programs[key],
-            initial,
-            batches,
-            ledger,
-            data,
-            block=block,
-            count=count,
-            mesh=mesh,
-        )
-
-    if numbers is not None:
-        width = numbers["width"]
-    if width is None:
-        key = len(lanes), epochs, batch_size, sharers, shapes
-        if key not in widths:
-            widths[key] = measured_width(
-                model, lanes, epochs, mesh.shape["lanes"], lambda w: slots_of(w).seconds_an_epoch()
+        _refuse(given, "Lanes of streamed data share each batch as it is read.")
+        if keras.backend.backend() != "jax":
+            raise UnsupportedError(
+                "Data is streamed on the JAX backend only. Received: the backend "
+                f"{keras.backend.backend()!r}. Set KERAS_BACKEND=jax before Keras is imported."
             )
-        width = widths[key]
-    assert width is not None
-    while True:
-        try:
-            loop.train(slots_of(width), ledger, callbacks, saved, numbers, {"width": width})
-            break
-        except jax.errors.JaxRuntimeError as error:
-            if "RESOURCE_EXHAUSTED" not in str(error) or width == 1:
-                raise
-        width, numbers = -(-width // 2), None
-        for i, status in enumerate(ledger.status):
-            if not status and i not in ledger.states:
-                ledger.forget(i)
-    return ledger.record(len(programs) - before, width)
+        from taut.engine.stream import train_streamed
 
-
-def _mesh(lanes: int, sharers: int, batch_size: int) -> Mesh:
-    devices = jax.devices()
-    if len(devices) % sharers or batch_size % sharers:
-        raise InputError(
-            "`sharers` must divide the number of devices and `batch_size`. Received: "
-            f"sharers={sharers}, {len(devices)} devices, batch_size={batch_size}."
+        return train_streamed(
+            model,
+            as_source(x, y, sample_weight),
+            lanes,
+            folds=folds,
+            epochs=epochs,
+            batch_size=batch_size,
+            patience=patience,
+            keep_best=keep_best,
+            memory=DEFAULT_MEMORY if memory is None else memory,
+            width=width,
+            callbacks=callbacks,
         )
-    if jax.process_count() == 1:
-        devices = devices[: lanes * sharers]
-    return Mesh(np.array(devices).reshape(-1, sharers), ("lanes", "data"))
-
-
-def _block(epochs: int, patience: int | None, rows: int) -> int:
-    """Epochs between two looks at the lanes: few with patience, so that ended lanes leave."""
-    most = BLOCK_EPOCHS if patience is None else max(1, min(patience, BLOCK_EPOCHS // 2))
-    most = max(1, min(most, epochs, BLOCK_ROWS // max(rows, 1)))
-    return -(-epochs // -(-epochs // most))
-
-
-def _targets(y: Any, targets: Sequence[Any] | None, rows: int) -> list[Any]:
-    if (y is None) == (targets is None):
-        raise InputError(
-            "Give either `y` or `targets`. Received: " + ("neither." if y is None else "both.")
-        )
-    every = [y] if targets is None else list(targets)
-    every = [jax.tree.map(np.asarray, one) for one in every]
-    shapes = [[a.shape for a in jax.tree.leaves(one)] for one in every]
-    structures = {jax.tree.structure(one) for one in every}
-    if not every or len(structures) != 1 or any(some != shapes[0] for some in shapes):
-        raise InputError(
-            f"`targets` must be like each other, one at least. Received: shapes {shapes}."
-        )
-    if any(shape[:1] != (rows,) for shape in shapes[0]):
-        raise InputError(f"`y` must have the {rows} rows of `x`. Received: shapes {shapes[0]}.")
-    return every
-
-
-def _weights(
-    sample_weight: Any, class_weight: Mapping[int, float] | None, targets: list[Any], rows: int
-) -> Any:
-    if sample_weight is not None and class_weight is not None:
-        raise InputError("Give `sample_weight` or `class_weight`, not both: multiply them.")
-    if class_weight is not None:
-        leaves = jax.tree.leaves(targets[0])
-        if len(leaves) != 1 or len(targets) != 1:
-            raise InputError(
-                "`class_weight` is for one output and one target. Received: "
-                f"{len(leaves)} outputs, {len(targets)} targets. Give `sample_weight`."
-            )
-        labels = leaves[0]
-        one_hot = labels.ndim > 1 and labels.shape[-1] > 1
-        labels = labels.argmax(-1) if one_hot else labels.reshape(rows, -1)[:, 0]
-        classes = {int(k): float(w) for k, w in class_weight.items()}
-        return np.array([classes.get(int(k), 1.0) for k in labels], np.float32)
-    if sample_weight is None:
-        return None
-    weights = jax.tree.map(lambda a: np.asarray(a, np.float32), sample_weight)
-    for leaf in jax.tree.leaves(weights):
-        if leaf.shape != (rows,):
-            raise InputError(
-                f"`sample_weight` must have the shape ({rows},): one weight a row of `x`. "
-                f"Received: shape {leaf.shape}."
-            )
-        if not np.isfinite(leaf).all() or (leaf < 0).any():
-            raise InputError(
-                "`sample_weight` must be finite and >= 0. Received: values from "
-                f"{leaf.min():g} to {leaf.max():g}."
-            )
-    return weights
-
-
-def _check_choices(
-    lanes: Sequence[Lane],
-    epochs: int,
-    patience: int | None,
-    keep_best: bool,
-    groups: Sequence[int] | None,
-    halving: Halving | None,
-    *,
-    held_out: bool,
-) -> None:
-    chooses = keep_best or groups is not None or patience is not None or halving is not None
-    if chooses and not held_out:
-        raise InputError(
-            "`patience`, `keep_best`, `groups` and `halving` need held-out rows in every split. "
-            "Received: a split with none. Give `Split(train, held_out)`, or leave them out."
-        )
-    if groups is not None and (keep_best or patience is not None or len(groups) != len(lanes)):
-        raise InputError(
-            "`groups` must give one number a lane, without `patience` or `keep_best`. Received: "
-            f"{len(groups)} numbers for {len(lanes)} lanes, patience={patience}, "
-            f"keep_best={keep_best}."
-        )
-    if halving is not None:
-        halving.check(len(lanes), epochs)
-        if not keep_best or any(lane.start is not None for lane in lanes):
-            raise InputError(
-                "`halving` compares lanes that train side by side by their best epoch so far. "
-                f"Received: keep_best={keep_best}, or lanes with `start`. Give `patience` or "
-                "`keep_best=True`, and no `start`."
-            )
-
-
-def check_model(model: Any) -> None:
-    """Raise unless lanes of `model` can be trained: JAX, compiled, built, by Keras's own step."""
+    _refuse({"folds": folds}, "Folds by a hash of the row are for streamed data.")
+    study = checked(
+        model,
+        x,
+        y,
+        lanes,
+        splits=splits,
+        targets=targets,
+        sample_weight=sample_weight,
+        class_weight=class_weight,
+        epochs=epochs,
+        batch_size=batch_size,
+        patience=patience,
+        keep_best=keep_best,
+        groups=groups,
+        halving=halving,
+    )
     if keras.backend.backend() != "jax":
-        raise UnsupportedError(
-            "Lanes are trained on the JAX backend. Received: the backend "
-            f"{keras.backend.backend()!r}. Set KERAS_BACKEND=jax before Keras is imported."
+        given = {"sharers": None if sharers == 1 else sharers, "checkpoint": checkpoint}
+        _refuse(given, "Lanes that are trained by `fit` share no batch and are not saved: use JAX.")
+        from taut.engine.fit_loop import train_one_by_one
+
+        return train_one_by_one(
+            model,
+            study.x,
+            None,
+            lanes,
+            splits=study.splits,
+            targets=study.targets,
+            sample_weight=study.weights,
+            epochs=epochs,
+            batch_size=batch_size,
+            patience=patience,
+            keep_best=study.keep_best,
+            groups=groups,
+            halving=halving,
+            callbacks=callbacks,
         )
-    if not model.built or not getattr(model, "compiled", False):
-        raise InputError(
-            "`model` must be compiled and built. Received: "
-            f"{model.name!r} with built={model.built}, "
-            f"compiled={getattr(model, 'compiled', False)}. "
-            "Add a `keras.Input` and call `model.compile(…)` first."
-        )
-    if compiled_loss(model) is None or hasattr(model.optimizer, "inner_optimizer"):
-        raise UnsupportedError(
-            "Lanes need a compiled loss, and no scaling of it (mixed_float16). Received: "
-            f"loss={model.loss!r}, optimizer={type(model.optimizer).__name__}. Give `compile` a "
-            "loss, and use float32 or mixed_bfloat16."
-        )
-    if getattr(model.optimizer, "use_ema", False):
-        raise UnsupportedError(
-            "Lanes keep the weights of their best epoch, not averages. Received: an optimizer with "
-            "use_ema=True. Leave it out, and decay the learning rate."
-        )
-    if own := custom_training(model):
-        raise UnsupportedError(
-            "A lane is trained by Keras's own step: the compiled loss of what the model returns. "
-            f"Received: {type(model).__name__}, which has its own {', '.join(own)}. Put the "
-            "objective in a loss function or in `add_loss`, or loop over `fit`."
-        )
-    for layer in model._flatten_layers():
-        if getattr(layer, "stateful", False) and isinstance(layer, keras.layers.RNN):
-            raise UnsupportedError(
-                "A lane's batches are in random order, so that state must not pass from one to the "
-                f"next. Received: the layer {layer.name!r} with stateful=True. Set it to False."
-            )
-    for tensor in getattr(model, "inputs", None) or ():
-        if keras.backend.standardize_dtype(tensor.dtype) == "string":
-            raise UnsupportedError(
-                "Lanes take numbers. Received: a model with an input of strings. Apply the "
-                "preprocessing layers to the data first, and train the rest of the model."
-            )
+    from taut.engine.side_by_side import train_side_by_side
+
+    return train_side_by_side(
+        study,
+        width=width,
+        sharers=sharers,
+        checkpoint=checkpoint,
+        checkpoint_seconds=checkpoint_seconds,
+        callbacks=callbacks,
+    )
+
+
+def _refuse(given: Mapping[str, Any], reason: str) -> None:
+    names = [f"`{name}`" for name, value in given.items() if value is not None]
+    if names:
+        raise InputError(f"{reason} Received: {', '.join(names)}. Leave it out.")

@@ -48,7 +48,7 @@ def measured_width(
     """
     at_once = sum(lane.start is None for lane in lanes)
     chosen = width_for(at_once, devices)
-    if jax.default_backend() == "cpu" and _convolves(model):
+    if convolves_on_cpu(model):
         return 1
     if chosen == 1:
         return 1
@@ -66,6 +66,9 @@ def measured_width(
     return best
 
 
-def _convolves(model: Any) -> bool:
+def convolves_on_cpu(model: Any) -> bool:
+    """Whether the model has convolutions and is trained on a CPU."""
+    if jax.default_backend() != "cpu":
+        return False
     kinds = (keras.layers.Conv1D, keras.layers.Conv2D, keras.layers.Conv3D)
     return any(isinstance(layer, kinds) for layer in model._flatten_layers())

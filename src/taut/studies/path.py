@@ -21,6 +21,7 @@ from taut.engine import (
     Record,
     Split,
     check_model,
+    held_out_metrics,
     reinitialised,
     rungs_for,
     train_lanes,
@@ -50,7 +51,8 @@ class PathResult:
         strengths: [strengths], from strong to weak.
         table: One line a training: strength, fold, seed, start ("cold"; "down" or "up" with warm
             starts), train_loss, held_out_loss, best_epoch, epochs, nonzero (penalised weights
-            that are not exactly zero), status.
+            that are not exactly zero), status; and held_out_<name> for each metric that the
+            model was compiled with.
         summary: One line a strength: mean losses, the standard error of the held-out loss over
             folds, mean nonzero. Seeds and directions are averaged first.
         best_strength: The strength of least mean held-out data loss.
@@ -326,6 +328,8 @@ def _result(
 ) -> PathResult:
     table = lane_table(record, penalised)
     table.insert(3, "start", directions)
+    metrics = held_out_metrics(model, record, x, y, splits, sample_weight)
+    table = table.assign(**{f"held_out_{name}": values for name, values in metrics.items()})
     if (table["status"] == "diverged").all():
         raise InputError(
             "Training must not diverge at every strength. Received: a loss that is not finite in "

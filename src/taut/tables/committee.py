@@ -10,7 +10,7 @@ import keras
 import numpy as np
 
 import taut
-from taut.engine import Lane, Progress, Record, Split, predict_lanes, train_lanes
+from taut.engine import Callback, Lane, Record, Split, predict_lanes, train_lanes
 from taut.tables import statistics
 from taut.tables.network import network
 from taut.tables.settings import Schedule, Setting, bins_for
@@ -74,7 +74,7 @@ def train(
     seeds: int,
     seed: int,
     quick: bool,
-    progress: Progress | None,
+    callbacks: Sequence[Callback],
     stop_after: int | None = None,
 ) -> Trained:
     """Train the lanes, and predict each row by the models that did not see it.
@@ -89,7 +89,7 @@ def train(
         seeds: Models of each setting and fold.
         seed: Seeds initial weights and the order of rows.
         quick: A shorter schedule.
-        progress: Told of the progress.
+        callbacks: Told of the progress.
         stop_after: Epochs to train, of the schedule's; all unless given.
     """
     bins = bins_for(numbers)
@@ -120,7 +120,7 @@ def train(
         batch_size=schedule.batch_size,
         groups=groups if all(len(split.held_out) for split in splits) else None,
         width=8,
-        progress=progress,
+        callbacks=callbacks,
     )
     shape = len(settings), len(y), outputs
     trained = Trained(

@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from taut import __version__
-from taut.engine import Progress, Split
+from taut.engine import Callback, Split
 from taut.errors import InputError
 from taut.optimizers import stationarity
 from taut.studies import choose
@@ -67,7 +67,7 @@ def fit_table(
     single: bool = False,
     quick: bool = False,
     seed: int = 0,
-    progress: Progress | None = None,
+    callbacks: Sequence[Callback] = (),
 ) -> TableModel:
     """Fit the default network on a table, choose its penalty, and measure what that was worth.
 
@@ -90,7 +90,7 @@ def fit_table(
         single: Refit one network at the best setting instead of predicting with many.
         quick: A first look: fewer settings, shorter training, three folds at most.
         seed: Seeds everything that is random.
-        progress: Told of the progress.
+        callbacks: Told of the progress.
 
     Returns:
         A `TableModel`.
@@ -122,7 +122,7 @@ def fit_table(
         seeds=seeds,
         seed=seed,
         quick=quick,
-        progress=progress,
+        callbacks=callbacks,
     )
     return _conclude(trained, data, single=single, quick=quick, seed=seed, started=started)
 
@@ -193,7 +193,7 @@ def _conclude(
             seed=seed,
             quick=quick,
             stop_after=int(trained.record.best_epoch[trained.lanes(best)[0]]) + 1,
-            progress=None,
+            callbacks=(),
         )
         model = ensemble(alone, [0])
         members, rule, heat = 1, SINGLE_RULE, trained.out_of_fold[best]

@@ -1,0 +1,53 @@
+"""The compiled metrics of lanes on their held-out rows."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from keras import ops, tree
+
+from taut._keras_compat import compiled_metrics
+from taut.engine.lanes import Record, Split
+from taut.engine.predict import predict_lanes
+
+
+def held_out_metrics(
+    model: Any, record: Record, x: Any, y: Any, splits: Sequence[Split], sample_weight: Any = None
+) -> dict[str, np.ndarray]:
+    """Every metric that the model was compiled with, with the weights that each lane kept.
+
+    Args:
+        model: The model that the lanes were trained from.
+        record: What `train_lanes` returned.
+        x: Inputs, [rows, …] or a tree of these.
+        y: Targets, [rows, …] or a tree of these.
+        splits: As in `train_lanes`.
+        sample_weight: [rows] weights, for the `weighted_metrics`.
+
+    Returns:
+        By the name of the metric, [lanes]; empty for a model without metrics.
+    """
+    metrics = compiled_metrics(model)
+    found: dict[str, np.ndarray] = {}
+    if metrics is None:
+        return found
+    for number, split in enumerate(splits):
+        lanes = [i for i, lane in enumerate(record.lanes) if lane.split == number]
+        if not lanes or not len(split.held_out):
+            continue
+        pick = lambda some, rows=split.held_out: tree.map_structure(lambda a: a[rows], some)  # noqa: E731
+        predictions = predict_lanes(model, record, pick(x), lanes=lanes)
+        weight = None if sample_weight is None else pick(sample_weight)
+        for place, lane in enumerate(lanes):
+            prediction = tree.map_structure(
+                lambda a, p=place: ops.convert_to_tensor(a[p]), predictions
+            )
+            metrics.reset_state()
+            metrics.update_state(pick(y), prediction, sample_weight=weight)
+            for name, value in metrics.result().items():
+                values = found.setdefault(name, np.full(len(record.lanes), np.nan))
+                values[lane] = float(value)
+    metrics.reset_state()
+    return found

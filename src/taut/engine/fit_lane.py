@@ -1,0 +1,202 @@
+"""One lane through Keras's own `fit`: its batches, its loss, and the watch over its epochs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import keras
+import numpy as np
+
+from taut._keras_compat import StatelessScope, compiled_loss, data_loss_value, mode
+from taut.engine.batches import HELD_OUT_BATCH, Batches
+from taut.engine.lanes import Lane, Split
+from taut.engine.ledger import Ledger
+
+Tree = Any
+Weights = tuple[list[np.ndarray], list[np.ndarray]]
+Data = tuple[Tree, Tree, Tree]
+"""x, y and sample weights (or None): arrays [rows, …] or trees of these."""
+
+
+def numbers(variables: Any) -> list[np.ndarray]:
+    """The values of variables, copied: JAX gives their arrays away while it trains."""
+    return [np.array(keras.ops.convert_to_numpy(v)) for v in variables]
+
+
+def take(data: Tree, rows: np.ndarray) -> Tree:
+    """Some rows of every array of a tree; None stays None."""
+    return keras.tree.map_structure(lambda a: None if a is None else a[rows], data)
+
+
+@contextmanager
+def own_stream(seed: int | None) -> Iterator[None]:
+    """Seeds what no variable of a model seeds, and gives the old stream back.
+
+    With torch, Keras draws the masks of a dropout layer without a seed from torch's own stream.
+    Elsewhere a lane's dropout streams are among its variables.
+    """
+    if keras.backend.backend() != "torch":
+        yield
+        return
+    import torch
+
+    devices = [torch.cuda.current_device()] if torch.cuda.is_available() else []
+    with torch.random.fork_rng(devices):
+        torch.manual_seed(0 if seed is None else seed)
+        yield
+
+
+class Trainee(keras.Model):
+    """A model that `fit` trains as the engine does, and whose own compilation stays untouched.
+
+    It has the network's variables, compiled loss and optimizer. It counts the data loss alone,
+    without penalties or losses that layers add, as the metric `data_loss`: its mean over rows.
+    """
+
+    def __init__(self, network: Any):
+        super().__init__()
+        self.network = network
+        self.data_loss = keras.metrics.Mean(name="data_loss", dtype="float32")
+        self.supports_masking = True
+        self.built = True
+        self.compile(
+            optimizer=network.optimizer,
+            run_eagerly=network.run_eagerly,
+            jit_compile=network.jit_compile,
+        )
+
+    def call(self, inputs: Any, training: bool | None = None) -> Any:
+        """What the network predicts."""
+        return self.network(inputs, **mode(self.network, training=bool(training)))
+
+    def compute_loss(
+        self,
+        x: Any = None,
+        y: Any = None,
+        y_pred: Any = None,
+        sample_weight: Any = None,
+        training: bool = True,
+    ) -> Any:
+        """What the optimizer takes: the compiled loss and what layers add to it."""
+        del x, training
+        # The network's own records of its losses are not touched. As zeros of the program they
+        # are no arrays from outside of it either, which JAX loses in a second program.
+        own = [v for metric in compiled_loss(self.network).metrics for v in metric.variables]
+        zeros = [(v, keras.ops.zeros(v.shape, v.dtype)) for v in own]
+        with StatelessScope(state_mapping=zeros):
+            loss = data_loss_value(self.network, y, y_pred, sample_weight)
+        rows = keras.ops.shape(keras.tree.flatten(y)[0])[0]
+        self.data_loss.update_state(loss, sample_weight=rows)
+        return loss + sum(self.losses)
+
+    def mean_loss(self, data: Data, rows: np.ndarray) -> float:
+        """The mean data loss over some rows, in inference mode."""
+        self.reset_metrics()
+        for start in range(0, len(rows), HELD_OUT_BATCH):
+            self.test_on_batch(*take(data, rows[start : start + HELD_OUT_BATCH]))
+        return float(keras.ops.convert_to_numpy(self.data_loss.result()))
+
+
+class LaneBatches(keras.utils.PyDataset):
+    """The batches of all epochs of a lane, one after the other: the rows that the engine takes.
+
+    A batch depends on its number alone, so Keras may fetch ahead.
+
+    Args:
+        batches: Draws the order of rows.
+        lane: The lane.
+        split: Its rows.
+        data: All rows.
+        size: Rows in a batch; the last of an epoch is smaller.
+        epochs: The first epoch, and the one after the last.
+    """
+
+    def __init__(
+        self,
+        batches: Batches,
+        lane: Lane,
+        split: Split,
+        data: Data,
+        *,
+        size: int,
+        epochs: tuple[int, int],
+    ):
+        super().__init__()
+        self._batches, self._lane, self._data = batches, lane, data
+        self._first, self._end = epochs
+        self.steps = -(-len(split.train) // size)
+        self._drawn: tuple[int, np.ndarray] | None = None
+
+    def __len__(self) -> int:
+        return self.steps * (self._end - self._first)
+
+    def __getitem__(self, index: int) -> Any:
+        epoch, step = divmod(index, self.steps)
+        drawn = self._drawn
+        if drawn is None or drawn[0] != epoch:
+            order = self._batches.train(self._lane.split, self._lane.seed, self._first + epoch)
+            self._drawn = drawn = epoch, order
+        rows = drawn[1][step]
+        x, y, weight = take(self._data, rows[rows >= 0])
+        return (x, y) if weight is None else (x, y, weight)
+
+
+class Watch(keras.callbacks.Callback):
+    """Measures a lane after each epoch, keeps its best weights, and ends it.
+
+    Args:
+        number: The lane's.
+        state: As `program.fresh_state` makes it; kept up to date, but for its variables.
+        ledger: Told of each epoch.
+        data: All rows.
+        held_out: Row numbers of the held-out loss; may be empty.
+        patience: As in `train_lanes`.
+        keep_best: As in `train_lanes`.
+        block: Epochs from one snapshot of a group's lane to the next.
+        told: Called after each epoch.
+    """
+
+    def __init__(
+        self,
+        number: int,
+        state: dict[str, Any],
+        ledger: Ledger,
+        data: Data,
+        held_out: np.ndarray,
+        *,
+        patience: int | None,
+        keep_best: bool,
+        block: int,
+        told: Callable[[], None],
+    ):
+        super().__init__()
+        self._number, self._state, self._ledger, self._told = number, state, ledger, told
+        self._data, self._held_out = data, held_out
+        self._patience, self._keep_best, self._block = patience, keep_best, block
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        """Measure, judge, keep; the rules are those of `program._judge`."""
+        trainee: Any = self.model
+        state, ledger, i = self._state, self._ledger, self._number
+        train_loss = np.float32((logs or {})["data_loss"])
+        held_out_loss = np.float32(np.nan)
+        if len(self._held_out):
+            held_out_loss = np.float32(trainee.mean_loss(self._data, self._held_out))
+        finite = np.isfinite(train_loss) and (not len(self._held_out) or np.isfinite(held_out_loss))
+        judged = held_out_loss if self._keep_best else np.float32(-epoch)
+        if finite and judged < state["best_loss"]:
+            state.update(best=self._weights(), best_loss=judged, best_epoch=epoch)
+        stopped = self._patience is not None and epoch - state["best_epoch"] >= self._patience
+        state.update(epoch=epoch + 1, diverged=not finite, done=stopped or not finite)
+        ledger.note(i, np.array([[train_loss, held_out_loss]]), state)
+        ended = bool(ledger.status[i])
+        if ledger.wants_snapshots and (ended or (epoch + 1) % self._block == 0):
+            ledger.snapshot(i, self._weights())
+        trainee.stop_training = ended
+        self._told()
+
+    def _weights(self) -> Weights:
+        network: Any = self.model.network  # type: ignore[union-attr]
+        return numbers(network.trainable_variables), numbers(network.non_trainable_variables)

@@ -1,0 +1,139 @@
+"""Train the lanes of a study side by side, as one compiled program (JAX)."""
+
+from __future__ import annotations
+
+import os
+import weakref
+from collections.abc import Sequence
+from typing import Any
+
+import jax
+import numpy as np
+from jax.sharding import Mesh, PartitionSpec
+
+from taut._keras_compat import compiled_loss
+from taut.engine import hosts, loop
+from taut.engine.batches import Batches
+from taut.engine.checkpoint import Checkpoint
+from taut.engine.identity import study_of
+from taut.engine.initial import InitialValues
+from taut.engine.inputs import Study
+from taut.engine.lanes import Record, check_counts
+from taut.engine.ledger import Ledger
+from taut.engine.program import Plan, build
+from taut.engine.progress import Callback
+from taut.engine.slots import Slots
+from taut.engine.width import convolves_on_cpu, measured_width
+from taut.errors import InputError
+
+BLOCK_EPOCHS = 25
+SNAPSHOTS = 16
+BLOCK_ROWS = 1 << 24  # row numbers that a block holds at most, over all lanes: 64 MiB
+
+# By the compiled loss, which `model.compile` makes anew: its programs, and the widths measured.
+_compiled: weakref.WeakKeyDictionary[Any, tuple[dict[Any, Any], dict[Any, int]]] = (
+    weakref.WeakKeyDictionary()
+)
+
+
+def train_side_by_side(
+    study: Study,
+    *,
+    width: int | None,
+    sharers: int,
+    checkpoint: str | os.PathLike[str] | None,
+    checkpoint_seconds: float,
+    callbacks: Sequence[Callback],
+) -> Record:
+    """What `train_lanes` does on JAX with data in memory; the arguments are its own."""
+    model, lanes, epochs = study.model, study.lanes, study.epochs
+    check_counts(width=width, sharers=sharers)
+    mesh = _mesh(sum(lane.start is None for lane in lanes), sharers, study.batch_size)
+    initial = InitialValues(model)
+    initial.check(lanes)
+    batches = Batches(study.splits, study.batch_size, sharers)
+    stacked = jax.tree.map(lambda *some: np.stack(some), *study.targets)
+    host = study.x, stacked, study.weights
+    shapes = tuple((np.shape(a), str(a.dtype)) for a in jax.tree.leaves(host))
+    ledger = Ledger(lanes, epochs, groups=study.groups, halving=study.halving)
+    saved, resumed = None, None
+    if checkpoint is not None:
+        settings = {"width": width, "devices": mesh.devices.size, "sharers": sharers}
+        identity = study_of(model, host, lanes, study.splits, {**study.settings(), **settings})
+        saved = Checkpoint(checkpoint, checkpoint_seconds, identity)
+        resumed = saved.load(ledger)
+
+    programs, widths = _compiled.setdefault(compiled_loss(model), ({}, {}))
+    data = hosts.put(host, mesh, PartitionSpec())
+    before = len(programs)
+
+    def slots_of(width: int) -> Slots:
+        count = width * mesh.shape["lanes"]
+        block = _block(epochs, study.patience, count * batches.rows)
+        if study.groups is not None:
+            block = min(block, -(-epochs // SNAPSHOTS))
+        plan = Plan(
+            study.batch_size,
+            block,
+            study.patience,
+            study.keep_best,
+            study.held_out,
+            study.weights is not None,
+            batches.uneven,
+            sharers,
+            stepwise=convolves_on_cpu(model),
+        )
+        key = plan, count, tuple(mesh.devices.flat), batches.shapes, shapes
+        if key not in programs:
+            programs[key] = build(model, plan, mesh)
+        return Slots(
+            programs[key],
+            initial,
+            batches,
+            ledger,
+            data,
+            block=block,
+            count=count,
+            mesh=mesh,
+        )
+
+    if resumed is not None:
+        width = int(resumed["width"])
+    if width is None:
+        key = len(lanes), epochs, study.batch_size, sharers, shapes
+        if key not in widths:
+            widths[key] = measured_width(
+                model, lanes, epochs, mesh.shape["lanes"], lambda w: slots_of(w).seconds_an_epoch()
+            )
+        width = widths[key]
+    while True:
+        try:
+            loop.train(slots_of(width), ledger, callbacks, saved, resumed, {"width": width})
+            break
+        except jax.errors.JaxRuntimeError as error:
+            if "RESOURCE_EXHAUSTED" not in str(error) or width == 1:
+                raise
+        width, resumed = -(-width // 2), None
+        for i, status in enumerate(ledger.status):
+            if not status and i not in ledger.states:
+                ledger.forget(i)
+    return ledger.record(len(programs) - before, width)
+
+
+def _mesh(lanes: int, sharers: int, batch_size: int) -> Mesh:
+    devices = jax.devices()
+    if len(devices) % sharers or batch_size % sharers:
+        raise InputError(
+            "`sharers` must divide the number of devices and `batch_size`. Received: "
+            f"sharers={sharers}, {len(devices)} devices, batch_size={batch_size}."
+        )
+    if jax.process_count() == 1:
+        devices = devices[: lanes * sharers]
+    return Mesh(np.array(devices).reshape(-1, sharers), ("lanes", "data"))
+
+
+def _block(epochs: int, patience: int | None, rows: int) -> int:
+    """Epochs between two looks at the lanes: few with patience, so that ended lanes leave."""
+    most = BLOCK_EPOCHS if patience is None else max(1, min(patience, BLOCK_EPOCHS // 2))
+    most = max(1, min(most, epochs, BLOCK_ROWS // max(rows, 1)))
+    return -(-epochs // -(-epochs // most))

@@ -1,0 +1,117 @@
+"""What is drawn on the terminal while a study trains."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+
+from rich.console import Console, RenderableType
+from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn
+from rich.text import Text
+
+from taut.engine.lanes import Lane
+from taut.engine.progress import Callback, News
+
+
+class Display(Callback):
+    """Draws on a terminal how far a study is, and nothing elsewhere (files, pipes, notebooks).
+
+    Two lines, wiped when the study ends: a bar with the time left, and how many lanes have ended
+    (of these: were dropped, diverged) with the lane of least held-out loss so far.
+
+    As a context manager it stays over several studies and what lies between them. However the
+    work ends, the terminal gets its cursor back.
+
+    Args:
+        console: The Rich console to draw on; one on stderr unless given.
+        check: Called whenever there is news, on a terminal or not; what it raises ends the study.
+
+    Example:
+        >>> result = taut.regularization_path(
+        ...     model, x, y, callbacks=[taut.progress.Display()]
+        ... )  # doctest: +SKIP
+    """
+
+    def __init__(
+        self, console: Console | None = None, *, check: Callable[[], None] = lambda: None
+    ) -> None:
+        self._check = check
+        console = Console(stderr=True) if console is None else console
+        self._screen = _Screen(
+            SpinnerColumn(),
+            TextColumn("{task.description}"),
+            BarColumn(bar_width=30),
+            TextColumn("{task.percentage:>3.0f}%"),
+            TextColumn("{task.fields[left]}"),
+            console=console,
+            transient=True,
+            disable=not console.is_terminal,
+        )
+        self._bar = self._screen.add_task("reading and preparing", total=None, left="")
+        self._inside = False
+
+    def __enter__(self) -> Display:
+        self._inside = True
+        self._screen.start()
+        return self
+
+    def __exit__(self, *error: Any) -> None:
+        self._inside = False
+        self._screen.stop()
+
+    def on_start(self, lanes: Sequence[Lane], epochs: int) -> None:
+        """Lanes begin; their program is compiled first, of which there is no news."""
+        del epochs
+        self._check()
+        what = f"training {len(lanes)} network{'s' * (len(lanes) != 1)}"
+        self._screen.note = Text()
+        self._screen.reset(self._bar, total=None, description=what, left="compiling")
+        self._screen.start()
+
+    def on_update(self, news: News) -> None:
+        """Some epochs are done."""
+        self._check()
+        self._screen.note = summary(news)
+        left = "" if news.seconds_left is None else f"{clock(news.seconds_left)} left"
+        self._screen.update(
+            self._bar, completed=news.lane_epochs, total=news.total_lane_epochs, left=left
+        )
+
+    def on_end(self) -> None:
+        """These lanes have ended; others may follow."""
+        self._screen.note = Text()
+        self._screen.reset(self._bar, total=None, description="finishing", left="")
+        if not self._inside:
+            self._screen.stop()
+
+
+def summary(news: News) -> Text:
+    """How many lanes have ended, and which is the best: one line, cut where it is too long."""
+    counts = f"{news.ended} of {news.lanes} ended"
+    several = ((news.dropped, "dropped"), (news.diverged, "diverged"))
+    if apart := ", ".join(f"{count} {how}" for count, how in several if count):
+        counts += f" ({apart})"
+    line = Text(counts, style="dim", no_wrap=True, overflow="ellipsis")
+    if news.best is not None:
+        lane, loss = news.best
+        line.append(f"; least held-out loss {loss:.4g}: {lane}")
+    return line
+
+
+def clock(seconds: float) -> str:
+    """A duration as minutes and seconds, with hours where there are some."""
+    minutes, rest = divmod(max(round(seconds), 0), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02d}:{rest:02d}" if hours else f"{minutes}:{rest:02d}"
+
+
+class _Screen(Progress):
+    """A bar with a line below it."""
+
+    note = Text()
+
+    def get_renderables(self) -> Iterable[RenderableType]:
+        """The bar, and the line once there is one."""
+        yield from super().get_renderables()
+        if self.note:
+            yield self.note
