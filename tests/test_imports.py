@@ -15,7 +15,7 @@ SOURCE = Path(taut.__file__).parent
 LEVELS = [
     {"errors"},
     {"_backend", "_keras_compat", "_register"},
-    {"_gradients"},
+    {"_gradients", "_sums"},
     {"penalties", "structure"},
     {"testing"},
     {"optimizers"},

@@ -8,7 +8,7 @@ from taut import _backend, _register
 _backend.prepare()
 _register.register_after_keras()
 
-__version__ = "0.2.0"
+__version__ = "0.3.0"
 
 # Imported when first asked for, so that `import taut` and the command start at once.
 _HOME = {

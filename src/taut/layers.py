@@ -10,6 +10,7 @@ import keras.layers as _keras_layers
 import numpy as np
 from keras import ops
 
+from taut._sums import FoldMedians, FoldMoments, FoldSums, merged
 from taut.penalties import L1, L2, ElasticNet, GroupLasso
 
 l1 = L1
@@ -60,14 +61,54 @@ class Standardize(keras.layers.Layer):
         """The same statistics by the path of the weight, without changing the layer."""
         return {getattr(self, name).path: value for name, value in self._statistics(x).items()}
 
+    def fold_sums(self, folds: int) -> FoldSums:
+        """The same of rows in pieces, for each of `folds` folds; they are read three times."""
+        paths = {n: getattr(self, n).path for n in ("fill", "centre", "multiplier")}
+        return _StandardizeSums(folds, paths)
+
     def _statistics(self, x: Any) -> dict[str, np.ndarray]:
         x = np.asarray(x, "float64")
         fill = np.nanmedian(np.vstack([x, np.where(np.isnan(x).all(axis=0), 0, np.nan)]), axis=0)
         filled = np.where(np.isnan(x), fill, x)
-        centre, deviation = filled.mean(axis=0), filled.std(axis=0)
-        varies = deviation > 1e-12 * np.abs(centre)
-        multiplier = np.where(varies, 1 / np.where(varies, deviation, 1), 0)
-        return {"fill": fill, "centre": centre, "multiplier": multiplier}
+        return _scaled(fill, filled.mean(axis=0), filled.std(axis=0))
+
+
+class _StandardizeSums:
+    """Medians of the columns, and moments of what is not NaN."""
+
+    def __init__(self, folds: int, paths: dict[str, str]):
+        self._folds, self._paths = folds, paths
+        self._medians, self._moments = FoldMedians(folds), FoldMoments(folds)
+        self._rows, self._first = np.zeros(folds, np.int64), True
+
+    def add(self, x: np.ndarray, folds: np.ndarray) -> None:
+        self._medians.add(x, folds)
+        if self._first:
+            self._moments.add(x, folds)
+            self._rows += np.bincount(folds, minlength=self._folds)
+
+    def end_pass(self) -> bool:
+        self._first = False
+        self._medians.end_pass()
+        return not self._medians.settled
+
+    def values(self) -> list[dict[str, np.ndarray]]:
+        found = []
+        for fold in range(self._folds):
+            rows = self._rows.sum() - (self._rows[fold] if self._folds > 1 else 0)
+            count, mean, squares = self._moments.of_training(fold)
+            fill = np.where(count > 0, self._medians.of_training(fold), 0)
+            filled = np.stack([rows - count, fill, np.zeros_like(fill)])
+            _, centre, squares = merged(np.stack([count, mean, squares]), filled)
+            statistics = _scaled(fill, centre, np.sqrt(squares / rows))
+            found.append({self._paths[name]: value for name, value in statistics.items()})
+        return found
+
+
+def _scaled(fill: np.ndarray, centre: np.ndarray, deviation: np.ndarray) -> dict[str, np.ndarray]:
+    varies = deviation > 1e-12 * np.abs(centre)
+    multiplier = np.where(varies, 1 / np.where(varies, deviation, 1), 0)
+    return {"fill": fill, "centre": centre, "multiplier": multiplier}
 
 
 def __getattr__(name: str) -> Any:

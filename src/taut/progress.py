@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any
+from functools import wraps
+from typing import Any, TypeVar
 
 from rich.console import Console, RenderableType
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn
@@ -11,6 +12,21 @@ from rich.text import Text
 
 from taut.engine.lanes import Lane
 from taut.engine.progress import Callback, News
+
+Study = TypeVar("Study", bound=Callable[..., Any])
+
+
+def displayed(study: Study) -> Study:
+    """A study that shows a `Display` where its `callbacks` are None."""
+
+    @wraps(study)
+    def run(*args: Any, callbacks: Sequence[Callback] | None = None, **kwargs: Any) -> Any:
+        if callbacks is not None:
+            return study(*args, callbacks=callbacks, **kwargs)
+        with Display() as display:
+            return study(*args, callbacks=[display], **kwargs)
+
+    return run  # type: ignore[return-value]
 
 
 class Display(Callback):

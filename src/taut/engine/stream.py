@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import jax
+import keras
 import numpy as np
 from jax.sharding import Mesh
 
@@ -95,6 +96,7 @@ def train_streamed(
             hold the lanes, or a fold without rows.
         UnsupportedError: On another backend than JAX.
     """
+    check_backend()
     check_model(model)
     if not model.optimizer.built:
         model.optimizer.build(model.trainable_variables)
@@ -118,11 +120,7 @@ def train_streamed(
     initial = InitialValues(model)
     initial.check(lanes)
     devices = jax.local_devices()[: len(lanes)]
-    sample = first_rows(source, 1)
-    layout = Layout.of(sample)
-    build_loss(model, sample.x, sample.y)
-    budget = Budget.of(memory, layout, indices=number, batch_size=batch_size, devices=len(devices))
-    _check_memory(memory, budget, Stack.bytes_a_lane(initial(lanes[0])), len(lanes))
+    layout, budget = room_for(model, source, lanes, number, batch_size, memory)
     mesh = Mesh(np.array(devices), ("lanes",))
     saved = None
     if checkpoint is not None:
@@ -180,6 +178,32 @@ def train_streamed(
         passes.close()
         journal.stop()
     return journal.record(stack.kept(), len(programs) - before, first_width)
+
+
+def check_backend() -> None:
+    """Raise UnsupportedError unless data can be streamed: on JAX."""
+    if keras.backend.backend() != "jax":
+        raise UnsupportedError(
+            "Data is streamed on the JAX backend only. Received: the backend "
+            f"{keras.backend.backend()!r}. Set KERAS_BACKEND=jax before Keras is imported."
+        )
+
+
+def room_for(
+    model: Any, source: Source, lanes: Sequence[Lane], folds: int, batch_size: int, memory: int
+) -> tuple[Layout, Budget]:
+    """The layout of the rows, and how `memory` bytes are divided among them and the lanes.
+
+    Raises:
+        InputError: If the memory does not hold a few batches, or the lanes.
+    """
+    sample = first_rows(source, 1)
+    layout = Layout.of(sample)
+    build_loss(model, sample.x, sample.y)
+    devices = len(jax.local_devices()[: len(lanes)])
+    budget = Budget.of(memory, layout, indices=folds, batch_size=batch_size, devices=devices)
+    _check_memory(memory, budget, Stack.bytes_a_lane(InitialValues(model)(lanes[0])), len(lanes))
+    return layout, budget
 
 
 def _check_lanes(model: Any, lanes: Sequence[Lane], folds: int, epochs: int) -> None:

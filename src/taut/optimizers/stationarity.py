@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,6 +16,8 @@ from taut.optimizers.explain import proximals_of
 
 SCALE_ROWS = 64
 BATCH_ROWS = 4096
+
+Batch = tuple[Any, Any, Any]
 
 
 @dataclass(frozen=True)
@@ -72,16 +74,43 @@ def stationarity(model: Any, x: Any, y: Any, *, sample_weight: Any = None) -> St
     References:
         Boyd and Vandenberghe, Convex Optimization, 2004, section 5.5.3.
     """
+    _check(model)
+    x, y, weight = as_arrays(model, x, y, sample_weight)
+    parts = (slice(at, at + BATCH_ROWS) for at in range(0, count_rows(y), BATCH_ROWS))
+    gradients = _mean_gradients(model, (take_rows(x, y, weight, part) for part in parts))
+    return _certificate(model, gradients, _row_scale(model, x, y, weight))
+
+
+def stationarity_over(model: Any, batches: Iterable[Batch], some: Batch) -> Stationarity:
+    """`stationarity` over rows that come in batches, which are read once.
+
+    Args:
+        model: A compiled and built Keras model.
+        batches: (x, y, sample weights or None), together the rows that J was minimised on. A
+            program is compiled for each number of rows.
+        some: The rows that the scale S is taken over, of which it takes at most 64.
+
+    Raises:
+        InputError: If the model is not compiled or not built.
+    """
+    _check(model)
+    gradients = _mean_gradients(
+        model, (take_rows(*as_arrays(model, *batch), slice(None)) for batch in batches)
+    )
+    return _certificate(model, gradients, _row_scale(model, *as_arrays(model, *some)))
+
+
+def _check(model: Any) -> None:
     if not model.built or not getattr(model, "compiled", False):
         raise InputError(
             "`stationarity` needs a compiled and built model: it takes the loss and the "
             f"penalties from it. Received: {model.name!r} with built={model.built}, "
             f"compiled={getattr(model, 'compiled', False)}."
         )
-    x, y, weight = as_arrays(model, x, y, sample_weight)
+
+
+def _certificate(model: Any, gradients: list[np.ndarray], scale: float) -> Stationarity:
     variables = model.trainable_variables
-    gradients = _mean_gradients(model, x, y, weight)
-    scale = _row_scale(model, x, y, weight)
     sizes = [float(np.linalg.norm(g)) for g in gradients]
     index = {id(v): i for i, v in enumerate(variables)}
     by_variable = {id(v): g for v, g in zip(variables, gradients, strict=True)}
@@ -114,17 +143,17 @@ def _distances(optimizer: Any, gradients: Mapping[int, np.ndarray]) -> Any:
     return zip(blocks, arrays, strict=True)
 
 
-def _mean_gradients(model: Any, x: Any, y: Any, weight: Any) -> list[np.ndarray]:
-    rows, evaluate = count_rows(y), loss_and_gradients(model)
+def _mean_gradients(model: Any, batches: Iterable[Batch]) -> list[np.ndarray]:
+    rows, evaluate = 0, loss_and_gradients(model)
     values = [v.value for v in model.trainable_variables]
     total = [np.zeros(tuple(v.shape), "float64") for v in model.trainable_variables]
-    for start in range(0, rows, BATCH_ROWS):
-        part = slice(start, start + BATCH_ROWS)
-        xs, ys, ws = take_rows(x, y, weight, part)
-        _, gradients = evaluate(values, xs, ys, ws)
+    for batch in batches:
+        count = count_rows(batch[1])
+        rows += count
+        _, gradients = evaluate(values, *batch)
         for sum_, gradient in zip(total, gradients, strict=True):
-            sum_ += ops.convert_to_numpy(gradient) * (count_rows(ys) / rows)
-    return total
+            sum_ += ops.convert_to_numpy(gradient).astype("float64") * count
+    return [sum_ / rows for sum_ in total]
 
 
 def scale_rows(rows: int) -> np.ndarray:

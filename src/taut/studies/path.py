@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -27,9 +27,11 @@ from taut.engine import (
     train_lanes,
     width_for,
 )
+from taut.engine.sources import as_source, is_source
 from taut.errors import InputError
 from taut.optimizers import Stationarity, stationarity
 from taut.penalties import L1, Penalty
+from taut.progress import displayed
 from taut.studies.copies import compiled_copy, one_penalty, study_copy
 from taut.studies.folds import fold_values, folds, is_classification
 from taut.studies.strengths import Train, find_range, given_strengths
@@ -58,7 +60,8 @@ class PathResult:
         best_strength: The strength of least mean held-out data loss.
         one_se_strength: The largest strength within one standard error of it.
         certificate: Residual of stationarity of one model of the best strength (the first fold
-            and seed) on the rows it was trained on.
+            and seed) on the rows it was trained on, all of them; streamed rows are read once more
+            for it.
         standard_error_note: How the standard error is computed.
         record: The engine's record of every lane.
         warm_disagreement: With warm starts: the trainings of the two chosen strengths beside
@@ -104,10 +107,11 @@ class PathResult:
         return path_chart(self)
 
 
+@displayed
 def regularization_path(
     model: Any,
     x: Any,
-    y: Any,
+    y: Any = None,
     *,
     penalty: type[Penalty] | Penalty | str = L1,
     strengths: int | Sequence[float] = 30,
@@ -123,9 +127,10 @@ def regularization_path(
     sample_weight: Any = None,
     class_weight: Mapping[int, float] | None = None,
     width: int | None = None,
+    memory: int | None = None,
     checkpoint: str | os.PathLike[str] | None = None,
     checkpoint_seconds: float = 60.0,
-    callbacks: Sequence[Callback] = (),
+    callbacks: Sequence[Callback] | None = None,
 ) -> PathResult:
     r"""Train a model at many strengths × folds × seeds as one program, and choose.
 
@@ -135,14 +140,22 @@ def regularization_path(
     keeps its epoch of least held-out loss, so the chosen loss is somewhat optimistic: report
     the final figure on rows that this study has not seen.
 
+    Data larger than memory are streamed: a `taut.engine.Source` such as `ParquetRows`, a
+    `keras.utils.PyDataset`, or arrays with `memory`. All lanes then advance together over each
+    batch, and a row's fold is a hash of its content (see `taut.engine.stream.train_streamed`). A
+    grid of strengths is found by training in memory on some thousand rows drawn from everywhere
+    (`taut.studies.streamed_path.PILOT_ROWS`; at least 30 epochs, where there are more rows): list
+    the strengths where that is not enough.
+
     Args:
         model: A compiled and built Keras model. It is not changed.
-        x: Inputs, [rows, …] or a tree of these.
-        y: Targets, [rows, …] or a tree of these.
+        x: Inputs, [rows, …] or a tree of these; or a source of rows.
+        y: Targets, [rows, …] or a tree of these; not with a source, which brings its own.
         penalty: A penalty class, instance (its strength is replaced) or name.
         strengths: How many, on a grid chosen from the data: its top leaves nothing, its bottom
             changes nothing; or a list of strengths.
-        cv: Number of folds (stratified for classes), a scikit-learn splitter, or pairs of rows.
+        cv: Number of folds (stratified for classes), a scikit-learn splitter, or pairs of rows;
+            of streamed rows a number, and not stratified.
         seeds: Trainings of each strength and fold, from different initial weights.
         epochs: Epochs of a training.
         batch_size: Rows in a batch.
@@ -160,10 +173,12 @@ def regularization_path(
         class_weight: Weights by class number, as in Keras.
         width: Trainings side by side on one device; unless given at most 16, and measured on
             the real program where the study takes long (see `taut.engine.width`).
+        memory: Stream the rows, and take at most so many bytes for them and for the lanes; 1 GiB
+            for a source unless given.
         checkpoint: A folder, made if need be, in which the study is saved as it goes. The same
             call goes on from there; see `train_lanes`.
         checkpoint_seconds: Save when so many seconds have passed.
-        callbacks: Told of the progress.
+        callbacks: Told of the progress; a display on the terminal unless given.
 
     Returns:
         A `PathResult`.
@@ -187,6 +202,35 @@ def regularization_path(
     if count is not None and count < 2:
         raise InputError(f"`strengths` must be at least 2. Received: strengths={strengths}.")
     given = None if count is not None else given_strengths(strengths)  # type: ignore[arg-type]
+    if is_source(x) or memory is not None:
+        from taut.studies.streamed_path import check_streamed, streamed_path
+
+        refused = {
+            "warm_start": warm_start,
+            "warm_epochs": warm_epochs,
+            "halving": halving,
+            "class_weight": class_weight,
+        }
+        check_streamed(cv, refused)
+        return streamed_path(
+            model,
+            as_source(x, y, sample_weight),
+            kind,
+            given if count is None else int(count),  # type: ignore[arg-type]
+            cv=cv,
+            seeds=seeds,
+            epochs=epochs,
+            batch_size=batch_size,
+            patience=patience,
+            seed=seed,
+            memory=memory,
+            width=width,
+            folder=_folder(checkpoint),
+            checkpoint_seconds=checkpoint_seconds,
+            callbacks=callbacks or (),
+        )
+    if y is None:
+        raise InputError("`y` must be given with arrays. Received: y=None.")
     check_warm_start(warm_start)
     if halving and (warm_start or patience is None):
         raise InputError(
@@ -216,14 +260,14 @@ def regularization_path(
             **{"width": width, **settings},
             checkpoint=None if folder is None else folder / f"{name}.npz",
             checkpoint_seconds=checkpoint_seconds,
-            callbacks=callbacks,
+            callbacks=callbacks or (),
         )
 
     penalised = [i for i, a in enumerate(copy.optimizer.assignments()) if a.parts]
     if given is None:
         assert count is not None
         slots = width or width_for(total)
-        top, bottom = _range(
+        top, bottom = strength_range(
             copy,
             x,
             y,
@@ -245,14 +289,17 @@ def regularization_path(
     if halving:
         drop = Halving([k % len(given) for k in range(len(lanes))], rungs_for(epochs))
     record = train(lanes, "lanes", halving=drop)
-    result = _result(copy, kind, given, record, directions, penalised, x, y, splits, sample_weight)
-    if diverged := record.diverged():
-        warnings.warn(
-            f"{len(diverged)} of {len(lanes)} trainings diverged: {'; '.join(diverged[:5])}"
-            f"{'; …' if len(diverged) > 5 else ''}. They count as infinitely bad.",
-            RuntimeWarning,
-            stacklevel=2,
-        )
+
+    def certify(best: Any, fold: int) -> Stationarity:
+        rows = splits[fold].train
+        of_rows = keras.tree.map_structure(lambda a: np.asarray(a)[rows], (x, y))
+        weight = None
+        if sample_weight is not None:
+            weight = keras.tree.map_structure(lambda a: np.asarray(a)[rows], sample_weight)
+        return stationarity(best, *of_rows, sample_weight=weight)
+
+    result = make_result(copy, kind, given, record, directions, penalised, len(splits), certify)
+    warn_of_diverged(record)
     if warm_start is None:
         return result
     chosen = {result.best_strength, result.one_se_strength}
@@ -284,7 +331,7 @@ def _folder(checkpoint: str | os.PathLike[str] | None) -> Path | None:
     return folder
 
 
-def _range(
+def strength_range(
     model: Any,
     x: Any,
     y: Any,
@@ -314,18 +361,32 @@ def _range(
     )
 
 
-def _result(
+def warn_of_diverged(record: Record) -> None:
+    """Name the trainings that diverged, to who called the study."""
+    if diverged := record.diverged():
+        warnings.warn(
+            f"{len(diverged)} of {len(record.lanes)} trainings diverged: {'; '.join(diverged[:5])}"
+            f"{'; …' if len(diverged) > 5 else ''}. They count as infinitely bad.",
+            RuntimeWarning,
+            stacklevel=3,
+        )
+
+
+def make_result(
     model: Any,
     kind: Penalty,
     strengths: np.ndarray,
     record: Record,
     directions: list[str],
     penalised: list[int],
-    x: Any,
-    y: Any,
-    splits: list[Split],
-    sample_weight: Any,
+    folds: int,
+    certify: Callable[[Any, int], Stationarity],
 ) -> PathResult:
+    """The result of a record; `certify` is given the best model and the fold it left out.
+
+    Raises:
+        InputError: If every training diverged.
+    """
     table = lane_table(record, penalised)
     table.insert(3, "start", directions)
     metrics = held_out_metrics(model, record, x, y, splits, sample_weight)
@@ -337,12 +398,7 @@ def _result(
         )
     summary, choice = summarise(table, strengths)
     first = np.flatnonzero(table["strength"] == strengths[choice.least])[0]
-    best, rows = _trained(model, record, int(first)), splits[int(table["fold"][first])].train
-    of_rows = keras.tree.map_structure(lambda a: np.asarray(a)[rows], (x, y))
-    weight = None
-    if sample_weight is not None:
-        weight = keras.tree.map_structure(lambda a: np.asarray(a)[rows], sample_weight)
-    certificate = stationarity(best, *of_rows, sample_weight=weight)
+    certificate = certify(_trained(model, record, int(first)), int(table["fold"][first]))
     return PathResult(
         penalty=type(kind).__name__,
         strengths=strengths,
@@ -352,7 +408,7 @@ def _result(
         one_se_strength=float(strengths[choice.one_standard_error]),
         certificate=certificate,
         standard_error_note=(
-            f"s/√F over the F = {len(splits)} folds (seeds averaged first), with s the sample "
+            f"s/√F over the F = {folds} folds (seeds averaged first), with s the sample "
             "standard deviation; folds share training rows, so it is optimistic."
         ),
         record=record,

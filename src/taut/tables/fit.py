@@ -15,6 +15,7 @@ from taut import __version__
 from taut.engine import Callback, Split
 from taut.errors import InputError
 from taut.optimizers import stationarity
+from taut.progress import displayed
 from taut.studies import choose
 from taut.studies import folds as make_folds
 from taut.tables.committee import Trained, ensemble, keep, row_loss, temperature, train
@@ -53,6 +54,7 @@ class _Data:
     test_y: np.ndarray
 
 
+@displayed
 def fit_table(
     frame: pd.DataFrame,
     *,
@@ -67,7 +69,7 @@ def fit_table(
     single: bool = False,
     quick: bool = False,
     seed: int = 0,
-    callbacks: Sequence[Callback] = (),
+    callbacks: Sequence[Callback] | None = None,
 ) -> TableModel:
     """Fit the default network on a table, choose its penalty, and measure what that was worth.
 
@@ -90,7 +92,7 @@ def fit_table(
         single: Refit one network at the best setting instead of predicting with many.
         quick: A first look: fewer settings, shorter training, three folds at most.
         seed: Seeds everything that is random.
-        callbacks: Told of the progress.
+        callbacks: Told of the progress; a display on the terminal unless given.
 
     Returns:
         A `TableModel`.
@@ -122,7 +124,7 @@ def fit_table(
         seeds=seeds,
         seed=seed,
         quick=quick,
-        callbacks=callbacks,
+        callbacks=callbacks or (),
     )
     return _conclude(trained, data, single=single, quick=quick, seed=seed, started=started)
 
