@@ -1,12 +1,18 @@
 """150 trainings (30 strengths × 5 folds) three ways, side by side in one run.
 
-    pip install -e . && python benchmarks/trainings_150.py [--lassonet]
+    pip install -e . && python benchmarks/trainings_150.py [--lassonet] [--realmlp]
 
-Breast cancer, 30→64→64→1, 100 epochs, batch 32, Adam at 0.001, no early stopping, two cores.
+Breast cancer, 30→64→64→1, 100 epochs, batch 32, Adam at 0.001, two cores.
 
-* taut: `train_lanes`, compile time included (a fresh process compiles from nothing);
+* taut: `train_lanes`, compile time included (a fresh process compiles from nothing), every lane
+  for all epochs;
+* taut, less work: the same with early stopping (patience 10), with successive halving on top, and
+  with warm starts from weak to strong (10 epochs each, patience 5);
 * Keras: a loop of `fit` with `kernel_regularizer=L1` on JAX, timed on 5 fits and scaled to 150;
-* scikit-learn: `GridSearchCV(MLPClassifier((64, 64)), n_jobs=2)` with 30 L2 strengths.
+* scikit-learn: `GridSearchCV(MLPClassifier((64, 64)), n_jobs=2)` with 30 L2 strengths;
+* `--lassonet`: `LassoNetClassifierCV` with 5 folds, its own path (`pip install lassonet`);
+* `--realmlp`: pytabkit's RealMLP with its vectorised cross-validation, 5 folds of one setting on
+  the same rows (`pip install pytabkit`).
 
 The arithmetic rate counts the products of forward and backward passes (3·2·rows·weights an
 epoch) and is compared with that of a large float32 matrix product in the same run.
@@ -49,28 +55,42 @@ def network(regularizer=None):
     )
 
 
-def run_taut():
+def run_taut(kind="full"):
     import jax
     import keras  # noqa: F401 (imports are not on the clock)
+    import numpy as np
 
     import taut
-    from taut.engine import Lane, Split, train_lanes
+    from taut.engine import Halving, Lane, Split, rungs_for, train_lanes
 
     x, y, folds, strengths = data()
     splits = [Split(a, b) for a, b in folds]
     lanes = [Lane((float(s),), f, 0) for f in range(FOLDS) for s in strengths]
+    options = {}
+    if kind != "full":
+        options["patience"] = 5 if kind == "warm" else 10
+    if kind == "halving":
+        options["halving"] = Halving([k % STRENGTHS for k in range(len(lanes))], rungs_for(EPOCHS))
+    if kind == "warm":
+        for k in range(len(lanes)):
+            if k % STRENGTHS:
+                lanes[k] = Lane(lanes[k].strengths, lanes[k].split, 0, start=k - 1, epochs=10)
     started = time.perf_counter()
     model = network()
     model.compile(taut.Proximal("adam", taut.L1()), loss="binary_crossentropy")
     times = []
     for _ in range(3):
-        record = train_lanes(model, x, y, lanes, splits=splits, epochs=EPOCHS, batch_size=BATCH)
+        record = train_lanes(
+            model, x, y, lanes, splits=splits, epochs=EPOCHS, batch_size=BATCH, **options
+        )
         times.append(time.perf_counter() - started)
         started = time.perf_counter()
     rows = sum(len(s.train) for s in splits) * STRENGTHS
     flops = 3 * 2 * rows * EPOCHS * (30 * 64 + 64 * 64 + 64)
     _, held_out = record.kept_losses()
+    held_out[[status == "dropped" for status in record.status]] = np.inf
     return {
+        "epochs": int(record.epochs.sum()),
         "seconds": times[0],
         "again": min(times[1:]),
         "gflops": flops / min(times[1:]) / 1e9,
@@ -78,6 +98,18 @@ def run_taut():
         "width": record.width,
         "loss": float(held_out.reshape(FOLDS, STRENGTHS).mean(0).min()),
     }
+
+
+def run_early():
+    return run_taut("early")
+
+
+def run_halving():
+    return run_taut("halving")
+
+
+def run_warm():
+    return run_taut("warm")
 
 
 def run_keras():
@@ -126,6 +158,26 @@ def run_lassonet():
     return {"seconds": time.perf_counter() - started}
 
 
+def run_realmlp():
+    import torch
+    from pytabkit import RealMLP_TD_Classifier
+
+    torch.set_num_threads(2)
+    x, y, _, _ = data()
+    model = RealMLP_TD_Classifier(
+        device="cpu",
+        n_cv=FOLDS,
+        n_epochs=EPOCHS,
+        batch_size=BATCH,
+        hidden_sizes=[64, 64],
+        random_state=0,
+        verbosity=0,
+    )
+    started = time.perf_counter()
+    model.fit(x, y.astype(int))
+    return {"seconds": time.perf_counter() - started}
+
+
 def run_matmul():
     import jax
 
@@ -142,12 +194,14 @@ def run_matmul():
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--lassonet", action="store_true", help="also LassoNet's own path")
+    parser.add_argument("--realmlp", action="store_true", help="also pytabkit's RealMLP, 5 folds")
     parser.add_argument("--one", help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.one:
         print(json.dumps(globals()[f"run_{arguments.one}"]()))
         return
-    names = ["matmul", "taut", "keras", "sklearn", *(["lassonet"] if arguments.lassonet else [])]
+    names = ["matmul", "taut", "early", "halving", "warm", "keras", "sklearn"]
+    names += [name for name in ("lassonet", "realmlp") if getattr(arguments, name)]
     found = {}
     for name in names:  # each in a process of its own
         command = [sys.executable, __file__, "--one", name]
@@ -170,10 +224,17 @@ def main():
         f"arithmetic rate {ours['gflops']:.0f} GFLOP/s, {ours['gflops'] / peak:.0%} of a 4096² "
         f"product's {peak:.0f}; {ours['devices']} devices, {ours['width']} lanes wide"
     )
-    print(
-        f"least held-out log-loss: taut {ours['loss']:.4f}, "
-        f"scikit-learn {found['sklearn']['loss']:.4f}"
-    )
+    a_fit = found["keras"]["seconds"] / STRENGTHS / FOLDS
+    print(f"one Keras fit {a_fit:.2f} s")
+    for name in ("taut", "early", "halving", "warm"):
+        some = found[name]
+        print(
+            f"{name:10}{some['seconds']:7.2f} s = {some['seconds'] / a_fit:.2f} Keras fits, "
+            f"{found['keras']['seconds'] / some['seconds']:.0f} and "
+            f"{found['sklearn']['seconds'] / some['seconds']:.1f} times faster; {some['epochs']} "
+            f"epochs of {STRENGTHS * FOLDS * EPOCHS}; least held-out log-loss {some['loss']:.4f}"
+        )
+    print(f"scikit-learn: least held-out log-loss {found['sklearn']['loss']:.4f}")
 
 
 if __name__ == "__main__":

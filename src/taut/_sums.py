@@ -31,7 +31,7 @@ class FoldSums(Protocol):
 
 
 def moments(x: np.ndarray) -> np.ndarray:
-    """[3, columns]: by column of [rows, columns], the rows without NaN, their mean and Σ(x−mean)²."""
+    """[3, columns] of [rows, columns]: rows without NaN, their mean, and Σ(x−mean)²."""
     there = ~np.isnan(x)
     count = there.sum(axis=0).astype("float64")
     mean = np.where(there, x, 0).sum(axis=0) / np.maximum(count, 1)
@@ -97,8 +97,8 @@ class FoldMedians:
             self._wanted = np.zeros((columns, 1), np.uint32)
         bits, left = DIGITS[self._level], sum(DIGITS[self._level + 1 :])
         if not self._counts.size:
-            slots = self._wanted.shape[1]
-            self._counts = np.zeros((self._folds, columns, slots, 1 << bits), np.uint32)
+            shape = self._folds, columns, self._wanted.shape[1], 1 << bits
+            self._counts = np.zeros(shape, np.uint32)
         keys = _keys(x)
         digit = (keys >> np.uint32(left)) & np.uint32((1 << bits) - 1)
         # Behind all 32 bits nothing is known yet: a shift by 32 is not defined.
@@ -107,9 +107,8 @@ class FoldMedians:
         for other in self._wanted.T[:-1]:
             slot += known > other
         row, column = np.nonzero((self._wanted[np.arange(columns), slot] == known) & ~np.isnan(x))
-        at = (folds[row].astype(np.int64) * columns + column) * self._counts.shape[2] + slot[
-            row, column
-        ]
+        slots = self._wanted.shape[1]
+        at = (folds[row].astype(np.int64) * columns + column) * slots + slot[row, column]
         np.add.at(self._counts.reshape(-1), (at << bits) + digit[row, column], np.uint32(1))
 
     def end_pass(self) -> None:

@@ -1,5 +1,6 @@
 """A streamed study is never lost, also within a pass; and it tells how far it is."""
 
+import json
 import os
 import signal
 import subprocess
@@ -13,8 +14,14 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from taut.engine import ArraySource, Callback, DatasetSource, ParquetRows
-from taut.engine import stream_passes, stream_watch
+from taut.engine import (
+    ArraySource,
+    Callback,
+    DatasetSource,
+    ParquetRows,
+    stream_passes,
+    stream_watch,
+)
 from taut.engine.stream_program import training_batches
 from taut.errors import InputError
 from tests.engine.stream_study import BLOCKS, data, record_of
@@ -144,6 +151,8 @@ def test_ctrl_c_finishes_the_block_and_saves(tmp_path, whole, told_at_each_block
         record_of(file, seconds=1e9, callbacks=[press])
     assert press.looks == EPOCH + 3
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    with np.load(file) as archive:  # in the second epoch, after a block
+        assert json.loads(str(archive["about"]))["position"] == [1, 1]
     assert digest(record_of(file, seconds=1e9)) == whole
 
 

@@ -102,7 +102,8 @@ class Watch:
         self._journal.restore(about["journal"], arrays)
         self._stack.restore(about["stack"], arrays, self._journal.live)
         sums, rows, train = (arrays[f"position {name}"] for name in ("sums", "rows", "train"))
-        return Position(*about["position"], sums, rows, train)
+        epoch, blocks = about["position"]
+        return Position(epoch, blocks, sums, rows, train)
 
     def save(self, position: Position) -> None:
         """Write the checkpoint, if there is one to be written."""

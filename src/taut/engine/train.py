@@ -13,7 +13,7 @@ from taut.engine.inputs import checked
 from taut.engine.lanes import Lane, Record, Split
 from taut.engine.progress import Callback
 from taut.engine.sources import as_source, is_source
-from taut.errors import InputError, UnsupportedError
+from taut.errors import InputError
 
 DEFAULT_MEMORY = 1 << 30
 
@@ -107,11 +107,6 @@ def train_lanes(
             "sharers": None if sharers == 1 else sharers,
         }
         _refuse(given, "Lanes of streamed data share each batch as it is read.")
-        if keras.backend.backend() != "jax":
-            raise UnsupportedError(
-                "Data is streamed on the JAX backend only. Received: the backend "
-                f"{keras.backend.backend()!r}. Set KERAS_BACKEND=jax before Keras is imported."
-            )
         from taut.engine.stream import train_streamed
 
         return train_streamed(
@@ -125,6 +120,8 @@ def train_lanes(
             keep_best=keep_best,
             memory=DEFAULT_MEMORY if memory is None else memory,
             width=width,
+            checkpoint=checkpoint,
+            checkpoint_seconds=checkpoint_seconds,
             callbacks=callbacks,
         )
     _refuse({"folds": folds}, "Folds by a hash of the row are for streamed data.")

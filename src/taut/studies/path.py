@@ -145,7 +145,8 @@ def regularization_path(
     batch, and a row's fold is a hash of its content (see `taut.engine.stream.train_streamed`). A
     grid of strengths is found by training in memory on some thousand rows drawn from everywhere
     (`taut.studies.streamed_path.PILOT_ROWS`; at least 30 epochs, where there are more rows): list
-    the strengths where that is not enough.
+    the strengths where that is not enough. Of streamed rows the held-out loss is measured, and no
+    compiled metrics.
 
     Args:
         model: A compiled and built Keras model. It is not changed.
@@ -298,7 +299,10 @@ def regularization_path(
             weight = keras.tree.map_structure(lambda a: np.asarray(a)[rows], sample_weight)
         return stationarity(best, *of_rows, sample_weight=weight)
 
-    result = make_result(copy, kind, given, record, directions, penalised, len(splits), certify)
+    metrics = held_out_metrics(copy, record, x, y, splits, sample_weight)
+    result = make_result(
+        copy, kind, given, record, directions, penalised, len(splits), metrics, certify
+    )
     warn_of_diverged(record)
     if warm_start is None:
         return result
@@ -380,16 +384,20 @@ def make_result(
     directions: list[str],
     penalised: list[int],
     folds: int,
+    metrics: Mapping[str, np.ndarray],
     certify: Callable[[Any, int], Stationarity],
 ) -> PathResult:
-    """The result of a record; `certify` is given the best model and the fold it left out.
+    """The result of a record.
+
+    Args:
+        metrics: [lanes] held-out metrics, by name.
+        certify: Given the best model and the fold it left out.
 
     Raises:
         InputError: If every training diverged.
     """
     table = lane_table(record, penalised)
     table.insert(3, "start", directions)
-    metrics = held_out_metrics(model, record, x, y, splits, sample_weight)
     table = table.assign(**{f"held_out_{name}": values for name, values in metrics.items()})
     if (table["status"] == "diverged").all():
         raise InputError(

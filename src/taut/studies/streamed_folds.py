@@ -33,7 +33,7 @@ def streamed_fold_values(
 ) -> list[dict[str, np.ndarray]]:
     """`fold_values` of a source with folds by hash: what layers learn from training rows.
 
-    A layer takes part by a method `fold_sums(folds)` that returns a `taut._sums.FoldSums`; it says
+    A layer takes part by a method `fold_sums(folds)` that returns a `taut.layers.FoldSums`; it says
     how often all rows are read: three times for `taut.layers.Standardize`, whose medians are
     exact, and not at all without such a layer.
 

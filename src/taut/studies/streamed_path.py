@@ -153,9 +153,8 @@ def streamed_path(
     def certify(best: Any, of: int) -> Stationarity:
         return _certificate(best, source, layout, some, fold, of, cv, seed, at_once)
 
-    result = make_result(
-        copy, kind, strengths, record, ["cold"] * len(lanes), penalised, cv, certify
-    )
+    cold = ["cold"] * len(lanes)
+    result = make_result(copy, kind, strengths, record, cold, penalised, cv, {}, certify)
     warn_of_diverged(record)
     return result
 
