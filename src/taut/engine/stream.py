@@ -26,6 +26,7 @@ from taut.engine.stream_journal import Journal
 from taut.engine.stream_lanes import MOST, Stack
 from taut.engine.stream_passes import Passes
 from taut.engine.stream_watch import Position, Watch
+from taut.engine.width import convolves_on_cpu
 from taut.errors import InputError, UnsupportedError
 
 # By the compiled loss, which `model.compile` makes anew.
@@ -135,7 +136,7 @@ def train_streamed(
         }
         study = study_of(model, described(source), lanes, (), settings)
         saved = Checkpoint(checkpoint, checkpoint_seconds, study)
-    stack = Stack(initial, lanes, mesh, width or MOST)
+    stack = Stack(initial, lanes, mesh, width or (1 if convolves_on_cpu(model) else MOST))
     first_width = stack.width
     journal = Journal(lanes, epochs, patience, keep_best, callbacks)
     programs = _compiled.setdefault(compiled_loss(model), {})

@@ -2,7 +2,8 @@
 
 from taut.studies.choice import Choice, choose
 from taut.studies.folds import fold_values, folds
-from taut.studies.path import PathResult, regularization_path
+from taut.studies.path import regularization_path
+from taut.studies.result import PathResult
 from taut.studies.strengths import given_strengths
 from taut.studies.warm import disagreement
 

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import os
-import warnings
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import keras
 import numpy as np
 
-from taut._gradients import gradients_at
 from taut._keras_compat import loss_name
 from taut.engine import (
     Callback,
@@ -22,7 +20,6 @@ from taut.engine import (
     Split,
     check_model,
     held_out_metrics,
-    reinitialised,
     rungs_for,
     train_lanes,
     width_for,
@@ -32,79 +29,12 @@ from taut.errors import InputError
 from taut.optimizers import Stationarity, stationarity
 from taut.penalties import L1, Penalty
 from taut.progress import displayed
-from taut.studies.copies import compiled_copy, one_penalty, study_copy
+from taut.studies.copies import one_penalty, study_copy
 from taut.studies.folds import fold_values, folds, is_classification
-from taut.studies.strengths import Train, find_range, given_strengths
-from taut.studies.summary import lane_table, summarise
+from taut.studies.range import strength_range
+from taut.studies.result import PathResult, make_result, warn_of_diverged
+from taut.studies.strengths import given_strengths
 from taut.studies.warm import SHARE, chains, check_warm_start, disagreement
-
-if TYPE_CHECKING:
-    import pandas as pd
-
-GRADIENT_ROWS = 4096
-
-
-@dataclass(frozen=True)
-class PathResult:
-    """What `regularization_path` returns.
-
-    Attributes:
-        penalty: Name of the penalty.
-        strengths: [strengths], from strong to weak.
-        table: One line a training: strength, fold, seed, start ("cold"; "down" or "up" with warm
-            starts), train_loss, held_out_loss, best_epoch, epochs, nonzero (penalised weights
-            that are not exactly zero), status; and held_out_<name> for each metric that the
-            model was compiled with.
-        summary: One line a strength: mean losses, the standard error of the held-out loss over
-            folds, mean nonzero. Seeds and directions are averaged first.
-        best_strength: The strength of least mean held-out data loss.
-        one_se_strength: The largest strength within one standard error of it.
-        certificate: Residual of stationarity of one model of the best strength (the first fold
-            and seed) on the rows it was trained on, all of them; streamed rows are read once more
-            for it.
-        standard_error_note: How the standard error is computed.
-        record: The engine's record of every lane.
-        warm_disagreement: With warm starts: the trainings of the two chosen strengths beside
-            the same trainings from fresh weights (see `taut.studies.disagreement`), for the
-            problem is not convex; otherwise None.
-    """
-
-    penalty: str
-    strengths: np.ndarray
-    table: pd.DataFrame
-    summary: pd.DataFrame
-    best_strength: float
-    one_se_strength: float
-    certificate: Stationarity
-    standard_error_note: str
-    record: Record
-    warm_disagreement: pd.DataFrame | None
-    _model: Any
-
-    def models(self, strength: float | None = None) -> list[Any]:
-        """The trained models of one strength, one a fold and seed, compiled.
-
-        Args:
-            strength: One of `strengths`; the best unless given.
-
-        Raises:
-            InputError: If the path has no such strength; the nearest is named.
-        """
-        strength = self.best_strength if strength is None else float(strength)
-        at = np.flatnonzero(np.isclose(self.table["strength"], strength, rtol=1e-6, atol=0))
-        if not len(at):
-            nearest = self.strengths[np.argmin(np.abs(self.strengths - strength))]
-            raise InputError(
-                "`strength` must be one of the path's. "
-                f"Received: strength={strength:g}; the nearest is {nearest:g}."
-            )
-        return [_trained(self._model, self.record, int(lane)) for lane in at]
-
-    def plot(self) -> Any:
-        """The path as an Altair chart: losses against strength, the two choices marked."""
-        from taut.studies.plots import path_chart
-
-        return path_chart(self)
 
 
 @displayed
@@ -267,7 +197,7 @@ def regularization_path(
     penalised = [i for i, a in enumerate(copy.optimizer.assignments()) if a.parts]
     if given is None:
         assert count is not None
-        slots = width or width_for(total)
+        slots = width or width_for(copy, total)
         top, bottom = strength_range(
             copy,
             x,
@@ -333,98 +263,3 @@ def _folder(checkpoint: str | os.PathLike[str] | None) -> Path | None:
             f"written. Received: {folder}: {error.strerror or error}."
         ) from error
     return folder
-
-
-def strength_range(
-    model: Any,
-    x: Any,
-    y: Any,
-    pilot: Lane,
-    rows: np.ndarray,
-    train: Train,
-    lanes: int,
-    penalised: list[int],
-) -> tuple[float, float]:
-    """The top and the bottom of the grid, found on the first fold by pilot lanes."""
-    rows = rows[:GRADIENT_ROWS]
-    tensor = keras.ops.convert_to_tensor
-    some = keras.tree.map_structure(lambda a: tensor(a[rows]), x)
-    # The same weights in every process, so that a study that was interrupted finds the same grid.
-    model.set_weights(reinitialised(model, pilot.seed or 0).get_weights())
-    for variable in model.variables:
-        if variable.path in pilot.values:
-            variable.assign(pilot.values[variable.path])
-    gradients = gradients_at(model, some, keras.tree.map_structure(lambda a: tensor(a[rows]), y))
-    return find_range(
-        train,
-        lambda strength: replace(pilot, strengths=(strength,)),
-        lanes,
-        unit=max(float(np.abs(gradients[i]).max()) for i in penalised) or 1.0,
-        penalised=penalised,
-        sparse=model.optimizer.entries[0].penalty.sparse,
-    )
-
-
-def warn_of_diverged(record: Record) -> None:
-    """Name the trainings that diverged, to who called the study."""
-    if diverged := record.diverged():
-        warnings.warn(
-            f"{len(diverged)} of {len(record.lanes)} trainings diverged: {'; '.join(diverged[:5])}"
-            f"{'; …' if len(diverged) > 5 else ''}. They count as infinitely bad.",
-            RuntimeWarning,
-            stacklevel=3,
-        )
-
-
-def make_result(
-    model: Any,
-    kind: Penalty,
-    strengths: np.ndarray,
-    record: Record,
-    directions: list[str],
-    penalised: list[int],
-    folds: int,
-    metrics: Mapping[str, np.ndarray],
-    certify: Callable[[Any, int], Stationarity],
-) -> PathResult:
-    """The result of a record.
-
-    Args:
-        metrics: [lanes] held-out metrics, by name.
-        certify: Given the best model and the fold it left out.
-
-    Raises:
-        InputError: If every training diverged.
-    """
-    table = lane_table(record, penalised)
-    table.insert(3, "start", directions)
-    table = table.assign(**{f"held_out_{name}": values for name, values in metrics.items()})
-    if (table["status"] == "diverged").all():
-        raise InputError(
-            "Training must not diverge at every strength. Received: a loss that is not finite in "
-            f"all of {len(table)} trainings. Lower the learning rate, or check inputs and loss."
-        )
-    summary, choice = summarise(table, strengths)
-    first = np.flatnonzero(table["strength"] == strengths[choice.least])[0]
-    certificate = certify(_trained(model, record, int(first)), int(table["fold"][first]))
-    return PathResult(
-        penalty=type(kind).__name__,
-        strengths=strengths,
-        table=table,
-        summary=summary,
-        best_strength=float(strengths[choice.least]),
-        one_se_strength=float(strengths[choice.one_standard_error]),
-        certificate=certificate,
-        standard_error_note=(
-            f"s/√F over the F = {folds} folds (seeds averaged first), with s the sample "
-            "standard deviation; folds share training rows, so it is optimistic."
-        ),
-        record=record,
-        warm_disagreement=None,
-        _model=model,
-    )
-
-
-def _trained(model: Any, record: Record, lane: int) -> Any:
-    trained = compiled_copy(model, model.optimizer.entries[0].penalty)
-    return record.apply(lane, trained)

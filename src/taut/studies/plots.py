@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from taut.errors import InputError
 
 if TYPE_CHECKING:
-    from taut.studies.path import PathResult
+    from taut.studies.result import PathResult
 
 
 def path_chart(result: PathResult) -> Any:

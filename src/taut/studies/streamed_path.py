@@ -18,7 +18,8 @@ from taut.optimizers import Stationarity
 from taut.optimizers.stationarity import BATCH_ROWS, stationarity_over
 from taut.penalties import Penalty
 from taut.studies.copies import study_copy
-from taut.studies.path import PathResult, make_result, strength_range, warn_of_diverged
+from taut.studies.range import strength_range
+from taut.studies.result import PathResult, make_result, warn_of_diverged
 from taut.studies.streamed_folds import drawn_rows, streamed_fold_values, training_batches
 
 MEMORY = 1 << 30
@@ -105,7 +106,7 @@ def streamed_path(
         _check_pilot(fold, cv)
         split = Split(np.flatnonzero(fold != 0), np.flatnonzero(fold == 0))
         whole = rows_of(source) == len(some)
-        slots = width or width_for(total)
+        slots = width or width_for(copy, total)
 
         def pilot(lanes: list[Lane]) -> Record:
             return train_lanes(

@@ -1,0 +1,45 @@
+"""The range of strengths, found from the data by pilot lanes."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import keras
+import numpy as np
+
+from taut._gradients import gradients_at
+from taut.engine import Lane, reinitialised
+from taut.studies.strengths import Train, find_range
+
+GRADIENT_ROWS = 4096
+
+
+def strength_range(
+    model: Any,
+    x: Any,
+    y: Any,
+    pilot: Lane,
+    rows: np.ndarray,
+    train: Train,
+    lanes: int,
+    penalised: list[int],
+) -> tuple[float, float]:
+    """The top and the bottom of the grid, found on the first fold by pilot lanes."""
+    rows = rows[:GRADIENT_ROWS]
+    tensor = keras.ops.convert_to_tensor
+    some = keras.tree.map_structure(lambda a: tensor(a[rows]), x)
+    # The same weights in every process, so that a study that was interrupted finds the same grid.
+    model.set_weights(reinitialised(model, pilot.seed or 0).get_weights())
+    for variable in model.variables:
+        if variable.path in pilot.values:
+            variable.assign(pilot.values[variable.path])
+    gradients = gradients_at(model, some, keras.tree.map_structure(lambda a: tensor(a[rows]), y))
+    return find_range(
+        train,
+        lambda strength: replace(pilot, strengths=(strength,)),
+        lanes,
+        unit=max(float(np.abs(gradients[i]).max()) for i in penalised) or 1.0,
+        penalised=penalised,
+        sparse=model.optimizer.entries[0].penalty.sparse,
+    )
