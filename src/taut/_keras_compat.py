@@ -12,6 +12,8 @@ from keras.src import backend
 from keras.src.layers.rnn.conv_lstm import ConvLSTMCell as _ConvLSTMCell
 from keras.src.models import functional
 
+from taut.errors import UnsupportedError
+
 Functional: Any = functional.Functional
 
 StatelessScope: Any = backend.StatelessScope
@@ -195,6 +197,54 @@ def loss_name(model: Any) -> str:
     loss = model.loss
     name = loss if isinstance(loss, str) else getattr(loss, "name", getattr(loss, "__name__", ""))
     return str(name).lower().replace("_", "")
+
+
+def row_weights(model: Any, y: Any, prediction: Any, weight: Any) -> Any:
+    """Weights of rows in the shape that the losses of each output need (JAX).
+
+    A loss may have a value for each step or pixel of a row, [rows, …]; Keras itself would lay
+    weights [rows] along the wrong axis.
+
+    Args:
+        model: Compiled, called with what the prediction was made from.
+        y: Targets, or a tree of these by output.
+        prediction: What the model returned.
+        weight: [rows], or a tree of these by output.
+
+    Raises:
+        UnsupportedError: For a loss that is not a mean over rows.
+    """
+    import jax
+
+    compiled = model._compile_loss
+    predictions, targets = keras.tree.flatten(prediction), keras.tree.flatten(y)
+    if not compiled.built and len(predictions) == 1:
+        compiled.build(targets[0], predictions[0])
+    losses = compiled._flat_losses
+    if not len(losses) == len(predictions) == len(targets):
+        return weight  # some outputs have no loss
+    pack = keras.tree.pack_sequence_as if keras.tree.is_nested(prediction) else lambda _, a: a[0]
+    weights = keras.tree.flatten(weight)
+    weights = weights * len(losses) if len(weights) == 1 else weights
+    # In the order of the outputs: that of the losses is another.
+    by_path = {path: (loss, name) for path, loss, _, name in losses}
+    numbered = pack(prediction, list(range(len(predictions))))
+    shaped = list(weights)
+    for path, (loss, name) in by_path.items():
+        k = numbered
+        for key in path:
+            k = k[key]
+        rank = len(jax.eval_shape(loss.call, targets[k], predictions[k]).shape)
+        if rank == 0 or loss.reduction not in ("sum_over_batch_size", "mean"):
+            received = f"reduction={loss.reduction!r}" if rank else "one number for the batch"
+            raise UnsupportedError(
+                "A lane's loss must be the mean of one value a row (or a step, or a pixel): its "
+                f"last batch is padded. Received: {received}, from the loss "
+                f"{name or getattr(loss, 'name', loss)!r}. Take the mean over the last axis only, "
+                "and leave the reduction to Keras."
+            )
+        shaped[k] = ops.reshape(weights[k], (-1,) + (1,) * (rank - 1))
+    return pack(prediction, shaped)
 
 
 def data_loss_value(model: Any, y: Any, prediction: Any, sample_weight: Any = None) -> Any:

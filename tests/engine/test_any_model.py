@@ -262,3 +262,65 @@ def test_what_cannot_be_a_lane_is_refused_with_the_reason(make, message):
     model = compiled(make, {"loss": "mse"})
     with pytest.raises(UnsupportedError, match=message):
         train_lanes(model, NUMBERS, TARGET, [Lane((0.1,))])
+
+
+STEPS = 8  # as many as rows in a batch: weights laid along the wrong axis would not be noticed
+
+
+def tags(mask):
+    return sequential(
+        (STEPS,),
+        layers.Embedding(20, 4, mask_zero=mask),
+        layers.GRU(4, return_sequences=True),
+        layers.Dense(3, activation="softmax"),
+        dtype="int32",
+    )
+
+
+@pytest.mark.parametrize("mask", [False, True])
+def test_a_loss_of_every_step_is_averaged_as_keras_does(mask):
+    x = RNG.integers(1, 20, size=(ROWS, STEPS)).astype("int32")
+    x[:, 5:] = 0
+    y = RNG.integers(0, 3, size=(ROWS, STEPS)).astype("int32")
+    model = compiled(lambda: tags(mask), {"loss": SPARSE})
+    splits = [Split(np.arange(32))]
+    record = train_lanes(
+        model, x, y, [Lane((0.01,), 0, None)], splits=splits, epochs=2, batch_size=BATCH
+    )
+    assert_weights(record, 0, trained_by_keras(model, x, y, 2))
+
+
+def test_pixels_too_and_the_last_batch_may_be_smaller():
+    y = (IMAGES[..., 0] > 0).astype("int32")
+    make = lambda: sequential(  # noqa: E731
+        (8, 8, 1), layers.Conv2D(4, 3, padding="same"), layers.Conv2D(2, 1, activation="softmax")
+    )
+    model = compiled(make, {"loss": SPARSE})
+    rows = np.arange(29)
+    record = train_lanes(
+        model, IMAGES, y, [Lane((0.01,), 0, None)], splits=[Split(rows)], epochs=2, batch_size=BATCH
+    )
+    batches = Batches([Split(rows)], BATCH)
+    for epoch in range(2):
+        for some in batches.train(0, None, epoch):
+            some = some[some >= 0]
+            model.train_on_batch(IMAGES[some], y[some])
+    assert_weights(record, 0, model)
+
+
+def one_number(y, prediction):
+    return ops.mean(ops.square(y - prediction))
+
+
+@pytest.mark.parametrize(
+    ("loss", "message"),
+    [
+        (one_number, "one number for the batch"),
+        (keras.losses.MeanSquaredError(reduction="sum"), "reduction='sum'"),
+    ],
+    ids=["one number", "sum"],
+)
+def test_losses_that_padding_would_change_are_refused(loss, message):
+    model = compiled(lambda: sequential((6,), layers.Dense(1)), {"loss": loss})
+    with pytest.raises(UnsupportedError, match=message):
+        train_lanes(model, NUMBERS, TARGET, [Lane((0.1,))], batch_size=BATCH)

@@ -92,6 +92,63 @@ def test_ctrl_c_finishes_the_epoch_and_saves(tmp_path, whole):
     assert digest(record_of(file, seconds=1e9)) == digest(whole)
 
 
+def test_ctrl_c_at_the_very_end_is_not_swallowed(tmp_path, monkeypatch):
+    write = Checkpoint.write
+
+    def pressed(self, *parts):
+        os.kill(os.getpid(), signal.SIGINT)
+        write(self, *parts)
+
+    monkeypatch.setattr(Checkpoint, "write", pressed)
+    with pytest.raises(KeyboardInterrupt):
+        record_of(tmp_path / "study.npz", epochs=4, seconds=1e9)
+
+
+def test_studies_that_only_look_alike_are_told_apart():
+    from taut.engine.identity import study_of
+
+    def identity(loss="mse", second=0):
+        a, b = keras.Input((3,)), keras.Input((3,))
+        c = keras.layers.Dense(3)(a)
+        model = keras.Model([a, b], keras.layers.Add()([c, (a, b)[second]]))
+        model.compile(taut.Proximal("adam", taut.L1()), loss)
+        return study_of(model, [], [], [], {}, devices=1)
+
+    def loss_of(power):
+        return lambda y, prediction: keras.ops.mean(keras.ops.abs(y - prediction) ** power, -1)
+
+    assert identity() == identity()
+    assert identity(loss_of(2)) == identity(loss_of(2))
+    assert identity(loss_of(2))["loss"] != identity(loss_of(3))["loss"]
+    assert identity(lambda y, p: y - p)["loss"] != identity(lambda y, p: p - y)["loss"]
+    assert identity()["model"] != identity(second=1)["model"]
+
+
+def test_lanes_without_a_seed_get_the_streams_of_the_process_that_began(tmp_path, diabetes):
+    def study(stream, **settings):
+        model = keras.Sequential(
+            [keras.Input((10,)), keras.layers.Dropout(0.5), keras.layers.Dense(1)]
+        )
+        model.compile(taut.Proximal("adam", taut.L1()), "mse")
+        model.set_weights([np.full((10, 1), 0.1), np.zeros(1)])
+        model.non_trainable_variables[0].assign([0, stream])
+        lanes = [taut.engine.Lane((0.01 * k,), 0, None) for k in range(4)]
+        return taut.train_lanes(
+            model, *diabetes, lanes, epochs=4, width=1, checkpoint_seconds=0, **settings
+        )
+
+    file = tmp_path / "study.npz"
+    with pytest.raises(RuntimeError, match="crash"):
+        study(1, checkpoint=file, callbacks=[StopAfter(2)])
+    assert digest(study(2, checkpoint=file)) == digest(study(1))
+
+
+@pytest.mark.parametrize("seconds", ["60", -1, True, float("nan")])
+def test_seconds_are_checked_before_any_work(tmp_path, seconds):
+    with pytest.raises(InputError, match="`checkpoint_seconds` must be a number"):
+        record_of(tmp_path / "study.npz", seconds=seconds)
+
+
 @pytest.mark.parametrize("damage", ["short", "bit", "empty", "other"])
 def test_a_damaged_checkpoint_is_told_and_kept(tmp_path, damage):
     file = tmp_path / "study.npz"

@@ -65,6 +65,15 @@ def test_a_group_with_a_divergent_lane_is_the_worst():
     assert halving.dropped(scores, np.ones(6, bool)) == [2, 3]
 
 
+def test_a_group_that_is_out_does_not_keep_others_in():
+    halving = Halving([0, 0, 1, 1, 2, 2, 3, 3], [1, 2])
+    status = ["", "", "diverged", "dropped", "diverged", "diverged", "", ""]
+    alive = halving.alive(status)
+    assert alive.tolist() == [True, True, False, False, False, False, True, True]
+    scores = np.array([1.0, 1.1, 9, 9, np.inf, np.inf, 5.0, 5.1])
+    assert halving.dropped(scores, alive) == [6, 7]
+
+
 def test_rungs_are_shares_of_the_epochs():
     assert rungs_for(100) == (12, 25, 50)
     assert rungs_for(3) == (1,)

@@ -217,6 +217,14 @@ def test_sample_weights_of_whole_numbers_are_repeated_rows(diabetes):
         ({"lanes": [Lane((0.1,), 7)]}, "one of the 2 splits"),
         ({"splits": [Split(np.arange(500))]}, "row numbers must be from 0 to 441"),
         ({"splits": [Split(np.arange(9))], "patience": 2}, "need held-out rows"),
+        ({"splits": [Split(np.arange(9), np.arange(9, 12)), Split(np.arange(9))]}, "or none"),
+        ({"patience": 2, "keep_best": False}, "keeps the best epoch"),
+        ({"lanes": [Lane((0.1,), seed=-1)]}, "`seed` must be an integer >= 0"),
+        ({"lanes": [Lane((0.1,), 0, 0, {"learning_rate": [1, 2]})]}, "fit their variable"),
+        (
+            {"lanes": [Lane((0.1,)), Lane((0.1,), start=0)], "groups": [0, 0]},
+            "begin and end together",
+        ),
     ],
 )
 def test_bad_input_gets_one_clear_error(change, message, diabetes, splits):
@@ -301,3 +309,21 @@ def test_averages_are_refused(diabetes):
     model.optimizer.build(model.trainable_variables)
     with pytest.raises(InputError, match="use_ema"):
         taut.train_lanes(model, x, y, [Lane((0.1,))], splits=[Split(np.arange(9))], epochs=1)
+
+
+def test_inputs_must_have_the_same_rows(diabetes):
+    a, b = keras.Input((10,), name="a"), keras.Input((10,), name="b")
+    model = keras.Model({"a": a, "b": b}, keras.layers.Dense(1)(keras.layers.Add()([a, b])))
+    model.compile(taut.Proximal("adam", taut.L1()), "mse")
+    x, y = diabetes
+    with pytest.raises(InputError, match="with the same rows"):
+        train_lanes(model, {"a": x, "b": x[:20]}, y, [Lane((0.1,))])
+
+
+def test_rows_that_no_split_has_do_no_harm(diabetes):
+    x, y = diabetes[0].copy(), diabetes[1]
+    x[0] = np.nan
+    splits = [Split(np.arange(1, 300), np.arange(300, 442)), Split(np.arange(1, 60), [400])]
+    splits[1] = Split(splits[1].train, np.arange(400, 402))
+    lanes = [Lane((0.1,), 0), Lane((0.1,), 1)]
+    assert train_lanes(network(), x, y, lanes, splits=splits, epochs=2).status == ("finished",) * 2

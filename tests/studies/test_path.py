@@ -188,13 +188,17 @@ def test_patience_stops_early_and_keeps_the_best_epoch(breast_cancer):
 
 def test_a_strength_that_diverges_is_told_and_not_chosen(diabetes):
     x, y = diabetes
-    model = network(10)
-    model.compile(optimizer=keras.optimizers.SGD(0.05), loss="mse")
+    # Too long a step for the weights, but not for a bias alone.
+    model = keras.Sequential([keras.Input((10,)), keras.layers.Dense(1)])
+    model.compile(optimizer=keras.optimizers.SGD(0.6), loss="mse")
+    given = SHORT | {"strengths": [1e-6, 10.0], "epochs": 60, "batch_size": 442}
+    with pytest.warns(RuntimeWarning, match="trainings diverged: strength=1e-06, fold=0, seed=0"):
+        found = taut.regularization_path(model, x, y, **given)
+    assert set(found.table.query("strength < 1")["status"]) == {"diverged"}
+    assert found.best_strength == 10.0
     weight = np.where(np.arange(len(y)) == 0, 1e30, 1.0).astype("float32")
-    given = SHORT | {"strengths": [0.01, 0.1], "epochs": 3}
-    with pytest.warns(RuntimeWarning, match="trainings diverged: strength=0.1, fold=0, seed=0"):
-        found = taut.regularization_path(model, x, y, **given, sample_weight=weight)
-    assert "diverged" in set(found.table["status"])
+    with pytest.raises(InputError, match="on some fold of every strength"):
+        taut.regularization_path(model, x, y, **given, sample_weight=weight)
     huge = np.full_like(y, 1e30)
     with pytest.raises(InputError, match="diverge"):
         taut.regularization_path(model, x, huge, **SHORT)
@@ -222,3 +226,44 @@ def test_what_cannot_be_is_told(options, words, diabetes):
     given = {"strengths": [0.1], "cv": 3, "epochs": 1} | options
     with pytest.raises(InputError, match=words):
         taut.regularization_path(network(10), *diabetes, **given)
+
+
+def test_class_weights_are_in_the_certificate(breast_cancer):
+    x, y = breast_cancer
+    model = keras.Sequential([keras.Input((30,)), keras.layers.Dense(1, activation="sigmoid")])
+    model.compile("adam", loss="binary_crossentropy")
+    given = {"strengths": [0.1, 0.01], "cv": 2, "epochs": 20}
+    classes = taut.regularization_path(model, x, y, class_weight={0: 3.0}, **given)
+    rows = np.where(y == 0, 3.0, 1.0)
+    weights = taut.regularization_path(model, x, y, sample_weight=rows, **given)
+    assert classes.certificate.largest == pytest.approx(weights.certificate.largest, rel=1e-4)
+
+
+def test_finding_the_range_leaves_what_a_penalty_refers_to(diabetes):
+    model = keras.Sequential([keras.Input((10,)), keras.layers.Dense(1)])
+    model.compile("adam", loss="mse")
+    model.layers[0].kernel.assign(np.full((10, 1), 5.0))
+    found = taut.regularization_path(
+        model, *diabetes, penalty=taut.L2SP, strengths=2, cv=2, epochs=3
+    )
+    for trained in found.models():
+        (reference,) = trained.optimizer.constants
+        np.testing.assert_array_equal(reference.numpy(), np.full((10, 1), 5.0))
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"warm_start": "up", "warm_epochs": 9}, "`warm_epochs` must not exceed"),
+        ({"warm_start": "up", "warm_epochs": 0}, "`warm_epochs` must be an integer >= 1"),
+        ({"halving": True, "patience": 1, "epochs": 1}, "at least 2 epochs"),
+        ({"halving": True}, "it needs `patience`"),
+        ({"width": 0}, "`width` must be an integer >= 1"),
+    ],
+)
+def test_what_the_study_needs_is_checked_before_the_pilots(options, words, diabetes, monkeypatch):
+    monkeypatch.setattr("taut.studies.path.train_lanes", None)
+    with pytest.raises(InputError, match=words):
+        taut.regularization_path(
+            network(10), *diabetes, **{"strengths": 4, "cv": 2, "epochs": 4, **options}
+        )

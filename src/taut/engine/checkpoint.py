@@ -12,8 +12,6 @@ import os
 import tempfile
 import time
 import warnings
-import zipfile
-import zlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -39,6 +37,12 @@ class Checkpoint:
     """
 
     def __init__(self, path: str | os.PathLike[str], seconds: float, study: Mapping[str, str]):
+        valid = isinstance(seconds, (int, float)) and not isinstance(seconds, bool)
+        if not valid or not seconds >= 0:
+            raise InputError(
+                "`checkpoint_seconds` must be a number >= 0. Received: "
+                f"checkpoint_seconds={seconds!r}."
+            )
         self.path, self._seconds, self._study = Path(path), seconds, dict(study)
         self._saved = time.monotonic()
         self._warned = False
@@ -58,8 +62,11 @@ class Checkpoint:
         if found is None:
             return None
         about, arrays = found
-        _restore(ledger, about["ledger"], arrays)
-        return about["numbers"]
+        try:
+            _restore(ledger, about["ledger"], arrays)
+            return about["numbers"]
+        except Exception as error:
+            raise self._damaged(error) from error
 
     def save(self, ledger: Ledger, states: Mapping[int, Tree], numbers: dict[str, Any]) -> None:
         """Write the ledger, the states of lanes in training and some numbers; see `write`."""
@@ -93,15 +100,18 @@ class Checkpoint:
                 arrays = {name: archive[name] for name in archive.files if name != "about"}
         except FileNotFoundError:
             return None
-        except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error) as error:
-            if isinstance(error, InputError):
-                raise
-            raise InputError(
-                f"A checkpoint must be whole. Received: {self.path}, which cannot be read "
-                f"({type(error).__name__}: {error}). "
-                "Restore it from a copy, or delete it to begin anew."
-            ) from error
+        except InputError:
+            raise
+        except Exception as error:  # whatever NumPy and zipfile make of damaged bytes
+            raise self._damaged(error) from error
         return about, arrays
+
+    def _damaged(self, error: Exception) -> InputError:
+        return InputError(
+            f"A checkpoint must be whole. Received: {self.path}, which cannot be read "
+            f"({type(error).__name__}: {error}). "
+            "Restore it from a copy, or delete it to begin anew."
+        )
 
     def write(self, parts: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> None:
         """Write JSON and arrays; replace the file.

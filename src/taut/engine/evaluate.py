@@ -11,6 +11,7 @@ from keras import ops, tree
 from taut._keras_compat import compiled_metrics
 from taut.engine.lanes import Record, Split
 from taut.engine.predict import predict_lanes
+from taut.errors import InputError
 
 
 def held_out_metrics(
@@ -28,7 +29,15 @@ def held_out_metrics(
 
     Returns:
         By the name of the metric, [lanes]; empty for a model without metrics.
+
+    Raises:
+        InputError: For lanes of several targets.
     """
+    if any(lane.target for lane in record.lanes):
+        raise InputError(
+            "Metrics are measured against one `y`. Received: lanes with other targets. Give the "
+            "record of lanes of one target."
+        )
     metrics = compiled_metrics(model)
     found: dict[str, np.ndarray] = {}
     if metrics is None:

@@ -100,7 +100,7 @@ def train_one_by_one(
 
         told.start()
         try:
-            while (i := ledger.next(set())) is not None or ledger.judge():
+            while (i := next(ledger.ready(set()), None)) is not None or ledger.judge():
                 if i is not None:
                     run(i)
             told.update()  # of what the last rung dropped

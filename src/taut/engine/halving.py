@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from taut.engine.lanes import DIVERGED, DROPPED
 from taut.errors import InputError
 
 
@@ -55,12 +56,22 @@ class Halving:
         if not 0 < self.keep < 1:
             raise InputError(f"`Halving.keep` must be between 0 and 1. Received: keep={self.keep}.")
 
+    def alive(self, status: Sequence[str]) -> np.ndarray:
+        """[lanes] whether the group of a lane is still in the race, by the status of each lane."""
+        groups, of = np.asarray(self.groups), np.asarray(status)
+        out = [
+            g
+            for g in np.unique(groups)
+            if (of[groups == g] == DROPPED).any() or (of[groups == g] == DIVERGED).all()
+        ]
+        return ~np.isin(groups, out)
+
     def dropped(self, scores: np.ndarray, alive: np.ndarray) -> list[int]:
         """Numbers of the lanes to drop, given the held-out loss of each lane.
 
         Args:
             scores: [lanes] held-out losses; not finite where a lane diverged.
-            alive: [lanes] whether the lane has not been dropped at an earlier rung.
+            alive: [lanes] from `alive`.
         """
         groups = np.asarray(self.groups)
         left = np.unique(groups[alive])

@@ -4,28 +4,32 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Mapping
+from types import CodeType
 from typing import Any
 
-import keras
 import numpy as np
 
 from taut._keras_compat import compile_arguments
 
 Tree = Any
+_NOT_MEANT = ("name", "shared_object_id")
+"""Entries of configurations that say nothing: "adam_1" is Adam."""
 
 
 def study_of(
-    model: Any, data: Tree, lanes: Any, splits: Any, settings: Mapping[str, Any]
+    model: Any,
+    data: Tree,
+    lanes: Any,
+    splits: Any,
+    settings: Mapping[str, Any],
+    *,
+    devices: int,
 ) -> dict[str, str]:
     """Digests of what makes a study, by the words that an error uses for them."""
     every = list(model._flatten_layers())
     # Keras counts names up within a process: "dense_3" is only the fourth that was made.
     names = {layer.name: f"layer {k}" for k, layer in enumerate(every)}
-    layers = [
-        [type(layer).__name__, _described(layer)]
-        for layer in every
-        if not isinstance(layer, keras.Model)
-    ]
+    layers = [[type(layer).__name__, _described(layer)] for layer in every]  # and how it is wired
     weights = [[list(v.shape), str(v.dtype), bool(v.trainable)] for v in model.variables]
     optimizer = model.optimizer.get_config()
     loss = {k: v for k, v in compile_arguments(model).items() if k.startswith("loss")}
@@ -49,12 +53,13 @@ def study_of(
         "lanes": _digest(names, [described, values]),
         "splits": _digest(names, [[s.train, s.held_out] for s in splits]),
         "settings": _digest(names, dict(settings)),
+        "number of devices": str(devices),
     }
 
 
 def _described(layer: Any) -> Any:
     try:
-        return {k: v for k, v in layer.get_config().items() if k != "name"}
+        return layer.get_config()
     except NotImplementedError:
         return None
 
@@ -67,8 +72,8 @@ def _digest(names: Mapping[str, str], tree: Any) -> str:
         nonlocal crc
         if isinstance(item, Mapping):
             for key in sorted(item, key=str):
-                if key == "name" and isinstance(item[key], str):
-                    continue  # "adam_1" is Adam
+                if key in _NOT_MEANT and isinstance(item[key], (str, int)):
+                    continue
                 add(str(key))  # may be a path
                 add(item[key])
         elif isinstance(item, (list, tuple)):
@@ -85,10 +90,15 @@ def _digest(names: Mapping[str, str], tree: Any) -> str:
         elif isinstance(item, (int, float, bool, type(None))):
             crc = zlib.crc32(f"{type(item).__name__}:{item!r}".encode(), crc)
         elif hasattr(item, "get_config"):
-            add([type(item).__name__, {k: v for k, v in item.get_config().items() if k != "name"}])
-        else:  # a function, say: its name, for its address differs in every process
-            name = getattr(item, "__qualname__", type(item).__name__)
-            crc = zlib.crc32(name.encode(), crc)
+            add([type(item).__name__, item.get_config()])
+        elif hasattr(item, "__code__"):  # by what it does, for its address differs in every process
+            closed = [cell.cell_contents for cell in item.__closure__ or ()]
+            add([item.__qualname__, item.__code__, list(item.__defaults__ or ()), closed])
+        elif isinstance(item, CodeType):
+            crc = zlib.crc32(item.co_code, crc)
+            add([list(item.co_consts), list(item.co_names)])
+        else:
+            add(getattr(item, "__qualname__", type(item).__name__))
 
     add(tree)
     return f"{crc:08x}"

@@ -27,7 +27,17 @@ class InitialValues:
         strengths = getattr(model.optimizer, "strengths", ())
         index = {id(v): i for i, v in enumerate(model.optimizer.variables)}
         self._strength_at = [index[id(v)] for v in strengths]
+        self._stream_at = [
+            i
+            for i, v in enumerate(model.non_trainable_variables)
+            if v.name == "seed_generator_state"
+        ]
         groups = model.trainable_variables, model.non_trainable_variables, model.optimizer.variables
+        self._shape = {
+            (kind, i): tuple(v.shape)
+            for kind, group in enumerate(groups)
+            for i, v in enumerate(group)
+        }
         self._place = {
             v.path: (kind, i) for kind, group in enumerate(groups) for i, v in enumerate(group)
         }
@@ -37,7 +47,7 @@ class InitialValues:
                 self._place.setdefault(variable.name, (2, i))
 
     def check(self, lanes: Sequence[Lane]) -> None:
-        """Raise if a lane sets a variable that does not exist."""
+        """Raise if a lane sets a variable that does not exist, or to what it cannot be."""
         for lane in lanes:
             unknown = sorted(set(lane.values) - set(self._place))
             if unknown:
@@ -46,6 +56,26 @@ class InitialValues:
                     "a learning rate that follows a schedule is not one. Received: "
                     f"{unknown}; there are {sorted(self._place)}."
                 )
+            for name, value in lane.values.items():
+                shape = self._shape[self._place[name]]
+                try:
+                    np.broadcast_to(np.asarray(value, float), shape)
+                except (TypeError, ValueError) as error:
+                    raise InputError(
+                        f"`values` must fit their variable: {name!r} has the shape {shape}. "
+                        f"Received: {value!r} for the lane {lane}."
+                    ) from error
+
+    def streams(self) -> list[Any]:
+        """The states of random streams with which lanes without a seed begin, for a checkpoint."""
+        values = self._weights(None)[1]
+        return [values[i].tolist() for i in self._stream_at]
+
+    def set_streams(self, streams: list[Any]) -> None:
+        """Begin lanes without a seed with these streams: in another process they are others."""
+        values = self._weights(None)[1]
+        for i, stream in zip(self._stream_at, streams, strict=True):
+            values[i] = np.array(stream, values[i].dtype)
 
     def state(self, ledger: Ledger, i: int, *, cold: bool = False) -> Any:
         """The state in which lane i takes a slot: where it left off, or its first.

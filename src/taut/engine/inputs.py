@@ -77,7 +77,13 @@ def checked(
     if not model.optimizer.built:
         model.optimizer.build(model.trainable_variables)
     x = tree.map_structure(np.asarray, x)
-    rows = len(tree.flatten(x)[0])
+    shapes = [a.shape for a in tree.flatten(x)]
+    if not shapes or any(not shape or shape[0] != shapes[0][0] for shape in shapes):
+        raise InputError(
+            "`x` must be an array [rows, …], or a tree of arrays with the same rows. "
+            f"Received: shapes {shapes}."
+        )
+    rows = shapes[0][0]
     every = _targets(y, targets, rows)
     splits = [Split(np.arange(rows))] if splits is None else splits
     check_counts(epochs=epochs, batch_size=batch_size, patience=patience)
@@ -89,7 +95,7 @@ def checked(
         targets=len(every),
         epochs=epochs,
     )
-    weights = _weights(sample_weight, class_weight, every, rows)
+    weights = weights_of(sample_weight, class_weight, every, rows)
     held_out = all(len(split.held_out) for split in splits)
     keep_best = patience is not None if keep_best is None else keep_best
     _check_choices(lanes, epochs, patience, keep_best, groups, halving, held_out=held_out)
@@ -169,7 +175,7 @@ def _targets(y: Any, targets: Sequence[Any] | None, rows: int) -> list[Any]:
     return every
 
 
-def _weights(
+def weights_of(
     sample_weight: Any, class_weight: Mapping[int, float] | None, targets: list[Any], rows: int
 ) -> Any:
     if sample_weight is not None and class_weight is not None:
@@ -218,6 +224,15 @@ def _check_choices(
         raise InputError(
             "`patience`, `keep_best`, `groups` and `halving` need held-out rows in every split. "
             "Received: a split with none. Give `Split(train, held_out)`, or leave them out."
+        )
+    if patience is not None and not keep_best:
+        raise InputError(
+            "`patience` keeps the best epoch. Received: patience with keep_best=False. Leave "
+            "`keep_best` out."
+        )
+    if groups is not None and any(lane.start is not None or lane.epochs for lane in lanes):
+        raise InputError(
+            "Lanes of `groups` begin and end together. Received: a lane with `start` or `epochs`."
         )
     if groups is not None and (keep_best or patience is not None or len(groups) != len(lanes)):
         raise InputError(

@@ -143,6 +143,12 @@ def check_lanes(
                     f"`{name}` must name one of the {count} {name}s, from 0. "
                     f"Received: lane {i} with {name}={getattr(lane, name)}."
                 )
+        whole = isinstance(lane.seed, (int, np.integer)) and lane.seed >= 0
+        if lane.seed is not None and not whole:
+            raise InputError(
+                "`seed` must be an integer >= 0 or None. "
+                f"Received: lane {i} with seed={lane.seed!r}."
+            )
         if lane.start is not None and not 0 <= lane.start < i:
             raise InputError(
                 "`start` must be the number of an earlier lane. "
@@ -157,6 +163,12 @@ def check_lanes(
 
 def check_splits(splits: Sequence[Split], rows: int) -> None:
     """Raise one clear error for splits that do not hold numbers of `rows` rows."""
+    held_out = [len(split.held_out) > 0 for split in splits]
+    if any(held_out) and not all(held_out):
+        raise InputError(
+            "All splits must have held-out rows, or none. Received: none in split "
+            f"{held_out.index(False)}."
+        )
     for i, split in enumerate(splits):
         if len(split.train) == 0:
             raise InputError(f"A split must train on at least one row. Received: none in {i}.")

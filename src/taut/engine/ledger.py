@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import jax
@@ -58,15 +58,13 @@ class Ledger:
         rungs = () if self._halving is None else tuple(self._halving.rungs)
         return min([self._lengths[i], *rungs[self.rung : self.rung + 1]])
 
-    def next(self, busy: set[int]) -> int | None:
-        """The first lane that may go on and is in no slot."""
-        for i in range(len(self.lanes)):
+    def ready(self, busy: set[int]) -> Iterator[int]:
+        """The lanes that may go on and are in no slot, in their order."""
+        for i, lane in enumerate(self.lanes):
             if self.status[i] or i in busy or self.ran[i] >= self.goal(i):
                 continue
-            start = self.lanes[i].start
-            if start is None or start in self.kept:
-                return i
-        return None
+            if lane.start is None or lane.start in self.kept:
+                yield i
 
     def start_of(self, i: int) -> int | None:
         """The lane from whose weights lane i starts."""
@@ -123,7 +121,7 @@ class Ledger:
         """Once no lane may run: drop what the next rung says. Whether there was a rung left."""
         if self._halving is None or self.rung >= len(self._halving.rungs):
             return False
-        alive = np.array([s != DROPPED for s in self.status])
+        alive = self._halving.alive(self.status)
         seen = np.arange(self.epochs) < self.ran[:, None]
         scores = np.where(seen, self.losses[..., 1], np.inf).min(axis=1)
         scores[[s == DIVERGED for s in self.status]] = np.inf
@@ -138,7 +136,7 @@ class Ledger:
 
     def forget(self, i: int) -> None:
         """Lane i was lost while it trained: it begins again."""
-        self.losses[i], self.ran[i] = np.nan, 0
+        self.losses[i], self.ran[i], self.status[i] = np.nan, 0, ""
         self.snapshots.pop(i, None)
 
     def lane_epochs(self) -> tuple[int, int]:

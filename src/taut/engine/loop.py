@@ -80,6 +80,8 @@ def train(
                 if checkpoint is not None and checkpoint.due():
                     save()
             save()
+            if hosts.anyone(bool(interrupted)):
+                raise KeyboardInterrupt
     finally:
         slots.wait()
         told.end()
@@ -114,7 +116,7 @@ class Told:
 
     def __init__(self, ledger: Ledger, callbacks: Sequence[Callback]):
         self._ledger, self._callbacks = ledger, callbacks if hosts.first() else ()
-        self._ended = {i for i, status in enumerate(ledger.status) if status}
+        self._ended: set[int] = set()  # a call that goes on tells of every lane
         self._started = time.monotonic()
         self._begun = ledger.lane_epochs()[0]
 

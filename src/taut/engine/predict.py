@@ -13,6 +13,11 @@ import numpy as np
 from taut._keras_compat import mode
 from taut.engine.fit_loop import predict_one_by_one
 from taut.engine.lanes import Record
+from taut.engine.program import side_by_side
+from taut.engine.width import convolves_on_cpu
+
+ROWS = 4096
+"""Rows that are predicted at once."""
 
 _compiled: weakref.WeakKeyDictionary[Any, Any] = weakref.WeakKeyDictionary()
 
@@ -35,7 +40,8 @@ def predict_lanes(
     if keras.backend.backend() != "jax":
         return predict_one_by_one(model, record, x, lanes=lanes)
     chosen = np.arange(len(record.lanes)) if lanes is None else np.asarray(lanes, int)
-    width = min(width, len(chosen))
+    width = 1 if convolves_on_cpu(model) else min(width, len(chosen))
+    rows = len(jax.tree.leaves(x)[0])
 
     if model not in _compiled:
         _compiled[model] = _program(weakref.ref(model))
@@ -45,8 +51,12 @@ def predict_lanes(
         part = chosen[start : start + width]
         padded = np.concatenate([part, np.repeat(part[-1:], width - len(part))])
         values = [[a[padded] for a in record.trainable], [a[padded] for a in record.non_trainable]]
-        found, count = predict(*values, x), len(part)
-        outputs.append(jax.tree.map(lambda a, n=count: np.asarray(a)[:n], found))
+        count, pieces = len(part), []
+        for first in range(0, rows, ROWS):
+            some = jax.tree.map(lambda a, at=slice(first, first + ROWS): a[at], x)
+            found = predict(*values, some)
+            pieces.append(jax.tree.map(lambda a, n=count: np.asarray(a)[:n], found))
+        outputs.append(jax.tree.map(lambda *all_: np.concatenate(all_, axis=1), *pieces))
     return jax.tree.map(lambda *some: np.concatenate(some), *outputs)
 
 
@@ -60,6 +70,6 @@ def _program(model: weakref.ref[Any]) -> Any:
                 trainable, non_trainable, x, **mode(network, training=False)
             )[0]
 
-        return jax.vmap(one)(trainable, non_trainable)
+        return side_by_side(one, len(trainable[0]))(trainable, non_trainable)
 
     return predict

@@ -12,7 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax.sharding import Mesh, PartitionSpec
 
-from taut._keras_compat import StatelessScope, data_loss_value, mode
+from taut._keras_compat import StatelessScope, data_loss_value, mode, row_weights
 
 Tree = Any
 PADDING = -1
@@ -59,6 +59,7 @@ def data_loss(
         trainable, non_trainable, x, return_losses=True, **mode(model, training=training)
     )
     with StatelessScope():
+        weight = row_weights(model, y, prediction, weight)
         loss = data_loss_value(model, y, prediction, weight)
     # Undone by `stateless_apply`, where the optimizer has a `loss_scale_factor`.
     return model.optimizer.scale_loss(loss + sum(extra)), (loss, non_trainable)
@@ -96,7 +97,8 @@ def train_step(
     new = trainable, non_trainable, optimizer
     if plan.uneven:  # a batch of padding alone is no step
         new = jax.tree.map(lambda a, b: jnp.where(count > 0, a, b), new, variables)
-    return new, loss * count
+    # Of a batch of padding alone, which holds row 0, the loss may not be finite.
+    return new, jnp.where(count > 0, loss * count, 0.0)
 
 
 def held_out_step(
@@ -106,7 +108,7 @@ def held_out_step(
     x, y, weight, count = _batch(plan, data, target, rows)
     trainable, non_trainable, _ = variables
     _, (loss, _) = data_loss(model, trainable, non_trainable, x, y, weight, False)
-    return plan.mean(loss) * count
+    return jnp.where(count > 0, plan.mean(loss) * count, 0.0)
 
 
 def _lane_epoch(model: Any, plan: Plan, data: Tree, state: Tree, rows: Any, held_out: Any) -> Tree:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import weakref
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import jax
@@ -23,7 +23,7 @@ from taut.engine.ledger import Ledger
 from taut.engine.program import Plan, build
 from taut.engine.progress import Callback
 from taut.engine.slots import Slots
-from taut.engine.width import convolves_on_cpu, measured_width
+from taut.engine.width import convolves_on_cpu, measured_width, width_for
 from taut.errors import InputError
 
 BLOCK_EPOCHS = 25
@@ -58,10 +58,20 @@ def train_side_by_side(
     ledger = Ledger(lanes, epochs, groups=study.groups, halving=study.halving)
     saved, resumed = None, None
     if checkpoint is not None:
-        settings = {"width": width, "devices": mesh.devices.size, "sharers": sharers}
-        identity = study_of(model, host, lanes, study.splits, {**study.settings(), **settings})
-        saved = Checkpoint(checkpoint, checkpoint_seconds, identity)
-        resumed = saved.load(ledger)
+        identity = study_of(
+            model,
+            host,
+            lanes,
+            study.splits,
+            {**study.settings(), "width": width, "sharers": sharers},
+            devices=mesh.devices.size,
+        )
+        with hosts.together():
+            saved = Checkpoint(checkpoint, checkpoint_seconds, identity)
+            resumed = saved.load(ledger)
+        hosts.check_same([*identity.values(), ledger.lane_epochs()[0]])
+        if resumed is not None:
+            initial.set_streams(resumed["streams"])
 
     programs, widths = _compiled.setdefault(compiled_loss(model), ({}, {}))
     data = hosts.put(host, mesh, PartitionSpec())
@@ -70,8 +80,6 @@ def train_side_by_side(
     def slots_of(width: int) -> Slots:
         count = width * mesh.shape["lanes"]
         block = _block(epochs, study.patience, count * batches.rows)
-        if study.groups is not None:
-            block = min(block, -(-epochs // SNAPSHOTS))
         plan = Plan(
             study.batch_size,
             block,
@@ -93,31 +101,52 @@ def train_side_by_side(
             ledger,
             data,
             block=block,
+            interval=None if study.groups is None else -(-epochs // SNAPSHOTS),
             count=count,
             mesh=mesh,
         )
 
     if resumed is not None:
-        width = int(resumed["width"])
-    if width is None:
-        key = len(lanes), epochs, study.batch_size, sharers, shapes
-        if key not in widths:
-            widths[key] = measured_width(
-                model, lanes, epochs, mesh.shape["lanes"], lambda w: slots_of(w).seconds_an_epoch()
-            )
-        width = widths[key]
+        width = resumed["width"]
     while True:
         try:
-            loop.train(slots_of(width), ledger, callbacks, saved, resumed, {"width": width})
+            if width is None:
+                width = _chosen_width(study, mesh, batches, widths, shapes, slots_of)
+            slots = slots_of(width)
+            numbers = {"width": int(width), "streams": initial.streams()}
+            loop.train(slots, ledger, callbacks, saved, resumed, numbers)
             break
         except jax.errors.JaxRuntimeError as error:
-            if "RESOURCE_EXHAUSTED" not in str(error) or width == 1:
+            tried = width or width_for(model, len(lanes), mesh.shape["lanes"])
+            full = "RESOURCE_EXHAUSTED" in str(error)
+            # Where several processes train, the others do not know of it.
+            if not full or tried == 1 or jax.process_count() > 1:
                 raise
-        width, resumed = -(-width // 2), None
-        for i, status in enumerate(ledger.status):
-            if not status and i not in ledger.states:
+        width, resumed = -(-tried // 2), None
+        for i in range(len(lanes)):
+            if i not in ledger.kept and i not in ledger.states:
                 ledger.forget(i)
-    return ledger.record(len(programs) - before, width)
+    return ledger.record(len(programs) - before, int(width))
+
+
+def _chosen_width(
+    study: Study,
+    mesh: Mesh,
+    batches: Batches,
+    widths: dict[Any, int],
+    shapes: Any,
+    slots_of: Callable[[int], Slots],
+) -> int:
+    key = len(study.lanes), study.epochs, mesh.shape["data"], batches.shapes, shapes
+    if key not in widths:
+        widths[key] = measured_width(
+            study.model,
+            study.lanes,
+            study.epochs,
+            mesh.shape["lanes"],
+            lambda width: slots_of(width).seconds_an_epoch(),
+        )
+    return widths[key]
 
 
 def _mesh(lanes: int, sharers: int, batch_size: int) -> Mesh:

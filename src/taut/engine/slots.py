@@ -35,11 +35,13 @@ class Slots:
         data: Tree,
         *,
         block: int,
+        interval: int | None,
         count: int,
         mesh: Mesh,
     ):
         self._program, self._initial, self._batches = program, initial, batches
         self._ledger, self._data, self._block, self._mesh = ledger, data, block, mesh
+        self._interval = interval  # epochs between snapshots, where lanes of a group share one
         self._state: Tree = None
         self._held_out: Any = None
         self._last_losses: Any = None
@@ -64,10 +66,10 @@ class Slots:
         """Epochs to the nearest end of a block, or of its run, of a lane in a slot."""
         ledger, block = self._ledger, self._block
         live = [i for i in self.holds if i is not None and not ledger.status[i]]
-        left = [
-            (ledger.goal(i) - int(ledger.ran[i]), block - int(ledger.ran[i]) % block) for i in live
-        ]
-        return min((min(pair) for pair in left), default=0)
+        every = [block] if self._interval is None else [block, self._interval]
+        ran = {i: int(ledger.ran[i]) for i in live}
+        left = [min(ledger.goal(i) - ran[i], *(e - ran[i] % e for e in every)) for i in live]
+        return min(left, default=0)
 
     def advance(self, epochs: int) -> None:
         """Train every lane in a slot for so many epochs, and tell the ledger."""
@@ -85,10 +87,10 @@ class Slots:
     def at_boundary(self) -> None:
         """Take snapshots, take out what has ended or waits, and fill the empty slots."""
         ledger = self._ledger
-        if ledger.wants_snapshots and self._state is not None:
+        if self._interval is not None and self._state is not None:
             weights = hosts.to_host(self._state["variables"][:2])
             for slot, i in enumerate(self.holds):
-                if i is not None and (ledger.status[i] or ledger.ran[i] % self._block == 0):
+                if i is not None and (ledger.status[i] or ledger.ran[i] % self._interval == 0):
                     ledger.snapshot(i, _slice(weights, slot))
         leaving = [
             slot
@@ -102,13 +104,13 @@ class Slots:
                 state = hosts.to_host(self._state) if state is None else state
                 ledger.take_out(i, _slice(state, slot))
                 self.holds[slot] = None
-        changed = False
-        for slot in leaving:
-            busy = {i for i in self.holds if i is not None}
-            self.holds[slot] = ledger.next(busy)
-            changed |= self.holds[slot] is not None
-        if changed:
-            self._load([s for s in leaving if self.holds[s] is not None], state)
+        entering = ledger.ready({i for i in self.holds if i is not None})
+        filled = []
+        for slot, i in zip(leaving, entering, strict=False):
+            self.holds[slot] = i
+            filled.append(slot)
+        if filled:
+            self._load(filled, state)
 
     def place(self, holds: list[int | None]) -> None:
         """Put lanes in the slots where they were when a checkpoint was written."""

@@ -134,7 +134,7 @@ def train_streamed(
             "width": width,
             "devices": len(devices),
         }
-        study = study_of(model, described(source), lanes, (), settings)
+        study = study_of(model, described(source), lanes, (), settings, devices=len(devices))
         saved = Checkpoint(checkpoint, checkpoint_seconds, study)
     stack = Stack(initial, lanes, mesh, width or (1 if convolves_on_cpu(model) else MOST))
     first_width = stack.width

@@ -24,6 +24,8 @@ from taut.engine import (
     train_lanes,
     width_for,
 )
+from taut.engine.inputs import weights_of
+from taut.engine.lanes import check_counts
 from taut.engine.sources import as_source, is_source
 from taut.errors import InputError
 from taut.optimizers import Stationarity, stationarity
@@ -34,7 +36,7 @@ from taut.studies.folds import fold_values, folds, is_classification
 from taut.studies.range import strength_range
 from taut.studies.result import PathResult, make_result, warn_of_diverged
 from taut.studies.strengths import given_strengths
-from taut.studies.warm import SHARE, chains, check_warm_start, disagreement
+from taut.studies.warm import chains, check_warm_epochs, check_warm_start, disagreement
 
 
 @displayed
@@ -169,7 +171,15 @@ def regularization_path(
             f"needs `patience`, and no warm starts. Received: patience={patience}, "
             f"warm_start={warm_start!r}."
         )
+    check_counts(width=width, epochs=epochs, batch_size=batch_size, patience=patience)
+    warm_epochs = check_warm_epochs(warm_epochs, epochs)
+    rungs = rungs_for(epochs)
+    if halving and rungs[-1:] != (epochs // 2,):
+        raise InputError(f"`halving` needs at least 2 epochs. Received: epochs={epochs}.")
     x, y = keras.tree.map_structure(np.asarray, (x, y))
+    if class_weight is not None:
+        # Once, so that the certificate is of the same objective.
+        sample_weight = weights_of(sample_weight, class_weight, [y], len(keras.tree.flatten(y)[0]))
     splits = _splits(model, x, y, cv, seed)
     copy = study_copy(model, kind)
     values = fold_values(copy, x, splits)
@@ -184,7 +194,6 @@ def regularization_path(
             lanes,
             splits=splits,
             sample_weight=sample_weight,
-            class_weight=class_weight,
             epochs=epochs,
             batch_size=batch_size,
             patience=patience,
@@ -215,10 +224,10 @@ def regularization_path(
         for repeat in range(seeds)
         for s in given
     ]
-    lanes, directions = chains(cold, len(given), warm_start, warm_epochs or -(-epochs // SHARE))
+    lanes, directions = chains(cold, len(given), warm_start, warm_epochs)
     drop = None
     if halving:
-        drop = Halving([k % len(given) for k in range(len(lanes))], rungs_for(epochs))
+        drop = Halving([k % len(given) for k in range(len(lanes))], rungs)
     record = train(lanes, "lanes", halving=drop)
 
     def certify(best: Any, fold: int) -> Stationarity:

@@ -30,11 +30,13 @@ def strength_range(
     tensor = keras.ops.convert_to_tensor
     some = keras.tree.map_structure(lambda a: tensor(a[rows]), x)
     # The same weights in every process, so that a study that was interrupted finds the same grid.
+    own = model.get_weights()
     model.set_weights(reinitialised(model, pilot.seed or 0).get_weights())
     for variable in model.variables:
         if variable.path in pilot.values:
             variable.assign(pilot.values[variable.path])
     gradients = gradients_at(model, some, keras.tree.map_structure(lambda a: tensor(a[rows]), y))
+    model.set_weights(own)  # to which a penalty may refer
     return find_range(
         train,
         lambda strength: replace(pilot, strengths=(strength,)),

@@ -112,17 +112,19 @@ def make_result(
         certify: Given the best model and the fold it left out.
 
     Raises:
-        InputError: If every training diverged.
+        InputError: If some training of every strength diverged.
     """
     table = lane_table(record, penalised)
     table.insert(3, "start", directions)
     table = table.assign(**{f"held_out_{name}": values for name, values in metrics.items()})
-    if (table["status"] == "diverged").all():
+    summary, choice = summarise(table, strengths)
+    if not np.isfinite(choice.mean).any():
+        diverged = (table["status"] == "diverged").sum()
         raise InputError(
             "Training must not diverge at every strength. Received: a loss that is not finite in "
-            f"all of {len(table)} trainings. Lower the learning rate, or check inputs and loss."
+            f"{diverged} of {len(table)} trainings, on some fold of every strength. Lower the "
+            "learning rate, or check inputs and loss."
         )
-    summary, choice = summarise(table, strengths)
     first = np.flatnonzero(table["strength"] == strengths[choice.least])[0]
     certificate = certify(_trained(model, record, int(first)), int(table["fold"][first]))
     return PathResult(

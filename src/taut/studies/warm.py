@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from taut.engine import Lane, Record
+from taut.engine.lanes import check_counts
 from taut.errors import InputError
 
 if TYPE_CHECKING:
@@ -25,6 +26,19 @@ def check_warm_start(warm_start: str | None) -> None:
             '`warm_start` must be "down" (from strong to weak), "up", "both" or None. '
             f"Received: warm_start={warm_start!r}."
         )
+
+
+def check_warm_epochs(warm_epochs: int | None, epochs: int) -> int:
+    """The epochs of a warm lane, those given or a share of the study's."""
+    check_counts(warm_epochs=warm_epochs)
+    if warm_epochs is None:
+        return -(-epochs // SHARE)
+    if warm_epochs > epochs:
+        raise InputError(
+            f"`warm_epochs` must not exceed the study's {epochs} epochs. "
+            f"Received: warm_epochs={warm_epochs}."
+        )
+    return int(warm_epochs)
 
 
 def chains(
