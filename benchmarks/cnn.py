@@ -3,7 +3,7 @@
     apt-get install dataset-fashion-mnist; pip install -e . && python benchmarks/cnn.py
 
 10,000 rows, two convolutions (16 and 32 filters, 3×3), each with pooling, and a dense layer; Adam,
-batch 128, 4 epochs, L2 by `kernel_regularizer` in Keras and by `taut.L2` in taut (of strength 2·l2:
+batch 128, 3 epochs, L2 by `kernel_regularizer` in Keras and by `taut.L2` in taut (of strength 2·l2:
 the same objective). Keras's fits are jitted; all 30 are run unless `--fits` says fewer, and then
 scaled. taut trains all 30 to the end, and once more with successive halving. All choose the
 strength of least mean held-out data loss. Each in a process of its own.
@@ -19,7 +19,7 @@ import time
 from pathlib import Path
 
 HOME = Path("/usr/share/datasets/fashion-mnist")
-ROWS, EPOCHS, BATCH, FOLDS = 10_000, 4, 128, 3
+ROWS, EPOCHS, BATCH, FOLDS = 10_000, 3, 128, 3
 
 
 def data(rows=ROWS):
