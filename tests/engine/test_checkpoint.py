@@ -15,23 +15,12 @@ import taut
 from taut.engine import Callback
 from taut.engine.checkpoint import Checkpoint
 from taut.errors import InputError
+from tests.engine.crash import StopAfter
 from tests.engine.study import digest, record_of
 
 pytestmark = pytest.mark.skipif(keras.backend.backend() != "jax", reason="lanes need JAX")
 
 STUDY = Path(__file__).with_name("study.py")
-
-
-class StopAfter(Callback):
-    """Stops a study as a crash would, after so many looks at it."""
-
-    def __init__(self, looks):
-        self.looks = looks
-
-    def on_update(self, news):
-        self.looks -= 1
-        if self.looks < 0:
-            raise RuntimeError("crash")
 
 
 @pytest.fixture(scope="module")

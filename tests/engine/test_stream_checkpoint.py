@@ -24,6 +24,7 @@ from taut.engine import (
 )
 from taut.engine.stream_program import training_batches
 from taut.errors import InputError
+from tests.engine.crash import StopAfter
 from tests.engine.stream_study import BLOCKS, data, record_of
 from tests.engine.study import digest
 
@@ -41,18 +42,6 @@ def whole():
 @pytest.fixture
 def told_at_each_block(monkeypatch):
     monkeypatch.setattr(stream_watch, "SECONDS_OF_SILENCE", 0.0)
-
-
-class StopAfter(Callback):
-    """Stops a study as a crash would, after so many blocks."""
-
-    def __init__(self, looks):
-        self.looks = looks
-
-    def on_update(self, news):
-        self.looks -= 1
-        if self.looks < 0:
-            raise RuntimeError("crash")
 
 
 class Torn(ArraySource):

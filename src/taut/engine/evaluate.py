@@ -48,13 +48,13 @@ def held_out_metrics(
             continue
         pick = lambda some, rows=split.held_out: tree.map_structure(lambda a: a[rows], some)  # noqa: E731
         predictions = predict_lanes(model, record, pick(x), lanes=lanes)
-        weight = None if sample_weight is None else pick(sample_weight)
+        truth, weight = pick(y), None if sample_weight is None else pick(sample_weight)
         for place, lane in enumerate(lanes):
             prediction = tree.map_structure(
                 lambda a, p=place: ops.convert_to_tensor(a[p]), predictions
             )
             metrics.reset_state()
-            metrics.update_state(pick(y), prediction, sample_weight=weight)
+            metrics.update_state(truth, prediction, sample_weight=weight)
             for name, value in metrics.result().items():
                 values = found.setdefault(name, np.full(len(record.lanes), np.nan))
                 values[lane] = float(value)

@@ -154,7 +154,6 @@ class Watch(keras.callbacks.Callback):
         held_out: Row numbers of the held-out loss; may be empty.
         patience: As in `train_lanes`.
         keep_best: As in `train_lanes`.
-        block: Epochs from one snapshot of a group's lane to the next.
         told: Called after each epoch.
     """
 
@@ -168,16 +167,15 @@ class Watch(keras.callbacks.Callback):
         *,
         patience: int | None,
         keep_best: bool,
-        block: int,
         told: Callable[[], None],
     ):
         super().__init__()
         self._number, self._state, self._ledger, self._told = number, state, ledger, told
         self._data, self._held_out = data, held_out
-        self._patience, self._keep_best, self._block = patience, keep_best, block
+        self._patience, self._keep_best = patience, keep_best
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
-        """Measure, judge, keep; the rules are those of `program._judge`."""
+        """Measure, judge, keep; the rules are those of `program.judge`."""
         trainee: Any = self.model
         state, ledger, i = self._state, self._ledger, self._number
         train_loss = np.float32((logs or {})["data_loss"])
@@ -192,7 +190,7 @@ class Watch(keras.callbacks.Callback):
         state.update(epoch=epoch + 1, diverged=not finite, done=stopped or not finite)
         ledger.note(i, np.array([[train_loss, held_out_loss]]), state)
         ended = bool(ledger.status[i])
-        if ledger.wants_snapshots and (ended or (epoch + 1) % self._block == 0):
+        if ledger.interval is not None and (ended or (epoch + 1) % ledger.interval == 0):
             ledger.snapshot(i, self._weights())
         trainee.stop_training = ended
         self._told()

@@ -20,7 +20,6 @@ from taut.engine.progress import Callback
 from taut.errors import UnsupportedError
 
 Tree = Any
-SNAPSHOTS = 16
 
 
 def train_one_by_one(
@@ -80,7 +79,6 @@ def train_one_by_one(
                 split.held_out,
                 patience=patience,
                 keep_best=keep_best,
-                block=-(-epochs // SNAPSHOTS),
                 told=told.update,
             )
             with own_stream(lane.seed):

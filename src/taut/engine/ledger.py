@@ -12,6 +12,8 @@ from taut.engine.halving import Halving
 from taut.engine.lanes import DIVERGED, DROPPED, FINISHED, STOPPED, Lane, Record
 
 Tree = Any
+SNAPSHOTS = 16
+"""Epochs that the lanes of a group choose from, at most."""
 
 
 class Ledger:
@@ -50,8 +52,9 @@ class Ledger:
         self.rung = 0
 
     @property
-    def wants_snapshots(self) -> bool:
-        return self._groups is not None
+    def interval(self) -> int | None:
+        """Epochs from one snapshot of a lane to the next; None where groups share no epoch."""
+        return None if self._groups is None else -(-self.epochs // SNAPSHOTS)
 
     def goal(self, i: int) -> int:
         """The number of epochs up to which lane i may run now."""
@@ -144,15 +147,6 @@ class Ledger:
         pairs = zip(self._lengths, self.ran, self.status, strict=True)
         done = sum(n if status else int(ran) for n, ran, status in pairs)
         return done, sum(self._lengths)
-
-    def best(self) -> tuple[Lane, float] | None:
-        """The lane of least held-out loss so far, and that loss."""
-        held_out = self.losses[..., 1].copy()
-        held_out[[s == DIVERGED for s in self.status]] = np.nan
-        if np.isnan(held_out).all():
-            return None
-        i = int(np.nanargmin(held_out) // self.epochs)
-        return self.lanes[i], float(np.nanmin(held_out))
 
     def record(self, compiles: int, width: int) -> Record:
         """What became of the lanes, once all have ended."""

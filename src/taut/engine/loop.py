@@ -13,9 +13,8 @@ import numpy as np
 
 from taut.engine import hosts
 from taut.engine.checkpoint import Checkpoint
-from taut.engine.lanes import DIVERGED, DROPPED
 from taut.engine.ledger import Ledger
-from taut.engine.progress import Callback, LaneEnd, News
+from taut.engine.progress import Callback, LaneEnd, news_of
 from taut.engine.slots import Slots
 
 SECONDS_A_CALL = 1.0
@@ -129,18 +128,14 @@ class Told:
             return
         ledger = self._ledger
         done, total = ledger.lane_epochs()
-        seconds = time.monotonic() - self._started
-        fresh = done - self._begun
-        news = News(
-            lanes=len(ledger.lanes),
-            ended=sum(bool(status) for status in ledger.status),
-            dropped=ledger.status.count(DROPPED),
-            diverged=ledger.status.count(DIVERGED),
-            lane_epochs=done,
-            total_lane_epochs=total,
-            best=ledger.best(),
-            seconds=seconds,
-            seconds_left=seconds * (total - done) / fresh if fresh > 0 else None,
+        news = news_of(
+            ledger.lanes,
+            ledger.status,
+            ledger.losses[..., 1],
+            done=done,
+            begun=self._begun,
+            total=total,
+            seconds=time.monotonic() - self._started,
         )
         for i, status in enumerate(ledger.status):
             if status and i not in self._ended:

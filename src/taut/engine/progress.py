@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from taut.engine.lanes import Lane
+from taut.engine.lanes import DIVERGED, DROPPED, Lane
 
 
 @dataclass(frozen=True)
@@ -35,6 +35,50 @@ class News:
     best: tuple[Lane, float] | None
     seconds: float
     seconds_left: float | None
+
+
+def news_of(
+    lanes: Sequence[Lane],
+    status: Sequence[str],
+    held_out: np.ndarray,
+    *,
+    done: float,
+    begun: float,
+    total: int,
+    seconds: float,
+) -> News:
+    """How far a study is.
+
+    Args:
+        lanes: The lanes.
+        status: By lane; "" until it has ended.
+        held_out: [lanes, epochs] held-out losses; NaN where there is none yet.
+        done: Epochs of all lanes together that are done, or that ended lanes saved.
+        begun: What `done` was when this call began.
+        total: Epochs of all lanes together.
+        seconds: Since this call began.
+    """
+    fresh = done - begun
+    return News(
+        lanes=len(lanes),
+        ended=sum(map(bool, status)),
+        dropped=status.count(DROPPED),
+        diverged=status.count(DIVERGED),
+        lane_epochs=int(done),
+        total_lane_epochs=total,
+        best=_best(lanes, status, held_out),
+        seconds=seconds,
+        seconds_left=seconds * (total - done) / fresh if fresh > 0 else None,
+    )
+
+
+def _best(
+    lanes: Sequence[Lane], status: Sequence[str], held_out: np.ndarray
+) -> tuple[Lane, float] | None:
+    least = np.where(np.isfinite(held_out), held_out, np.inf).min(axis=1)
+    least[[one == DIVERGED for one in status]] = np.inf
+    i = int(np.argmin(least))
+    return (lanes[i], float(least[i])) if np.isfinite(least[i]) else None
 
 
 @dataclass(frozen=True)

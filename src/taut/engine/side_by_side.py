@@ -27,7 +27,6 @@ from taut.engine.width import convolves_on_cpu, measured_width, width_for
 from taut.errors import InputError
 
 BLOCK_EPOCHS = 25
-SNAPSHOTS = 16
 BLOCK_ROWS = 1 << 24  # row numbers that a block holds at most, over all lanes: 64 MiB
 
 # By the compiled loss, which `model.compile` makes anew: its programs, and the widths measured.
@@ -101,7 +100,6 @@ def train_side_by_side(
             ledger,
             data,
             block=block,
-            interval=None if study.groups is None else -(-epochs // SNAPSHOTS),
             count=count,
             mesh=mesh,
         )

@@ -35,13 +35,11 @@ class Slots:
         data: Tree,
         *,
         block: int,
-        interval: int | None,
         count: int,
         mesh: Mesh,
     ):
         self._program, self._initial, self._batches = program, initial, batches
         self._ledger, self._data, self._block, self._mesh = ledger, data, block, mesh
-        self._interval = interval  # epochs between snapshots, where lanes of a group share one
         self._state: Tree = None
         self._held_out: Any = None
         self._last_losses: Any = None
@@ -66,7 +64,7 @@ class Slots:
         """Epochs to the nearest end of a block, or of its run, of a lane in a slot."""
         ledger, block = self._ledger, self._block
         live = [i for i in self.holds if i is not None and not ledger.status[i]]
-        every = [block] if self._interval is None else [block, self._interval]
+        every = [block] if ledger.interval is None else [block, ledger.interval]
         ran = {i: int(ledger.ran[i]) for i in live}
         left = [min(ledger.goal(i) - ran[i], *(e - ran[i] % e for e in every)) for i in live]
         return min(left, default=0)
@@ -87,10 +85,10 @@ class Slots:
     def at_boundary(self) -> None:
         """Take snapshots, take out what has ended or waits, and fill the empty slots."""
         ledger = self._ledger
-        if self._interval is not None and self._state is not None:
+        if ledger.interval is not None and self._state is not None:
             weights = hosts.to_host(self._state["variables"][:2])
             for slot, i in enumerate(self.holds):
-                if i is not None and (ledger.status[i] or ledger.ran[i] % self._interval == 0):
+                if i is not None and (ledger.status[i] or ledger.ran[i] % ledger.interval == 0):
                     ledger.snapshot(i, _slice(weights, slot))
         leaving = [
             slot

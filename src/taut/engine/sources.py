@@ -13,6 +13,9 @@ import numpy as np
 
 from taut.errors import InputError
 
+MEMORY = 1 << 30
+"""Bytes that streamed rows and the states of lanes may take, unless a user says otherwise."""
+
 Tree = Any
 IDENTITY_ROWS = 64
 """Rows that are compared to tell whether a source is another."""

@@ -21,7 +21,7 @@ from taut.engine.lanes import Lane, Record, check_counts, check_lanes
 from taut.engine.loop import interrupts
 from taut.engine.progress import Callback
 from taut.engine.reading import Budget, Layout
-from taut.engine.sources import Source, described, first_rows, rows_of
+from taut.engine.sources import MEMORY, Source, described, first_rows, rows_of
 from taut.engine.stream_journal import Journal
 from taut.engine.stream_lanes import MOST, Stack
 from taut.engine.stream_passes import Passes
@@ -46,7 +46,7 @@ def train_streamed(
     batch_size: int = 32,
     patience: int | None = None,
     keep_best: bool | None = None,
-    memory: int = 1 << 30,
+    memory: int = MEMORY,
     width: int | None = None,
     checkpoint: str | os.PathLike[str] | None = None,
     checkpoint_seconds: float = 60.0,

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from taut.engine.lanes import DIVERGED, FINISHED, STOPPED, Lane, Record
-from taut.engine.progress import Callback, LaneEnd, News
+from taut.engine.progress import Callback, LaneEnd, news_of
 
 _ARRAYS = ("losses", "run", "best_epoch", "best_loss")
 
@@ -82,18 +82,14 @@ class Journal:
 
     def tell(self, ended: Sequence[int] = (), share: float = 0.0) -> None:
         """Tell the callbacks of lanes that ended now, and that so much of an epoch is done."""
-        done, total = self._done(share), sum(self._lengths)
-        seconds, fresh = time.perf_counter() - self._started, done - self._begun
-        news = News(
-            lanes=len(self._lanes),
-            ended=sum(map(bool, self._status)),
-            dropped=0,
-            diverged=self._status.count(DIVERGED),
-            lane_epochs=int(done),
-            total_lane_epochs=total,
-            best=self._best(),
-            seconds=seconds,
-            seconds_left=seconds * (total - done) / fresh if fresh > 0 else None,
+        news = news_of(
+            self._lanes,
+            self._status,
+            self._losses[1],
+            done=self._done(share),
+            begun=self._begun,
+            total=sum(self._lengths),
+            seconds=time.perf_counter() - self._started,
         )
         for callback in self._callbacks:
             for i in ended:
@@ -117,12 +113,6 @@ class Journal:
         self._status = parts["status"]
         for name in _ARRAYS:
             setattr(self, f"_{name}", arrays[name])
-
-    def _best(self) -> tuple[Lane, float] | None:
-        held_out = np.where(np.isfinite(self._losses[1]), self._losses[1], np.inf).min(axis=1)
-        held_out[[status == DIVERGED for status in self._status]] = np.inf
-        i = int(np.argmin(held_out))
-        return (self._lanes[i], float(held_out[i])) if np.isfinite(held_out[i]) else None
 
     def record(self, kept: Any, compiles: int, width: int) -> Record:
         trainable, non_trainable = kept

@@ -12,10 +12,8 @@ from taut.engine.halving import Halving
 from taut.engine.inputs import checked
 from taut.engine.lanes import Lane, Record, Split
 from taut.engine.progress import Callback
-from taut.engine.sources import as_source, is_source
+from taut.engine.sources import MEMORY, as_source, is_source
 from taut.errors import InputError
-
-DEFAULT_MEMORY = 1 << 30
 
 
 def train_lanes(
@@ -60,7 +58,7 @@ def train_lanes(
     Args:
         model: A compiled and built Keras model; with `taut.Proximal` for strengths.
         x: Inputs, an array [rows, …] or a tree of these; or a source of rows that are larger than
-            memory: a `keras.utils.PyDataset`, a `taut.ParquetRows` (see `train_streamed`).
+            memory: a `keras.utils.PyDataset`, `taut.engine.ParquetRows` (see `train_streamed`).
         y: Targets, [rows, …] or a tree of these; not with a source, which has them.
         lanes: The trainings.
         splits: Training and held-out rows; one split of all rows unless given.
@@ -118,7 +116,7 @@ def train_lanes(
             batch_size=batch_size,
             patience=patience,
             keep_best=keep_best,
-            memory=DEFAULT_MEMORY if memory is None else memory,
+            memory=MEMORY if memory is None else memory,
             width=width,
             checkpoint=checkpoint,
             checkpoint_seconds=checkpoint_seconds,

@@ -11,7 +11,7 @@ import numpy as np
 from taut.engine import Callback, Lane, Record, Source, Split, train_lanes, width_for
 from taut.engine.hashing import fold_of, row_hash
 from taut.engine.reading import Layout
-from taut.engine.sources import Rows, rows_of
+from taut.engine.sources import MEMORY, Rows, rows_of
 from taut.engine.stream import check_backend, room_for, train_streamed
 from taut.errors import InputError
 from taut.optimizers import Stationarity
@@ -22,7 +22,6 @@ from taut.studies.range import strength_range
 from taut.studies.result import PathResult, make_result, warn_of_diverged
 from taut.studies.streamed_folds import drawn_rows, streamed_fold_values, training_batches
 
-MEMORY = 1 << 30
 PILOT_ROWS = 8192
 PILOT_EPOCHS = 30
 SHARE = 16
