@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 from sklearn import metrics as sk
 
-from taut.tables.evaluate import compare, metric_names, score, weighted_scores
+from taut.tables.compare import compare
+from taut.tables.evaluate import metric_names, score, weighted_scores
 
 DRAW = np.random.default_rng(0)
 Y = {"binary": DRAW.integers(0, 2, 120), "multiclass": DRAW.integers(0, 3, 120)}

@@ -141,7 +141,7 @@ def test_scores_are_those_of_the_predictions(fitted):
     test = fitted.metrics["test"]
     assert test["metrics"] == list(expected)
     assert test["primary"] == test["metrics"][0]
-    assert [s["name"] for s in test["systems"]] == SYSTEMS
+    assert [s["name"] for s in test["systems"]] == [*SYSTEMS, test["base"]]
     scores = {s["name"]: s["scores"] for s in test["systems"]}
     for name, value in expected.items():
         assert scores["taut"][name]["value"] == pytest.approx(value, rel=1e-5)

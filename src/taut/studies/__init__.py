@@ -1,7 +1,7 @@
 """Studies: a plan of lanes, and a summary of their records."""
 
 from taut.studies.choice import Choice, choose
-from taut.studies.folds import fold_values, folds
+from taut.studies.folds import fold_values, folds, forward_folds, group_folds
 from taut.studies.path import regularization_path
 from taut.studies.result import PathResult
 from taut.studies.strengths import given_strengths
@@ -14,6 +14,8 @@ __all__ = [
     "disagreement",
     "fold_values",
     "folds",
+    "forward_folds",
     "given_strengths",
+    "group_folds",
     "regularization_path",
 ]

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import Any
 
 import numpy as np
+import pandas as pd
 
 from taut.engine import Split
 from taut.errors import InputError
+
+MANY_GROUPS = 2000
+"""More than this are dealt at random: alike by their number, where stratifying takes long."""
 
 
 def is_classification(y: Any) -> bool:
@@ -68,6 +73,98 @@ def folds(
             f"Received: {cv!r}."
         )
     return splits
+
+
+def group_folds(
+    y: Any, groups: Any, cv: int, *, seed: int = 0, classes: bool | None = None
+) -> list[Split]:
+    """Folds that keep all rows of a group on one side, and class shares as groups allow it.
+
+    Args:
+        y: Targets, [rows].
+        groups: The group of each row, [rows]; no value may be missing.
+        cv: Number of folds.
+        seed: Seeds the shuffle of the groups.
+        classes: Whether `y` holds classes; judged by its values unless given.
+
+    Raises:
+        InputError: If there are fewer groups than folds.
+
+    Example:
+        >>> found = group_folds([0, 1] * 4, [1, 1, 2, 2, 3, 3, 4, 4], 2)
+        >>> sorted(len(split.held_out) for split in found)
+        [4, 4]
+    """
+    from sklearn.model_selection import StratifiedGroupKFold
+
+    y, (codes, distinct) = np.asarray(y), pd.factorize(np.asarray(groups))
+    if (codes < 0).any():
+        raise InputError("`groups` must have a value in every row. Received: missing values.")
+    if len(distinct) < cv:
+        raise InputError(
+            f"There must be at least as many groups as folds, {cv}. Received: {len(distinct)} "
+            "groups. Use fewer folds, or add groups."
+        )
+    stratify = is_classification(y) if classes is None else classes
+    labels = np.unique(y, return_inverse=True)[1] if stratify else np.zeros(len(y), int)
+    if len(distinct) > MANY_GROUPS:
+        return _in_turn(codes, len(distinct), cv, seed)
+    splitter = StratifiedGroupKFold(cv, shuffle=True, random_state=seed)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of classes with fewer rows than folds: as groups allow
+        pairs = list(splitter.split(codes, labels, codes))
+    if not all(len(held_out) for _, held_out in pairs):
+        return _in_turn(codes, len(distinct), cv, seed)  # a greedy assignment left one empty
+    return [Split(train, held_out) for train, held_out in pairs]
+
+
+def _in_turn(codes: np.ndarray, groups: int, cv: int, seed: int) -> list[Split]:
+    """Groups dealt to the folds in a random order: none is empty, and many are alike."""
+    turn = (np.random.default_rng(seed).permutation(groups) % cv)[codes]
+    return [Split(np.flatnonzero(turn != k), np.flatnonzero(turn == k)) for k in range(cv)]
+
+
+def forward_folds(time: Any, cv: int) -> list[Split]:
+    """Folds from the past to the future: each holds out rows later than all it trains on.
+
+    The later half of the rows, in the order of `time`, is cut into `cv` blocks of about equal
+    size. Fold k holds out block k and trains on everything before it, so that each trains on at
+    least about half of the rows. Rows of one time stay together. The earlier half is never held
+    out.
+
+    Args:
+        time: The time of each row, [rows] finite numbers.
+        cv: Number of folds.
+
+    Raises:
+        InputError: If there are not more different times than folds.
+
+    Example:
+        >>> [(len(s.train), len(s.held_out)) for s in forward_folds(range(8), 2)]
+        [(4, 2), (6, 2)]
+    """
+    time = np.asarray(time, float)
+    distinct, counts = np.unique(time, return_counts=True)
+    if len(distinct) <= cv:
+        raise InputError(
+            f"Folds in time need more different times than folds, {cv}. Received: "
+            f"{len(distinct)}. Use fewer folds, or a finer time."
+        )
+    before = np.concatenate([[0], np.cumsum(counts)])  # rows before each distinct time
+    cuts: list[int] = []
+    for k in range(cv):
+        wanted = len(time) * (0.5 + 0.5 * k / cv)
+        least, most = (cuts[-1] if cuts else 0) + 1, len(distinct) - cv + k
+        cuts.append(int(np.clip(np.abs(before - wanted).argmin(), least, most)))
+    place = np.searchsorted(distinct, time)
+    edges = [*cuts, len(distinct)]
+    return [
+        Split(
+            np.flatnonzero(place < edges[k]),
+            np.flatnonzero((place >= edges[k]) & (place < edges[k + 1])),
+        )
+        for k in range(cv)
+    ]
 
 
 def fold_values(model: Any, x: Any, splits: list[Split]) -> list[dict[str, np.ndarray]]:

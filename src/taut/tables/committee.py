@@ -14,6 +14,7 @@ from taut.engine import Callback, Lane, Record, Split, predict_lanes, train_lane
 from taut.tables import statistics
 from taut.tables.network import network
 from taut.tables.settings import Schedule, Setting, bins_for
+from taut.tables.uncertainty import mean_and_error
 
 LEARNING_RATE, BETA_2, WARM_UP = 3e-3, 0.99, 0.1
 TOLERANCE = 1.0
@@ -35,6 +36,7 @@ class Trained:
         out_of_fold: [settings, rows, outputs] predictions of rows by models that did not train
             on them, averaged over seeds: probabilities, or the standardised target.
         row_loss: [settings, rows] their losses; infinite where every seed diverged.
+        weight: [rows] what each row counts, 1 on average; None where all count alike.
     """
 
     model: Any
@@ -46,6 +48,12 @@ class Trained:
     record: Record
     out_of_fold: np.ndarray
     row_loss: np.ndarray
+    weight: np.ndarray | None = None
+
+    @property
+    def held(self) -> np.ndarray:
+        """Rows that are held out in some fold, and so have an out-of-fold prediction."""
+        return np.unique(np.concatenate([split.held_out for split in self.splits]))
 
     def lanes(self, setting: int, fold: int | None = None) -> np.ndarray:
         """Numbers of the lanes of a setting."""
@@ -60,7 +68,14 @@ class Trained:
 
     def fold_losses(self, setting: int) -> np.ndarray:
         """[folds] mean out-of-fold loss of a setting."""
-        return np.array([self.row_loss[setting, s.held_out].mean() for s in self.splits])
+        held = [split.held_out for split in self.splits]
+        weights = [None if self.weight is None else self.weight[rows] for rows in held]
+        return np.array(
+            [
+                np.average(self.row_loss[setting, rows], weights=own)
+                for rows, own in zip(held, weights, strict=True)
+            ]
+        )
 
 
 def train(
@@ -76,6 +91,7 @@ def train(
     quick: bool,
     callbacks: Sequence[Callback],
     stop_after: int | None = None,
+    weight: np.ndarray | None = None,
 ) -> Trained:
     """Train the lanes, and predict each row by the models that did not see it.
 
@@ -91,6 +107,7 @@ def train(
         quick: A shorter schedule.
         callbacks: Told of the progress.
         stop_after: Epochs to train, of the schedule's; all unless given.
+        weight: What each row counts, [rows], 1 on average.
     """
     bins = bins_for(numbers)
     model = network(encoded.shape[1], outputs, numbers=numbers, bins=bins, classes=None)
@@ -101,8 +118,12 @@ def train(
         statistics.input_values(encoded, split.train, numbers=numbers, bins=bins)
         for split in splits
     ]
+    priors = [
+        statistics.prior(y[s.train], outputs, None if weight is None else weight[s.train])
+        for s in splits
+    ]
     lanes = [
-        _lane(model, setting, fold, seed + repeat, values[fold], y[splits[fold].train], outputs)
+        _lane(model, setting, fold, seed + repeat, values[fold], priors[fold])
         for setting in settings
         for fold in range(len(splits))
         for repeat in range(seeds)
@@ -116,6 +137,7 @@ def train(
         y,
         lanes,
         splits=splits,
+        sample_weight=weight,
         epochs=stop_after or schedule.epochs,
         batch_size=schedule.batch_size,
         groups=groups if all(len(split.held_out) for split in splits) else None,
@@ -133,6 +155,7 @@ def train(
         record=record,
         out_of_fold=np.zeros(shape),
         row_loss=np.zeros(shape[:2]),
+        weight=weight,
     )
     if all(len(split.held_out) for split in splits):
         _predict_out_of_fold(trained)
@@ -164,8 +187,7 @@ def _lane(
     fold: int,
     seed: int,
     values: dict[str, np.ndarray],
-    y: np.ndarray,
-    outputs: int,
+    prior: np.ndarray,
 ) -> Lane:
     combine = model.get_layer("combine")
     return Lane(
@@ -175,7 +197,7 @@ def _lane(
         {
             **statistics.at(model, values if setting.bins else statistics.without_bins(values)),
             combine.gates.path: np.array([setting.skip, setting.hidden], float),
-            combine.bias.path: statistics.prior(y, outputs),
+            combine.bias.path: prior,
         },
     )
 
@@ -215,29 +237,35 @@ def row_loss(predicted: np.ndarray, y: np.ndarray) -> np.ndarray:
     return np.where(np.isfinite(loss), loss, np.inf)
 
 
-def keep(row_losses: np.ndarray) -> np.ndarray:
+def keep(
+    row_losses: np.ndarray, weight: np.ndarray | None = None, groups: np.ndarray | None = None
+) -> np.ndarray:
     r"""Which settings predict: the best and those that are not clearly worse.
 
     With dᵢ the difference of a setting's loss to the best setting's in row i, a setting is kept
-    if mean(d) ≤ std(d)/√n; at least three are. The rows are out-of-fold.
+    if mean(d) ≤ its standard error, std(d)/√n; at least three are. The rows are out-of-fold.
 
     Args:
         row_losses: [settings, rows].
+        weight: What each row counts, [rows]; all alike unless given.
+        groups: [rows] group numbers: the error is then that of groups (see `mean_and_error`).
 
     Returns:
         Numbers of the kept settings, best first.
     """
-    mean = row_losses.mean(axis=1)
+    mean, _ = mean_and_error(row_losses, weight)
     order = np.argsort(mean, kind="stable")
     usable = order[np.isfinite(mean[order])]
     difference = row_losses[usable] - row_losses[usable[0]]
-    error = difference.std(axis=1) / np.sqrt(row_losses.shape[1])
-    near = difference.mean(axis=1) <= TOLERANCE * error + 1e-12
+    mean, error = mean_and_error(difference, weight, groups)
+    near = mean <= TOLERANCE * error + 1e-12
     near[:LEAST] = True
     return usable[near]
 
 
-def temperature(probabilities: np.ndarray, y: np.ndarray) -> float:
+def temperature(
+    probabilities: np.ndarray, y: np.ndarray, weight: np.ndarray | None = None
+) -> float:
     r"""The temperature T of p^(1/T) (renormalised) of least out-of-fold log-loss.
 
     It is drawn toward 1 by 2·(log T)²/n, as by a few prior observations.
@@ -245,6 +273,7 @@ def temperature(probabilities: np.ndarray, y: np.ndarray) -> float:
     Args:
         probabilities: Out-of-fold [rows, classes].
         y: Class numbers.
+        weight: What each row counts, [rows]; all alike unless given.
 
     References:
         Guo, Pleiss, Sun and Weinberger, On calibration of modern neural networks, 2017.
@@ -252,7 +281,8 @@ def temperature(probabilities: np.ndarray, y: np.ndarray) -> float:
     logs = np.log(np.clip(probabilities, LEAST_PROBABILITY, None))
 
     def loss(t: float) -> float:
-        return float(row_loss(softmax(logs / t), y).mean() + 2 * np.log(t) ** 2 / len(y))
+        losses = row_loss(softmax(logs / t), y)
+        return float(np.average(losses, weights=weight) + 2 * np.log(t) ** 2 / len(y))
 
     return float(min(np.exp(np.linspace(-0.7, 0.7, 57)), key=loss))
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from time import perf_counter
 from typing import Any
 
 import numpy as np
@@ -14,17 +14,20 @@ import pandas as pd
 from taut import __version__
 from taut.engine import Callback, Split
 from taut.errors import InputError
-from taut.optimizers import stationarity
 from taut.progress import displayed
-from taut.studies import choose
-from taut.studies import folds as make_folds
+from taut.tables import chosen as choices
+from taut.tables import leaks, told
 from taut.tables.committee import Trained, ensemble, keep, row_loss, temperature, train
+from taut.tables.compare import by_class, compare
 from taut.tables.encode import Encoder
-from taut.tables.evaluate import compare, linear_prediction
+from taut.tables.evaluate import is_rare
 from taut.tables.model import TableModel, predict
+from taut.tables.peers import base_prediction, linear_prediction
+from taut.tables.roles import Roles, RowFacts, row_facts
 from taut.tables.schema import Schema, check_enough_rows, folds_for, understand
-from taut.tables.selected import feature_table, input_weights, nonzero_weights
+from taut.tables.selected import feature_table, input_weights
 from taut.tables.settings import UNPENALISED, bins_for, settings
+from taut.tables.split import fold_rows, test_rows
 
 RULE = (
     "The setting (a penalty, its strength, a variant of the network) of least mean out-of-fold "
@@ -36,6 +39,7 @@ SINGLE_RULE = (
     "loss, trained once more on all training rows, for as many epochs."
 )
 UNPENALISED_NAME, LINEAR_NAME = "same network, no penalty", "penalised linear"
+BASE_NAMES = {True: "always the mean", False: "base rate"}
 
 
 @dataclass(frozen=True)
@@ -52,6 +56,17 @@ class _Data:
     deviation: float
     test_x: np.ndarray
     test_y: np.ndarray
+    roles: Roles
+    facts: RowFacts
+    test_facts: RowFacts
+    splits: list[Split]
+    copies: int
+
+    @property
+    def weight(self) -> np.ndarray | None:
+        """What each row to learn from counts, 1 on average."""
+        own = self.facts.weights
+        return None if own is None else own / own.mean()
 
 
 @displayed
@@ -63,6 +78,9 @@ def fit_table(
     features: Sequence[str] | None = None,
     penalty: str = "auto",
     strengths: Sequence[float] | None = None,
+    groups: str | None = None,
+    time: str | None = None,
+    weights: str | None = None,
     test_size: float = 0.2,
     folds: int = 5,
     seeds: int = 1,
@@ -86,6 +104,12 @@ def fit_table(
             are useful unless given.
         penalty: "auto" (L1 and L2), "l1" or "l2".
         strengths: Strengths to try; a default grid unless given.
+        groups: A column whose equal values (a patient, a household) stay on one side of the test
+            split and of every fold. It is no input. Not with `time`.
+        time: A column of dates or numbers: the test set is the latest rows, and folds go from
+            past to future. It is an input only if `features` names it.
+        weights: A column of numbers >= 0: how much each row counts in training, in the choice and
+            in the scores. It is no input.
         test_size: Share of rows set aside; 0 sets none aside and reports no test scores.
         folds: Folds of the cross-validation.
         seeds: Networks of each setting and fold.
@@ -104,20 +128,21 @@ def fit_table(
         >>> model = taut.fit_table(frame, target="species")  # doctest: +SKIP
         >>> model.predict(new_frame)  # doctest: +SKIP
     """
-    started = time.perf_counter()
+    started = perf_counter()
     _check_options(test_size, folds=(folds, 2), seeds=(seeds, 1), seed=(seed, 0))
     settings(penalty, strengths, bins=True)  # wrong ones are told before the table is read
     folds = folds_for(folds, quick=quick)
-    schema = understand(frame, target=target, task=task, features=features)
+    roles = Roles(groups, time, weights)
+    schema = understand(frame, target=target, task=task, features=features, roles=roles)
     check_enough_rows(schema, folds=folds, test_size=test_size)
-    data = _read(frame, schema, test_size, seed)
+    data = _read(frame, schema, roles, test_size, folds, seed)
     chosen = settings(penalty, strengths, bins=bins_for(data.numbers) > 0, quick=quick)
     if len(data.test_y):
         chosen = (*chosen, UNPENALISED)
     trained = train(
         data.x,
         data.y,
-        make_folds(data.y, folds, seed=seed, classes=data.outputs > 1),
+        data.splits,
         chosen,
         outputs=data.outputs,
         numbers=data.numbers,
@@ -125,38 +150,44 @@ def fit_table(
         seed=seed,
         quick=quick,
         callbacks=callbacks or (),
+        weight=data.weight,
     )
     return _conclude(trained, data, single=single, quick=quick, seed=seed, started=started)
 
 
-def _read(frame: pd.DataFrame, schema: Schema, test_size: float, seed: int) -> _Data:
-    from sklearn.model_selection import train_test_split
-
+def _read(
+    frame: pd.DataFrame, schema: Schema, roles: Roles, test_size: float, folds: int, seed: int
+) -> _Data:
+    facts = row_facts(frame, roles, target=schema.target)
     features, y = schema.prepare(frame)
     assert y is not None
-    rows = np.arange(len(y))
-    test = rows[:0]
-    if test_size:
-        classes = y if schema.task != "regression" else None
-        rows, test = train_test_split(
-            rows, test_size=test_size, random_state=seed, stratify=classes
-        )
-        rows, test = np.sort(rows), np.sort(test)
+    classes = schema.task != "regression"
+    if facts.weights is not None:  # what counts nothing is in neither set
+        counted = np.flatnonzero(facts.weights > 0)
+        features, y, facts = features.iloc[counted], y[counted], facts.at(counted)
+    rows, test = test_rows(y, facts, test_size=test_size, folds=folds, seed=seed, classes=classes)
+    own = facts.at(rows)
     encoder = Encoder(schema).fit(features.iloc[rows])
     mean, deviation = 0.0, 1.0
-    if schema.task == "regression":
-        mean, deviation = float(y[rows].mean()), float(y[rows].std()) or 1.0
+    if not classes:
+        mean, deviation = float(np.average(y[rows], weights=own.weights)), float(y[rows].std())
+        deviation = deviation or 1.0
     return _Data(
         schema=schema,
         encoder=encoder,
         numbers=sum(column.kind != "category" for column in schema.used),
-        outputs=1 if schema.task == "regression" else len(schema.classes),
+        outputs=len(schema.classes) if classes else 1,
         x=encoder.transform(features.iloc[rows]),
-        y=(y[rows] - mean) / deviation if schema.task == "regression" else y[rows],
+        y=y[rows] if classes else (y[rows] - mean) / deviation,
         mean=mean,
         deviation=deviation,
         test_x=encoder.transform(features.iloc[test]) if len(test) else np.empty((0, 0)),
         test_y=y[test],
+        roles=roles,
+        facts=own,
+        test_facts=facts.at(test),
+        splits=fold_rows(y[rows], own, folds, seed=seed, classes=classes),
+        copies=leaks.copies(features, y, rows, test),
     )
 
 
@@ -176,12 +207,15 @@ def _conclude(
 ) -> TableModel:
     """Choose, assemble, certify, score."""
     candidates = [i for i, s in enumerate(trained.settings) if s is not UNPENALISED]
-    if not np.isfinite(trained.row_loss[candidates].mean(axis=1)).any():
+    if not np.isfinite(trained.row_loss[candidates][:, trained.held].mean(axis=1)).any():
         raise InputError(
             "Training must not diverge in every setting. Received: losses that are not finite "
             "in all of them. Look for extreme values in the table."
         )
-    kept = keep(trained.row_loss[candidates])
+    held = trained.held
+    weight = None if trained.weight is None else trained.weight[held]
+    groups = None if data.facts.groups is None else data.facts.groups[held]
+    kept = np.array(candidates)[keep(trained.row_loss[candidates][:, held], weight, groups)]
     best = int(kept[0])
     if single:
         alone = train(
@@ -196,6 +230,7 @@ def _conclude(
             quick=quick,
             stop_after=int(trained.record.best_epoch[trained.lanes(best)[0]]) + 1,
             callbacks=(),
+            weight=data.weight,
         )
         model = ensemble(alone, [0])
         members, rule, heat = 1, SINGLE_RULE, trained.out_of_fold[best]
@@ -204,7 +239,9 @@ def _conclude(
         model = ensemble(trained, lanes)
         members, rule, heat = len(lanes), RULE, trained.out_of_fold[kept].mean(axis=0)
     if data.outputs > 1:
-        model.get_layer("mean").temperature.assign(temperature(heat, data.y))
+        model.get_layer("mean").temperature.assign(temperature(heat[held], data.y[held], weight))
+    learned = choices.learned(trained, heat, data.facts.groups)
+    carriers = leaks.carriers(trained, heat, data.encoder.sources, data.facts.groups)
     inputs = [c.name for c in data.schema.used]
     features = feature_table(trained, kept.tolist(), inputs, data.encoder.sources, data.numbers)
     metrics = {
@@ -217,70 +254,44 @@ def _conclude(
         },
         "target": _target(data),
         "columns": _columns(data),
-        "notes": list(data.schema.notes),
+        "notes": [
+            *data.schema.notes,
+            *told.notes_of(data.schema, data.roles, data.copies, len(data.test_y)),
+        ],
+        "warnings": told.warnings_of(
+            data.schema,
+            learned=learned,
+            carriers=carriers,
+            copies=data.copies,
+            y=data.y,
+            test_y=data.test_y,
+        ),
         "split": {
             "train": len(data.y),
             "test": len(data.test_y),
             "folds": len(trained.splits),
             "seeds": trained.seeds,
             "lanes": len(trained.record.lanes),
+            "copies": data.copies,
+            **told.roles_of(data.roles, data.facts, data.test_facts),
         },
-        "choice": _choice(trained, best, members, rule),
+        "choice": choices.describe(
+            trained,
+            kept.tolist(),
+            models=members,
+            rule=rule,
+            single=single,
+            candidates=candidates,
+        ),
+        "learned": {**learned, "carriers": carriers},
         "test": None,
         "overfitting": None,
         "features": {"kept": int(features["kept"].sum()), "of": len(features)},
     }
     if len(data.test_y):
         metrics["test"], metrics["overfitting"] = _test(trained, model, data, seed)
-    metrics["seconds"] = round(time.perf_counter() - started, 2)
+    metrics["seconds"] = round(perf_counter() - started, 2)
     return TableModel(model, data.encoder, metrics, _path(trained, data), features)
-
-
-def _one_standard_error(trained: Trained, best: int) -> int:
-    """The largest strength within one standard error, on the best setting's own path."""
-    own = trained.settings[best]
-    path = [
-        i
-        for i, s in enumerate(trained.settings)
-        if (s.penalty, s.network) == (own.penalty, own.network)
-    ]
-    strengths = np.array([trained.settings[i].strength for i in path])
-    by_fold = np.array([trained.fold_losses(i) for i in path])
-    return path[choose(by_fold, strengths).one_standard_error]
-
-
-def _choice(trained: Trained, best: int, members: int, rule: str) -> dict[str, Any]:
-    setting = trained.settings[best]
-    other = trained.settings[_one_standard_error(trained, best)]
-    by_fold = trained.fold_losses(best)
-    lane = int(trained.lanes(best)[0])
-    kernels = sum(a[0].size for a in _kernels(trained))
-    return {
-        "penalty": setting.penalty,
-        "strength": setting.strength,
-        "network": setting.network,
-        "rule": rule,
-        "cv_loss": float(np.mean(by_fold)),
-        "cv_se": float(np.std(by_fold, ddof=1) / np.sqrt(len(by_fold))),
-        "one_se_penalty": other.penalty,
-        "one_se_strength": other.strength,
-        "models": members,
-        "zero_share": 1 - nonzero_weights(trained, lane) / kernels,
-        "stationarity": _certificate(trained, lane),
-    }
-
-
-def _kernels(trained: Trained) -> list[np.ndarray]:
-    pairs = zip(trained.model.trainable_variables, trained.record.trainable, strict=True)
-    return [array for variable, array in pairs if variable.name == "kernel"]
-
-
-def _certificate(trained: Trained, lane: int) -> dict[str, Any]:
-    """Of one of the models that were chosen, on the rows that it was trained on."""
-    model = trained.record.apply(lane, trained.model)
-    rows = trained.splits[trained.record.lanes[lane].split].train
-    found = stationarity(model, trained.encoded[rows], trained.y[rows])
-    return {"largest": found.largest, "note": found.note}
 
 
 def _test(
@@ -298,28 +309,61 @@ def _test(
         return found[:, 0] * data.deviation + data.mean if regression else found
 
     train_y = data.y * data.deviation + data.mean if regression else data.y
-    linear = linear_prediction(data.schema.task, data.x, train_y, data.test_x, trained.splits)
+    linear = linear_prediction(
+        data.schema.task,
+        data.x,
+        train_y,
+        data.test_x,
+        trained.splits,
+        classes=data.outputs,
+        weights=data.weight,
+    )
     predictions = {"taut": ("the penalised network, as chosen", output(model, data.test_x))}
     if plain is not None:
         what = "strength 0, all else the same: folds, schedule, best epoch, mean of fold models"
         predictions[UNPENALISED_NAME] = what, output(plain, data.test_x)
     predictions[LINEAR_NAME] = "scikit-learn, L2, its strength chosen on the same folds", linear
+    what = "the mean" if regression else "the class shares"
+    base = base_prediction(train_y, len(data.test_y), outputs=data.outputs, weights=data.weight)
+    predictions[BASE_NAMES[regression]] = f"{what} of the rows to learn from, for every row", base
 
-    def loss(network: Any, encoded: np.ndarray, y: np.ndarray) -> float | None:
+    def loss(network: Any, encoded: np.ndarray, y: np.ndarray, facts: RowFacts) -> float | None:
         if network is None:
             return None
         predicted = output(network, encoded)
-        if regression:
-            return float((((predicted - y) / data.deviation) ** 2).mean())
-        return float(row_loss(predicted, y).mean())
+        losses = ((predicted - y) / data.deviation) ** 2 if regression else row_loss(predicted, y)
+        return float(np.average(losses, weights=facts.weights))
 
     overfitting = {
-        "train_loss": loss(model, data.x, train_y),
-        "test_loss": loss(model, data.test_x, data.test_y),
-        "unpenalised_train_loss": loss(plain, data.x, train_y),
-        "unpenalised_test_loss": loss(plain, data.test_x, data.test_y),
+        f"{prefix}{part}_loss": loss(network, *rows)
+        for prefix, network in (("", model), ("unpenalised_", plain))
+        for part, rows in (
+            ("train", (data.x, train_y, data.facts)),
+            ("test", (data.test_x, data.test_y, data.test_facts)),
+        )
     }
-    return compare(data.schema.task, data.test_y, predictions, seed=seed), overfitting
+    rare = None
+    if not regression:
+        shares = np.bincount(data.y, data.weight, minlength=data.outputs)
+        rare = int(shares.argmin()) if is_rare(shares / shares.sum()) else None
+    test = data.test_facts
+    scores = compare(
+        data.schema.task,
+        data.test_y,
+        predictions,
+        seed=seed,
+        weights=test.weights,
+        groups=test.groups,
+        base=BASE_NAMES[regression],
+        rare=rare,
+    )
+    if not regression:
+        independent = test.weights is None and test.groups is None
+        own = predictions["taut"][1]
+        classes = data.schema.classes
+        scores["rare"] = None if rare is None else classes[rare]
+        scores["classes"] = by_class(classes, data.test_y, own, exact=independent)
+    return scores, overfitting
 
 
 def _target(data: _Data) -> dict[str, Any]:
@@ -367,7 +411,7 @@ def _path(trained: Trained, data: _Data) -> pd.DataFrame:
             "val_loss": held_out.astype(float),
             "best_epoch": record.best_epoch.astype(int),
             "epochs": record.epochs.astype(int),
-            "nonzero": [nonzero_weights(trained, k) for k in range(len(record.lanes))],
+            "nonzero": [choices.count_weights(trained, k)[0] for k in range(len(record.lanes))],
             "inputs_kept": inputs,
             "status": list(record.status),
         }

@@ -51,6 +51,15 @@ class TableModel:
         return self._encoder.schema
 
     @property
+    def warnings(self) -> list[str]:
+        """Why the scores may say less than they seem to, the worst first; read these first."""
+        return list(self.metrics.get("warnings", ()))
+
+    def __repr__(self) -> str:
+        lines = [f"TableModel(target={self.schema.target!r}, task={self.schema.task!r})"]
+        return "\n".join([*lines, *(f"warning: {text}" for text in self.warnings)])
+
+    @property
     def selected_features_(self) -> list[str]:
         """The input columns that the sparse models read; see `features`."""
         return self.features.loc[self.features["kept"], "feature"].tolist()

@@ -24,6 +24,8 @@ from taut.tables.columns import (
     understand_column,
     unreadable,
 )
+from taut.tables.roles import REASONS, Roles
+from taut.tables.suspects import group_warnings, set_aside
 from taut.tables.target import Label, read_target, understand_target
 
 MINIMUM_ROWS = 20
@@ -44,6 +46,7 @@ class Schema:
         rows: rows that have a target.
         rows_dropped: rows without one.
         notes: what was left out and why, in sentences.
+        warnings: why scores may say less than they seem to, in sentences.
     """
 
     target: str
@@ -55,6 +58,7 @@ class Schema:
     rows: int
     rows_dropped: int
     notes: tuple[str, ...]
+    warnings: tuple[str, ...] = ()
 
     @property
     def used(self) -> tuple[Column, ...]:
@@ -138,6 +142,7 @@ def understand(
     target: str,
     task: str | None = None,
     features: Sequence[str] | None = None,
+    roles: Roles | None = None,
 ) -> Schema:
     """Says what a table holds: which task its target is, and what each column can give.
 
@@ -147,6 +152,7 @@ def understand(
         task: "binary", "multiclass", "classification" or "regression"; None to detect it.
         features: names of the columns to use, identifiers and text among them; None to use all
             that are neither identifiers nor text. Constant and empty columns are never used.
+        roles: columns that group, order or weigh the rows; they are no inputs.
 
     Returns:
         A `Schema`.
@@ -178,7 +184,10 @@ def understand(
             f"{'the target ' + repr(target) if wanted else 'none'}. Name columns to learn from."
         )
 
-    absent = missing(frame.loc[:, target])
+    roles = Roles() if roles is None else roles
+    roles.check(target=target, features=wanted)
+    _require_columns(frame, list(roles.named()))
+    whole, absent = frame, missing(frame.loc[:, target])
     frame = frame.loc[~absent]
     if len(frame) < MINIMUM_ROWS:
         raise InputError(
@@ -193,12 +202,20 @@ def understand(
         column = understand_column(name, frame.loc[:, name], forced=asked)
         if column.used and wanted is not None and not asked:
             column = dataclasses.replace(column, used=False, reason="it was not asked for")
+        role = roles.named().get(name)
+        if role and not asked:
+            column = dataclasses.replace(column, kind=role, used=False, reason=REASONS[role])
         found.append(column)
+    found = set_aside(found, whole, [*(wanted or ()), *roles.named()])
     _read_columns(frame, [column for column in found if column.used])  # refuses infinities
     if not any(column.used for column in found):
         why = _listed((f"{column.name!r}: {column.reason}" for column in found), show=str)
         raise InputError(f"A table needs a column to learn from. Received none of use: {why}.")
 
+    warnings = ()
+    if roles.groups is None and roles.time is None:
+        y = read_target(frame.loc[:, target], task, classes)
+        warnings = tuple(group_warnings(found, frame, y))
     notes = _notes(target, found, dropped=int(absent.sum()), rows=len(absent))
     return Schema(
         target=target,
@@ -210,6 +227,7 @@ def understand(
         rows=len(frame),
         rows_dropped=int(absent.sum()),
         notes=notes,
+        warnings=warnings,
     )
 
 
@@ -306,7 +324,7 @@ def _read_columns(frame: pd.DataFrame, used: Iterable[Column]) -> dict[str, np.n
     return values
 
 
-def _notes(target: str, found: list[Column], *, dropped: int, rows: int) -> tuple[str, ...]:
+def _notes(target: str, found: Sequence[Column], *, dropped: int, rows: int) -> tuple[str, ...]:
     notes = []
     if dropped:
         notes.append(f"Dropped {dropped} of {rows} rows: their target {target!r} is missing.")

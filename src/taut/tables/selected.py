@@ -25,28 +25,25 @@ def input_weights(trained: Trained, lane: int, sources: Sequence[str], numbers: 
     """
     model, record = trained.model, trained.record
     trainable = _by_name(model.trainable_variables, record.trainable)
-    fixed = _by_name(model.non_trainable_variables, record.non_trainable)
-    linear, hidden = fixed["combine/gates"][lane, 0]
+    live, (linear, hidden) = live_columns(trained, lane)
     squares = linear * (trainable["skip/kernel"][lane, 0].astype(float) ** 2).sum(axis=1)
     squares = squares + hidden * (trainable["first/kernel"][lane, 0].astype(float) ** 2).sum(axis=1)
     # A column that is constant in the fold reaches nothing, whatever its weights.
-    columns = len(sources)
-    squares[:columns] *= fixed["inputs/multiplier"][lane, 0] != 0
-    of = list(sources)
-    if "inputs/slope" in fixed:
-        slope = fixed["inputs/slope"][lane, 0]
-        squares[columns:] *= (slope != 0).ravel()
-        of += [name for name in sources[:numbers] for _ in range(slope.shape[1])]
+    squares = squares * live
+    pieces = (len(live) - len(sources)) // numbers if numbers else 0
+    of = [*sources, *(name for name in sources[:numbers] for _ in range(pieces))]
     return pd.Series(squares).groupby(np.asarray(of, object), sort=False).sum().pow(0.5)
 
 
-def nonzero_weights(trained: Trained, lane: int) -> int:
-    """Penalised weights that are not exactly zero."""
-    return sum(
-        int(np.count_nonzero(a[lane]))
-        for v, a in zip(trained.model.trainable_variables, trained.record.trainable, strict=True)
-        if v.name == "kernel"
-    )
+def live_columns(trained: Trained, lane: int) -> tuple[np.ndarray, tuple[float, float]]:
+    """Which columns behind the inputs layer vary in a lane's fold, and the gates (0 or 1) of its
+    linear part and of its hidden part."""
+    fixed = _by_name(trained.model.non_trainable_variables, trained.record.non_trainable)
+    live = [fixed["inputs/multiplier"][lane, 0] != 0]
+    if "inputs/slope" in fixed:
+        live.append((fixed["inputs/slope"][lane, 0] != 0).ravel())
+    linear, hidden = fixed["combine/gates"][lane, 0]
+    return np.concatenate(live), (float(linear), float(hidden))
 
 
 def importance(

@@ -61,13 +61,21 @@ def _edges(column: np.ndarray, bins: int) -> np.ndarray | None:
     return distinct if len(distinct) > 2 else None
 
 
-def prior(y: np.ndarray, outputs: int) -> np.ndarray:
-    """The output bias to start from: smoothed log class frequencies, or the mean."""
+def prior(y: np.ndarray, outputs: int, weight: np.ndarray | None = None) -> np.ndarray:
+    """The output bias to start from: smoothed log class frequencies, or the mean.
+
+    Args:
+        y: Class numbers, or values [rows].
+        outputs: Classes, or 1.
+        weight: What each row counts, [rows]; all alike unless given.
+    """
     y = np.asarray(y)
+    if weight is not None and not weight.any():
+        weight = None
     if outputs == 1:
-        return np.array([y.mean()])
-    counts = np.bincount(y.astype(int), minlength=outputs)
-    return np.log((counts + 0.5) / (len(y) + 0.5 * outputs))
+        return np.array([np.average(y, weights=weight)])
+    counts = np.bincount(y.astype(int), weight, minlength=outputs)
+    return np.log((counts + 0.5) / (counts.sum() + 0.5 * outputs))
 
 
 def at(model: Any, values: dict[str, np.ndarray]) -> dict[str, np.ndarray]:

@@ -1,0 +1,158 @@
+"""What the trained networks show of leaks: inputs that carry everything, rows on both sides."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from taut.tables.committee import Trained
+from taut.tables.peers import base_prediction
+from taut.tables.uncertainty import mean_and_error
+
+CARRIES = 0.95
+"""The share of what is explained above which one input is suspect."""
+EXPLAINED, IS_TARGET = 0.1, 0.95
+"""Of the base rate's error: less explains too little to ask about; more leaves nothing over."""
+SURE = 3.0
+LOOKED_AT, BINS, MOST_ROWS = 5, 16, 20_000
+
+
+def carriers(
+    trained: Trained, predicted: np.ndarray, sources: Sequence[str], groups: np.ndarray | None
+) -> list[dict[str, Any]]:
+    r"""Inputs that alone carry more than 95% of what all inputs together explain.
+
+    With S the out-of-fold squared error (of probabilities, the Brier score), an input's share is
+
+        (S_base − S_alone) / (S_base − S_all)
+
+    where S_base looks at no input, S_alone is a decision tree on the columns of this input, and
+    S_all is what predicts (or the tree, if that is better). The five inputs that go best with the
+    target by themselves are looked at. Where less than a tenth of S_base is explained, or there
+    is one input, which then leaves more than a twentieth, nothing is said.
+
+    Args:
+        trained: The trained lanes.
+        predicted: Out-of-fold [rows, outputs] predictions of those that predict.
+        sources: Input column of each encoded column.
+        groups: [rows] group numbers, for the standard error.
+
+    Returns:
+        A dict for each: `input`, `share` (at most 1), `explained` (of S_base, by it alone).
+    """
+    y, outputs, held = trained.y, predicted.shape[-1], trained.held
+    weight = None if trained.weight is None else trained.weight[held]
+    own_groups = None if groups is None else groups[held]
+    base = np.zeros_like(predicted)
+    for split in trained.splits:
+        own = None if trained.weight is None else trained.weight[split.train]
+        prior = base_prediction(y[split.train], len(split.held_out), outputs=outputs, weights=own)
+        base[split.held_out] = prior.reshape(-1, outputs)
+    squared_base = _squared(base, y)[held]
+    squared_all = _squared(predicted, y)[held]
+    names = list(dict.fromkeys(sources))
+    found = []
+    for name in _most_alike(trained, names, sources, outputs):
+        columns = np.flatnonzero(np.asarray(sources, object) == name)
+        squared = _squared(_alone(trained, columns, outputs), y)[held]
+        losses = np.stack([squared_base, squared, squared_all, squared_base - squared])
+        mean, error = mean_and_error(losses, weight, own_groups)
+        gained, most = mean[0] - mean[1], mean[0] - min(mean[1], mean[2])
+        explained = gained / mean[0] if mean[0] > 0 else 0.0
+        if not (explained >= EXPLAINED and gained > SURE * error[3] and gained > CARRIES * most):
+            continue
+        if len(names) == 1 and explained < IS_TARGET:
+            continue
+        found.append({"input": name, "share": float(gained / most), "explained": float(explained)})
+    return sorted(found, key=lambda one: -one["explained"])
+
+
+def _squared(predicted: np.ndarray, y: np.ndarray) -> np.ndarray:
+    """Squared error by row, [rows, outputs] to [rows]; of classes, over all their probabilities."""
+    if predicted.shape[-1] == 1:
+        return (predicted[:, 0] - y) ** 2
+    return ((predicted - np.eye(predicted.shape[-1])[np.asarray(y, int)]) ** 2).sum(axis=1)
+
+
+def _alone(trained: Trained, columns: np.ndarray, outputs: int) -> np.ndarray:
+    """Out-of-fold predictions of a decision tree on some columns only."""
+    from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
+
+    x = np.nan_to_num(np.asarray(trained.encoded[:, columns], "float32"), nan=-3e38)
+    predicted = np.zeros((len(x), outputs))
+    draw = np.random.default_rng(0)
+    for split in trained.splits:
+        rows = split.train
+        if len(rows) > MOST_ROWS:
+            rows = np.sort(draw.choice(rows, MOST_ROWS, replace=False))
+        leaf = int(np.clip(len(rows) // 100, 2, 20))
+        kind = DecisionTreeRegressor if outputs == 1 else DecisionTreeClassifier
+        tree: Any = kind(min_samples_leaf=leaf, random_state=0)
+        weight = None if trained.weight is None else trained.weight[rows]
+        tree.fit(x[rows], trained.y[rows], sample_weight=weight)
+        if outputs == 1:
+            predicted[split.held_out, 0] = tree.predict(x[split.held_out])
+        else:
+            there = np.asarray(tree.classes_, int)
+            predicted[np.ix_(split.held_out, there)] = tree.predict_proba(x[split.held_out])
+    return predicted
+
+
+def _most_alike(
+    trained: Trained, names: Sequence[str], sources: Sequence[str], outputs: int
+) -> list[str]:
+    """The inputs by whose quantiles the target differs most."""
+    rows = np.arange(len(trained.y))
+    if len(rows) > MOST_ROWS:
+        rows = np.random.default_rng(0).choice(rows, MOST_ROWS, replace=False)
+    y = trained.y[rows]
+    indicators = y[:, None] if outputs == 1 else np.eye(outputs)[np.asarray(y, int)]
+    centred = indicators - indicators.mean(axis=0)
+    best = dict.fromkeys(names, 0.0)
+    for j, name in enumerate(sources):
+        column = trained.encoded[rows, j]
+        # Ranks of distinct values: a few values are bins of their own.
+        distinct, codes = np.unique(column, return_inverse=True)
+        if len(distinct) > BINS:
+            codes = np.searchsorted(np.nanquantile(column, np.arange(1, BINS) / BINS), column)
+            codes[np.isnan(column)] = BINS + 1
+        counts = np.maximum(np.bincount(codes), 1)
+        sums = np.stack([np.bincount(codes, c) for c in centred.T])
+        best[name] = max(best[name], float((sums**2 / counts).sum()))
+    return sorted(names, key=lambda name: -best[name])[:LOOKED_AT]
+
+
+def copies(features: pd.DataFrame, y: np.ndarray, rows: np.ndarray, test: np.ndarray) -> int:
+    """Test rows that a row to learn from equals exactly, in all inputs and the target."""
+    if not len(test):
+        return 0
+    keys = pd.util.hash_pandas_object(features.assign(**{_TARGET: y}), index=False).to_numpy()
+    return int(np.isin(keys[test], keys[rows]).sum())
+
+
+_TARGET = "\x00target"
+
+
+def carrier_sentence(found: Sequence[dict[str, Any]], target: str) -> str:
+    """Why inputs that carry everything are suspect."""
+    first = found[0]
+    parts = ", ".join(f"{one['input']!r} ({_percent(one['share'])})" for one in found)
+    if len(found) == 1:
+        parts = f"Input {first['input']!r} alone carries {_percent(first['share'])} of"
+    else:
+        parts = f"Each of the inputs {parts} alone carries more than {CARRIES:.0%} of"
+    whole = ""
+    if first["explained"] >= IS_TARGET:
+        whole = f" ({_percent(first['explained'])} of the base rate's error): it may be the target"
+    return (
+        f"{parts} what all inputs explain{whole}. Is it known before {target!r} is? If it was made "
+        "from the target, or is known only afterwards, drop the column and fit again: the scores "
+        "below are then worth nothing."
+    )
+
+
+def _percent(share: float) -> str:
+    return "all" if share >= 0.9995 else f"{100 * share:.3g}%"

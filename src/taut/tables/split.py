@@ -1,0 +1,108 @@
+"""Which rows are the test, and which make up the folds."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from taut.engine import Split
+from taut.errors import InputError
+from taut.studies import folds, forward_folds, group_folds
+from taut.tables.roles import RowFacts
+
+PARTS = 20, 100
+"""The groups are dealt into about so many parts; the test set is some of them."""
+
+
+def test_rows(
+    y: np.ndarray, facts: RowFacts, *, test_size: float, folds: int, seed: int, classes: bool
+) -> tuple[np.ndarray, np.ndarray]:
+    """Set a test set aside: drawn by class; whole groups; or the latest rows.
+
+    Args:
+        y: Class numbers or values [rows].
+        facts: Groups or times of the rows.
+        test_size: Share of the rows; 0 sets none aside.
+        folds: Folds that the other rows must be enough for.
+        seed: Seeds the draw.
+        classes: Whether `y` holds classes.
+
+    Returns:
+        Rows to learn from and rows of the test, both in the table's order.
+
+    Raises:
+        InputError: If there are too few groups or too few times.
+    """
+    rows = np.arange(len(y))
+    if facts.groups is not None:
+        count = len(np.unique(facts.groups))
+        _enough("groups", count, folds + (test_size > 0), folds, test_size)
+    if facts.time is not None:
+        count = len(np.unique(facts.time))
+        _enough("time", count, folds + 1 + (test_size > 0), folds, test_size)
+    if not test_size:
+        return rows, rows[:0]
+    if facts.time is not None:
+        test = facts.time >= _first_of_test(facts.time, test_size, folds)
+    elif facts.groups is not None:
+        test = _of_whole_groups(y, facts.groups, test_size, folds, seed, classes)
+    else:
+        from sklearn.model_selection import train_test_split
+
+        stratify = y if classes else None
+        rows, drawn = train_test_split(
+            rows, test_size=test_size, random_state=seed, stratify=stratify
+        )
+        return np.sort(rows), np.sort(drawn)
+    return np.flatnonzero(~test), np.flatnonzero(test)
+
+
+def fold_rows(
+    y: np.ndarray, facts: RowFacts, count: int, *, seed: int, classes: bool
+) -> list[Split]:
+    """The folds: by class; of whole groups; or from past to future."""
+    if facts.time is not None:
+        return forward_folds(facts.time, count)
+    if facts.groups is not None:
+        return group_folds(y, facts.groups, count, seed=seed, classes=classes)
+    return folds(y, count, seed=seed, classes=classes)
+
+
+def _enough(role: str, found: int, needed: int, count: int, test_size: float) -> None:
+    if found < needed:
+        what = "groups" if role == "groups" else "different times"
+        test = " and a test set" if test_size else ""
+        raise InputError(
+            f"`{role}` must hold at least {needed} {what} for {count} folds{test}. "
+            f"Received: {found}. Use fewer folds, or {'add' if role == 'groups' else 'a finer'} "
+            f"{'groups' if role == 'groups' else 'time'}."
+        )
+
+
+def _first_of_test(time: np.ndarray, test_size: float, folds: int) -> float:
+    """The time at which the test begins: rows of one time are all in it, or none is."""
+    distinct, counts = np.unique(time, return_counts=True)
+    share = np.cumsum(counts[::-1])[::-1] / len(time)  # of rows at this time or later
+    latest = folds + 1  # so many different times are left to learn from
+    return float(distinct[latest:][np.abs(share[latest:] - test_size).argmin()])
+
+
+def _of_whole_groups(
+    y: np.ndarray, groups: np.ndarray, test_size: float, folds: int, seed: int, classes: bool
+) -> np.ndarray:
+    """A mask of rows: parts of the groups, alike in size and classes, until it is enough."""
+    distinct, count = len(np.unique(groups)), int(np.clip(1 / test_size, *PARTS))
+    parts = [
+        split.held_out
+        for split in group_folds(y, groups, min(count, distinct), seed=seed, classes=classes)
+    ]
+    order = np.random.default_rng(seed).permutation(len(parts))
+    sizes = np.array([len(parts[k]) for k in order])
+    reached = np.cumsum(sizes) / len(y)
+    taken = int(np.abs(reached - test_size).argmin()) + 1
+    test = np.zeros(len(y), bool)
+    for k in order[:taken]:
+        left = len(np.unique(groups[~test & ~np.isin(np.arange(len(y)), parts[k])]))
+        if left < folds:
+            break
+        test[parts[k]] = True
+    return test if test.any() else groups == groups[parts[order[0]][0]]

@@ -1,0 +1,112 @@
+"""What a fit says about its own scores: warnings first, then how the rows were split."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from taut.tables.leaks import carrier_sentence
+from taut.tables.roles import Roles, RowFacts
+from taut.tables.schema import Schema
+
+COPIES = 0.01
+"""Share of the test rows that may be copies before it is a warning."""
+
+
+def warnings_of(
+    schema: Schema,
+    *,
+    learned: dict[str, Any],
+    carriers: Sequence[dict[str, Any]],
+    copies: int,
+    y: np.ndarray,
+    test_y: np.ndarray,
+) -> list[str]:
+    """Why the scores may say less than they seem to, the worst first.
+
+    Args:
+        schema: What was understood of the table.
+        learned: The loss against the base rate's (see `chosen.learned`).
+        carriers: Inputs that carry everything (see `leaks.carriers`).
+        copies: Test rows that are copies of rows to learn from.
+        y: Class numbers (or values) of the rows to learn from.
+        test_y: The same of the test.
+    """
+    found = []
+    if not learned["anything"]:
+        found.append(
+            f"Nothing was learned: without the inputs the loss is {learned['base_loss']:.4g}, with "
+            f"them {learned['loss']:.4g}, and the gain of {learned['gain']:.2g} is within its "
+            f"uncertainty (standard error {learned['se']:.2g}; both on rows held out)."
+        )
+    found += schema.warnings
+    if carriers:
+        found.append(carrier_sentence(carriers, schema.target))
+    if copies >= COPIES * max(len(test_y), 1) and copies:
+        found.append(
+            f"{_copies(copies, len(test_y))} If a row may occur again by chance, all is well; if "
+            "rows were copied, or belong together, drop the copies or use --groups."
+        )
+    if schema.classes:
+        lacking = sorted(set(range(len(schema.classes))) - set(np.unique(y).tolist()))
+        if lacking:
+            names = ", ".join(str(schema.classes[k]) for k in lacking)
+            found.append(
+                f"No row to learn from is of class {names}: it is only in the test set, and cannot "
+                "be predicted."
+            )
+    return found
+
+
+def notes_of(schema: Schema, roles: Roles, copies: int, test: int) -> list[str]:
+    """What else there is to know about how rows were split."""
+    notes = []
+    if roles.groups is not None:
+        notes.append(
+            f"Rows of one {roles.groups!r} are on one side of the test split and of every fold, "
+            "and intervals draw whole groups."
+        )
+    if roles.time is not None:
+        notes.append(
+            f"By {roles.time!r} the test set is the latest rows, and each fold holds out rows "
+            "later than all that it learns from; rows of one time are together. The networks of "
+            "earlier folds have seen less of the recent past than --single would."
+        )
+    if roles.weights is not None:
+        notes.append(
+            f"{roles.weights!r} weighs the rows: in training, in the choice and in every score."
+        )
+    if copies and copies < COPIES * test:
+        notes.append(_copies(copies, test))
+    dates = [c.name for c in schema.columns if c.kind == "date" and c.used]
+    if dates and roles.time is None and roles.groups is None:
+        notes.append(
+            f"The test rows are drawn from all times. To be judged on later rows than it learned "
+            f"from, use --time {dates[0]}."
+        )
+    return notes
+
+
+def _copies(copies: int, test: int) -> str:
+    return (
+        f"{copies} of {test} test rows {'is' if copies == 1 else 'are'} equal in every input and "
+        f"in the target to rows learned from: the scores count {'it' if copies == 1 else 'them'}."
+    )
+
+
+def roles_of(roles: Roles, facts: RowFacts, test: RowFacts) -> dict[str, Any]:
+    """How the roles split the rows, for `metrics["split"]`: None where there is no such role."""
+    found: dict[str, Any] = {"groups": None, "time": None, "weights": None}
+    if facts.groups is not None:
+        found["groups"] = {
+            "column": roles.groups,
+            "train": len(np.unique(facts.groups)),
+            "test": len(np.unique(test.groups)) if test.groups is not None else 0,
+        }
+    if roles.time is not None:
+        found["time"] = {"column": roles.time}
+    if facts.weights is not None:
+        found["weights"] = {"column": roles.weights, "total": float(facts.weights.sum())}
+    return found
