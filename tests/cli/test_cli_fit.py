@@ -43,7 +43,7 @@ def test_the_report_is_called_by_the_name_of_the_run(taut, fits, table, here):
 
 def test_options_reach_the_fit(taut, fits, table):
     options = "--penalty l1 --folds 3 --seeds 2 --strengths 0.1,1e-3,0 --test-size 0.25 "
-    options += "--single --seed 7 --quick --task binary"
+    options += "--single --seed 7 --quick --task binary --groups code --weights weight"
     assert taut("fit", table, "--target", "ill", *options.split()).exit_code == 0
     (call,) = fits.calls
     frame = call.pop("frame")
@@ -59,6 +59,9 @@ def test_options_reach_the_fit(taut, fits, table):
         "single": True,
         "seed": 7,
         "quick": True,
+        "groups": "code",
+        "time": None,
+        "weights": "weight",
     }
 
 
@@ -84,6 +87,11 @@ def test_defaults_are_those_of_the_library(taut, fits, table):
         (["--test-size", "1"], "--test-size"),
         (["--test-size", "nan"], "--test-size"),
         (["--folds", "40"], "40 folds"),
+        (["--groups", "codes"], "did you mean 'code'"),
+        (["--groups", "ill"], "target"),
+        (["--groups", "code", "--time", "age"], "cannot be combined"),
+        (["--time", "code"], "dates"),
+        (["--weights", "code"], "`weights`"),
         (["--target", "il"], "did you mean 'ill'"),
         (["--out", "patients.csv"], "a file"),
         (["--out", "patients.csv/run"], "is a file"),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import shlex
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -31,6 +31,20 @@ StrengthsOption = Annotated[
         help="Strengths to try, such as 0.1,0.01; a default list if not given.",
     ),
 ]
+GroupsOption = Annotated[
+    str | None,
+    typer.Option(
+        metavar="COLUMN",
+        help="Rows with one value of it (a patient) stay on one side of every split.",
+    ),
+]
+TimeOption = Annotated[
+    str | None,
+    typer.Option(metavar="COLUMN", help="Learn from the past, be tested on the latest rows."),
+]
+WeightsOption = Annotated[
+    str | None, typer.Option(metavar="COLUMN", help="How much each row counts, 0 or more.")
+]
 TestSizeOption = Annotated[float, typer.Option(help="Share of the rows set aside as a test.")]
 SingleOption = Annotated[bool, typer.Option("--single", help="Refit one network on all folds.")]
 SeedOption = Annotated[int, typer.Option(help="Seed of everything that is random.")]
@@ -51,6 +65,9 @@ class Choices:
     single: bool
     seed: int
     quick: bool
+    groups: str | None = None
+    time: str | None = None
+    weights: str | None = None
 
 
 def fit(
@@ -69,6 +86,9 @@ def fit(
     folds: FoldsOption = 5,
     seeds: SeedsOption = 1,
     strengths: StrengthsOption = None,
+    groups: GroupsOption = None,
+    time: TimeOption = None,
+    weights: WeightsOption = None,
     test_size: TestSizeOption = 0.2,
     single: SingleOption = False,
     seed: SeedOption = 0,
@@ -80,6 +100,7 @@ def fit(
         choices = checked(
             task, penalty, folds, seeds, strengths, test_size, single=single, seed=seed, quick=quick
         )
+        choices = replace(choices, groups=groups, time=time, weights=weights)
         place = check_directory(out, force=force)
         fit_file(table, target, place, choices, shown=out, force=force, state=state)
 
@@ -134,11 +155,14 @@ def fit_file(
 ) -> None:
     """Reads the table, shows what was understood, fits, writes the run, shows what was found."""
     from taut.tables.read import read_table
+    from taut.tables.roles import Roles, row_facts
     from taut.tables.schema import check_enough_rows, folds_for, understand
 
     out = console()
     frame = read_table(table)
-    schema = understand(frame, target=target, task=choices.task)
+    roles = Roles(choices.groups, choices.time, choices.weights)
+    schema = understand(frame, target=target, task=choices.task, roles=roles)
+    row_facts(frame, roles, target=target)  # refuses values that cannot be used, before any work
     folds = folds_for(choices.folds, quick=choices.quick)
     check_enough_rows(schema, folds=folds, test_size=choices.test_size)
 
@@ -179,6 +203,9 @@ def _trained(frame: Any, target: str, choices: Choices, state: Attempt) -> Any:
             folds=choices.folds,
             seeds=choices.seeds,
             strengths=choices.strengths,
+            groups=choices.groups,
+            time=choices.time,
+            weights=choices.weights,
             quick=choices.quick,
             single=choices.single,
             seed=choices.seed,

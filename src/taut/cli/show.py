@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from rich import box
@@ -24,7 +25,8 @@ _NAME_WIDTH = 34
 
 
 def show_schema(out: Console, schema: Schema, *, name: str) -> None:
-    """What was understood of each column."""
+    """What was understood of each column; what makes the scores doubtful, first."""
+    _show_warnings(out, schema.warnings)
     inputs = len(schema.used)
     facts = [
         text.count(schema.rows, "row"),
@@ -72,7 +74,8 @@ def _worth_showing(columns: tuple[Any, ...]) -> list[Any]:
 
 
 def show_fit(out: Console, metrics: dict[str, Any], features: pandas.DataFrame) -> None:
-    """The choice, the comparison on the test rows, and the inputs kept."""
+    """Warnings, the scores on the test rows, the choice, and the inputs kept."""
+    _show_warnings(out, metrics.get("warnings") or ())
     split = metrics["split"]
     trained = text.count(split["lanes"], "network")
     out.print(Text(f"{trained} trained in {text.duration(metrics.get('seconds'))}", style="dim"))
@@ -93,9 +96,17 @@ def show_fit(out: Console, metrics: dict[str, Any], features: pandas.DataFrame) 
     _show_inputs(out, metrics, features)
 
 
+def _show_warnings(out: Console, sentences: Sequence[str]) -> None:
+    for sentence in sentences:
+        words = Text.assemble(("warning: ", "bold red"), (text.clean(sentence), "red"))
+        out.print(words, soft_wrap=not out.is_terminal)
+    if sentences:
+        out.print()
+
+
 def _show_scores(out: Console, metrics: dict[str, Any]) -> None:
     level = f"{100 * metrics['test'].get('confidence', 0.95):g}%"
-    out.print(Text(f"On {text.count(metrics['split']['test'], 'test row')}:", style="bold"))
+    out.print(Text(findings.headline(metrics), style="bold"))
     table = _table(out, "", ">value", f">{level} interval", "taut is")
     for name in metrics["test"]["metrics"]:
         words = text.metric(name)
@@ -113,6 +124,10 @@ def _show_scores(out: Console, metrics: dict[str, Any]) -> None:
             )
         table.add_section()
     out.print(table)
+    for sentence in findings.withheld(metrics):
+        out.print(Text(sentence, style="dim"))
+    for sentence in findings.classes(metrics):
+        out.print(Text(sentence))
     out.print()
 
 

@@ -22,6 +22,7 @@ class Score(NamedTuple):
     low: float | None
     high: float | None
     places: int
+    withheld: str | None = None
 
     @property
     def shown(self) -> str:
@@ -86,6 +87,7 @@ def scores(metrics: dict[str, Any], name: str) -> list[Score]:
             low=s["scores"][name].get("low"),
             high=s["scores"][name].get("high"),
             places=places,
+            withheld=s["scores"][name].get("withheld"),
         )
         for s in systems
     ]
@@ -101,8 +103,24 @@ def differences(metrics: dict[str, Any], name: str) -> list[Difference]:
     ]
 
 
+def warnings(metrics: dict[str, Any]) -> list[str]:
+    """Why the scores may say less than they seem to, the worst first."""
+    return [text.clean(sentence) for sentence in metrics.get("warnings") or ()]
+
+
+def base_rate(metrics: dict[str, Any], name: str) -> str | None:
+    """What a score is without looking at any input: `always the commonest class: 0.948`."""
+    base = metrics["test"].get("base")
+    found = next((s for s in scores(metrics, name) if s.system == base), None)
+    if base is None or found is None:
+        return None
+    words = "always the commonest class" if name == "accuracy" else text.clean(base)
+    return f"{words}: {found.shown}"
+
+
 def headline(metrics: dict[str, Any]) -> str:
-    """`Log-loss 0.083 on 114 rows that nothing was chosen on (95% interval 0.051 to 0.121).`"""
+    """`Log-loss 0.083 on 114 rows that nothing was chosen on (95% interval 0.051 to 0.121; base
+    rate: 0.66). Accuracy 0.974 (always the commonest class: 0.632).`"""
     primary = metrics["test"]["primary"]
     if primary is None:
         return "No rows were set aside as a test, so there is no test score."
@@ -110,13 +128,82 @@ def headline(metrics: dict[str, Any]) -> str:
     rows = text.count(metrics["split"]["test"], "row")
     if mine is None:
         return f"No test score: taut was not scored on the {rows} held out."
-    label = text.metric(primary).label
-    label = label[0].upper() + label[1:]
     level = f"{100 * metrics['test'].get('confidence', 0.95):g}%"
+    interval = f"no interval: {text.clean(mine.withheld)}"
+    if not mine.withheld:
+        interval = f"{level} interval {mine.interval}"
+    base = base_rate(metrics, primary)
+    context = "; ".join([interval, *([base] if base else [])])
     return (
-        f"{label} {mine.shown} on {rows} that nothing was chosen on "
-        f"({level} interval {mine.interval})."
+        f"{_capital(primary)} {mine.shown} on {rows} that nothing was chosen on ({context})."
+        f"{_second(metrics)}"
     )
+
+
+def _capital(name: str) -> str:
+    label = text.metric(name).label
+    return label[0].upper() + label[1:]
+
+
+def _second(metrics: dict[str, Any]) -> str:
+    """The score that people ask for, beside its base rate."""
+    name = next((n for n in ("accuracy", "r2") if n in metrics["test"]["metrics"]), None)
+    if name is None or metrics["test"].get("base") is None:
+        return ""
+    mine = next((s for s in scores(metrics, name) if s.system == TAUT), None)
+    base = base_rate(metrics, name)
+    if mine is None or base is None:
+        return ""
+    return f" {_capital(name)} {mine.shown} ({base})."
+
+
+MOST_CLASSES = 5
+
+
+def classes(metrics: dict[str, Any]) -> list[str]:
+    """What an accuracy hides: classes that are never recognised, and how a rare one fares."""
+    test = metrics["test"]
+    found = []
+    for one in test.get("classes") or ():
+        label, rows, right = text.clean(one["class"]), one["rows"], one["recognised"]
+        if rows == 0:
+            found.append(f"No test row is of class {label}: how it is recognised is not known.")
+        elif right == 0 and rows == 1:
+            found.append(f"The one row of class {label} in the test set was not recognised.")
+        elif right == 0:
+            found.append(
+                f"None of the {text.fixed(rows, 0)} rows of class {label} in the test set was "
+                "recognised."
+            )
+        elif one["class"] == test.get("rare"):
+            recall = one["recall"]
+            spread = interval(recall.get("low"), recall.get("high"), 2)
+            spread = "" if spread == text.MISSING else f", interval {spread}"
+            found.append(
+                f"Of the {text.count(rows, 'row')} of class {label} in the test set "
+                f"{text.fixed(right, 0)} {'was' if right == 1 else 'were'} recognised "
+                f"({text.fixed(recall['value'], 2)}{spread}); of the "
+                f"{text.count(one['named'], 'row')} taken for it {text.fixed(right, 0)} "
+                f"{'was' if right == 1 else 'were'}."
+            )
+    more = len(found) - MOST_CLASSES
+    return found[:MOST_CLASSES] + ([f"The same of {more} more classes."] if more > 0 else [])
+
+
+def withheld(metrics: dict[str, Any]) -> list[str]:
+    """Why some intervals are not given, each reason once."""
+    base = metrics["test"].get("base")
+    reasons: dict[str, list[str]] = {}
+    for name in metrics["test"]["metrics"]:
+        for score in scores(metrics, name):
+            if score.withheld and score.system != base:
+                names = reasons.setdefault(score.withheld, [])
+                if text.metric(name).label not in names:
+                    names.append(text.metric(name).label)
+    return [
+        f"No interval for {', '.join(names)}: {text.clean(reason)}."
+        for reason, names in reasons.items()
+    ]
 
 
 def against(difference: Difference, metrics: dict[str, Any]) -> str:
@@ -145,20 +232,57 @@ def _size(difference: Difference) -> str:
 
 
 def choice(metrics: dict[str, Any]) -> str:
-    """What was chosen, and what predicts."""
+    """Who predicts, and what the best of them is."""
     chosen = metrics["choice"]
-    if chosen["strength"]:
-        what = f"{chosen['penalty']} with strength {text.short(chosen['strength'])}"
-        if chosen.get("network", "full") != "full":
-            what += f" (network: {text.clean(chosen['network'])})"
+    what = _setting(chosen)
+    models, settings = chosen["models"], chosen.get("settings") or [chosen]
+    share = chosen.get("zero_share")
+    zeros = "" if share is None else f"; {text.percent(share)} of its weights are exactly 0"
+    if len(settings) > 1:
+        sentence = (
+            f"{text.count(models, 'network')} of {len(settings)} settings "
+            f"({_penalties(settings)}), chosen by cross-validation, predict by their mean; the "
+            f"best: {what}{zeros}."
+        )
     else:
-        what = "No penalty"
-    models = chosen["models"]
-    who = "one model predicts" if models == 1 else f"the mean of {models} fold models predicts"
-    zeros = text.percent(chosen.get("zero_share"))
-    return (
-        f"{what} was chosen by cross-validation; {zeros} of its weights are exactly 0, and {who}."
-    )
+        who = "one model predicts" if models == 1 else f"the mean of {models} fold models predicts"
+        sentence = f"{what} was chosen by cross-validation{zeros}, and {who}."
+    sentence = sentence[0].upper() + sentence[1:]
+    return " ".join([sentence, *edge(metrics)])
+
+
+def edge(metrics: dict[str, Any]) -> list[str]:
+    """A word where the best strength is the last one that was tried."""
+    chosen = metrics["choice"]
+    side = chosen.get("edge")
+    if side is None:
+        return []
+    other = {"weakest": "weaker", "strongest": "stronger"}[side]
+    return [
+        f"Its strength is the {side} that was tried with {chosen['penalty']}: a {other} one may "
+        "do better (--strengths)."
+    ]
+
+
+def _setting(setting: dict[str, Any]) -> str:
+    if not setting["strength"]:
+        return "no penalty"
+    what = f"{setting['penalty']} with strength {text.short(setting['strength'])}"
+    if setting.get("network", "full") != "full":
+        what += f" (network: {text.clean(setting['network'])})"
+    return what
+
+
+def penalties(settings: list[dict[str, Any]]) -> list[str]:
+    """The penalties of some settings, each once: `["L1", "no penalty"]`."""
+    return list(dict.fromkeys(s["penalty"] if s["strength"] else "no penalty" for s in settings))
+
+
+def _penalties(settings: list[dict[str, Any]]) -> str:
+    counts = [
+        (name, sum(penalties([s]) == [name] for s in settings)) for name in penalties(settings)
+    ]
+    return ", ".join(f"{count} with {name}" for name, count in counts)
 
 
 def overfitting(metrics: dict[str, Any]) -> str | None:

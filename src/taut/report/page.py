@@ -25,7 +25,12 @@ def page(run: Run) -> dict[str, Any]:
         "run": run,
         "m": metrics,
         "target": target,
+        "warnings": findings.warnings(metrics),
         "headline": findings.headline(metrics),
+        "class_sentences": findings.classes(metrics),
+        "withheld": findings.withheld(metrics),
+        "recognised": _recognised(metrics),
+        "roles": {r: metrics["split"].get(r) for r in ("groups", "time", "weights")},
         "against": [
             (d.verdict, findings.against(d, metrics))
             for d in findings.differences(metrics, metrics["test"]["primary"])
@@ -49,16 +54,46 @@ def page(run: Run) -> dict[str, Any]:
 
 def _tiles(metrics: dict[str, Any]) -> list[tuple[str, str]]:
     features, split, chosen = metrics["features"], metrics["split"], metrics["choice"]
-    strength = text.short(chosen["strength"]) if chosen["strength"] else "none"
-    return [
-        (f"{features['kept']} of {features['of']}", "inputs read"),
-        (text.percent(chosen.get("zero_share")), "of weights exactly 0"),
-        (
-            f"{chosen['penalty']} · {strength}" if chosen["strength"] else strength,
-            "penalty and strength",
-        ),
-        (text.fixed(split["lanes"], 0), f"networks in {text.duration(metrics.get('seconds'))}"),
+    tiles = [(f"{features['kept']} of {features['of']}", "inputs read")]
+    if chosen.get("zero_share") is not None:
+        tiles.append((text.percent(chosen["zero_share"]), "of the best’s weights exactly 0"))
+    best = "no penalty"
+    if chosen["strength"]:
+        best = f"{chosen['penalty']} · {text.short(chosen['strength'])}"
+    settings = chosen.get("settings") or [chosen]
+    if len(settings) > 1:
+        names = " and ".join(findings.penalties(settings))
+        words = f"of {len(settings)} settings ({names}) predict; the best: {best}"
+        tiles.append((text.count(chosen["models"], "network"), words))
+    else:
+        tiles.append((best, "penalty and strength"))
+    trained = f"networks trained in {text.duration(metrics.get('seconds'))}"
+    return [*tiles, (text.fixed(split["lanes"], 0), trained)]
+
+
+def _recognised(metrics: dict[str, Any]) -> dict[str, Any] | None:
+    """For each class, how many of its test rows are recognised, and how often it is named."""
+    found = metrics["test"].get("classes")
+    if not found:
+        return None
+    rows = [
+        {
+            "label": one["class"],
+            "rows": one["rows"],
+            "recognised": one["recognised"],
+            "named": one["named"],
+            "recall": text.fixed(one["recall"]["value"], 2),
+            "recall_interval": findings.interval(
+                one["recall"].get("low"), one["recall"].get("high"), 2
+            ),
+            "precision": text.fixed(one["precision"]["value"], 2),
+            "precision_interval": findings.interval(
+                one["precision"].get("low"), one["precision"].get("high"), 2
+            ),
+        }
+        for one in found
     ]
+    return {"rows": rows[:_MOST_CLASSES], "more": len(rows[_MOST_CLASSES:])}
 
 
 def _test(metrics: dict[str, Any], name: str) -> dict[str, Any]:

@@ -27,6 +27,8 @@ _METRICS = {
     "log_loss": Metric("log-loss", True),
     "accuracy": Metric("accuracy", False),
     "roc_auc": Metric("ROC AUC", False),
+    "balanced_accuracy": Metric("balanced accuracy", False),
+    "average_precision": Metric("average precision", False),
     "rmse": Metric("RMSE", True),
     "mae": Metric("mean absolute error", True),
     "r2": Metric("R²", False),

@@ -31,7 +31,7 @@ def compare(
 
     An interval is exact (Clopper and Pearson) for the accuracy of rows that count alike, and
     otherwise a percentile bootstrap of the rows, or of the groups. Where neither can know, `low`
-    and `high` are NaN and `withheld` says why.
+    and `high` are None and `withheld` says why.
 
     Args:
         task: "binary", "multiclass" or "regression".
@@ -138,7 +138,7 @@ def _cannot_know(
 
 
 def _withheld(why: str | None) -> dict[str, Any]:
-    return {} if why is None else {"low": np.nan, "high": np.nan, "withheld": why}
+    return {} if why is None else {"low": None, "high": None, "withheld": why}
 
 
 def _interval(drawn: np.ndarray, why: str | None) -> dict[str, Any]:
@@ -221,7 +221,7 @@ def by_class(
                 "named": named,
                 "recognised": right,
                 **{
-                    share: {"value": right / of if of else np.nan}
+                    share: {"value": right / of if of else None}
                     | (exact_interval(right, of) if of and exact else {"low": None, "high": None})
                     for share, of in shares.items()
                 },
