@@ -36,6 +36,12 @@ def say_error(message: object) -> None:
     console(stderr=True).print(Text.assemble(("Error: ", "bold red"), lines), soft_wrap=True)
 
 
+def say_warning(message: object) -> None:
+    """One message on stderr about what did not end the command."""
+    words = Text.assemble(("Warning: ", "bold yellow"), clean(message))
+    console(stderr=True).print(words, soft_wrap=True)
+
+
 class Attempt:
     """What a command has written so far, and whether it has been interrupted."""
 

@@ -11,7 +11,7 @@ from typing import Annotated, Any, Literal
 import typer
 from rich.text import Text
 
-from taut.cli.console import Attempt, attempt, console
+from taut.cli.console import Attempt, attempt, console, say_warning
 from taut.cli.output import check_directory, write_directory
 from taut.errors import InputError
 
@@ -172,16 +172,28 @@ def fit_file(
     model = _trained(frame, target, choices, state)
     state.check()
 
+    failed: list[Exception] = []
+
     def write(directory: Path) -> None:
         from taut.report import write_report
 
         model.save(directory)
-        write_report(directory, name=place.name)
+        try:
+            write_report(directory, name=place.name)
+        except OSError:
+            raise  # the disk: the run beside it is no better
+        except Exception as error:  # the page must not lose the training that it is about
+            if state.interrupts:
+                raise
+            failed.append(error)
 
     def done() -> None:
         state.written = str(shown)
 
     write_directory(place, write, force=force, done=done)
+    for error in failed:
+        words = f"the report could not be written ({type(error).__name__}: {error})"
+        say_warning(f"{words}; the run is whole, and taut report writes the page again")
     show_fit(out, model.metrics, model.features)
     _show_where(out, shown)
 

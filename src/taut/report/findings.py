@@ -198,8 +198,10 @@ def withheld(metrics: dict[str, Any]) -> list[str]:
         for score in scores(metrics, name):
             if score.withheld and score.system != base:
                 names = reasons.setdefault(score.withheld, [])
-                if text.metric(name).label not in names:
-                    names.append(text.metric(name).label)
+                label = text.metric(name).label
+                whose = label if score.system == TAUT else f"{label} of {text.clean(score.system)}"
+                if label not in names:
+                    names.append(whose)
     return [
         f"No interval for {', '.join(names)}: {text.clean(reason)}."
         for reason, names in reasons.items()
@@ -212,14 +214,13 @@ def against(difference: Difference, metrics: dict[str, Any]) -> str:
         (s for s in scores(metrics, difference.metric) if s.system == difference.versus), None
     )
     reached = f" ({other.shown})" if other else ""
-    ending = {
-        "better": f"better by {_size(difference)}",
-        "worse": f"worse by {_size(difference)}",
-        "no clear difference": (
-            f"no clear difference, {difference.shown} (interval {difference.interval})"
-        ),
-        "no interval": f"the difference is {difference.shown}",
-    }[difference.verdict]
+    verdict = difference.verdict
+    if verdict in ("better", "worse"):
+        ending = f"{verdict} by {_size(difference)}"
+    elif verdict == "no clear difference":
+        ending = f"no clear difference, {difference.shown} (interval {difference.interval})"
+    else:
+        ending = f"the difference is {difference.shown}"
     return f"Against {text.clean(difference.versus)}{reached}: {ending}."
 
 
@@ -255,8 +256,8 @@ def edge(metrics: dict[str, Any]) -> list[str]:
     """A word where the best strength is the last one that was tried."""
     chosen = metrics["choice"]
     side = chosen.get("edge")
-    if side is None:
-        return []
+    if side is None or (side == "strongest" and chosen.get("zero_share") == 1):
+        return []  # beyond a strength that leaves nothing there is nothing
     other = {"weakest": "weaker", "strongest": "stronger"}[side]
     return [
         f"Its strength is the {side} that was tried with {chosen['penalty']}: a {other} one may "

@@ -241,9 +241,15 @@ def _conclude(
     if data.outputs > 1:
         model.get_layer("mean").temperature.assign(temperature(heat[held], data.y[held], weight))
     learned = choices.learned(trained, heat, data.facts.groups)
-    carriers = leaks.carriers(trained, heat, data.encoder.sources, data.facts.groups)
     inputs = [c.name for c in data.schema.used]
     features = feature_table(trained, kept.tolist(), inputs, data.encoder.sources, data.numbers)
+    carriers = leaks.carriers(
+        trained,
+        heat,
+        data.encoder.sources,
+        data.facts.groups,
+        dict(zip(features["feature"], features["importance"], strict=True)),
+    )
     metrics = {
         "taut_version": __version__,
         "created": datetime.now(UTC).isoformat(timespec="seconds"),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -16,29 +16,38 @@ CARRIES = 0.95
 """The share of what is explained above which one input is suspect."""
 EXPLAINED, IS_TARGET = 0.1, 0.95
 """Of the base rate's error: less explains too little to ask about; more leaves nothing over."""
+HALF = 0.5
 SURE = 3.0
 LOOKED_AT, BINS, MOST_ROWS = 5, 16, 20_000
 
 
 def carriers(
-    trained: Trained, predicted: np.ndarray, sources: Sequence[str], groups: np.ndarray | None
+    trained: Trained,
+    predicted: np.ndarray,
+    sources: Sequence[str],
+    groups: np.ndarray | None,
+    importance: Mapping[str, float],
 ) -> list[dict[str, Any]]:
-    r"""Inputs that alone carry more than 95% of what all inputs together explain.
+    r"""Inputs that carry more than 95% of what all inputs together explain.
 
     With S the out-of-fold squared error (of probabilities, the Brier score), an input's share is
 
         (S_base − S_alone) / (S_base − S_all)
 
     where S_base looks at no input, S_alone is a decision tree on the columns of this input, and
-    S_all is what predicts (or the tree, if that is better). The five inputs that go best with the
-    target by themselves are looked at. Where less than a tenth of S_base is explained, or there
-    is one input, which then leaves more than a twentieth, nothing is said.
+    S_all is what predicts (or the tree, if that is better). An input is suspect if its share
+    exceeds 95% and either it leaves less than a twentieth of S_base (it may be the target) or
+    half of the importance is its own (or others say the same: one of several good inputs); or if
+    95% of the importance is its own. Where less than a tenth of S_base is explained nothing is
+    said, nor of a single input that leaves more than a twentieth. The five inputs that go best
+    with the target by themselves are looked at, and the most important one.
 
     Args:
         trained: The trained lanes.
         predicted: Out-of-fold [rows, outputs] predictions of those that predict.
         sources: Input column of each encoded column.
         groups: [rows] group numbers, for the standard error.
+        importance: Input to its share of all inputs' importance (see `selected.importance`).
 
     Returns:
         A dict for each: `input`, `share` (at most 1), `explained` (of S_base, by it alone).
@@ -55,18 +64,27 @@ def carriers(
     squared_all = _squared(predicted, y)[held]
     names = list(dict.fromkeys(sources))
     found = []
-    for name in _most_alike(trained, names, sources, outputs):
+    looked_at = _most_alike(trained, names, sources, outputs)
+    looked_at += [n for n in sorted(names, key=lambda n: -importance.get(n, 0.0))[:1]]
+    for name in dict.fromkeys(looked_at):
         columns = np.flatnonzero(np.asarray(sources, object) == name)
         squared = _squared(_alone(trained, columns, outputs), y)[held]
-        losses = np.stack([squared_base, squared, squared_all, squared_base - squared])
-        mean, error = mean_and_error(losses, weight, own_groups)
-        gained, most = mean[0] - mean[1], mean[0] - min(mean[1], mean[2])
-        explained = gained / mean[0] if mean[0] > 0 else 0.0
-        if not (explained >= EXPLAINED and gained > SURE * error[3] and gained > CARRIES * most):
+        losses = np.stack([squared_base, squared, squared_all])
+        gains = np.stack([squared_base - squared, squared_base - squared_all])
+        (base_loss, alone, every), _ = mean_and_error(losses, weight, own_groups)
+        gain, error = mean_and_error(gains, weight, own_groups)
+        most, own = base_loss - min(alone, every), importance.get(name, 0.0)
+        if base_loss <= 0 or most < EXPLAINED * base_loss or (gain <= SURE * error).all():
             continue
-        if len(names) == 1 and explained < IS_TARGET:
-            continue
-        found.append({"input": name, "share": float(gained / most), "explained": float(explained)})
+        share, explained = float(gain[0] / most), float(gain[0] / base_loss)
+        whole = explained >= IS_TARGET
+        if len(names) == 1:
+            suspect = whole
+        else:
+            suspect = own > CARRIES or (share > CARRIES and (whole or own >= HALF))
+        if suspect:
+            share = max(share, own) if own > CARRIES else share
+            found.append({"input": name, "share": share, "explained": explained})
     return sorted(found, key=lambda one: -one["explained"])
 
 
@@ -141,9 +159,9 @@ def carrier_sentence(found: Sequence[dict[str, Any]], target: str) -> str:
     first = found[0]
     parts = ", ".join(f"{one['input']!r} ({_percent(one['share'])})" for one in found)
     if len(found) == 1:
-        parts = f"Input {first['input']!r} alone carries {_percent(first['share'])} of"
+        parts = f"Input {first['input']!r} carries {_percent(first['share'])} of"
     else:
-        parts = f"Each of the inputs {parts} alone carries more than {CARRIES:.0%} of"
+        parts = f"Each of the inputs {parts} carries more than {CARRIES:.0%} of"
     whole = ""
     if first["explained"] >= IS_TARGET:
         whole = f" ({_percent(first['explained'])} of the base rate's error): it may be the target"

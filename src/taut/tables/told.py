@@ -11,8 +11,8 @@ from taut.tables.leaks import carrier_sentence
 from taut.tables.roles import Roles, RowFacts
 from taut.tables.schema import Schema
 
-COPIES = 0.01
-"""Share of the test rows that may be copies before it is a warning."""
+COPIES, FEW_COPIES = 0.02, 2
+"""Share of the test rows, and their number, that may be copies before it is a warning."""
 
 
 def warnings_of(
@@ -37,14 +37,15 @@ def warnings_of(
     found = []
     if not learned["anything"]:
         found.append(
-            f"Nothing was learned: without the inputs the loss is {learned['base_loss']:.4g}, with "
-            f"them {learned['loss']:.4g}, and the gain of {learned['gain']:.2g} is within its "
-            f"uncertainty (standard error {learned['se']:.2g}; both on rows held out)."
+            f"Nothing was learned: on rows held out the loss is {learned['loss']:.4g}, and "
+            f"{learned['base_loss']:.4g} without looking at any input. That is not better by more "
+            f"than the uncertainty (1.96 standard errors of the difference, each "
+            f"{learned['se']:.2g})."
         )
     found += schema.warnings
     if carriers:
         found.append(carrier_sentence(carriers, schema.target))
-    if copies >= COPIES * max(len(test_y), 1) and copies:
+    if _many(copies, len(test_y)):
         found.append(
             f"{_copies(copies, len(test_y))} If a row may occur again by chance, all is well; if "
             "rows were copied, or belong together, drop the copies or use --groups."
@@ -78,7 +79,7 @@ def notes_of(schema: Schema, roles: Roles, copies: int, test: int) -> list[str]:
         notes.append(
             f"{roles.weights!r} weighs the rows: in training, in the choice and in every score."
         )
-    if copies and copies < COPIES * test:
+    if copies and not _many(copies, test):
         notes.append(_copies(copies, test))
     dates = [c.name for c in schema.columns if c.kind == "date" and c.used]
     if dates and roles.time is None and roles.groups is None:
@@ -87,6 +88,10 @@ def notes_of(schema: Schema, roles: Roles, copies: int, test: int) -> list[str]:
             f"from, use --time {dates[0]}."
         )
     return notes
+
+
+def _many(copies: int, test: int) -> bool:
+    return copies > FEW_COPIES and copies >= COPIES * test
 
 
 def _copies(copies: int, test: int) -> str:
