@@ -27,7 +27,7 @@ from taut.tables.roles import Roles, RowFacts, row_facts
 from taut.tables.schema import Schema, check_enough_rows, folds_for, understand
 from taut.tables.selected import feature_table, input_weights
 from taut.tables.settings import UNPENALISED, bins_for, settings
-from taut.tables.split import fold_rows, test_rows
+from taut.tables.split import fold_rows, set_test_aside
 
 RULE = (
     "The setting (a penalty, its strength, a variant of the network) of least mean out-of-fold "
@@ -165,7 +165,9 @@ def _read(
     if facts.weights is not None:  # what counts nothing is in neither set
         counted = np.flatnonzero(facts.weights > 0)
         features, y, facts = features.iloc[counted], y[counted], facts.at(counted)
-    rows, test = test_rows(y, facts, test_size=test_size, folds=folds, seed=seed, classes=classes)
+    rows, test = set_test_aside(
+        y, facts, test_size=test_size, folds=folds, seed=seed, classes=classes
+    )
     own = facts.at(rows)
     encoder = Encoder(schema).fit(features.iloc[rows])
     mean, deviation = 0.0, 1.0

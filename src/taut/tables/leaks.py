@@ -65,7 +65,7 @@ def carriers(
     names = list(dict.fromkeys(sources))
     found = []
     looked_at = _most_alike(trained, names, sources, outputs)
-    looked_at += [n for n in sorted(names, key=lambda n: -importance.get(n, 0.0))[:1]]
+    looked_at.append(max(names, key=lambda name: importance.get(name, 0.0)))
     for name in dict.fromkeys(looked_at):
         columns = np.flatnonzero(np.asarray(sources, object) == name)
         squared = _squared(_alone(trained, columns, outputs), y)[held]
@@ -156,19 +156,19 @@ _TARGET = "\x00target"
 
 def carrier_sentence(found: Sequence[dict[str, Any]], target: str) -> str:
     """Why inputs that carry everything are suspect."""
-    first = found[0]
-    parts = ", ".join(f"{one['input']!r} ({_percent(one['share'])})" for one in found)
+    names = [repr(one["input"]) for one in found]
     if len(found) == 1:
-        parts = f"Input {first['input']!r} carries {_percent(first['share'])} of"
+        parts = f"Input {names[0]} carries {_percent(found[0]['share'])} of"
     else:
-        parts = f"Each of the inputs {parts} carries more than {CARRIES:.0%} of"
+        parts = f"Inputs {', '.join(names)} each carry more than {CARRIES:.0%} of"
+    left = 1 - max(one["explained"] for one in found)
     whole = ""
-    if first["explained"] >= IS_TARGET:
-        whole = f" ({_percent(first['explained'])} of the base rate's error): it may be the target"
+    if left <= 1 - IS_TARGET:
+        whole = f", and alone leaves {100 * left:.2g}% of the error: it may be the target itself"
     return (
-        f"{parts} what all inputs explain{whole}. Is it known before {target!r} is? If it was made "
-        "from the target, or is known only afterwards, drop the column and fit again: the scores "
-        "below are then worth nothing."
+        f"{parts} what is explained{whole}. Is it known before {target!r} is? If it was made from "
+        "the target, or is known only afterwards, the scores below are worth nothing: drop the "
+        "column and fit again."
     )
 
 

@@ -13,7 +13,7 @@ PARTS = 20, 100
 """The groups are dealt into about so many parts; the test set is some of them."""
 
 
-def test_rows(
+def set_test_aside(
     y: np.ndarray, facts: RowFacts, *, test_size: float, folds: int, seed: int, classes: bool
 ) -> tuple[np.ndarray, np.ndarray]:
     """Set a test set aside: drawn by class; whole groups; or the latest rows.
