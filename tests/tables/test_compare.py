@@ -134,8 +134,14 @@ def test_scores_of_rare_classes_are_scikit_learns():
 
 @pytest.mark.parametrize(
     ("shares", "rare"),
-    [((0.5, 0.5), False), ((0.37, 0.63), False), ((0.015, 0.985), True), ((0.15, 0.85), True)]
-    + [((1 / 3,) * 3, False), ((0.05, 0.45, 0.5), True)],
+    [
+        ((0.5, 0.5), False),
+        ((0.37, 0.63), False),
+        ((0.15, 0.85), True),
+        ((0.015, 0.985), True),
+        ((1 / 3, 1 / 3, 1 / 3), False),
+        ((0.05, 0.45, 0.5), True),
+    ],
 )
 def test_a_class_is_rare_where_accuracy_says_little(shares, rare):
     assert is_rare(np.array(shares)) == rare

@@ -576,3 +576,119 @@ def test_temperature_undoes_overconfidence():
     y = np.array([draw.choice(3, p=p) for p in softmax(logits)])
     assert temperature(softmax(logits), y) == pytest.approx(1, abs=0.1)
     assert temperature(softmax(1.8 * logits), y) == pytest.approx(1.8, abs=0.15)
+
+
+# Rows that belong together, follow one another, or weigh differently
+
+
+def patients(people=40, rows=6):
+    """Measurements that name the patient, and a label that is the patient's own by chance."""
+    draw = np.random.default_rng(0)
+    of = np.repeat(np.arange(people), rows)
+    x = draw.normal(size=(people, 4))[of] + 0.05 * draw.normal(size=(people * rows, 4))
+    ill = draw.permutation(np.arange(people) % 2)[of]
+    table = pd.DataFrame(x, columns=list("abcd")).assign(patient=of, ill=ill)
+    return table.sample(frac=1, random_state=0, ignore_index=True)
+
+
+def test_rows_of_one_patient_are_a_leak_that_groups_mend(tmp_path):
+    table = patients()
+    blind = taut.fit_table(table, target="ill", **FAST)
+    assert "'patient' looks like a group" in blind.warnings[0]
+    accuracy = blind.metrics["test"]["systems"][0]["scores"]["accuracy"]["value"]
+    assert accuracy > 0.85
+    model = taut.fit_table(table, target="ill", groups="patient", **FAST)
+    accuracy = model.metrics["test"]["systems"][0]["scores"]["accuracy"]["value"]
+    assert accuracy < 0.75
+    assert model.metrics["split"]["groups"] == {"column": "patient", "train": 32, "test": 8}
+    assert "Nothing was learned" in model.warnings[0]
+    assert "Nothing was learned" in repr(model)
+    assert not any("looks like a group" in text for text in model.warnings)
+    new = table.drop(columns=["patient", "ill"])
+    loaded = taut.TableModel.load(model.save(tmp_path / "run"))
+    np.testing.assert_array_equal(loaded.predict(new), model.predict(new))
+    assert loaded.warnings == model.warnings
+    html = taut.report.write_report(tmp_path / "run").read_text()
+    assert html.index("Nothing was learned") < html.index("Log-loss")
+    assert "8 groups of <bdi>patient</bdi>" in html
+
+
+def test_the_test_is_the_future(tmp_path):
+    table = diabetes_frame().assign(day=np.arange(160) // 2)
+    shuffled = table.sample(frac=1, random_state=1, ignore_index=True)
+    options = {**FAST, "time": "day"}
+    one = taut.fit_table(table, target="target", **options)
+    other = taut.fit_table(shuffled, target="target", **options)
+    for model in (one, other):
+        assert model.metrics["split"]["time"] == {"column": "day"}
+        assert model.metrics["split"]["test"] == 32
+        assert "day" not in [c["name"] for c in model.metrics["columns"] if c["used"]]
+        assert model.metrics["target"]["mean"] == pytest.approx(table["target"][:128].mean())
+        assert np.isfinite(model.metrics["choice"]["cv_loss"])
+    # What comes later has no influence on what is learned.
+    table.loc[128:, "target"] = 0.0
+    changed = taut.fit_table(table, target="target", **options)
+    assert_same_model(changed, one)
+    html = taut.report.write_report(one.save(tmp_path / "run")).read_text()
+    assert "the latest by <bdi>day</bdi>" in html
+
+
+def test_rows_of_weight_zero_are_not_there_and_weights_count():
+    table = diabetes_frame()
+    draw = np.random.default_rng(0)
+    wrong = table.assign(target=draw.normal(size=160) * 1000, w=0.0)
+    both = pd.concat([table.assign(w=2.5), wrong], ignore_index=True)
+    alone = taut.fit_table(table.assign(w=1.0), target="target", weights="w", **FAST)
+    found = taut.fit_table(both, target="target", weights="w", **FAST)
+    assert found.metrics["split"]["train"] == 128
+    np.testing.assert_allclose(found.predict(table), alone.predict(table), rtol=1e-4)
+    assert found.metrics["test"]["systems"] == alone.metrics["test"]["systems"]
+    assert "weighs" in found.metrics["test"]["method"]
+    # Rows of weight 9 pull the prediction to them.
+    heavy = table.assign(w=np.where(table["target"] > 150, 9.0, 1.0))
+    pulled = taut.fit_table(heavy, target="target", weights="w", **FAST)
+    assert pulled.predict(table).mean() > alone.predict(table).mean() + 15
+    assert pulled.metrics["target"]["mean"] > alone.metrics["target"]["mean"] + 15
+
+
+def test_an_input_that_is_the_target_is_above_everything():
+    table = diabetes_frame()
+    table["score"] = (2.2 * table["target"] + 3).round(-1)
+    model = taut.fit_table(table, target="target", **FAST)
+    assert "'score'" in model.warnings[0]
+    assert model.metrics["learned"]["carriers"][0]["input"] == "score"
+    clean = taut.fit_table(diabetes_frame(), target="target", **FAST)
+    assert clean.warnings == []
+
+
+def test_a_class_that_is_never_recognised_is_told():
+    draw = np.random.default_rng(0)
+    table = pd.DataFrame(draw.normal(size=(400, 3)), columns=list("abc"))
+    table["kind"] = np.where(np.arange(400) % 40 == 0, "fraud", "fine")
+    model = taut.fit_table(table, target="kind", **FAST)
+    test = model.metrics["test"]
+    assert "average_precision" in test["metrics"]
+    assert test["rare"] == "fraud"
+    from taut.report import findings
+
+    assert findings.classes(model.metrics) == [
+        "None of the 2 rows of class fraud in the test set was recognised."
+    ]
+    assert "(always the commonest class: 0.975)" in findings.headline(model.metrics)
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"groups": "nobody"}, "nobody"),
+        ({"groups": "target"}, "another column than the target"),
+        ({"groups": "sex", "time": "age"}, "cannot be combined"),
+        ({"groups": "sex"}, "at least 3 groups for 2 folds"),
+        ({"time": "sex"}, "at least 4 different times"),
+        ({"weights": "age"}, "`weights`"),
+    ],
+)
+def test_groups_times_and_weights_that_cannot_be_end_before_training(monkeypatch, options, words):
+    monkeypatch.setattr("taut.tables.fit.train", lambda *_, **__: pytest.fail("it trained"))
+    with pytest.raises(InputError, match=words):
+        taut.fit_table(diabetes_frame(), target="target", **FAST, **options)

@@ -149,7 +149,9 @@ def learned(
 
     Returns:
         `loss`, `base_loss`, `gain` (their difference, above zero where something was learned),
-        its standard error `se`, and `anything`: whether the gain exceeds 1.96 of them.
+        its standard error `se`, and `anything`: whether the gain exceeds 1.96 of them, and what
+        estimating the base rate itself costs (2/rows of it for each free share or mean), which
+        nearly the same in every row has nearly no standard error.
     """
     outputs, held = predicted.shape[-1], trained.held
     base = np.zeros_like(predicted)
@@ -164,10 +166,11 @@ def learned(
     losses = np.stack([*losses, losses[1] - losses[0]])
     mean, error = mean_and_error(losses, weight, None if groups is None else groups[held])
     loss, base_loss, gain = map(float, mean)
+    estimated = 2 * max(outputs - 1, 1) / len(held) * base_loss
     return {
         "loss": loss,
         "base_loss": base_loss,
         "gain": gain,
         "se": float(error[2]),
-        "anything": bool(gain > SURE * error[2]),
+        "anything": bool(gain > max(SURE * float(error[2]), estimated)),
     }
