@@ -302,3 +302,25 @@ def test_regression_is_told_without_classes(taut, fits, table):
     assert result.exit_code == 0, result.output
     assert "weight: regression" in result.stdout
     assert "RMSE" in result.stdout
+
+
+def test_warnings_are_the_first_lines(taut, fits, table, frame, here):
+    frame.assign(patient=[f"p{k % 20}" for k in range(60)]).to_csv(table, index=False)
+    result = taut("fit", table, "--target", "ill")
+    assert result.exit_code == 0, result.output
+    assert result.stdout.startswith("warning: Column 'patient' looks like a group")
+    assert "--groups patient" in result.stdout
+    grouped = taut("fit", table, "--target", "ill", "--groups", "patient", "--force")
+    assert "warning" not in grouped.stdout
+    assert fits.calls[-1]["groups"] == "patient"
+
+
+def test_a_report_that_fails_does_not_lose_the_training(taut, fits, table, here, monkeypatch):
+    def fail(*_, **__):
+        raise ValueError("a page that cannot be")
+
+    monkeypatch.setattr("taut.report.write_report", fail)
+    result = taut("fit", table, "--target", "ill")
+    assert result.exit_code == 0, result.output
+    assert "a page that cannot be" in result.stderr
+    assert (here / "taut-run" / "metrics.json").is_file()

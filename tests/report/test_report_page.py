@@ -217,3 +217,71 @@ def test_metrics_of_another_version_are_refused(make_run):
     _edit(run, lambda metrics: [metrics.pop(key) for key in ("choice", "split")])
     with pytest.raises(InputError, match="split, choice"):
         write_report(run)
+
+
+def _context(metrics):
+    """What a newer run tells beside its scores."""
+    for name, score in (("log_loss", 0.66), ("accuracy", 0.632), ("roc_auc", 0.5)):
+        base = {"value": score, "low": score - 0.05, "high": score + 0.05}
+        if not any(s["name"] == "base rate" for s in metrics["test"]["systems"]):
+            system = {"name": "base rate", "description": "the class shares", "scores": {}}
+            metrics["test"]["systems"].append(system)
+        metrics["test"]["systems"][-1]["scores"][name] = base
+    metrics["test"]["base"] = "base rate"
+    metrics["test"]["systems"][0]["scores"]["roc_auc"] |= {"low": None, "high": None}
+    metrics["test"]["systems"][0]["scores"]["roc_auc"]["withheld"] = "4 test rows are too few"
+    share = {"value": 0.0, "low": 0.0, "high": 0.41}
+    metrics["test"]["rare"] = "fraud"
+    metrics["test"]["classes"] = [
+        {"class": "fraud", "rows": 7, "named": 0, "recognised": 0}
+        | {"recall": share, "precision": {"value": None, "low": None, "high": None}},
+        {"class": "<b>fine</b>", "rows": 107, "named": 114, "recognised": 107}
+        | {"recall": share | {"value": 1.0}, "precision": share | {"value": 0.94}},
+    ]
+    metrics["warnings"] = ["Column '<b>patient</b>' looks like a group."]
+    settings = [
+        {"penalty": p, "strength": 0.01, "network": "full", "models": 3} for p in ("L1", "L2")
+    ]
+    settings.append({"penalty": "none", "strength": 0.0, "network": "full", "models": 3})
+    metrics["choice"] |= {"settings": settings, "models": 9, "edge": "weakest"}
+    metrics["choice"] |= {"zero_share": None, "penalty": "L2"}
+    metrics["split"] |= {"groups": {"column": "who<i>", "train": 30, "test": 8}}
+
+
+def test_warnings_come_first_and_scores_have_their_base_rate(make_run):
+    run = make_run()
+    _edit(run, _context)
+    html = _write(run)
+    text = Page(html).text
+    assert text.index("looks like a group") < text.index("Log-loss 0.083")
+    assert "Warning. Column '<b>patient</b>' looks like a group." in text
+    assert "base rate: 0.660). Accuracy 0.974 (always the commonest class: 0.632)." in text
+    assert "None of the 7 rows of class fraud in the test set was recognised." in text
+    assert "<b>fine</b> 107 107 1.00" in text
+    assert "No interval for ROC AUC: 4 test rows are too few." in text
+    assert "8 groups of who<i> , of which no row was learned from" in text
+
+
+def test_the_tile_says_who_predicts_and_zeros_only_where_a_penalty_makes_them(make_run):
+    run = make_run()
+    before = Page(_write(run)).text
+    assert "83% of the best’s weights exactly 0" in before
+    _edit(run, _context)
+    text = Page(_write(run)).text
+    assert "9 networks of 3 settings (L1, L2, no penalty) predict; the best: L2 ·" in text
+    assert "exactly 0" not in text.split("What it reads")[0].split("How the strength")[0]
+    assert "1 with L1, 1 with L2, 1 with no penalty" in text
+    assert "is the weakest that was tried with L2: a weaker one may do better" in text
+
+
+def test_a_difference_without_an_interval_is_no_verdict(make_run):
+    run = make_run()
+
+    def change(metrics):
+        for one in metrics["test"]["differences"]:
+            one |= {"low": None, "high": None, "withheld": "4 test rows are too few"}
+
+    _edit(run, change)
+    text = Page(_write(run)).text
+    assert "the difference is −0.229." in text
+    assert "better by" not in text

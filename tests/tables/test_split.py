@@ -73,6 +73,13 @@ def test_too_few_groups_or_times_are_refused(facts, words):
         split(facts)
 
 
+def test_a_test_set_smaller_than_the_classes_is_refused():
+    y = np.arange(40) % 10
+    with pytest.raises(InputError, match=r"test_size=0\.2, which is 8 of 40 rows.*at least 0\.25"):
+        split(RowFacts(), y)
+    assert len(split(RowFacts(), y, test_size=0.25)[1]) == 10
+
+
 def test_values_are_read_of_rows_with_a_target():
     table = frame()
     table.loc[[0, 5], "y"] = None

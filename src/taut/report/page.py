@@ -62,7 +62,7 @@ def _tiles(metrics: dict[str, Any]) -> list[tuple[str, str]]:
         best = f"{chosen['penalty']} · {text.short(chosen['strength'])}"
     settings = chosen.get("settings") or [chosen]
     if len(settings) > 1:
-        names = " and ".join(findings.penalties(settings))
+        names = ", ".join(findings.penalties(settings))
         words = f"of {len(settings)} settings ({names}) predict; the best: {best}"
         tiles.append((text.count(chosen["models"], "network"), words))
     else:

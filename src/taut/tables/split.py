@@ -48,6 +48,8 @@ def set_test_aside(
     else:
         from sklearn.model_selection import train_test_split
 
+        if classes:
+            _a_row_of_each_class(y, test_size)
         stratify = y if classes else None
         rows, drawn = train_test_split(
             rows, test_size=test_size, random_state=seed, stratify=stratify
@@ -65,6 +67,17 @@ def fold_rows(
     if facts.groups is not None:
         return group_folds(y, facts.groups, count, seed=seed, classes=classes)
     return folds(y, count, seed=seed, classes=classes)
+
+
+def _a_row_of_each_class(y: np.ndarray, test_size: float) -> None:
+    """Refuse a test set that is smaller than the number of classes it is drawn by."""
+    count, test = len(np.unique(y)), int(np.ceil(test_size * len(y)))
+    if not count <= test <= len(y) - count:
+        raise InputError(
+            f"The test set needs a row of each of {count} classes, and so do the rows to learn "
+            f"from. Received: test_size={test_size:g}, which is {test} of {len(y)} rows. "
+            f"Use at least {np.ceil(100 * count / len(y)) / 100:g}, or add rows."
+        )
 
 
 def _enough(role: str, found: int, needed: int, count: int, test_size: float) -> None:

@@ -140,14 +140,13 @@ def group_warnings(columns: Sequence[Column], frame: pd.DataFrame, y: np.ndarray
     if candidates:
         part, target = frame.iloc[rows], np.asarray(y, float)[rows]
         classes = y.dtype.kind in "iu"
-        others = {
-            c.name: _numbers(part.loc[:, c.name])
-            for c in columns
-            if c.kind in ("numeric", "boolean", "category", "date") and c.used
-        }
+        kinds = ("numeric", "boolean", "category", "date")
+        used = [c.name for c in columns if c.used and c.kind in kinds][:MOST_COLUMNS]
+        others = {name: _numbers(part.loc[:, name]) for name in used}
         for column in candidates:
-            codes, _ = pd.factorize(levels(part.loc[:, column.name]))
-            quantity = others.get(column.name) if column.kind == "numeric" else None
+            series = part.loc[:, column.name]
+            codes, _ = pd.factorize(levels(series))
+            quantity = _numbers(series) if column.kind == "numeric" else None
             why = _looks_like_a_group(codes, target, classes, quantity, column.name, others)
             if why:
                 found.append((column, why))
@@ -200,7 +199,7 @@ def _looks_like_a_group(
             return "the target hardly differs among rows of one value"
     draw = np.random.default_rng(0)
     constant = []
-    for other, values in list(others.items())[:MOST_COLUMNS]:
+    for other, values in others.items():
         values = values[there]
         if other == name or len(np.unique(values)) < 3:
             continue
