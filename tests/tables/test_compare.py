@@ -176,12 +176,16 @@ def test_the_error_of_a_mean_is_that_of_rows_or_of_groups():
 
 
 def test_the_base_rate_is_the_prior_or_the_mean():
-    y = np.array([0, 0, 1, 2])
-    weights = np.array([1.0, 1.0, 2.0, 4.0])
-    np.testing.assert_allclose(base_prediction(y, 2, outputs=3), [[0.5, 0.25, 0.25]] * 2)
+    y = np.repeat([0, 0, 1, 2], 1000)
+    weights = np.repeat([1.0, 1.0, 2.0, 4.0], 1000)
+    np.testing.assert_allclose(base_prediction(y, 2, outputs=3), [[0.5, 0.25, 0.25]] * 2, atol=1e-3)
     found = base_prediction(y, 1, outputs=3, weights=weights)
-    np.testing.assert_allclose(found, [[0.25, 0.25, 0.5]])
+    np.testing.assert_allclose(found, [[0.25, 0.25, 0.5]], atol=1e-3)
     assert base_prediction(y, 3, outputs=1, weights=weights).tolist() == [1.25] * 3
+    # A class that is not there does not make the loss infinite.
+    lacking = base_prediction(y, 1, outputs=4)
+    assert lacking[0, 3] > 1e-4
+    assert lacking.sum() == pytest.approx(1)
 
 
 def test_the_linear_peer_takes_weights_and_folds_that_lack_a_class():

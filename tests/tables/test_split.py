@@ -73,6 +73,17 @@ def test_too_few_groups_or_times_are_refused(facts, words):
         split(facts)
 
 
+@pytest.mark.parametrize("role", ["time", "groups"])
+def test_a_value_that_most_rows_share_is_refused(role):
+    values = np.minimum(np.arange(ROWS), 4)
+    if role == "groups":  # three folds and a test: the large one goes where it may
+        _, test = split(RowFacts(groups=values))
+        assert len(test) < 60
+        return
+    with pytest.raises(InputError, match="no latest rows but 97% of them"):
+        split(RowFacts(time=values))
+
+
 def test_a_test_set_smaller_than_the_classes_is_refused():
     y = np.arange(40) % 10
     with pytest.raises(InputError, match=r"test_size=0\.2, which is 8 of 40 rows.*at least 0\.25"):

@@ -164,7 +164,8 @@ def carrier_sentence(found: Sequence[dict[str, Any]], target: str) -> str:
     left = 1 - max(one["explained"] for one in found)
     whole = ""
     if left <= 1 - IS_TARGET:
-        whole = f", and alone leaves {100 * left:.2g}% of the error: it may be the target itself"
+        rest = f"{100 * left:.2g}%" if left > 5e-4 else "nothing"
+        whole = f", and alone leaves {rest} of the error: it may be the target itself"
     return (
         f"{parts} what is explained{whole}. Is it known before {target!r} is? If it was made from "
         "the target, or is known only afterwards, the scores below are worth nothing: drop the "

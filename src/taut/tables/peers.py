@@ -6,6 +6,8 @@ from typing import Any
 
 import numpy as np
 
+from taut.tables.statistics import prior
+
 STRENGTHS = 10
 
 
@@ -13,6 +15,9 @@ def base_prediction(
     y: np.ndarray, rows: int, *, outputs: int, weights: np.ndarray | None = None
 ) -> np.ndarray:
     """The class shares, or the mean, of the training rows, for every row.
+
+    The shares are those that a network starts from (see `statistics.prior`): half a row is added
+    to each class, or one that is not there would have an infinite loss.
 
     Args:
         y: Class numbers or values of the training rows.
@@ -23,10 +28,8 @@ def base_prediction(
     Returns:
         [rows, classes], or [rows] for a regression.
     """
-    if outputs == 1:
-        return np.full(rows, np.average(y, weights=weights))
-    shares = np.bincount(np.asarray(y, int), weights, minlength=outputs)
-    return np.tile(shares / shares.sum(), (rows, 1))
+    found = prior(y, outputs, weights)
+    return np.full(rows, found[0]) if outputs == 1 else np.tile(np.exp(found), (rows, 1))
 
 
 def linear_prediction(
@@ -78,7 +81,9 @@ def _regression(splits: list[Any]) -> Any:
     from sklearn.linear_model import RidgeCV
 
     pairs = [(split.train, split.held_out) for split in splits]
-    return _pipeline(RidgeCV(alphas=np.logspace(-3, 5, 25), cv=pairs))
+    # Not by R², which a fold of one row does not have.
+    last = RidgeCV(alphas=np.logspace(-3, 5, 25), cv=pairs, scoring="neg_mean_squared_error")
+    return _pipeline(last)
 
 
 def _classification(splits: list[Any]) -> Any:

@@ -12,6 +12,9 @@ from taut.tables.roles import RowFacts
 PARTS = 20, 100
 """The groups are dealt into about so many parts; the test set is some of them."""
 
+MOST_TIMES = 2
+"""The test set may be so many times what was asked for, or half of the rows."""
+
 
 def set_test_aside(
     y: np.ndarray, facts: RowFacts, *, test_size: float, folds: int, seed: int, classes: bool
@@ -55,6 +58,14 @@ def set_test_aside(
             rows, test_size=test_size, random_state=seed, stratify=stratify
         )
         return np.sort(rows), np.sort(drawn)
+    if test.mean() > max(0.5, MOST_TIMES * test_size):
+        role = "groups" if facts.time is None else "time"
+        what = "no latest rows" if role == "time" else "no whole groups"
+        raise InputError(
+            f"`{role}` must let about {test_size:.0%} of the rows be set aside. Received: "
+            f"{what} but {test.mean():.0%} of them: too many rows have one value. "
+            f"Use {'a finer time' if role == 'time' else 'smaller groups'}, or fewer folds."
+        )
     return np.flatnonzero(~test), np.flatnonzero(test)
 
 
