@@ -38,6 +38,11 @@ def test_one_large_group_leaves_no_fold_empty():
     _whole(group_folds(np.zeros(54), of, 5, classes=False), of)
 
 
+def test_more_folds_than_rows_of_any_class():
+    of = np.arange(14)
+    _whole(group_folds(of % 7, of, 5), of)
+
+
 def test_another_seed_gives_other_folds():
     of = np.repeat(np.arange(30), 2)
     one, two, again = (group_folds(np.zeros(60), of, 3, seed=s, classes=False) for s in (0, 1, 0))

@@ -115,6 +115,9 @@ def test_weights_weigh_every_score_as_scikit_learn_does(task):
         assert own["value"] == pytest.approx(value)
         assert own["low"] < value < own["high"]
     assert "weighs" in found["method"]
+    if task == "binary":  # rows that are right weigh nine times as much
+        heavy = compare(task, y, {"taut": ("", p)}, weights=np.where(p.argmax(1) == y, 9.0, 1.0))
+        assert taut_of(heavy, "accuracy")["low"] > expected["accuracy"] + 0.05
 
 
 def test_scores_of_rare_classes_are_scikit_learns():
@@ -210,3 +213,8 @@ def test_the_linear_peer_takes_weights_and_folds_that_lack_a_class():
     plain = linear_prediction("binary", x, y, x, splits)
     same = linear_prediction("binary", x, y, x, splits, weights=ones)
     np.testing.assert_allclose(plain, same, atol=1e-3)
+    # Rows that count next to nothing are not followed.
+    flipped, w = np.where(every < 60, y, 1 - y), np.where(every < 60, 1.0, 1e-6)
+    told = linear_prediction("binary", x, flipped, x, splits, weights=w)
+    alone = linear_prediction("binary", x[:60], y[:60], x, [Split(every[:60], every[:60])])
+    assert ((told.argmax(1) == alone.argmax(1)).mean()) > 0.9

@@ -107,14 +107,13 @@ def group_folds(
         )
     stratify = is_classification(y) if classes is None else classes
     labels = np.unique(y, return_inverse=True)[1] if stratify else np.zeros(len(y), int)
-    if len(distinct) > MANY_GROUPS:
+    # scikit-learn refuses where each class has fewer rows than there are folds.
+    if len(distinct) > MANY_GROUPS or np.bincount(labels).max() < cv:
         return _in_turn(codes, len(distinct), cv, seed)
     splitter = StratifiedGroupKFold(cv, shuffle=True, random_state=seed)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of classes with fewer rows than folds: as groups allow
         pairs = list(splitter.split(codes, labels, codes))
-    if not all(len(held_out) for _, held_out in pairs):
-        return _in_turn(codes, len(distinct), cv, seed)  # a greedy assignment left one empty
     return [Split(train, held_out) for train, held_out in pairs]
 
 

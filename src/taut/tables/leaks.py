@@ -19,6 +19,8 @@ EXPLAINED, IS_TARGET = 0.1, 0.95
 HALF = 0.5
 SURE = 3.0
 LOOKED_AT, BINS, MOST_ROWS = 5, 16, 20_000
+LEAVES = 2, 20
+"""Rows of a leaf, the better of the two: a code of many values needs few, noise needs many."""
 
 
 def carriers(
@@ -68,7 +70,8 @@ def carriers(
     looked_at.append(max(names, key=lambda name: importance.get(name, 0.0)))
     for name in dict.fromkeys(looked_at):
         columns = np.flatnonzero(np.asarray(sources, object) == name)
-        squared = _squared(_alone(trained, columns, outputs), y)[held]
+        trees = [_squared(_alone(trained, columns, outputs, n), y)[held] for n in LEAVES]
+        squared = min(trees, key=lambda errors: float(np.average(errors, weights=weight)))
         losses = np.stack([squared_base, squared, squared_all])
         gains = np.stack([squared_base - squared, squared_base - squared_all])
         (base_loss, alone, every), _ = mean_and_error(losses, weight, own_groups)
@@ -95,8 +98,8 @@ def _squared(predicted: np.ndarray, y: np.ndarray) -> np.ndarray:
     return ((predicted - np.eye(predicted.shape[-1])[np.asarray(y, int)]) ** 2).sum(axis=1)
 
 
-def _alone(trained: Trained, columns: np.ndarray, outputs: int) -> np.ndarray:
-    """Out-of-fold predictions of a decision tree on some columns only."""
+def _alone(trained: Trained, columns: np.ndarray, outputs: int, leaf: int) -> np.ndarray:
+    """Out-of-fold predictions of a decision tree on some columns only, `leaf` rows a leaf."""
     from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 
     x = np.nan_to_num(np.asarray(trained.encoded[:, columns], "float32"), nan=-3e38)
@@ -106,7 +109,6 @@ def _alone(trained: Trained, columns: np.ndarray, outputs: int) -> np.ndarray:
         rows = split.train
         if len(rows) > MOST_ROWS:
             rows = np.sort(draw.choice(rows, MOST_ROWS, replace=False))
-        leaf = int(np.clip(len(rows) // 100, 2, 20))
         kind = DecisionTreeRegressor if outputs == 1 else DecisionTreeClassifier
         tree: Any = kind(min_samples_leaf=leaf, random_state=0)
         weight = None if trained.weight is None else trained.weight[rows]
