@@ -214,7 +214,7 @@ def test_the_linear_peer_takes_weights_and_folds_that_lack_a_class():
     same = linear_prediction("binary", x, y, x, splits, weights=ones)
     np.testing.assert_allclose(plain, same, atol=1e-3)
     # Rows that count next to nothing are not followed.
-    flipped, w = np.where(every < 60, y, 1 - y), np.where(every < 60, 1.0, 1e-6)
+    flipped, w = np.where(every < 30, y, 1 - y), np.where(every < 30, 1.0, 1e-6)
     told = linear_prediction("binary", x, flipped, x, splits, weights=w)
-    alone = linear_prediction("binary", x[:60], y[:60], x, [Split(every[:60], every[:60])])
-    assert ((told.argmax(1) == alone.argmax(1)).mean()) > 0.9
+    alone = linear_prediction("binary", x[:30], y[:30], x, [Split(every[:30], every[:30])])
+    assert (told.argmax(1) == alone.argmax(1)).mean() > 0.75
