@@ -13,13 +13,13 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
 from pandas.api import types
 
-from taut.tables.dates import find_date_form, parse_date, parse_time, varying_parts
+from taut.tables.dates import find_date_form, parse_date, parse_time, varying_parts, zone_name
 from taut.tables.numbers import PLAIN, find_number_form, is_number, number_form, parse_number
 
 # "None" is not among them: it is often a real level, or a real class ("None", "Mild", "Severe").
@@ -165,7 +165,7 @@ def find_notation(
     if kind == "category" or (kind is None and isinstance(dtype, pd.CategoricalDtype)):
         return Notation("category")
     if (kind or "date").startswith("date") and types.is_datetime64_any_dtype(dtype):
-        return Notation("date", f"ymd {getattr(dtype, 'tz', None) or ''}".rstrip())
+        return Notation("date", f"ymd {_own_zone(dtype)}".rstrip())
     native = next((kind for kind, native in _NATIVE.items() if native(dtype)), None)
     if native is not None and kind in (None, native):
         return Notation(native)
@@ -211,10 +211,11 @@ def read(series: pd.Series, kind: str, form: str = "") -> np.ndarray:
     if kind == "category":
         return levels(series)
     if kind == "date" and types.is_datetime64_any_dtype(dtype):
-        zone = (form or "ymd UTC").partition(" ")[2]
-        if getattr(dtype, "tz", None) or getattr(dtype, "pyarrow_dtype", None):
-            series = _on_clock(series, zone)
-        since = series - pd.Timestamp(0)
+        moments = pd.to_datetime(series, utc=True)
+        own = _own_zone(dtype)
+        if own:  # a clock without a zone is read as it is
+            moments = moments.dt.tz_convert((form or "ymd UTC").partition(" ")[2] or own)
+        since = moments.dt.tz_localize(None) - pd.Timestamp(0)
         return (since / pd.Timedelta(days=1)).to_numpy(np.float64, na_value=np.nan)
     if kind == "numeric" and types.is_timedelta64_dtype(dtype):
         return (series / pd.Timedelta(days=1)).to_numpy(np.float64)
@@ -284,14 +285,16 @@ def _not_an_input(
     unique = len(distinct) == len(present)
     whole = kind == "numeric" and not infinite(present) and not np.mod(present, 1).any()
     if whole and unique:
-        if _ID_NAME.search(name):
-            return "identifier", "every whole number occurs once, and its name says identifier"
+        called = _ID_NAME.search(name) is not None
         # A table that is a part of another has gaps in its row numbers, but not many.
-        if present.min() >= 0 and present.max() <= 1.5 * len(present):
-            steps = np.diff(present)
-            ordered = bool((steps > 0).all() or (steps < 0).all())
-            if ordered and not _QUANTITY.search(name):
-                return "identifier", "it numbers the rows"
+        numbering = present.min() >= 0 and present.max() <= 1.5 * len(present)
+        steps = np.diff(present)
+        ordered = bool((steps > 0).all() or (steps < 0).all())
+        if numbering and ordered and (called or not _QUANTITY.search(name)):
+            return "identifier", "it numbers the rows"
+        if called:
+            return "identifier", "every whole number occurs once, and its name says identifier"
+        if numbering:
             return None, "every whole number occurs once: if it numbers the rows, leave it out"
     if kind == "category":
         if len(distinct) > MANY_LEVELS and np.mean([len(text) for text in distinct]) > LONG_TEXT:
@@ -344,14 +347,10 @@ def _flag(text: str) -> float:
     return _FLAGS.get(text.lower(), math.nan)
 
 
-def _on_clock(series: pd.Series, zone: str) -> pd.Series:
-    """Moments with a zone as they stand on the clock of another one ("" for their own)."""
-    if isinstance(series.dtype, pd.ArrowDtype):
-        series = pd.Series(series.to_numpy(dtype=object, na_value=None), series.index)
-        series = pd.to_datetime(series, utc=None)
-    if getattr(series.dtype, "tz", None) is None:
-        return series
-    return (series.dt.tz_convert(zone) if zone else series).dt.tz_localize(None)
+def _own_zone(dtype: Any) -> str:
+    """The zone of a column of moments, "" for none."""
+    zone = getattr(getattr(dtype, "pyarrow_dtype", dtype), "tz", None)
+    return "" if zone is None else zone_name(zone)
 
 
 def _is_boolean(dtype: object) -> bool:

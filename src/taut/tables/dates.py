@@ -233,7 +233,19 @@ def _zone_of(offsets: Iterable[timedelta | None]) -> str:
         return ""
     if len(known) > 1 or not known[0]:
         return "UTC"
-    return datetime.now(timezone(known[0])).strftime("%z")
+    return zone_name(timezone(known[0]))
+
+
+def zone_name(zone: object) -> str:
+    """A zone as `parse_date` takes it: "Europe/Paris", "+02:00"; UTC for one without a name."""
+    name = str(zone)
+    if re.fullmatch(r"(UTC)?[+-]\d\d:\d\d", name):
+        return name.removeprefix("UTC")
+    try:
+        ZoneInfo(name)
+    except (ValueError, OSError, KeyError):
+        return "UTC"
+    return name
 
 
 def _in_zone(days: float, offset: timedelta | None, zone: str) -> float:

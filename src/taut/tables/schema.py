@@ -6,7 +6,7 @@ import dataclasses
 import difflib
 import math
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, overload
 
@@ -15,7 +15,9 @@ import pandas as pd
 
 from taut.errors import InputError
 from taut.tables.columns import (
+    KINDS,
     Column,
+    find_notation,
     infinite,
     levels,
     missing,
@@ -24,6 +26,9 @@ from taut.tables.columns import (
     understand_column,
     unreadable,
 )
+from taut.tables.dates import date_order
+from taut.tables.frames import NOTES, as_frame, blank, check_marks
+from taut.tables.numbers import decimal_sign
 from taut.tables.target import Label, read_target, understand_target
 
 MINIMUM_ROWS = 20
@@ -44,6 +49,8 @@ class Schema:
         rows: rows that have a target.
         rows_dropped: rows without one.
         notes: what was left out and why, in sentences.
+        na: marks of missing values beyond the usual ones.
+        target_form: how the numbers of the target are written; see `Notation`.
     """
 
     target: str
@@ -55,6 +62,8 @@ class Schema:
     rows: int
     rows_dropped: int
     notes: tuple[str, ...]
+    na: tuple[str, ...] = ()
+    target_form: str = ""
 
     @property
     def used(self) -> tuple[Column, ...]:
@@ -77,7 +86,7 @@ class Schema:
         """Takes the used columns of a table, in order, and its target.
 
         Args:
-            frame: a table with at least the used columns, in any order.
+            frame: a table with at least the used columns, in any order: of pandas, polars or Arrow.
             require_target: whether the target is needed. Rows without a target are dropped then.
 
         Returns:
@@ -90,7 +99,7 @@ class Schema:
             InputError: columns are missing or given twice, a value cannot be read as in
                 training, a number is infinite, a label is unknown, or there are no rows.
         """
-        frame = _named(frame)
+        frame = blank(as_frame(frame), self.na)
         target = [self.target] if require_target else []
         _require_columns(frame, [column.name for column in self.used] + target)
         if require_target:
@@ -100,11 +109,12 @@ class Schema:
             raise InputError(f"A table needs {needs}. Received: a table with none.")
         y = None
         if require_target:
-            y = read_target(frame.loc[:, self.target], self.task, self.classes)
+            series = frame.loc[:, self.target]
+            y = read_target(series, self.task, self.classes, form=self.target_form)
         values = _read_columns(frame, self.used)
         # Said aloud, or a later pandas turns object into its own string type.
-        series = {name: pd.Series(x, frame.index, dtype=x.dtype) for name, x in values.items()}
-        return pd.DataFrame(series, index=frame.index), y
+        held = {name: pd.Series(x, frame.index, dtype=x.dtype) for name, x in values.items()}
+        return pd.DataFrame(held, index=frame.index), y
 
     def labels(self, codes: np.ndarray) -> np.ndarray:
         """The labels of class codes, in the target's own type.
@@ -138,6 +148,10 @@ def understand(
     target: str,
     task: str | None = None,
     features: Sequence[str] | None = None,
+    drop: Sequence[str] = (),
+    kind: Mapping[str, str] | None = None,
+    decimal: str | None = None,
+    na: Sequence[str] = (),
 ) -> Schema:
     """Says what a table holds: which task its target is, and what each column can give.
 
@@ -147,6 +161,11 @@ def understand(
         task: "binary", "multiclass", "classification" or "regression"; None to detect it.
         features: names of the columns to use, identifiers and text among them; None to use all
             that are neither identifiers nor text. Constant and empty columns are never used.
+        drop: names of columns to leave out.
+        kind: what columns are, by name: one of "numeric", "category", "date" ("date-dmy",
+            "date-mdy" and "date-ymd" also say the order), "text" and "ignore" (left out).
+        decimal: the decimal sign, "." or ",", of columns that leave it open, such as "1,234".
+        na: marks of missing values beyond the usual ones, such as "-" or "-999".
 
     Returns:
         A `Schema`.
@@ -160,18 +179,25 @@ def understand(
         >>> understand(frame, target="ill").classes
         ('no', 'yes')
     """
-    frame = _named(frame)
+    frame = as_frame(frame)
     target = str(target)
-    if isinstance(features, str):
-        raise InputError(f"`features` must be a list of names. Received: {features!r}.")
+    for argument, names in (("features", features), ("drop", drop)):
+        if isinstance(names, str):
+            raise InputError(f"`{argument}` must be a list of names. Received: {names!r}.")
     wanted = None if features is None else [str(name) for name in features]
+    if decimal not in (None, ".", ","):
+        raise InputError(f'`decimal` must be "." or ",". Received: decimal={decimal!r}.')
+    na = check_marks(na)
+    kinds = _kinds(kind, drop, target=target, wanted=wanted or ())
+    told = list(frame.attrs.get(NOTES, ()))
     repeated = [name for name, count in Counter(frame.columns).items() if count > 1]
     if repeated:
         raise InputError(
             "Every column needs a name of its own. Received more than once: "
             f"{_listed(repeated)}. Rename the columns."
         )
-    _require_columns(frame, [target, *(wanted or ())])
+    _require_columns(frame, [target, *(wanted or ()), *kinds])
+    frame = blank(frame, na)
     if wanted is not None and (target in wanted or not wanted):
         raise InputError(
             "`features` must name input columns. Received: "
@@ -185,21 +211,39 @@ def understand(
             f"A table needs at least {MINIMUM_ROWS} rows with a value in the target {target!r}. "
             f"Received: {len(frame)} (of {len(absent)}). Add rows."
         )
-    task, reason, classes, counts = understand_target(frame.loc[:, target], task)
+    texts = _texts(frame, [name for name in frame.columns if kinds.get(name) is None])
+    decimal = decimal or _only(map(decimal_sign, texts))
+    order = _only(map(date_order, texts))
+    task, reason, classes, counts = understand_target(frame.loc[:, target], task, decimal=decimal)
+    notation = find_notation(frame.loc[:, target], decimal=decimal)
 
     found = []
     for name in frame.columns.drop(target):
         asked = wanted is not None and name in wanted
-        column = understand_column(name, frame.loc[:, name], forced=asked)
+        column = understand_column(
+            name,
+            frame.loc[:, name],
+            forced=asked,
+            kind=kinds.get(name),
+            decimal=decimal,
+            order=order,
+        )
         if column.used and wanted is not None and not asked:
             column = dataclasses.replace(column, used=False, reason="it was not asked for")
         found.append(column)
-    _read_columns(frame, [column for column in found if column.used])  # refuses infinities
+    _read_columns(frame, [column for column in found if column.used], asked=kinds)
     if not any(column.used for column in found):
         why = _listed((f"{column.name!r}: {column.reason}" for column in found), show=str)
         raise InputError(f"A table needs a column to learn from. Received none of use: {why}.")
 
     notes = _notes(target, found, dropped=int(absent.sum()), rows=len(absent))
+    if task == "regression" and notation.doubt:
+        told.append(f"In the target, {notation.doubt} (--decimal decides).")
+    if reason != "as asked" and _perhaps_counts(classes):
+        told.append(
+            f"The target holds {len(classes)} whole numbers, {classes[0]} to {classes[-1]}, as "
+            "classes without an order: perhaps a count or a grade: --task regression."
+        )
     return Schema(
         target=target,
         task=task,
@@ -209,8 +253,53 @@ def understand(
         columns=tuple(found),
         rows=len(frame),
         rows_dropped=int(absent.sum()),
-        notes=notes,
+        notes=(*told, *notes),
+        na=na,
+        target_form=notation.form if task == "regression" else "",
     )
+
+
+def _kinds(
+    kind: Mapping[str, str] | None, drop: Sequence[str], *, target: str, wanted: Sequence[str]
+) -> dict[str, str]:
+    """What the user says that columns are; those to drop are ignored."""
+    kinds = {str(name): value for name, value in (kind or {}).items()}
+    wrong = {name: value for name, value in kinds.items() if value not in KINDS}
+    if wrong:
+        shown = ", ".join(f"{name}={value}" for name, value in wrong.items())
+        raise InputError(f"`kind` must be one of {', '.join(KINDS)}. Received: {shown}.")
+    kinds |= {str(name): "ignore" for name in drop}
+    if target in kinds:
+        raise InputError(
+            f"`kind` and `drop` are for input columns. Received: the target {target!r}. "
+            "What the target is, `task` says."
+        )
+    both = [name for name in wanted if kinds.get(name) in ("text", "ignore")]
+    if both:
+        raise InputError(
+            f"A column is either used or left out. Received for both: {_listed(both)}. "
+            "Take it from `features`, or from `drop` and `kind`."
+        )
+    return kinds
+
+
+def _texts(frame: pd.DataFrame, names: Iterable[str]) -> list[list[str]]:
+    """The distinct texts of each column that holds text."""
+    columns = (frame.loc[:, name] for name in names)
+    held = (s for s in columns if s.dtype == object or isinstance(s.dtype, pd.StringDtype))
+    distinct = (pd.unique(levels(series)) for series in held)
+    return [[text for text in texts if isinstance(text, str)] for texts in distinct]
+
+
+def _only(found: Iterable[str | None]) -> str | None:
+    """The one answer that columns give, None where there is none or they differ."""
+    known = {one for one in found if one is not None}
+    return known.pop() if len(known) == 1 else None
+
+
+def _perhaps_counts(classes: tuple[Label, ...]) -> bool:
+    whole = len(classes) > 3 and all(type(label) is int for label in classes)
+    return whole and classes == tuple(range(int(classes[0]), int(classes[-1]) + 1))
 
 
 def folds_for(folds: int, *, quick: bool) -> int:
@@ -249,16 +338,6 @@ def check_enough_rows(schema: Schema, *, folds: int, test_size: float = 0.0) -> 
         )
 
 
-def _named(frame: pd.DataFrame) -> pd.DataFrame:
-    """The same table with its column names as str, without a copy of its values."""
-    if not isinstance(frame, pd.DataFrame):
-        raise InputError(
-            f"A table is a pandas DataFrame. Received: {type(frame).__name__}. Convert it, for "
-            "example with `.to_pandas()`."
-        )
-    return frame.set_axis([str(name) for name in frame.columns], axis="columns")
-
-
 def _require_columns(frame: pd.DataFrame, needed: Sequence[str]) -> None:
     """Refuses a table that lacks any of the columns or has one of them twice."""
     count = Counter(frame.columns)
@@ -281,16 +360,31 @@ def _suggest(name: str, names: list[str]) -> str:
     return f"{name!r} (did you mean {folded[near[0]]!r}?)" if near else repr(name)
 
 
-def _read_columns(frame: pd.DataFrame, used: Iterable[Column]) -> dict[str, np.ndarray]:
-    """The values of the used columns, each read as the kind it has."""
+def _read_columns(
+    frame: pd.DataFrame, used: Iterable[Column], *, asked: Iterable[str] | None = None
+) -> dict[str, np.ndarray]:
+    """The values of the used columns, each read as the kind it has.
+
+    Args:
+        frame: the table.
+        used: the columns.
+        asked: in training, the columns whose kind the user said.
+    """
     values, wrong = {}, []
     for column in used:
         series = frame.loc[:, column.name]
-        values[column.name] = read(series, column.kind)
+        values[column.name] = read(series, column.kind, column.form)
         failed = unreadable(series, column.kind, values[column.name])
         if failed.any():
             example = shorten(levels(series.loc[failed][:1])[0])
-            wrong.append(f"{column.name!r} ({column.kind}) holds {example}")
+            like = f"; {column.reason}" if column.form and "written" in column.reason else ""
+            wrong.append(f"{column.name!r} ({column.kind}{like}) holds {example}")
+    if wrong and asked is not None:
+        raise InputError(
+            "A column must hold what --kind says. Received: "
+            f"{_listed(wrong, show=str)}. Correct these values, or say with --na that they are "
+            "missing."
+        )
     if wrong:
         raise InputError(
             "Every column must hold the kind of values it held in training. Received: "
@@ -316,18 +410,33 @@ def _notes(target: str, found: list[Column], *, dropped: int, rows: int) -> tupl
             notes.append(f"Left out ({kind}): {_listed(names)}.")
     for column in found:
         if column.kind in ("identifier", "text") and not column.used:
+            if column.reason == "as asked":
+                continue
             notes.append(
                 f"Left out {column.name!r} ({column.kind}): {column.reason}. "
-                "To use it all the same, name it in `features`."
+                "To use it all the same, name it in `features`, or say what it is with --kind."
             )
+        elif column.used and column.doubt:
+            notes.append(f"Column {column.name!r}: {column.doubt} ({_decides(column)}).")
         elif column.kind == "category" and column.reason and column.used:
             notes.append(f"Column {column.name!r} is a category: {column.reason}.")
+        elif column.used and column.reason.startswith("every whole number"):
+            notes.append(f"Column {column.name!r}: {column.reason} (--drop).")
         if column.used and column.name.strip().casefold() == target.strip().casefold():
             notes.append(
                 f"Column {column.name!r} is named like the target {target!r}: "
                 "if it holds the same thing, remove it, for it gives the answer away."
             )
     return tuple(notes)
+
+
+def _decides(column: Column) -> str:
+    """The option that decides what a column leaves open."""
+    if column.kind == "numeric":
+        return "--decimal decides"
+    if column.form[:3] == "ymd" or "two digits" in column.doubt:
+        return f"--kind {column.name}=category or --drop {column.name}, if that is wrong"
+    return f"--kind {column.name}=date-dmy or {column.name}=date-mdy decides"
 
 
 def _listed(items: Iterable[str], show: Any = repr) -> str:
