@@ -39,9 +39,13 @@ class FakeModel:
 
     @classmethod
     def load(cls, directory):
+        return cls(cls.load_schema(directory))
+
+    @classmethod
+    def load_schema(cls, directory):
         from taut.tables.schema import Schema
 
-        return cls(Schema.from_dict(json.loads((Path(directory) / "schema.json").read_text())))
+        return Schema.from_dict(json.loads((Path(directory) / "schema.json").read_text()))
 
     def _codes(self, frame):
         self.schema.prepare(frame, require_target=False)
@@ -87,6 +91,7 @@ def fits(monkeypatch, tmp_path):
     fake = types.ModuleType("taut.tables.fit")
     fake.fit_table, fake.TableModel = fit_table, FakeModel  # type: ignore[attr-defined]
     monkeypatch.setitem(sys.modules, "taut.tables.fit", fake)
+    monkeypatch.setattr("taut.tables.model.TableModel", FakeModel)
     monkeypatch.setattr(FakeModel, "during_save", staticmethod(lambda directory: None))
     return record
 

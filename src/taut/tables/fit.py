@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -21,6 +21,7 @@ from taut.studies import folds as make_folds
 from taut.tables.committee import Trained, ensemble, keep, row_loss, temperature, train
 from taut.tables.encode import Encoder
 from taut.tables.evaluate import compare, linear_prediction
+from taut.tables.frames import as_frame
 from taut.tables.model import TableModel, predict
 from taut.tables.schema import Schema, check_enough_rows, folds_for, understand
 from taut.tables.selected import feature_table, input_weights, nonzero_weights
@@ -61,6 +62,10 @@ def fit_table(
     target: str,
     task: str | None = None,
     features: Sequence[str] | None = None,
+    drop: Sequence[str] = (),
+    kind: Mapping[str, str] | None = None,
+    decimal: str | None = None,
+    na: Sequence[str] = (),
     penalty: str = "auto",
     strengths: Sequence[float] | None = None,
     test_size: float = 0.2,
@@ -79,11 +84,16 @@ def fit_table(
     by out-of-fold loss.
 
     Args:
-        frame: The table.
+        frame: The table: a data frame of pandas, polars or Arrow.
         target: Name of the column to predict.
         task: "binary", "multiclass", "classification" or "regression"; detected unless given.
         features: Input columns, also such as would be left out (identifiers, text); all that
             are useful unless given.
+        drop: Columns to leave out.
+        kind: What columns are, by name: "numeric", "category", "date" (or "date-dmy",
+            "date-mdy", "date-ymd"), "text" or "ignore"; found unless given.
+        decimal: The decimal sign, "." or ",", of text that leaves it open, such as "1,234".
+        na: Marks of missing values beyond the usual ones, such as "-999".
         penalty: "auto" (L1 and L2), "l1" or "l2".
         strengths: Strengths to try; a default grid unless given.
         test_size: Share of rows set aside; 0 sets none aside and reports no test scores.
@@ -108,7 +118,17 @@ def fit_table(
     _check_options(test_size, folds=(folds, 2), seeds=(seeds, 1), seed=(seed, 0))
     settings(penalty, strengths, bins=True)  # wrong ones are told before the table is read
     folds = folds_for(folds, quick=quick)
-    schema = understand(frame, target=target, task=task, features=features)
+    frame = as_frame(frame)
+    schema = understand(
+        frame,
+        target=target,
+        task=task,
+        features=features,
+        drop=drop,
+        kind=kind,
+        decimal=decimal,
+        na=na,
+    )
     check_enough_rows(schema, folds=folds, test_size=test_size)
     data = _read(frame, schema, test_size, seed)
     chosen = settings(penalty, strengths, bins=bins_for(data.numbers) > 0, quick=quick)
@@ -149,7 +169,7 @@ def _read(frame: pd.DataFrame, schema: Schema, test_size: float, seed: int) -> _
     return _Data(
         schema=schema,
         encoder=encoder,
-        numbers=sum(column.kind != "category" for column in schema.used),
+        numbers=encoder.numbers,
         outputs=1 if schema.task == "regression" else len(schema.classes),
         x=encoder.transform(features.iloc[rows]),
         y=(y[rows] - mean) / deviation if schema.task == "regression" else y[rows],

@@ -28,7 +28,7 @@ from taut.tables.columns import (
 )
 from taut.tables.dates import date_order
 from taut.tables.frames import NOTES, as_frame, blank, check_marks
-from taut.tables.numbers import decimal_sign
+from taut.tables.numbers import PLAIN, decimal_sign
 from taut.tables.target import Label, read_target, understand_target
 
 MINIMUM_ROWS = 20
@@ -69,6 +69,19 @@ class Schema:
     def used(self) -> tuple[Column, ...]:
         """The columns that are inputs of the model, in order."""
         return tuple(column for column in self.columns if column.used)
+
+    @property
+    def as_written(self) -> list[str]:
+        """The columns that a text file must keep as text for `prepare` to read them alike.
+
+        "01" of a category is not 1, and beside decimal commas "1.234" is not 1.234.
+        """
+        plain = ("", PLAIN)
+        return [
+            c.name
+            for c in self.used
+            if c.kind in ("category", "date", "time") or (c.kind == "numeric" and c.form not in plain)
+        ]
 
     @overload
     def prepare(
