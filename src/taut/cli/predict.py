@@ -44,7 +44,7 @@ def predict(
         if not table.is_file():
             raise InputError(f"There is no file {str(table)!r}. Check the path.")
 
-        from taut.tables.formulas import write_csv
+        from taut.formulas import write_csv
         from taut.tables.model import TableModel
         from taut.tables.read import read_table
 

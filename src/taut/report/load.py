@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from taut.errors import InputError
-from taut.tables.formulas import unguard
+from taut.formulas import unguard
 
 if TYPE_CHECKING:
     import pandas

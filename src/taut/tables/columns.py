@@ -20,7 +20,7 @@ import pandas as pd
 from pandas.api import types
 
 from taut.tables.dates import find_date_form, parse_date, parse_time, varying_parts, zone_name
-from taut.tables.numbers import PLAIN, find_number_form, is_number, number_form, parse_number
+from taut.tables.numbers import NO_NUMBER, PLAIN, find_number_form, is_number, number_form, parse_number
 
 # "None" is not among them: it is often a real level, or a real class ("None", "Mild", "Severe").
 # A column of numbers still reads it as missing.
@@ -132,7 +132,7 @@ def understand_column(
     used, reason = True, ""
     hint = _written(notation)
     if kind == "category" and not isinstance(series.dtype, pd.CategoricalDtype):
-        hint = _almost(distinct)
+        hint = _almost(distinct) or _alike(distinct)
     if len(present) == 0 and not unreadable(series, kind, values).any():
         kind, used, reason = "empty", False, "every value is missing"
     elif len(distinct) == 1 and len(present) == len(series):
@@ -141,6 +141,10 @@ def understand_column(
     elif not forced:
         other, reason = _not_an_input(name, kind, present, distinct)
         kind, used = other or kind, other is None
+    if kind == "numeric" and not _is_numeric(series.dtype):
+        marks = NO_NUMBER.intersection(pd.unique(levels(series[pd.isna(values)])))
+        shown = ", ".join(map(repr, sorted(marks)))
+        reason = "; ".join(part for part in (reason, shown and f"{shown} counts as missing") if part)
     reason = "; ".join(part for part in (reason, hint) if part)
     parts = " ".join(varying_parts(values)) if kind == "date" else ""
     count = len(series) - len(present)
@@ -243,7 +247,7 @@ def unreadable(series: pd.Series, kind: str, values: np.ndarray) -> np.ndarray:
         return np.zeros(len(series), dtype=bool)
     texts = levels(series)
     failed &= ~pd.isna(texts)
-    return failed & (texts != "None") if kind == "numeric" else failed
+    return failed & ~np.isin(texts.astype(str), list(NO_NUMBER)) if kind == "numeric" else failed
 
 
 def missing(series: pd.Series) -> np.ndarray:
@@ -327,6 +331,15 @@ def _almost(distinct: np.ndarray) -> str:
         if len(words) <= len(distinct) / 10:
             return f"{what} but for {', '.join(shorten(word) for word in words[:3])}"
     return ""
+
+
+def _alike(distinct: np.ndarray) -> str:
+    """A hint for levels that differ by case or blanks only."""
+    groups: dict[str, list[str]] = {}
+    for text in distinct if len(distinct) <= 1000 else ():
+        groups.setdefault(" ".join(text.casefold().split()), []).append(text)
+    same = next((group for group in groups.values() if len(group) > 1), None)
+    return f"{' and '.join(map(shorten, same[:3]))} are different levels" if same else ""
 
 
 def _is_date(text: str) -> bool:

@@ -14,7 +14,7 @@ import pandas as pd
 
 from taut.errors import InputError
 from taut.tables.encode import Encoder
-from taut.tables.formulas import unguard, write_csv
+from taut.formulas import unguard, write_csv
 from taut.tables.schema import Schema
 
 MODEL, PREPROCESSING = "model.keras", "preprocessing.skops"

@@ -22,6 +22,11 @@ _NUMBER = re.compile(
 )
 _FORM = re.compile(r"1(?P<group>[,.]?)234(?P<decimal>[,.])5(?: (?P<unit>.+))?")
 _SPACED = re.compile(r"\d{1,3}(?:([ '])\d{3})(?:\1\d{3})*(?=[.,]|$)")
+# What stands for no number among numbers, and may be a level or a class elsewhere.
+NO_NUMBER = frozenset(
+    ["None", "-", "--", "---", "–", "—", ".", "..", "...", "…", "*"]
+    + ["#DIV/0!", "#VALUE!", "#REF!", "#NUM!", "#NAME?", "#NULL!"]
+)
 PLAIN = "1234.5"
 FORMS = (PLAIN, "1,234.5", "1234,5", "1.234,5")
 
@@ -88,7 +93,10 @@ def find_number_form(
     Returns:
         The form, and what was in doubt ("" if nothing was); None if there is no such form.
     """
-    texts = [text for text in texts if text != "None"]
+    rest = [text for text in texts if text not in NO_NUMBER]
+    if not rest and set(texts) - {"None"} and not forced:
+        return None
+    texts = rest
     if texts and not forced and not _split(texts[0])[0] and math.isnan(parse_number(texts[0])):
         return None  # most columns of text end here
     plain = all("_" not in text and not math.isnan(_float(text)) for text in texts)
@@ -126,7 +134,7 @@ def find_number_form(
 
 def decimal_sign(texts: Sequence[str]) -> str | None:
     """The decimal sign that a column of numbers shows beyond doubt, or None."""
-    bodies = [body for body, _ in map(_split, texts)]
+    bodies = [_split(text)[0] for text in texts if text not in NO_NUMBER]
     if not all(bodies) or not any("," in body or "." in body for body in bodies):
         return None
     fits = [
@@ -146,7 +154,7 @@ def thousands(texts: Sequence[str], group: str) -> bool:
 
 def is_number(text: str) -> bool:
     """Whether a text is a number in any form."""
-    return text == "None" or any(not math.isnan(parse_number(text, form)) for form in _any(text))
+    return text in NO_NUMBER or any(not math.isnan(parse_number(text, form)) for form in _any(text))
 
 
 def _any(text: str) -> list[str]:

@@ -427,12 +427,14 @@ def _notes(target: str, found: list[Column], *, dropped: int, rows: int) -> tupl
                 continue
             notes.append(
                 f"Left out {column.name!r} ({column.kind}): {column.reason}. "
-                "To use it all the same, name it in `features`, or say what it is with --kind."
+                "To use it all the same, name it in `features` (--features), or say what it is "
+                "with --kind."
             )
         elif column.used and column.doubt:
             notes.append(f"Column {column.name!r}: {column.doubt} ({_decides(column)}).")
         elif column.kind == "category" and column.reason and column.used:
-            notes.append(f"Column {column.name!r} is a category: {column.reason}.")
+            na = " (--na makes these missing)" if "but for" in column.reason else ""
+            notes.append(f"Column {column.name!r} is a category: {column.reason}{na}.")
         elif column.used and column.reason.startswith("every whole number"):
             notes.append(f"Column {column.name!r}: {column.reason} (--drop).")
         if column.used and column.name.strip().casefold() == target.strip().casefold():

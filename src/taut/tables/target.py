@@ -93,7 +93,8 @@ def read_target(
             example = shorten(levels(series.loc[wrong][:1])[0])
             raise InputError(
                 f"The target {series.name!r} of a regression must hold numbers. "
-                f"Received: {example}. Correct it, or choose a classification."
+                f"Received: {example}. Correct it, name it with --na if it means that there is no "
+                "value, or choose a classification."
             )
         if infinite(values):
             raise InputError(
