@@ -321,9 +321,10 @@ def folds_for(folds: int, *, quick: bool) -> int:
 
 
 def check_enough_rows(schema: Schema, *, folds: int, test_size: float = 0.0) -> None:
-    """Refuses a table whose classes are too rare for the folds.
+    """Refuses a table that is too small for the test set and the folds.
 
-    Every fold needs a row of every class, after `test_size` of the rows have been set aside.
+    Every fold needs a row of every class, after `test_size` of the rows have been set aside; and
+    the test set, where there is one, has room for a row of every class (two rows for regression).
 
     Args:
         schema: what was understood of the table.
@@ -333,10 +334,21 @@ def check_enough_rows(schema: Schema, *, folds: int, test_size: float = 0.0) -> 
     Raises:
         InputError: a class, or for regression the table, has too few rows.
     """
-    needed = math.ceil(folds / (1 - test_size))
+    rows = schema.rows
+    test = math.ceil(test_size * rows)  # as scikit-learn rounds it
+    least = max(2, len(schema.classes))
+    if test_size and test < least:
+        what = f"the {least} classes of {schema.target!r}" if schema.classes else "a score"
+        raise InputError(
+            f"A test set needs at least {least} rows for {what}. Received: {test} of {rows} rows, "
+            f"with test size {test_size:g}. Use a test size of {_upwards(least / rows)} or more, "
+            "or add rows."
+        )
     counts = dict(zip(schema.classes, schema.counts, strict=True))
-    rare = [f"{shorten(label)} has {n}" for label, n in counts.items() if n < needed]
+    train = rows - test
     held_out = f" with {test_size:.0%} of the rows held out" if test_size else ""
+    needed = math.ceil(folds * rows / train) if train else rows + 1
+    rare = [f"{shorten(label)} has {n}" for label, n in counts.items() if n * train // rows < folds]
     if rare:
         raise InputError(
             f"Every class of {schema.target!r} needs at least {needed} rows for {folds} folds"
@@ -344,11 +356,23 @@ def check_enough_rows(schema: Schema, *, folds: int, test_size: float = 0.0) -> 
             "remove the rare classes, or, where the target is a quantity, set the task to "
             "regression."
         )
-    if schema.rows < needed:
+    if train < folds:
         raise InputError(
             f"A table needs at least {needed} rows for {folds} folds{held_out}. "
-            f"Received: {schema.rows}. Use fewer folds or add rows."
+            f"Received: {rows}. Use fewer folds or add rows."
         )
+    if len(schema.classes) == 2 and test_size and min(counts.values()) * test // rows < 1:
+        label = min(counts, key=lambda label: counts[label])
+        raise InputError(
+            f"A test set needs a row of each class of {schema.target!r}. Received: {test} test "
+            f"rows, where {shorten(label)} has {counts[label]} of {rows} rows. "
+            f"Use a test size of {_upwards(1 / counts[label])} or more, or add rows."
+        )
+
+
+def _upwards(share: float) -> str:
+    """A share with two digits, none of them too small."""
+    return f"{math.ceil(share * 100 - 1e-9) / 100:g}"
 
 
 def _require_columns(frame: pd.DataFrame, needed: Sequence[str]) -> None:
