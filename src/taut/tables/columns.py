@@ -138,7 +138,7 @@ def understand_column(
     elif len(distinct) == 1 and len(present) == len(series):
         kind, used = "constant", False
         reason = f"every value is {shorten(levels(series.iloc[:1])[0])}"
-    elif not forced:
+    elif not forced and not (kind == "numeric" and number_form(notation.form).unit):
         other, reason = _not_an_input(name, kind, present, distinct)
         kind, used = other or kind, other is None
     if kind == "numeric" and not _is_numeric(series.dtype):
