@@ -7,7 +7,8 @@ from taut.formulas import guard, unguard, write_csv
 
 
 @pytest.mark.parametrize(
-    "text", ["=CMD()", "+1+cmd|' /C calc'!A0", "-2+3", "@SUM(A1)", "\t=1", "\r=1", "'=1", "-", "＝1"]
+    "text",
+    ["=CMD()", "+1+cmd|' /C calc'!A0", "-2+3", "@SUM(A1)", "\t=1", "\r=1", "'=1", "-", "＝1"],
 )
 def test_formulas_become_text_and_come_back(text):
     assert guard(text) == f"'{text}"

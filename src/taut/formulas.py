@@ -1,8 +1,8 @@
 """Text in CSV files that a spreadsheet would run as a formula.
 
-A cell that begins with =, +, - or @ (or their full-width kin, a tab, a carriage return) is a formula to a
-spreadsheet, and a name or a label that comes from somebody's data may be one. An apostrophe before it
-makes it text. Numbers stay as they are.
+A cell that begins with =, +, - or @ (or their full-width kin, a tab, a carriage return) is a
+formula to a spreadsheet, and a name or a label that comes from somebody's data may be one. An
+apostrophe before it makes it text. Numbers stay as they are.
 """
 
 from __future__ import annotations

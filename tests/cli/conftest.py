@@ -80,7 +80,8 @@ def fits(monkeypatch, tmp_path):
         record.during()
         for callback in callbacks:
             callback.on_end()
-        model = FakeModel(understand(frame, target=target, task=options["task"]))
+        asked = {"task", "features", "drop", "kind", "decimal", "na"}.intersection(options)
+        model = FakeModel(understand(frame, target=target, **{k: options[k] for k in asked}))
         with_results = synthetic_run.make_run(
             tmp_path / f"results {len(record.calls)}", task=model.schema.task, target=target
         )

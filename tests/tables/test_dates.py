@@ -6,8 +6,14 @@ import math
 import numpy as np
 import pytest
 
-from taut.tables.dates import date_order, date_part, find_date_form, parse_date, parse_time
-from taut.tables.dates import varying_parts
+from taut.tables.dates import (
+    date_order,
+    date_part,
+    find_date_form,
+    parse_date,
+    parse_time,
+    varying_parts,
+)
 
 EPOCH = dt.datetime(1970, 1, 1)
 

@@ -76,8 +76,9 @@ FILES = {
     "euros": (lines("x;y", lambda k: (german(X[k]) + " €", k % 2), ";").encode("cp1252"), {"x": X}),
     "percents": (lines("x;y", lambda k: (german(X[k], 1) + "%", k % 2), ";").encode(), {"x": X}),
     "thin spaces": (
-        lines("x;y", lambda k: (f"{X[k]:,.2f}".replace(",", "\u202f").replace(".", ","), k % 2), ";")
-        .encode(),
+        lines(
+            "x;y", lambda k: (f"{X[k]:,.2f}".replace(",", "\u202f").replace(".", ","), k % 2), ";"
+        ).encode(),
         {"x": X},
     ),
     "true minus": (lines("x,y", lambda k: (f"\u2212{X[k]}", k % 2)).encode(), {"x": -X}),
@@ -103,7 +104,9 @@ FILES = {
         {"d": WHEN},
     ),
     "ISO with a zone": (
-        lines("d,y", lambda k: (f"2021-{MONTH[k]:02d}-{DAY[k]:02d}T06:00:00+02:00", k % 2)).encode(),
+        lines(
+            "d,y", lambda k: (f"2021-{MONTH[k]:02d}-{DAY[k]:02d}T06:00:00+02:00", k % 2)
+        ).encode(),
         {"d": WHEN + 0.25},
     ),
     "times": (
@@ -158,7 +161,9 @@ def test_what_was_decided_is_told(tmp_path, name, told):
 def test_what_a_column_leaves_open_is_told_with_the_option_that_decides(tmp_path):
     path = tmp_path / "t.csv"
     path.write_text(
-        lines("n;d;y", lambda k: (f"{k + 1},{k + 100}", f"{1 + k % 12}/{1 + k % 9}/2021", k % 2), ";")
+        lines(
+            "n;d;y", lambda k: (f"{k + 1},{k + 100}", f"{1 + k % 12}/{1 + k % 9}/2021", k % 2), ";"
+        )
     )
     frame = read_table(path)
     notes = " ".join(understand(frame, target="y").notes)
@@ -174,9 +179,18 @@ def test_what_a_column_leaves_open_is_told_with_the_option_that_decides(tmp_path
 def test_one_column_decides_for_another(tmp_path):
     path = tmp_path / "t.csv"
     path.write_text(
-        lines("n;m;d;e;y", lambda k: (f"{k},{k + 100}", "0,5" if k else "1,5", f"0{1 + k % 9}/01/2021",
-                                      f"{1 + k % 28}/01/2021", k % 2), ";")
-    )  # fmt: skip
+        lines(
+            "n;m;d;e;y",
+            lambda k: (
+                f"{k},{k + 100}",
+                "0,5" if k else "1,5",
+                f"0{1 + k % 9}/01/2021",
+                f"{1 + k % 28}/01/2021",
+                k % 2,
+            ),
+            ";",
+        )
+    )
     frame = read_table(path)
     schema = understand(frame, target="y")
     assert not schema.notes
@@ -302,7 +316,7 @@ def test_excel(tmp_path):
     notes = " ".join(schema.notes)
     assert "row 3" in notes
     assert "--sheet" in notes
-    with pytest.raises(InputError, match="no sheet 'x'.*Sheet, more"):
+    with pytest.raises(InputError, match=r"no sheet 'x'.*Sheet, more"):
         read_table(path, sheet="x")
     with pytest.raises(InputError, match="needs rows"):
         read_table(path, sheet="more")

@@ -67,7 +67,8 @@ class Choices:
 
 def fit(
     table: Annotated[
-        Path, typer.Argument(metavar="TABLE", help="CSV, Parquet or Excel file.", show_default=False)
+        Path,
+        typer.Argument(metavar="TABLE", help="CSV, Parquet or Excel file.", show_default=False),
     ],
     target: Annotated[
         str,

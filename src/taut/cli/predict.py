@@ -24,7 +24,8 @@ def predict(
         Path, typer.Argument(metavar="RUN", help="Run directory of taut fit.", show_default=False)
     ],
     table: Annotated[
-        Path, typer.Argument(metavar="TABLE", help="CSV, Parquet or Excel file.", show_default=False)
+        Path,
+        typer.Argument(metavar="TABLE", help="CSV, Parquet or Excel file.", show_default=False),
     ],
     out: Annotated[
         Path,

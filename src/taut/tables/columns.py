@@ -20,7 +20,14 @@ import pandas as pd
 from pandas.api import types
 
 from taut.tables.dates import find_date_form, parse_date, parse_time, varying_parts, zone_name
-from taut.tables.numbers import NO_NUMBER, PLAIN, find_number_form, is_number, number_form, parse_number
+from taut.tables.numbers import (
+    NO_NUMBER,
+    PLAIN,
+    find_number_form,
+    is_number,
+    number_form,
+    parse_number,
+)
 
 # "None" is not among them: it is often a real level, or a real class ("None", "Mild", "Severe").
 # A column of numbers still reads it as missing.
@@ -144,7 +151,9 @@ def understand_column(
     if kind == "numeric" and not _is_numeric(series.dtype):
         marks = NO_NUMBER.intersection(pd.unique(levels(series[pd.isna(values)])))
         shown = ", ".join(map(repr, sorted(marks)))
-        reason = "; ".join(part for part in (reason, shown and f"{shown} counts as missing") if part)
+        reason = "; ".join(
+            part for part in (reason, shown and f"{shown} counts as missing") if part
+        )
     reason = "; ".join(part for part in (reason, hint) if part)
     parts = " ".join(varying_parts(values)) if kind == "date" else ""
     count = len(series) - len(present)

@@ -13,8 +13,8 @@ import numpy as np
 import pandas as pd
 
 from taut.errors import InputError
-from taut.tables.encode import Encoder
 from taut.formulas import unguard, write_csv
+from taut.tables.encode import Encoder
 from taut.tables.schema import Schema
 
 MODEL, PREPROCESSING = "model.keras", "preprocessing.skops"

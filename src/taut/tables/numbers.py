@@ -24,8 +24,25 @@ _FORM = re.compile(r"1(?P<group>[,.]?)234(?P<decimal>[,.])5(?: (?P<unit>.+))?")
 _SPACED = re.compile(r"\d{1,3}(?:([ '])\d{3})(?:\1\d{3})*(?=[.,]|$)")
 # What stands for no number among numbers, and may be a level or a class elsewhere.
 NO_NUMBER = frozenset(
-    ["None", "-", "--", "---", "–", "—", ".", "..", "...", "…", "*"]
-    + ["#DIV/0!", "#VALUE!", "#REF!", "#NUM!", "#NAME?", "#NULL!"]
+    [
+        "None",
+        "-",
+        "--",
+        "---",
+        "–",
+        "—",
+        ".",
+        "..",
+        "...",
+        "…",
+        "*",
+        "#DIV/0!",
+        "#VALUE!",
+        "#REF!",
+        "#NUM!",
+        "#NAME?",
+        "#NULL!",
+    ]
 )
 PLAIN = "1234.5"
 FORMS = (PLAIN, "1,234.5", "1234,5", "1.234,5")
@@ -123,7 +140,9 @@ def find_number_form(
     if not found:
         if not forced:
             return None
-        best = max(FORMS, key=lambda form: sum(not math.isnan(parse_number(t, form)) for t in texts))
+        best = max(
+            FORMS, key=lambda form: sum(not math.isnan(parse_number(t, form)) for t in texts)
+        )
         return best, ""
     doubt = ""
     if len(found) == 2 and decimal is None and found[0].group == ",":

@@ -15,7 +15,6 @@ import pandas as pd
 
 from taut.errors import InputError
 from taut.tables.columns import (
-    KINDS,
     Column,
     find_notation,
     infinite,
@@ -29,6 +28,13 @@ from taut.tables.columns import (
 from taut.tables.dates import date_order
 from taut.tables.frames import NOTES, as_frame, blank, check_marks
 from taut.tables.numbers import PLAIN, decimal_sign
+from taut.tables.options import (
+    check_kinds,
+    deciding_option,
+    distinct_texts,
+    only,
+    perhaps_counts,
+)
 from taut.tables.target import Label, read_target, understand_target
 
 MINIMUM_ROWS = 20
@@ -80,7 +86,8 @@ class Schema:
         return [
             c.name
             for c in self.used
-            if c.kind in ("category", "date", "time") or (c.kind == "numeric" and c.form not in plain)
+            if c.kind in ("category", "date", "time")
+            or (c.kind == "numeric" and c.form not in plain)
         ]
 
     @overload
@@ -201,7 +208,7 @@ def understand(
     if decimal not in (None, ".", ","):
         raise InputError(f'`decimal` must be "." or ",". Received: decimal={decimal!r}.')
     na = check_marks(na)
-    kinds = _kinds(kind, drop, target=target, wanted=wanted or ())
+    kinds = check_kinds(kind, drop, target=target, wanted=wanted or ())
     told = list(frame.attrs.get(NOTES, ()))
     repeated = [name for name, count in Counter(frame.columns).items() if count > 1]
     if repeated:
@@ -224,9 +231,9 @@ def understand(
             f"A table needs at least {MINIMUM_ROWS} rows with a value in the target {target!r}. "
             f"Received: {len(frame)} (of {len(absent)}). Add rows."
         )
-    texts = _texts(frame, [name for name in frame.columns if kinds.get(name) is None])
-    decimal = decimal or _only(map(decimal_sign, texts))
-    order = _only(map(date_order, texts))
+    texts = distinct_texts(frame, [name for name in frame.columns if kinds.get(name) is None])
+    decimal = decimal or only(map(decimal_sign, texts))
+    order = only(map(date_order, texts))
     task, reason, classes, counts = understand_target(frame.loc[:, target], task, decimal=decimal)
     notation = find_notation(frame.loc[:, target], decimal=decimal)
 
@@ -252,7 +259,7 @@ def understand(
     notes = _notes(target, found, dropped=int(absent.sum()), rows=len(absent))
     if task == "regression" and notation.doubt:
         told.append(f"In the target, {notation.doubt} (--decimal decides).")
-    if reason != "as asked" and _perhaps_counts(classes):
+    if reason != "as asked" and perhaps_counts(classes):
         told.append(
             f"The target holds {len(classes)} whole numbers, {classes[0]} to {classes[-1]}, as "
             "classes without an order: perhaps a count or a grade: --task regression."
@@ -270,49 +277,6 @@ def understand(
         na=na,
         target_form=notation.form if task == "regression" else "",
     )
-
-
-def _kinds(
-    kind: Mapping[str, str] | None, drop: Sequence[str], *, target: str, wanted: Sequence[str]
-) -> dict[str, str]:
-    """What the user says that columns are; those to drop are ignored."""
-    kinds = {str(name): value for name, value in (kind or {}).items()}
-    wrong = {name: value for name, value in kinds.items() if value not in KINDS}
-    if wrong:
-        shown = ", ".join(f"{name}={value}" for name, value in wrong.items())
-        raise InputError(f"`kind` must be one of {', '.join(KINDS)}. Received: {shown}.")
-    kinds |= {str(name): "ignore" for name in drop}
-    if target in kinds:
-        raise InputError(
-            f"`kind` and `drop` are for input columns. Received: the target {target!r}. "
-            "What the target is, `task` says."
-        )
-    both = [name for name in wanted if kinds.get(name) in ("text", "ignore")]
-    if both:
-        raise InputError(
-            f"A column is either used or left out. Received for both: {_listed(both)}. "
-            "Take it from `features`, or from `drop` and `kind`."
-        )
-    return kinds
-
-
-def _texts(frame: pd.DataFrame, names: Iterable[str]) -> list[list[str]]:
-    """The distinct texts of each column that holds text."""
-    columns = (frame.loc[:, name] for name in names)
-    held = (s for s in columns if s.dtype == object or isinstance(s.dtype, pd.StringDtype))
-    distinct = (pd.unique(levels(series)) for series in held)
-    return [[text for text in texts if isinstance(text, str)] for texts in distinct]
-
-
-def _only(found: Iterable[str | None]) -> str | None:
-    """The one answer that columns give, None where there is none or they differ."""
-    known = {one for one in found if one is not None}
-    return known.pop() if len(known) == 1 else None
-
-
-def _perhaps_counts(classes: tuple[Label, ...]) -> bool:
-    whole = len(classes) > 3 and all(type(label) is int for label in classes)
-    return whole and classes == tuple(range(int(classes[0]), int(classes[-1]) + 1))
 
 
 def folds_for(folds: int, *, quick: bool) -> int:
@@ -455,7 +419,7 @@ def _notes(target: str, found: list[Column], *, dropped: int, rows: int) -> tupl
                 "with --kind."
             )
         elif column.used and column.doubt:
-            notes.append(f"Column {column.name!r}: {column.doubt} ({_decides(column)}).")
+            notes.append(f"Column {column.name!r}: {column.doubt} ({deciding_option(column)}).")
         elif column.kind == "category" and column.reason and column.used:
             na = " (--na makes these missing)" if "but for" in column.reason else ""
             notes.append(f"Column {column.name!r} is a category: {column.reason}{na}.")
@@ -467,15 +431,6 @@ def _notes(target: str, found: list[Column], *, dropped: int, rows: int) -> tupl
                 "if it holds the same thing, remove it, for it gives the answer away."
             )
     return tuple(notes)
-
-
-def _decides(column: Column) -> str:
-    """The option that decides what a column leaves open."""
-    if column.kind == "numeric":
-        return "--decimal decides"
-    if column.form[:3] == "ymd" or "two digits" in column.doubt:
-        return f"--kind {column.name}=category or --drop {column.name}, if that is wrong"
-    return f"--kind {column.name}=date-dmy or {column.name}=date-mdy decides"
 
 
 def _listed(items: Iterable[str], show: Any = repr) -> str:

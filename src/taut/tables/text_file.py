@@ -86,7 +86,9 @@ def inspect(path: Path, *, encoding: str | None = None, separator: str | None = 
         raise best.failed
     if best.skipped_text:
         shown = best.skipped_text if len(best.skipped_text) < 60 else best.skipped_text[:56] + "..."
-        notes.append(f"The header is in line {first + best.skipped + 1}; above it stands {shown!r}.")
+        notes.append(
+            f"The header is in line {first + best.skipped + 1}; above it stands {shown!r}."
+        )
     if all(_NUMBER_LIKE.fullmatch(name) for name in best.header) and len(best.header) > 1:
         notes.append("The first line holds numbers: it was read as the names of the columns.")
     return TextFile(encoding, best.separator, first + best.skipped, best.header, tuple(notes))
@@ -127,7 +129,14 @@ class _Reading:
         below = widths[start:]
         uneven = sum(width != usual for width in below) / len(below)
         # One column is what every file has under a separator that it does not use.
-        self.rank = (self.failed is not None, usual == 1, len(self.header) == 1, round(uneven, 2), start, -usual)
+        self.rank = (
+            self.failed is not None,
+            usual == 1,
+            len(self.header) == 1,
+            round(uneven, 2),
+            start,
+            -usual,
+        )
 
 
 def _header_row(rows: list[list[str]], usual: int) -> int:
@@ -188,7 +197,9 @@ def _encoding(path: Path) -> str:
 def _chinese(content: bytes) -> bool:
     """Whether the bytes beyond ASCII come in pairs that are common Chinese characters."""
     pairs = re.findall(rb"[\x81-\xfe][\x40-\x7e\x80-\xfe]|[\x80-\xff]", content)
-    common = sum(len(p) == 2 and (0xB0 <= p[0] <= 0xD7 or p[0] == 0xA3) and p[1] >= 0xA1 for p in pairs)
+    common = sum(
+        len(p) == 2 and (0xB0 <= p[0] <= 0xD7 or p[0] == 0xA3) and p[1] >= 0xA1 for p in pairs
+    )
     return common > 0.7 * len(pairs)
 
 
