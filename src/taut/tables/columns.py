@@ -27,6 +27,7 @@ from taut.tables.numbers import (
     is_number,
     number_form,
     parse_number,
+    takes_bare_numbers,
 )
 
 # "None" is not among them: it is often a real level, or a real class ("None", "Mild", "Severe").
@@ -233,8 +234,8 @@ def read(series: pd.Series, kind: str, form: str = "") -> np.ndarray:
     if kind == "numeric" and types.is_timedelta64_dtype(dtype):
         return (series / pd.Timedelta(days=1)).to_numpy(np.float64)
     # A column of percents as text gives no unit to plain numbers: 0.5 may be 0.5% or 50%.
-    unitless = kind == "boolean" or (kind == "numeric" and number_form(form).unit != "%")
-    if unitless and (_is_boolean(dtype) or _is_numeric(dtype)):
+    bare = kind == "boolean" or (kind == "numeric" and takes_bare_numbers(form))
+    if bare and (_is_boolean(dtype) or _is_numeric(dtype)):
         numbers = series.to_numpy(np.float64, na_value=np.nan)
         if kind == "boolean":
             numbers = np.where((numbers == 0) | (numbers == 1), numbers, np.nan)
@@ -297,6 +298,10 @@ def _not_an_input(
     """("identifier" or "text", why), or (None, "") when the column is an input."""
     unique = len(distinct) == len(present)
     whole = kind == "numeric" and not infinite(present) and not np.mod(present, 1).any()
+    if whole and present.min() >= 19000101 and present.max() <= 21001231:
+        compact = [parse_date(f"{number:.0f}", "ymd") for number in distinct]
+        if not np.isnan(compact).any():
+            return None, f"may be dates, such as {present[0]:.0f}"
     if whole and unique:
         called = _ID_NAME.search(name) is not None
         # A table that is a part of another has gaps in its row numbers, but not many.

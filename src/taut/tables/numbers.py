@@ -15,34 +15,24 @@ _ALIKE = str.maketrans(
     | {"\u2019": "'", "\uff0c": ",", "\uff0e": ".", "\uff05": "%", "\uffe5": "\xa5"}
 )
 _CURRENCY = r"(?:US|R|A|C|HK|NT)?\$|[€£¥₹₩₽₺₫฿元円]|USD|EUR|GBP|JPY|CNY|RMB|CHF|INR|AUD|CAD"
+# Units of measurement; one letter needs a blank before it, for "12A" may be a seat.
+_UNIT = (
+    r"°[CF]?|(?:[kcmµμn]|(?<= ))m|(?:[kmµμ]|(?<= ))g|lbs?|oz|ft|in|mi|(?:[mdc]|(?<= ))[lL]"
+    r"|(?:m|(?<= ))s|min|hrs?|(?<= )h|(?:[kMG]|(?<= ))Wh?|(?:[kMG])?Hz|[hk]?Pa|bar|mmHg"
+    r"|(?:k|(?<= ))V|mA|km/h|mph|m/s|mmol/[lL]|mg/d[lL]|g/[dc]?[lL]|pp[mb]|dB|m[²2³3]"
+)
 _NUMBER = re.compile(
     rf"(?P<open>\()?\s*(?P<sign>[+-])?\s*(?P<before>{_CURRENCY})?\s*(?P<inner>[+-])?"
-    rf"(?P<body>[\d.,' ]*\d[.,]?(?:[eE][+-]?\d+)?)\s*(?P<after>%|{_CURRENCY})?"
+    rf"(?P<body>[\d.,' ]*\d[.,]?(?:[eE][+-]?\d+)?)\s*(?P<after>%|{_CURRENCY}|{_UNIT})?"
     r"(?P<trailing>-)?\s*(?P<close>\))?"
 )
+_LOOSE = re.compile(_CURRENCY)  # beside "$5" a bare 5 is as many dollars
 _FORM = re.compile(r"1(?P<group>[,.]?)234(?P<decimal>[,.])5(?: (?P<unit>.+))?")
 _SPACED = re.compile(r"\d{1,3}(?:([ '])\d{3})(?:\1\d{3})*(?=[.,]|$)")
 # What stands for no number among numbers, and may be a level or a class elsewhere.
 NO_NUMBER = frozenset(
-    [
-        "None",
-        "-",
-        "--",
-        "---",
-        "–",
-        "—",
-        ".",
-        "..",
-        "...",
-        "…",
-        "*",
-        "#DIV/0!",
-        "#VALUE!",
-        "#REF!",
-        "#NUM!",
-        "#NAME?",
-        "#NULL!",
-    ]
+    """None none NONE - -- --- – — . .. ... … * n.a. N.A. n.d. nd k.A. missing Missing 无 缺失 空
+    #DIV/0! #VALUE! #REF! #NUM! #NAME? #NULL!""".split()  # noqa: SIM905
 )
 PLAIN = "1234.5"
 FORMS = (PLAIN, "1,234.5", "1234,5", "1.234,5")
@@ -55,7 +45,7 @@ class NumberForm(NamedTuple):
         decimal: the decimal sign, "." or ",".
         group: the sign between thousands, "" where none was seen. Spaces and apostrophes are
             always read as such, for they can mean nothing else.
-        unit: "%" or a currency.
+        unit: "%", a currency, or a unit of measurement.
     """
 
     decimal: str = "."
@@ -91,10 +81,16 @@ def parse_number(text: str, form: str = "") -> float:
         if not math.isnan(number) and "_" not in text:
             return number
     body, marked = _split(text)
-    if marked != unit and not (unit != "%" and marked == ""):
+    if marked != unit and not (_LOOSE.fullmatch(unit) and marked == ""):
         zero = marked == "" and _value(body, decimal, group) == 0
         return 0.0 if zero else math.nan
     return _value(body, decimal, group)
+
+
+def takes_bare_numbers(form: str) -> bool:
+    """Whether a number without a unit means the same in this form."""
+    unit = number_form(form).unit
+    return not unit or _LOOSE.fullmatch(unit) is not None
 
 
 def find_number_form(
@@ -123,7 +119,7 @@ def find_number_form(
     if not forced and not all(body for body, _ in parts):
         return None
     units = {unit for body, unit in parts if body and (unit or _zero(body) is False)}
-    units -= {""} if units - {"", "%"} else set()
+    units -= {""} if any(map(_LOOSE.fullmatch, units)) else set()
     if len(units) > 1:
         if not forced:
             return None

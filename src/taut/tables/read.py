@@ -103,8 +103,9 @@ def _read_text(
     path: Path, text: Sequence[str], na: Sequence[str], encoding: str | None, sep: str | None
 ) -> pd.DataFrame:
     file = inspect(path, encoding=encoding, separator=sep)
+    text = [name for name in file.header if name.strip() in set(text)]
     # pandas renames the second of two equal columns without a word, so the file itself is asked.
-    _refuse_duplicates(path, (name for name in file.header if name))
+    _refuse_duplicates(path, (name.strip() for name in file.header if name.strip()))
     frame = _parse(path, file, na, dtype=dict.fromkeys(text, str))
     if not frame.index.equals(pd.RangeIndex(len(frame))):  # pandas took the surplus for row names
         # Every line but the first ends in a separator.
@@ -118,7 +119,7 @@ def _read_text(
                 f"names {len(file.header)} columns. Received: more. Name every column, quote the "
                 "fields that hold the separator, or say which it is with --sep."
             )
-    frame = _keep_thousands(path, file, na, frame)
+    frame = _keep_thousands(path, file, na, frame).rename(columns=str.strip)
     frame.attrs[NOTES] = list(file.notes)
     return frame
 
@@ -133,8 +134,8 @@ def _parse(path: Path, file: TextFile, na: Sequence[str], **options: Any) -> pd.
             handle.readline()
         return pd.read_csv(
             handle,
-            sep=file.separator,
-            skipinitialspace=file.separator != " ",
+            sep=r"\s+" if file.separator == " " else file.separator,
+            skipinitialspace=True,
             low_memory=False,
             keep_default_na=False,
             na_values=["NaN", "NaT", *marks],

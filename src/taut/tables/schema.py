@@ -253,6 +253,11 @@ def understand(
         found.append(column)
     _read_columns(frame, [column for column in found if column.used], asked=kinds)
     if not any(column.used for column in found):
+        if not found:
+            raise InputError(
+                f"A table needs a column to learn from. Received the target {target!r} alone. "
+                "If the file has more columns, say what stands between them with --sep."
+            )
         why = _listed((f"{column.name!r}: {column.reason}" for column in found), show=str)
         raise InputError(f"A table needs a column to learn from. Received none of use: {why}.")
 
@@ -413,8 +418,9 @@ def _notes(target: str, found: list[Column], *, dropped: int, rows: int) -> tupl
         if column.kind in ("identifier", "text") and not column.used:
             if column.reason == "as asked":
                 continue
+            na = " (--na makes these missing)" if "but for" in column.reason else ""
             notes.append(
-                f"Left out {column.name!r} ({column.kind}): {column.reason}. "
+                f"Left out {column.name!r} ({column.kind}): {column.reason}{na}. "
                 "To use it all the same, name it in `features` (--features), or say what it is "
                 "with --kind."
             )
@@ -425,6 +431,8 @@ def _notes(target: str, found: list[Column], *, dropped: int, rows: int) -> tupl
             notes.append(f"Column {column.name!r} is a category: {column.reason}{na}.")
         elif column.used and column.reason.startswith("every whole number"):
             notes.append(f"Column {column.name!r}: {column.reason} (--drop).")
+        elif column.used and column.reason.startswith("may be dates"):
+            notes.append(f"Column {column.name!r} {column.reason}: --kind {column.name}=date.")
         if column.used and column.name.strip().casefold() == target.strip().casefold():
             notes.append(
                 f"Column {column.name!r} is named like the target {target!r}: "

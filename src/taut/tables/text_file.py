@@ -77,7 +77,7 @@ def inspect(path: Path, *, encoding: str | None = None, separator: str | None = 
     first = 1 if declared else 0
     if not any(line.strip() for line in lines[first:]):
         raise InputError(f"A table needs columns and rows. Received: {str(path)!r}, empty.")
-    likely = "\t,;|" if ".tsv" in path.name.lower() else ",;\t|"
+    likely = "\t,;| " if ".tsv" in path.name.lower() else ",;\t| "
     best = min(
         (_Reading(lines[first:], sign) for sign in ([separator] if separator else likely)),
         key=lambda reading: reading.rank,
@@ -108,7 +108,7 @@ class _Reading:
     def __init__(self, lines: list[str], separator: str):
         self.separator = separator
         rows: list[tuple[int, list[str]]] = []  # the lines before each row, and its fields
-        reader = csv.reader(lines, delimiter=separator, skipinitialspace=separator != " ")
+        reader = csv.reader(lines, delimiter=separator, skipinitialspace=True)
         done = 0
         self.failed: csv.Error | None = None
         try:
@@ -128,10 +128,12 @@ class _Reading:
         self.skipped_text = " / ".join(titles)
         below = widths[start:]
         uneven = sum(width != usual for width in below) / len(below)
-        # One column is what every file has under a separator that it does not use.
+        # One column is what every file has under a separator that it does not use; and texts
+        # have blanks in them.
         self.rank = (
             self.failed is not None,
             usual == 1,
+            separator == " ",
             len(self.header) == 1,
             round(uneven, 2),
             start,
