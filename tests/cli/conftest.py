@@ -39,9 +39,13 @@ class FakeModel:
 
     @classmethod
     def load(cls, directory):
+        return cls(cls.load_schema(directory))
+
+    @classmethod
+    def load_schema(cls, directory):
         from taut.tables.schema import Schema
 
-        return cls(Schema.from_dict(json.loads((Path(directory) / "schema.json").read_text())))
+        return Schema.from_dict(json.loads((Path(directory) / "schema.json").read_text()))
 
     def _codes(self, frame):
         self.schema.prepare(frame, require_target=False)
@@ -76,7 +80,8 @@ def fits(monkeypatch, tmp_path):
         record.during()
         for callback in callbacks:
             callback.on_end()
-        model = FakeModel(understand(frame, target=target, task=options["task"]))
+        asked = {"task", "features", "drop", "kind", "decimal", "na"}.intersection(options)
+        model = FakeModel(understand(frame, target=target, **{k: options[k] for k in asked}))
         with_results = synthetic_run.make_run(
             tmp_path / f"results {len(record.calls)}", task=model.schema.task, target=target
         )
@@ -87,6 +92,7 @@ def fits(monkeypatch, tmp_path):
     fake = types.ModuleType("taut.tables.fit")
     fake.fit_table, fake.TableModel = fit_table, FakeModel  # type: ignore[attr-defined]
     monkeypatch.setitem(sys.modules, "taut.tables.fit", fake)
+    monkeypatch.setattr("taut.tables.model.TableModel", FakeModel)
     monkeypatch.setattr(FakeModel, "during_save", staticmethod(lambda directory: None))
     return record
 

@@ -324,3 +324,49 @@ def test_a_report_that_fails_does_not_lose_the_training(taut, fits, table, here,
     assert result.exit_code == 0, result.output
     assert "a page that cannot be" in result.stderr
     assert (here / "taut-run" / "metrics.json").is_file()
+
+
+def test_options_of_columns_and_files_reach_the_fit(taut, fits, here, frame):
+    names = {"age": "a, ge", "weight": "w=t"}
+    edited = frame.rename(columns=names).assign(day=[f"0{1 + k % 9}/01/2020" for k in range(60)])
+    edited.loc[::7, "a, ge"] = -999
+    edited.to_csv(here / "t.csv", index=False, sep="|", encoding="utf-16")
+    options = ["--features", "a, ge,day", "--features", "a, ge", "--features", "day,w=t"]
+    options += ["--drop", "code", "--kind", "w=t=numeric", "--kind", "day=date-dmy"]
+    options += ["--decimal", ",", "--na", "-999", "--na", "none", "--encoding", "utf-16"]
+    options += ["--sep", "pipe"]
+    result = taut("fit", "t.csv", "--target", "ill", *options)
+    assert result.exit_code == 2  # the first is two names, and neither is there
+    assert "'a'" in result.stderr
+    result = taut("fit", "t.csv", "--target", "ill", *options[2:])
+    assert result.exit_code == 0, result.output
+    (call,) = fits.calls
+    assert call["features"] == ["a, ge", "day", "w=t"]
+    assert call["drop"] == ["code"]
+    assert call["kind"] == {"w=t": "numeric", "day": "date-dmy"}
+    assert (call["decimal"], call["na"]) == (",", ["-999", "none"])
+    assert call["frame"]["a, ge"].isna().sum() == 9
+    assert "day/month/year" in result.stdout
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (["--kind", "age"], "COL=KIND"),
+        (["--kind", "age=number"], "age=number"),
+        (["--kind", "aeg=numeric"], "did you mean 'age'"),
+        (["--drop", "aeg"], "did you mean 'age'"),
+        (["--features", "aeg"], "did you mean 'age'"),
+        (["--decimal", "x"], "decimal='x'"),
+        (["--encoding", "x"], "'x'"),
+        (["--sep", "xx"], "'xx'"),
+        (["--test-size", "0.01"], "test size of 0.04 or more"),
+    ],
+)
+def test_bad_options_of_the_reader_end_before_any_work(taut, fits, table, listing, options, words):
+    before = listing()
+    result = taut("fit", table, "--target", "ill", *options)
+    assert result.exit_code == 2
+    assert words in _error(result)
+    assert not fits.calls
+    assert listing() == before

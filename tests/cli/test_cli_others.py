@@ -182,3 +182,83 @@ print(sorted(heavy & set(sys.modules)))
 """
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert result.stdout.strip() == "[]", result.stderr
+
+
+def test_predict_reads_a_file_as_the_training_table(taut, fits, here, frame):
+    written = frame.assign(weight=[f"{w:.1f}".replace(".", ",") for w in frame["weight"]])
+    written.to_csv(here / "t.csv", index=False, sep=";")
+    assert taut("fit", "t.csv", "-t", "ill", "--na", "-999").exit_code == 0
+    seen = {}
+    from taut.tables.fit import TableModel  # type: ignore[import-not-found]
+
+    original = TableModel.predict
+    TableModel.predict = lambda self, f: (seen.update(frame=f), original(self, f))[1]
+    try:
+        written.head(3).assign(age=-999, weight="1.234,5").to_csv(
+            here / "new.csv", index=False, sep="\t", encoding="utf-16"
+        )
+        result = taut("predict", "taut-run", "new.csv", "--out", "out.csv")
+        assert result.exit_code == 0, result.output
+        schema = TableModel.load_schema(here / "taut-run")
+    finally:
+        TableModel.predict = original
+    features, _ = schema.prepare(seen["frame"], require_target=False)
+    assert features["age"].isna().all()
+    assert set(features["weight"]) == {1234.5}
+    written.assign(weight=frame["weight"]).to_csv(here / "new.csv", index=False)
+    result = taut("predict", "taut-run", "new.csv", "--out", "out.csv", "--force")
+    assert result.exit_code == 2
+    assert "written like 1234,5" in result.stderr
+
+
+def test_predict_tells_what_the_model_warns_of(taut, run, table, here):
+    import warnings
+
+    from taut.tables.fit import TableModel  # type: ignore[import-not-found]
+
+    original = TableModel._codes
+
+    def codes(self, frame):
+        warnings.warn("Column 'code': 'a' was read as 'A'.", UserWarning, stacklevel=1)
+        return original(self, frame)
+
+    TableModel._codes = codes
+    try:
+        result = taut("predict", run, table, "--out", "out.csv")
+    finally:
+        TableModel._codes = original
+    assert result.exit_code == 0
+    assert result.stderr == "note: Column 'code': 'a' was read as 'A'.\n"
+
+
+def test_labels_that_are_formulas_are_text_in_the_csv(taut, fits, table, frame, here):
+    frame.assign(ill=["=CMD()", "-1x", "-0.5"] * 20).to_csv(table, index=False)
+    assert taut("fit", table, "-t", "ill").exit_code == 0
+    assert taut("predict", "taut-run", table, "--out", "out.csv").exit_code == 0
+    answer = pd.read_csv(here / "out.csv", dtype=str)
+    assert set(answer["prediction"]) == {"'=CMD()", "'-1x", "-0.5"}
+    assert "probability_=CMD()" in answer
+
+
+def test_a_table_is_refused_before_the_network_is_loaded(taut, run, here):
+    from taut.tables.fit import TableModel  # type: ignore[import-not-found]
+
+    (here / "other.csv").write_text("height\n1\n")
+    original = TableModel.load
+    TableModel.load = classmethod(lambda cls, directory: pytest.fail("loaded"))
+    try:
+        result = taut("predict", run, "other.csv", "--out", "out.csv")
+    finally:
+        TableModel.load = original
+    assert result.exit_code == 2
+    assert "'age'" in result.stderr
+
+
+def test_reading_and_checking_a_table_need_no_keras():
+    code = """
+import sys
+import taut.tables.model, taut.tables.read, taut.tables.schema
+print(sorted({"keras", "jax", "tensorflow"} & set(sys.modules)))
+"""
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert result.stdout.strip() == "[]", result.stderr

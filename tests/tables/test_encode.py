@@ -9,7 +9,7 @@ from sklearn.preprocessing import FunctionTransformer, StandardScaler
 
 from taut.errors import InputError
 from taut.tables.encode import Encoder, fold_statistics
-from taut.tables.schema import understand
+from taut.tables.schema import Schema, understand
 
 N = 200
 
@@ -53,7 +53,7 @@ def test_every_encoded_column_has_a_name_and_its_source(fitted):
     assert len(set(encoder.names)) == len(encoder.names)
     counts = pd.Series(encoder.sources).value_counts()
     assert counts.to_dict() == {
-        "age": 1, "gap": 2, "sex": 1, "<b>": 3, "zip_": 25, "zip": 3, "flag": 1, "when": 1
+        "age": 1, "gap": 2, "sex": 1, "<b>": 3, "zip_": 25, "zip": 3, "flag": 1, "when": 3
     }  # fmt: skip
 
 
@@ -190,3 +190,65 @@ def test_categories_all_missing_in_training_rows_are_encoded():
     encoded = encoder.transform(features)
     assert encoded.shape == (N, len(encoder.names))
     assert np.isfinite(fold_statistics(encoded, np.arange(50)).apply(encoded)).all()
+
+
+def test_dates_give_the_parts_that_vary():
+    frame = table()
+    frame["when"] = pd.date_range("2020-03-01 05:00", periods=N, freq="7h")
+    frame.loc[:9, "when"] = pd.NaT
+    frame["when: hour"] = np.arange(N) % 7 + 0.5  # a column may have any name
+    schema = understand(frame, target="y", features=["when", "when: hour", "sex"])
+    features, _ = schema.prepare(frame)
+    encoder = Encoder(schema).fit(features)
+    encoded = encoder.transform(features)
+    assert encoder.names == (
+        "when", "when: hour", "when: month", "when: weekday", "when: hour", "when is missing",
+        "sex = m",
+    )  # fmt: skip
+    assert encoder.sources[:6] == ("when", "when: hour", "when", "when", "when", "when")
+    assert encoder.numbers == 5
+    for k, expected in ((3, frame["when"].dt.day_of_week), (4, frame["when"].dt.hour)):
+        expected = (expected - expected.mean()) / expected.std(ddof=0)
+        np.testing.assert_allclose(encoded[:, k], expected, atol=1e-6)
+
+
+def test_an_encoder_of_a_release_without_parts_still_encodes():
+    frame = table()
+    schema = understand(frame, target="y", features=["when", "age"])
+    old = schema.to_dict()
+    for column in old["columns"]:
+        for key in ("form", "parts", "doubt"):
+            del column[key]
+    del old["na"], old["target_form"]
+    schema = Schema.from_dict(old)
+    features, _ = schema.prepare(frame)
+    assert Encoder(schema).fit(features).names == ("age", "when")
+
+
+def test_levels_unknown_to_training_are_matched_or_told():
+    frame = table().assign(sex=np.where(np.arange(N) % 2, "Yes", "no"))
+    schema = understand(frame, target="y", features=["sex", "<b>", "age"])
+    features, _ = schema.prepare(frame)
+    encoder = Encoder(schema).fit(features)
+    same, told = encoder.match_levels(features)
+    assert told == []
+    pd.testing.assert_frame_equal(same, features)
+    new = frame.head(10).assign(sex=["YES", " yes", "Yes", "maybe", "maybe"] * 2, age=np.nan)
+    new["<b>"] = None
+    matched, told = encoder.match_levels(schema.prepare(new, require_target=False)[0])
+    assert matched["sex"].tolist() == ["Yes", "Yes", "Yes", "maybe", "maybe"] * 2
+    told = " ".join(told)
+    for words in ("'age' has no value", "'<b>' has no value", "'YES' was read as 'Yes' (2 rows)"):
+        assert words in told
+    assert "'sex': levels that training did not have in 4 rows of 10 ('maybe')" in told
+    # Two known levels that differ by case: a third may be either.
+    frame["sex"] = np.where(np.arange(N) % 2, "yes", np.where(np.arange(N) % 4, "Yes", "no"))
+    schema = understand(frame, target="y", features=["sex"])
+    assert "'yes' and 'Yes' are different levels" in " ".join(schema.notes) or (
+        "'Yes' and 'yes' are different levels" in " ".join(schema.notes)
+    )
+    features, _ = schema.prepare(frame)
+    encoder = Encoder(schema).fit(features)
+    matched, told = encoder.match_levels(features.assign(sex="YES"))
+    assert set(matched["sex"]) == {"YES"}
+    assert "did not have" in told[0]

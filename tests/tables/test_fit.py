@@ -316,7 +316,14 @@ def test_a_column_that_is_gone_is_an_error_that_names_it(mixed):
     with pytest.raises(InputError, match="smoker"):
         mixed.model.predict(mixed.test.drop(columns="smoker"))
     unseen = mixed.test.assign(site="never seen", seen=pd.NaT, smoker=None)
-    assert np.isfinite(mixed.model.predict_proba(unseen)).all()
+    with pytest.warns(UserWarning, match="Column ") as caught:
+        assert np.isfinite(mixed.model.predict_proba(unseen)).all()
+    told = " ".join(str(one.message) for one in caught)
+    for words in ("'site': levels that training did not have", "'seen' has no value", "'smoker'"):
+        assert words in told
+    with pytest.warns(UserWarning, match="'LEFT' was read as 'left'"):
+        shouted = mixed.model.predict_proba(mixed.test.replace({"site": {"left": "LEFT"}}))
+    np.testing.assert_array_equal(shouted, mixed.model.predict_proba(mixed.test))
 
 
 # What is learned

@@ -69,7 +69,8 @@ def test_a_named_index_of_a_parquet_file_is_a_column(tmp_path):
 @pytest.mark.parametrize(
     ("name", "content", "says"),
     [
-        ("t.xlsx", b"x", "ends in one of .csv"),
+        ("t.doc", b"x", "ends in one of .csv"),
+        ("t.xlsx", b"x", "cannot be read"),
         ("t.gz", b"x", "ends in one of .csv"),
         ("t", b"x", "ends in one of .csv"),
         ("t.csv", None, "no file"),
@@ -82,7 +83,6 @@ def test_a_named_index_of_a_parquet_file_is_a_column(tmp_path):
         ("t.csv", b"a,b\n1,2,3\n4,5,6\n", "as many fields"),
         ("t.csv", b"a,b\n1,2\n4,5,6\n", "cannot be read"),
         ("t.csv", b'a,b\n1,"2\n', "cannot be read"),
-        ("t.csv", "a,b\nö,2\n".encode("latin-1"), "UTF-8"),
         ("t.csv.gz", b"a,b\n1,2\n", "cannot be read"),
         ("t.csv.gz", gzip.compress(b"a,b\n1,2\n" * 99, mtime=0)[:-20], "cannot be read"),
         ("t.csv.gz", gzip.compress(b"a,b\n1,2\n", mtime=0)[:10] + b"\xff" * 40, "cannot be read"),

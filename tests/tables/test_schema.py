@@ -3,6 +3,7 @@ import json
 import numpy as np
 import pandas as pd
 import pytest
+from sklearn.model_selection import train_test_split
 
 from taut.errors import InputError
 from taut.tables.read import read_table
@@ -214,3 +215,50 @@ def test_labels_come_back_in_their_own_type(frame, labels):
     assert back.tolist() == frame["y"].tolist()
     assert back.dtype == {str: object, int: np.int64}.get(type(labels[0]), type(labels[0]))
     assert schema.labels(np.array([[0, 1]])).shape == (1, 2)
+
+
+def counted(counts):
+    labels = tuple(range(len(counts)))
+    task = "multiclass" if len(counts) > 2 else "binary" if counts else "regression"
+    return Schema("y", task, "", labels, tuple(counts), (), sum(counts), 0, ())
+
+
+@pytest.mark.parametrize("test_size", [0, 0.01, 0.05, 0.1, 0.2, 0.33, 0.5, 0.9, 0.99])
+@pytest.mark.parametrize("folds", [2, 3, 5])
+@pytest.mark.parametrize(
+    "counts", [[4] * 10, [3, 57], [30, 30], [7, 93], [20, 20, 5], [10, 1000], [4, 36], [6, 5, 9]]
+)
+def test_what_is_accepted_can_be_split(counts, folds, test_size):
+    try:
+        check_enough_rows(counted(counts), folds=folds, test_size=test_size)
+    except InputError:
+        return
+    y = np.repeat(np.arange(len(counts)), counts)
+    train = np.arange(len(y))
+    if test_size:
+        train, test = train_test_split(train, test_size=test_size, random_state=0, stratify=y)
+        if len(counts) == 2:
+            assert len(set(y[test])) == 2
+    assert np.bincount(y[train]).min() >= folds
+
+
+@pytest.mark.parametrize(
+    ("counts", "folds", "test_size", "says"),
+    [
+        ([30, 30], 5, 0.01, "needs at least 2 rows.*Received: 1 of 60 rows.*test size of 0.04 or"),
+        ([4] * 10, 3, 0.2, "needs at least 10 rows for the 10 classes.*Received: 8 of 40.*0.25"),
+        ([20, 380], 5, 0.01, "a row of each class.*4 test rows, where 0 has 20 .*0.05 or more"),
+        ([30, 30], 5, 0.99, "needs at least"),
+    ],
+)
+def test_test_sizes_that_cannot_be_are_refused(counts, folds, test_size, says):
+    with pytest.raises(InputError, match=says):
+        check_enough_rows(counted(counts), folds=folds, test_size=test_size)
+
+
+def test_a_quantity_needs_two_test_rows(frame):
+    frame["f"] = np.linspace(0, 1, N)
+    schema = understand(frame, target="f")
+    with pytest.raises(InputError, match=r"2 rows for a score.*1 of 120 rows"):
+        check_enough_rows(schema, folds=5, test_size=0.005)
+    check_enough_rows(schema, folds=5, test_size=0.02)

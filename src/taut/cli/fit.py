@@ -13,6 +13,18 @@ from rich.text import Text
 
 from taut.cli.console import Attempt, attempt, console, say_warning
 from taut.cli.output import check_directory, write_directory
+from taut.cli.reading import (
+    DecimalOption,
+    DropOption,
+    EncodingOption,
+    FeaturesOption,
+    KindOption,
+    NaOption,
+    SepOption,
+    SheetOption,
+    read_kinds,
+    read_names,
+)
 from taut.errors import InputError
 
 Task = Literal["binary", "multiclass", "classification", "regression"]
@@ -72,7 +84,8 @@ class Choices:
 
 def fit(
     table: Annotated[
-        Path, typer.Argument(metavar="TABLE", help="CSV or Parquet file.", show_default=False)
+        Path,
+        typer.Argument(metavar="TABLE", help="CSV, Parquet or Excel file.", show_default=False),
     ],
     target: Annotated[
         str,
@@ -94,6 +107,14 @@ def fit(
     seed: SeedOption = 0,
     quick: QuickOption = False,
     force: ForceOption = False,
+    features: FeaturesOption = None,
+    drop: DropOption = None,
+    kind: KindOption = None,
+    decimal: DecimalOption = None,
+    na: NaOption = None,
+    encoding: EncodingOption = None,
+    sep: SepOption = None,
+    sheet: SheetOption = None,
 ) -> None:
     """Fit a penalised network on a table, choose its strength, and write a run directory."""
     with attempt() as state:
@@ -101,8 +122,25 @@ def fit(
             task, penalty, folds, seeds, strengths, test_size, single=single, seed=seed, quick=quick
         )
         choices = replace(choices, groups=groups, time=time, weights=weights)
+        columns = {
+            "features": features,
+            "drop": drop,
+            "kind": read_kinds(kind) if kind else None,
+            "decimal": decimal,
+            "na": na,
+        }
         place = check_directory(out, force=force)
-        fit_file(table, target, place, choices, shown=out, force=force, state=state)
+        fit_file(
+            table,
+            target,
+            place,
+            choices,
+            shown=out,
+            force=force,
+            state=state,
+            columns={name: value for name, value in columns.items() if value is not None},
+            reading={"encoding": encoding, "sep": sep, "sheet": sheet, "na": na or ()},
+        )
 
 
 def checked(
@@ -152,24 +190,41 @@ def fit_file(
     shown: Path,
     force: bool,
     state: Attempt,
+    columns: dict[str, Any] | None = None,
+    reading: dict[str, Any] | None = None,
 ) -> None:
-    """Reads the table, shows what was understood, fits, writes the run, shows what was found."""
+    """Reads the table, shows what was understood, fits, writes the run, shows what was found.
+
+    Args:
+        table: The file.
+        target: The column to predict.
+        place: The run directory.
+        choices: How to fit.
+        shown: The run directory as the user calls it.
+        force: Whether a run that is there is replaced.
+        state: What has been written.
+        columns: Options of `understand` that say what columns are.
+        reading: Options of `read_table`.
+    """
     from taut.tables.read import read_table
-    from taut.tables.roles import Roles, row_facts
+    from taut.tables.roles import Roles
     from taut.tables.schema import check_enough_rows, folds_for, understand
 
     out = console()
-    frame = read_table(table)
+    frame = read_table(table, **(reading or {}))
     roles = Roles(choices.groups, choices.time, choices.weights)
-    schema = understand(frame, target=target, task=choices.task, roles=roles)
-    row_facts(frame, roles, target=target)  # refuses values that cannot be used, before any work
+    columns = dict(columns or {})
+    for name in columns.keys() & {"features", "drop"}:
+        columns[name] = read_names(columns[name], frame.columns)
+    schema = understand(frame, target=target, task=choices.task, roles=roles, **columns)
+    schema.row_facts(frame, roles)  # refuses values that cannot be used, before any work
     folds = folds_for(choices.folds, quick=choices.quick)
     check_enough_rows(schema, folds=folds, test_size=choices.test_size)
 
     from taut.cli.show import show_fit, show_schema
 
     show_schema(out, schema, name=table.name)
-    model = _trained(frame, target, choices, state)
+    model = _trained(frame, target, choices, state, columns)
     state.check()
 
     failed: list[Exception] = []
@@ -198,7 +253,9 @@ def fit_file(
     _show_where(out, shown)
 
 
-def _trained(frame: Any, target: str, choices: Choices, state: Attempt) -> Any:
+def _trained(
+    frame: Any, target: str, choices: Choices, state: Attempt, columns: dict[str, Any]
+) -> Any:
     screen = console(stderr=True)
     with screen.status("starting"):  # these imports take seconds
         from taut.progress import Display
@@ -222,6 +279,7 @@ def _trained(frame: Any, target: str, choices: Choices, state: Attempt) -> Any:
             single=choices.single,
             seed=choices.seed,
             callbacks=[display],
+            **columns,
         )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -10,7 +11,9 @@ from rich.text import Text
 
 from taut.cli.console import attempt, console
 from taut.cli.output import check_file, write_file
+from taut.cli.reading import EncodingOption, SepOption, SheetOption
 from taut.errors import InputError
+from taut.report.text import clean
 
 if TYPE_CHECKING:
     import pandas
@@ -21,7 +24,8 @@ def predict(
         Path, typer.Argument(metavar="RUN", help="Run directory of taut fit.", show_default=False)
     ],
     table: Annotated[
-        Path, typer.Argument(metavar="TABLE", help="CSV or Parquet file.", show_default=False)
+        Path,
+        typer.Argument(metavar="TABLE", help="CSV, Parquet or Excel file.", show_default=False),
     ],
     out: Annotated[
         Path,
@@ -30,6 +34,9 @@ def predict(
         ),
     ],
     force: Annotated[bool, typer.Option("--force", help="Replace a file that is there.")] = False,
+    encoding: EncodingOption = None,
+    sep: SepOption = None,
+    sheet: SheetOption = None,
 ) -> None:
     """Predict each row of a table: the prediction, and one probability for each class."""
     with attempt() as state:
@@ -38,36 +45,52 @@ def predict(
         if not table.is_file():
             raise InputError(f"There is no file {str(table)!r}. Check the path.")
 
-        from taut.tables.fit import TableModel
+        from taut.formulas import write_csv
+        from taut.tables.model import TableModel
         from taut.tables.read import read_table
 
-        model = TableModel.load(run)
-        # A category that happens to look like numbers in this table is still a category.
-        categories = [c.name for c in model.schema.used if c.kind == "category"]
-        answer = predictions(model, read_table(table, text=categories))
+        # The table is read and checked first: the network takes seconds to load.
+        schema = TableModel.load_schema(run)
+        frame = read_table(
+            table,
+            text=schema.as_written,
+            na=schema.na,
+            encoding=encoding,
+            sep=sep,
+            sheet=sheet,
+        )
+        schema.prepare(frame, require_target=False)
+        answer, told = predictions(TableModel.load(run), frame)
+        state.check()
 
         def done() -> None:
             state.written = str(out)
 
         write_file(
             out,
-            lambda temporary: answer.to_csv(temporary, index=False, encoding="utf-8"),
+            lambda temporary: write_csv(answer, temporary),
             done=done,
         )
+        for sentence in told:
+            note = Text(f"note: {clean(sentence)}", style="yellow")
+            console(stderr=True).print(note, soft_wrap=True)
         rows = f"{len(answer)} row{'s' * (len(answer) != 1)}"
         console().print(Text(f"{rows} predicted, written to {out}"), soft_wrap=True)
 
 
-def predictions(model: Any, frame: pandas.DataFrame) -> pandas.DataFrame:
-    """A column `prediction` and, for classes, a column `probability_<class>` for each."""
+def predictions(model: Any, frame: pandas.DataFrame) -> tuple[pandas.DataFrame, list[str]]:
+    """A column `prediction` and, for classes, one `probability_<class>` each; and what to tell."""
     import pandas
 
-    columns: dict[str, Any] = {"prediction": model.predict(frame)}
-    if model.schema.classes:
-        probabilities = model.predict_proba(frame)
-        for k, label in enumerate(model.schema.classes):
-            columns[f"probability_{label}"] = probabilities[:, k]
-    return pandas.DataFrame(columns)
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always", UserWarning)
+        columns: dict[str, Any] = {"prediction": model.predict(frame)}
+        if model.schema.classes:
+            probabilities = model.predict_proba(frame)
+            for k, label in enumerate(model.schema.classes):
+                columns[f"probability_{label}"] = probabilities[:, k]
+    told = dict.fromkeys(str(one.message) for one in caught if one.category is UserWarning)
+    return pandas.DataFrame(columns), list(told)
 
 
 def check_run(run: Path) -> None:

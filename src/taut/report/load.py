@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from taut.errors import InputError
+from taut.formulas import unguard
 
 if TYPE_CHECKING:
     import pandas
@@ -65,6 +66,7 @@ def load_run(directory: str | Path, *, name: str | None = None) -> Run:
         features = pandas.read_csv(
             directory / "features.csv", dtype={"feature": str, "reason": str}, keep_default_na=False
         )
+        features["feature"] = features["feature"].map(unguard)
         for column in ("importance", "folds_kept"):
             features[column] = pandas.to_numeric(features[column], errors="coerce")
     except (ValueError, KeyError, OSError) as error:

@@ -19,7 +19,8 @@ from sklearn.preprocessing import OneHotEncoder, StandardScaler
 from skops.io.exceptions import UntrustedTypesFoundException
 
 from taut.errors import InputError
-from taut.tables.columns import MANY_LEVELS
+from taut.tables.columns import MANY_LEVELS, shorten
+from taut.tables.dates import date_part
 from taut.tables.schema import Schema
 
 # Types of skops files that may be loaded beyond the ones that skops itself vouches for (numpy,
@@ -30,8 +31,9 @@ TRUSTED: tuple[str, ...] = ()
 class Encoder:
     """Turns the features of a `Schema` into float64 columns, by scikit-learn's transformers.
 
-    Numbers, booleans and dates are standardised, with NaN for what is missing, and each that has
-    missing training values gets a second column that is 1 where it is missing. A category gets one
+    Numbers, booleans, times and dates are standardised, with NaN for what is missing, and each that
+    has missing training values gets a second column that is 1 where it is missing. A date also
+    gives its month, weekday and hour, where these vary. A category gets one
     column a level (one column in all for two levels; a missing value is a level; beyond 25 levels
     the rarest share a column; a level unknown in training counts as rare, or as none). Nothing
     here looks at the target, and nothing is imputed: that, and scaling, is each fold's own affair
@@ -67,6 +69,7 @@ class Encoder:
         """
         categories = [c.name for c in self.schema.used if c.kind == "category"]
         numbers = [c.name for c in self.schema.used if c.kind != "category"]
+        parts = _parts(self.schema)
         one_hot = OneHotEncoder(
             handle_unknown="infrequent_if_exist",
             max_categories=MANY_LEVELS,
@@ -77,7 +80,7 @@ class Encoder:
         # lose its differences. Each fold standardises again, so nothing of this is left.
         transformer = ColumnTransformer(
             [
-                ("number", StandardScaler(), numbers),
+                ("number", StandardScaler(), [*numbers, *parts]),
                 ("missing", MissingIndicator(features="missing-only", error_on_new=False), numbers),
                 ("category", one_hot, categories),
             ],
@@ -86,9 +89,10 @@ class Encoder:
         with warnings.catch_warnings():
             # A number that no training row has stays missing for ever.
             warnings.filterwarnings("ignore", "invalid value encountered", RuntimeWarning)
-            transformer.fit(features)
+            transformer.fit(_with_parts(features, parts))
 
         columns = [(name, name) for name in numbers]
+        columns += [(source, f"{source}: {part}") for source, part in parts.values()]
         fitted = transformer.named_transformers_
         if numbers:
             columns += [
@@ -102,6 +106,39 @@ class Encoder:
         self.sources, self.names = map(tuple, zip(*columns, strict=True))
         self._transformer = transformer
         return self
+
+    @property
+    def numbers(self) -> int:
+        """How many of the encoded columns, the first ones, are numbers."""
+        own = sum(column.kind != "category" for column in self.schema.used)
+        return own + len(_parts(self.schema))
+
+    def match_levels(self, features: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
+        """Compares rows with what training had.
+
+        Args:
+            features: what `schema.prepare` gave [n, used columns].
+
+        Returns:
+            The rows, with each unknown level that differs from a known one by case or blanks only
+            read as that one; and what is to be told, in sentences.
+        """
+        assert self._transformer is not None
+        told = [
+            f"Column {c.name!r} has no value in any row."
+            for c in self.schema.used
+            if features[c.name].isna().all() and (len(features) > 1 or not c.missing)
+        ]
+        names = [c.name for c in self.schema.used if c.kind == "category"]
+        changed: dict[str, pd.Series] = {}
+        if names:
+            levels = self._transformer.named_transformers_["category"].categories_
+            for name, own in zip(names, levels, strict=True):
+                known = {level for level in own if isinstance(level, str)}
+                series, sentences = _match(features[name], known)
+                changed[name] = series
+                told += sentences
+        return features.assign(**changed), told
 
     def transform(self, features: pd.DataFrame) -> np.ndarray:
         """Encodes rows.
@@ -117,7 +154,7 @@ class Encoder:
         with warnings.catch_warnings():
             # What becomes of unknown levels is this class's documented behaviour.
             warnings.filterwarnings("ignore", "Found unknown categories", UserWarning)
-            encoded = self._transformer.transform(features)
+            encoded = self._transformer.transform(_with_parts(features, _parts(self.schema)))
         return np.ascontiguousarray(encoded, dtype=np.float64)
 
     def save(self, path: str | os.PathLike[str]) -> None:
@@ -202,6 +239,64 @@ def fold_statistics(encoded: np.ndarray, rows: np.ndarray) -> Statistics:
     # For a constant column the scaler puts 1 in place of the deviation (near 0).
     varies = scale == np.sqrt(np.asarray(scaler.var_))
     return Statistics(fill, centre, np.where(varies, 1 / scale, 0.0))
+
+
+def _parts(schema: Schema) -> dict[str, tuple[str, str]]:
+    """The columns that dates give beside themselves: a name of each's own, its source and part."""
+    taken = {column.name for column in schema.used}
+    parts: dict[str, tuple[str, str]] = {}
+    for column in schema.used:
+        for part in column.parts.split() if column.kind == "date" else ():
+            name = f"{column.name}: {part}"
+            while name in taken or name in parts:
+                name += " "
+            parts[name] = column.name, part
+    return parts
+
+
+def _with_parts(features: pd.DataFrame, parts: dict[str, tuple[str, str]]) -> pd.DataFrame:
+    values = {
+        name: date_part(features[source].to_numpy(np.float64), part)
+        for name, (source, part) in parts.items()
+    }
+    return features.assign(**values) if values else features
+
+
+def _match(series: pd.Series, known: set[str]) -> tuple[pd.Series, list[str]]:
+    """The levels of a category, read as known ones where only case or blanks differ."""
+    unknown = series.notna() & ~series.isin(known)
+    if not unknown.any():
+        return series, []
+    alike: dict[str, list[str]] = {}
+    for level in known:
+        alike.setdefault(_plain(level), []).append(level)
+    counts = series[unknown].value_counts()
+    same = {
+        level: alike[_plain(level)][0]
+        for level in counts.index
+        if len(alike.get(_plain(level), ())) == 1
+    }
+    told = [
+        f"Column {series.name!r}: {shorten(level)} was read as {shorten(like)} ({_rows(n)})."
+        for level, like in same.items()
+        for n in [int(counts[level])]
+    ]
+    new = counts.drop(list(same))
+    if len(new):
+        shown = ", ".join(map(shorten, new.index[:3])) + (", …" if len(new) > 3 else "")
+        told.append(
+            f"Column {series.name!r}: levels that training did not have in {_rows(int(new.sum()))} "
+            f"of {len(series)} ({shown}); they count as its rare levels, or as none."
+        )
+    return series.replace(same) if same else series, told
+
+
+def _plain(level: str) -> str:
+    return " ".join(level.casefold().split())
+
+
+def _rows(count: int) -> str:
+    return f"{count} row{'s' * (count != 1)}"
 
 
 def _level_name(feature: str, level: object) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from time import perf_counter
@@ -21,9 +21,10 @@ from taut.tables.committee import Trained, ensemble, keep, row_loss, temperature
 from taut.tables.compare import by_class, compare
 from taut.tables.encode import Encoder
 from taut.tables.evaluate import is_rare
+from taut.tables.frames import as_frame
 from taut.tables.model import TableModel, predict
 from taut.tables.peers import base_prediction, linear_prediction
-from taut.tables.roles import Roles, RowFacts, row_facts
+from taut.tables.roles import Roles, RowFacts
 from taut.tables.schema import Schema, check_enough_rows, folds_for, understand
 from taut.tables.selected import feature_table, input_weights
 from taut.tables.settings import UNPENALISED, bins_for, settings
@@ -76,6 +77,10 @@ def fit_table(
     target: str,
     task: str | None = None,
     features: Sequence[str] | None = None,
+    drop: Sequence[str] = (),
+    kind: Mapping[str, str] | None = None,
+    decimal: str | None = None,
+    na: Sequence[str] = (),
     penalty: str = "auto",
     strengths: Sequence[float] | None = None,
     groups: str | None = None,
@@ -97,11 +102,16 @@ def fit_table(
     by out-of-fold loss.
 
     Args:
-        frame: The table.
+        frame: The table: a data frame of pandas, polars or Arrow.
         target: Name of the column to predict.
         task: "binary", "multiclass", "classification" or "regression"; detected unless given.
         features: Input columns, also such as would be left out (identifiers, text); all that
             are useful unless given.
+        drop: Columns to leave out.
+        kind: What columns are, by name: "numeric", "category", "date" (or "date-dmy",
+            "date-mdy", "date-ymd"), "text" or "ignore"; found unless given.
+        decimal: The decimal sign, "." or ",", of text that leaves it open, such as "1,234".
+        na: Marks of missing values beyond the usual ones, such as "-999".
         penalty: "auto" (L1 and L2), "l1" or "l2".
         strengths: Strengths to try; a default grid unless given.
         groups: A column whose equal values (a patient, a household) stay on one side of the test
@@ -133,7 +143,18 @@ def fit_table(
     settings(penalty, strengths, bins=True)  # wrong ones are told before the table is read
     folds = folds_for(folds, quick=quick)
     roles = Roles(groups, time, weights)
-    schema = understand(frame, target=target, task=task, features=features, roles=roles)
+    frame = as_frame(frame)
+    schema = understand(
+        frame,
+        target=target,
+        task=task,
+        features=features,
+        drop=drop,
+        kind=kind,
+        decimal=decimal,
+        na=na,
+        roles=roles,
+    )
     check_enough_rows(schema, folds=folds, test_size=test_size)
     data = _read(frame, schema, roles, test_size, folds, seed)
     chosen = settings(penalty, strengths, bins=bins_for(data.numbers) > 0, quick=quick)
@@ -158,7 +179,7 @@ def fit_table(
 def _read(
     frame: pd.DataFrame, schema: Schema, roles: Roles, test_size: float, folds: int, seed: int
 ) -> _Data:
-    facts = row_facts(frame, roles, target=schema.target)
+    facts = schema.row_facts(frame, roles)
     features, y = schema.prepare(frame)
     assert y is not None
     classes = schema.task != "regression"
@@ -177,7 +198,7 @@ def _read(
     return _Data(
         schema=schema,
         encoder=encoder,
-        numbers=sum(column.kind != "category" for column in schema.used),
+        numbers=encoder.numbers,
         outputs=len(schema.classes) if classes else 1,
         x=encoder.transform(features.iloc[rows]),
         y=y[rows] if classes else (y[rows] - mean) / deviation,

@@ -5,14 +5,15 @@ from __future__ import annotations
 import json
 import shutil
 import tempfile
+import warnings
 from pathlib import Path
 from typing import Any, Self
 
-import keras
 import numpy as np
 import pandas as pd
 
 from taut.errors import InputError
+from taut.formulas import unguard, write_csv
 from taut.tables.encode import Encoder
 from taut.tables.schema import Schema
 
@@ -68,7 +69,8 @@ class TableModel:
         """Predict the target: labels as the target had them, or floats.
 
         Args:
-            frame: The input columns, in any order; others are ignored.
+            frame: The input columns, in any order; others are ignored. Levels that training did
+                not have, and columns without a value, are told by a warning.
 
         Raises:
             InputError: If input columns are missing or cannot be read.
@@ -95,6 +97,9 @@ class TableModel:
 
     def _output(self, frame: pd.DataFrame) -> np.ndarray:
         features, _ = self.schema.prepare(frame, require_target=False)
+        features, told = self._encoder.match_levels(features)
+        for sentence in told:
+            warnings.warn(sentence, UserWarning, stacklevel=3)
         output = predict(self.model, self._encoder.transform(features))
         if self.schema.task != "regression":
             return output
@@ -132,7 +137,7 @@ class TableModel:
             text = json.dumps(_finite(self.metrics), indent=1, ensure_ascii=False)
             (whole / METRICS).write_text(text + "\n", encoding="utf-8")
             self.path.to_parquet(whole / PATH, index=False)
-            self.features.to_csv(whole / FEATURES, index=False)
+            write_csv(self.features, whole / FEATURES)
             whole.chmod(0o755)
             if directory.exists():
                 shutil.rmtree(directory)
@@ -140,6 +145,15 @@ class TableModel:
         finally:
             shutil.rmtree(whole, ignore_errors=True)
         return directory
+
+    @classmethod
+    def load_schema(cls, directory: str | Path) -> Schema:
+        """Read what a run understood of its table, without its network: in no time.
+
+        Raises:
+            InputError: If the file is missing or damaged.
+        """
+        return Encoder.load(Path(directory) / PREPROCESSING).schema
 
     @classmethod
     def load(cls, directory: str | Path) -> Self:
@@ -157,6 +171,8 @@ class TableModel:
                 f"without {', '.join(missing)}. Fit again with `taut fit`."
             )
         try:
+            import keras  # takes seconds, and a table can be refused before
+
             from taut.tables import network  # noqa: F401 (registers the layers)
 
             model = keras.saving.load_model(directory / MODEL, compile=False)
@@ -165,6 +181,7 @@ class TableModel:
             features = pd.read_csv(
                 directory / FEATURES, dtype={"feature": str}, keep_default_na=False
             )
+            features["feature"] = features["feature"].map(unguard)
         except (OSError, ValueError, TypeError, KeyError) as error:
             raise InputError(
                 f"A run directory must be whole. Received: {str(directory)!r}, where a file is "

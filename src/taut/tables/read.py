@@ -1,10 +1,11 @@
-"""A table from a file: CSV or Parquet."""
+"""A table from a file: CSV, Parquet or Excel."""
 
 from __future__ import annotations
 
 import csv
-import gzip
 import os
+import warnings
+import zipfile
 import zlib
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -14,26 +15,43 @@ from typing import Any
 import pandas as pd
 
 from taut.errors import InputError
-from taut.tables.columns import MISSING_TEXT
+from taut.tables.columns import MISSING_TEXT, levels
+from taut.tables.frames import NOTES, blank, check_marks
+from taut.tables.numbers import decimal_sign, thousands
+from taut.tables.text_file import SEPARATORS, TextFile, inspect, open_text
 
-_TEXT_SUFFIXES = (".csv", ".csv.gz", ".tsv", ".tsv.gz")
+_TEXT_SUFFIXES = (".csv", ".csv.gz", ".tsv", ".tsv.gz", ".txt", ".txt.gz")
 _PARQUET_SUFFIXES = (".parquet", ".pq")
+_EXCEL_SUFFIXES = (".xlsx", ".xlsm")
 
 
-def read_table(path: str | os.PathLike[str], *, text: Sequence[str] = ()) -> pd.DataFrame:
-    """Reads a CSV or Parquet file into a data frame.
+def read_table(
+    path: str | os.PathLike[str],
+    *,
+    text: Sequence[str] = (),
+    na: Sequence[str] = (),
+    encoding: str | None = None,
+    sep: str | None = None,
+    sheet: str | None = None,
+) -> pd.DataFrame:
+    """Reads a CSV, Parquet or Excel file into a data frame.
 
     Args:
-        path: a file ending in .csv, .csv.gz, .tsv, .tsv.gz, .parquet or .pq. A text file is in
-            UTF-8 and names its columns in its first line; its separator (comma, semicolon or tab)
-            is taken from that line. Empty fields and marks such as `NA` and `?` are missing.
+        path: a file ending in .csv, .tsv or .txt (also with .gz), .parquet, .pq or .xlsx. Titles
+            above the line that names the columns are skipped, and told.
         text: columns of a text file to keep as they are written. A table to predict on may hold
             only "01" and "02" of a category that also has "A": without this they become 1 and 2.
             Names that the file does not have are ignored.
+        na: marks of missing values. Empty fields and marks such as `NA` and `?` are so anyway.
+        encoding: of a text file; found unless given: UTF-8, UTF-16, GB18030 or cp1252.
+        sep: between the fields of a text file: a character, or "comma", "semicolon", "tab",
+            "pipe" or "space"; found unless given.
+        sheet: the name of an Excel sheet; the first unless given.
 
     Returns:
         The table [rows, columns], with at least one row and no two columns of one name. An index
-        that was saved with a name in a Parquet file is a column again.
+        that was saved with a name in a Parquet file is a column again. `understand` tells what
+        was decided here, which it finds in the frame's `attrs`.
 
     Raises:
         InputError: the file is missing or cannot be read, the suffix is unknown, the table is
@@ -44,71 +62,156 @@ def read_table(path: str | os.PathLike[str], *, text: Sequence[str] = ()) -> pd.
     """
     path = Path(path)
     suffix = "".join(path.suffixes[-2:] if path.suffix.lower() == ".gz" else path.suffixes[-1:])
-    if suffix.lower() not in _TEXT_SUFFIXES + _PARQUET_SUFFIXES:
-        known = ", ".join(_TEXT_SUFFIXES + _PARQUET_SUFFIXES)
+    suffixes = _TEXT_SUFFIXES + _PARQUET_SUFFIXES + _EXCEL_SUFFIXES
+    if suffix.lower() not in suffixes:
         raise InputError(
-            f"The name of a table ends in one of {known}. Received: {str(path)!r}. "
+            f"The name of a table ends in one of {', '.join(suffixes)}. Received: {str(path)!r}. "
             "Save the table in one of these formats, or rename the file."
         )
     if not path.exists():
         raise InputError(f"There is no file {str(path)!r}. Check the path.")
+    sep = SEPARATORS.get(sep or "", sep)
+    if sep is not None and len(sep) != 1:
+        raise InputError(
+            f"`sep` must be one character, or one of {', '.join(SEPARATORS)}. Received: {sep!r}."
+        )
+    na = check_marks(na)
     # Each library has errors of its own for a damaged file; most are ValueErrors or OSErrors.
-    unreadable = (OSError, EOFError, ValueError, csv.Error, zlib.error)
+    unreadable = (OSError, EOFError, ValueError, KeyError, csv.Error, zlib.error)
     try:
-        is_text = suffix.lower() in _TEXT_SUFFIXES
-        frame = _read_text(path, text) if is_text else _read_parquet(path)
+        if suffix.lower() in _TEXT_SUFFIXES:
+            frame = _read_text(path, text, na, encoding, sep)
+        elif suffix.lower() in _PARQUET_SUFFIXES:
+            frame = blank(_read_parquet(path), na)
+        else:
+            frame = blank(_read_excel(path, sheet), na)
     except InputError:
         raise
-    except UnicodeDecodeError as error:
-        raise InputError(f"{str(path)!r} is not text in UTF-8 ({error}). Save it so.") from error
-    except unreadable as error:
+    except UnicodeError as error:
+        raise InputError(
+            f"{str(path)!r} is not text in the encoding {encoding or 'that it begins with'} "
+            f"({error}). Say the right one with --encoding, or save the file in UTF-8."
+        ) from error
+    except (*unreadable, zipfile.BadZipFile) as error:
         raise InputError(f"{str(path)!r} cannot be read: {error}") from error
     if frame.empty:
         raise InputError(f"A table needs rows. Received: {str(path)!r}, which has none.")
     return frame
 
 
-def _read_text(path: Path, text: Sequence[str]) -> pd.DataFrame:
-    header, separator = _header(path)
+def _read_text(
+    path: Path, text: Sequence[str], na: Sequence[str], encoding: str | None, sep: str | None
+) -> pd.DataFrame:
+    file = inspect(path, encoding=encoding, separator=sep)
+    text = [name for name in file.header if name.strip() in set(text)]
     # pandas renames the second of two equal columns without a word, so the file itself is asked.
-    _refuse_duplicates(path, (name for name in header if name))
-    # Before pandas 3 numbers are read to the last digit only when asked.
-    exact: dict[str, Any] = {}
-    if int(pd.__version__.split(".")[0]) < 3:
-        exact["float_precision"] = "round_trip"
-    frame = pd.read_csv(
-        path,
-        sep=separator,
-        skipinitialspace=True,
-        dtype=dict.fromkeys(text, str),
-        low_memory=False,
-        **exact,
-        keep_default_na=False,
-        na_values=["NaN", "NaT", *MISSING_TEXT, *(mark.upper() for mark in MISSING_TEXT)],
-    )
+    _refuse_duplicates(path, (name.strip() for name in file.header if name.strip()))
+    frame = _parse(path, file, na, dtype=dict.fromkeys(text, str))
     if not frame.index.equals(pd.RangeIndex(len(frame))):  # pandas took the surplus for row names
-        raise InputError(
-            f"Every row of {str(path)!r} must have as many fields as its first line, which names "
-            f"{len(header)} columns. Received: more. Name every column, or quote the fields that "
-            "hold the separator."
-        )
+        # Every line but the first ends in a separator.
+        if not isinstance(frame.index, pd.MultiIndex) and frame.iloc[:, -1].isna().all():
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", pd.errors.ParserWarning)
+                frame = _parse(path, file, na, dtype=dict.fromkeys(text, str), index_col=False)
+        else:
+            raise InputError(
+                f"Every row of {str(path)!r} must have as many fields as its first line, which "
+                f"names {len(file.header)} columns. Received: more. Name every column, quote the "
+                "fields that hold the separator, or say which it is with --sep."
+            )
+    frame = _keep_thousands(path, file, na, frame).rename(columns=str.strip)
+    frame.attrs[NOTES] = list(file.notes)
     return frame
 
 
-def _header(path: Path) -> tuple[list[str], str]:
-    """The column names in the first line that is not blank, and the separator they show."""
-    opener = gzip.open if path.suffix.lower() == ".gz" else open
-    with opener(path, "rt", encoding="utf-8-sig", newline="") as file:
-        line = next((line for line in file if line.strip()), "")
-        if not line:
-            raise InputError(f"A table needs columns and rows. Received: {str(path)!r}, empty.")
-    likely = "\t,;" if ".tsv" in path.name.lower() else ",;\t"
-    rows = {
-        separator: next(csv.reader([line], delimiter=separator, skipinitialspace=True))
-        for separator in likely
+def _parse(path: Path, file: TextFile, na: Sequence[str], **options: Any) -> pd.DataFrame:
+    # Before pandas 3 numbers are read to the last digit only when asked.
+    if int(pd.__version__.split(".")[0]) < 3:
+        options["float_precision"] = "round_trip"
+    marks = [*MISSING_TEXT, *(mark.upper() for mark in MISSING_TEXT), *na]
+    with open_text(path, file.encoding) as handle:
+        for _ in range(file.skipped):
+            handle.readline()
+        return pd.read_csv(
+            handle,
+            sep=r"\s+" if file.separator == " " else file.separator,
+            skipinitialspace=True,
+            low_memory=False,
+            keep_default_na=False,
+            na_values=["NaN", "NaT", *marks],
+            **options,
+        )
+
+
+def _keep_thousands(
+    path: Path, file: TextFile, na: Sequence[str], frame: pd.DataFrame
+) -> pd.DataFrame:
+    """Beside decimal commas "12.345" may be 12345: then it stays text, and `understand` decides."""
+    texts = [
+        [text for text in pd.unique(levels(series)) if isinstance(text, str)]
+        for _, series in frame.items()
+        if series.dtype == object or isinstance(series.dtype, pd.StringDtype)
+    ]
+    names = [name for name in frame.columns if frame[name].dtype == float]
+    if not names or "," not in map(decimal_sign, texts):
+        return frame
+    written = _parse(path, file, na, dtype=str, usecols=names)
+    kept = [name for name in names if thousands(written[name].dropna().unique().tolist(), ".")]
+    return frame.assign(**{name: written[name] for name in kept})
+
+
+def _read_excel(path: Path, sheet: str | None) -> pd.DataFrame:
+    try:
+        import openpyxl
+    except ImportError:
+        raise InputError(
+            f"Excel files are read by openpyxl, which is not installed. Received: {str(path)!r}. "
+            "Install it with `pip install openpyxl`, or save the table as CSV."
+        ) from None
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)  # of formats that hold no values
+        book = openpyxl.load_workbook(path, read_only=True, data_only=True)
+    try:
+        if sheet is not None and sheet not in book.sheetnames:
+            raise InputError(
+                f"The file has no sheet {sheet!r}. Its sheets are {', '.join(book.sheetnames)}."
+            )
+        name = sheet or book.sheetnames[0]
+        rows = [list(row) for row in book[name].iter_rows(values_only=True)]
+        others = [other for other in book.sheetnames if other != name]
+    finally:
+        book.close()
+    filled = [k for k, row in enumerate(rows) if _filled(row)]
+    if not filled:
+        raise InputError(f"A table needs columns and rows. Received: {str(path)!r}, empty.")
+    # Titles fill fewer cells than the table below them.
+    usual = Counter(_filled(rows[k]) for k in filled).most_common(1)[0][0]
+    start = next((k for k in filled if _filled(rows[k]) >= max(2, usual / 2)), filled[0])
+    header = ["" if cell is None else str(cell).strip() for cell in rows[start]]
+    columns = list(map(list, zip(*(row for row in rows[start + 1 :] if _filled(row)), strict=True)))
+    kept = [
+        k
+        for k, head in enumerate(header)
+        if head or (columns and any(cell is not None for cell in columns[k]))
+    ]
+    names = [header[k] or f"Unnamed: {k}" for k in kept]
+    _refuse_duplicates(path, names)
+    held = {
+        head: pd.Series(columns[k] if columns else [], dtype=object).infer_objects()
+        for head, k in zip(names, kept, strict=True)
     }
-    separator = max(rows, key=lambda key: len(rows[key]))  # the first of equals
-    return rows[separator], separator
+    frame = pd.DataFrame(held)
+    notes = []
+    if start > filled[0]:
+        notes.append(f"The header is in row {start + 1} of the sheet {name!r}.")
+    if others and sheet is None:
+        notes.append(f"Read the first sheet, {name!r}, of {len(others) + 1} (--sheet decides).")
+    frame.attrs[NOTES] = notes
+    return frame
+
+
+def _filled(row: list[Any]) -> int:
+    return sum(cell is not None and str(cell).strip() != "" for cell in row)
 
 
 def _read_parquet(path: Path) -> pd.DataFrame:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 
 from taut.errors import InputError
-from taut.tables.columns import levels, missing, read, reading, shorten
+from taut.tables.columns import find_notation, levels, missing, read, shorten
 
 REASONS = {
     "groups": "it names the groups that stay together",
@@ -85,8 +85,16 @@ class RowFacts:
         return RowFacts(*(None if part is None else part[rows] for part in parts))
 
 
-def row_facts(frame: pd.DataFrame, roles: Roles, *, target: str) -> RowFacts:
+def row_facts(
+    frame: pd.DataFrame, roles: Roles, *, target: str, forms: Mapping[str, str] | None = None
+) -> RowFacts:
     """Read the columns of `roles`, of the rows that have a target.
+
+    Args:
+        frame: The table, with what counts as missing left blank.
+        roles: The columns.
+        target: The column whose missing values leave rows out.
+        forms: How numbers and dates of columns are written, as the whole table says.
 
     Raises:
         InputError: A value is missing or cannot be read, or a weight is negative or infinite.
@@ -100,6 +108,7 @@ def row_facts(frame: pd.DataFrame, roles: Roles, *, target: str) -> RowFacts:
         )
     frame = frame.loc[~missing(frame.loc[:, target])]
     found: dict[str, np.ndarray] = {}
+    forms = forms or {}
     for column, role in roles.named().items():
         series = frame.loc[:, column]
         absent = int(missing(series).sum())
@@ -108,7 +117,7 @@ def row_facts(frame: pd.DataFrame, roles: Roles, *, target: str) -> RowFacts:
                 f"The column of `{role}` must have a value in every row. Received: {column!r} "
                 f"without one in {absent} of {len(series)} rows. {_FILL[role]}"
             )
-        found[role] = _READ[role](column, series)
+        found[role] = _READ[role](column, series, forms.get(column, ""))
     return RowFacts(**found)
 
 
@@ -120,7 +129,8 @@ _FILL = {
 }
 
 
-def _groups(column: str, series: pd.Series) -> np.ndarray:
+def _groups(column: str, series: pd.Series, form: str) -> np.ndarray:
+    del form
     codes, distinct = pd.factorize(levels(series))
     if len(distinct) < 2:
         raise InputError(
@@ -130,9 +140,10 @@ def _groups(column: str, series: pd.Series) -> np.ndarray:
     return codes
 
 
-def _time(column: str, series: pd.Series) -> np.ndarray:
-    kind = reading(series)
-    values = read(series, kind) if kind in ("numeric", "date") else np.array([np.nan])
+def _time(column: str, series: pd.Series, form: str) -> np.ndarray:
+    kind, found, _ = find_notation(series)
+    readable = kind in ("numeric", "date")
+    values = read(series, kind, form or found) if readable else np.array([np.nan])
     if not np.isfinite(np.asarray(values, float)).all():
         example = shorten(levels(series.iloc[:1])[0])
         raise InputError(
@@ -142,8 +153,9 @@ def _time(column: str, series: pd.Series) -> np.ndarray:
     return np.asarray(values, float)
 
 
-def _weights(column: str, series: pd.Series) -> np.ndarray:
-    values = np.asarray(read(series, "numeric"), float)
+def _weights(column: str, series: pd.Series, form: str) -> np.ndarray:
+    form = form or find_notation(series, kind="numeric").form
+    values = np.asarray(read(series, "numeric", form), float)
     good = np.isfinite(values) & (values >= 0) & (values < 1e30)
     if not good.all():
         example = shorten(levels(series.loc[~good][:1])[0])

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from taut.errors import InputError
-from taut.tables.columns import infinite, levels, read, reading, shorten, unreadable
+from taut.tables.columns import find_notation, infinite, levels, read, shorten, unreadable
 
 Label = str | int | float | bool
 TASKS = ("binary", "multiclass", "classification", "regression")
@@ -18,7 +18,7 @@ ROWS_PER_NUMBER = 10  # ... when each has so many rows on average
 
 
 def understand_target(
-    series: pd.Series, task: str | None = None
+    series: pd.Series, task: str | None = None, *, decimal: str | None = None
 ) -> tuple[str, str, tuple[Label, ...], tuple[int, ...]]:
     """Says which task a target sets.
 
@@ -28,6 +28,7 @@ def understand_target(
     Args:
         series: the target [rows], without missing values.
         task: "binary", "multiclass", "classification" or "regression"; None to detect it.
+        decimal: the decimal sign where the target leaves it open.
 
     Returns:
         The task ("binary", "multiclass" or "regression"), the reason in one sentence, the sorted
@@ -48,9 +49,9 @@ def understand_target(
         )
     reason = "as asked"
     if task is None:
-        task, reason = _detect(series, values, len(found))
+        task, reason = _detect(series, values, len(found), decimal)
     if task == "regression":
-        read_target(series, task, ())
+        read_target(series, task, (), form=find_notation(series, decimal=decimal).form)
         return task, reason, (), ()
 
     two = len(found) == 2
@@ -67,13 +68,16 @@ def understand_target(
     return "binary" if len(classes) == 2 else "multiclass", reason, classes, counts
 
 
-def read_target(series: pd.Series, task: str, classes: tuple[Label, ...]) -> np.ndarray:
+def read_target(
+    series: pd.Series, task: str, classes: tuple[Label, ...], *, form: str = ""
+) -> np.ndarray:
     """The target as numbers.
 
     Args:
         series: the target [rows], without missing values.
         task: "binary", "multiclass" or "regression".
         classes: the labels, for classification.
+        form: how the numbers of a regression are written; see `Notation`.
 
     Returns:
         int64 positions in `classes`, or the float64 values for regression [rows].
@@ -82,14 +86,15 @@ def read_target(series: pd.Series, task: str, classes: tuple[Label, ...]) -> np.
         InputError: a label is not among the classes, or a value is not a finite number.
     """
     if task == "regression":
-        kind = "boolean" if reading(series) == "boolean" else "numeric"
-        values = read(series, kind)
+        kind = "boolean" if find_notation(series).kind == "boolean" else "numeric"
+        values = read(series, kind, form if kind == "numeric" else "")
         wrong = unreadable(series, kind, values) | np.isnan(values)
         if wrong.any():
             example = shorten(levels(series.loc[wrong][:1])[0])
             raise InputError(
                 f"The target {series.name!r} of a regression must hold numbers. "
-                f"Received: {example}. Correct it, or choose a classification."
+                f"Received: {example}. Correct it, name it with --na if it means that there is no "
+                "value, or choose a classification."
             )
         if infinite(values):
             raise InputError(
@@ -125,19 +130,21 @@ def _labels(series: pd.Series) -> np.ndarray:
     return levels(series)
 
 
-def _detect(series: pd.Series, values: np.ndarray, distinct: int) -> tuple[str, str]:
-    form = reading(series)
-    if form == "date":
+def _detect(
+    series: pd.Series, values: np.ndarray, distinct: int, decimal: str | None
+) -> tuple[str, str]:
+    kind, form, _ = find_notation(series, decimal=decimal)
+    if kind in ("date", "time"):
         raise InputError(
-            f"The target {series.name!r} holds dates. Turn them into what is to be predicted: "
+            f"The target {series.name!r} holds {kind}s. Turn them into what is to be predicted: "
             "a number (such as days since a day) or a class."
         )
-    if form != "numeric":
-        kind = "booleans" if form == "boolean" else "categories or text"
-        return "classification", f"the target holds {kind}, {distinct} different values"
+    if kind != "numeric":
+        held = "booleans" if kind == "boolean" else "categories or text"
+        return "classification", f"the target holds {held}, {distinct} different values"
     if distinct == 2:
         return "classification", "the target holds two different values"
-    numbers = read(series, "numeric")
+    numbers = read(series, "numeric", form)
     if infinite(numbers) or not np.equal(np.mod(numbers, 1), 0).all():
         return "regression", f"the target holds numbers, {distinct} different values"
     few = distinct <= FEW_NUMBERS and distinct * ROWS_PER_NUMBER <= len(values)

@@ -1,0 +1,209 @@
+"""What a text file is: its encoding, its separator, and where its header stands."""
+
+from __future__ import annotations
+
+import codecs
+import csv
+import gzip
+import re
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO, NamedTuple
+
+from taut.errors import InputError
+
+SEPARATORS = {"comma": ",", "semicolon": ";", "tab": "\t", "pipe": "|", "space": " "}
+_BOMS = (
+    (codecs.BOM_UTF8, "utf-8-sig"),
+    (codecs.BOM_UTF32_LE, "utf-32"),
+    (codecs.BOM_UTF32_BE, "utf-32"),
+    (codecs.BOM_UTF16_LE, "utf-16"),
+    (codecs.BOM_UTF16_BE, "utf-16"),
+)
+_SAMPLE = 100  # lines that show the separator and the header
+_LONGEST = 1 << 20  # characters in all of them
+_NUMBER_LIKE = re.compile(r"[\s\d.,:/%$€£¥+\-−()']*\d[\s\d.,:/%$€£¥+\-−()']*|")
+
+
+class TextFile(NamedTuple):
+    """How a text file is to be read.
+
+    Args:
+        encoding: the encoding, as Python calls it.
+        separator: the sign between fields.
+        skipped: lines above the header, which are not a part of the table.
+        header: the column names.
+        notes: what was decided that could be otherwise, in sentences.
+    """
+
+    encoding: str
+    separator: str
+    skipped: int
+    header: list[str]
+    notes: tuple[str, ...]
+
+
+def inspect(path: Path, *, encoding: str | None = None, separator: str | None = None) -> TextFile:
+    """Says how to read a text file, from its bytes and its first lines.
+
+    Args:
+        path: the file, perhaps gzipped.
+        encoding: its encoding; found unless given.
+        separator: its separator; found unless given.
+
+    Raises:
+        InputError: the file is empty, or it is not text in this encoding.
+    """
+    notes: list[str] = []
+    if encoding is None:
+        encoding = _encoding(path)
+        if encoding not in ("utf-8-sig", "utf-16", "utf-32"):
+            notes.append(f"The file is not UTF-8; it was read as {encoding} (--encoding decides).")
+    try:
+        codecs.lookup(encoding)
+    except LookupError:
+        raise InputError(
+            "`encoding` must be one that Python knows, such as utf-8, gb18030, utf-16 or cp1252. "
+            f"Received: {encoding!r}."
+        ) from None
+    encoding = "utf-8-sig" if codecs.lookup(encoding).name == "utf-8" else encoding
+    with open_text(path, encoding) as file:
+        lines = _first_lines(file)
+    declared = re.fullmatch(r'"?sep=(.)"?\s*', lines[0]) if lines else None
+    if declared:
+        separator = separator or declared[1]
+    first = 1 if declared else 0
+    if not any(line.strip() for line in lines[first:]):
+        raise InputError(f"A table needs columns and rows. Received: {str(path)!r}, empty.")
+    likely = "\t,;| " if ".tsv" in path.name.lower() else ",;\t| "
+    best = min(
+        (_Reading(lines[first:], sign) for sign in ([separator] if separator else likely)),
+        key=lambda reading: reading.rank,
+    )
+    if best.failed is not None:
+        raise best.failed
+    if best.skipped_text:
+        shown = best.skipped_text if len(best.skipped_text) < 60 else best.skipped_text[:56] + "..."
+        notes.append(
+            f"The header is in line {first + best.skipped + 1}; above it stands {shown!r}."
+        )
+    if all(_NUMBER_LIKE.fullmatch(name) for name in best.header) and len(best.header) > 1:
+        notes.append("The first line holds numbers: it was read as the names of the columns.")
+    return TextFile(encoding, best.separator, first + best.skipped, best.header, tuple(notes))
+
+
+@contextmanager
+def open_text(path: Path, encoding: str) -> Iterator[IO[str]]:
+    """The file's text, decoded and decompressed."""
+    opener = gzip.open if path.suffix.lower() == ".gz" else open
+    with opener(path, "rt", encoding=encoding, newline="") as file:
+        yield file  # type: ignore[misc]
+
+
+class _Reading:
+    """The first lines, read with one separator."""
+
+    def __init__(self, lines: list[str], separator: str):
+        self.separator = separator
+        rows: list[tuple[int, list[str]]] = []  # the lines before each row, and its fields
+        reader = csv.reader(lines, delimiter=separator, skipinitialspace=True)
+        done = 0
+        self.failed: csv.Error | None = None
+        try:
+            for row in reader:
+                if any(field.strip() for field in row):
+                    rows.append((done, row))
+                done = reader.line_num
+        except csv.Error as error:  # a line is one long field where this is not the separator
+            self.failed = error
+        if not rows:
+            rows = [(0, [lines[0]])]
+        widths = [len(row) for _, row in rows]
+        usual = Counter(widths[len(widths) // 5 :]).most_common(1)[0][0]
+        start = _header_row([row for _, row in rows], usual)
+        self.skipped, self.header = rows[start]
+        titles = [" ".join(filter(str.strip, row)) for _, row in rows[:start]]
+        self.skipped_text = " / ".join(titles)
+        below = widths[start:]
+        uneven = sum(width != usual for width in below) / len(below)
+        # One column is what every file has under a separator that it does not use; and texts
+        # have blanks in them.
+        self.rank = (
+            self.failed is not None,
+            usual == 1,
+            separator == " ",
+            len(self.header) == 1,
+            round(uneven, 2),
+            start,
+            -usual,
+        )
+
+
+def _header_row(rows: list[list[str]], usual: int) -> int:
+    """Which row names the columns: the first one, but for titles above it."""
+    for k, row in enumerate(rows[:20]):
+        if k == 0 and len(row) == usual and not _title(row):
+            return 0
+        names = [field.strip() for field in row]
+        named = len(row) == usual > 1 and sum(map(bool, names)) > max(1, usual / 2)
+        if k and named and not any(_NUMBER_LIKE.fullmatch(name) for name in names if name):
+            above = rows[:k]
+            return k if all(_title(r) or len(r) != usual for r in above) else 0
+    return 0
+
+
+def _title(row: list[str]) -> bool:
+    """A line of text that was padded to the width of a table."""
+    return bool(row[0].strip()) and len(row) > 1 and not any(field.strip() for field in row[1:])
+
+
+def _first_lines(file: IO[str]) -> list[str]:
+    lines: list[str] = []
+    size = 0
+    for line in file:
+        lines.append(line)
+        size += len(line)
+        if len(lines) >= _SAMPLE or size > _LONGEST:
+            break
+    return lines
+
+
+def _encoding(path: Path) -> str:
+    """The encoding that the bytes show: a mark at the front, UTF-8, else Chinese or Western."""
+    opener = gzip.open if path.suffix.lower() == ".gz" else open
+    with opener(path, "rb") as file:
+        head = file.read(1 << 16)
+        for mark, name in _BOMS:
+            if head.startswith(mark):
+                return name
+        zeros = head[:4096].count(0)
+        if zeros > len(head[:4096]) / 4:
+            return "utf-16-le" if head[1:2] == b"\0" else "utf-16-be"
+        decoder = codecs.getincrementaldecoder("utf-8")()
+        piece = head
+        try:
+            while piece:
+                decoder.decode(piece)
+                piece = file.read(1 << 20)
+            decoder.decode(b"", final=True)
+            return "utf-8-sig"
+        except UnicodeDecodeError:
+            pass
+        file.seek(0)
+        content = file.read(1 << 22)
+    return "gb18030" if _chinese(content) else _western(content)
+
+
+def _chinese(content: bytes) -> bool:
+    """Whether the bytes beyond ASCII come in pairs that are common Chinese characters."""
+    pairs = re.findall(rb"[\x81-\xfe][\x40-\x7e\x80-\xfe]|[\x80-\xff]", content)
+    common = sum(
+        len(p) == 2 and (0xB0 <= p[0] <= 0xD7 or p[0] == 0xA3) and p[1] >= 0xA1 for p in pairs
+    )
+    return common > 0.7 * len(pairs)
+
+
+def _western(content: bytes) -> str:
+    return "latin-1" if re.search(rb"[\x81\x8d\x8f\x90\x9d]", content) else "cp1252"
