@@ -46,6 +46,7 @@ def predict(
             raise InputError(f"There is no file {str(table)!r}. Check the path.")
 
         from taut.formulas import write_csv
+        from taut.tables.frames import NOTES
         from taut.tables.model import TableModel
         from taut.tables.read import read_table
 
@@ -71,7 +72,7 @@ def predict(
             lambda temporary: write_csv(answer, temporary),
             done=done,
         )
-        for sentence in told:
+        for sentence in (*frame.attrs.get(NOTES, ()), *told):
             note = Text(f"note: {clean(sentence)}", style="yellow")
             console(stderr=True).print(note, soft_wrap=True)
         rows = f"{len(answer)} row{'s' * (len(answer) != 1)}"
