@@ -76,6 +76,7 @@ def train(
     quick: bool,
     callbacks: Sequence[Callback],
     stop_after: int | None = None,
+    most_epochs: int | None = None,
 ) -> Trained:
     """Train the lanes, and predict each row by the models that did not see it.
 
@@ -91,11 +92,12 @@ def train(
         quick: A shorter schedule.
         callbacks: Told of the progress.
         stop_after: Epochs to train, of the schedule's; all unless given.
+        most_epochs: Epochs of the schedule at most, where it would take too long.
     """
     bins = bins_for(numbers)
     model = network(encoded.shape[1], outputs, numbers=numbers, bins=bins, classes=None)
     rows = max(len(split.train) for split in splits)
-    schedule = Schedule.of(rows, quick=quick)
+    schedule = Schedule.of(rows, quick=quick, most=most_epochs)
     compile_(model, schedule, rows, outputs)
     values = [
         statistics.input_values(encoded, split.train, numbers=numbers, bins=bins)

@@ -102,8 +102,9 @@ class Encoder:
             # the function: it has no place in a file that holds nothing executable.
             namer = copy(fitted["category"]).set_params(feature_name_combiner=_level_name)
             columns += map(json.loads, namer.get_feature_names_out())
+        kinds = {column.name: column.kind for column in self.schema.used}
         columns += [
-            (name, f"{name} = {mark.value:.15g}")
+            (name, f"{name} = {_shown(mark.value, kinds[name])}")
             for name, scale in self.scales.items()
             for mark in scale.marks
         ]
@@ -131,6 +132,20 @@ class Encoder:
             marks.append(scale.is_mark(encoded[:, j]))
             encoded[:, j] = scale.apply(encoded[:, j])
         return np.ascontiguousarray(np.concatenate([encoded, *marks], axis=1))
+
+    @property
+    def notes(self) -> list[str]:
+        """What is to be known of the numbers that stand for something else."""
+        kinds = {column.name: column.kind for column in self.schema.used}
+        return [
+            f"Column {name!r} holds {_shown(mark.value, kinds[name])} in {mark.count} training rows"
+            f", far from its other values ({_shown(mark.least, kinds[name])} to "
+            f"{_shown(mark.most, kinds[name])}). It is an input of its own, and does not count as "
+            "a quantity. If it stands for a missing value, say so with "
+            f"`--na {_shown(mark.value, kinds[name])}`."
+            for name, scale in self.scales.items()
+            for mark in scale.marks
+        ]
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Writes schema and encoder to one skops file, which holds nothing executable."""
@@ -220,6 +235,13 @@ def fold_statistics(encoded: np.ndarray, rows: np.ndarray) -> Statistics:
     # For a constant column the scaler puts 1 in place of the deviation (near 0).
     varies = scale == np.sqrt(np.asarray(scaler.var_))
     return Statistics(fill, centre, np.where(varies, 1 / scale, 0.0))
+
+
+def _shown(value: float, kind: str) -> str:
+    """A number as a user writes it; of a date the day, which is counted from 1970."""
+    if kind == "date" and abs(value) < 1e8:
+        return str(np.datetime64("1970-01-01") + np.timedelta64(int(value), "D"))
+    return f"{value:.15g}"
 
 
 def _level_name(feature: str, level: object) -> str:

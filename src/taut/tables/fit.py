@@ -18,13 +18,16 @@ from taut.optimizers import stationarity
 from taut.progress import displayed
 from taut.studies import choose
 from taut.studies import folds as make_folds
+from taut.tables import budget
 from taut.tables.committee import Trained, ensemble, keep, row_loss, temperature, train
 from taut.tables.encode import Encoder
 from taut.tables.evaluate import compare, linear_prediction
 from taut.tables.model import TableModel, predict
+from taut.tables.network import size
+from taut.tables.scales import apart
 from taut.tables.schema import Schema, check_enough_rows, folds_for, understand
 from taut.tables.selected import feature_table, input_weights, nonzero_weights
-from taut.tables.settings import UNPENALISED, bins_for, settings
+from taut.tables.settings import UNPENALISED, Setting, bins_for, settings
 
 RULE = (
     "The setting (a penalty, its strength, a variant of the network) of least mean out-of-fold "
@@ -35,6 +38,7 @@ SINGLE_RULE = (
     "The setting (a penalty, its strength, a variant of the network) of least mean out-of-fold "
     "loss, trained once more on all training rows, for as many epochs."
 )
+SMALLEST = 1e-100
 UNPENALISED_NAME, LINEAR_NAME = "same network, no penalty", "penalised linear"
 
 
@@ -52,6 +56,7 @@ class _Data:
     deviation: float
     test_x: np.ndarray
     test_y: np.ndarray
+    notes: tuple[str, ...]
 
 
 @displayed
@@ -111,14 +116,28 @@ def fit_table(
     schema = understand(frame, target=target, task=task, features=features)
     check_enough_rows(schema, folds=folds, test_size=test_size)
     data = _read(frame, schema, test_size, seed)
-    chosen = settings(penalty, strengths, bins=bins_for(data.numbers) > 0, quick=quick)
-    if len(data.test_y):
-        chosen = (*chosen, UNPENALISED)
-    trained = train(
+    bins, rows = bins_for(data.numbers), len(data.y)
+    candidates = settings(penalty, strengths, bins=bins > 0, quick=quick, rows=rows)
+    plan = budget.plan(
+        rows,
+        size(data.x.shape[1], data.outputs, numbers=data.numbers, bins=bins),
+        candidates,
+        folds=folds,
+        seeds=seeds,
+        quick=quick,
+    )
+    notes = [*data.notes, *budget.notes(plan, rows, len(candidates))]
+    for callback in callbacks or ():
+        for note in notes:
+            callback.on_note(note)
+    trained = budget.train_within(
+        plan,
         data.x,
         data.y,
         make_folds(data.y, folds, seed=seed, classes=data.outputs > 1),
-        chosen,
+        candidates,
+        given=strengths is not None,
+        compared=len(data.test_y) > 0,
         outputs=data.outputs,
         numbers=data.numbers,
         seeds=seeds,
@@ -126,7 +145,17 @@ def fit_table(
         quick=quick,
         callbacks=callbacks or (),
     )
-    return _conclude(trained, data, single=single, quick=quick, seed=seed, started=started)
+    return _conclude(
+        trained,
+        data,
+        candidates=candidates,
+        epochs=plan.epochs,
+        notes=notes,
+        single=single,
+        quick=quick,
+        seed=seed,
+        started=started,
+    )
 
 
 def _read(frame: pd.DataFrame, schema: Schema, test_size: float, seed: int) -> _Data:
@@ -143,21 +172,52 @@ def _read(frame: pd.DataFrame, schema: Schema, test_size: float, seed: int) -> _
         )
         rows, test = np.sort(rows), np.sort(test)
     encoder = Encoder(schema).fit(features.iloc[rows])
-    mean, deviation = 0.0, 1.0
+    target, mean, deviation, told = y[rows], 0.0, 1.0, ()
     if schema.task == "regression":
-        mean, deviation = float(y[rows].mean()), float(y[rows].std()) or 1.0
+        target, mean, deviation, told = _standardised(target, schema.target)
     return _Data(
         schema=schema,
         encoder=encoder,
         numbers=sum(column.kind != "category" for column in schema.used),
         outputs=1 if schema.task == "regression" else len(schema.classes),
         x=encoder.transform(features.iloc[rows]),
-        y=(y[rows] - mean) / deviation if schema.task == "regression" else y[rows],
+        y=target,
         mean=mean,
         deviation=deviation,
         test_x=encoder.transform(features.iloc[test]) if len(test) else np.empty((0, 0)),
         test_y=y[test],
+        notes=(*encoder.notes, *told),
     )
+
+
+def _standardised(y: np.ndarray, name: str) -> tuple[np.ndarray, float, float, tuple[str, ...]]:
+    """A target's training rows standardised, their mean and deviation, and what to tell.
+
+    Rows out of all proportion to the others (`apart`) count as the bounds, or they alone would
+    be fitted.
+    """
+    told: tuple[str, ...] = ()
+    bounds = apart(y)
+    if bounds is not None:
+        far = np.flatnonzero((y < bounds[0]) | (y > bounds[1]))
+        some = ", ".join(f"{value:.15g}" for value in np.unique(y[far])[:3])
+        told = (
+            f"The target {name!r} is out of all proportion in {len(far)} of {len(y)} training "
+            f"rows ({some}). There it counts as {bounds[0]:.6g} or {bounds[1]:.6g} in training, "
+            "and as it is in the test scores. Correct these rows, or, if the value stands for a "
+            f"missing one, say so with `--na {y[far[0]]:.15g}`.",
+        )
+        y = np.clip(y, *bounds)
+    mean = float(y.mean())
+    # In its own unit, or the squares of small numbers would be 0.
+    unit = float(np.abs(y - mean).max()) or 1.0
+    deviation = unit * float(((y - mean) / unit).std()) or 1.0
+    if deviation < SMALLEST:
+        raise InputError(
+            f"A target's standard deviation must be at least {SMALLEST:g}, or its squares are 0. "
+            f"Received: {deviation:.3g} in {name!r}. Measure it in another unit."
+        )
+    return (y - mean) / deviation, mean, deviation, told
 
 
 def _check_options(test_size: Any, **integers: tuple[Any, int]) -> None:
@@ -172,16 +232,26 @@ def _check_options(test_size: Any, **integers: tuple[Any, int]) -> None:
 
 
 def _conclude(
-    trained: Trained, data: _Data, *, single: bool, quick: bool, seed: int, started: float
+    trained: Trained,
+    data: _Data,
+    *,
+    candidates: Sequence[Setting],
+    epochs: int | None,
+    notes: Sequence[str],
+    single: bool,
+    quick: bool,
+    seed: int,
+    started: float,
 ) -> TableModel:
     """Choose, assemble, certify, score."""
-    candidates = [i for i, s in enumerate(trained.settings) if s is not UNPENALISED]
-    if not np.isfinite(trained.row_loss[candidates].mean(axis=1)).any():
+    # Strength 0 is only compared with, unless there are rows enough for it to be a candidate.
+    own = [i for i, s in enumerate(trained.settings) if s != UNPENALISED or s in candidates]
+    if not np.isfinite(trained.row_loss[own].mean(axis=1)).any():
         raise InputError(
             "Training must not diverge in every setting. Received: losses that are not finite "
             "in all of them. Look for extreme values in the table."
         )
-    kept = keep(trained.row_loss[candidates])
+    kept = np.array(own)[keep(trained.row_loss[own])]
     best = int(kept[0])
     if single:
         alone = train(
@@ -194,6 +264,7 @@ def _conclude(
             seeds=1,
             seed=seed,
             quick=quick,
+            most_epochs=epochs,
             stop_after=int(trained.record.best_epoch[trained.lanes(best)[0]]) + 1,
             callbacks=(),
         )
@@ -217,7 +288,7 @@ def _conclude(
         },
         "target": _target(data),
         "columns": _columns(data),
-        "notes": list(data.schema.notes),
+        "notes": [*data.schema.notes, *notes],
         "split": {
             "train": len(data.y),
             "test": len(data.test_y),
