@@ -174,7 +174,7 @@ def _read(frame: pd.DataFrame, schema: Schema, test_size: float, seed: int) -> _
     encoder = Encoder(schema).fit(features.iloc[rows])
     target, mean, deviation, told = y[rows], 0.0, 1.0, ()
     if schema.task == "regression":
-        target, mean, deviation, told = _standardised(target, schema.target)
+        target, mean, deviation, told = _standardised(target, y[test], schema.target)
     return _Data(
         schema=schema,
         encoder=encoder,
@@ -190,7 +190,9 @@ def _read(frame: pd.DataFrame, schema: Schema, test_size: float, seed: int) -> _
     )
 
 
-def _standardised(y: np.ndarray, name: str) -> tuple[np.ndarray, float, float, tuple[str, ...]]:
+def _standardised(
+    y: np.ndarray, test_y: np.ndarray, name: str
+) -> tuple[np.ndarray, float, float, tuple[str, ...]]:
     """A target's training rows standardised, their mean and deviation, and what to tell.
 
     Rows out of all proportion to the others (`apart`) count as the bounds, or they alone would
@@ -199,15 +201,21 @@ def _standardised(y: np.ndarray, name: str) -> tuple[np.ndarray, float, float, t
     told: tuple[str, ...] = ()
     bounds = apart(y)
     if bounds is not None:
-        far = np.flatnonzero((y < bounds[0]) | (y > bounds[1]))
-        some = ", ".join(f"{value:.15g}" for value in np.unique(y[far])[:3])
+        far = y[(y < bounds[0]) | (y > bounds[1])]
         told = (
             f"The target {name!r} is out of all proportion in {len(far)} of {len(y)} training "
-            f"rows ({some}). There it counts as {bounds[0]:.6g} or {bounds[1]:.6g} in training, "
-            "and as it is in the test scores. Correct these rows, or, if the value stands for a "
-            f"missing one, say so with `--na {y[far[0]]:.15g}`.",
+            f"rows ({_some(far)}): they count as {bounds[0]:.6g} or {bounds[1]:.6g}. Correct "
+            "them, or, if the value stands for a missing one, say so with "
+            f"`--na {far[0]:.15g}`.",
         )
         y = np.clip(y, *bounds)
+    beyond = apart(np.concatenate([y, test_y]))
+    if beyond is not None:
+        far = test_y[(test_y < beyond[0]) | (test_y > beyond[1])]
+        told += (
+            f"The target {name!r} is out of all proportion in {len(far)} of {len(test_y)} test "
+            f"rows ({_some(far)}): the scores tell of these rows alone.",
+        )
     mean = float(y.mean())
     # In its own unit, or the squares of small numbers would be 0.
     unit = float(np.abs(y - mean).max()) or 1.0
@@ -218,6 +226,11 @@ def _standardised(y: np.ndarray, name: str) -> tuple[np.ndarray, float, float, t
             f"Received: {deviation:.3g} in {name!r}. Measure it in another unit."
         )
     return (y - mean) / deviation, mean, deviation, told
+
+
+def _some(values: np.ndarray) -> str:
+    found = np.unique(values)
+    return ", ".join(f"{v:.15g}" for v in found[:3]) + ", …" * (len(found) > 3)
 
 
 def _check_options(test_size: Any, **integers: tuple[Any, int]) -> None:
