@@ -75,6 +75,12 @@ class Display(Callback):
         self._inside = False
         self._screen.stop()
 
+    def on_note(self, note: str) -> None:
+        """Something to know before it begins; it stays, also in files."""
+        self._check()
+        shown = "".join(c if c.isprintable() else "?" for c in note)
+        self._screen.console.print(Text(f"note: {shown}", style="yellow"))
+
     def on_start(self, lanes: Sequence[Lane], epochs: int) -> None:
         """Lanes begin; their program is compiled first, of which there is no news."""
         del epochs

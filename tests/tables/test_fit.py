@@ -367,6 +367,94 @@ def test_the_unit_of_a_quantity_does_not_matter(diabetes_fit, scale):
     np.testing.assert_allclose(other / scale, one, rtol=1e-3)
 
 
+def line_frame(rows=400):
+    draw = np.random.default_rng(0)
+    x = draw.uniform(0, 10, rows)
+    return pd.DataFrame({"x": x, "y": 10 + 3 * x + draw.normal(size=rows)})
+
+
+@pytest.mark.parametrize("value", [9999999999, -999, 1e200, None])
+def test_numbers_far_outside_leave_the_others_alone(value):
+    frame = line_frame()
+    draw = np.random.default_rng(1)
+    wrong = draw.random(len(frame)) < 0.05
+    far = 10 ** draw.uniform(3, 15, len(frame))
+    frame["x"] = np.where(wrong, far if value is None else value, frame["x"])
+    fit = Fit(frame, "y")
+    right = fit.test[fit.test["x"].between(0, 10)]
+    error = fit.model.predict(right) - right["y"]
+    assert 1 - (error**2).mean() / right["y"].var(ddof=0) > 0.96
+    told = (
+        [f"{value:.15g}" in note and "--na" in note for note in fit.metrics["notes"]]
+        if value
+        else []
+    )
+    assert told == ([True] if value else [])
+    assert len(fit.metrics["notes"]) == len(told)
+
+
+def test_a_target_out_of_all_proportion_leaves_the_others_alone():
+    frame = line_frame()
+    clean = Fit(frame, "y")
+    row = clean.train.index[7]
+    frame.loc[row, "y"] = 1e9
+    fit = Fit(frame, "y")
+    assert 0.9 < fit.model.predict(clean.test).std() / clean.model.predict(clean.test).std() < 1.1
+    assert fit.metrics["test"]["systems"][0]["scores"]["r2"]["value"] > 0.95
+    (note,) = fit.metrics["notes"]
+    assert "1 of 320 training rows (1000000000)" in note
+    frame.loc[[row, clean.test.index[0]], "y"] = [0.0, -1e9]
+    (note,) = Fit(frame, "y").metrics["notes"]
+    assert "1 of 80 test rows (-1000000000)" in note
+
+
+def test_a_target_too_small_to_be_squared_is_refused():
+    frame = line_frame()
+    with pytest.raises(InputError, match="another unit"):
+        Fit(frame.assign(y=frame["y"] * 1e-160), "y")
+    assert Fit(frame * 1e-90, "y").metrics["test"]["systems"][0]["scores"]["r2"]["value"] > 0.95
+
+
+def test_a_table_over_its_budget_is_chosen_on_a_share_and_says_so(monkeypatch):
+    monkeypatch.setattr("taut.tables.budget.WHOLE", 0.1)
+    monkeypatch.setattr("taut.tables.budget.CHOOSING", 0.1)
+    monkeypatch.setattr("taut.tables.budget.LAST", 0.1)
+    monkeypatch.setattr("taut.tables.budget.LEAST_ROWS", 100)
+    heard = []
+
+    class Listen(Callback):
+        def on_note(self, note):
+            heard.append(note)
+
+        def on_start(self, lanes, epochs):
+            heard.append(len(lanes))
+
+    options = {"strengths": [0.01, 0.03, 5.0], "penalty": "auto", "callbacks": [Listen()]}
+    fit = Fit(diabetes_frame(), "target", **options)
+    assert heard[-2:] == [12, 8]  # six settings; then three and none, on two folds
+    assert fit.metrics["notes"] == heard[:-2]
+    assert any("of 128 rows" in note for note in heard[:-2])
+    path = fit.model.path
+    assert path.groupby(["penalty", "strength"]).ngroups == 4
+    assert ("none" in set(path["penalty"])) and 5.0 not in set(path["strength"])
+    assert (path["epochs"] == 3).all()
+    assert fit.metrics["choice"]["penalty"] != "none"
+    assert_same_model(Fit(diabetes_frame(), "target", **options).model, fit.model)
+
+
+def test_no_penalty_is_chosen_where_rows_are_many_and_it_is_best(monkeypatch):
+    monkeypatch.setattr("taut.tables.settings.MANY_ROWS", 100)
+    weak, strong = Setting("none", 0.0), Setting("L1", 5.0)
+    monkeypatch.setattr("taut.tables.settings.WEAK", ())
+    monkeypatch.setattr("taut.tables.settings.QUICK", (strong,))
+    fit = Fit(diabetes_frame(), "target", strengths=None)
+    assert (fit.metrics["choice"]["penalty"], fit.metrics["choice"]["strength"]) == ("none", 0)
+    assert fit.metrics["choice"]["one_se_strength"] == 0
+    assert set(fit.model.path["penalty"]) == {weak.penalty, strong.penalty}
+    # Both predict, since at least three settings do.
+    assert fit.metrics["choice"]["models"] == 4
+
+
 def test_permuted_labels_give_no_better_than_the_prior():
     frame = cancer_frame()
     permuted = np.random.default_rng(3).permutation(frame["target"]).astype(bool)
@@ -458,7 +546,7 @@ def test_a_quantity_of_two_values_can_be_a_regression():
     ],
 )
 def test_bad_options_end_before_training(monkeypatch, options, words):
-    monkeypatch.setattr("taut.tables.fit.train", lambda *_, **__: pytest.fail("it trained"))
+    monkeypatch.setattr("taut.tables.budget.train", lambda *_, **__: pytest.fail("it trained"))
     with pytest.raises(InputError, match=words):
         taut.fit_table(diabetes_frame(), **{"target": "target", **FAST, **options})
 

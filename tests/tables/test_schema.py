@@ -147,7 +147,7 @@ def test_infinite_numbers_are_refused_by_name_where_they_are_used(frame):
     schema = understand(frame, target="y")
     frame["same"] = np.inf
     understand(frame, target="y")
-    frame.loc[3:, "age"], frame[5] = -np.inf, np.linspace(0, 1e300, N)
+    frame.loc[3:, "age"], frame[5] = -np.inf, [np.inf, *range(1, N)]
     with pytest.raises(InputError, match=r"finite.*'age', '5'"):
         understand(frame, target="y")
     with pytest.raises(InputError, match=r"finite.*'age', '5'"):

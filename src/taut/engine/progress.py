@@ -107,6 +107,9 @@ class Callback:
     than once (pilot lanes first), and then starts and ends more than once.
     """
 
+    def on_note(self, note: str) -> None:
+        """Something to know before it begins: how long it takes, what is left out."""
+
     def on_start(self, lanes: Sequence[Lane], epochs: int) -> None:
         """Lanes begin to train, `epochs` epochs each; compilation comes first."""
 

@@ -37,7 +37,7 @@ MISSING_TEXT = frozenset(
 )
 MANY_LEVELS = 25  # more levels than this are grouped; as many as half the rows are text
 LONG_TEXT = 50  # characters, on average over the distinct values
-LARGEST = 1e100  # a larger number is a mark such as DBL_MAX, and its square overflows
+LARGEST = float(np.finfo(np.float64).max)
 
 KINDS = ("numeric", "category", "date", "date-dmy", "date-mdy", "date-ymd", "text", "ignore")
 
@@ -281,9 +281,9 @@ def levels(series: pd.Series) -> np.ndarray:
     return np.array(texts, dtype=object)
 
 
-def infinite(values: np.ndarray) -> bool:
-    """Whether any number is infinite or too large to be one (beyond 1e100)."""
-    return bool((np.abs(values) > LARGEST).any())
+def infinite(values: np.ndarray, *, largest: float = LARGEST) -> bool:
+    """Whether any number is infinite, or larger than it may be."""
+    return bool((np.abs(values) > largest).any())
 
 
 def shorten(value: object) -> str:

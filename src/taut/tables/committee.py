@@ -92,6 +92,7 @@ def train(
     callbacks: Sequence[Callback],
     stop_after: int | None = None,
     weight: np.ndarray | None = None,
+    most_epochs: int | None = None,
 ) -> Trained:
     """Train the lanes, and predict each row by the models that did not see it.
 
@@ -108,11 +109,12 @@ def train(
         callbacks: Told of the progress.
         stop_after: Epochs to train, of the schedule's; all unless given.
         weight: What each row counts, [rows], 1 on average.
+        most_epochs: Epochs of the schedule at most, where it would take too long.
     """
     bins = bins_for(numbers)
     model = network(encoded.shape[1], outputs, numbers=numbers, bins=bins, classes=None)
     rows = max(len(split.train) for split in splits)
-    schedule = Schedule.of(rows, quick=quick)
+    schedule = Schedule.of(rows, quick=quick, most=most_epochs)
     compile_(model, schedule, rows, outputs)
     values = [
         statistics.input_values(encoded, split.train, numbers=numbers, bins=bins)

@@ -21,6 +21,7 @@ from skops.io.exceptions import UntrustedTypesFoundException
 from taut.errors import InputError
 from taut.tables.columns import MANY_LEVELS, shorten
 from taut.tables.dates import date_part
+from taut.tables.scales import FAR, Scale
 from taut.tables.schema import Schema
 
 # Types of skops files that may be loaded beyond the ones that skops itself vouches for (numpy,
@@ -31,9 +32,11 @@ TRUSTED: tuple[str, ...] = ()
 class Encoder:
     """Turns the features of a `Schema` into float64 columns, by scikit-learn's transformers.
 
-    Numbers, booleans, times and dates are standardised, with NaN for what is missing, and each that
-    has missing training values gets a second column that is 1 where it is missing. A date also
-    gives its month, weekday and hour, where these vary. A category gets one
+    Numbers, booleans, times and dates are scaled (see `Scale`), with NaN for what is missing, and
+    each that has missing training values gets a second column that is 1 where it is missing. A
+    number that stands for something else, such as -999 (see `find_marks`), gets a column that is 1
+    where it is, and is missing in the column of numbers. A date also gives its month, weekday and
+    hour, where these vary. A category gets one
     column a level (one column in all for two levels; a missing value is a level; beyond 25 levels
     the rarest share a column; a level unknown in training counts as rare, or as none). Nothing
     here looks at the target, and nothing is imputed: that, and scaling, is each fold's own affair
@@ -46,6 +49,7 @@ class Encoder:
         schema: the same.
         names: name of each encoded column [p].
         sources: the input column that each encoded column comes from [p].
+        scales: how each number is scaled, by input column.
 
     Example:
         >>> features, y = schema.prepare(frame)  # doctest: +SKIP
@@ -56,6 +60,7 @@ class Encoder:
         self.schema = schema
         self.names: tuple[str, ...] = ()
         self.sources: tuple[str, ...] = ()
+        self.scales: dict[str, Scale] = {}
         self._transformer: ColumnTransformer | None = None
 
     def fit(self, features: pd.DataFrame) -> Encoder:
@@ -78,18 +83,16 @@ class Encoder:
         )
         # In double precision, before the network's single: a year or an amount in cents would
         # lose its differences. Each fold standardises again, so nothing of this is left.
+        self.scales = {name: Scale.of(features[name].to_numpy(float)) for name in numbers}
         transformer = ColumnTransformer(
             [
-                ("number", StandardScaler(), [*numbers, *parts]),
+                ("number", "passthrough", [*numbers, *parts]),
                 ("missing", MissingIndicator(features="missing-only", error_on_new=False), numbers),
                 ("category", one_hot, categories),
             ],
             sparse_threshold=0,
         )
-        with warnings.catch_warnings():
-            # A number that no training row has stays missing for ever.
-            warnings.filterwarnings("ignore", "invalid value encountered", RuntimeWarning)
-            transformer.fit(_with_parts(features, parts))
+        transformer.fit(_with_parts(features, parts))
 
         columns = [(name, name) for name in numbers]
         columns += [(source, f"{source}: {part}") for source, part in parts.values()]
@@ -103,6 +106,12 @@ class Encoder:
             # the function: it has no place in a file that holds nothing executable.
             namer = copy(fitted["category"]).set_params(feature_name_combiner=_level_name)
             columns += map(json.loads, namer.get_feature_names_out())
+        kinds = {column.name: column.kind for column in self.schema.used}
+        columns += [
+            (name, f"{name} = {_shown(mark.value, kinds[name])}")
+            for name, scale in self.scales.items()
+            for mark in scale.marks
+        ]
         self.sources, self.names = map(tuple, zip(*columns, strict=True))
         self._transformer = transformer
         return self
@@ -154,8 +163,26 @@ class Encoder:
         with warnings.catch_warnings():
             # What becomes of unknown levels is this class's documented behaviour.
             warnings.filterwarnings("ignore", "Found unknown categories", UserWarning)
-            encoded = self._transformer.transform(_with_parts(features, _parts(self.schema)))
-        return np.ascontiguousarray(encoded, dtype=np.float64)
+            found = self._transformer.transform(_with_parts(features, _parts(self.schema)))
+        encoded, marks = np.array(found, dtype=np.float64), []
+        for j, scale in enumerate(self.scales.values()):
+            marks.append(scale.is_mark(encoded[:, j]))
+            encoded[:, j] = scale.apply(encoded[:, j])
+        return np.ascontiguousarray(np.column_stack([encoded, *marks]))
+
+    @property
+    def notes(self) -> list[str]:
+        """What is to be known of the numbers that stand for something else."""
+        kinds = {column.name: column.kind for column in self.schema.used}
+        return [
+            f"Column {name!r} holds {_shown(mark.value, kinds[name])} in {mark.count} training rows"
+            f", far from its other values ({_shown(mark.least, kinds[name])} to "
+            f"{_shown(mark.most, kinds[name])}). It is an input of its own, and does not count as "
+            "a quantity. If it stands for a missing value, say so with "
+            f"`--na {_shown(mark.value, kinds[name])}`."
+            for name, scale in self.scales.items()
+            for mark in scale.marks
+        ]
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Writes schema and encoder to one skops file, which holds nothing executable."""
@@ -164,6 +191,7 @@ class Encoder:
         state = {
             "schema": json.dumps(self.schema.to_dict()),
             "columns": json.dumps([self.sources, self.names]),
+            "scales": json.dumps({name: s.to_dict() for name, s in self.scales.items()}),
             "transformer": self._transformer,
         }
         skops.io.dump(state, Path(path))
@@ -182,6 +210,8 @@ class Encoder:
             state = skops.io.load(path, trusted=list(TRUSTED))
             encoder = cls(Schema.from_dict(json.loads(state["schema"])))
             encoder.sources, encoder.names = map(tuple, json.loads(state["columns"]))
+            scales = json.loads(state["scales"])
+            encoder.scales = {name: Scale.from_dict(one) for name, one in scales.items()}
             encoder._transformer = state["transformer"]
         except UntrustedTypesFoundException as error:
             raise InputError(
@@ -203,8 +233,8 @@ class Statistics:
 
     Args:
         fill: median of the values that are there [p].
-        centre: mean after filling [p].
-        multiplier: 1 / standard deviation after filling [p]; 0 for a column that is constant in
+        centre: mean after filling [p], with far values (beyond ±10, see `Scale`) counted as ±10.
+        multiplier: 1 / standard deviation of the same [p]; 0 for a column that is constant in
             these rows, so that it cannot matter.
     """
 
@@ -220,6 +250,9 @@ class Statistics:
 def fold_statistics(encoded: np.ndarray, rows: np.ndarray) -> Statistics:
     """The statistics of some rows: scikit-learn's SimpleImputer, then its StandardScaler.
 
+    Far values have a bounded part in the mean and the deviation, or a few of them would press all
+    others together.
+
     Args:
         encoded: what `Encoder.transform` gave [n, p].
         rows: positions (or a mask) of the fold's training rows; no other row has any influence.
@@ -233,7 +266,7 @@ def fold_statistics(encoded: np.ndarray, rows: np.ndarray) -> Statistics:
         array([[0.]])
     """
     imputer = SimpleImputer(strategy="median", keep_empty_features=True).fit(encoded[rows])
-    scaler = StandardScaler().fit(imputer.transform(encoded[rows]))
+    scaler = StandardScaler().fit(np.clip(imputer.transform(encoded[rows]), -FAR, FAR))
     fill = np.asarray(imputer.statistics_, dtype=np.float64)
     centre, scale = np.asarray(scaler.mean_), np.asarray(scaler.scale_)
     # For a constant column the scaler puts 1 in place of the deviation (near 0).
@@ -297,6 +330,13 @@ def _plain(level: str) -> str:
 
 def _rows(count: int) -> str:
     return f"{count} row{'s' * (count != 1)}"
+
+
+def _shown(value: float, kind: str) -> str:
+    """A number as a user writes it; of a date the day, which is counted from 1970."""
+    if kind == "date" and abs(value) < 1e8:
+        return str(np.datetime64("1970-01-01") + np.timedelta64(int(value), "D"))
+    return f"{value:.15g}"
 
 
 def _level_name(feature: str, level: object) -> str:

@@ -15,19 +15,21 @@ from taut import __version__
 from taut.engine import Callback, Split
 from taut.errors import InputError
 from taut.progress import displayed
+from taut.tables import budget, leaks, told
 from taut.tables import chosen as choices
-from taut.tables import leaks, told
 from taut.tables.committee import Trained, ensemble, keep, row_loss, temperature, train
 from taut.tables.compare import by_class, compare
 from taut.tables.encode import Encoder
 from taut.tables.evaluate import is_rare
 from taut.tables.frames import as_frame
 from taut.tables.model import TableModel, predict
+from taut.tables.network import size
 from taut.tables.peers import base_prediction, linear_prediction
 from taut.tables.roles import Roles, RowFacts
+from taut.tables.scales import apart
 from taut.tables.schema import Schema, check_enough_rows, folds_for, understand
 from taut.tables.selected import feature_table, input_weights
-from taut.tables.settings import UNPENALISED, bins_for, settings
+from taut.tables.settings import UNPENALISED, Setting, bins_for, settings
 from taut.tables.split import fold_rows, set_test_aside
 
 RULE = (
@@ -39,6 +41,7 @@ SINGLE_RULE = (
     "The setting (a penalty, its strength, a variant of the network) of least mean out-of-fold "
     "loss, trained once more on all training rows, for as many epochs."
 )
+SMALLEST = 1e-100
 UNPENALISED_NAME, LINEAR_NAME = "same network, no penalty", "penalised linear"
 BASE_NAMES = {True: "always the mean", False: "base rate"}
 
@@ -68,6 +71,8 @@ class _Data:
         """What each row to learn from counts, 1 on average."""
         own = self.facts.weights
         return None if own is None else own / own.mean()
+
+    notes: tuple[str, ...]
 
 
 @displayed
@@ -157,14 +162,28 @@ def fit_table(
     )
     check_enough_rows(schema, folds=folds, test_size=test_size)
     data = _read(frame, schema, roles, test_size, folds, seed)
-    chosen = settings(penalty, strengths, bins=bins_for(data.numbers) > 0, quick=quick)
-    if len(data.test_y):
-        chosen = (*chosen, UNPENALISED)
-    trained = train(
+    bins, rows = bins_for(data.numbers), len(data.y)
+    candidates = settings(penalty, strengths, bins=bins > 0, quick=quick, rows=rows)
+    plan = budget.plan(
+        rows,
+        size(data.x.shape[1], data.outputs, numbers=data.numbers, bins=bins),
+        candidates,
+        folds=folds,
+        seeds=seeds,
+        quick=quick,
+    )
+    notes = [*data.notes, *budget.notes(plan, rows, len(candidates))]
+    for callback in callbacks or ():
+        for note in notes:
+            callback.on_note(note)
+    trained = budget.train_within(
+        plan,
         data.x,
         data.y,
         data.splits,
-        chosen,
+        candidates,
+        given=strengths is not None,
+        compared=len(data.test_y) > 0,
         outputs=data.outputs,
         numbers=data.numbers,
         seeds=seeds,
@@ -173,7 +192,17 @@ def fit_table(
         callbacks=callbacks or (),
         weight=data.weight,
     )
-    return _conclude(trained, data, single=single, quick=quick, seed=seed, started=started)
+    return _conclude(
+        trained,
+        data,
+        candidates=candidates,
+        epochs=plan.epochs,
+        notes=notes,
+        single=single,
+        quick=quick,
+        seed=seed,
+        started=started,
+    )
 
 
 def _read(
@@ -191,17 +220,18 @@ def _read(
     )
     own = facts.at(rows)
     encoder = Encoder(schema).fit(features.iloc[rows])
-    mean, deviation = 0.0, 1.0
+    target, mean, deviation, sentences = y[rows], 0.0, 1.0, ()
     if not classes:
-        mean, deviation = float(np.average(y[rows], weights=own.weights)), float(y[rows].std())
-        deviation = deviation or 1.0
+        target, mean, deviation, sentences = _standardised(
+            target, y[test], schema.target, own.weights
+        )
     return _Data(
         schema=schema,
         encoder=encoder,
         numbers=encoder.numbers,
         outputs=len(schema.classes) if classes else 1,
         x=encoder.transform(features.iloc[rows]),
-        y=y[rows] if classes else (y[rows] - mean) / deviation,
+        y=target,
         mean=mean,
         deviation=deviation,
         test_x=encoder.transform(features.iloc[test]) if len(test) else np.empty((0, 0)),
@@ -211,7 +241,51 @@ def _read(
         test_facts=facts.at(test),
         splits=fold_rows(y[rows], own, folds, seed=seed, classes=classes),
         copies=leaks.copies(features, y, rows, test),
+        notes=(*encoder.notes, *sentences),
     )
+
+
+def _standardised(
+    y: np.ndarray, test_y: np.ndarray, name: str, weights: np.ndarray | None
+) -> tuple[np.ndarray, float, float, tuple[str, ...]]:
+    """A target's training rows standardised, their mean and deviation, and what to tell.
+
+    Rows out of all proportion to the others (`apart`) count as the bounds, or they alone would
+    be fitted.
+    """
+    sentences: tuple[str, ...] = ()
+    bounds = apart(y)
+    if bounds is not None:
+        far = y[(y < bounds[0]) | (y > bounds[1])]
+        sentences = (
+            f"The target {name!r} is out of all proportion in {len(far)} of {len(y)} training "
+            f"rows ({_some(far)}): they count as {bounds[0]:.6g} or {bounds[1]:.6g}. Correct "
+            "them, or, if the value stands for a missing one, say so with "
+            f"`--na {far[0]:.15g}`.",
+        )
+        y = np.clip(y, *bounds)
+    beyond = apart(np.concatenate([y, test_y]))
+    if beyond is not None:
+        far = test_y[(test_y < beyond[0]) | (test_y > beyond[1])]
+        sentences += (
+            f"The target {name!r} is out of all proportion in {len(far)} of {len(test_y)} test "
+            f"rows ({_some(far)}): the scores tell of these rows alone.",
+        )
+    mean = float(np.average(y, weights=weights))
+    # In its own unit, or the squares of small numbers would be 0.
+    unit = float(np.abs(y - mean).max()) or 1.0
+    deviation = unit * float(((y - mean) / unit).std()) or 1.0
+    if deviation < SMALLEST:
+        raise InputError(
+            f"A target's standard deviation must be at least {SMALLEST:g}, or its squares are 0. "
+            f"Received: {deviation:.3g} in {name!r}. Measure it in another unit."
+        )
+    return (y - mean) / deviation, mean, deviation, sentences
+
+
+def _some(values: np.ndarray) -> str:
+    found = np.unique(values)
+    return ", ".join(f"{v:.15g}" for v in found[:3]) + ", …" * (len(found) > 3)
 
 
 def _check_options(test_size: Any, **integers: tuple[Any, int]) -> None:
@@ -226,11 +300,21 @@ def _check_options(test_size: Any, **integers: tuple[Any, int]) -> None:
 
 
 def _conclude(
-    trained: Trained, data: _Data, *, single: bool, quick: bool, seed: int, started: float
+    trained: Trained,
+    data: _Data,
+    *,
+    candidates: Sequence[Setting],
+    epochs: int | None,
+    notes: Sequence[str],
+    single: bool,
+    quick: bool,
+    seed: int,
+    started: float,
 ) -> TableModel:
     """Choose, assemble, certify, score."""
-    candidates = [i for i, s in enumerate(trained.settings) if s is not UNPENALISED]
-    if not np.isfinite(trained.row_loss[candidates][:, trained.held].mean(axis=1)).any():
+    # Strength 0 is only compared with, unless there are rows enough for it to be a candidate.
+    own = [i for i, s in enumerate(trained.settings) if s != UNPENALISED or s in candidates]
+    if not np.isfinite(trained.row_loss[own][:, trained.held].mean(axis=1)).any():
         raise InputError(
             "Training must not diverge in every setting. Received: losses that are not finite "
             "in all of them. Look for extreme values in the table."
@@ -238,7 +322,7 @@ def _conclude(
     held = trained.held
     weight = None if trained.weight is None else trained.weight[held]
     groups = None if data.facts.groups is None else data.facts.groups[held]
-    kept = np.array(candidates)[keep(trained.row_loss[candidates][:, held], weight, groups)]
+    kept = np.array(own)[keep(trained.row_loss[own][:, held], weight, groups)]
     best = int(kept[0])
     if single:
         alone = train(
@@ -251,6 +335,7 @@ def _conclude(
             seeds=1,
             seed=seed,
             quick=quick,
+            most_epochs=epochs,
             stop_after=int(trained.record.best_epoch[trained.lanes(best)[0]]) + 1,
             callbacks=(),
             weight=data.weight,
@@ -285,6 +370,7 @@ def _conclude(
         "columns": _columns(data),
         "notes": [
             *data.schema.notes,
+            *notes,
             *told.notes_of(data.schema, data.roles, data.copies, len(data.test_y)),
         ],
         "warnings": told.warnings_of(

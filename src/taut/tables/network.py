@@ -199,6 +199,12 @@ class MeanOfMembers(keras.layers.Layer):
         return {**super().get_config(), "classes": self.classes}
 
 
+def size(columns: int, outputs: int, *, numbers: int, bins: int) -> int:
+    """Weights of one member that a row meets; arguments as in `network`."""
+    inputs = columns + numbers * bins
+    return (inputs + UNITS) * (UNITS + outputs)
+
+
 def network(
     columns: int, outputs: int, *, numbers: int, bins: int, members: int = 1, classes: bool | None
 ) -> Any:

@@ -423,8 +423,8 @@ def _read_columns(
     too_large = [name for name, column in numbers.items() if infinite(column)]
     if too_large:
         raise InputError(
-            "Every number must be finite, and at most 1e100 in size. Received infinite or larger "
-            f"numbers in {_listed(too_large)}. Leave these values empty, or drop the rows."
+            "Every number must be finite. Received infinite numbers in "
+            f"{_listed(too_large)}. Leave these values empty, or drop the rows."
         )
     return values
 

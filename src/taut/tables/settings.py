@@ -14,6 +14,10 @@ SKIP, LATER = 3.0, 0.3
 """Strength on the linear part, and on layers after the first, in units of the first layer's."""
 BINS, BIN_COLUMNS, LEAST_BINS = 16, 640, 6
 UPDATES, EPOCHS = 1500, (30, 120)
+LEAST_EPOCHS, LARGE_BATCH = 3, 256
+"""For tables that would take longer than their budget."""
+MANY_ROWS = 5000
+"""From so many training rows on, weak strengths and none are candidates."""
 
 
 @dataclass(frozen=True)
@@ -59,6 +63,7 @@ class Setting:
 
 
 UNPENALISED = Setting("none", 0.0)
+WEAK = (Setting("L1", 1e-4), Setting("L2", 1e-4))
 
 DEFAULT = (
     *(Setting("L1", a) for a in (3e-4, 1e-3, 2e-3, 4e-3, 8e-3, 1.6e-2, 0.2)),
@@ -83,7 +88,12 @@ QUICK = (
 
 
 def settings(
-    penalty: str, strengths: Sequence[float] | None, *, bins: bool, quick: bool = False
+    penalty: str,
+    strengths: Sequence[float] | None,
+    *,
+    bins: bool,
+    quick: bool = False,
+    rows: int = 0,
 ) -> tuple[Setting, ...]:
     """What to train for the user's choice.
 
@@ -92,6 +102,7 @@ def settings(
         strengths: Strengths of the full network; None takes the defaults, variants included.
         bins: Whether the table's numeric columns come in pieces at all.
         quick: Fewer of them.
+        rows: Training rows; where they are many, the defaults hold weak strengths and none too.
 
     Raises:
         InputError: For another penalty, or strengths that are not finite numbers >= 0.
@@ -104,6 +115,8 @@ def settings(
     wanted = [s for s in (QUICK if quick else DEFAULT) if s.penalty in names]
     if not bins:  # then the variants without them are the same networks
         wanted = [replace(s, bins=True) for s in wanted]
+    if rows >= MANY_ROWS:
+        wanted += [*(s for s in WEAK if s.penalty in names), UNPENALISED]
     return tuple(dict.fromkeys(wanted))
 
 
@@ -115,13 +128,22 @@ class Schedule:
     epochs: int
 
     @classmethod
-    def of(cls, rows: int, *, quick: bool = False) -> Schedule:
-        """The schedule for that many training rows in a fold."""
+    def of(cls, rows: int, *, quick: bool = False, most: int | None = None) -> Schedule:
+        """The schedule for that many training rows in a fold.
+
+        Args:
+            rows: Training rows.
+            quick: A third of the epochs.
+            most: At most so many epochs, in batches of 256 if that leaves 1500 updates.
+        """
         batch = int(2 ** np.floor(np.log2(np.clip(rows / 16, 16, 128))))
-        batches = max(rows // batch, 1)
-        epochs = int(np.clip(round(UPDATES / batches), *EPOCHS))
+        epochs = int(np.clip(round(UPDATES / max(rows // batch, 1)), *EPOCHS))
+        epochs = max(epochs // 3, 10) if quick else epochs
+        if most is not None and most < epochs:
+            epochs = most
+            batch = LARGE_BATCH if rows * epochs >= UPDATES * LARGE_BATCH else batch
         # Batches of nearly equal size: a last one of a few rows would be noise.
-        return cls(-(-rows // batches), max(epochs // 3, 10) if quick else epochs)
+        return cls(-(-rows // max(rows // batch, 1)), epochs)
 
 
 def bins_for(numbers: int) -> int:

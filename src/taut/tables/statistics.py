@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from taut.tables.encode import fold_statistics
+from taut.tables.scales import FAR
 
 LEAST_DEVIATION = 0.25
 """Rare levels are scaled as if their deviation were this, or few rows would weigh too much."""
@@ -52,12 +53,18 @@ def without_bins(values: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
 
 
 def _edges(column: np.ndarray, bins: int) -> np.ndarray | None:
-    """Quantiles of a column, or its distinct values if they are few; None for fewer than 3."""
+    """Quantiles of a column, or its distinct values if they are few; None for fewer than 3.
+
+    Far values have no part in the quantiles: a piece that reaches out to them would be flat for
+    all others in it.
+    """
     distinct = np.unique(column)
     if len(distinct) < 3:
         return None
     if len(distinct) > bins + 1:
-        distinct = np.unique(np.quantile(column, np.linspace(0, 1, bins + 1)))
+        near = column[np.abs(column) < FAR]
+        near = column if len(near) == 0 else near
+        distinct = np.unique(np.quantile(near, np.linspace(0, 1, bins + 1)))
     return distinct if len(distinct) > 2 else None
 
 

@@ -14,6 +14,7 @@ Label = str | int | float | bool
 TASKS = ("binary", "multiclass", "classification", "regression")
 
 FEW_NUMBERS = 20  # at most this many whole numbers can be classes ...
+LARGEST_TARGET = 1e100  # the square of a larger one, and so its loss, would overflow
 ROWS_PER_NUMBER = 10  # ... when each has so many rows on average
 
 
@@ -96,7 +97,7 @@ def read_target(
                 f"Received: {example}. Correct it, name it with --na if it means that there is no "
                 "value, or choose a classification."
             )
-        if infinite(values):
+        if infinite(values, largest=LARGEST_TARGET):
             raise InputError(
                 f"The target {series.name!r} must be finite, and at most 1e100 in size. "
                 "Received infinite or larger numbers. Drop these rows."

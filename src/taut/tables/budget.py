@@ -1,0 +1,222 @@
+"""How much of the work is done on a table that would take long: told first, then kept to.
+
+Everything follows from the size of the table, so that equal calls give equal models.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from taut.engine import Split
+from taut.tables.committee import Trained, train
+from taut.tables.settings import LEAST_EPOCHS, QUICK, UNPENALISED, Schedule, Setting
+
+WHOLE, CHOOSING, LAST = 60.0, 40.0, 80.0
+"""Seconds of one core: above the first, a share chooses; what both parts may take."""
+TELL = 30.0
+A_PASS, A_WEIGHT_PASS, AN_UPDATE, A_WEIGHT_UPDATE = 2.8e-7, 1.03e-10, 7.5e-6, 1.94e-9
+"""Seconds for a row of a batch, for each of the weights it meets, for an update, and for each of
+the weights it changes. Least squares on twenty tables, within a tenth of what each took."""
+LEAST_ROWS, FOLDS = 1000, 3
+"""Settings are chosen on so many rows at least, and so many folds at most."""
+FINALISTS, LEAST_OF_A_CLASS = 5, 50
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What is trained.
+
+    Attributes:
+        seconds: What all of it takes on one core, about.
+        whole: What every setting on all rows and folds would take.
+        epochs: On all rows, at most; None for the usual ones.
+        rows: How many rows settings are chosen on first; None where this is not needed.
+        folds: Of how many folds, for that.
+        tried: The settings to choose from, for that.
+    """
+
+    seconds: float
+    whole: float
+    epochs: int | None = None
+    rows: int | None = None
+    folds: int = 0
+    tried: tuple[Setting, ...] = ()
+
+
+def seconds(lanes: int, rows: int, schedule: Schedule, size: int) -> float:
+    """What so many lanes take on one core.
+
+    Args:
+        lanes: Trainings.
+        rows: Training rows of each.
+        schedule: Their batches and epochs.
+        size: Weights of the network.
+    """
+    updates = -(-rows // schedule.batch_size) * schedule.epochs
+    by_row = rows * schedule.epochs * (A_PASS + A_WEIGHT_PASS * size)
+    return lanes * (by_row + updates * (AN_UPDATE + A_WEIGHT_UPDATE * size))
+
+
+def plan(
+    rows: int, size: int, candidates: Sequence[Setting], *, folds: int, seeds: int, quick: bool
+) -> Plan:
+    """What to train, by the sizes alone.
+
+    If everything takes at most a minute of one core, everything is trained. Otherwise settings
+    are chosen on a half, a quarter, … of the rows and on three folds, so that this takes at most
+    40 seconds; if that cannot be, fewer settings are tried. The best are then trained on all
+    rows and all folds, with so few epochs that it takes 80 seconds, but three at least: from
+    there on the cost grows with the rows.
+
+    Args:
+        rows: Rows of the table, without the test rows.
+        size: Weights of the network.
+        candidates: What to choose from; no penalty among them or not.
+        folds: Folds of the cross-validation.
+        seeds: Models of each setting and fold.
+        quick: A shorter schedule, and a third of the budget.
+    """
+    share = 1 / 3 if quick else 1.0
+
+    def cost(lanes: int, of: int, rows: int, epochs: int | None = None) -> float:
+        own = max(rows * (of - 1) // of, 1)
+        return seconds(lanes, own, Schedule.of(own, quick=quick, most=epochs), size)
+
+    whole = cost((len(candidates) + (UNPENALISED not in candidates)) * folds * seeds, folds, rows)
+    if whole <= WHOLE * share:
+        return Plan(whole, whole)
+
+    own = max(rows * (folds - 1) // folds, 1)
+    lanes = min(len(candidates), FINALISTS) * folds * seeds
+    usual = Schedule.of(own, quick=quick).epochs
+    epochs = next(
+        (e for e in range(usual, LEAST_EPOCHS, -1) if cost(lanes, folds, rows, e) <= LAST * share),
+        LEAST_EPOCHS,
+    )
+    fewer_epochs = None if epochs == usual else epochs
+    last = cost(lanes, folds, rows, epochs)
+    if len(candidates) <= FINALISTS:  # there is nothing to choose first
+        return Plan(last, whole, fewer_epochs)
+
+    tried = tuple(s for s in candidates if s != UNPENALISED)
+    fewer = tuple(s for s in tried if s in QUICK) or tried
+    halves = [rows // 2**k for k in range(1, 40) if rows // 2**k >= LEAST_ROWS] or [rows]
+    for some, of in ((tried, FOLDS), (fewer, FOLDS), (fewer, 2)):
+        of = min(of, folds)
+        for share_of_rows in halves:
+            first = cost(len(some) * of, folds, share_of_rows)
+            if first <= CHOOSING * share:
+                return Plan(first + last, whole, fewer_epochs, share_of_rows, of, some)
+    return Plan(first + last, whole, fewer_epochs, halves[-1], of, fewer)
+
+
+def train_within(
+    budget: Plan,
+    encoded: np.ndarray,
+    y: np.ndarray,
+    splits: list[Split],
+    candidates: Sequence[Setting],
+    *,
+    outputs: int,
+    seed: int,
+    given: bool,
+    compared: bool,
+    **options: Any,
+) -> Trained:
+    """Train what a plan says: all candidates, or what is best on a share of the rows.
+
+    Args:
+        budget: The plan.
+        encoded: Encoded table [rows, columns].
+        y: Class numbers, or the standardised target.
+        splits: Folds.
+        candidates: What to choose from.
+        outputs: Classes, or 1.
+        seed: Seeds everything.
+        given: Whether the strengths are the user's, so that no others are tried.
+        compared: Whether no penalty is trained in any case, for comparison.
+        options: The others of `train`.
+    """
+    bare = (UNPENALISED,) if compared or UNPENALISED in candidates else ()
+    options |= {"outputs": outputs, "seed": seed, "most_epochs": budget.epochs}
+    if budget.rows is None:
+        return train(encoded, y, splits, tuple(dict.fromkeys((*candidates, *bare))), **options)
+    rows = _sample(y, budget.rows, seed, classes=outputs > 1)
+    place = np.full(len(y), -1)
+    place[rows] = np.arange(len(rows))
+    few = [_among(split, place) for split in splits[: budget.folds]]
+    weight = options.get("weight")
+    first = {**options, "seeds": 1, "most_epochs": None}
+    first["weight"] = None if weight is None else weight[rows]
+    found = train(encoded[rows], y[rows], few, budget.tried, **first)
+    loss = [float(np.mean(found.fold_losses(i))) for i in range(len(budget.tried))]
+    best = [budget.tried[i] for i in np.argsort(loss, kind="stable")]
+    chosen = finalists(best, len(rows) / len(y), given=given)
+    return train(encoded, y, splits, (*chosen, *bare), **options)
+
+
+def finalists(best: Sequence[Setting], share: float, *, given: bool) -> tuple[Setting, ...]:
+    r"""What is trained on all rows, no penalty aside.
+
+    The best two; the best one with the strength that more rows ask for, √share·α for L1 and
+    share·α for L2; and an L1 if there is none among these, by which inputs are selected.
+
+    Args:
+        best: The settings that were tried, best first.
+        share: Of the rows that they were tried on.
+        given: Whether only these may be trained; then it is the best three.
+    """
+    chosen = list(best[:2])
+    if given or share == 1:
+        chosen = list(best[:3])
+    else:
+        fewer = share**0.5 if best[0].penalty == "L1" else share
+        chosen.append(replace(best[0], strength=best[0].strength * fewer))
+    if all(setting.penalty != "L1" for setting in chosen):
+        chosen += [setting for setting in best if setting.penalty == "L1"][:1]
+    return tuple(chosen)
+
+
+def notes(budget: Plan, rows: int, candidates: int) -> list[str]:
+    """What is to be known before the training: how long it takes, and what is left out."""
+    told = []
+    if budget.seconds >= TELL:
+        told.append(f"Training takes about {_clock(budget.seconds)} on one core.")
+    if budget.rows is not None:
+        told.append(
+            f"All {candidates} settings on all rows would take about {_clock(budget.whole)}. So "
+            f"{len(budget.tried)} are tried on {budget.rows} of {rows} rows and on {budget.folds} "
+            f"folds, and at most {FINALISTS} are trained on all rows."
+        )
+    if budget.epochs is not None:
+        told.append(f"Training on all rows has {budget.epochs} epochs, fewer than usual.")
+    return told
+
+
+def _sample(y: np.ndarray, count: int, seed: int, *, classes: bool) -> np.ndarray:
+    """Rows, in order, with every class in its share; of a rare one 50, or all."""
+    draw = np.random.default_rng(seed)
+    if not classes:
+        return np.sort(draw.permutation(len(y))[:count])
+    chosen = []
+    for label in np.unique(y):
+        own = np.flatnonzero(y == label)
+        wanted = max(round(count * len(own) / len(y)), min(len(own), LEAST_OF_A_CLASS))
+        chosen.append(draw.permutation(own)[:wanted])
+    return np.sort(np.concatenate(chosen))
+
+
+def _among(split: Split, place: np.ndarray) -> Split:
+    """The part of a split that was drawn, by place in the draw."""
+    train, held_out = place[split.train], place[split.held_out]
+    return Split(train[train >= 0], held_out[held_out >= 0])
+
+
+def _clock(seconds: float) -> str:
+    if seconds < 90:
+        return f"{max(round(seconds, -1), 10):.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
