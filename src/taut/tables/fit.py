@@ -396,7 +396,7 @@ def _conclude(
             models=members,
             rule=rule,
             single=single,
-            candidates=candidates,
+            candidates=own,
         ),
         "learned": {**learned, "carriers": carriers},
         "test": None,
