@@ -210,6 +210,11 @@ def arrivals(
     return found
 
 
+def state_after_a_step(model: Any, x: Any, state: tuple[list[Any], list[Any]]) -> list[Any]:
+    """The non-trainable values that a call in training mode leaves behind."""
+    return model.stateless_call(*state, x, **mode(model, training=True))[1]
+
+
 def compiled_loss(model: Any) -> Any:
     """The object that `compile` makes anew each time; None where no loss was given."""
     return model._compile_loss

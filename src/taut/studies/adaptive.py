@@ -9,7 +9,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from taut._keras_compat import arrivals, mode
+from taut._keras_compat import arrivals, state_after_a_step
 from taut.errors import InputError, UnsupportedError
 
 Calls = list[tuple[Any, np.ndarray | None]]
@@ -231,6 +231,6 @@ def _changed_by_training(model: Any, x: Any, state: tuple[list[Any], list[Any]])
     fixed = [v for v in model.non_trainable_variables if keras.backend.is_float_dtype(v.dtype)]
     if not fixed:
         return trained
-    _, after = model.stateless_call(*state, x, **mode(model, training=True))
+    after = state_after_a_step(model, x, state)
     pairs = zip(model.non_trainable_variables, state[1], after, strict=True)
     return [*trained, *(v for v, old, new in pairs if not _same(old, new))]
