@@ -149,10 +149,16 @@ def fit_file(
     state.check()
 
     def write(directory: Path) -> None:
+        from taut.engine import afterwards
         from taut.report import write_report
 
         model.save(directory)
-        write_report(directory, name=place.name)
+        afterwards(
+            "The report",
+            lambda: write_report(directory, name=place.name),
+            None,
+            remedy="The run is saved; `taut report` writes its page again.",
+        )
 
     def done() -> None:
         state.written = str(shown)

@@ -97,7 +97,7 @@ class Record:
 
         The optimizer starts from these strengths, as if the model had been compiled with them.
         """
-        optimizer = getattr(model, "optimizer", None)
+        optimizer: Any = getattr(model, "optimizer", None)
         optimizer = getattr(optimizer, "inner_optimizer", optimizer)
         if self.lanes[lane].strengths and hasattr(optimizer, "set_strengths"):
             optimizer.set_strengths(self.lanes[lane].strengths)

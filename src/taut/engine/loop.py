@@ -14,7 +14,7 @@ import numpy as np
 from taut.engine import hosts
 from taut.engine.checkpoint import Checkpoint
 from taut.engine.ledger import Ledger
-from taut.engine.progress import Callback, LaneEnd, news_of
+from taut.engine.progress import Callback, LaneEnd, news_of, tell
 from taut.engine.slots import Slots
 
 SECONDS_A_CALL = 1.0
@@ -137,19 +137,20 @@ class Told:
             total=total,
             seconds=time.monotonic() - self._started,
         )
+        ended = all(ledger.status)
         for i, status in enumerate(ledger.status):
             if status and i not in self._ended:
                 self._ended.add(i)
                 training, held_out = np.moveaxis(ledger.losses[i, : ledger.ran[i]], -1, 0)
                 end = LaneEnd(i, ledger.lanes[i], status, training, held_out)
                 for callback in self._callbacks:
-                    callback.on_lane_end(end)
+                    tell(callback, "on_lane_end", end, ended=ended)
         for callback in self._callbacks:
-            callback.on_update(news)
+            tell(callback, "on_update", news, ended=ended)
 
     def end(self) -> None:
         for callback in self._callbacks:
-            callback.on_end()
+            tell(callback, "on_end", ended=True)
 
 
 @contextmanager

@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from taut import __version__
-from taut.engine import Callback, Split
+from taut.engine import Callback, Split, afterwards
 from taut.errors import InputError
 from taut.optimizers import stationarity
 from taut.progress import displayed
@@ -204,7 +204,9 @@ def _conclude(
         model = ensemble(trained, lanes)
         members, rule, heat = len(lanes), RULE, trained.out_of_fold[kept].mean(axis=0)
     if data.outputs > 1:
-        model.get_layer("mean").temperature.assign(temperature(heat, data.y))
+        own = model.get_layer("mean").temperature
+        warm = afterwards("The temperature", lambda: temperature(heat, data.y), 1.0)
+        own.assign(warm)
     inputs = [c.name for c in data.schema.used]
     features = feature_table(trained, kept.tolist(), inputs, data.encoder.sources, data.numbers)
     metrics = {
@@ -231,7 +233,12 @@ def _conclude(
         "features": {"kept": int(features["kept"].sum()), "of": len(features)},
     }
     if len(data.test_y):
-        metrics["test"], metrics["overfitting"] = _test(trained, model, data, seed)
+        metrics["test"], metrics["overfitting"] = afterwards(
+            "The scores on the test rows",
+            lambda: _test(trained, model, data, seed),
+            (None, None),
+            remedy="Score `model.predict` of rows of your own.",
+        )
     metrics["seconds"] = round(time.perf_counter() - started, 2)
     return TableModel(model, data.encoder, metrics, _path(trained, data), features)
 
@@ -266,7 +273,7 @@ def _choice(trained: Trained, best: int, members: int, rule: str) -> dict[str, A
         "one_se_strength": other.strength,
         "models": members,
         "zero_share": 1 - nonzero_weights(trained, lane) / kernels,
-        "stationarity": _certificate(trained, lane),
+        "stationarity": afterwards("The certificate", lambda: _certificate(trained, lane), None),
     }
 
 
@@ -298,12 +305,18 @@ def _test(
         return found[:, 0] * data.deviation + data.mean if regression else found
 
     train_y = data.y * data.deviation + data.mean if regression else data.y
-    linear = linear_prediction(data.schema.task, data.x, train_y, data.test_x, trained.splits)
+    linear = afterwards(
+        "The linear model to compare with",
+        lambda: linear_prediction(data.schema.task, data.x, train_y, data.test_x, trained.splits),
+        None,
+    )
     predictions = {"taut": ("the penalised network, as chosen", output(model, data.test_x))}
     if plain is not None:
         what = "strength 0, all else the same: folds, schedule, best epoch, mean of fold models"
         predictions[UNPENALISED_NAME] = what, output(plain, data.test_x)
-    predictions[LINEAR_NAME] = "scikit-learn, L2, its strength chosen on the same folds", linear
+    if linear is not None:
+        what = "scikit-learn, L2, its strength chosen on the same folds"
+        predictions[LINEAR_NAME] = what, linear
 
     def loss(network: Any, encoded: np.ndarray, y: np.ndarray) -> float | None:
         if network is None:
