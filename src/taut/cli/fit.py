@@ -149,16 +149,10 @@ def fit_file(
     state.check()
 
     def write(directory: Path) -> None:
-        from taut.engine import afterwards
         from taut.report import write_report
 
         model.save(directory)
-        afterwards(
-            "The report",
-            lambda: write_report(directory, name=place.name),
-            None,
-            remedy="The run is saved; `taut report` writes its page again.",
-        )
+        write_report(directory, name=place.name)
 
     def done() -> None:
         state.written = str(shown)

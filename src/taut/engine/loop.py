@@ -155,12 +155,19 @@ class Told:
 
 @contextmanager
 def interrupts(*, wanted: bool) -> Iterator[list[int]]:
-    """Ctrl-C finishes the epoch, so that it can be saved; a second one does not wait."""
+    """Ctrl-C finishes the epoch, so that it can be saved; a second one does not wait.
+
+    Where it is ignored (`nohup`, a script's background job) or handled outside of Python, it stays
+    as it is.
+    """
     noted: list[int] = []
     if not wanted or threading.current_thread() is not threading.main_thread():
         yield noted
         return
     before = signal.getsignal(signal.SIGINT)
+    if before in (signal.SIG_IGN, None):  # Ctrl-C is meant for others: a script's background job
+        yield noted
+        return
 
     def note(number: int, frame: Any) -> None:
         if noted and callable(before):

@@ -173,7 +173,9 @@ class Proximal(HookedUpdates):
         return divide(plan, self._structures(), constants, saved, own)
 
     def build(self, variables: list[Any]) -> None:
-        if self.built:
+        model = self._model.value()
+        # Keras builds it over no variables when it reads an HDF5 file: over the true ones later.
+        if self.built or (not variables and (model is None or model.trainable_variables)):
             return
         check_replicas(self, replicas())
         plan = self.assignments(variables)
@@ -195,8 +197,10 @@ class Proximal(HookedUpdates):
             shape = momentum_shape(self, variable) if id(variable) in penalised else None
             step = None
             if shape is not None:
+                # By names of their own: an HDF5 file tells variables apart by these.
+                name = f"{variable.path.replace('/', '_')}_momentum_step_{len(self.momentum_steps)}"
                 step = self.add_variable(  # type: ignore[attr-defined]
-                    shape=shape, dtype=variable.dtype, name="momentum_step"
+                    shape=shape, dtype=variable.dtype, name=name
                 )
             self.momentum_steps.append(step)
         if self.use_ema:  # type: ignore[attr-defined]
