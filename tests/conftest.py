@@ -2,6 +2,7 @@
 
 import importlib.util
 import os
+import signal
 
 os.environ.setdefault("KERAS_BACKEND", "jax")
 if importlib.util.find_spec("triton"):
@@ -30,6 +31,17 @@ def diabetes():
 def breast_cancer():
     x, y = load_breast_cancer(return_X_y=True)
     return standardised(x), y.astype("float32")
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _signals():
+    """As in a shell, whatever started the tests ignores; processes that they start inherit it."""
+    before = signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGTERM)
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    yield
+    signal.signal(signal.SIGINT, before[0])
+    signal.signal(signal.SIGTERM, before[1])
 
 
 @pytest.fixture(autouse=True)

@@ -148,6 +148,73 @@ def mode(model: Any, *, training: bool) -> dict[str, bool]:
     return {"training": training} if model._call_has_training_arg else {}
 
 
+@dataclass(frozen=True)
+class Arrival:
+    """One call of a layer: the first argument, as the layer's `call` gets it, and its mask."""
+
+    layer: Any
+    value: Any
+    mask: Any
+
+
+class _Enough(BaseException):
+    """Ends the call of a model early; no `Exception`, to which Keras would add its own words."""
+
+
+def arrivals(
+    model: Any,
+    layers: Any,
+    x: Any,
+    state: tuple[list[Any], list[Any]],
+    calls: dict[int, int] | None = None,
+) -> list[Arrival]:
+    """What reaches some layers, in order, when the model is called in inference mode.
+
+    Args:
+        model: A built Keras model; it is left as it was.
+        layers: Some of its layers, also of models inside it.
+        x: Inputs.
+        state: Values of its trainable and its non-trainable variables.
+        calls: How often each layer is called, by its id: the model is called no further.
+    """
+    found: list[Arrival] = []
+    left = None if calls is None else dict(calls)
+
+    def hook(layer: Any, call: Any) -> Any:
+        def hooked(*args: Any, **kwargs: Any) -> Any:
+            value = args[0] if args else next(iter(kwargs.values()), None)
+            mask = kwargs.get("mask")
+            if mask is None and keras.ops.is_tensor(value):
+                mask = backend.get_keras_mask(value)
+            found.append(Arrival(layer, value, mask))
+            if left is not None:
+                left[id(layer)] -= 1
+                if not any(left.values()):
+                    raise _Enough
+            return call(*args, **kwargs)
+
+        return hooked
+
+    before = [layer.__dict__.get("call") for layer in layers]
+    try:
+        for layer in layers:
+            layer.__dict__["call"] = hook(layer, layer.call)
+        model.stateless_call(*state, x, **mode(model, training=False))
+    except _Enough:
+        pass
+    finally:
+        for layer, own in zip(layers, before, strict=True):
+            del layer.__dict__["call"]
+            if own is not None:
+                layer.__dict__["call"] = own
+    return found
+
+
+def state_after_a_step(model: Any, x: Any, state: tuple[list[Any], list[Any]]) -> list[Any]:
+    """The non-trainable values that a call in training mode leaves behind."""
+    return model.stateless_call(*state, x, **mode(model, training=True))[1]
+
+
 def compiled_loss(model: Any) -> Any:
     """The object that `compile` makes anew each time; None where no loss was given."""
     return model._compile_loss

@@ -24,9 +24,11 @@ class Standardize(keras.layers.Layer):
     r"""z = (where(isnan(x), fill, x) − centre)·multiplier, column by column, inside the model.
 
     fill is the median, centre the mean and 1/multiplier the standard deviation of the rows it
-    was adapted to (the last two after filling); a constant column gets multiplier 0. A study
-    such as `taut.regularization_path` adapts it anew to the training rows of each fold, so that
-    nothing of the held-out rows enters; for `fit`, call `adapt` on the training rows first.
+    was adapted to (the last two after filling); a constant column gets multiplier 0. Of
+    [rows, steps, columns] every step that is not masked counts like a row. A study such as
+    `taut.regularization_path` adapts it anew, wherever in the model it is, to what reaches it of
+    the training rows of each fold, so that nothing of the held-out rows enters; what is before it
+    must not be trained. For `fit`, call `adapt` on what reaches it of the training rows first.
 
     Example:
         >>> import numpy as np, taut
@@ -37,6 +39,10 @@ class Standardize(keras.layers.Layer):
                [1.]], dtype=float32)
     """
 
+    def __init__(self, **settings: Any):
+        super().__init__(**settings)
+        self.supports_masking = True
+
     def build(self, input_shape: Any) -> None:
         def add(name: str, initializer: str) -> Any:
             shape = input_shape[-1:]
@@ -46,31 +52,47 @@ class Standardize(keras.layers.Layer):
         self.multiplier = add("multiplier", "ones")
 
     def call(self, x: Any) -> Any:
+        x = ops.cast(x, self.compute_dtype)
         x = ops.where(ops.isnan(x), ops.convert_to_tensor(self.fill), x)
         return (x - self.centre) * self.multiplier
 
-    def adapt(self, x: Any) -> None:
-        """Learn the statistics of rows [rows, columns]."""
+    def adapt(self, x: Any, mask: Any = None) -> None:
+        """Learn the statistics of rows [rows, …, columns]; `mask` [rows, …] says what counts."""
         if not self.built:
             self.build(np.shape(x))
             self.built = True
-        for name, value in self._statistics(x).items():
+        for name, value in self._statistics(x, mask).items():
             getattr(self, name).assign(value)
 
-    def fold_values(self, x: Any) -> dict[str, np.ndarray]:
+    def fold_values(self, x: Any, mask: Any = None) -> dict[str, np.ndarray]:
         """The same statistics by the path of the weight, without changing the layer."""
-        return {getattr(self, name).path: value for name, value in self._statistics(x).items()}
+        found = self._statistics(x, mask)
+        return {getattr(self, name).path: value for name, value in found.items()}
 
     def fold_sums(self, folds: int) -> FoldSums:
         """The same of rows in pieces, for each of `folds` folds; they are read three times."""
         paths = {n: getattr(self, n).path for n in ("fill", "centre", "multiplier")}
         return _StandardizeSums(folds, paths)
 
-    def _statistics(self, x: Any) -> dict[str, np.ndarray]:
-        x = np.asarray(x, "float64")
+    def _statistics(self, x: Any, mask: Any) -> dict[str, np.ndarray]:
+        x = _entries(x, mask)[0].astype("float64")
         fill = np.nanmedian(np.vstack([x, np.where(np.isnan(x).all(axis=0), 0, np.nan)]), axis=0)
         filled = np.where(np.isnan(x), fill, x)
+        if not len(x):  # every step is masked
+            return _scaled(fill, fill, np.zeros_like(fill))
         return _scaled(fill, filled.mean(axis=0), filled.std(axis=0))
+
+
+def _entries(x: Any, mask: Any) -> tuple[np.ndarray, np.ndarray]:
+    """[entries, columns] of what is not masked in [rows, …, columns], and the row of each."""
+    x = np.asarray(x)
+    shape = x.shape[:-1]
+    rows = np.broadcast_to(np.arange(shape[0]).reshape(-1, *[1] * (len(shape) - 1)), shape)
+    if mask is None:
+        return x.reshape(-1, x.shape[-1]), rows.reshape(-1)
+    mask = np.asarray(mask, bool)
+    counts = np.broadcast_to(mask.reshape(mask.shape + (1,) * (len(shape) - mask.ndim)), shape)
+    return x[counts], rows[counts]
 
 
 class _StandardizeSums:
@@ -81,7 +103,9 @@ class _StandardizeSums:
         self._medians, self._moments = FoldMedians(folds), FoldMoments(folds)
         self._rows, self._first = np.zeros(folds, np.int64), True
 
-    def add(self, x: np.ndarray, folds: np.ndarray) -> None:
+    def add(self, x: np.ndarray, folds: np.ndarray, mask: np.ndarray | None = None) -> None:
+        x, rows = _entries(x, mask)
+        folds = folds[rows]
         self._medians.add(x, folds)
         if self._first:
             self._moments.add(x, folds)
@@ -100,7 +124,7 @@ class _StandardizeSums:
             fill = np.where(count > 0, self._medians.of_training(fold), 0)
             filled = np.stack([rows - count, fill, np.zeros_like(fill)])
             _, centre, squares = merged(np.stack([count, mean, squares]), filled)
-            statistics = _scaled(fill, centre, np.sqrt(squares / rows))
+            statistics = _scaled(fill, centre, np.sqrt(squares / max(rows, 1)))
             found.append({self._paths[name]: value for name, value in statistics.items()})
         return found
 

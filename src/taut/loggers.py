@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 import time
+import warnings
 from collections.abc import Iterator, Sequence
+from functools import wraps
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -18,6 +20,27 @@ from taut.errors import InputError
 TRAIN, HELD_OUT = "train_loss", "held_out_loss"
 MOST_METRICS = 1000
 """What one request to MLflow may hold."""
+
+
+def _harmless(method: Any) -> Any:
+    """A method of a logger after whose first failure that logger is silent: the study goes on."""
+
+    @wraps(method)
+    def run(self: Any, *args: Any) -> None:
+        if getattr(self, "_broken", False):
+            return
+        try:
+            method(self, *args)
+        except Exception as error:
+            self._broken = True
+            warnings.warn(
+                f"A log must not end a study, so {type(self).__name__} writes no more. Received: "
+                f"{type(error).__name__}: {error}. The study goes on.",
+                RuntimeWarning,
+                stacklevel=2,
+            )
+
+    return run
 
 
 class TensorBoardLogger(Callback):
@@ -50,6 +73,7 @@ class TensorBoardLogger(Callback):
         self._study = self._directory / f"study-{number}"
         self._study.mkdir(parents=True)
 
+    @_harmless
     def on_lane_end(self, end: LaneEnd) -> None:
         """Write a lane down."""
         from tensorboardX.summary import hparams
@@ -120,6 +144,7 @@ class MLflowLogger(Callback):
         """Remember how many lanes are left: an interrupted study was killed."""
         self._left = news.lanes - news.ended
 
+    @_harmless
     def on_lane_end(self, end: LaneEnd) -> None:
         """Log a lane."""
         tags = {"mlflow.parentRunId": self._parent, "taut.status": end.status}
@@ -129,6 +154,7 @@ class MLflowLogger(Callback):
         status = {DIVERGED: "FAILED", DROPPED: "KILLED"}.get(end.status, "FINISHED")
         self._client.set_terminated(made.info.run_id, status)
 
+    @_harmless
     def on_end(self) -> None:
         """End the study's run."""
         if self._given is None:

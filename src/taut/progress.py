@@ -64,16 +64,16 @@ class Display(Callback):
             disable=not console.is_terminal,
         )
         self._bar = self._screen.add_task("reading and preparing", total=None, left="")
-        self._inside = False
+        self._inside = self._gone = False
 
     def __enter__(self) -> Display:
         self._inside = True
-        self._screen.start()
+        self._draw(self._screen.start)
         return self
 
     def __exit__(self, *error: Any) -> None:
         self._inside = False
-        self._screen.stop()
+        self._draw(self._screen.stop)
 
     def on_note(self, note: str) -> None:
         """Something to know before it begins; it stays, also in files."""
@@ -87,24 +87,33 @@ class Display(Callback):
         self._check()
         what = f"training {len(lanes)} network{'s' * (len(lanes) != 1)}"
         self._screen.note = Text()
-        self._screen.reset(self._bar, total=None, description=what, left="compiling")
-        self._screen.start()
+        self._draw(self._screen.reset, self._bar, total=None, description=what, left="compiling")
+        self._draw(self._screen.start)
 
     def on_update(self, news: News) -> None:
         """Some epochs are done."""
         self._check()
         self._screen.note = summary(news)
         left = "" if news.seconds_left is None else f"{clock(news.seconds_left)} left"
-        self._screen.update(
-            self._bar, completed=news.lane_epochs, total=news.total_lane_epochs, left=left
-        )
+        done, total = news.lane_epochs, news.total_lane_epochs
+        self._draw(self._screen.update, self._bar, completed=done, total=total, left=left)
 
     def on_end(self) -> None:
         """These lanes have ended; others may follow."""
         self._screen.note = Text()
-        self._screen.reset(self._bar, total=None, description="finishing", left="")
+        self._draw(self._screen.reset, self._bar, total=None, description="finishing", left="")
         if not self._inside:
-            self._screen.stop()
+            self._draw(self._screen.stop)
+
+    def _draw(self, step: Callable[..., Any], *args: Any, **kwargs: Any) -> None:
+        """A terminal that is gone must not end a study: nothing is drawn from then on."""
+        if self._gone:
+            return
+        try:
+            step(*args, **kwargs)
+        except (OSError, ValueError):  # which a closed file raises
+            self._gone = True
+            self._screen.disable = True
 
 
 def summary(news: News) -> Text:

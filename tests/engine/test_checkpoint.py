@@ -260,3 +260,20 @@ def test_a_path_goes_on_where_it_was(tmp_path, diabetes):
     found = path(checkpoint=tmp_path / "run")
     assert found.table.equals(expected.table)
     assert sorted(os.listdir(tmp_path / "run")) == ["lanes.npz", "range.npz"]
+
+
+def test_an_ignored_ctrl_c_stays_ignored(tmp_path, whole):
+    """As in a script's background job: Ctrl-C is meant for the script."""
+
+    class Press(Callback):
+        def on_update(self, news):
+            assert signal.getsignal(signal.SIGINT) is signal.SIG_IGN
+            os.kill(os.getpid(), signal.SIGINT)
+
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        record = record_of(tmp_path / "study.npz", seconds=1e9, callbacks=[Press()])
+        assert signal.getsignal(signal.SIGINT) is signal.SIG_IGN
+    finally:
+        signal.signal(signal.SIGINT, before)
+    assert digest(record) == digest(whole)

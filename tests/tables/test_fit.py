@@ -788,3 +788,63 @@ def test_groups_times_and_weights_that_cannot_be_end_before_training(monkeypatch
     monkeypatch.setattr("taut.tables.fit.train", lambda *_, **__: pytest.fail("it trained"))
     with pytest.raises(InputError, match=words):
         taut.fit_table(diabetes_frame(), target="target", **FAST, **options)
+
+
+def test_inputs_shuffled_a_few_at_a_time_are_as_important(monkeypatch):
+    """Bounded memory: what 4·32·columns² bytes held at once is done in pieces."""
+    from taut.tables import committee, selected
+
+    kept = []
+    monkeypatch.setattr(
+        "taut.tables.fit.feature_table",
+        lambda trained, *rest: kept.append((trained, *rest)) or selected.feature_table(*kept[-1]),
+    )
+    taut.fit_table(wine_frame(), target="cultivar", **FAST)
+    [(trained, chosen, inputs, sources, _)] = kept
+    assert isinstance(trained, committee.Trained)
+    pieces, predict = [], selected.predict_lanes
+
+    def spied(model, record, x, **options):
+        pieces.append(x.size)
+        return predict(model, record, x, **options)
+
+    monkeypatch.setattr(selected, "predict_lanes", spied)
+    whole = selected.importance(trained, chosen, inputs, sources)
+    assert len(pieces) == len(trained.splits)
+    cells = trained.encoded.shape[1] * max(len(s.held_out) for s in trained.splits)
+    for at_once in (3 * cells, cells, 1):
+        pieces.clear()
+        monkeypatch.setattr(selected, "PIECE", at_once)
+        found = selected.importance(trained, chosen, inputs, sources)
+        np.testing.assert_allclose(found, whole, rtol=1e-5, atol=1e-7)
+        assert max(pieces) <= max(at_once, cells)
+
+
+def test_what_fails_after_training_does_not_lose_the_model(monkeypatch, tmp_path):
+    from taut.cli.console import console
+    from taut.cli.show import show_fit
+    from taut.report import write_report
+
+    def fails(*_, **__):
+        raise np.linalg.LinAlgError("did not converge")
+
+    monkeypatch.setattr("taut.tables.fit.linear_prediction", fails)
+    with pytest.warns(UserWarning, match=r"linear model .* must not cost.*did not converge"):
+        model = taut.fit_table(wine_frame(), target="cultivar", **FAST)
+    assert [s["name"] for s in model.metrics["test"]["systems"]] == SYSTEMS[:2]
+    monkeypatch.setattr("taut.tables.fit.compare", fails)
+    monkeypatch.setattr("taut.tables.chosen.stationarity", fails)
+    monkeypatch.setattr("taut.tables.fit.temperature", fails)
+    monkeypatch.setattr("taut.tables.selected.importance", fails)
+    with pytest.warns(UserWarning, match="must not cost") as told:
+        model = taut.fit_table(wine_frame(), target="cultivar", **FAST)
+    for what in ("linear model", "certificate", "scores", "temperature", "importance"):
+        assert any(what in str(one.message) for one in told), what
+    assert model.metrics["test"] is None
+    assert model.metrics["choice"]["stationarity"] is None
+    assert model.features["importance"].isna().all()
+    assert (model.predict_proba(wine_frame()).sum(axis=1) > 0.99).all()
+    write_report(model.save(tmp_path / "run"))
+    show_fit(console(), model.metrics, model.features)
+    page = (tmp_path / "run" / "report.html").read_text(encoding="utf-8")
+    assert "could not be scored" in page

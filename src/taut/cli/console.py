@@ -120,14 +120,18 @@ def uninterrupted() -> Iterator[None]:
 
 @contextmanager
 def _handlers(new: dict[int, Any], before: dict[int, Any] | None = None) -> Iterator[None]:
-    """Sets signal handlers for a while; only the main thread may, elsewhere it does nothing."""
+    """Sets signal handlers for a while; only the main thread may, elsewhere it does nothing.
+
+    A signal that is ignored, as by `nohup`, stays so, and one handled outside of Python too.
+    """
     if threading.current_thread() is not threading.main_thread():
         yield
         return
     before = {} if before is None else before
-    before.update({number: signal.getsignal(number) for number in new})
-    for number, handler in new.items():
-        signal.signal(number, handler)
+    present = {number: signal.getsignal(number) for number in new}
+    before.update({n: own for n, own in present.items() if own not in (signal.SIG_IGN, None)})
+    for number in before:
+        signal.signal(number, new[number])
     try:
         yield
     finally:

@@ -105,6 +105,9 @@ def _show_warnings(out: Console, sentences: Sequence[str]) -> None:
 
 
 def _show_scores(out: Console, metrics: dict[str, Any]) -> None:
+    if metrics["test"] is None:
+        out.print("The test rows could not be scored.", style="bold")
+        return
     level = f"{100 * metrics['test'].get('confidence', 0.95):g}%"
     out.print(Text(findings.headline(metrics), style="bold"))
     table = _table(out, "", ">value", f">{level} interval", "taut is")
@@ -137,13 +140,14 @@ def _show_inputs(out: Console, metrics: dict[str, Any], features: pandas.DataFra
     kept = kept.sort_values("importance", ascending=False, kind="stable")
     if kept.empty:
         return
-    most = float(kept["importance"].max()) or 1.0
+    shares = kept["importance"].fillna(0.0)
+    most = float(shares.max()) or 1.0
     table = _table(out, "input", ">importance", ">in models", "")
-    for row in kept.head(MOST_INPUTS).to_dict("records"):
-        blocks = "█" * max(1, round(20 * row["importance"] / most)) if out.is_terminal else ""
+    for share, row in zip(shares, kept.head(MOST_INPUTS).to_dict("records"), strict=False):
+        blocks = "█" * max(1, round(20 * share / most)) if out.is_terminal else ""
         table.add_row(
             Text(text.shorten(row["feature"], _NAME_WIDTH)),
-            Text(f"{100 * row['importance']:.1f}%"),
+            Text(text.fixed(100 * row["importance"], 1) + "%"),
             Text(text.percent(row["folds_kept"])),
             Text(blocks, style="blue"),
         )

@@ -1,5 +1,6 @@
 """Lanes in, record out: many variants of one model trained as one program."""
 
+from taut.engine.aftermath import afterwards
 from taut.engine.evaluate import held_out_metrics
 from taut.engine.halving import Halving, rungs_for
 from taut.engine.initial import copy_of, reinitialised
@@ -24,6 +25,7 @@ __all__ = [
     "Record",
     "Source",
     "Split",
+    "afterwards",
     "check_model",
     "copy_of",
     "held_out_metrics",

@@ -116,17 +116,18 @@ class Checkpoint:
     def write(self, parts: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> None:
         """Write JSON and arrays; replace the file.
 
-        A full disk must not end a long study: it is told by a warning, the last whole file stays,
-        and the next time it is tried again.
+        A full disk, or whatever else is in the way of a file, must not end a long study: it is told
+        by a warning, the last whole file stays, and the next time it is tried again.
         """
         about = np.array(json.dumps({"format": FORMAT, "study": self._study, **parts}))
         try:
             self._replace({**arrays, "about": about})
-        except OSError as error:
+        except Exception as error:
             if not self._warned:
                 self._warned = True
+                reason = getattr(error, "strerror", None) or error
                 warnings.warn(
-                    f"The checkpoint {self.path} could not be written ({error.strerror or error}); "
+                    f"The checkpoint {self.path} could not be written ({reason}); "
                     "what it held before is whole. The study goes on, and will try again.",
                     RuntimeWarning,
                     stacklevel=2,

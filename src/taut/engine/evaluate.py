@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -28,7 +28,8 @@ def held_out_metrics(
         sample_weight: [rows] weights, for the `weighted_metrics`.
 
     Returns:
-        By the name of the metric, [lanes]; empty for a model without metrics.
+        By the name of the metric, [lanes]; empty for a model without metrics. A metric of several
+        numbers, such as `keras.metrics.F1Score()` by class, has a name for each (`f1_score_0`, …).
 
     Raises:
         InputError: For lanes of several targets.
@@ -55,8 +56,26 @@ def held_out_metrics(
             )
             metrics.reset_state()
             metrics.update_state(truth, prediction, sample_weight=weight)
-            for name, value in metrics.result().items():
+            for name, value in numbers_of(metrics.result()):
                 values = found.setdefault(name, np.full(len(record.lanes), np.nan))
-                values[lane] = float(value)
+                values[lane] = value
     metrics.reset_state()
     return found
+
+
+def numbers_of(results: Mapping[str, Any]) -> Iterator[tuple[str, float]]:
+    """Names and numbers of what metrics return.
+
+    A metric of several numbers, such as one by class, has a name for each: `f1_score_0`, …; a mean
+    over them would be a choice of nobody's. Of a metric that returns a dict its own names count.
+    """
+    for name, result in results.items():
+        if isinstance(result, Mapping):
+            yield from numbers_of(result)
+            continue
+        values = np.asarray(ops.convert_to_numpy(result), float)
+        if values.size == 1:
+            yield name, float(values.reshape(-1)[0])
+            continue
+        for at in np.ndindex(values.shape):
+            yield "_".join([name, *map(str, at)]), float(values[at])

@@ -132,7 +132,7 @@ def predict_one_by_one(
     with as_it_was(model):
         trainee = Trainee(model)
         for lane in range(len(record.lanes)) if lanes is None else lanes:
-            record.apply(int(lane), model)
+            record.give_weights(int(lane), model)
             outputs.append(trainee.predict(x, batch_size=batch_size, verbose=0))
     return keras.tree.map_structure(lambda *some: np.stack(some), *outputs)
 

@@ -93,10 +93,18 @@ class Record:
         return [str(lane) for lane, status in pairs if status == DIVERGED]
 
     def apply(self, lane: int, model: Any) -> Any:
-        """Give `model` the weights of a lane, and its optimizer the strengths; return it."""
-        strengths = getattr(getattr(model, "optimizer", None), "strengths", ())
-        for variable, value in zip(strengths, self.lanes[lane].strengths, strict=False):
-            variable.assign(value)  # none yet where the optimizer is not built
+        """Give `model` the weights of a lane, and its optimizer the strengths; return it.
+
+        The optimizer starts from these strengths, as if the model had been compiled with them.
+        """
+        optimizer: Any = getattr(model, "optimizer", None)
+        optimizer = getattr(optimizer, "inner_optimizer", optimizer)
+        if self.lanes[lane].strengths and hasattr(optimizer, "set_strengths"):
+            optimizer.set_strengths(self.lanes[lane].strengths)
+        return self.give_weights(lane, model)
+
+    def give_weights(self, lane: int, model: Any) -> Any:
+        """Give `model` the weights of a lane, and leave its optimizer alone; return it."""
         for variable, values in zip(model.trainable_variables, self.trainable, strict=True):
             variable.assign(values[lane])
         for variable, values in zip(model.non_trainable_variables, self.non_trainable, strict=True):

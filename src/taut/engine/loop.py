@@ -14,7 +14,7 @@ import numpy as np
 from taut.engine import hosts
 from taut.engine.checkpoint import Checkpoint
 from taut.engine.ledger import Ledger
-from taut.engine.progress import Callback, LaneEnd, news_of
+from taut.engine.progress import Callback, LaneEnd, news_of, tell
 from taut.engine.slots import Slots
 
 SECONDS_A_CALL = 1.0
@@ -137,29 +137,37 @@ class Told:
             total=total,
             seconds=time.monotonic() - self._started,
         )
+        ended = all(ledger.status)
         for i, status in enumerate(ledger.status):
             if status and i not in self._ended:
                 self._ended.add(i)
                 training, held_out = np.moveaxis(ledger.losses[i, : ledger.ran[i]], -1, 0)
                 end = LaneEnd(i, ledger.lanes[i], status, training, held_out)
                 for callback in self._callbacks:
-                    callback.on_lane_end(end)
+                    tell(callback, "on_lane_end", end, ended=ended)
         for callback in self._callbacks:
-            callback.on_update(news)
+            tell(callback, "on_update", news, ended=ended)
 
     def end(self) -> None:
         for callback in self._callbacks:
-            callback.on_end()
+            tell(callback, "on_end", ended=True)
 
 
 @contextmanager
 def interrupts(*, wanted: bool) -> Iterator[list[int]]:
-    """Ctrl-C finishes the epoch, so that it can be saved; a second one does not wait."""
+    """Ctrl-C finishes the epoch, so that it can be saved; a second one does not wait.
+
+    Where it is ignored (`nohup`, a script's background job) or handled outside of Python, it stays
+    as it is.
+    """
     noted: list[int] = []
     if not wanted or threading.current_thread() is not threading.main_thread():
         yield noted
         return
     before = signal.getsignal(signal.SIGINT)
+    if before in (signal.SIG_IGN, None):  # Ctrl-C is meant for others: a script's background job
+        yield noted
+        return
 
     def note(number: int, frame: Any) -> None:
         if noted and callable(before):

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
+from taut.engine.aftermath import afterwards
 from taut.engine.lanes import DIVERGED, DROPPED, Lane
 
 
@@ -121,3 +123,15 @@ class Callback:
 
     def on_end(self) -> None:
         """All lanes have ended, or the study was interrupted."""
+
+
+def tell(callback: Callback, method: str, *args: Any, ended: bool) -> None:
+    """Call a method of a callback; once all lanes have ended, a failure is only told.
+
+    Before, what a callback raises ends the study.
+    """
+    call = getattr(callback, method)
+    if not ended:
+        call(*args)
+        return
+    afterwards(f"`{method}` of {type(callback).__name__}", lambda: call(*args), None)

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from taut.engine.lanes import DIVERGED, FINISHED, STOPPED, Lane, Record
-from taut.engine.progress import Callback, LaneEnd, news_of
+from taut.engine.progress import Callback, LaneEnd, news_of, tell
 
 _ARRAYS = ("losses", "run", "best_epoch", "best_loss")
 
@@ -48,7 +48,7 @@ class Journal:
 
     def stop(self) -> None:
         for callback in self._callbacks:
-            callback.on_end()
+            tell(callback, "on_end", ended=True)
 
     def judge(self, train: np.ndarray, held_out: np.ndarray | None) -> np.ndarray:
         """After an epoch, by its [lanes] losses: which lanes are best yet, and which have ended.
@@ -91,11 +91,13 @@ class Journal:
             total=sum(self._lengths),
             seconds=time.perf_counter() - self._started,
         )
+        over = all(self._status)
         for callback in self._callbacks:
             for i in ended:
                 losses = self._losses[:, i, : self._run[i]].copy()
-                callback.on_lane_end(LaneEnd(i, self._lanes[i], self._status[i], *losses))
-            callback.on_update(news)
+                end = LaneEnd(i, self._lanes[i], self._status[i], *losses)
+                tell(callback, "on_lane_end", end, ended=over)
+            tell(callback, "on_update", news, ended=over)
         self._told = time.perf_counter()
 
     def _done(self, share: float) -> float:

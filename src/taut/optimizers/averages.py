@@ -41,7 +41,11 @@ class Averages:
                 add = optimizer.add_variable_from_reference
                 self._points[id(variable)] = add(variable, name="average_point")
                 if block.scalar_step or one_step(optimizer):
-                    step = optimizer.add_variable((), dtype=variable.dtype, name="average_step")
+                    step = optimizer.add_variable(
+                        (),
+                        dtype=variable.dtype,
+                        name=f"{variable.path.replace('/', '_')}_average_step",
+                    )
                 else:
                     step = add(variable, name="average_step")
                 self._steps[id(variable)] = step

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import weakref
+from collections.abc import Sequence
 from typing import Any, Self
 
 import keras
@@ -62,7 +64,8 @@ class Proximal(HookedUpdates):
         strengths: One scalar Keras variable a penalty (each part of a sum has its own), in the
             order of the mapping, then layers' own penalties; assign to one to change a strength
             while training (`taut.callbacks.StrengthSchedule` does).
-        compiled_strengths: The numbers that they started from.
+        compiled_strengths: The numbers that they start from, which are saved with the optimizer:
+            those of the penalties, unless `set_strengths` gave others.
         constants: Variables that keep the arrays of penalties, such as a reference.
 
     Raises:
@@ -111,6 +114,7 @@ class Proximal(HookedUpdates):
         self._saved_own_groups = _Held([])
         self.strengths: list[Any] = []
         self.compiled_strengths: list[float] = []
+        self._set_strengths = _Held(None)
         self.constants: list[Any] = []
         self.momentum_steps: list[Any] = []
         self._strengths_of = _Held({})
@@ -169,7 +173,9 @@ class Proximal(HookedUpdates):
         return divide(plan, self._structures(), constants, saved, own)
 
     def build(self, variables: list[Any]) -> None:
-        if self.built:
+        model = self._model.value()
+        # Keras builds it over no variables when it reads an HDF5 file: over the true ones later.
+        if self.built or (not variables and (model is None or model.trainable_variables)):
             return
         check_replicas(self, replicas())
         plan = self.assignments(variables)
@@ -185,12 +191,16 @@ class Proximal(HookedUpdates):
             if id(entry) not in numbers and entry.penalty is not None:
                 numbers[id(entry)] = [self._add_strength(part) for part in entry.penalty.parts]
         self._strengths_of = _Held({id(b.entry): numbers[id(b.entry)] for b in blocks})
+        if self._set_strengths.value is not None:
+            self.set_strengths(self._set_strengths.value)
         for variable in variables:
             shape = momentum_shape(self, variable) if id(variable) in penalised else None
             step = None
             if shape is not None:
+                # By names of their own: an HDF5 file tells variables apart by these.
+                name = f"{variable.path.replace('/', '_')}_momentum_step_{len(self.momentum_steps)}"
                 step = self.add_variable(  # type: ignore[attr-defined]
-                    shape=shape, dtype=variable.dtype, name="momentum_step"
+                    shape=shape, dtype=variable.dtype, name=name
                 )
             self.momentum_steps.append(step)
         if self.use_ema:  # type: ignore[attr-defined]
@@ -200,6 +210,29 @@ class Proximal(HookedUpdates):
             own = own_penalty(variable)
             if own is not None:
                 variable.regularizer = Lifted(own, alive)
+
+    def set_strengths(self, strengths: Sequence[float]) -> None:
+        """Start from other strengths, as if the model had been compiled with them.
+
+        Args:
+            strengths: One for each of `strengths`, finite numbers >= 0; where the optimizer is not
+                built yet, they are checked when it is.
+
+        Raises:
+            InputError: If there are more or fewer, or one is out of its range.
+        """
+        values = [float(s) for s in strengths]
+        wrong = any(not math.isfinite(s) or s < 0 for s in values)
+        if wrong or (self.strengths and len(values) != len(self.strengths)):
+            count = f", one for each of the {len(self.strengths)}" if self.strengths else ""
+            raise InputError(
+                f"`strengths` must be finite numbers >= 0{count}. Received: strengths={values}."
+            )
+        self._set_strengths = _Held(values)
+        for variable, value in zip(self.strengths, values, strict=bool(self.strengths)):
+            variable.assign(value)
+        if self.strengths:
+            self.compiled_strengths = values
 
     def _add_strength(self, part: Penalty) -> int:
         variable = self.add_variable(  # type: ignore[attr-defined]
@@ -279,11 +312,14 @@ class Proximal(HookedUpdates):
     def get_config(self) -> dict[str, Any]:
         inner = super().get_config()  # type: ignore[misc]
         every = [a.variable.path for a in self._plan.value]
-        return {
+        config = {
             "optimizer": {"class_name": self._kind.__name__, "config": inner},
             "penalties": [self._saved(entry, every) for entry in self.entries],
             "own_groups": self._saved_own(every),
         }
+        if self._set_strengths.value is not None:
+            config["strengths"] = self._set_strengths.value
+        return config
 
     def _saved(self, entry: Entry, every: list[str]) -> dict[str, Any]:
         chosen = [a.variable for a in self._plan.value if a.entry is entry]
@@ -333,6 +369,7 @@ class Proximal(HookedUpdates):
             }
         )
         made._saved_own_groups = _Held(config["own_groups"])
+        made._set_strengths = _Held(config.get("strengths"))
         return made
 
 

@@ -122,6 +122,8 @@ def headline(metrics: dict[str, Any]) -> str:
     """`Log-loss 0.083 on 114 rows that nothing was chosen on (95% interval 0.051 to 0.121; base
     rate: 0.66). Accuracy 0.974 (always the commonest class: 0.632).`"""
     primary = metrics["test"]["primary"]
+    if primary is None and metrics["split"]["test"]:
+        return "The test rows could not be scored."
     if primary is None:
         return "No rows were set aside as a test, so there is no test score."
     mine = next((s for s in scores(metrics, primary) if s.system == TAUT), None)

@@ -5,11 +5,13 @@ from __future__ import annotations
 import warnings
 from typing import Any
 
+import keras
 import numpy as np
 import pandas as pd
 
 from taut.engine import Split
 from taut.errors import InputError
+from taut.studies.adaptive import Adaptive, in_pieces, joined, learned, rows_of_calls
 
 MANY_GROUPS = 2000
 """More than this are dealt at random: alike by their number, where stratifying takes long."""
@@ -169,14 +171,32 @@ def forward_folds(time: Any, cv: int) -> list[Split]:
 def fold_values(model: Any, x: Any, splits: list[Split]) -> list[dict[str, np.ndarray]]:
     """For each split, the statistics that the model's layers take from its training rows.
 
-    A layer with a method `fold_values(x)`, such as `taut.layers.Standardize`, learns from the
-    rows of `x` alone; so it is adapted inside each fold.
+    A layer with a method `fold_values(x)`, such as `taut.layers.Standardize`, learns from what
+    reaches it of these rows alone, wherever it is in the model; so it is adapted inside each fold.
+
+    Args:
+        model: A built Keras model; it is left as it was.
+        x: Inputs, a tree of arrays [rows, …].
+        splits: The folds.
+
+    Returns:
+        For each split, values by the path of the weight.
+
+    Raises:
+        InputError: If training changes what reaches such a layer.
+        UnsupportedError: If it is not known what reaches it.
     """
-    adaptive = [layer for layer in model._flatten_layers() if hasattr(layer, "fold_values")]
-    values: list[dict[str, np.ndarray]] = []
-    for split in splits:
-        merged: dict[str, np.ndarray] = {}
-        for layer in adaptive:
-            merged.update(layer.fold_values(x[split.train]))
-        values.append(merged)
+    adaptive = Adaptive(model, x)
+    values: list[dict[str, np.ndarray]] = [{} for _ in splits]
+    if alike := adaptive.independent():
+        pieces = [adaptive.reaching(alike, some) for some in in_pieces(x)]
+        for layer, *of_layer in zip(alike, *pieces, strict=True):
+            calls = joined(of_layer)
+            for own, split in zip(values, splits, strict=True):
+                own.update(learned(layer, rows_of_calls(calls, split.train)))
+    for layer in adaptive.dependent():
+        for own, split in zip(values, splits, strict=True):
+            some = keras.tree.map_structure(lambda a, at=split.train: np.asarray(a)[at], x)
+            pieces = [adaptive.reaching([layer], piece, own)[0] for piece in in_pieces(some)]
+            own.update(learned(layer, joined(pieces)))
     return values

@@ -18,6 +18,7 @@ from taut.engine import (
     Lane,
     Record,
     Split,
+    afterwards,
     check_model,
     held_out_metrics,
     rungs_for,
@@ -238,7 +239,12 @@ def regularization_path(
             weight = keras.tree.map_structure(lambda a: np.asarray(a)[rows], sample_weight)
         return stationarity(best, *of_rows, sample_weight=weight)
 
-    metrics = held_out_metrics(copy, record, x, y, splits, sample_weight)
+    metrics: dict[str, np.ndarray] = afterwards(
+        "The held-out metrics",
+        lambda: held_out_metrics(copy, record, x, y, splits, sample_weight),
+        {},
+        remedy="Measure them by `result.models()`.",
+    )
     result = make_result(
         copy, kind, given, record, directions, penalised, len(splits), metrics, certify
     )
@@ -246,8 +252,13 @@ def regularization_path(
     if warm_start is None:
         return result
     chosen = {result.best_strength, result.one_se_strength}
-    again = train([lane for lane in cold if lane.strengths[0] in chosen], "cold")
-    return replace(result, warm_disagreement=disagreement(record, directions, again, penalised))
+
+    def compared() -> Any:
+        again = train([lane for lane in cold if lane.strengths[0] in chosen], "cold")
+        return disagreement(record, directions, again, penalised)
+
+    found = afterwards("The comparison with trainings from fresh weights", compared, None)
+    return replace(result, warm_disagreement=found)
 
 
 def _splits(model: Any, x: Any, y: Any, cv: Any, seed: int) -> list[Split]:

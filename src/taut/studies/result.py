@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from taut.engine import Record
+from taut.engine import Record, afterwards
 from taut.errors import InputError
 from taut.optimizers import Stationarity
 from taut.penalties import Penalty
@@ -30,14 +30,14 @@ class PathResult:
         table: One line a training: strength, fold, seed, start ("cold"; "down" or "up" with warm
             starts), train_loss, held_out_loss, best_epoch, epochs, nonzero (penalised weights
             that are not exactly zero), status; and held_out_<name> for each metric that the
-            model was compiled with.
+            model was compiled with (one a number where it returns several: held_out_f1_score_0, …).
         summary: One line a strength: mean losses, the standard error of the held-out loss over
             folds, mean nonzero. Seeds and directions are averaged first.
         best_strength: The strength of least mean held-out data loss.
         one_se_strength: The largest strength within one standard error of it.
         certificate: Residual of stationarity of one model of the best strength (the first fold
             and seed) on the rows it was trained on, all of them; streamed rows are read once more
-            for it.
+            for it. None if it failed, which a warning tells.
         standard_error_note: How the standard error is computed.
         record: The engine's record of every lane.
         warm_disagreement: With warm starts: the trainings of the two chosen strengths beside
@@ -51,7 +51,7 @@ class PathResult:
     summary: pd.DataFrame
     best_strength: float
     one_se_strength: float
-    certificate: Stationarity
+    certificate: Stationarity | None
     standard_error_note: str
     record: Record
     warm_disagreement: pd.DataFrame | None
@@ -126,7 +126,12 @@ def make_result(
             "learning rate, or check inputs and loss."
         )
     first = np.flatnonzero(table["strength"] == strengths[choice.least])[0]
-    certificate = certify(_trained(model, record, int(first)), int(table["fold"][first]))
+    certificate = afterwards(
+        "The certificate",
+        lambda: certify(_trained(model, record, int(first)), int(table["fold"][first])),
+        None,
+        remedy="Try `taut.stationarity` on one of `result.models()`.",
+    )
     return PathResult(
         penalty=type(kind).__name__,
         strengths=strengths,

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any
 
 import keras
 import numpy as np
 
+from taut._sums import FoldSums
 from taut.engine import Source
 from taut.engine.hashing import fold_of, row_hash
 from taut.engine.reading import Budget, Layout, blocks, in_order
-from taut.engine.sources import Rows
-from taut.errors import InputError
+from taut.engine.sources import Rows, first_rows
+from taut.errors import InputError, UnsupportedError
+from taut.studies.adaptive import PROBED, Adaptive, Calls, with_mask
 
 VALUES = 1 << 17
 """Numbers of a column sum that are worked on at once: they stay in the processor's cache."""
@@ -35,11 +38,12 @@ def streamed_fold_values(
 
     A layer takes part by a method `fold_sums(folds)` that returns a `taut.layers.FoldSums`; it says
     how often all rows are read: three times for `taut.layers.Standardize`, whose medians are
-    exact, and not at all without such a layer.
+    exact, and not at all without such a layer. Layers behind others that learn wait for these, and
+    have the rows read anew.
 
     Args:
         model: A built Keras model.
-        source: Where the rows are; x is one array.
+        source: Where the rows are.
         folds: How many; 1 learns from all rows.
         seed: As the `fold_seed` of `train_streamed`.
         rows: Rows in memory at a time.
@@ -48,37 +52,74 @@ def streamed_fold_values(
         For each fold, values by the path of the weight.
 
     Raises:
-        InputError: If a layer has `fold_values` but no `fold_sums`, x is no single array, or a
-            fold has no rows.
+        InputError: If a layer has `fold_values` but no `fold_sums`, training changes what reaches
+            it, or a fold has no rows.
+        UnsupportedError: If it is not known what reaches it, or that is no single array.
     """
-    adaptive = [layer for layer in model._flatten_layers() if hasattr(layer, "fold_values")]
-    if unable := [layer.name for layer in adaptive if not hasattr(layer, "fold_sums")]:
+    if not any(hasattr(layer, "fold_values") for layer in model._flatten_layers()):
+        return [{} for _ in range(folds)]
+    adaptive = Adaptive(model, first_rows(source, PROBED).x)
+    if unable := [layer.name for layer in adaptive.layers if not hasattr(layer, "fold_sums")]:
         raise InputError(
             "A layer that learns from rows larger than memory needs a method `fold_sums`. "
             f"Received: {', '.join(unable)}, with `fold_values` alone. Add it, or give arrays."
         )
-    pending = every = [layer.fold_sums(folds) for layer in adaptive]
-    seen = np.zeros(folds, np.int64)
-    while pending:
-        for piece, fold in with_folds(source, folds, seed, rows):
-            if not hasattr(piece.x, "shape"):
+    values: list[dict[str, np.ndarray]] = [{} for _ in range(folds)]
+
+    def learn(pending: list[_Learning]) -> None:
+        while pending:
+            seen = np.zeros(folds, np.int64)
+            for piece, fold in with_folds(source, folds, seed, rows):
+                for k in dict.fromkeys(one.fold for one in pending):
+                    own = [one for one in pending if one.fold == k]
+                    before = None if k is None else values[k]
+                    found = adaptive.reaching([one.layer for one in own], piece.x, before)
+                    training = np.full(len(fold), True) if k is None or folds == 1 else fold != k
+                    for one, calls in zip(own, found, strict=True):
+                        one.add(calls, fold if k is None else np.zeros_like(fold), training)
+                seen += np.bincount(fold, minlength=folds)
+            if not seen.all():
                 raise InputError(
-                    "Layers that learn from the inputs need one array of them. Received: "
-                    f"{adaptive[0].name} and x of {len(keras.tree.flatten(piece.x))} arrays."
+                    "Every fold needs rows to train on and rows held out; equal rows are in one "
+                    f"fold. Received: a fold without, with {folds} folds. Use fewer, or more rows."
                 )
-            step = max(VALUES // max(int(np.prod(piece.x.shape[1:])), 1), 1)
-            for at in range(0, len(piece), step):
-                for sums in pending:
-                    sums.add(np.asarray(piece.x[at : at + step]), fold[at : at + step])
-            seen += np.bincount(fold, minlength=folds)
-        if not seen.all():
-            raise InputError(
-                "Every fold needs rows to train on and rows held out; equal rows are in one fold. "
-                f"Received: a fold without, with {folds} folds. Use fewer, or more rows."
-            )
-        pending = [sums for sums in pending if sums.end_pass()]
-    values = [sums.values() for sums in every]
-    return [{k: v for one in values for k, v in one[fold].items()} for fold in range(folds)]
+            pending = [one for one in pending if one.sums.end_pass()]
+
+    together = [_Learning(layer, layer.fold_sums(folds), None) for layer in adaptive.independent()]
+    learn(together)
+    for one in together:
+        for own, found in zip(values, one.sums.values(), strict=True):
+            own.update(found)
+    for layer in adaptive.dependent():
+        apart = [_Learning(layer, layer.fold_sums(1), fold) for fold in range(folds)]
+        learn(apart)
+        for own, one in zip(values, apart, strict=True):
+            own.update(one.sums.values()[0])
+    return values
+
+
+@dataclass(frozen=True)
+class _Learning:
+    """A layer's sums: of every fold at once, or, of what differs by fold, of one fold alone."""
+
+    layer: Any
+    sums: FoldSums
+    fold: int | None
+
+    def add(self, calls: Calls, folds: np.ndarray, rows: np.ndarray) -> None:
+        """Take in some rows of what reaches the layer."""
+        at = np.flatnonzero(rows)
+        for value, mask in calls:
+            if keras.tree.is_nested(value):
+                raise UnsupportedError(
+                    "A layer that learns from rows larger than memory needs one array of them. "
+                    f"Received: {self.layer.name!r}, which gets {len(keras.tree.flatten(value))}."
+                )
+            step = max(VALUES // max(int(np.prod(value.shape[1:])), 1), 1)
+            for start in range(0, len(at), step):
+                some = at[start : start + step]
+                own = with_mask(self.sums.add, None if mask is None else mask[some])
+                self.sums.add(value[some], folds[some], **own)
 
 
 def training_batches(

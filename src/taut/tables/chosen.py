@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from taut.engine import afterwards
 from taut.optimizers import stationarity
 from taut.studies import choose
 from taut.tables.committee import Trained, row_loss
@@ -14,6 +15,8 @@ from taut.tables.peers import base_prediction
 from taut.tables.selected import live_columns
 from taut.tables.uncertainty import mean_and_error
 
+UNKNOWN: dict[str, Any] = dict.fromkeys(("loss", "base_loss", "gain", "se", "anything"))
+"""What `learned` returns where it could not be measured."""
 LEAST_PATH = 3
 SURE = 1.96
 
@@ -65,7 +68,7 @@ def describe(
         "edge": edge(trained, best, candidates),
         # Only L1 makes zeros; what else is exactly 0 says nothing of the penalty.
         "zero_share": zero_share(trained, lane) if setting.penalty == "L1" else None,
-        "stationarity": _certificate(trained, lane),
+        "stationarity": afterwards("The certificate", lambda: _certificate(trained, lane), None),
     }
 
 

@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from taut import __version__
-from taut.engine import Callback, Split
+from taut.engine import Callback, Split, afterwards
 from taut.errors import InputError
 from taut.progress import displayed
 from taut.tables import budget, leaks, told
@@ -347,16 +347,22 @@ def _conclude(
         model = ensemble(trained, lanes)
         members, rule, heat = len(lanes), RULE, trained.out_of_fold[kept].mean(axis=0)
     if data.outputs > 1:
-        model.get_layer("mean").temperature.assign(temperature(heat[held], data.y[held], weight))
-    learned = choices.learned(trained, heat, data.facts.groups)
+        warm = afterwards(
+            "The temperature", lambda: temperature(heat[held], data.y[held], weight), 1.0
+        )
+        model.get_layer("mean").temperature.assign(warm)
+    learned = afterwards(
+        "What was learned beyond the base rate",
+        lambda: choices.learned(trained, heat, data.facts.groups),
+        choices.UNKNOWN,
+    )
     inputs = [c.name for c in data.schema.used]
     features = feature_table(trained, kept.tolist(), inputs, data.encoder.sources, data.numbers)
-    carriers = leaks.carriers(
-        trained,
-        heat,
-        data.encoder.sources,
-        data.facts.groups,
-        dict(zip(features["feature"], features["importance"], strict=True)),
+    shares = dict(zip(features["feature"], features["importance"], strict=True))
+    carriers = afterwards(
+        "The search for inputs that carry everything",
+        lambda: leaks.carriers(trained, heat, data.encoder.sources, data.facts.groups, shares),
+        [],
     )
     metrics = {
         "taut_version": __version__,
@@ -404,7 +410,12 @@ def _conclude(
         "features": {"kept": int(features["kept"].sum()), "of": len(features)},
     }
     if len(data.test_y):
-        metrics["test"], metrics["overfitting"] = _test(trained, model, data, seed)
+        metrics["test"], metrics["overfitting"] = afterwards(
+            "The scores on the test rows",
+            lambda: _test(trained, model, data, seed),
+            (None, None),
+            remedy="Score `model.predict` of rows of your own.",
+        )
     metrics["seconds"] = round(perf_counter() - started, 2)
     return TableModel(model, data.encoder, metrics, _path(trained, data), features)
 
@@ -424,20 +435,26 @@ def _test(
         return found[:, 0] * data.deviation + data.mean if regression else found
 
     train_y = data.y * data.deviation + data.mean if regression else data.y
-    linear = linear_prediction(
-        data.schema.task,
-        data.x,
-        train_y,
-        data.test_x,
-        trained.splits,
-        classes=data.outputs,
-        weights=data.weight,
+    linear = afterwards(
+        "The linear model to compare with",
+        lambda: linear_prediction(
+            data.schema.task,
+            data.x,
+            train_y,
+            data.test_x,
+            trained.splits,
+            classes=data.outputs,
+            weights=data.weight,
+        ),
+        None,
     )
     predictions = {"taut": ("the penalised network, as chosen", output(model, data.test_x))}
     if plain is not None:
         what = "strength 0, all else the same: folds, schedule, best epoch, mean of fold models"
         predictions[UNPENALISED_NAME] = what, output(plain, data.test_x)
-    predictions[LINEAR_NAME] = "scikit-learn, L2, its strength chosen on the same folds", linear
+    if linear is not None:
+        what = "scikit-learn, L2, its strength chosen on the same folds"
+        predictions[LINEAR_NAME] = what, linear
     what = "the mean" if regression else "the class shares"
     base = base_prediction(train_y, len(data.test_y), outputs=data.outputs, weights=data.weight)
     predictions[BASE_NAMES[regression]] = f"{what} of the rows to learn from, for every row", base

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from taut.engine import predict_lanes
+from taut.engine import afterwards, predict_lanes
 from taut.tables.committee import Trained, row_loss, softmax
 
 SHARE = 0.5
@@ -16,6 +16,8 @@ SHARE = 0.5
 MOST_SETTINGS = 3
 LEAST_ROWS, CELLS = 32, 1 << 23
 """Rows of a fold that inputs are shuffled in: as many as make so many cells, 32 at least."""
+PIECE = 1 << 22
+"""Cells of shuffled rows that are in memory at a time."""
 
 
 def input_weights(trained: Trained, lane: int, sources: Sequence[str], numbers: int) -> pd.Series:
@@ -68,25 +70,35 @@ def importance(
         Breiman, Random forests, 2001, section 10.
     """
     draw = np.random.default_rng(0)
-    columns = [np.flatnonzero(np.asarray(sources, object) == name) for name in inputs]
+    every = np.asarray(sources, object)
+    columns = [np.flatnonzero(every == name) for name in inputs]
+    columns.append(np.empty(0, np.int64))  # last comes the loss where nothing is shuffled
+    width, outputs = trained.encoded.shape[1], trained.model.output_shape[-1]
     rise, total = np.zeros(len(inputs)), 0
     longest = max(len(split.held_out) for split in trained.splits)
     room = max(CELLS // (len(inputs) * trained.encoded.shape[1]), LEAST_ROWS)
     count = int(min(longest, room))
     for fold, split in enumerate(trained.splits):
         rows = np.resize(draw.permutation(split.held_out), count)
-        x = np.repeat(trained.encoded[rows][None], len(inputs) + 1, axis=0)
-        for k, own in enumerate(columns):
-            x[k, :, own] = x[k, draw.permutation(count)][:, own].T
+        orders = [draw.permutation(count) for _ in inputs]
+        orders.append(np.arange(count))
         healthy = trained.healthy(chosen, fold)
         if not healthy:
             continue
-        raw = predict_lanes(
-            trained.model, trained.record, x.reshape(-1, x.shape[-1]), lanes=healthy
-        ).astype(float)
-        mean = (softmax(raw) if raw.shape[-1] > 1 else raw).mean(axis=0)
-        mean = mean.reshape(len(inputs) + 1, count, -1)
-        losses = row_loss(mean, trained.y[rows]).mean(axis=1)
+        # Of many inputs a few at a time: all of them together take 4·32·columns² bytes.
+        at_once = max(PIECE // (count * max(width, len(healthy) * outputs)), 1)
+        losses = np.empty(len(columns))
+        for start in range(0, len(columns), at_once):
+            some = slice(start, min(start + at_once, len(columns)))
+            x = np.repeat(trained.encoded[rows][None], some.stop - start, axis=0)
+            for k, (own, order) in enumerate(zip(columns[some], orders[some], strict=True)):
+                x[k, :, own] = x[k, order][:, own].T
+            raw = predict_lanes(
+                trained.model, trained.record, x.reshape(-1, width), lanes=healthy
+            ).astype(float)
+            mean = (softmax(raw) if raw.shape[-1] > 1 else raw).mean(axis=0)
+            mean = mean.reshape(len(x), count, -1)
+            losses[some] = row_loss(mean, trained.y[rows]).mean(axis=1)
         rise += count * (losses[:-1] - losses[-1])
         total += count
     return rise / max(total, 1)
@@ -131,8 +143,14 @@ def feature_table(
         share = (found > 0).mean(axis=1)
         kept = share >= 0
         reasons = ["no L1 penalty was trained, so nothing is left out"] * len(share)
-    rise = importance(trained, list(chosen[:MOST_SETTINGS]), features, sources)
+    rise = afterwards(
+        "The importance of inputs",
+        lambda: importance(trained, list(chosen[:MOST_SETTINGS]), features, sources),
+        np.full(len(features), np.nan),
+    )
     useful = np.maximum(np.nan_to_num(rise, posinf=0.0), 0.0)
+    if np.isnan(rise).all():
+        useful = rise  # not known, which is not 0
     return pd.DataFrame(
         {
             "feature": list(features),

@@ -35,7 +35,7 @@ def warnings_of(
         test_y: The same of the test.
     """
     found = []
-    if not learned["anything"]:
+    if learned["anything"] is False:
         found.append(
             f"Nothing was learned: on rows held out the loss is {learned['loss']:.4g}, and "
             f"{learned['base_loss']:.4g} without looking at any input. That is not better by more "
