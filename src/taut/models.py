@@ -9,9 +9,8 @@ import keras.models as _keras_models
 
 from taut._keras_compat import Functional
 from taut.callbacks import PenaltyMetrics
-from taut.optimizers.explain import proximals_in, proximals_of
-from taut.optimizers.proximal import Proximal
-from taut.optimizers.selection import Lifted
+from taut.optimizers.explain import proximals_of
+from taut.optimizers.proximal import Proximal, proximals_in
 from taut.penalties import Penalty
 
 
@@ -36,10 +35,6 @@ class _WeightRegularizer:
         Raises:
             InputError: For a penalty or selector of no known kind, or one that matches nothing.
         """
-        for variable in self.trainable_variables:  # type: ignore[attr-defined]
-            # Lifted for the optimizer that this call replaces.
-            if isinstance(variable.regularizer, Lifted):
-                variable.regularizer = variable.regularizer.penalty
         resolved = keras.optimizers.get(optimizer)
         if weight_regularizer is not None or self._has_own_penalties(resolved):
             resolved = Proximal(optimizer, weight_regularizer)

@@ -13,7 +13,7 @@ from keras import ops
 from taut._keras_compat import is_bias, is_normalization_scale
 from taut.errors import InputError, UnsupportedError
 from taut.optimizers.blocks import Block
-from taut.optimizers.proximal import Proximal
+from taut.optimizers.proximal import Proximal, kept_proximals, proximals_in
 from taut.optimizers.selection import Assignment, assign
 from taut.structure import rescaled_by
 
@@ -175,13 +175,6 @@ def _zero_groups(block: Block) -> str:
     return f"{zero} of {block.grouping.count} {groups if isinstance(groups, str) else 'groups'}"
 
 
-def proximals_in(optimizer: Any) -> list[Proximal]:
-    """The `Proximal` optimizers that an optimizer is, or has inside Keras's wrappers."""
-    optimizer = getattr(optimizer, "inner_optimizer", optimizer)  # LossScaleOptimizer
-    inside = getattr(optimizer, "optimizers", [optimizer])  # MultiOptimizer
-    return [one for one in inside if isinstance(one, Proximal)]
-
-
 def proximals_of(model: Any) -> list[Proximal]:
     """The `Proximal` optimizers of a model, built as far as it is known for which variables.
 
@@ -189,13 +182,7 @@ def proximals_of(model: Any) -> list[Proximal]:
     that a model with a `train_step` of its own keeps as attributes.
     """
     own = getattr(model, "optimizer", None)
-    others = [
-        proximal
-        for kept in list(vars(model).values())
-        for one in (kept if isinstance(kept, (list, tuple)) else [kept])
-        if one is not own and isinstance(one, keras.optimizers.Optimizer)
-        for proximal in proximals_in(one)
-    ]
+    others = kept_proximals(model)
     inner: Any = getattr(own, "inner_optimizer", own)
     several = hasattr(inner, "optimizers")
     if model.built and not others and (several or proximals_in(own)) and not inner.built:

@@ -123,19 +123,27 @@ class Sum(Penalty):
         return " + ".join(map(repr, self._parts))
 
 
-def check_sum(parts: Parts) -> None:
-    """Raise unless the prox of the sum of `parts` is known."""
+def prox_is_known(parts: Parts) -> bool:
+    """Whether the prox of the sum of `parts` is known.
+
+    Soft thresholds follow one another as one, at the sum of the two, so that L1s may be several.
+    """
     count = dict.fromkeys(("quadratic", "cone", "threshold", "separable", "group", "other"), 0)
     for part in parts:
         count[part.kind] += 1
-    alone = count["threshold"] + count["separable"]
-    known = (
+    alone = min(count["threshold"], 1) + count["separable"]
+    return (
         alone <= 1
         and count["cone"] <= 1
         and count["group"] + count["other"] <= 1
         and not (count["group"] and count["separable"])
         and not (count["other"] and (alone or count["cone"]))
     )
+
+
+def check_sum(parts: Parts) -> None:
+    """Raise unless the prox of the sum of `parts` is known, and no two of them are one."""
+    known = prox_is_known(parts) and sum(part.kind == "threshold" for part in parts) <= 1
     if not known:
         raise UnsupportedError(
             "The prox of a sum is known for any number of L2 and L2SP with one other penalty, "
