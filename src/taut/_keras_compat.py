@@ -60,23 +60,22 @@ class HookedUpdates:
     """
 
     _clip_pairs: Any = None
-    _suspended: Any = ()
+    _suspended: Any = None
 
     def apply(self, grads: Any, trainable_variables: Any = None) -> None:
         try:
             super().apply(grads, trainable_variables)  # type: ignore[misc]
         finally:
-            for variable, constraint in self._suspended:
+            suspended, self._suspended = self._suspended, None
+            for variable, constraint in suspended.pairs if suspended else ():
                 variable.constraint = constraint
-            self._suspended = ()
 
     def _backend_apply_gradients(self, grads: Any, trainable_variables: Any) -> None:
         super()._backend_apply_gradients(grads, trainable_variables)  # type: ignore[misc]
         # What comes next in Keras's `apply` are the constraints of the variables.
-        self._suspended = tuple(
-            (v, v.constraint) for v in trainable_variables if self._keeps_constraint(v)
-        )
-        for variable, _ in self._suspended:
+        pairs = [(v, v.constraint) for v in trainable_variables if self._keeps_constraint(v)]
+        self._suspended = SimpleNamespace(pairs=pairs)  # a list would be tracked
+        for variable, _ in pairs:
             variable.constraint = None
 
     def _clip_gradients(self, grads: list[Any]) -> list[Any]:

@@ -11,7 +11,7 @@ from keras import ops
 
 from taut._keras_compat import present_values
 from taut.errors import InputError
-from taut.optimizers.own import combined, equals
+from taut.optimizers.own import combined, constraint_parts, equals, is_penalty
 from taut.optimizers.selection import Assignment, Entry
 from taut.optimizers.selectors import Matches, describe, in_order, is_end
 from taut.penalties import Binding, Grouping, Penalty, distance_of, prox_of, value_of
@@ -134,11 +134,59 @@ def divide(
             parts = penalty.bind(binding).parts
             blocks.append(_with_own(Block(entry, tuple(members), parts, grouping)))
     taken = {id(v) for block in blocks for v in block.variables}
-    for a in assignments:
-        if id(a.variable) not in taken and (equals(a.variable) or a.variable.constraint):
-            block = _with_own(Block(Entry(None, None), (a.variable,), ()))
-            blocks += [block] if block.parts else []
-    return blocks
+    left = [a.variable for a in assignments if id(a.variable) not in taken]
+    # Where there is no penalty at all, Keras's constraints may be whatever they are.
+    penalised = bool(blocks) or any(map(equals, left))
+    return [*blocks, *own_blocks(left, penalised=penalised)]
+
+
+def own_blocks(variables: Sequence[Any], *, penalised: bool = True) -> list[Block]:
+    """The blocks of variables that have nothing but their layers' Keras regularizers and constraints.
+
+    Args:
+        variables: Those that no block of the request has.
+        penalised: Whether a constraint that equals no penalty is an error.
+
+    Raises:
+        UnsupportedError: For a Keras constraint that the prox cannot treat.
+    """
+    blocks = []
+    for variable in variables:
+        known = variable.constraint is not None and (penalised or is_penalty(variable))
+        if equals(variable) or known:
+            blocks.append(_with_own(Block(Entry(None, None), (variable,), ())))
+    return [block for block in blocks if block.parts]
+
+
+@dataclass(frozen=True)
+class KerasConstraints:
+    """The constraints that Keras applies after each step of a plain optimizer.
+
+    Attributes:
+        blocks: A block for each variable that has one.
+    """
+
+    blocks: list[Block]
+
+    @classmethod
+    def of(cls, variables: Sequence[Any], treated: Sequence[Block]) -> KerasConstraints:
+        """Those of the variables that none of the blocks of proximal optimizers has.
+
+        Raises:
+            UnsupportedError: For a constraint that equals no penalty.
+        """
+        taken = {id(v) for block in treated for v in block.variables}
+        return cls(
+            [
+                Block(Entry(None, None), (v,), parts, constraints=len(parts))
+                for v in variables
+                if id(v) not in taken and (parts := constraint_parts(v))
+            ]
+        )
+
+    def strengths_of(self, block: Block) -> list[float]:
+        """What stands for strengths of the parts, which have none."""
+        return [1.0] * len(block.parts)
 
 
 def _with_own(block: Block) -> Block:

@@ -34,7 +34,7 @@ def constraint_parts(variable: Any) -> Parts:
     constraint = variable.constraint
     if constraint is None:
         return ()
-    found = from_keras_constraint(constraint, tuple(variable.shape))
+    found = _equal(variable)
     if found is None:
         raise UnsupportedError(
             "A layer's Keras constraint must equal a constraint of taut: NonNeg, MaxNorm (over "
@@ -43,6 +43,15 @@ def constraint_parts(variable: Any) -> Parts:
             f"{variable.path}. Take it off the layer, or compile without `taut.Proximal`."
         )
     return (found,)
+
+
+def is_penalty(variable: Any) -> bool:
+    """Whether a penalty equals the Keras constraint of a variable."""
+    return variable.constraint is not None and _equal(variable) is not None
+
+
+def _equal(variable: Any) -> Penalty | None:
+    return from_keras_constraint(variable.constraint, tuple(variable.shape))
 
 
 def combined(parts: Parts, variables: list[Any]) -> tuple[Parts, Parts]:
@@ -85,6 +94,15 @@ def in_loss(variables: list[Any], treated: set[int]) -> list[str]:
         f"{_named(v.regularizer)} on {v.path}"
         for v in variables
         if v.regularizer is not None and id(v) not in treated
+    ]
+
+
+def activities(model: Any) -> list[str]:
+    """The regularizers of what layers make, which no prox can treat, in words."""
+    return [
+        f"{_named(layer.activity_regularizer)} on what {layer.name!r} makes"
+        for layer in model._flatten_layers()
+        if getattr(layer, "activity_regularizer", None) is not None
     ]
 
 

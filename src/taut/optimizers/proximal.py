@@ -26,7 +26,7 @@ from taut.optimizers.metric import (
     keras_class,
     momentum_shape,
 )
-from taut.optimizers.own import in_loss
+from taut.optimizers.own import activities, in_loss
 from taut.optimizers.selection import (
     Assignment,
     Entry,
@@ -77,6 +77,7 @@ class Proximal(HookedUpdates):
             regularizers are among them where no penalty is asked for besides.
         compiled_strengths: The numbers that they started from.
         constants: Variables that keep the arrays of penalties, such as a reference.
+        has_model: Whether a compiled model is known to be trained by it.
 
     Raises:
         UnsupportedError: For another optimizer, and for `weight_decay` (decoupled decay is the
@@ -126,6 +127,8 @@ class Proximal(HookedUpdates):
         self._matches = _Held(None)
         self._foreseen = _Held(None)
         self._told = False
+        self.has_model = False
+        _ALL.add(self)
         self.strengths: list[Any] = []
         self.compiled_strengths: list[float] = []
         self.constants: list[Any] = []
@@ -146,7 +149,6 @@ class Proximal(HookedUpdates):
                 lengths.
         """
         self._model = _Held(weakref.ref(model))
-        _BOUND.add(self)
         if model.built:
             variables = model.trainable_variables
             plan = self.assignments(variables)
@@ -205,8 +207,10 @@ class Proximal(HookedUpdates):
             "the narrower one first, or name the layer exactly."
             for text in shadowed(self.entries, plan, matches)
         ]
+        model = self._model.value()
         stay = in_loss([a.variable for a in plan], _lifted(blocks))
-        if stay:
+        stay += [] if model is None else activities(model)
+        if stay and (blocks or self.entries):
             told.append(
                 "No exact proximal step is known for these regularizers of layers, which stay in "
                 f"the loss that is trained and reported: {', '.join(stay)}. Use L1, L2 or L1L2 of "
@@ -228,9 +232,10 @@ class Proximal(HookedUpdates):
             self._foreseen = _Held((key, _lifted(self._divide(plan, _no_constants))))
         return self._foreseen.value[1]
 
-    def is_for(self, model: Any) -> bool:
-        """Whether it was bound to this model."""
-        return self._model.value() is model
+    def may_train(self, model: Any) -> bool:
+        """Whether it is for a model that is not compiled: bound to it, or of no known model."""
+        bound = self._model.value()
+        return bound is model if bound is not None else self.built and not self.has_model
 
     def build(self, variables: list[Any]) -> None:
         if self.built:
@@ -443,22 +448,17 @@ def _left_out_of_loss(model: Any) -> set[int]:
     if not isinstance(model, keras.Model) or not model.built:
         return set()
     own = getattr(model, "optimizer", None)
-    found: set[int] = set()
-    for proximal in proximals_in(own):
-        inside = getattr(own, "inner_optimizer", own)
-        if proximal.built or not hasattr(inside, "optimizers"):
-            found |= proximal.lifted(model)
-    for proximal in kept_proximals(model):
-        if proximal.built:
-            found |= proximal.lifted(model)
-    if own is None:  # a loop of one's own
-        for proximal in list(_BOUND):
-            if proximal.is_for(model):
-                found |= proximal.lifted(model)
-    return found
+    several = hasattr(getattr(own, "inner_optimizer", own), "optimizers")
+    mine = [p for p in proximals_in(own) if p.built or not several]
+    mine += [p for p in kept_proximals(model) if p.built]
+    for proximal in mine:
+        proximal.has_model = True
+    if own is None:  # perhaps a loop of one's own
+        mine += [p for p in list(_ALL) if p.may_train(model)]
+    return set().union(*(proximal.lifted(model) for proximal in mine))
 
 
-_BOUND: weakref.WeakSet[Any] = weakref.WeakSet()
+_ALL: weakref.WeakSet[Any] = weakref.WeakSet()
 
 leave_out_of_losses(_left_out_of_loss)
 

@@ -126,14 +126,15 @@ class Sum(Penalty):
 def prox_is_known(parts: Parts) -> bool:
     """Whether the prox of the sum of `parts` is known.
 
-    Soft thresholds follow one another as one, at the sum of the two, so that L1s may be several.
+    More are known than a `Sum` allows, which has one penalty on single weights: any number of
+    soft thresholds may come before another, since αR never falls as |w| grows.
     """
     count = dict.fromkeys(("quadratic", "cone", "threshold", "separable", "group", "other"), 0)
     for part in parts:
         count[part.kind] += 1
-    alone = min(count["threshold"], 1) + count["separable"]
+    alone = count["threshold"] + count["separable"]
     return (
-        alone <= 1
+        count["separable"] <= 1
         and count["cone"] <= 1
         and count["group"] + count["other"] <= 1
         and not (count["group"] and count["separable"])
@@ -142,8 +143,9 @@ def prox_is_known(parts: Parts) -> bool:
 
 
 def check_sum(parts: Parts) -> None:
-    """Raise unless the prox of the sum of `parts` is known, and no two of them are one."""
-    known = prox_is_known(parts) and sum(part.kind == "threshold" for part in parts) <= 1
+    """Raise unless the prox of the sum of `parts` is known, with one on single weights at most."""
+    alone = sum(part.kind in ("threshold", "separable") for part in parts)
+    known = prox_is_known(parts) and alone <= 1
     if not known:
         raise UnsupportedError(
             "The prox of a sum is known for any number of L2 and L2SP with one other penalty, "
