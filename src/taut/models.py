@@ -19,6 +19,8 @@ from taut.optimizers.proximal import Proximal, proximals_in
 class _WeightRegularizer:
     """Mixin before a Keras model: `compile(weight_regularizer=…)` wraps the optimizer."""
 
+    _compiled_unbuilt = False
+
     def compile(
         self, optimizer: Any = "rmsprop", *args: Any, weight_regularizer: Any = None, **kwargs: Any
     ) -> None:
@@ -51,13 +53,14 @@ class _WeightRegularizer:
             resolved = self._for_own_penalties(optimizer, resolved)
         for proximal in proximals_in(resolved):
             proximal.bind(self)  # wrong selectors are told now, not when training starts
+        self._compiled_unbuilt = not self.built  # type: ignore[attr-defined]
         super().compile(resolved, *args, **kwargs)  # type: ignore[misc]
 
     def fit(self, *args: Any, callbacks: Any = None, **kwargs: Any) -> Any:
         added = []
         if proximals_of(self):
             added = [PenaltyMetrics()]
-        elif not self.built:  # type: ignore[attr-defined]
+        elif self._compiled_unbuilt:
             added = [_LateRegularizers()]
         if added:
             given = callbacks

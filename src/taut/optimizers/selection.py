@@ -104,12 +104,13 @@ def assign(
                 _check_match(one, variables, frozen, matches)
             _check_choice(entry, found, matches)
     wanted = [entry for entry in entries if entry.penalty is not None]
-    if wanted and variables and not any(a.parts for a in found):
+    if wanted and variables and not any(a.entry is entry for a in found for entry in wanted):
         reasons = "\n  ".join(f"{a.variable.path}: {a.reason}" for a in found)
         raise InputError(
             "A penalty must be on at least one variable. Received: "
             f"{', '.join(describe(entry.selector) for entry in wanted)}, where\n  {reasons}\n"
-            "Name the variable that you mean: {'layer/variable': taut.L1(…)}."
+            "Name the variable that you mean, {'layer/variable': taut.L1(…)}, and take other "
+            "penalties off it."
         )
     return found
 
