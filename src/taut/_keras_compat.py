@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
+from types import SimpleNamespace
 from typing import Any
 
 import keras
@@ -18,15 +20,18 @@ Functional: Any = functional.Functional
 
 StatelessScope: Any = backend.StatelessScope
 
-_SCALES = ("gamma", "beta", "alpha", "scale", "moving_mean", "moving_variance")
+_BIASES = ("bias", "b", "intercept", "offset")
+_SCALES = ("gamma", "beta", "alpha", "scale", "gain", "moving_mean", "moving_variance")
 
 
 def is_bias(variable: Any) -> bool:
-    return variable.name == "bias" or variable.name.endswith("_bias")
+    """Whether a variable is a bias, which its name alone tells."""
+    return variable.name in _BIASES or variable.name.endswith("_bias")
 
 
 def is_normalization_scale(variable: Any) -> bool:
-    return variable.name in _SCALES
+    """Whether a variable is the scale or offset of a normalisation, by its name."""
+    return variable.name in _SCALES or variable.name.endswith(("_scale", "_gamma", "_beta"))
 
 
 @dataclass(frozen=True)
@@ -55,6 +60,23 @@ class HookedUpdates:
     """
 
     _clip_pairs: Any = None
+    _suspended: Any = None
+
+    def apply(self, grads: Any, trainable_variables: Any = None) -> None:
+        try:
+            super().apply(grads, trainable_variables)  # type: ignore[misc]
+        finally:
+            suspended, self._suspended = self._suspended, None
+            for variable, constraint in suspended.pairs if suspended else ():
+                variable.constraint = constraint
+
+    def _backend_apply_gradients(self, grads: Any, trainable_variables: Any) -> None:
+        super()._backend_apply_gradients(grads, trainable_variables)  # type: ignore[misc]
+        # What comes next in Keras's `apply` are the constraints of the variables.
+        pairs = [(v, v.constraint) for v in trainable_variables if self._keeps_constraint(v)]
+        self._suspended = SimpleNamespace(pairs=pairs)  # a list would be tracked
+        for variable, _ in pairs:
+            variable.constraint = None
 
     def _clip_gradients(self, grads: list[Any]) -> list[Any]:
         clipped = super()._clip_gradients(grads)  # type: ignore[misc]
@@ -84,6 +106,10 @@ class HookedUpdates:
             for variable in trainable_variables:
                 variable.assign(ops.copy(variable.value))
 
+    def _keeps_constraint(self, variable: Any) -> bool:
+        """Whether `_after_updates` keeps the variable's constraint, so that Keras need not."""
+        raise NotImplementedError
+
     def _needs_before(self, variable: Any) -> bool:
         """Whether `Update.before` is wanted: it costs a copy."""
         raise NotImplementedError
@@ -91,6 +117,27 @@ class HookedUpdates:
     def _after_updates(self, updates: list[Update], learning_rate: Any) -> None:
         """Called once a step, when every variable has been updated."""
         raise NotImplementedError
+
+
+def leave_out_of_losses(left_out: Callable[[Any], Collection[int]]) -> None:
+    """Leave regularizers out of the losses of models, whatever the backend trains them with.
+
+    Each model is asked on its own, so that a layer's regularizer may be in the loss of one model
+    and not in that of another which shares the layer.
+
+    Args:
+        left_out: (model) -> the ids of the variables whose regularizers are not in its loss.
+    """
+    every = keras.layers.Layer._get_regularization_losses
+
+    def losses(self: Any) -> list[Any]:
+        ids = left_out(self)
+        if not ids:
+            return every(self)
+        left = [v for v in self.trainable_weights if id(v) not in ids]
+        return every(SimpleNamespace(trainable_weights=left))
+
+    keras.layers.Layer._get_regularization_losses = losses
 
 
 def replicas() -> int:

@@ -9,7 +9,7 @@ from typing import Any
 import keras
 
 from taut.errors import InputError
-from taut.optimizers.explain import penalty_value, proximal_of
+from taut.optimizers.explain import penalty_value, proximal_of, proximals_of
 
 
 class PenaltyMetrics(keras.callbacks.Callback):
@@ -21,7 +21,8 @@ class PenaltyMetrics(keras.callbacks.Callback):
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         del epoch
-        if logs is not None and "loss" in logs:
+        asked = any(p.entries or p.blocks for p in proximals_of(self.model))
+        if asked and logs is not None and "loss" in logs:
             logs["penalty"] = penalty_value(self.model)
             logs["objective"] = logs["loss"] + logs["penalty"]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import Any
 
 import keras
@@ -9,14 +10,16 @@ import keras.models as _keras_models
 
 from taut._keras_compat import Functional
 from taut.callbacks import PenaltyMetrics
-from taut.optimizers.explain import proximals_in, proximals_of
-from taut.optimizers.proximal import Proximal
-from taut.optimizers.selection import Lifted
-from taut.penalties import Penalty
+from taut.errors import InputError
+from taut.optimizers.explain import proximals_of
+from taut.optimizers.own import asks_for_prox
+from taut.optimizers.proximal import Proximal, proximals_in
 
 
 class _WeightRegularizer:
     """Mixin before a Keras model: `compile(weight_regularizer=…)` wraps the optimizer."""
+
+    _compiled_unbuilt = False
 
     def compile(
         self, optimizer: Any = "rmsprop", *args: Any, weight_regularizer: Any = None, **kwargs: Any
@@ -28,27 +31,38 @@ class _WeightRegularizer:
             *args: As in Keras.
             weight_regularizer: The penalty R with its strength α: a taut penalty, a name
                 (`"l1"`), a Keras regularizer (converted exactly), or a mapping from selectors
-                (regular expression on a variable's path, layer, callable) to these. Weights are
-                penalised, biases and normalisation scales are not unless named. A layer's own
-                `kernel_regularizer=taut.L1(…)` is treated exactly too.
+                (a name or regular expression on a variable's path, layer, callable) to these.
+                Weights are penalised, biases and normalisation scales are not unless named. What
+                layers have of their own is treated exactly too, and then not in the loss: penalties
+                of taut (`kernel_regularizer=taut.L1(…)`), and Keras's L1, L2 and L1L2.
             **kwargs: As in Keras.
 
         Raises:
             InputError: For a penalty or selector of no known kind, or one that matches nothing.
+            UnsupportedError: For an optimizer whose step is not known, where there is a penalty
+                of taut; and for Keras constraints that do not go with a penalty.
+
+        Warns:
+            UserWarning: Once, of regularizers that stay in the loss, since no prox is known for
+                them or for the optimizer.
         """
-        for variable in self.trainable_variables:  # type: ignore[attr-defined]
-            # Lifted for the optimizer that this call replaces.
-            if isinstance(variable.regularizer, Lifted):
-                variable.regularizer = variable.regularizer.penalty
         resolved = keras.optimizers.get(optimizer)
-        if weight_regularizer is not None or self._has_own_penalties(resolved):
+        if weight_regularizer is not None:
             resolved = Proximal(optimizer, weight_regularizer)
+        elif resolved is not None and not proximals_in(resolved):
+            resolved = self._for_own_penalties(optimizer, resolved)
         for proximal in proximals_in(resolved):
             proximal.bind(self)  # wrong selectors are told now, not when training starts
+        self._compiled_unbuilt = not self.built  # type: ignore[attr-defined]
         super().compile(resolved, *args, **kwargs)  # type: ignore[misc]
 
     def fit(self, *args: Any, callbacks: Any = None, **kwargs: Any) -> Any:
+        added = []
         if proximals_of(self):
+            added = [PenaltyMetrics()]
+        elif self._compiled_unbuilt:
+            added = [_LateRegularizers()]
+        if added:
             given = callbacks
             if isinstance(callbacks, keras.callbacks.CallbackList):
                 given = callbacks.callbacks
@@ -56,7 +70,7 @@ class _WeightRegularizer:
                 given = []
             elif not isinstance(callbacks, (list, tuple)):
                 given = [callbacks]
-            callbacks = [PenaltyMetrics(), *given]
+            callbacks = [*added, *given]
         return super().fit(*args, callbacks=callbacks, **kwargs)  # type: ignore[misc]
 
     def compile_from_config(self, config: dict[str, Any]) -> None:
@@ -66,16 +80,36 @@ class _WeightRegularizer:
         if self.built:  # type: ignore[attr-defined]
             self.optimizer.build(self.trainable_variables)  # type: ignore[attr-defined]
 
-    def _has_own_penalties(self, optimizer: Any) -> bool:
-        if proximals_in(optimizer):
-            return False
-        regularizers = (
-            getattr(layer, name, None)
-            for layer in self._flatten_layers()  # type: ignore[attr-defined]
-            for name in dir(layer)
-            if name.endswith("_regularizer") and name != "activity_regularizer"
-        )
-        return any(isinstance(regularizer, Penalty) for regularizer in regularizers)
+    def _for_own_penalties(self, optimizer: Any, resolved: Any) -> Any:
+        """The optimizer, proximal where layers have penalties, or may have once they are built."""
+        ours, theirs = asks_for_prox(self)
+        if ours:
+            return Proximal(optimizer)
+        if theirs or not self.built:  # type: ignore[attr-defined]
+            try:
+                return Proximal(optimizer if theirs else resolved)
+            except InputError as error:
+                if theirs:
+                    _warn_of_subgradients(error)
+        return resolved
+
+
+class _LateRegularizers(keras.callbacks.Callback):
+    """Warns of regularizers of layers that were built after `compile`, with a plain optimizer."""
+
+    def on_train_begin(self, logs: Any = None) -> None:
+        del logs
+        if any(asks_for_prox(self.model)):
+            _warn_of_subgradients(f"The optimizer is {type(self.model.optimizer).__name__}.")
+
+
+def _warn_of_subgradients(reason: Any) -> None:
+    warnings.warn(
+        "The regularizers of layers stay in the loss, and are trained by subgradients, without "
+        f"exact zeros: {reason}",
+        UserWarning,
+        stacklevel=4,
+    )
 
 
 @keras.saving.register_keras_serializable("taut")

@@ -64,8 +64,10 @@ def reference(model, x, y, lane, split, *, epochs, size, weight=None):
                 continue
             total += loss(rows) * len(rows)
             error = 2 * v[rows] * (x[rows] @ w[:, 0] + b - y[rows]) / len(rows)
-            w = w - RATE * (x[rows].T @ error[:, None] + 2 * L2 * w)
+            w = w - RATE * x[rows].T @ error[:, None]
+            # The prox of both: that of the ridge, then a soft threshold.
             w = np.sign(w) * np.maximum(np.abs(w) - RATE * lane.strengths[0], 0)
+            w = w / (1 + 2 * RATE * L2)
             b = b - RATE * error.sum()
         found.append((total / len(split.train), loss(split.held_out), w, b))
     return found

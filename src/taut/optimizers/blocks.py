@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -11,7 +11,9 @@ from keras import ops
 
 from taut._keras_compat import present_values
 from taut.errors import InputError
-from taut.optimizers.selection import Assignment, Entry, describe, in_order, is_end
+from taut.optimizers.own import combined, constraint_parts, equals, is_penalty
+from taut.optimizers.selection import Assignment, Entry
+from taut.optimizers.selectors import Matches, describe, in_order, is_end
 from taut.penalties import Binding, Grouping, Penalty, distance_of, prox_of, value_of
 from taut.structure import VariableStructure
 
@@ -24,16 +26,33 @@ class Block:
     """Variables whose penalty is one term of αR(w): one variable, or a group that spans several.
 
     Attributes:
-        entry: The line of the request that they come from.
+        entry: The line of the request that they come from, or the layer's own penalty of taut;
+            with no penalty where only what Keras's layers have of their own is treated.
         variables: The variables, in the order in which the penalty takes them.
-        parts: The penalty's parts, bound to these variables.
+        parts: The penalties, bound to these variables: the entry's, then what equals the Keras
+            regularizers of the variables, then what equals their Keras constraints.
         grouping: How the variables divide into groups; None for penalties without groups.
+        regularizers: How many of the parts stand for Keras regularizers.
+        constraints: How many stand for Keras constraints.
     """
 
     entry: Entry
     variables: tuple[Any, ...]
     parts: tuple[Penalty, ...]
     grouping: Grouping | None = None
+    regularizers: int = 0
+    constraints: int = 0
+
+    @property
+    def requested(self) -> int:
+        """How many of the parts are the entry's."""
+        return len(self.parts) - self.regularizers - self.constraints
+
+    @property
+    def lifts(self) -> bool:
+        """Whether the layers' own regularizers are treated here, and so not in the loss."""
+        own = [v.regularizer for v in self.variables if v.regularizer is not None]
+        return self.regularizers > 0 or any(one is self.entry.penalty for one in own)
 
     def values(self) -> list[Any]:
         """The present values of the variables."""
@@ -65,8 +84,12 @@ def divide(
     constants: Callable[[Sequence[Any], Sequence[Any], str], list[Any]],
     saved: Mapping[int, list[SavedBlock]],
     saved_own: SavedBlock,
+    matches: Matches,
 ) -> list[Block]:
     """The blocks of what was assigned, each with its penalty bound to its variables.
+
+    What equals the layers' own Keras regularizers and constraints is added to each; a variable
+    that has nothing but these is a block too.
 
     Args:
         assignments: What each variable gets.
@@ -75,9 +98,11 @@ def divide(
         constants: (variables, arrays, name) -> Keras variables that keep the arrays.
         saved: By id of the entry, the blocks that a saved optimizer had.
         saved_own: The groups that layers' own penalties had in it, one variable each.
+        matches: What selectors match, for the order of variables in groups of several.
 
     Raises:
         InputError: If a penalty on groups finds none, or groups of different lengths.
+        UnsupportedError: For a Keras constraint that the prox cannot treat.
     """
     blocks: list[Block] = []
     entries = {id(a.entry): a.entry for a in assignments if a.entry is not None and a.parts}
@@ -98,7 +123,7 @@ def divide(
                 "`optimizer.bind(model)` before `compile`."
             )
         else:
-            groups = _groups(entry, variables, structures)
+            groups = _groups(entry, variables, structures, matches)
         for members, grouping in groups:
             binding = Binding(
                 tuple(v.path for v in members),
@@ -107,12 +132,78 @@ def divide(
                 grouping,
             )
             parts = penalty.bind(binding).parts
-            blocks.append(Block(entry, tuple(members), parts, grouping))
-    return blocks
+            blocks.append(_with_own(Block(entry, tuple(members), parts, grouping)))
+    taken = {id(v) for block in blocks for v in block.variables}
+    left = [a.variable for a in assignments if id(a.variable) not in taken]
+    # Where there is no penalty at all, Keras's constraints may be whatever they are.
+    penalised = bool(blocks) or any(map(equals, left))
+    return [*blocks, *own_blocks(left, penalised=penalised)]
+
+
+def own_blocks(variables: Sequence[Any], *, penalised: bool = True) -> list[Block]:
+    """The blocks of variables that have nothing but their layers' Keras regularizers and constraints.
+
+    Args:
+        variables: Those that no block of the request has.
+        penalised: Whether a constraint that equals no penalty is an error.
+
+    Raises:
+        UnsupportedError: For a Keras constraint that the prox cannot treat.
+    """
+    blocks = []
+    for variable in variables:
+        known = variable.constraint is not None and (penalised or is_penalty(variable))
+        if equals(variable) or known:
+            blocks.append(_with_own(Block(Entry(None, None), (variable,), ())))
+    return [block for block in blocks if block.parts]
+
+
+@dataclass(frozen=True)
+class KerasConstraints:
+    """The constraints that Keras applies after each step of a plain optimizer.
+
+    Attributes:
+        blocks: A block for each variable that has one.
+    """
+
+    blocks: list[Block]
+
+    @classmethod
+    def of(cls, variables: Sequence[Any], treated: Sequence[Block]) -> KerasConstraints:
+        """Those of the variables that none of the blocks of proximal optimizers has.
+
+        Raises:
+            UnsupportedError: For a constraint that equals no penalty.
+        """
+        taken = {id(v) for block in treated for v in block.variables}
+        return cls(
+            [
+                Block(Entry(None, None), (v,), parts, constraints=len(parts))
+                for v in variables
+                if id(v) not in taken and (parts := constraint_parts(v))
+            ]
+        )
+
+    def strengths_of(self, block: Block) -> list[float]:
+        """What stands for strengths of the parts, which have none."""
+        return [1.0] * len(block.parts)
+
+
+def _with_own(block: Block) -> Block:
+    regularizers, constraints = combined(block.parts, list(block.variables))
+    return replace(
+        block,
+        parts=(*block.parts, *regularizers, *constraints),
+        regularizers=len(regularizers),
+        constraints=len(constraints),
+    )
 
 
 def _groups(
-    entry: Entry, variables: Sequence[Any], structures: Mapping[int, VariableStructure]
+    entry: Entry,
+    variables: Sequence[Any],
+    structures: Mapping[int, VariableStructure],
+    matches: Matches,
 ) -> list[tuple[list[Any], Grouping]]:
     groups = entry.penalty.groups  # type: ignore[union-attr]
     name = groups if isinstance(groups, str) else "inputs"
@@ -125,7 +216,7 @@ def _groups(
             f"{', '.join(v.path for v in variables)}: none of them divides into {name}."
         )
     if isinstance(entry.selector, tuple):
-        sets = [in_order(entry.selector, having)]
+        sets = [in_order(entry.selector, having, matches)]
     else:
         keys = dict.fromkeys(views[id(v)].key for v in having)
         sets = [[v for v in having if views[id(v)].key == key] for key in keys]

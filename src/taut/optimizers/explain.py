@@ -6,14 +6,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-import keras
 import numpy as np
 from keras import ops
 
 from taut._keras_compat import is_bias, is_normalization_scale
 from taut.errors import InputError, UnsupportedError
 from taut.optimizers.blocks import Block
-from taut.optimizers.proximal import Proximal
+from taut.optimizers.own import activities, in_loss
+from taut.optimizers.proximal import Proximal, kept_proximals, proximals_in
 from taut.optimizers.selection import Assignment, assign
 from taut.structure import rescaled_by
 
@@ -88,11 +88,6 @@ def explain(model: Any) -> Explanation:
             f"{model.name!r}. Add a `keras.Input`, or call the model on data first."
         )
     optimizers = proximals_of(model)
-    note = "Penalties are not in `loss`; they are treated by exact proximal steps."
-    if not optimizers:
-        note = "The model is not compiled with a taut.Proximal optimizer: nothing is exact."
-    elif not all(optimizer.built for optimizer in optimizers):
-        note += " Of an optimizer that is not built it is not known yet what it penalises."
     found: dict[int, VariableReport] = {}
     plan: dict[int, Assignment] = {}
     blocks: dict[int, Block] = {}
@@ -108,11 +103,31 @@ def explain(model: Any) -> Explanation:
             if optimizers:
                 assignment = replace(assignment, reason="its optimizer is not a taut.Proximal")
             found[id(variable)] = _row(assignment, None, None)
+    note = _note(model, optimizers, blocks)
     order = {id(v): number for number, v in enumerate(model.variables)}
     rows = sorted(found.items(), key=lambda item: order.get(item[0], len(order)))
     in_order = [plan[key] for key, _ in rows if key in plan]
     warnings = tuple(_warnings(model, in_order, blocks))
     return Explanation(tuple(row for _, row in rows), note, warnings)
+
+
+def _note(model: Any, optimizers: Sequence[Any], blocks: Mapping[int, Block]) -> str:
+    if not optimizers:
+        note = "The model is not compiled with a taut.Proximal optimizer: nothing is exact."
+    elif not all(optimizer.built for optimizer in optimizers):
+        note = (
+            "Penalties are not in `loss`; they are treated by exact proximal steps. Of an "
+            "optimizer that is not built it is not known yet what it penalises."
+        )
+    elif not blocks:
+        note = "Nothing is penalised."
+    else:
+        note = "Penalties are not in `loss`; they are treated by exact proximal steps."
+    treated = {key for key, block in blocks.items() if block.lifts}
+    added = in_loss(model.trainable_variables, treated) + activities(model)
+    if added:
+        note += f" In `loss` too, by gradient steps: {', '.join(added)}."
+    return note
 
 
 def _warnings(model: Any, plan: Sequence[Assignment], blocks: Mapping[int, Block]) -> Iterator[str]:
@@ -121,7 +136,7 @@ def _warnings(model: Any, plan: Sequence[Assignment], blocks: Mapping[int, Block
     for assignment in plan:
         variable = assignment.variable
         norm = undone.get(id(variable))
-        if norm is None or not assignment.parts or is_bias(variable):
+        if norm is None or not _shrinks(variable, blocks) or is_bias(variable):
             continue
         if any(is_normalization_scale(v) for v in blocks[id(variable)].variables):
             continue  # the scale is in the group, and shrinks with it
@@ -132,10 +147,10 @@ def _warnings(model: Any, plan: Sequence[Assignment], blocks: Mapping[int, Block
             "`taut.GroupLasso(…, groups='units')`."
         )
     weights = [a for a in plan if len(a.variable.shape) > 1]
-    if len(weights) < 2 or any(a.parts for a in weights[1:]):
+    if len(weights) < 2 or any(id(a.variable) in blocks for a in weights[1:]):
         return
     first = weights[0]
-    if any(part.kind not in ("cone", "other") for part in first.parts):
+    if _shrinks(first.variable, blocks):
         yield (
             f"only {first.variable.path}, the first layer, is penalised: the layers after it can "
             "grow while it shrinks, with the same predictions. Penalise them too, at least a "
@@ -143,9 +158,17 @@ def _warnings(model: Any, plan: Sequence[Assignment], blocks: Mapping[int, Block
         )
 
 
+def _shrinks(variable: Any, blocks: Mapping[int, Block]) -> bool:
+    """Whether a penalty on it falls as it becomes smaller; a constraint does not."""
+    parts = blocks[id(variable)].parts if id(variable) in blocks else ()
+    return any(part.kind not in ("cone", "other") for part in parts)
+
+
 def _row(assignment: Assignment, optimizer: Any, block: Block | None) -> VariableReport:
-    variable, parts = assignment.variable, assignment.parts
+    variable, parts, reason = assignment.variable, assignment.parts, assignment.reason
     values = np.asarray(ops.convert_to_numpy(variable))
+    if block is not None:
+        parts, reason = block.parts, _reason(assignment, block)
     name = " + ".join(type(part).__name__ for part in parts)
     strengths: tuple[float, ...] = tuple(part.strength for part in parts)
     groups = ""
@@ -154,16 +177,30 @@ def _row(assignment: Assignment, optimizer: Any, block: Block | None) -> Variabl
         groups = _zero_groups(block)
     elif parts:
         name += " (by subgradient)"
+    elif variable.constraint is not None:
+        reason += f"; Keras's {type(variable.constraint).__name__} is applied after each step"
+    if variable.regularizer is not None and not (block and block.lifts) and not parts:
+        reason += f"; the layer's {type(variable.regularizer).__name__} stays in the loss"
     return VariableReport(
         path=variable.path,
         shape=tuple(variable.shape),
         penalty=name or "—",
         strengths=strengths,
-        reason=assignment.reason,
+        reason=reason,
         zeros=int((values == 0).sum()),
         size=values.size,
         groups=groups,
     )
+
+
+def _reason(assignment: Assignment, block: Block) -> str:
+    own = []
+    if block.regularizers:
+        own.append(f"the layer's Keras {type(assignment.variable.regularizer).__name__}")
+    if block.constraints:
+        own.append(f"the layer's Keras {type(assignment.variable.constraint).__name__}")
+    asked = [assignment.reason] if block.requested else []
+    return ", with ".join([*asked, " and ".join(own)]) if own else assignment.reason
 
 
 def _zero_groups(block: Block) -> str:
@@ -175,13 +212,6 @@ def _zero_groups(block: Block) -> str:
     return f"{zero} of {block.grouping.count} {groups if isinstance(groups, str) else 'groups'}"
 
 
-def proximals_in(optimizer: Any) -> list[Proximal]:
-    """The `Proximal` optimizers that an optimizer is, or has inside Keras's wrappers."""
-    optimizer = getattr(optimizer, "inner_optimizer", optimizer)  # LossScaleOptimizer
-    inside = getattr(optimizer, "optimizers", [optimizer])  # MultiOptimizer
-    return [one for one in inside if isinstance(one, Proximal)]
-
-
 def proximals_of(model: Any) -> list[Proximal]:
     """The `Proximal` optimizers of a model, built as far as it is known for which variables.
 
@@ -189,13 +219,7 @@ def proximals_of(model: Any) -> list[Proximal]:
     that a model with a `train_step` of its own keeps as attributes.
     """
     own = getattr(model, "optimizer", None)
-    others = [
-        proximal
-        for kept in list(vars(model).values())
-        for one in (kept if isinstance(kept, (list, tuple)) else [kept])
-        if one is not own and isinstance(one, keras.optimizers.Optimizer)
-        for proximal in proximals_in(one)
-    ]
+    others = kept_proximals(model)
     inner: Any = getattr(own, "inner_optimizer", own)
     several = hasattr(inner, "optimizers")
     if model.built and not others and (several or proximals_in(own)) and not inner.built:

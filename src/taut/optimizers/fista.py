@@ -12,6 +12,7 @@ from keras import ops
 from taut._gradients import count_rows, loss_and_gradients, squared_row_norms
 from taut._keras_compat import jitted
 from taut.errors import InputError
+from taut.optimizers.blocks import KerasConstraints
 from taut.optimizers.explain import proximal_of
 from taut.optimizers.stationarity import as_arrays, scale_of, scale_rows, take_rows
 
@@ -117,6 +118,7 @@ class FISTA:
 
         Raises:
             InputError: If the model is not built, or not compiled with a `taut.Proximal`.
+            UnsupportedError: If a layer has a Keras constraint that equals no constraint of taut.
         """
         optimizer = proximal_of(model)
         if optimizer is None or not model.built:
@@ -125,6 +127,7 @@ class FISTA:
                 f"`taut.Proximal`). Received: {model.name!r} with built={model.built}, compiled "
                 f"with {type(getattr(model, 'optimizer', None)).__name__}."
             )
+        KerasConstraints.of(model.trainable_variables, optimizer.blocks)  # raises where unknown
         problem = _Problem(model, optimizer, x, y, sample_weight)
         search = _Search(problem)
         objectives: list[float] = []

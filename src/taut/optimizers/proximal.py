@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import warnings
 import weakref
 from collections.abc import Sequence
 from typing import Any, Self
@@ -10,7 +11,13 @@ from typing import Any, Self
 import keras
 from keras import ops
 
-from taut._keras_compat import HookedUpdates, Update, made_class, replicas
+from taut._keras_compat import (
+    HookedUpdates,
+    Update,
+    leave_out_of_losses,
+    made_class,
+    replicas,
+)
 from taut.errors import InputError, UnsupportedError
 from taut.optimizers.averages import Averages
 from taut.optimizers.blocks import Block, divide
@@ -21,17 +28,16 @@ from taut.optimizers.metric import (
     keras_class,
     momentum_shape,
 )
+from taut.optimizers.own import activities, in_loss
 from taut.optimizers.selection import (
     Assignment,
     Entry,
-    Lifted,
     assign,
-    ending,
-    own_penalty,
     parse,
-    saved_selector,
+    shadowed,
     without_penalty,
 )
+from taut.optimizers.selectors import Matches, ending, saved_selector
 from taut.penalties import Penalty
 from taut.structure import structure
 
@@ -52,25 +58,34 @@ class Proximal(HookedUpdates):
     The object *is* the Keras optimizer (`Proximal("adam", …)` is a `keras.optimizers.Adam`), so
     it goes wherever Keras takes one. The penalty is not in the loss that Keras reports.
 
+    What layers have of their own is treated too: penalties of taut (`kernel_regularizer=
+    taut.L1(…)`), which come before the mapping; Keras's L1, L2 and L1L2, converted exactly and
+    added to what the mapping says; and Keras's constraints, where a penalty equals them. Each
+    model that is compiled with such an optimizer leaves those regularizers out of its loss, no
+    other does; a model that is not compiled does so once the optimizer is bound to it.
+
     Args:
         optimizer: A name or an instance of SGD, Adam, AdamW, Adamax, Nadam, RMSprop, Adagrad,
             Adadelta, Lamb or Adafactor.
         penalty: A penalty, a name, a Keras regularizer, or a mapping from selectors to these,
             where the first selector that matches a variable counts and None means no penalty.
-            A selector is a regular expression on the variable's path, a layer, or a callable
-            from variable to bool.
+            A selector is a name in the variable's path or a regular expression on it, a layer,
+            or a callable from variable to bool.
 
     Attributes:
         strengths: One scalar Keras variable a penalty (each part of a sum has its own), in the
             order of the mapping, then layers' own penalties; assign to one to change a strength
-            while training (`taut.callbacks.StrengthSchedule` does).
+            while training (`taut.callbacks.StrengthSchedule` does). The strengths of Keras's own
+            regularizers are among them where no penalty is asked for besides.
         compiled_strengths: The numbers that they start from, which are saved with the optimizer:
             those of the penalties, unless `set_strengths` gave others.
         constants: Variables that keep the arrays of penalties, such as a reference.
+        has_model: Whether a compiled model is known to be trained by it.
 
     Raises:
         UnsupportedError: For another optimizer, and for `weight_decay` (decoupled decay is the
-            gradient of no penalty, so no J' would be minimised).
+            gradient of no penalty, so no J' would be minimised). When built, for a layer's Keras
+            constraint that no penalty equals, or that does not go with the penalty there.
         InputError: For a penalty or selector of no known kind, or an optimizer already in use.
 
     Example:
@@ -112,6 +127,11 @@ class Proximal(HookedUpdates):
         self._model = _Held(lambda: None)
         self._saved_blocks = _Held({})
         self._saved_own_groups = _Held([])
+        self._matches = _Held(None)
+        self._foreseen = _Held(None)
+        self._told = False
+        self.has_model = False
+        _ALL.add(self)
         self.strengths: list[Any] = []
         self.compiled_strengths: list[float] = []
         self._set_strengths = _Held(None)
@@ -128,12 +148,15 @@ class Proximal(HookedUpdates):
         be met is told now, not when training starts.
 
         Raises:
-            InputError: If a selector matches nothing or only frozen weights, or if a penalty on
-                groups finds no groups, or groups of different lengths.
+            InputError: If nothing is penalised, if a selector matches nothing or only frozen
+                weights, or if a penalty on groups finds no groups, or groups of different
+                lengths.
         """
         self._model = _Held(weakref.ref(model))
         if model.built:
-            self._divide(self.assignments(model.trainable_variables), _no_constants)
+            variables = model.trainable_variables
+            plan = self.assignments(variables)
+            self._tell(plan, self._divide(plan, _no_constants), self._matches_of(variables))
         return self
 
     @property
@@ -154,15 +177,20 @@ class Proximal(HookedUpdates):
         """
         if self._plan.value:
             return self._plan.value
-        model = self._model.value()
-        frozen = [] if model is None else model.non_trainable_variables
+        variables, model = variables or [], self._model.value()
         return assign(
-            variables or [],
+            variables,
             self.entries,
+            matches=self._matches_of(variables),
             structures=self._structures(),
-            frozen=frozen,
+            frozen=[] if model is None else model.non_trainable_variables,
             saved=self._saved_blocks.value,
         )
+
+    def _matches_of(self, variables: list[Any]) -> Matches:
+        model = self._model.value()
+        known = [] if model is None else model.weights
+        return Matches([*variables, *known], model)
 
     def _structures(self) -> Any:
         model = self._model.value()
@@ -170,7 +198,48 @@ class Proximal(HookedUpdates):
 
     def _divide(self, plan: list[Assignment], constants: Any) -> list[Block]:
         saved, own = self._saved_blocks.value, self._saved_own_groups.value
-        return divide(plan, self._structures(), constants, saved, own)
+        matches = self._matches_of([a.variable for a in plan])
+        return divide(plan, self._structures(), constants, saved, own, matches)
+
+    def _tell(self, plan: list[Assignment], blocks: list[Block], matches: Matches) -> None:
+        """Warn, once, of what a user may not expect."""
+        if self._told:
+            return
+        self._told = True
+        told = [
+            f"A selector takes what a later one names: {text}. The first that matches counts: put "
+            "the narrower one first, or name the layer exactly."
+            for text in shadowed(self.entries, plan, matches)
+        ]
+        model = self._model.value()
+        stay = in_loss([a.variable for a in plan], _lifted(blocks))
+        stay += [] if model is None else activities(model)
+        if stay and (blocks or self.entries):
+            told.append(
+                "No exact proximal step is known for these regularizers of layers, which stay in "
+                f"the loss that is trained and reported: {', '.join(stay)}. Use L1, L2 or L1L2 of "
+                "Keras, or a penalty of taut."
+            )
+        for text in told:
+            warnings.warn(text, UserWarning, stacklevel=4)
+
+    def lifted(self, model: Any) -> set[int]:
+        """The ids of the variables whose regularizers it treats, so that no loss may have them."""
+        if self.built:
+            return _lifted(self.blocks)
+        # A loss may be asked for before the optimizer is built, as by `evaluate`.
+        variables = model.trainable_variables
+        key = tuple(map(id, variables))
+        if self._foreseen.value is None or self._foreseen.value[0] != key:
+            owns = any(v.regularizer is not None for v in variables)
+            plan = self.assignments(variables) if owns else []
+            self._foreseen = _Held((key, _lifted(self._divide(plan, _no_constants))))
+        return self._foreseen.value[1]
+
+    def may_train(self, model: Any) -> bool:
+        """Whether it is for a model that is not compiled: bound to it, or of no known model."""
+        bound = self._model.value()
+        return bound is model if bound is not None else self.built and not self.has_model
 
     def build(self, variables: list[Any]) -> None:
         model = self._model.value()
@@ -186,11 +255,16 @@ class Proximal(HookedUpdates):
         self._blocks = _Held(blocks)
         # The mapping's own entries first, in its order; then layers' own penalties.
         entries = [*self.entries, *(block.entry for block in blocks)]
-        numbers: dict[int, list[int]] = {}
+        numbers: dict[int, list[Any]] = {}
         for entry in entries:
             if id(entry) not in numbers and entry.penalty is not None:
                 numbers[id(entry)] = [self._add_strength(part) for part in entry.penalty.parts]
-        self._strengths_of = _Held({id(b.entry): numbers[id(b.entry)] for b in blocks})
+        self._strengths_of = _Held(
+            {
+                id(block): [*numbers.get(id(block.entry), ()), *self._own_strengths(block)]
+                for block in blocks
+            }
+        )
         if self._set_strengths.value is not None:
             self.set_strengths(self._set_strengths.value)
         for variable in variables:
@@ -205,11 +279,7 @@ class Proximal(HookedUpdates):
             self.momentum_steps.append(step)
         if self.use_ema:  # type: ignore[attr-defined]
             self._averages = _Held(Averages(self, blocks))
-        alive = weakref.ref(self)
-        for variable in variables:
-            own = own_penalty(variable)
-            if own is not None:
-                variable.regularizer = Lifted(own, alive)
+        self._tell(self._plan.value, blocks, self._matches_of(variables))
 
     def set_strengths(self, strengths: Sequence[float]) -> None:
         """Start from other strengths, as if the model had been compiled with them.
@@ -234,16 +304,26 @@ class Proximal(HookedUpdates):
         if self.strengths:
             self.compiled_strengths = values
 
-    def _add_strength(self, part: Penalty) -> int:
+    def _own_strengths(self, block: Block) -> list[Any]:
+        own = block.parts[block.requested :]
+        # Fixed beside a request, so that lanes set the strengths of the request alone.
+        free = 0 if self.entries else block.regularizers
+        return [self._add_strength(part, fixed=i >= free) for i, part in enumerate(own)]
+
+    def _add_strength(self, part: Penalty, *, fixed: bool = False) -> Any:
+        number = len(self.constants) if fixed else len(self.strengths)
         variable = self.add_variable(  # type: ignore[attr-defined]
             shape=(),
             initializer=keras.initializers.Constant(part.strength),
             dtype="float32",
-            name=f"strength_{len(self.strengths)}",
+            name=f"fixed_strength_{number}" if fixed else f"strength_{number}",
         )
-        self.strengths.append(variable)
-        self.compiled_strengths.append(part.strength)
-        return len(self.strengths) - 1
+        if fixed:
+            self.constants.append(variable)
+        else:
+            self.strengths.append(variable)
+            self.compiled_strengths.append(part.strength)
+        return variable
 
     def _add_constants(self, variables: Any, arrays: Any, name: str) -> list[Any]:
         added = []
@@ -255,8 +335,11 @@ class Proximal(HookedUpdates):
         return added
 
     def strengths_of(self, block: Block) -> list[Any]:
-        """The strength variables of a block's penalty, one a part of a sum."""
-        return [self.strengths[i] for i in self._strengths_of.value[id(block.entry)]]
+        """The strength variables of a block's penalties, one a part."""
+        return self._strengths_of.value[id(block)]
+
+    def _keeps_constraint(self, variable: Any) -> bool:
+        return any(b.constraints and any(v is variable for v in b.variables) for b in self.blocks)
 
     def _needs_before(self, variable: Any) -> bool:
         block = next((b for b in self.blocks if any(v is variable for v in b.variables)), None)
@@ -312,16 +395,17 @@ class Proximal(HookedUpdates):
     def get_config(self) -> dict[str, Any]:
         inner = super().get_config()  # type: ignore[misc]
         every = [a.variable.path for a in self._plan.value]
+        matches = self._matches_of([a.variable for a in self._plan.value])
         config = {
             "optimizer": {"class_name": self._kind.__name__, "config": inner},
-            "penalties": [self._saved(entry, every) for entry in self.entries],
+            "penalties": [self._saved(entry, every, matches) for entry in self.entries],
             "own_groups": self._saved_own(every),
         }
         if self._set_strengths.value is not None:
             config["strengths"] = self._set_strengths.value
         return config
 
-    def _saved(self, entry: Entry, every: list[str]) -> dict[str, Any]:
+    def _saved(self, entry: Entry, every: list[str], matches: Matches) -> dict[str, Any]:
         chosen = [a.variable for a in self._plan.value if a.entry is entry]
         penalty = entry.penalty
         if penalty is not None and self.built:
@@ -335,7 +419,7 @@ class Proximal(HookedUpdates):
             if block.entry is entry and block.grouping is not None
         ]
         return {
-            "selector": saved_selector(entry.selector, chosen, every),
+            "selector": saved_selector(entry.selector, chosen, every, matches),
             "penalty": None if penalty is None else keras.saving.serialize_keras_object(penalty),
             "blocks": blocks,
         }
@@ -371,6 +455,49 @@ class Proximal(HookedUpdates):
         made._saved_own_groups = _Held(config["own_groups"])
         made._set_strengths = _Held(config.get("strengths"))
         return made
+
+
+def proximals_in(optimizer: Any) -> list[Proximal]:
+    """The `Proximal` optimizers that an optimizer is, or has inside Keras's wrappers."""
+    optimizer = getattr(optimizer, "inner_optimizer", optimizer)  # LossScaleOptimizer
+    inside = getattr(optimizer, "optimizers", [optimizer])  # MultiOptimizer
+    return [one for one in inside if isinstance(one, Proximal)]
+
+
+def kept_proximals(model: Any) -> list[Proximal]:
+    """Those that a model with a `train_step` of its own keeps as attributes."""
+    own = getattr(model, "optimizer", None)
+    return [
+        proximal
+        for kept in list(vars(model).values())
+        for one in (kept if isinstance(kept, (list, tuple)) else [kept])
+        if one is not own and isinstance(one, keras.optimizers.Optimizer)
+        for proximal in proximals_in(one)
+    ]
+
+
+def _lifted(blocks: list[Block]) -> set[int]:
+    return {id(v) for block in blocks if block.lifts for v in block.variables}
+
+
+def _left_out_of_loss(model: Any) -> set[int]:
+    """The ids of the variables whose regularizers are no part of a model's loss."""
+    if not isinstance(model, keras.Model) or not model.built:
+        return set()
+    own = getattr(model, "optimizer", None)
+    several = hasattr(getattr(own, "inner_optimizer", own), "optimizers")
+    mine = [p for p in proximals_in(own) if p.built or not several]
+    mine += [p for p in kept_proximals(model) if p.built]
+    for proximal in mine:
+        proximal.has_model = True
+    if own is None:  # perhaps a loop of one's own
+        mine += [p for p in list(_ALL) if p.may_train(model)]
+    return set().union(*(proximal.lifted(model) for proximal in mine))
+
+
+_ALL: weakref.WeakSet[Any] = weakref.WeakSet()
+
+leave_out_of_losses(_left_out_of_loss)
 
 
 def _selector(saved: Any) -> Any:

@@ -12,6 +12,7 @@ from keras import ops, tree
 from taut._gradients import count_rows, loss_and_gradients, squared_row_norms
 from taut._keras_compat import build_loss, jitted
 from taut.errors import InputError
+from taut.optimizers.blocks import KerasConstraints
 from taut.optimizers.explain import proximals_of
 
 SCALE_ROWS = 64
@@ -53,7 +54,8 @@ def stationarity(model: Any, x: Any, y: Any, *, sample_weight: Any = None) -> St
 
     the violation of the optimality (KKT) conditions, in units of the gradient of one row, so
     that models and data sets can be compared. An unpenalised variable has R = 0, so its
-    residual is ‖∇J‖/S. J is the mean compiled loss over the rows given, in inference mode
+    residual is ‖∇J‖/S. Keras constraints of layers are part of R; regularizers that stay in the
+    loss (`explain` names them) are part of J. J is the mean compiled loss over the rows given, in inference mode
     (dropout off, moving statistics); S is taken over at most 64 rows, evenly spaced.
 
     For one layer with a convex loss a zero residual is the global minimum. For several layers
@@ -70,6 +72,7 @@ def stationarity(model: Any, x: Any, y: Any, *, sample_weight: Any = None) -> St
 
     Raises:
         InputError: If the model is not compiled or not built.
+        UnsupportedError: If a layer has a Keras constraint that equals no constraint of taut.
 
     References:
         Boyd and Vandenberghe, Convex Optimization, 2004, section 5.5.3.
@@ -114,7 +117,9 @@ def _certificate(model: Any, gradients: list[np.ndarray], scale: float) -> Stati
     sizes = [float(np.linalg.norm(g)) for g in gradients]
     index = {id(v): i for i, v in enumerate(variables)}
     by_variable = {id(v): g for v, g in zip(variables, gradients, strict=True)}
-    for optimizer in proximals_of(model):
+    proximals = proximals_of(model)
+    treated = [block for optimizer in proximals for block in optimizer.blocks]
+    for optimizer in [*proximals, KerasConstraints.of(variables, treated)]:
         for block, found in _distances(optimizer, by_variable):
             for variable, distance in zip(block.variables, found, strict=True):
                 sizes[index[id(variable)]] = float(np.linalg.norm(distance))

@@ -15,7 +15,7 @@ from taut.penalties.hierarchical import Hierarchical
 from taut.penalties.nonconvex import MCP, SCAD
 from taut.penalties.separable import L1, L2, ElasticNet, soft_threshold
 from taut.penalties.spectral import NuclearNorm, Orthogonality
-from taut.penalties.sums import Sum, distance_of, prox_of, value_of
+from taut.penalties.sums import Sum, distance_of, prox_is_known, prox_of, value_of
 from taut.penalties.weighted import L2SP, WeightedL1
 
 ALL: tuple[Penalty, ...] = (
@@ -63,6 +63,7 @@ __all__ = [
     "WithArrays",
     "distance_of",
     "get",
+    "prox_is_known",
     "prox_of",
     "soft_threshold",
     "value_of",

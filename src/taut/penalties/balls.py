@@ -49,18 +49,24 @@ def project(
         return [ops.clip(w, -radius, radius) for w in views]
     size = norm_of(grouping, views, norm)
     outside = size > radius
+    zero: list[Any] = [False] * len(views)
     if norm == 2 and not isinstance(steps, list):
         moved = views
     else:
         # The length of one step for all changes no projection.
         steps = steps if isinstance(steps, list) else [1.0] * len(views)
         steps = _relative(grouping, steps, views)
-        solve = _shrunk if norm == 2 else _thresholded
-        moved = solve(grouping, views, steps, radius, size)
+        if norm == 2:
+            moved = _shrunk(grouping, views, steps, radius, size)
+        else:
+            moved, zero = _thresholded(grouping, views, steps, radius, size)
     # Exactly onto the sphere, where the root ended in rounding.
     left = radius / ops.maximum(norm_of(grouping, moved, norm), TINY)
     left, outside = grouping.spread(left), grouping.spread(outside)
-    return [ops.where(outside, u * left, w) for u, w in zip(moved, views, strict=True)]
+    return [
+        ops.where(z, ops.zeros_like(w), ops.where(outside, u * left, w))
+        for u, w, z in zip(moved, views, zero, strict=True)
+    ]
 
 
 def _relative(grouping: Grouping, steps: list[Any], views: list[Any]) -> list[Any]:
@@ -88,7 +94,15 @@ def _shrunk(
 
 def _thresholded(
     grouping: Grouping, views: list[Any], steps: list[Any], radius: float, size: Any
-) -> list[Any]:
+) -> tuple[list[Any], list[Any]]:
+    """The soft-thresholded views, and which entries are zero as far as rounding can tell.
+
+    Where the steps are so short that weights of the size of the radius do not move, the small
+    ones, which do, would all leave zero. Σ|u| is known to some units in the last place of the
+    radius; so is the root, to that over the slope of the weights that are clearly left, and what
+    a root so much higher sets to zero is zero. That is less than the rounding of Σ|u| in all.
+    """
+
     def newton(mu: Any) -> Any:
         left = [ops.abs(w) - s * grouping.spread(mu) for w, s in zip(views, steps, strict=True)]
         slope = [ops.where(v > 0, s, 0) for v, s in zip(left, steps, strict=True)]
@@ -96,7 +110,16 @@ def _thresholded(
         return mu + over / ops.maximum(grouping.sum(slope), TINY)
 
     mu = largest_root(ops.zeros_like(size), newton, iterations=200)
-    return [soft_threshold(w, s * grouping.spread(mu)) for w, s in zip(views, steps, strict=True)]
+    moved = [soft_threshold(w, s * grouping.spread(mu)) for w, s in zip(views, steps, strict=True)]
+    rounding = 8 * eps_of(views[0]) * radius
+    clear = [ops.where(ops.abs(u) > rounding, s, 0) for u, s in zip(moved, steps, strict=True)]
+    margin = rounding / ops.maximum(grouping.sum(clear), TINY)
+    on_sphere = size > radius * (1 - tolerance(views[0]))
+    margin = grouping.spread(ops.where(on_sphere, margin, ops.zeros_like(margin)))
+    zero = [
+        ops.abs(u) <= ops.minimum(s * margin, rounding) for u, s in zip(moved, steps, strict=True)
+    ]
+    return moved, zero
 
 
 def normal_distance(

@@ -91,18 +91,21 @@ class NormBall(Constraint, Grouped):
     In half precision the tolerance is eight units in the last place.
     Critical strength: 0 where g = 0, otherwise infinite; a constraint has no strength.
 
-    With `groups="units"` and `norm=2` it is the max-norm constraint that goes with dropout. In
-    sums with quadratics only.
+    With `groups="units"` and `norm=2` it is the max-norm constraint that goes with dropout; with
+    `axis=0` that is Keras's `MaxNorm`, whose groups are without biases. In sums with quadratics
+    only.
 
     Args:
         radius: A finite number > 0.
         norm: 2, 1 or "inf".
         groups: None, each array by itself; or as in `GroupLasso`: `"units"`, `"inputs"`,
             `"rows"` or lists of inputs, where a group may run through several arrays.
+        axis: In place of `groups`: the axis or axes that each norm is taken over, of each array
+            by itself. The others must be neighbours.
 
     Raises:
-        InputError: If the radius is not a finite number > 0, or the norm or the groups are none
-            of these.
+        InputError: If the radius is not a finite number > 0, or the norm, the groups or the axes
+            are none of these.
 
     Example:
         >>> from taut.penalties import NormBall
@@ -125,6 +128,7 @@ class NormBall(Constraint, Grouped):
         *,
         norm: int | str = 2,
         groups: str | Sequence[Sequence[int]] | None = None,
+        axis: int | Sequence[int] | None = None,
     ):
         super().__init__(1.0, groups="inputs" if groups is None else groups)
         usable = hasattr(radius, "__float__") and not isinstance(radius, bool)
@@ -134,14 +138,42 @@ class NormBall(Constraint, Grouped):
             raise InputError(f"`norm` must be 2, 1 or 'inf'. Received: norm={norm!r}.")
         self.radius = float(radius)
         self.norm = norm
+        axes = (axis,) if isinstance(axis, int) else tuple(axis or ())
+        whole = all(isinstance(i, int) and not isinstance(i, bool) for i in axes)
+        if not whole or (axis is not None and (groups is not None or not axes)):
+            raise InputError(
+                "`axis` must be an axis or several, in place of `groups`. "
+                f"Received: axis={axis!r}, groups={groups!r}."
+            )
         if groups is None:
             self.groups = None
+        self.axis = axes or None
         self.sparse = norm == 1
 
     def grouping_of(self, w: list[Any]) -> Grouping:
         if self.listed:
             return super().grouping_of(w)
-        return Grouping(((1, 1, math.prod(w[0].shape)),))
+        return self.grouping_along(tuple(w[0].shape))
+
+    def grouping_along(self, shape: tuple[int, ...]) -> Grouping:
+        """The groups of one array: one for all places on the axes that no norm is taken over.
+
+        Raises:
+            InputError: If the array lacks an axis, or if those left over are not neighbours.
+        """
+        rank = len(shape)
+        axes = range(rank) if self.axis is None else {i + rank * (i < 0) for i in self.axis}
+        left = [i for i in range(rank) if i not in axes]
+        neighbours = not left or left == list(range(left[0], left[-1] + 1))
+        if not set(axes) <= set(range(rank)) or not neighbours:
+            raise InputError(
+                "`axis` must name axes of the array, and leave neighbours over. "
+                f"Received: axis={self.axis} for the shape {shape}."
+            )
+        first, last = (left[0], left[-1] + 1) if left else (0, 0)
+        return Grouping(
+            ((math.prod(shape[:first]), math.prod(shape[first:last]), math.prod(shape[last:])),)
+        )
 
     def _lists(self, *arrays: Any) -> Any:
         return arrays if self.listed else [[a] for a in arrays]
@@ -182,4 +214,5 @@ class NormBall(Constraint, Grouped):
         return ops.where(ops.equal(largest, 0), largest, float("inf"))
 
     def get_config(self) -> dict[str, Any]:
-        return {"radius": self.radius, "norm": self.norm, "groups": self.groups}
+        config = {"radius": self.radius, "norm": self.norm, "groups": self.groups}
+        return config if self.axis is None else {**config, "axis": list(self.axis)}

@@ -73,3 +73,36 @@ def _from_keras(regularizer: keras.regularizers.Regularizer) -> Penalty:
     if l1 or type(regularizer) is keras.regularizers.L1:
         return L1.from_keras(regularizer)
     return L2.from_keras(regularizer)
+
+
+def from_keras_regularizer(regularizer: Any) -> tuple[tuple[Penalty, ...], ...]:
+    """The sums of penalties that equal a Keras regularizer, each in its own words.
+
+    Returns:
+        For L1 and L2 one sum of one part; for L1L2 the elastic net, and L1 + L2; for all others
+        none.
+    """
+    try:
+        l1, l2 = conventions.from_keras(regularizer)
+    except InputError:  # any callable may be a regularizer
+        return ()
+    whole = (_from_keras(regularizer),)
+    return (whole, (L1(l1), L2(2 * l2))) if l1 and l2 else (whole,)
+
+
+def from_keras_constraint(constraint: Any, shape: tuple[int, ...]) -> Penalty | None:
+    """The penalty that equals a Keras constraint on an array of this shape; None if none does."""
+    kind = type(constraint)
+    if kind is keras.constraints.NonNeg:
+        return NonNegative()
+    is_ball = kind is keras.constraints.MinMaxNorm and (
+        constraint.min_value <= 0 and constraint.rate == 1
+    )
+    if kind is keras.constraints.MaxNorm or is_ball:
+        try:
+            ball = NormBall(constraint.max_value, axis=constraint.axis)
+            ball.grouping_along(shape)
+        except InputError:
+            return None
+        return ball
+    return None

@@ -123,19 +123,29 @@ class Sum(Penalty):
         return " + ".join(map(repr, self._parts))
 
 
-def check_sum(parts: Parts) -> None:
-    """Raise unless the prox of the sum of `parts` is known."""
+def prox_is_known(parts: Parts) -> bool:
+    """Whether the prox of the sum of `parts` is known.
+
+    More are known than a `Sum` allows, which has one penalty on single weights: any number of
+    soft thresholds may come before another, since αR never falls as |w| grows.
+    """
     count = dict.fromkeys(("quadratic", "cone", "threshold", "separable", "group", "other"), 0)
     for part in parts:
         count[part.kind] += 1
     alone = count["threshold"] + count["separable"]
-    known = (
-        alone <= 1
+    return (
+        count["separable"] <= 1
         and count["cone"] <= 1
         and count["group"] + count["other"] <= 1
         and not (count["group"] and count["separable"])
         and not (count["other"] and (alone or count["cone"]))
     )
+
+
+def check_sum(parts: Parts) -> None:
+    """Raise unless the prox of the sum of `parts` is known, with one on single weights at most."""
+    alone = sum(part.kind in ("threshold", "separable") for part in parts)
+    known = prox_is_known(parts) and alone <= 1
     if not known:
         raise UnsupportedError(
             "The prox of a sum is known for any number of L2 and L2SP with one other penalty, "

@@ -1,0 +1,133 @@
+"""What layers themselves ask of their weights: regularizers and constraints, as penalties."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import keras
+
+from taut.errors import UnsupportedError
+from taut.penalties import Penalty, prox_is_known
+from taut.penalties.convert import from_keras_constraint, from_keras_regularizer
+
+Parts = tuple[Penalty, ...]
+
+
+def own_penalty(variable: Any) -> Penalty | None:
+    """The penalty that a layer's own `…_regularizer=taut.…` puts on a variable."""
+    own = variable.regularizer
+    return own if isinstance(own, Penalty) else None
+
+
+def equals(variable: Any) -> tuple[Parts, ...]:
+    """The sums of penalties that equal the Keras regularizer of a variable; none if none do."""
+    own = variable.regularizer
+    return () if own is None or isinstance(own, Penalty) else from_keras_regularizer(own)
+
+
+def constraint_parts(variable: Any) -> Parts:
+    """The penalty that equals the Keras constraint of a variable, if it has one.
+
+    Raises:
+        UnsupportedError: If no penalty equals it.
+    """
+    constraint = variable.constraint
+    if constraint is None:
+        return ()
+    found = _equal(variable)
+    if found is None:
+        raise UnsupportedError(
+            "A layer's Keras constraint must equal a constraint of taut: NonNeg, MaxNorm (over "
+            "neighbouring axes) or MinMaxNorm with min_value=0 and rate=1. Otherwise it is not "
+            f"known where training with penalties ends. Received: {_named(constraint)} on "
+            f"{variable.path}. Take it off the layer, or compile without `taut.Proximal`."
+        )
+    return (found,)
+
+
+def is_penalty(variable: Any) -> bool:
+    """Whether a penalty equals the Keras constraint of a variable."""
+    return variable.constraint is not None and _equal(variable) is not None
+
+
+def _equal(variable: Any) -> Penalty | None:
+    return from_keras_constraint(variable.constraint, tuple(variable.shape))
+
+
+def combined(parts: Parts, variables: list[Any]) -> tuple[Parts, Parts]:
+    """What the layers of some variables add to the penalties that these share.
+
+    Args:
+        parts: The penalties of the request; none where there is no request.
+        variables: The variables of one term of αR(w).
+
+    Returns:
+        (of Keras regularizers, of Keras constraints): what the prox can treat too. A regularizer
+        whose sum with `parts` has no known prox is left in the loss.
+
+    Raises:
+        UnsupportedError: For a constraint whose sum with `parts` has no known prox, or that not
+            all of the variables have, or that equals no penalty.
+    """
+    each = [constraint_parts(v) for v in variables]
+    constraint = tuple(part for part in each[0] if part not in parts)
+    if any(one != each[0] for one in each) or not prox_is_known([*parts, *constraint]):
+        received = ", ".join(
+            f"{_named(v.constraint)} on {v.path}" for v in variables if v.constraint is not None
+        )
+        raise UnsupportedError(
+            "A layer's Keras constraint must go with the penalty on the same weights: the prox is "
+            "known for NonNeg with penalties on single weights and group lassos, and for norms "
+            f"with L2. Received: {received}, with {' + '.join(map(repr, parts))} on "
+            f"{', '.join(v.path for v in variables)}. Take one of the two off."
+        )
+    choices = [equals(v) for v in variables]
+    for choice in choices[0] if all(one == choices[0] for one in choices) else ():
+        if prox_is_known([*parts, *constraint, *choice]):
+            return choice, constraint
+    return (), constraint
+
+
+def in_loss(variables: list[Any], treated: set[int]) -> list[str]:
+    """The Keras regularizers that stay in the loss, in words."""
+    return [
+        f"{_named(v.regularizer)} on {v.path}"
+        for v in variables
+        if v.regularizer is not None and id(v) not in treated
+    ]
+
+
+def activities(model: Any) -> list[str]:
+    """The regularizers of what layers make, which no prox can treat, in words."""
+    return [
+        f"{_named(layer.activity_regularizer)} on what {layer.name!r} makes"
+        for layer in model._flatten_layers()
+        if getattr(layer, "activity_regularizer", None) is not None
+    ]
+
+
+def asks_for_prox(model: Any) -> tuple[bool, bool]:
+    """Whether layers of a model have penalties of taut, and regularizers that equal some.
+
+    Looks at the variables that there are, and at the arguments of layers that are not built yet.
+    """
+    owns = [v.regularizer for v in model.trainable_variables]
+    owns += [
+        getattr(layer, name, None)
+        for layer in model._flatten_layers()
+        if not layer.built
+        for name in dir(layer)
+        if name.endswith("_regularizer") and name != "activity_regularizer"
+    ]
+    ours = any(isinstance(own, Penalty) for own in owns)
+    theirs = any(
+        from_keras_regularizer(own)
+        for own in owns
+        if isinstance(own, keras.regularizers.Regularizer) and not isinstance(own, Penalty)
+    )
+    return ours, theirs
+
+
+def _named(own: Any) -> str:
+    name = getattr(own, "__name__", type(own).__name__)
+    return f"Keras's {name}" if type(own).__module__.startswith("keras.") else name
