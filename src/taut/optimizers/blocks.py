@@ -141,7 +141,7 @@ def divide(
 
 
 def own_blocks(variables: Sequence[Any], *, penalised: bool = True) -> list[Block]:
-    """The blocks of variables that have nothing but their layers' Keras regularizers and constraints.
+    """Blocks of variables that have nothing but Keras regularizers and constraints.
 
     Args:
         variables: Those that no block of the request has.
