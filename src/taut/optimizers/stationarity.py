@@ -55,8 +55,8 @@ def stationarity(model: Any, x: Any, y: Any, *, sample_weight: Any = None) -> St
     the violation of the optimality (KKT) conditions, in units of the gradient of one row, so
     that models and data sets can be compared. An unpenalised variable has R = 0, so its
     residual is ‖∇J‖/S. Keras constraints of layers are part of R; regularizers that stay in the
-    loss (`explain` names them) are part of J. J is the mean compiled loss over the rows given, in inference mode
-    (dropout off, moving statistics); S is taken over at most 64 rows, evenly spaced.
+    loss (`explain` names them) are part of J. J is the mean compiled loss over the rows given, in
+    inference mode (dropout off, moving statistics); S is taken over at most 64 rows, evenly spaced.
 
     For one layer with a convex loss a zero residual is the global minimum. For several layers
     it is a stationary point, as good as first-order conditions can tell; the note says which.
