@@ -53,6 +53,7 @@ def held_out_metrics(
             prediction = tree.map_structure(
                 lambda a, p=place: ops.convert_to_tensor(a[p]), predictions
             )
+            set_masks(prediction, masks)
             metrics.reset_state()
             metrics.update_state(truth, prediction, sample_weight=weight)
             for name, value in metrics.result().items():

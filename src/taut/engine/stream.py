@@ -12,7 +12,7 @@ import keras
 import numpy as np
 from jax.sharding import Mesh
 
-from taut._keras_compat import build_loss, compiled_loss
+from taut._keras_compat import compiled_loss
 from taut.engine.checkpoint import Checkpoint
 from taut.engine.identity import study_of
 from taut.engine.initial import InitialValues
@@ -26,6 +26,7 @@ from taut.engine.stream_journal import Journal
 from taut.engine.stream_lanes import MOST, Stack
 from taut.engine.stream_passes import Passes
 from taut.engine.stream_watch import Position, Watch
+from taut.engine.weights import checked_weights
 from taut.engine.width import convolves_on_cpu
 from taut.errors import InputError, UnsupportedError
 
@@ -200,7 +201,7 @@ def room_for(
     """
     sample = first_rows(source, 1)
     layout = Layout.of(sample)
-    build_loss(model, sample.x, sample.y)
+    checked_weights(model, sample.x, sample.y)
     devices = len(jax.local_devices()[: len(lanes)])
     budget = Budget.of(memory, layout, indices=folds, batch_size=batch_size, devices=devices)
     _check_memory(memory, budget, Stack.bytes_a_lane(InitialValues(model)(lanes[0])), len(lanes))
