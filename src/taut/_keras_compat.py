@@ -210,15 +210,13 @@ def loss_of_classes(model: Any) -> bool | None:
     loss = keras.losses.get(given[0])
     while hasattr(loss, "func"):  # functools.partial
         loss = loss.func
+    kinds = [*type(loss).__mro__, loss, getattr(loss, "fn", loss)]
+    words = {str(getattr(kind, "__name__", "")).lower().replace("_", "") for kind in kinds}
+    if any("crossentropy" in word or "hinge" in word for word in words):
+        return True
     function = getattr(loss, "fn", loss)
-    known = [kind for kind in type(loss).__mro__ if kind.__module__.startswith("keras.")]
-    own = known[0].__name__ if known and known[0] is not keras.losses.Loss else ""
-    if known and own in ("", "LossFunctionWrapper") or not known:
-        own = getattr(function, "__name__", "")
-        if not str(getattr(function, "__module__", "")).startswith("keras."):
-            return None
-    own = own.lower().replace("_", "")
-    return any(word in own for word in ("crossentropy", "hinge"))
+    own = function if hasattr(function, "__name__") else type(loss)
+    return False if str(own.__module__).startswith("keras.") else None
 
 
 def call_losses(model: Any, one: Any, y: Any, prediction: Any) -> Any:

@@ -72,10 +72,10 @@ def loss_parts(model: Any, x: Any, y: Any) -> list[LossPart]:
 
         def one(part: Any, y_true: Any, y_pred: Any) -> Any:
             loss = part.loss
-            values, mask = _values(loss, y_true, y_pred)
+            own = type(loss).__call__ is not _CALL
+            values, mask = (loss(y_true, y_pred), None) if own else _values(loss, y_true, y_pred)
             leaves = tuple(numbers[id(leaf)] for leaf in keras.tree.flatten(y_true))
             name = part.name or getattr(loss, "name", repr(loss))
-            own = type(loss).__call__ is not keras.losses.Loss.__call__
             shape = tuple(values.shape)
             found.append(LossPart(name, loss.reduction, shape, rows, leaves, mask is not None, own))
             return ops.sum(values)
@@ -93,6 +93,7 @@ def loss_parts(model: Any, x: Any, y: Any) -> list[LossPart]:
     return found
 
 
+_CALL = keras.losses.Loss.__call__
 _SYMBOLIC_ROWS = 1009
 """A number that no other axis has, so that the axis of rows is known by it."""
 
@@ -140,9 +141,6 @@ def data_loss_value(
         return _reduced(part, y_true, y_pred, own[0], present, across)
 
     return call_losses(model, one, y, prediction)
-
-
-_CALL = keras.losses.Loss.__call__
 
 
 def _values(loss: Any, y_true: Any, y_pred: Any) -> tuple[Any, Any]:
