@@ -16,7 +16,7 @@ LEVELS = [
     {"errors"},
     {"_backend", "_keras_compat", "_register"},
     {"_losses", "_sums"},
-    {"_gradients"},
+    {"_gradients", "_weights"},
     {"penalties", "structure"},
     {"testing"},
     {"optimizers"},

@@ -11,9 +11,9 @@ import numpy as np
 from keras import tree
 
 from taut._keras_compat import compiled_loss, custom_training
+from taut._weights import ClassWeight, checked_weights
 from taut.engine.halving import Halving
 from taut.engine.lanes import Lane, Split, check_counts, check_lanes, check_splits
-from taut.engine.weights import ClassWeight, checked_weights
 from taut.errors import InputError, UnsupportedError
 
 

@@ -13,6 +13,7 @@ import numpy as np
 from jax.sharding import Mesh
 
 from taut._keras_compat import compiled_loss
+from taut._weights import checked_weights
 from taut.engine.checkpoint import Checkpoint
 from taut.engine.identity import study_of
 from taut.engine.initial import InitialValues
@@ -26,7 +27,6 @@ from taut.engine.stream_journal import Journal
 from taut.engine.stream_lanes import MOST, Stack
 from taut.engine.stream_passes import Passes
 from taut.engine.stream_watch import Position, Watch
-from taut.engine.weights import checked_weights
 from taut.engine.width import convolves_on_cpu
 from taut.errors import InputError, UnsupportedError
 

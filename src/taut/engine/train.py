@@ -8,12 +8,12 @@ from typing import Any
 
 import keras
 
+from taut._weights import ClassWeight
 from taut.engine.halving import Halving
 from taut.engine.inputs import checked
 from taut.engine.lanes import Lane, Record, Split
 from taut.engine.progress import Callback
 from taut.engine.sources import MEMORY, as_source, is_source
-from taut.engine.weights import ClassWeight
 from taut.errors import InputError
 
 

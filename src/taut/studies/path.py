@@ -12,6 +12,7 @@ import keras
 import numpy as np
 
 from taut._keras_compat import loss_of_classes
+from taut._weights import ClassWeight, checked_weights
 from taut.engine import (
     Callback,
     Halving,
@@ -26,7 +27,6 @@ from taut.engine import (
 )
 from taut.engine.lanes import check_counts
 from taut.engine.sources import as_source, is_source
-from taut.engine.weights import ClassWeight, checked_weights
 from taut.errors import InputError
 from taut.optimizers import Stationarity, stationarity
 from taut.penalties import L1, Penalty

@@ -15,7 +15,13 @@ ClassWeight = Mapping[int, float] | str | None
 
 
 def checked_weights(
-    model: Any, x: Any, y: Any, sample_weight: Any = None, class_weight: ClassWeight = None
+    model: Any,
+    x: Any,
+    y: Any,
+    sample_weight: Any = None,
+    class_weight: ClassWeight = None,
+    *,
+    means: bool = True,
 ) -> Any:
     """One weight a row, or of each step or pixel, for each leaf of `y`; None without weights.
 
@@ -27,14 +33,16 @@ def checked_weights(
             `y`; an array may have the shape of its loss's values, [rows, steps].
         class_weight: The weight of each class, 1 for those left out; or `"balanced"`,
             n/(K·n_k) for the n_k of n labels that are in class k of K.
+        means: Whether to refuse losses that are not the mean of one value a row.
 
     Raises:
         InputError: If weights are negative, not finite, all 0 or of another shape than the
             loss's values, or name no class.
-        UnsupportedError: For a loss that is not the mean of one value a row.
+        UnsupportedError: For a loss that is not the mean of one value a row, with `means`.
     """
     parts = loss_parts(model, x, y)
-    check_means(parts)
+    if means:
+        check_means(parts)
     if sample_weight is not None and class_weight is not None:
         raise InputError("Give `sample_weight` or `class_weight`, not both: multiply them.")
     leaves = tree.flatten(y)
