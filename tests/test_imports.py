@@ -15,7 +15,8 @@ SOURCE = Path(taut.__file__).parent
 LEVELS = [
     {"errors", "formulas"},
     {"_backend", "_keras_compat", "_register"},
-    {"_gradients", "_sums"},
+    {"_losses", "_sums"},
+    {"_gradients", "_weights"},
     {"penalties", "structure"},
     {"testing"},
     {"optimizers"},

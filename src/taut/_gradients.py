@@ -9,7 +9,8 @@ import keras
 import numpy as np
 from keras import ops, tree
 
-from taut._keras_compat import StatelessScope, data_loss_value, mode
+from taut._keras_compat import StatelessScope, mode
+from taut._losses import data_loss_value
 
 Values = list[Any]
 LossAndGradients = Callable[[Values, Any, Any, Any], tuple[Any, Values]]

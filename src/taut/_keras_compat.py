@@ -12,13 +12,17 @@ import numpy as np
 from keras import ops
 from keras.src import backend
 from keras.src.layers.rnn.conv_lstm import ConvLSTMCell as _ConvLSTMCell
+from keras.src.losses.loss import reduce_weighted_values as _reduce_weighted_values
 from keras.src.models import functional
-
-from taut.errors import UnsupportedError
 
 Functional: Any = functional.Functional
 
 StatelessScope: Any = backend.StatelessScope
+
+keras_mask: Any = backend.get_keras_mask
+set_keras_mask: Any = backend.set_keras_mask
+symbolic_call: Any = backend.compute_output_spec
+reduce_weighted_values: Any = _reduce_weighted_values
 
 _BIASES = ("bias", "b", "intercept", "offset")
 _SCALES = ("gamma", "beta", "alpha", "scale", "gain", "moving_mean", "moving_variance")
@@ -268,8 +272,10 @@ def compiled_loss(model: Any) -> Any:
 
 
 def build_loss(model: Any, x: Any, y: Any) -> None:
-    """Make what the loss of several outputs makes at its first use: a traced call must not."""
-    if not model._compile_loss.built and len(keras.tree.flatten(y)) > 1:
+    """Make what several losses make at their first use: a traced call must not."""
+    compiled = model._compile_loss
+    several = len(keras.tree.flatten(y)) > 1 or keras.tree.is_nested(compiled._user_loss)
+    if not compiled.built and several:
         one = keras.tree.map_structure(lambda a: a[:1], (x, y))
         model._symbolic_build(data_batch=(*one, None))
 
@@ -306,64 +312,42 @@ def custom_training(model: Any) -> list[str]:
     ]
 
 
-def loss_name(model: Any) -> str:
-    """The compiled loss in lower-case words without blanks, such as "binarycrossentropy"."""
-    loss = model.loss
-    name = loss if isinstance(loss, str) else getattr(loss, "name", getattr(loss, "__name__", ""))
-    return str(name).lower().replace("_", "")
+def loss_of_classes(model: Any) -> bool | None:
+    """Whether the compiled loss is one on classes; None where it is not one of Keras's.
 
-
-def row_weights(model: Any, y: Any, prediction: Any, weight: Any) -> Any:
-    """Weights of rows in the shape that the losses of each output need (JAX).
-
-    A loss may have a value for each step or pixel of a row, [rows, …]; Keras itself would lay
-    weights [rows] along the wrong axis.
-
-    Args:
-        model: Compiled, called with what the prediction was made from.
-        y: Targets, or a tree of these by output.
-        prediction: What the model returned.
-        weight: [rows], or a tree of these by output.
-
-    Raises:
-        UnsupportedError: For a loss that is not a mean over rows.
+    Whatever it was given as: a name or its abbreviation, a function, an object under any name.
     """
-    import jax
+    given = keras.tree.flatten(model._compile_loss._user_loss)
+    given = [loss for loss in given if loss is not None]
+    if len(given) != 1:
+        return False  # several outputs
+    loss = keras.losses.get(given[0])
+    while hasattr(loss, "func"):  # functools.partial
+        loss = loss.func
+    kinds = [*type(loss).__mro__, loss, getattr(loss, "fn", loss)]
+    words = {str(getattr(kind, "__name__", "")).lower().replace("_", "") for kind in kinds}
+    if any("crossentropy" in word or "hinge" in word for word in words):
+        return True
+    function = getattr(loss, "fn", loss)
+    own = function if hasattr(function, "__name__") else type(loss)
+    return False if str(own.__module__).startswith("keras.") else None
 
+
+def call_losses(model: Any, one: Any, y: Any, prediction: Any) -> Any:
+    """The compiled loss with `one(part, y_true, y_pred)` in place of each of its losses.
+
+    Which target belongs to which output, and which outputs have a loss, Keras alone decides.
+    """
     compiled = model._compile_loss
-    predictions, targets = keras.tree.flatten(prediction), keras.tree.flatten(y)
-    if not compiled.built and len(predictions) == 1:
-        compiled.build(targets[0], predictions[0])
-    losses = compiled._flat_losses
-    if not len(losses) == len(predictions) == len(targets):
-        return weight  # some outputs have no loss
-    pack = keras.tree.pack_sequence_as if keras.tree.is_nested(prediction) else lambda _, a: a[0]
-    weights = keras.tree.flatten(weight)
-    weights = weights * len(losses) if len(weights) == 1 else weights
-    # In the order of the outputs: that of the losses is another.
-    by_path = {path: (loss, name) for path, loss, _, name in losses}
-    numbered = pack(prediction, list(range(len(predictions))))
-    shaped = list(weights)
-    for path, (loss, name) in by_path.items():
-        k = numbered
-        for key in path:
-            k = k[key]
-        rank = len(jax.eval_shape(loss.call, targets[k], predictions[k]).shape)
-        if rank == 0 or loss.reduction not in ("sum_over_batch_size", "mean"):
-            received = f"reduction={loss.reduction!r}" if rank else "one number for the batch"
-            raise UnsupportedError(
-                "A lane's loss must be the mean of one value a row (or a step, or a pixel): its "
-                f"last batch is padded. Received: {received}, from the loss "
-                f"{name or getattr(loss, 'name', loss)!r}. Take the mean over the last axis only, "
-                "and leave the reduction to Keras."
-            )
-        shaped[k] = ops.reshape(weights[k], (-1,) + (1,) * (rank - 1))
-    return pack(prediction, shaped)
-
-
-def data_loss_value(model: Any, y: Any, prediction: Any, sample_weight: Any = None) -> Any:
-    """The compiled loss alone: no penalty, no losses that layers add."""
-    return model._compile_loss(y, prediction, sample_weight=sample_weight)
+    if not compiled.built:
+        compiled(y, prediction)
+    again = object.__new__(type(compiled))  # `copy` would save and load it
+    vars(again).update(vars(compiled))
+    again._flat_losses = [
+        part._replace(loss=lambda y, p, _=None, part=part: one(part, y, p))
+        for part in compiled._flat_losses
+    ]
+    return again(y, prediction)
 
 
 def jitted(function: Any) -> Any:

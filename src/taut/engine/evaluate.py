@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 from keras import ops, tree
 
-from taut._keras_compat import compiled_metrics
+from taut._keras_compat import compiled_metrics, set_keras_mask
 from taut.engine.lanes import Record, Split
-from taut.engine.predict import predict_lanes
+from taut.engine.predict import predict_with_masks
 from taut.errors import InputError
 
 
@@ -48,12 +48,21 @@ def held_out_metrics(
         if not lanes or not len(split.held_out):
             continue
         pick = lambda some, rows=split.held_out: tree.map_structure(lambda a: a[rows], some)  # noqa: E731
-        predictions = predict_lanes(model, record, pick(x), lanes=lanes)
+        predictions, masks = predict_with_masks(model, record, pick(x), lanes=lanes)
         truth, weight = pick(y), None if sample_weight is None else pick(sample_weight)
+        if weight is not None:
+            # Metrics multiply weights and masks, which must have as many axes.
+            rank = max([1, *(mask.ndim - 1 for mask in masks if mask is not None)])
+            weight = tree.map_structure(
+                lambda a, r=rank: a.reshape(a.shape + (1,) * (r - a.ndim)), weight
+            )
         for place, lane in enumerate(lanes):
             prediction = tree.map_structure(
                 lambda a, p=place: ops.convert_to_tensor(a[p]), predictions
             )
+            for leaf, mask in zip(tree.flatten(prediction), masks, strict=True):
+                if mask is not None:  # without it, padding would be measured too
+                    set_keras_mask(leaf, ops.convert_to_tensor(mask[place]))
             metrics.reset_state()
             metrics.update_state(truth, prediction, sample_weight=weight)
             for name, value in numbers_of(metrics.result()):

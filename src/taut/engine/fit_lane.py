@@ -9,7 +9,8 @@ from typing import Any
 import keras
 import numpy as np
 
-from taut._keras_compat import StatelessScope, compiled_loss, data_loss_value, mode
+from taut._keras_compat import StatelessScope, compiled_loss, mode
+from taut._losses import data_loss_value
 from taut.engine.batches import HELD_OUT_BATCH, Batches
 from taut.engine.lanes import Lane, Split
 from taut.engine.ledger import Ledger

@@ -9,8 +9,9 @@ from typing import Any
 import keras
 import numpy as np
 
+from taut._keras_compat import keras_mask, mode
 from taut.engine.batches import Batches
-from taut.engine.fit_lane import Data, LaneBatches, Trainee, Watch, numbers, own_stream
+from taut.engine.fit_lane import Data, LaneBatches, Trainee, Watch, numbers, own_stream, take
 from taut.engine.halving import Halving
 from taut.engine.initial import InitialValues
 from taut.engine.lanes import Lane, Record, Split
@@ -135,6 +136,32 @@ def predict_one_by_one(
             record.give_weights(int(lane), model)
             outputs.append(trainee.predict(x, batch_size=batch_size, verbose=0))
     return keras.tree.map_structure(lambda *some: np.stack(some), *outputs)
+
+
+def masks_one_by_one(
+    model: Any, record: Record, x: Any, *, lanes: Sequence[int] | None = None, rows: int = 1024
+) -> list[Any]:
+    """The mask of each output by lane, [lanes, rows, …], which `predict` loses; None without."""
+    x = as_arrays(x)
+    count, found = len(keras.tree.flatten(x)[0]), []
+    with as_it_was(model):
+        for lane in range(len(record.lanes)) if lanes is None else lanes:
+            record.apply(int(lane), model)
+            pieces = []
+            for at in range(0, count, rows):
+                some = take(x, np.arange(at, min(at + rows, count)))
+                outputs = keras.tree.flatten(model(some, **mode(model, training=False)))
+                masks = [keras_mask(output) for output in outputs]
+                if all(mask is None for mask in masks):
+                    return masks
+                pieces.append([None if m is None else keras.ops.convert_to_numpy(m) for m in masks])
+            found.append(
+                [
+                    None if some[0] is None else np.concatenate(some)
+                    for some in zip(*pieces, strict=True)
+                ]
+            )
+    return [None if some[0] is None else np.stack(some) for some in zip(*found, strict=True)]
 
 
 def as_arrays(tree: Tree) -> Tree:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,7 +10,8 @@ import keras
 import numpy as np
 from keras import tree
 
-from taut._keras_compat import build_loss, compiled_loss, custom_training
+from taut._keras_compat import compiled_loss, custom_training
+from taut._weights import ClassWeight, checked_weights
 from taut.engine.halving import Halving
 from taut.engine.lanes import Lane, Split, check_counts, check_lanes, check_splits
 from taut.errors import InputError, UnsupportedError
@@ -64,7 +65,7 @@ def checked(
     splits: Sequence[Split] | None,
     targets: Sequence[Any] | None,
     sample_weight: Any,
-    class_weight: Mapping[int, float] | None,
+    class_weight: ClassWeight,
     epochs: int,
     batch_size: int,
     patience: int | None,
@@ -95,11 +96,15 @@ def checked(
         targets=len(every),
         epochs=epochs,
     )
-    weights = weights_of(sample_weight, class_weight, every, rows)
     held_out = all(len(split.held_out) for split in splits)
     keep_best = patience is not None if keep_best is None else keep_best
     _check_choices(lanes, epochs, patience, keep_best, groups, halving, held_out=held_out)
-    build_loss(model, x, every[0])
+    if class_weight is not None and len(every) > 1:
+        raise InputError(
+            "`class_weight` is for one target. Received: "
+            f"{len(every)} targets. Give `sample_weight`."
+        )
+    weights = checked_weights(model, x, every[0], sample_weight, class_weight)
     return Study(
         model,
         x,
@@ -173,40 +178,6 @@ def _targets(y: Any, targets: Sequence[Any] | None, rows: int) -> list[Any]:
     if any(shape[:1] != (rows,) for shape in shapes[0]):
         raise InputError(f"`y` must have the {rows} rows of `x`. Received: shapes {shapes[0]}.")
     return every
-
-
-def weights_of(
-    sample_weight: Any, class_weight: Mapping[int, float] | None, targets: list[Any], rows: int
-) -> Any:
-    if sample_weight is not None and class_weight is not None:
-        raise InputError("Give `sample_weight` or `class_weight`, not both: multiply them.")
-    if class_weight is not None:
-        leaves = tree.flatten(targets[0])
-        if len(leaves) != 1 or len(targets) != 1:
-            raise InputError(
-                "`class_weight` is for one output and one target. Received: "
-                f"{len(leaves)} outputs, {len(targets)} targets. Give `sample_weight`."
-            )
-        labels = leaves[0]
-        one_hot = labels.ndim > 1 and labels.shape[-1] > 1
-        labels = labels.argmax(-1) if one_hot else labels.reshape(rows, -1)[:, 0]
-        classes = {int(k): float(w) for k, w in class_weight.items()}
-        return np.array([classes.get(int(k), 1.0) for k in labels], np.float32)
-    if sample_weight is None:
-        return None
-    weights = tree.map_structure(lambda a: np.asarray(a, np.float32), sample_weight)
-    for leaf in tree.flatten(weights):
-        if leaf.shape != (rows,):
-            raise InputError(
-                f"`sample_weight` must have the shape ({rows},): one weight a row of `x`. "
-                f"Received: shape {leaf.shape}."
-            )
-        if not np.isfinite(leaf).all() or (leaf < 0).any():
-            raise InputError(
-                "`sample_weight` must be finite and >= 0. Received: values from "
-                f"{leaf.min():g} to {leaf.max():g}."
-            )
-    return weights
 
 
 def _check_choices(

@@ -10,8 +10,8 @@ import jax
 import keras
 import numpy as np
 
-from taut._keras_compat import mode
-from taut.engine.fit_loop import predict_one_by_one
+from taut._keras_compat import keras_mask, mode
+from taut.engine.fit_loop import masks_one_by_one, predict_one_by_one
 from taut.engine.lanes import Record
 from taut.engine.program import side_by_side
 from taut.engine.width import convolves_on_cpu
@@ -39,6 +39,16 @@ def predict_lanes(
     """
     if keras.backend.backend() != "jax":
         return predict_one_by_one(model, record, x, lanes=lanes)
+    return predict_with_masks(model, record, x, lanes=lanes, width=width)[0]
+
+
+def predict_with_masks(
+    model: Any, record: Record, x: Any, *, lanes: Sequence[int] | None = None, width: int = 16
+) -> tuple[Any, list[Any]]:
+    """What `predict_lanes` returns, and the mask of each output, [lanes, rows, …] or None."""
+    if keras.backend.backend() != "jax":
+        outputs = predict_one_by_one(model, record, x, lanes=lanes)
+        return outputs, masks_one_by_one(model, record, x, lanes=lanes)
     chosen = np.arange(len(record.lanes)) if lanes is None else np.asarray(lanes, int)
     width = 1 if convolves_on_cpu(model) else min(width, len(chosen))
     rows = len(jax.tree.leaves(x)[0])
@@ -66,9 +76,10 @@ def _program(model: weakref.ref[Any]) -> Any:
         network: Any = model()
 
         def one(trainable: Any, non_trainable: Any) -> Any:
-            return network.stateless_call(
+            outputs = network.stateless_call(
                 trainable, non_trainable, x, **mode(network, training=False)
             )[0]
+            return outputs, [keras_mask(output) for output in keras.tree.flatten(outputs)]
 
         return side_by_side(one, len(trainable[0]))(trainable, non_trainable)
 

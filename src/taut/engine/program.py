@@ -12,7 +12,8 @@ import jax.numpy as jnp
 import numpy as np
 from jax.sharding import Mesh, PartitionSpec
 
-from taut._keras_compat import StatelessScope, data_loss_value, mode, row_weights
+from taut._keras_compat import StatelessScope, mode
+from taut._losses import data_loss_value
 
 Tree = Any
 PADDING = -1
@@ -31,7 +32,6 @@ class Plan:
     patience: int | None
     keep_best: bool
     held_out: bool
-    weighted: bool
     uneven: bool
     """Whether some split has fewer batches than the longest, so that whole batches are padding."""
     sharers: int = 1
@@ -46,40 +46,67 @@ class Plan:
         inexact = lambda a: jnp.issubdtype(a.dtype, jnp.inexact)  # noqa: E731
         return jax.tree.map(lambda a: jax.lax.pmean(a, "data") if inexact(a) else a, tree)
 
+    @property
+    def across(self) -> Callable[[Any], Any] | None:
+        """`mean`, where devices share a batch."""
+        return None if self.sharers == 1 else self.mean
+
     def total(self, count: Any) -> Any:
         """The sum over the devices that share a batch."""
         return count if self.sharers == 1 else jax.lax.psum(count, "data")
 
 
+@jax.tree_util.register_dataclass
+@dataclass(frozen=True)
+class Batch:
+    """The rows of one step.
+
+    Attributes:
+        x: Inputs, [rows, …] or a tree of these.
+        y: Targets, likewise.
+        weight: [rows, …] weights of the data loss, or a tree of these; None without.
+        present: [rows], which rows are the data's; the others only fill the batch. None: all.
+    """
+
+    x: Tree
+    y: Tree
+    weight: Any
+    present: Any
+
+
 def data_loss(
-    model: Any, trainable: Tree, non_trainable: Tree, x: Tree, y: Any, weight: Any, training: bool
+    model: Any,
+    trainable: Tree,
+    non_trainable: Tree,
+    batch: Batch,
+    training: bool,
+    across: Callable[[Any], Any] | None = None,
 ) -> tuple[Any, tuple[Any, Tree]]:
-    """(what the optimizer takes, with layers' own losses, (data loss, new non-trainable))."""
+    """(what the optimizer takes, with layers' own losses, (data loss, new non-trainable)).
+
+    `across` averages over the devices that share the batch.
+    """
     prediction, non_trainable, extra = model.stateless_call(
-        trainable, non_trainable, x, return_losses=True, **mode(model, training=training)
+        trainable, non_trainable, batch.x, return_losses=True, **mode(model, training=training)
     )
     with StatelessScope():
-        weight = row_weights(model, y, prediction, weight)
-        loss = data_loss_value(model, y, prediction, weight)
+        loss = data_loss_value(
+            model, batch.y, prediction, batch.weight, present=batch.present, across=across
+        )
     # Undone by `stateless_apply`, where the optimizer has a `loss_scale_factor`.
     return model.optimizer.scale_loss(loss + sum(extra)), (loss, non_trainable)
 
 
-def _batch(plan: Plan, data: Tree, target: Any, rows: Any) -> tuple[Tree, Any, Any, Any]:
-    """x, y, weight and the number of true rows; padding has weight 0, the mean is kept."""
+def _batch(plan: Plan, data: Tree, target: Any, rows: Any) -> tuple[Batch, Any]:
+    """The batch, and the number of its true rows over all devices that share it."""
     present = rows >= 0
     here = present.sum()
-    count = plan.total(here)
     # Padding, at the end, repeats rows of the batch itself, for layers that look across rows.
     rows = jnp.maximum(rows[jnp.arange(rows.shape[0]) % jnp.maximum(here, 1)], 0)
     x, targets, own = data
-    x = jax.tree.map(lambda a: a[rows], x)
+    x, own = jax.tree.map(lambda a: a[rows], (x, own))
     y = jax.tree.map(lambda a: a[target, rows], targets)
-    weight = present * (rows.shape[0] * plan.sharers / jnp.maximum(count, 1))
-    weight = weight.astype(jnp.float32)
-    if plan.weighted:
-        weight = jax.tree.map(lambda a: weight * a[rows], own)
-    return x, y, weight, count
+    return Batch(x, y, own, present), plan.total(here)
 
 
 def train_step(
@@ -87,10 +114,10 @@ def train_step(
 ) -> tuple[Tree, Any]:
     """One batch of one lane: (the new variables, its data loss times its rows)."""
     trainable, non_trainable, optimizer = variables
-    x, y, weight, count = _batch(plan, data, target, rows)
+    batch, count = _batch(plan, data, target, rows)
     gradient = jax.value_and_grad(data_loss, argnums=1, has_aux=True)
     (_, (loss, non_trainable)), grads = gradient(
-        model, trainable, non_trainable, x, y, weight, True
+        model, trainable, non_trainable, batch, True, plan.across
     )
     loss, grads, non_trainable = plan.mean((loss, grads, non_trainable))
     trainable, optimizer = model.optimizer.stateless_apply(optimizer, grads, trainable)
@@ -105,9 +132,9 @@ def held_out_step(
     model: Any, plan: Plan, data: Tree, target: Any, variables: Tree, rows: Any
 ) -> Any:
     """The data loss of one batch, in inference mode, times its rows."""
-    x, y, weight, count = _batch(plan, data, target, rows)
+    batch, count = _batch(plan, data, target, rows)
     trainable, non_trainable, _ = variables
-    _, (loss, _) = data_loss(model, trainable, non_trainable, x, y, weight, False)
+    _, (loss, _) = data_loss(model, trainable, non_trainable, batch, False, plan.across)
     return jnp.where(count > 0, plan.mean(loss) * count, 0.0)
 
 

@@ -85,7 +85,6 @@ def train_side_by_side(
             study.patience,
             study.keep_best,
             study.held_out,
-            study.weights is not None,
             batches.uneven,
             sharers,
             stepwise=convolves_on_cpu(model),

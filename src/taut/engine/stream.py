@@ -12,7 +12,8 @@ import keras
 import numpy as np
 from jax.sharding import Mesh
 
-from taut._keras_compat import build_loss, compiled_loss
+from taut._keras_compat import compiled_loss
+from taut._weights import checked_weights
 from taut.engine.checkpoint import Checkpoint
 from taut.engine.identity import study_of
 from taut.engine.initial import InitialValues
@@ -200,7 +201,7 @@ def room_for(
     """
     sample = first_rows(source, 1)
     layout = Layout.of(sample)
-    build_loss(model, sample.x, sample.y)
+    checked_weights(model, sample.x, sample.y)
     devices = len(jax.local_devices()[: len(lanes)])
     budget = Budget.of(memory, layout, indices=folds, batch_size=batch_size, devices=devices)
     _check_memory(memory, budget, Stack.bytes_a_lane(InitialValues(model)(lanes[0])), len(lanes))

@@ -12,7 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax.sharding import Mesh, PartitionSpec
 
-from taut.engine.program import data_loss
+from taut.engine.program import Batch, data_loss
 from taut.engine.sources import Rows
 
 Tree = Any
@@ -143,18 +143,13 @@ def _step(
     """One batch of one lane: the variables after it, and its data loss times its rows."""
     at, count = block.at[split, i], block.counts[split, i]
     x, y, own = jax.tree.map(lambda a: a[at], (block.rows.x, block.rows.y, block.rows.weight))
-    weight = (jnp.arange(at.shape[0]) < count) * (at.shape[0] / jnp.maximum(count, 1))
-    weight = weight.astype(jnp.float32)
-    if own is not None:
-        weight = jax.tree.map(lambda a: weight * a, own)
+    batch = Batch(x, y, own, jnp.arange(at.shape[0]) < count)
     trainable, non_trainable, *states = variables
     if not training:
-        _, (loss, _) = data_loss(model, trainable, non_trainable, x, y, weight, False)
+        _, (loss, _) = data_loss(model, trainable, non_trainable, batch, False)
         return variables, jnp.where(count > 0, loss * count, 0.0)
     gradient = jax.value_and_grad(data_loss, argnums=1, has_aux=True)
-    (_, (loss, non_trainable)), grads = gradient(
-        model, trainable, non_trainable, x, y, weight, True
-    )
+    (_, (loss, non_trainable)), grads = gradient(model, trainable, non_trainable, batch, True)
     trainable, optimizer = model.optimizer.stateless_apply(states[0], grads, trainable)
     new = trainable, non_trainable, optimizer
     if gaps:

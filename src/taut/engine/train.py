@@ -8,6 +8,7 @@ from typing import Any
 
 import keras
 
+from taut._weights import ClassWeight
 from taut.engine.halving import Halving
 from taut.engine.inputs import checked
 from taut.engine.lanes import Lane, Record, Split
@@ -25,7 +26,7 @@ def train_lanes(
     splits: Sequence[Split] | None = None,
     targets: Sequence[Any] | None = None,
     sample_weight: Any = None,
-    class_weight: Mapping[int, float] | None = None,
+    class_weight: ClassWeight = None,
     epochs: int = 100,
     batch_size: int = 32,
     patience: int | None = None,
@@ -64,8 +65,11 @@ def train_lanes(
         splits: Training and held-out rows; one split of all rows unless given.
         targets: Several targets, each like `y`, of which a lane learns number `lane.target`;
             instead of `y`.
-        sample_weight: [rows] weights of the data loss, or a tree of these by output, as in Keras.
-        class_weight: Weights by class number, as in Keras; not for several outputs.
+        sample_weight: [rows] weights of the data loss, or [rows, steps] for a loss with a value
+            a step; or a tree with one for each leaf of `y`.
+        class_weight: Weights by class number, as in Keras, or `"balanced"`, n/(K·n_k) for the n_k
+            of n labels in class k of K; of each step, where the loss has a value a step. Not for
+            several outputs.
         epochs: Epochs of a lane.
         batch_size: Rows in a batch.
         patience: Stop a lane after this many epochs without a better held-out loss.

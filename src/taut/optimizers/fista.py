@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from keras import ops
 
-from taut._gradients import count_rows, loss_and_gradients, squared_row_norms
+from taut._gradients import loss_and_gradients, squared_row_norms
 from taut._keras_compat import jitted
 from taut.errors import InputError
 from taut.optimizers.blocks import KerasConstraints
@@ -167,7 +167,7 @@ class _Problem:
         x, y, weight = as_arrays(model, x, y, weight)
         self.variables = model.trainable_variables
         self._data = take_rows(x, y, weight, slice(None))
-        self._few = take_rows(x, y, weight, scale_rows(count_rows(y)))
+        self._few = take_rows(x, y, weight, scale_rows(y, weight))
         self._row_norms = squared_row_norms(model)
         evaluate = loss_and_gradients(model)
         index = {id(v): i for i, v in enumerate(self.variables)}

@@ -10,8 +10,10 @@ import numpy as np
 from keras import ops, tree
 
 from taut._gradients import count_rows, loss_and_gradients, squared_row_norms
-from taut._keras_compat import build_loss, jitted
-from taut.errors import InputError
+from taut._keras_compat import jitted
+from taut._losses import loss_parts
+from taut._weights import checked_weights
+from taut.errors import InputError, UnsupportedError
 from taut.optimizers.blocks import KerasConstraints
 from taut.optimizers.explain import proximals_of
 
@@ -56,7 +58,8 @@ def stationarity(model: Any, x: Any, y: Any, *, sample_weight: Any = None) -> St
     that models and data sets can be compared. An unpenalised variable has R = 0, so its
     residual is ‖∇J‖/S. Keras constraints of layers are part of R; regularizers that stay in the
     loss (`explain` names them) are part of J. J is the mean compiled loss over the rows given, in
-    inference mode (dropout off, moving statistics); S is taken over at most 64 rows, evenly spaced.
+    inference mode (dropout off, moving statistics); S is taken over at most 64 rows, evenly spaced
+    among those with a weight, and is 1 where none of these has a gradient.
 
     For one layer with a convex loss a zero residual is the global minimum. For several layers
     it is a stationary point, as good as first-order conditions can tell; the note says which.
@@ -79,7 +82,9 @@ def stationarity(model: Any, x: Any, y: Any, *, sample_weight: Any = None) -> St
     """
     _check(model)
     x, y, weight = as_arrays(model, x, y, sample_weight)
-    parts = (slice(at, at + BATCH_ROWS) for at in range(0, count_rows(y), BATCH_ROWS))
+    # What is no mean of one value a row, over all rows alike, is not that of its pieces.
+    size = BATCH_ROWS if mean_of_pieces(model, x, y) else max(count_rows(y), 1)
+    parts = (slice(at, at + size) for at in range(0, count_rows(y), size))
     gradients = _mean_gradients(model, (take_rows(x, y, weight, part) for part in parts))
     return _certificate(model, gradients, _row_scale(model, x, y, weight))
 
@@ -97,6 +102,12 @@ def stationarity_over(model: Any, batches: Iterable[Batch], some: Batch) -> Stat
         InputError: If the model is not compiled or not built.
     """
     _check(model)
+    if not mean_of_pieces(model, some[0], some[1]):
+        raise UnsupportedError(
+            "The certificate of rows that come in batches needs a loss that is the mean of one "
+            "value a row, without masks, and layers without activity regularizers. Received: "
+            f"loss={model.loss!r}. Call `taut.stationarity` on rows in memory."
+        )
     gradients = _mean_gradients(
         model, (take_rows(*as_arrays(model, *batch), slice(None)) for batch in batches)
     )
@@ -161,29 +172,38 @@ def _mean_gradients(model: Any, batches: Iterable[Batch]) -> list[np.ndarray]:
     return [sum_ / rows for sum_ in total]
 
 
-def scale_rows(rows: int) -> np.ndarray:
-    """The numbers of the rows that the scale is taken over."""
-    return np.unique(np.linspace(0, rows - 1, min(SCALE_ROWS, rows)).astype(int))
+def scale_rows(y: Any, weight: Any) -> np.ndarray:
+    """The numbers of the rows that the scale is taken over, among those with a weight."""
+    rows = np.arange(count_rows(y))
+    if weight is not None:
+        leaves = [np.asarray(leaf).reshape(len(rows), -1) for leaf in tree.flatten(weight)]
+        rows = np.flatnonzero(np.any([leaf.any(axis=1) for leaf in leaves], axis=0))
+    return rows[np.unique(np.linspace(0, len(rows) - 1, min(SCALE_ROWS, len(rows))).astype(int))]
 
 
 def scale_of(squares: np.ndarray) -> float:
-    """S, from the squared norms of the gradients of rows."""
-    return max(float(np.sqrt(squares.mean())), float(np.finfo("float32").tiny))
+    """S, from the squared norms of the gradients of rows; 1 where no row has a gradient."""
+    scale = float(np.sqrt(squares.mean()))
+    return scale if scale > float(np.finfo("float32").tiny) else 1.0
 
 
 def _row_scale(model: Any, x: Any, y: Any, weight: Any) -> float:
     values = [v.value for v in model.trainable_variables]
-    few = take_rows(x, y, weight, scale_rows(count_rows(y)))
+    few = take_rows(x, y, weight, scale_rows(y, weight))
     return scale_of(squared_row_norms(model)(values, *few))
 
 
+def mean_of_pieces(model: Any, x: Any, y: Any) -> bool:
+    """Whether J of all rows is the mean of J over pieces of them, weighted by their rows."""
+    regular = all(part.by_row and part.mean and not part.masked for part in loss_parts(model, x, y))
+    layers = model._flatten_layers()
+    return regular and all(getattr(a, "activity_regularizer", None) is None for a in layers)
+
+
 def as_arrays(model: Any, x: Any, y: Any, sample_weight: Any) -> tuple[Any, Any, Any]:
-    """The data as NumPy arrays, for a model whose compiled loss is ready to be traced."""
+    """The data as NumPy arrays, checked, for a model whose loss is ready to be traced."""
     x, y = tree.map_structure(np.asarray, (x, y))
-    build_loss(model, x, y)
-    if sample_weight is None:
-        return x, y, None
-    return x, y, tree.map_structure(lambda a: np.asarray(a, "float32"), sample_weight)
+    return x, y, checked_weights(model, x, y, sample_weight, means=False)
 
 
 def take_rows(x: Any, y: Any, weight: Any, rows: Any) -> tuple[Any, Any, Any]:

@@ -25,6 +25,23 @@ def is_classification(y: Any) -> bool:
     return y.dtype.kind in "biuOSU" or len(np.unique(y)) == 2
 
 
+def class_labels(y: Any, of_classes: bool | None) -> np.ndarray | None:
+    """The class of each row, by which folds are stratified; None where rows have none.
+
+    Args:
+        y: Targets, [rows, …]: class numbers, labels, or shares of classes [rows, classes].
+        of_classes: Whether the loss is one on classes; None where that is not known: then two
+            values are two classes.
+    """
+    y = np.asarray(y)
+    if of_classes and y.ndim == 2 and y.shape[1] > 1 and np.allclose(y.sum(axis=1), 1, atol=1e-3):
+        return y.argmax(axis=1)
+    if of_classes is False or not is_classification(y):
+        return None
+    labels = y.reshape(-1)
+    return labels if of_classes or len(np.unique(labels)) == 2 else None
+
+
 def folds(
     y: Any, cv: Any, *, seed: int = 0, x: Any = None, classes: bool | None = None
 ) -> list[Split]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -11,7 +11,8 @@ from typing import Any
 import keras
 import numpy as np
 
-from taut._keras_compat import loss_name
+from taut._keras_compat import loss_of_classes
+from taut._weights import ClassWeight, checked_weights
 from taut.engine import (
     Callback,
     Halving,
@@ -25,7 +26,6 @@ from taut.engine import (
     train_lanes,
     width_for,
 )
-from taut.engine.inputs import weights_of
 from taut.engine.lanes import check_counts
 from taut.engine.sources import as_source, is_source
 from taut.errors import InputError
@@ -33,7 +33,7 @@ from taut.optimizers import Stationarity, stationarity
 from taut.penalties import L1, Penalty
 from taut.progress import displayed
 from taut.studies.copies import one_penalty, study_copy
-from taut.studies.folds import fold_values, folds, is_classification
+from taut.studies.folds import class_labels, fold_values, folds
 from taut.studies.range import strength_range
 from taut.studies.result import PathResult, make_result, warn_of_diverged
 from taut.studies.strengths import given_strengths
@@ -58,7 +58,7 @@ def regularization_path(
     halving: bool = False,
     seed: int = 0,
     sample_weight: Any = None,
-    class_weight: Mapping[int, float] | None = None,
+    class_weight: ClassWeight = None,
     width: int | None = None,
     memory: int | None = None,
     checkpoint: str | os.PathLike[str] | None = None,
@@ -104,7 +104,7 @@ def regularization_path(
             the path has no full curve then. With `patience` only.
         seed: Seeds folds, initial weights and the order of rows.
         sample_weight: [rows] weights of the data loss.
-        class_weight: Weights by class number, as in Keras.
+        class_weight: Weights by class number, as in Keras, or `"balanced"`.
         width: Trainings side by side on one device; unless given at most 16, and measured on
             the real program where the study takes long (see `taut.engine.width`).
         memory: Stream the rows, and take at most so many bytes for them and for the lanes; 1 GiB
@@ -180,7 +180,7 @@ def regularization_path(
     x, y = keras.tree.map_structure(np.asarray, (x, y))
     if class_weight is not None:
         # Once, so that the certificate is of the same objective.
-        sample_weight = weights_of(sample_weight, class_weight, [y], len(keras.tree.flatten(y)[0]))
+        sample_weight = checked_weights(model, x, y, sample_weight, class_weight)
     splits = _splits(model, x, y, cv, seed)
     copy = study_copy(model, kind)
     values = fold_values(copy, x, splits)
@@ -264,11 +264,10 @@ def regularization_path(
 def _splits(model: Any, x: Any, y: Any, cv: Any, seed: int) -> list[Split]:
     leaves = keras.tree.flatten(y)
     # Whole numbers are classes for a loss on classes only. Several outputs are not stratified.
-    classes = (
-        len(leaves) == 1 and is_classification(leaves[0]) and "crossentropy" in loss_name(model)
-    )
+    labels = class_labels(leaves[0], loss_of_classes(model)) if len(leaves) == 1 else None
+    of = leaves[0] if labels is None or not isinstance(cv, (int, np.integer)) else labels
     inputs = keras.tree.flatten(x)
-    return folds(leaves[0], cv, seed=seed, x=inputs[0], classes=classes)
+    return folds(of, cv, seed=seed, x=inputs[0], classes=labels is not None)
 
 
 def _folder(checkpoint: str | os.PathLike[str] | None) -> Path | None:

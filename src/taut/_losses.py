@@ -1,0 +1,193 @@
+"""The compiled loss, with weights of rows and without the rows that only fill a batch."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import keras
+from keras import ops
+
+from taut._keras_compat import (
+    build_loss,
+    call_losses,
+    compiled_loss,
+    keras_mask,
+    mode,
+    reduce_weighted_values,
+    symbolic_call,
+)
+from taut.errors import UnsupportedError
+
+
+@dataclass(frozen=True)
+class LossPart:
+    """One of the losses of `compile`, as Keras calls it.
+
+    Attributes:
+        name: Its name, behind that of its output.
+        reduction: Keras's word for how its values become one number.
+        shape: Of its values for `rows` rows.
+        rows: The rows that it was asked about.
+        leaves: The numbers of the leaves of `y` that it reads.
+        masked: Whether a mask takes part: of the output, or of the values.
+        own_call: Whether its class reduces the values itself, in a `__call__` of its own.
+    """
+
+    name: str
+    reduction: Any
+    shape: tuple[int, ...]
+    rows: int
+    leaves: tuple[int, ...]
+    masked: bool
+    own_call: bool
+
+    @property
+    def by_row(self) -> bool:
+        """Whether there is a value for each row (or its steps, or its pixels)."""
+        return self.shape[:1] == (self.rows,)
+
+    @property
+    def mean(self) -> bool:
+        """Whether it is the mean of its values, of those that the mask leaves."""
+        return self.reduction in ("sum_over_batch_size", "mean") and not self.own_call
+
+
+def loss_parts(model: Any, x: Any, y: Any) -> list[LossPart]:
+    """What each compiled loss of a built model makes of data like these; nothing is computed.
+
+    Args:
+        model: Compiled and built.
+        x: Inputs, an array [rows, …] or a tree of these.
+        y: Targets of the outputs that have a loss, likewise.
+    """
+    build_loss(model, x, y)
+    fixed = [t.shape[0] for t in getattr(model, "inputs", None) or () if t.shape[0]]
+    rows = fixed[0] if fixed else _SYMBOLIC_ROWS
+    found: list[LossPart] = []
+
+    def record(x: Any, y: Any) -> Any:
+        found.clear()
+        numbers = {id(leaf): k for k, leaf in enumerate(keras.tree.flatten(y))}
+
+        def one(part: Any, y_true: Any, y_pred: Any) -> Any:
+            loss = part.loss
+            own = type(loss).__call__ is not _CALL
+            values, mask = (loss(y_true, y_pred), None) if own else _values(loss, y_true, y_pred)
+            leaves = tuple(numbers[id(leaf)] for leaf in keras.tree.flatten(y_true))
+            name = part.name or getattr(loss, "name", repr(loss))
+            shape = tuple(values.shape)
+            found.append(LossPart(name, loss.reduction, shape, rows, leaves, mask is not None, own))
+            return ops.sum(values)
+
+        prediction = model(x, **mode(model, training=False))
+        return call_losses(model, one, y, prediction)
+
+    def symbol(a: Any) -> Any:
+        # As wide as a backend has them by default.
+        kind = keras.backend.standardize_dtype(a.dtype)
+        narrow = {"float64": keras.config.floatx(), "int64": "int32", "uint64": "uint32"}
+        return keras.KerasTensor((rows, *a.shape[1:]), narrow.get(kind, kind))
+
+    symbolic_call(record, *keras.tree.map_structure(symbol, (x, y)))
+    return found
+
+
+_CALL = keras.losses.Loss.__call__
+_SYMBOLIC_ROWS = 1009
+"""A number that no other axis has, so that the axis of rows is known by it."""
+
+
+def data_loss_value(
+    model: Any,
+    y: Any,
+    prediction: Any,
+    sample_weight: Any = None,
+    *,
+    present: Any = None,
+    across: Any = None,
+) -> Any:
+    """The compiled loss alone: no penalty, no losses that layers add.
+
+    Keras lays weights [rows] along the last axis of losses by step, [rows, steps]; here a weight
+    is its row's. What is not `present` is to a loss what a masked step is: it is not there.
+
+    Args:
+        model: Compiled.
+        y: Targets, or a tree of these by output.
+        prediction: What the model returned.
+        sample_weight: [rows, …], or a tree with one for each leaf of `y`.
+        present: [rows] of bool, whether a row is one of the data's; all of them unless given.
+        across: Averages a number over the devices that share the batch.
+
+    Raises:
+        UnsupportedError: If the weights do not fit the values of a loss.
+    """
+    weights = keras.tree.flatten(sample_weight)
+    if present is None and all(weight is None for weight in weights):
+        return compiled_loss(model)(y, prediction)
+    leaves = keras.tree.flatten(y)
+    weights = weights * len(leaves) if len(weights) == 1 else weights
+    of_leaf = {id(leaf): weight for leaf, weight in zip(leaves, weights, strict=True)}
+
+    def one(part: Any, y_true: Any, y_pred: Any) -> Any:
+        own = [of_leaf[id(leaf)] for leaf in keras.tree.flatten(y_true)]
+        if any(weight is not own[0] for weight in own) or type(part.loss).__call__ is not _CALL:
+            raise UnsupportedError(
+                "A loss's weights must be those of one target, and its `__call__` Keras's own. "
+                f"Received: the loss {part.name or part.loss!r}. Give one weight a row for all "
+                "outputs, or one loss for each output, and write the loss in `call`."
+            )
+        return _reduced(part, y_true, y_pred, own[0], present, across)
+
+    return call_losses(model, one, y, prediction)
+
+
+def _values(loss: Any, y_true: Any, y_pred: Any) -> tuple[Any, Any]:
+    """The values of a loss before they become one number, and the mask of them or None."""
+    masks = [keras_mask(y_pred)] if ops.is_tensor(y_pred) else []
+    y_true, y_pred = keras.tree.map_structure(
+        lambda a: ops.convert_to_tensor(a, dtype=loss.dtype), (y_true, y_pred)
+    )
+    values = loss.call(y_true, y_pred)
+    masks = [m for m in (*masks, keras_mask(values)) if m is not None]
+    masks = [ops.cast(mask, "bool") for mask in masks]
+    return values, ops.logical_and(*masks) if len(masks) == 2 else (masks or [None])[0]
+
+
+def _reduced(part: Any, y_true: Any, y_pred: Any, weight: Any, present: Any, across: Any) -> Any:
+    loss = part.loss
+    values, mask = _values(loss, y_true, y_pred)
+    values = ops.convert_to_tensor(values, dtype=loss.dtype)
+    share = 1.0
+    if present is not None:
+        here = _like(present, values, part)
+        mask = here if mask is None else ops.logical_and(mask, here)
+        if across is not None:
+            valid = ops.sum(ops.cast(mask, loss.dtype))
+            share = valid / ops.maximum(across(valid), 1e-30)
+    if weight is not None:
+        weight = ops.cast(_like(weight, values, part), loss.dtype)
+        if loss.reduction == "mean_with_sample_weight":
+            weight = ops.broadcast_to(weight, ops.shape(values))
+        else:
+            values, weight = values * weight, None
+    value = reduce_weighted_values(values, weight, mask, loss.reduction, loss.dtype)
+    return value * share
+
+
+def _like(weight: Any, values: Any, part: Any) -> Any:
+    """Weights [rows] or [rows, steps] with the rank of values [rows, steps, …]."""
+    rank, given = len(values.shape), tuple(weight.shape)
+    steps = (*tuple(values.shape)[1:], *[1] * len(given))
+    if rank == 0 or any(a not in (1, b) for a, b in zip(given[1:], steps, strict=False)):
+        raise UnsupportedError(
+            "Weights must be one for each row, or have the shape of the loss's values. Received: "
+            f"weights {given} for values {tuple(values.shape)} of the loss "
+            f"{part.name or part.loss!r}."
+        )
+    for _ in range(rank - len(given)):
+        weight = ops.expand_dims(weight, -1)
+    for _ in range(len(given) - rank):
+        weight = ops.squeeze(weight, -1)
+    return weight

@@ -1,0 +1,159 @@
+"""The weights of the data loss, and the losses that can be weighted, checked before any work."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from keras import tree
+
+from taut._losses import LossPart, loss_parts
+from taut.errors import InputError, UnsupportedError
+
+ClassWeight = Mapping[int, float] | str | None
+
+
+def checked_weights(
+    model: Any,
+    x: Any,
+    y: Any,
+    sample_weight: Any = None,
+    class_weight: ClassWeight = None,
+    *,
+    means: bool = True,
+) -> Any:
+    """One weight a row, or of each step or pixel, for each leaf of `y`; None without weights.
+
+    Args:
+        model: Compiled and built.
+        x: Inputs, an array [rows, …] or a tree of these.
+        y: Targets, likewise.
+        sample_weight: Weights [rows] for all outputs, or a tree with one array for each leaf of
+            `y`; an array may have the shape of its loss's values, [rows, steps].
+        class_weight: The weight of each class, 1 for those left out; or `"balanced"`,
+            n/(K·n_k) for the n_k of n labels that are in class k of K.
+        means: Whether to refuse losses that are not the mean of one value a row.
+
+    Raises:
+        InputError: If weights are negative, not finite, all 0 or of another shape than the
+            loss's values, or name no class.
+        UnsupportedError: For a loss that is not the mean of one value a row, with `means`.
+    """
+    parts = loss_parts(model, x, y)
+    if means:
+        check_means(parts)
+    if sample_weight is not None and class_weight is not None:
+        raise InputError("Give `sample_weight` or `class_weight`, not both: multiply them.")
+    leaves = tree.flatten(y)
+    if class_weight is not None:
+        if len(leaves) != 1:
+            raise InputError(
+                "`class_weight` is for one output. Received: "
+                f"{len(leaves)} outputs. Give `sample_weight`."
+            )
+        return _of_classes(leaves[0], parts, class_weight)
+    if sample_weight is None:
+        return None
+    weights = tree.map_structure(lambda a: np.asarray(a, np.float32), sample_weight)
+    given = tree.flatten(weights)
+    if len(given) not in (1, len(leaves)):
+        raise InputError(
+            "`sample_weight` must be one array, or one for each of the "
+            f"{len(leaves)} outputs in `y`. Received: {len(given)}."
+        )
+    for k, leaf in enumerate(given):
+        whose = [part for part in parts if len(given) == 1 or k in part.leaves]
+        _check(leaf, len(leaves[0]), whose)
+    return weights
+
+
+def check_means(parts: Sequence[LossPart]) -> None:
+    """Raise unless every loss is the mean of one value a row, or a step, or a pixel."""
+    for part in parts:
+        if part.by_row and part.mean:
+            continue
+        received = f"reduction={part.reduction!r}"
+        if not part.shape:
+            received = "one number for the batch"
+        elif not part.by_row:
+            received = f"values of the shape {part.shape[1:]}, without an axis of rows"
+        elif part.own_call:
+            received = "a `__call__` of its own"
+        raise UnsupportedError(
+            "The loss of a lane must be the mean of one value a row (or a step, or a pixel): "
+            "batches differ in size, and losses are compared over other rows. Received: "
+            f"{received}, from the loss {part.name!r}. Take the mean over the last axis only, in "
+            "`call`, and leave the reduction to Keras."
+        )
+
+
+def _check(weight: np.ndarray, rows: int, parts: Sequence[LossPart]) -> None:
+    if not np.isfinite(weight).all() or (weight < 0).any() or not weight.any():
+        raise InputError(
+            "`sample_weight` must be finite and >= 0, and not 0 everywhere. Received: values from "
+            f"{weight.min():g} to {weight.max():g}."
+        )
+    for part in parts:
+        steps = part.shape[1:]
+        beyond = weight.shape[1:]
+        fits = len(beyond) <= max(len(steps), 1) and all(
+            a in (1, b) for a, b in zip(beyond, steps or (1,), strict=False)
+        )
+        if weight.shape[:1] != (rows,) or not fits:
+            wanted = f"({rows},): one weight a row of `x`"
+            if steps:
+                wanted += f", or {(rows, *steps)}: one for each value of the loss {part.name!r}"
+            raise InputError(
+                f"`sample_weight` must have the shape {wanted}. Received: shape {weight.shape}."
+            )
+
+
+def _of_classes(y: np.ndarray, parts: Sequence[LossPart], class_weight: Any) -> np.ndarray:
+    labels = _labels(y, parts)
+    classes, codes, counts = np.unique(labels, return_inverse=True, return_counts=True)
+    if isinstance(class_weight, str):
+        if class_weight != "balanced":
+            raise InputError(
+                '`class_weight` must be "balanced" or map class numbers to weights. Received: '
+                f"{class_weight!r}."
+            )
+        own = labels.size / (len(classes) * counts)
+        return own[codes].reshape(labels.shape).astype(np.float32)
+    known = _known(class_weight)
+    if not set(known) & set(classes.tolist()):
+        raise InputError(
+            "`class_weight` must name classes of `y`; those left out have weight 1. Received: "
+            f"{sorted(known)} for the classes {classes[:10].tolist()}."
+        )
+    own = np.array([known.get(int(k), 1.0) for k in classes], np.float32)
+    return own[codes].reshape(labels.shape)
+
+
+def _known(class_weight: Any) -> dict[int, float]:
+    try:
+        known = {k: float(w) for k, w in dict(class_weight).items()}
+    except (TypeError, ValueError):
+        known = {None: np.nan}
+    whole = all(isinstance(k, (int, float, np.number)) and k == int(k) for k in known)
+    if not known or not whole or not all(np.isfinite(w) and w >= 0 for w in known.values()):
+        raise InputError(
+            "`class_weight` must map whole class numbers to finite weights >= 0. Received: "
+            f"{class_weight!r}."
+        )
+    return {int(k): w for k, w in known.items()}  # type: ignore[call-overload]
+
+
+def _labels(y: np.ndarray, parts: Sequence[LossPart]) -> np.ndarray:
+    """The class of each value of the loss: as Keras has it for rows, and likewise for steps."""
+    steps = parts[0].shape[1:]
+    if y.shape[1:] == steps or y.shape[1:] == (*steps, 1):
+        labels = y.reshape(len(y), *steps)  # class numbers
+    elif y.shape[1:-1] == steps:
+        labels = y.argmax(-1)  # shares of classes
+    else:
+        raise InputError(
+            "`class_weight` needs targets of one class, or one share a class, for each value of "
+            f"the loss, {(len(y), *steps)}. Received: targets {y.shape}. Give `sample_weight`."
+        )
+    return np.round(labels).astype(np.int64)
