@@ -14,13 +14,13 @@ SOURCE = Path(taut.__file__).parent
 # From the parts that know least to those that know most; those on one line may know each other.
 LEVELS = [
     {"errors", "formulas"},
-    {"_backend", "_keras_compat", "_register"},
+    {"_backend", "_keras_compat", "_mirror", "_register"},
     {"_losses", "_sums"},
     {"_gradients", "_weights"},
     {"penalties", "structure"},
     {"testing"},
     {"optimizers"},
-    {"callbacks", "layers"},
+    {"callbacks", "layers", "regularizers"},
     {"models"},
     {"engine"},
     {"loggers", "progress"},
@@ -120,7 +120,9 @@ def test_the_package_itself_imports_nothing_heavy():
     names = set(imports(parse(SOURCE / "__init__.py"), top_level=True))
     names |= set(imports(parse(SOURCE / "_backend.py"), top_level=True))
     assert not {name.split(".")[0] for name in names} & HEAVY
-    assert {n for n in names if n.startswith("taut")} == {"taut._backend", "taut._register"}
+    assert {n for n in names if n.startswith("taut")} == {
+        *("taut._backend", "taut._mirror", "taut._register")
+    }
 
 
 def test_the_engine_names_no_penalty_and_writes_no_files_but_checkpoints():
@@ -194,7 +196,10 @@ def test_public_names_resolve():
         taut.no_such_name  # noqa: B018
 
 
-PARTS = ["callbacks", "engine", "layers", "models", "optimizers", "penalties", "studies", "testing"]
+PARTS = [
+    *("callbacks", "engine", "layers", "models", "optimizers", "penalties", "regularizers"),
+    *("studies", "testing"),
+]
 
 
 @pytest.mark.parametrize("part", PARTS)

@@ -3,10 +3,11 @@
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from taut import _backend, _register
+from taut import _backend, _mirror, _register
 
 _backend.prepare()
 _register.register_after_keras()
+_mirror.install()
 
 __version__ = "0.3.0"
 
@@ -21,12 +22,14 @@ _HOME = {
     "L2": "taut.penalties",
     "L2SP": "taut.penalties",
     "MCP": "taut.penalties",
+    "Model": "taut.models",
     "NonNegative": "taut.penalties",
     "NormBall": "taut.penalties",
     "NuclearNorm": "taut.penalties",
     "Orthogonality": "taut.penalties",
     "Proximal": "taut.optimizers",
     "SCAD": "taut.penalties",
+    "Sequential": "taut.models",
     "SparseGroupLasso": "taut.penalties",
     "TableModel": "taut.tables.model",
     "WeightedL1": "taut.penalties",
@@ -45,6 +48,7 @@ _MODULES = (
     "optimizers",
     "penalties",
     "progress",
+    "regularizers",
     "report",
     "studies",
     "testing",
@@ -60,35 +64,87 @@ __all__ = [
     "ElasticNet",
     "GroupLasso",
     "Hierarchical",
+    "Input",
     "InputError",
+    "Layer",
+    "Loss",
+    "Metric",
+    "Model",
     "NonNegative",
     "NormBall",
     "NuclearNorm",
+    "Optimizer",
     "Orthogonality",
     "Proximal",
+    "Regularizer",
+    "Sequential",
     "SparseGroupLasso",
     "TableModel",
+    "Variable",
     "WeightedL1",
     "__version__",
+    "activations",
+    "applications",
+    "backend",
     "callbacks",
+    "config",
+    "constraints",
+    "datasets",
     "engine",
     "explain",
     "fit_table",
+    "initializers",
     "layers",
     "loggers",
+    "losses",
+    "metrics",
+    "mixed_precision",
     "models",
+    "ops",
     "optimizers",
     "penalties",
+    "preprocessing",
     "progress",
+    "random",
     "regularization_path",
+    "regularizers",
     "report",
+    "saving",
     "stationarity",
     "studies",
     "testing",
     "train_lanes",
+    "tree",
+    "utils",
 ]
 
 if TYPE_CHECKING:
+    from keras import (
+        Input,
+        Layer,
+        Loss,
+        Metric,
+        Optimizer,
+        Regularizer,
+        Variable,
+        activations,
+        applications,
+        backend,
+        config,
+        constraints,
+        datasets,
+        initializers,
+        losses,
+        metrics,
+        mixed_precision,
+        ops,
+        preprocessing,
+        random,
+        saving,
+        tree,
+        utils,
+    )
+
     from taut import (
         callbacks,
         engine,
@@ -98,12 +154,14 @@ if TYPE_CHECKING:
         optimizers,
         penalties,
         progress,
+        regularizers,
         report,
         studies,
         testing,
     )
     from taut.engine import train_lanes
     from taut.errors import InputError
+    from taut.models import Model, Sequential
     from taut.optimizers import FISTA, Proximal, explain, stationarity
     from taut.penalties import (
         L1,
@@ -132,7 +190,7 @@ def __getattr__(name: str) -> Any:
         _register.register()
         return module
     if name not in _HOME:
-        raise AttributeError(f"module 'taut' has no attribute {name!r}")
+        return _mirror.of_keras(name)
     value = getattr(import_module(_HOME[name]), name)
     globals()[name] = value
     _register.register()

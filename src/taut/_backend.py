@@ -5,6 +5,7 @@ import importlib.util
 import json
 import os
 import sys
+import warnings
 from pathlib import Path
 
 
@@ -13,10 +14,19 @@ def prepare() -> None:
 
     The user's choice is, in this order: Keras is already imported; the environment variable
     `KERAS_BACKEND`; a `keras.json` that names another backend than TensorFlow (Keras itself
-    writes TensorFlow into that file at its first import, so there it is no choice).
+    writes TensorFlow into that file at its first import, so there it is no choice). Where Keras
+    is imported already and fell back on TensorFlow without a choice, a warning says so; where it
+    has failed for want of TensorFlow, it can be imported again after this.
     """
     if "keras" in sys.modules:
         chosen = sys.modules["keras"].config.backend()
+        if chosen == "tensorflow" and not os.environ.get("KERAS_BACKEND"):
+            warnings.warn(
+                "Keras was imported before taut, and so runs on TensorFlow, its default: studies "
+                "train one model after another there, not as one program. Write `import taut` "
+                "above `import keras`, or set KERAS_BACKEND=tensorflow if TensorFlow is meant.",
+                stacklevel=3,
+            )
     else:
         chosen = os.environ.get("KERAS_BACKEND") or _configured_backend()
         if chosen is None and importlib.util.find_spec("jax"):

@@ -1,4 +1,7 @@
-"""Keras callbacks: the penalty among the metrics, and strengths that change while training."""
+"""Keras callbacks: the penalty among the metrics, and strengths that change while training.
+
+Every name of `keras.callbacks` is here too.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +10,9 @@ from collections.abc import Callable
 from typing import Any
 
 import keras
+import keras.callbacks as _keras_callbacks
 
+from taut._mirror import names_beside
 from taut.errors import InputError
 from taut.optimizers.explain import penalty_value, proximal_of, proximals_of
 
@@ -88,3 +93,14 @@ class StrengthSchedule(keras.callbacks.Callback):
             )
         for variable, strength in zip(self._variables, self._compiled, strict=True):
             variable.assign(factor * strength)
+
+
+__all__ = names_beside(_keras_callbacks, "PenaltyMetrics", "StrengthSchedule")
+
+
+def __getattr__(name: str) -> Any:
+    return getattr(_keras_callbacks, name)
+
+
+def __dir__() -> list[str]:
+    return __all__

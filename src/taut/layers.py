@@ -1,6 +1,7 @@
 """Keras's layers, with the tutorials' `layers.l1(0.01)` and `layers.l2(0.01)`.
 
-Every name of `keras.layers` is here; the lower-case names make taut penalties.
+Every name of `keras.layers` is here; the lower-case names make taut penalties, with taut's
+factors: `l2(a)` is (a/2)·Σw². Those of `taut.regularizers` have Keras's: a·Σw².
 """
 
 from typing import Any
@@ -10,13 +11,21 @@ import keras.layers as _keras_layers
 import numpy as np
 from keras import ops
 
+from taut._mirror import names_beside
 from taut._sums import FoldMedians, FoldMoments, FoldSums, merged
 from taut.penalties import L1, L2, ElasticNet, GroupLasso
+from taut.penalties.base import check_strength
 
 l1 = L1
 l2 = L2
 elastic_net = ElasticNet
 group_lasso = GroupLasso
+
+
+def l1_l2(l1: float = 0.01, l2: float = 0.01) -> ElasticNet:
+    """l1·Σ|w| + (l2/2)·Σw², which is `layers.l1(l1) + layers.l2(l2)`, as one elastic net."""
+    l1, l2 = check_strength(l1, "l1"), check_strength(l2, "l2")
+    return ElasticNet(l1 + l2, l1_ratio=l1 / (l1 + l2) if l1 else 0.0)
 
 
 @keras.saving.register_keras_serializable("taut")
@@ -135,9 +144,13 @@ def _scaled(fill: np.ndarray, centre: np.ndarray, deviation: np.ndarray) -> dict
     return {"fill": fill, "centre": centre, "multiplier": multiplier}
 
 
+_OURS = ("Standardize", "elastic_net", "group_lasso", "l1", "l1_l2", "l2")
+__all__ = names_beside(_keras_layers, *_OURS)
+
+
 def __getattr__(name: str) -> Any:
     return getattr(_keras_layers, name)
 
 
 def __dir__() -> list[str]:
-    return sorted({*dir(_keras_layers), "Standardize", "elastic_net", "group_lasso", "l1", "l2"})
+    return __all__

@@ -9,6 +9,7 @@ import keras
 import keras.models as _keras_models
 
 from taut._keras_compat import Functional
+from taut._mirror import names_beside
 from taut.callbacks import PenaltyMetrics
 from taut.errors import InputError
 from taut.optimizers.explain import proximals_of
@@ -133,9 +134,12 @@ class Model(_WeightRegularizer, keras.Model):
         return super().__new__(cls)
 
 
+__all__ = names_beside(_keras_models, "FunctionalModel", "Model", "Sequential")
+
+
 def __getattr__(name: str) -> Any:
     return getattr(_keras_models, name)
 
 
 def __dir__() -> list[str]:
-    return sorted({*dir(_keras_models), "Model", "Sequential"})
+    return __all__
