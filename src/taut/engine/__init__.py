@@ -1,9 +1,9 @@
 """Lanes in, record out: many variants of one model trained as one program."""
 
 from taut.engine.aftermath import afterwards
+from taut.engine.copies import copy_of
 from taut.engine.evaluate import held_out_metrics
 from taut.engine.halving import Halving, rungs_for
-from taut.engine.initial import copy_of, reinitialised
 from taut.engine.inputs import check_model
 from taut.engine.lanes import Lane, Record, Split
 from taut.engine.parquet import ParquetRows
@@ -30,7 +30,6 @@ __all__ = [
     "copy_of",
     "held_out_metrics",
     "predict_lanes",
-    "reinitialised",
     "rungs_for",
     "train_lanes",
     "width_for",

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from typing import Any
 
 import keras
@@ -29,24 +28,6 @@ def numbers(variables: Any) -> list[np.ndarray]:
 def take(data: Tree, rows: np.ndarray) -> Tree:
     """Some rows of every array of a tree; None stays None."""
     return keras.tree.map_structure(lambda a: None if a is None else a[rows], data)
-
-
-@contextmanager
-def own_stream(seed: int | None) -> Iterator[None]:
-    """Seeds what no variable of a model seeds, and gives the old stream back.
-
-    With torch, Keras draws the masks of a dropout layer without a seed from torch's own stream.
-    Elsewhere a lane's dropout streams are among its variables.
-    """
-    if keras.backend.backend() != "torch":
-        yield
-        return
-    import torch
-
-    devices = [torch.cuda.current_device()] if torch.cuda.is_available() else []
-    with torch.random.fork_rng(devices):
-        torch.manual_seed(0 if seed is None else seed)
-        yield
 
 
 class Trainee(keras.Model):

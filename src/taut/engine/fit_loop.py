@@ -11,13 +11,14 @@ import numpy as np
 
 from taut._keras_compat import keras_mask, mode
 from taut.engine.batches import Batches
-from taut.engine.fit_lane import Data, LaneBatches, Trainee, Watch, numbers, own_stream, take
+from taut.engine.fit_lane import Data, LaneBatches, Trainee, Watch, numbers, take
 from taut.engine.halving import Halving
 from taut.engine.initial import InitialValues
 from taut.engine.lanes import Lane, Record, Split
 from taut.engine.ledger import Ledger
 from taut.engine.loop import Told
 from taut.engine.progress import Callback
+from taut.engine.streams import own_stream
 from taut.errors import UnsupportedError
 
 Tree = Any

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-import zlib
-from collections.abc import Mapping
-from types import CodeType
+from collections.abc import Callable, Mapping
 from typing import Any
 
-import numpy as np
+import keras
 
 from taut._keras_compat import compile_arguments
+from taut._keras_state import bookkeeping, is_stream, moving_statistics, own_variables, schedule_of
+from taut.engine.describing import Undescribed, digest_of, library
+from taut.errors import UnsupportedError
+from taut.optimizers.proximal import Proximal
 
 Tree = Any
-_NOT_MEANT = ("name", "shared_object_id")
-"""Entries of configurations that say nothing: "adam_1" is Adam."""
+_FUNCTIONS = ("function", "__lambda__")
+"""What Keras writes into configurations for functions: names, or addresses of code."""
 
 
 def study_of(
@@ -25,80 +27,171 @@ def study_of(
     *,
     devices: int,
 ) -> dict[str, str]:
-    """Digests of what makes a study, by the words that an error uses for them."""
-    every = list(model._flatten_layers())
-    # Keras counts names up within a process: "dense_3" is only the fourth that was made.
-    names = {layer.name: f"layer {k}" for k, layer in enumerate(every)}
-    layers = [[type(layer).__name__, _described(layer)] for layer in every]  # and how it is wired
-    weights = [[list(v.shape), str(v.dtype), bool(v.trainable)] for v in model.variables]
-    optimizer = model.optimizer.get_config()
-    loss = {k: v for k, v in compile_arguments(model).items() if k.startswith("loss")}
-    # Lanes without a seed start from the model's own weights; the others from fresh ones, but
-    # for layers that train nothing.
-    unseeded = any(lane.seed is None for lane in lanes)
-    fixed = [layer for layer in every if unseeded or not layer.trainable_weights]
-    own = [np.asarray(v.value) for layer in fixed for v in layer.weights]
+    """Digests of what makes a study, by the words that an error uses for them.
+
+    Raises:
+        UnsupportedError: If what some part of it computes cannot be described: it is then not
+            known whether a checkpoint is of the same study.
+    """
+    # Some lanes start from the model's own weights; the others draw the trainable ones.
+    drawn = [] if any(_present(lane) for lane in lanes) else model.trainable_variables
+    left = {id(v) for v in drawn}
+    if all(not _present(lane) for lane in lanes):
+        left |= {id(v) for layer in model._flatten_layers() for v in moving_statistics(layer)}
+    kept = [
+        keras.ops.convert_to_numpy(v)
+        for v in model.variables
+        if id(v) not in left and not is_stream(v)
+    ]
     described = [
-        [lane.strengths, lane.split, lane.seed, lane.target, lane.start, lane.epochs]
+        [lane.strengths, lane.split, lane.seed, lane.target, lane.start, lane.epochs, lane.present]
         for lane in lanes
     ]
     values = [
         [sorted(lane.values), [lane.values[k] for k in sorted(lane.values)]] for lane in lanes
     ]
-    return {
-        "model": _digest(names, [layers, weights, own]),
-        "optimizer or penalty": _digest(names, optimizer),
-        "loss": _digest(names, loss),
-        "data": _digest(names, data),
-        "lanes": _digest(names, [described, values]),
-        "splits": _digest(names, [[s.train, s.held_out] for s in splits]),
-        "settings": _digest(names, dict(settings)),
-        "number of devices": str(devices),
+    parts: dict[str, Callable[[], Any]] = {
+        "model": lambda: [_layers(model), kept],
+        "optimizer or penalty": lambda: optimizer_described(model.optimizer),
+        "loss": lambda: _loss(model),
+        "data": lambda: data,
+        "lanes": lambda: [described, values],
+        "splits": lambda: [[s.train, s.held_out] for s in splits],
+        "settings": lambda: dict(settings),
     }
+    found = {}
+    for part, tree in parts.items():
+        try:
+            found[part] = _digest(model, tree())
+        except Undescribed as error:
+            raise UnsupportedError(
+                "A checkpoint must tell its study from others by what they compute. Received: in "
+                f"the {part}, {error}, of which that is not known. Leave `checkpoint` out, or make "
+                "it of functions, arrays, numbers, and objects with plain attributes."
+            ) from error
+    return {**found, "number of devices": str(devices)}
 
 
-def _described(layer: Any) -> Any:
+def program_key(model: Any) -> str | None:
+    """A digest of all that is compiled into a program of the model; None where it is not known.
+
+    Values of variables, such as weights, strengths and the learning rate, go into a program when
+    it is run.
+    """
     try:
-        return layer.get_config()
-    except NotImplementedError:
+        optimizer = optimizer_described(model.optimizer, rate=False)
+        return _digest(model, [_layers(model), optimizer, _loss(model)])
+    except Undescribed:
         return None
 
 
-def _digest(names: Mapping[str, str], tree: Any) -> str:
-    """A checksum of nested lists, mappings, arrays, numbers and anything with a name."""
-    crc = 0
+def study_key(model: Any, penalty: Any) -> str | None:
+    """A digest of all that a compiled copy of the model takes over but the values of weights."""
+    try:
+        optimizer = optimizer_described(model.optimizer)
+        loss = compile_arguments(model)["loss"], compile_arguments(model)["loss_weights"]
+        return _digest(model, [_layers(model), optimizer, list(loss), penalty])
+    except Undescribed:
+        return None
 
-    def add(item: Any) -> None:
-        nonlocal crc
-        if isinstance(item, Mapping):
-            for key in sorted(item, key=str):
-                if key in _NOT_MEANT and isinstance(item[key], (str, int)):
-                    continue
-                add(str(key))  # may be a path
-                add(item[key])
-        elif isinstance(item, (list, tuple)):
-            crc = zlib.crc32(b"[%d" % len(item), crc)
-            for one in item:
-                add(one)
-        elif hasattr(item, "dtype") and hasattr(item, "shape"):
-            array = np.ascontiguousarray(item)
-            crc = zlib.crc32(f"{array.dtype}{array.shape}".encode(), crc)
-            crc = zlib.crc32(array.reshape(-1).view(np.uint8).data, crc)
-        elif isinstance(item, str):
-            path = "/".join(names.get(part, part) for part in item.split("/"))
-            crc = zlib.crc32(f"str:{path}".encode(), crc)
-        elif isinstance(item, (int, float, bool, type(None))):
-            crc = zlib.crc32(f"{type(item).__name__}:{item!r}".encode(), crc)
-        elif hasattr(item, "get_config"):
-            add([type(item).__name__, item.get_config()])
-        elif hasattr(item, "__code__"):  # by what it does, for its address differs in every process
-            closed = [cell.cell_contents for cell in item.__closure__ or ()]
-            add([item.__qualname__, item.__code__, list(item.__defaults__ or ()), closed])
-        elif isinstance(item, CodeType):
-            crc = zlib.crc32(item.co_code, crc)
-            add([list(item.co_consts), list(item.co_names)])
-        else:
-            add(getattr(item, "__qualname__", type(item).__name__))
 
-    add(tree)
-    return f"{crc:08x}"
+def layers_key(model: Any) -> str | None:
+    """As `program_key`, of a program that predicts."""
+    try:
+        return _digest(model, _layers(model))
+    except Undescribed:
+        return None
+
+
+def _digest(model: Any, tree: Any) -> str:
+    return digest_of(tree, names=_names(model), known=labels(model))
+
+
+def labels(model: Any) -> dict[int, str]:
+    """Numbers for the layers and variables of a model, by id."""
+    layers = {id(layer): f"layer {k}" for k, layer in enumerate(model._flatten_layers())}
+    return {**layers, **{id(v): f"variable {k}" for k, v in enumerate(model.variables)}}
+
+
+def layer_described(layer: Any) -> list[Any]:
+    """The code of a layer, its configuration, its attributes and the layout of its variables."""
+    kind = type(layer)
+    variables = [
+        [v.name, list(v.shape), str(v.dtype), bool(v.trainable), v.regularizer, v.constraint]
+        for v in own_variables(layer)
+    ]
+    try:
+        config = _without_functions(layer.get_config())
+    except Exception as error:  # it is the user's
+        if library(kind.__module__):
+            raise Undescribed(f"the layer {layer.name!r}, which has no configuration") from error
+        config = None
+    return [kind, config, bool(layer.trainable), _attributes_of(layer), variables]
+
+
+def optimizer_described(optimizer: Any, *, rate: bool = True) -> list[Any]:
+    """The code of an optimizer, its configuration, its schedule and its penalties.
+
+    Args:
+        optimizer: A Keras optimizer, or `taut.Proximal`.
+        rate: Whether its present learning rate belongs to it.
+    """
+    schedule = schedule_of(optimizer)
+    config = optimizer.get_config()
+    if not rate and schedule is None:
+        inner = config["optimizer"]["config"] if isinstance(optimizer, Proximal) else config
+        inner.pop("learning_rate", None)
+    penalties = [entry.penalty for entry in getattr(optimizer, "entries", ())]
+    return [type(optimizer), _without_functions(config), schedule, penalties]
+
+
+def _present(lane: Any) -> bool:
+    return lane.seed is None or lane.present
+
+
+def _layers(model: Any) -> list[Any]:
+    return [layer_described(layer) for layer in model._flatten_layers()]
+
+
+def _loss(model: Any) -> dict[str, Any]:
+    return {k: v for k, v in compile_arguments(model).items() if k.startswith("loss")}
+
+
+def _names(model: Any) -> dict[str, str]:
+    # Keras counts names up within a process: "dense_3" is only the fourth that was made.
+    layers = list(model._flatten_layers())
+    operations = [one for layer in layers for one in getattr(layer, "operations", ())]
+    return {one.name: f"layer {k}" for k, one in enumerate([*operations, *layers])}
+
+
+def _without_functions(config: Any) -> Any:
+    """A configuration but for functions, which are described as the layer's attributes."""
+    if isinstance(config, Mapping):
+        if config.get("class_name") in _FUNCTIONS:
+            return None
+        return {k: _without_functions(v) for k, v in config.items() if k not in ("name", "seed")}
+    if isinstance(config, (list, tuple)):
+        return [_without_functions(item) for item in config]
+    return config
+
+
+def _attributes_of(layer: Any) -> dict[str, Any]:
+    """What a layer holds beside what Keras keeps of every layer.
+
+    Of Keras's own layers those with a public name: the others are in the configuration.
+    """
+    own = library(type(layer).__module__) is None
+    if not own and isinstance(layer, keras.Model):
+        return {}  # its layers are all that it computes with
+    found = {
+        name: value
+        for name, value in vars(layer).items()
+        if name not in bookkeeping() and (own or not name.startswith("_"))
+    }
+    if not own:
+        # The lanes' seeds decide; what a table holds is said by the layer.
+        for name in ("seed", "lookup_table", "backend"):
+            found.pop(name, None)
+        if hasattr(layer, "get_vocabulary"):
+            found["vocabulary"] = layer.get_vocabulary()
+    return found

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import random
 from collections.abc import Sequence
 from typing import Any
 
@@ -12,17 +11,18 @@ import numpy as np
 from taut.engine.lanes import Lane
 from taut.engine.ledger import Ledger
 from taut.engine.program import fresh_state
-from taut.errors import InputError, UnsupportedError
+from taut.engine.redraw import redrawn
+from taut.errors import InputError
 
 Values = tuple[list[np.ndarray], list[np.ndarray], list[np.ndarray]]
 
 
 class InitialValues:
-    """Makes (trainable, non-trainable, optimizer) values for lanes; one model a seed."""
+    """Makes (trainable, non-trainable, optimizer) values for lanes; drawn once a seed."""
 
     def __init__(self, model: Any):
         self._model = model
-        self._by_seed: dict[int | None, tuple[list[np.ndarray], list[np.ndarray]]] = {}
+        self._by_seed: dict[Any, tuple[list[np.ndarray], list[np.ndarray]]] = {}
         self._optimizer = _fresh_state(model)
         strengths = getattr(model.optimizer, "strengths", ())
         index = {id(v): i for i, v in enumerate(model.optimizer.variables)}
@@ -95,7 +95,7 @@ class InitialValues:
 
     def __call__(self, lane: Lane) -> Values:
         """What a lane begins with."""
-        trainable, non_trainable = self._weights(lane.seed)
+        trainable, non_trainable = self._weights(lane.seed, lane.present)
         values: Values = list(trainable), list(non_trainable), list(self._optimizer)
         for i, strength in zip(self._strength_at, lane.strengths, strict=True):
             values[2][i] = np.asarray(strength, values[2][i].dtype)
@@ -122,14 +122,21 @@ class InitialValues:
             old = values[kind][i]
             values[kind][i] = np.broadcast_to(value, old.shape).astype(old.dtype)
 
-    def _weights(self, seed: int | None) -> tuple[list[np.ndarray], list[np.ndarray]]:
-        if seed not in self._by_seed:
-            model = self._model if seed is None else reinitialised(self._model, seed)
-            self._by_seed[seed] = (
-                [np.array(keras.ops.convert_to_numpy(v)) for v in model.trainable_variables],
-                [np.array(keras.ops.convert_to_numpy(v)) for v in model.non_trainable_variables],
+    def _weights(
+        self, seed: int | None, present: bool = False
+    ) -> tuple[list[np.ndarray], list[np.ndarray]]:
+        present = present or seed is None
+        if (seed, present) not in self._by_seed:
+            model = self._model
+            if seed is None:
+                found = model.trainable_variables, model.non_trainable_variables
+            else:
+                found = redrawn(model, seed, weights=not present)
+            self._by_seed[seed, present] = (
+                [np.array(keras.ops.convert_to_numpy(v)) for v in found[0]],
+                [np.array(keras.ops.convert_to_numpy(v)) for v in found[1]],
             )
-        return self._by_seed[seed]
+        return self._by_seed[seed, present]
 
 
 def _fresh_state(model: Any) -> list[np.ndarray]:
@@ -148,42 +155,3 @@ def _fresh_state(model: Any) -> list[np.ndarray]:
         else np.zeros(v.shape, v.dtype)
         for v in optimizer.variables[len(values) :]
     ]
-
-
-def reinitialised(model: Any, seed: int) -> Any:
-    """A copy of `model` with fresh weights and dropout streams drawn from `seed`.
-
-    Raises:
-        UnsupportedError: If the model cannot be rebuilt from its configuration.
-    """
-    state = random.getstate()
-    random.seed(seed)  # from here Keras draws the seeds of initialisers and dropout
-    try:
-        copy = copy_of(model)
-    finally:
-        random.setstate(state)
-    return copy
-
-
-def copy_of(model: Any) -> Any:
-    """A model of the same architecture and names, not compiled, with fresh weights.
-
-    Layers that train nothing (frozen, or adapted to data) keep their weights.
-
-    Raises:
-        UnsupportedError: If the model cannot be rebuilt from its configuration.
-    """
-    try:
-        config = keras.saving.serialize_keras_object(model)
-        config["compile_config"] = None
-        copy = keras.saving.deserialize_keras_object(config)
-        for old, new in zip(model._flatten_layers(), copy._flatten_layers(), strict=True):
-            if old.weights and not old.trainable_weights:
-                new.set_weights(old.get_weights())
-        return copy
-    except (TypeError, ValueError, NotImplementedError) as error:
-        raise UnsupportedError(
-            "A model trained from several seeds must be rebuilt from its configuration. "
-            f"Received: {model.name!r}, which cannot ({error}). Give it `get_config` and "
-            "register it with keras.saving, or use `seed=None` to start from its weights."
-        ) from error

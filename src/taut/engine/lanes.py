@@ -28,14 +28,17 @@ class Lane:
     Args:
         strengths: α for each of the optimizer's `strengths`, in their order.
         split: Which of the study's splits it trains on, a number from 0.
-        seed: Seeds the initial weights, the dropout streams and the order of rows; None starts
-            from the model's present weights.
+        seed: Draws the trainable weights anew by their own initialisers, and the dropout streams
+            and the order of rows; all else is kept as it is in the model (frozen weights, what
+            layers were adapted to). None starts from the model's present weights.
         values: Initial values of further variables of the model or of its optimizer, by their
             path; `{"learning_rate": 0.01}` gives the lane its own.
         target: Which of the study's `targets` it learns, a number from 0.
         start: Number of an earlier lane of the study, from whose kept weights this one starts
             (a warm start) once that has ended; from its seed where that one diverged.
         epochs: Epochs of this lane; those of the study unless given.
+        present: Start from the model's present weights; the seed then draws the dropout streams
+            and the order of rows alone.
     """
 
     strengths: tuple[float, ...] = ()
@@ -45,6 +48,7 @@ class Lane:
     target: int = 0
     start: int | None = None
     epochs: int | None = None
+    present: bool = False
 
     def __str__(self) -> str:
         strengths = ", ".join(f"{s:g}" for s in self.strengths)

@@ -12,6 +12,7 @@ import numpy as np
 
 from taut._keras_compat import keras_mask, mode
 from taut.engine.fit_loop import masks_one_by_one, predict_one_by_one
+from taut.engine.identity import layers_key
 from taut.engine.lanes import Record
 from taut.engine.program import side_by_side
 from taut.engine.width import convolves_on_cpu
@@ -19,7 +20,7 @@ from taut.engine.width import convolves_on_cpu
 ROWS = 4096
 """Rows that are predicted at once."""
 
-_compiled: weakref.WeakKeyDictionary[Any, Any] = weakref.WeakKeyDictionary()
+_compiled: weakref.WeakKeyDictionary[Any, tuple[str | None, Any]] = weakref.WeakKeyDictionary()
 
 
 def predict_lanes(
@@ -53,9 +54,7 @@ def predict_with_masks(
     width = 1 if convolves_on_cpu(model) else min(width, len(chosen))
     rows = len(jax.tree.leaves(x)[0])
 
-    if model not in _compiled:
-        _compiled[model] = _program(weakref.ref(model))
-    predict = _compiled[model]
+    predict = _program_of(model)
     outputs = []
     for start in range(0, len(chosen), width):
         part = chosen[start : start + width]
@@ -68,6 +67,14 @@ def predict_with_masks(
             pieces.append(jax.tree.map(lambda a, n=count: np.asarray(a)[:n], found))
         outputs.append(jax.tree.map(lambda *all_: np.concatenate(all_, axis=1), *pieces))
     return jax.tree.map(lambda *some: np.concatenate(some), *outputs)
+
+
+def _program_of(model: Any) -> Any:
+    """The program of a model as it is now."""
+    key, found = layers_key(model), _compiled.get(model)
+    if found is None or key is None or found[0] != key:
+        found = _compiled[model] = key, _program(weakref.ref(model))
+    return found[1]
 
 
 def _program(model: weakref.ref[Any]) -> Any:

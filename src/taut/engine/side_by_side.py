@@ -15,7 +15,7 @@ from taut._keras_compat import compiled_loss
 from taut.engine import hosts, loop
 from taut.engine.batches import Batches
 from taut.engine.checkpoint import Checkpoint
-from taut.engine.identity import study_of
+from taut.engine.identity import program_key, study_of
 from taut.engine.initial import InitialValues
 from taut.engine.inputs import Study
 from taut.engine.lanes import Record, check_counts
@@ -29,8 +29,9 @@ from taut.errors import InputError
 BLOCK_EPOCHS = 25
 BLOCK_ROWS = 1 << 24  # row numbers that a block holds at most, over all lanes: 64 MiB
 
-# By the compiled loss, which `model.compile` makes anew: its programs, and the widths measured.
-_compiled: weakref.WeakKeyDictionary[Any, tuple[dict[Any, Any], dict[Any, int]]] = (
+# By the compiled loss, which `model.compile` makes anew: of what its programs were compiled, the
+# programs, and the widths measured.
+_compiled: weakref.WeakKeyDictionary[Any, tuple[str | None, dict[Any, Any], dict[Any, int]]] = (
     weakref.WeakKeyDictionary()
 )
 
@@ -72,7 +73,7 @@ def train_side_by_side(
         if resumed is not None:
             initial.set_streams(resumed["streams"])
 
-    programs, widths = _compiled.setdefault(compiled_loss(model), ({}, {}))
+    programs, widths = _programs_of(model)
     data = hosts.put(host, mesh, PartitionSpec())
     before = len(programs)
 
@@ -124,6 +125,15 @@ def train_side_by_side(
             if i not in ledger.kept and i not in ledger.states:
                 ledger.forget(i)
     return ledger.record(len(programs) - before, int(width))
+
+
+def _programs_of(model: Any) -> tuple[dict[Any, Any], dict[Any, int]]:
+    """The programs of a model as it is now; none where it has changed, or that is not known."""
+    key = program_key(model)
+    found = _compiled.get(compiled_loss(model))
+    if found is None or key is None or found[0] != key:
+        found = _compiled[compiled_loss(model)] = key, {}, {}
+    return found[1], found[2]
 
 
 def _chosen_width(

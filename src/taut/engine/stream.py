@@ -15,7 +15,7 @@ from jax.sharding import Mesh
 from taut._keras_compat import compiled_loss
 from taut._weights import checked_weights
 from taut.engine.checkpoint import Checkpoint
-from taut.engine.identity import study_of
+from taut.engine.identity import program_key, study_of
 from taut.engine.initial import InitialValues
 from taut.engine.inputs import check_model
 from taut.engine.lanes import Lane, Record, check_counts, check_lanes
@@ -30,8 +30,10 @@ from taut.engine.stream_watch import Position, Watch
 from taut.engine.width import convolves_on_cpu
 from taut.errors import InputError, UnsupportedError
 
-# By the compiled loss, which `model.compile` makes anew.
-_compiled: weakref.WeakKeyDictionary[Any, dict[Any, Any]] = weakref.WeakKeyDictionary()
+# By the compiled loss, which `model.compile` makes anew: of what its programs were compiled.
+_compiled: weakref.WeakKeyDictionary[Any, tuple[str | None, dict[Any, Any]]] = (
+    weakref.WeakKeyDictionary()
+)
 
 
 def train_streamed(
@@ -140,7 +142,7 @@ def train_streamed(
     stack = Stack(initial, lanes, mesh, width or (1 if convolves_on_cpu(model) else MOST))
     first_width = stack.width
     journal = Journal(lanes, epochs, patience, keep_best, callbacks)
-    programs = _compiled.setdefault(compiled_loss(model), {})
+    programs = _programs_of(model)
     before = len(programs)
     rows = rows_of(source)
     in_pass = None if rows is None else -(-rows // (budget.steps * batch_size))
@@ -180,6 +182,15 @@ def train_streamed(
         passes.close()
         journal.stop()
     return journal.record(stack.kept(), len(programs) - before, first_width)
+
+
+def _programs_of(model: Any) -> dict[Any, Any]:
+    """The programs of a model as it is now; none where it has changed, or that is not known."""
+    key = program_key(model)
+    found = _compiled.get(compiled_loss(model))
+    if found is None or key is None or found[0] != key:
+        found = _compiled[compiled_loss(model)] = key, {}
+    return found[1]
 
 
 def check_backend() -> None:

@@ -10,8 +10,12 @@ import keras
 from taut import penalties
 from taut._keras_compat import compile_arguments, compiled_loss
 from taut.engine import copy_of
+from taut.engine.copies import give_state
+from taut.engine.identity import study_key
 from taut.errors import InputError
 from taut.optimizers import Proximal
+from taut.optimizers.proximal import proximals_in
+from taut.optimizers.selectors import describe
 from taut.penalties import NormBall, Penalty, WithArrays
 
 
@@ -32,36 +36,65 @@ def one_penalty(penalty: Any) -> Penalty:
 
 # What a study is compiled for is kept as long as the user's compiled model, so that a second
 # study of the same shape compiles nothing.
-_copies: weakref.WeakKeyDictionary[Any, dict[Any, Any]] = weakref.WeakKeyDictionary()
+_copies: weakref.WeakKeyDictionary[Any, dict[str, Any]] = weakref.WeakKeyDictionary()
+MOST_COPIES = 4
+"""Copies that are kept of one compiled model, of different penalties or optimizers."""
 
 
-def study_copy(model: Any, penalty: Penalty) -> Any:
-    copies = _copies.setdefault(model.optimizer, {})
-    key = repr(penalty.with_strength(0.0)), compiled_loss(model)
+def study_copy(model: Any, penalty: Penalty, x: Any) -> Any:
+    """The copy of a model that its studies train, compiled with the penalty.
+
+    Args:
+        model: The user's compiled model; it is not changed.
+        penalty: What a path varies the strength of.
+        x: Inputs, of which the first few are predicted to compare the copy with the model.
+
+    Raises:
+        InputError: If the model has other penalties, which the path would drop.
+        UnsupportedError: If a copy of the model computes something else.
+    """
+    _check_compiled(model, penalty)
+    copies = _copies.setdefault(compiled_loss(model), {})
+    key = study_key(model, penalty.with_strength(0.0))
     if isinstance(penalty, WithArrays):
-        copies.pop(key, None)  # its arrays, or the weights that it refers to, may be others
-    if key not in copies:
-        copies[key] = compiled_copy(model, penalty)
-        if len(copies[key].optimizer.strengths) > 1:
-            del copies[key]
-            raise InputError(
-                "A path has one penalty, that of `penalty=`. Received: a model with penalties of "
-                "its own layers (`kernel_regularizer=taut.…`). Take them out of the layers, or "
-                "use Keras's regularizers there, which stay in the loss."
-            )
-    copy = copies[key]
-    copy.set_weights(model.get_weights())
+        key = None  # its arrays, or the weights that it refers to, may be others
+    if key is not None and key in copies:
+        give_state(model, copies[key])
+        return copies[key]
+    copy = compiled_copy(model, penalty, x)
+    if len(copy.optimizer.strengths) > 1:
+        raise InputError(
+            "A path has one penalty, that of `penalty=`. Received: a model with penalties of "
+            "its own layers (`kernel_regularizer=taut.…`). Take them out of the layers."
+        )
+    if key is not None:
+        copies[key] = copy
+        while len(copies) > MOST_COPIES:
+            copies.pop(next(iter(copies)))
     return copy
 
 
-def compiled_copy(model: Any, penalty: Any) -> Any:
+def _check_compiled(model: Any, penalty: Penalty) -> None:
+    """A penalty of the same kind on all weights is replaced by the path's; others are not lost."""
+    for optimizer in proximals_in(model.optimizer):
+        for entry in optimizer.entries:
+            same = type(entry.penalty) is type(penalty) and entry.selector is None
+            if entry.penalty is not None and not same:
+                raise InputError(
+                    f"A path has one penalty, that of `penalty=`, here {penalty!r}. Received: a "
+                    f"model compiled with {entry.penalty!r} on {describe(entry.selector)}, which "
+                    "would be dropped. Compile the model without it, or give it as `penalty=`."
+                )
+
+
+def compiled_copy(model: Any, penalty: Any, x: Any = None) -> Any:
+    """A copy of a compiled model with another penalty; compared with the model on rows of `x`."""
     optimizer = getattr(model.optimizer, "inner_optimizer", model.optimizer)
     if isinstance(optimizer, Proximal):
         optimizer = optimizer.plain()
     else:
         optimizer = type(optimizer).from_config(optimizer.get_config())
-    copy = copy_of(model)
-    copy.set_weights(model.get_weights())  # which `L2SP` refers to
+    copy = copy_of(model, x)
     optimizer = Proximal(optimizer, penalty).bind(copy)
     keras.Model.compile(copy, optimizer, **compile_arguments(model))
     copy.optimizer.build(copy.trainable_variables)

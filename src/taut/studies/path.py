@@ -50,6 +50,7 @@ def regularization_path(
     strengths: int | Sequence[float] = 30,
     cv: Any = 5,
     seeds: int = 1,
+    start: str = "fresh",
     epochs: int = 100,
     batch_size: int = 32,
     patience: int | None = None,
@@ -91,6 +92,10 @@ def regularization_path(
         cv: Number of folds (stratified for classes), a scikit-learn splitter, or pairs of rows;
             of streamed rows a number, and not stratified.
         seeds: Trainings of each strength and fold, from different initial weights.
+        start: "fresh" draws the trainable weights anew for each training, by their own
+            initialisers; "present" starts from the weights that the model has (pretrained ones,
+            to which `taut.L2SP` refers), and seeds then draw dropout and the order of rows
+            alone. What is not trained (frozen weights, what layers were adapted to) is kept.
         epochs: Epochs of a training.
         batch_size: Rows in a batch.
         patience: Stop after this many epochs without a better held-out loss; None never stops.
@@ -130,6 +135,9 @@ def regularization_path(
     """
     check_model(model)
     kind = one_penalty(penalty)
+    if start not in ("fresh", "present"):
+        raise InputError(f'`start` must be "fresh" or "present". Received: start={start!r}.')
+    present = start == "present"
     if isinstance(seeds, bool) or not isinstance(seeds, (int, np.integer)) or seeds < 1:
         raise InputError(f"`seeds` must be an integer >= 1. Received: seeds={seeds!r}.")
     count = strengths if isinstance(strengths, (int, np.integer)) else None
@@ -152,6 +160,7 @@ def regularization_path(
             kind,
             given if count is None else int(count),  # type: ignore[arg-type]
             cv=cv,
+            present=present,
             seeds=seeds,
             epochs=epochs,
             batch_size=batch_size,
@@ -182,7 +191,7 @@ def regularization_path(
         # Once, so that the certificate is of the same objective.
         sample_weight = checked_weights(model, x, y, sample_weight, class_weight)
     splits = _splits(model, x, y, cv, seed)
-    copy = study_copy(model, kind)
+    copy = study_copy(model, kind, x)
     values = fold_values(copy, x, splits)
     folder = _folder(checkpoint)
     total = (count or len(given)) * len(splits) * seeds  # type: ignore[arg-type]
@@ -212,7 +221,7 @@ def regularization_path(
             copy,
             x,
             y,
-            Lane((0.0,), 0, seed, values[0]),
+            Lane((0.0,), 0, seed, values[0], present=present),
             splits[0].train,
             lambda some: train(some, "range", width=slots),
             2 * slots,
@@ -220,7 +229,7 @@ def regularization_path(
         )
         given = np.geomspace(top, bottom, int(count))
     cold = [
-        Lane((float(s),), fold, seed + repeat, values[fold])
+        Lane((float(s),), fold, seed + repeat, values[fold], present=present)
         for fold in range(len(splits))
         for repeat in range(seeds)
         for s in given

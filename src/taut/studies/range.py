@@ -9,7 +9,9 @@ import keras
 import numpy as np
 
 from taut._gradients import gradients_at
-from taut.engine import Lane, reinitialised
+from taut.engine import Lane
+from taut.engine.fit_loop import as_it_was
+from taut.engine.initial import InitialValues
 from taut.studies.strengths import Train, find_range
 
 GRADIENT_ROWS = 4096
@@ -30,13 +32,16 @@ def strength_range(
     tensor = keras.ops.convert_to_tensor
     some = keras.tree.map_structure(lambda a: tensor(a[rows]), x)
     # The same weights in every process, so that a study that was interrupted finds the same grid.
-    own = model.get_weights()
-    model.set_weights(reinitialised(model, pilot.seed or 0).get_weights())
-    for variable in model.variables:
-        if variable.path in pilot.values:
-            variable.assign(pilot.values[variable.path])
-    gradients = gradients_at(model, some, keras.tree.map_structure(lambda a: tensor(a[rows]), y))
-    model.set_weights(own)  # to which a penalty may refer
+    targets = keras.tree.map_structure(lambda a: tensor(a[rows]), y)
+    with as_it_was(model):  # to which a penalty may refer
+        trainable, others, _ = InitialValues(model)(pilot)
+        for variables, values in (
+            (model.trainable_variables, trainable),
+            (model.non_trainable_variables, others),
+        ):
+            for variable, value in zip(variables, values, strict=True):
+                variable.assign(value)
+        gradients = gradients_at(model, some, targets)
     return find_range(
         train,
         lambda strength: replace(pilot, strengths=(strength,)),

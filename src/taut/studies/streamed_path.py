@@ -9,9 +9,10 @@ from typing import Any
 import numpy as np
 
 from taut.engine import Callback, Lane, Record, Source, Split, train_lanes, width_for
+from taut.engine.copies import ROWS
 from taut.engine.hashing import fold_of, row_hash
 from taut.engine.reading import Layout
-from taut.engine.sources import MEMORY, Rows, rows_of
+from taut.engine.sources import MEMORY, Rows, first_rows, rows_of
 from taut.engine.stream import check_backend, room_for, train_streamed
 from taut.errors import InputError
 from taut.optimizers import Stationarity
@@ -57,6 +58,7 @@ def streamed_path(
     strengths: int | np.ndarray,
     *,
     cv: int,
+    present: bool,
     seeds: int,
     epochs: int,
     batch_size: int,
@@ -80,6 +82,7 @@ def streamed_path(
         source: Where the rows are.
         kind: The penalty.
         strengths: How many, or the strengths themselves from strong to weak.
+        present: Whether trainings start from the model's present weights.
         folder: Where checkpoints are written.
 
     Raises:
@@ -88,7 +91,7 @@ def streamed_path(
     check_backend()
     memory = MEMORY if memory is None else memory
     count = int(strengths) if isinstance(strengths, (int, np.integer)) else len(strengths)
-    copy = study_copy(model, kind)
+    copy = study_copy(model, kind, first_rows(source, ROWS).x)
     total = count * cv * seeds
     layout, budget = room_for(copy, source, [Lane((0.0,))] * total, cv, batch_size, memory)
     rows = max(memory // SHARE // layout.row_bytes, 1)
@@ -124,11 +127,11 @@ def streamed_path(
                 callbacks=callbacks,
             )
 
-        first = Lane((0.0,), 0, seed, values[0])
+        first = Lane((0.0,), 0, seed, values[0], present=present)
         ends = strength_range(copy, some.x, some.y, first, split.train, pilot, 2 * slots, penalised)
         strengths = np.geomspace(*ends, count)
     lanes = [
-        Lane((float(s),), fold, seed + repeat, values[fold])
+        Lane((float(s),), fold, seed + repeat, values[fold], present=present)
         for fold in range(cv)
         for repeat in range(seeds)
         for s in strengths

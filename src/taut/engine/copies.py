@@ -1,0 +1,122 @@
+"""A copy of a model that predicts what the model predicts, or an error that says why not."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import keras
+import numpy as np
+from keras import ops
+
+from taut._keras_compat import mode
+from taut._keras_state import carry_state, private_seeds, rebuilt
+from taut.engine.redraw import configuration_errors, paired, paired_variables
+from taut.engine.streams import own_stream
+from taut.errors import UnsupportedError
+
+ROWS = 8
+"""Rows on which a copy is compared with its model."""
+
+
+def copy_of(model: Any, x: Any = None) -> Any:
+    """A model of the same architecture, names and state, not compiled.
+
+    It is made from the model's configuration, given the state that Keras would save, layer by
+    layer, and then compared: what it predicts for some rows, in both modes, and the losses that its
+    layers add must be the model's.
+
+    Args:
+        model: A built Keras model; it is not changed.
+        x: Inputs, [rows, …] or a tree of these; the first few are predicted. None compares
+            nothing: for a copy of what is such a copy itself.
+
+    Raises:
+        UnsupportedError: If the model cannot be rebuilt, or its copy is another model.
+    """
+    with private_seeds(0), configuration_errors(model):
+        copy = rebuilt(model)
+        give_state(model, copy)
+    if x is not None:
+        check_same(model, copy, x)
+    return copy
+
+
+def give_state(model: Any, copy: Any) -> None:
+    """Make the state of a copy that of its model: values, and which of them may be trained."""
+    pairs = paired(model, copy)
+    for old, new in pairs:
+        if new.trainable != old.trainable:
+            new.trainable = old.trainable
+    for old, new in pairs:
+        carry_state(old, new)
+        for ours, theirs in paired_variables(old, new):
+            if theirs is None:
+                raise ValueError(f"its configuration does not make {ours.path!r}")
+            theirs.assign(ours)
+            if theirs.trainable != ours.trainable:
+                theirs.trainable = ours.trainable
+
+
+def check_same(model: Any, copy: Any, x: Any) -> None:
+    """Raise unless a copy computes on some rows what its model computes.
+
+    Raises:
+        UnsupportedError: It names the layers that differ.
+    """
+    some = keras.tree.map_structure(lambda a: ops.convert_to_tensor(np.asarray(a)[:ROWS]), x)
+    for training in (False, True):
+        if not _alike(_computed(model, some, training), _computed(copy, some, training)):
+            raise UnsupportedError(
+                "A study trains copies of the model, which must compute what it computes. "
+                f"Received: {model.name!r}, whose copy differs in {_suspects(model, copy)}. Keep "
+                "all that a layer computes with in its `get_config`, or in weights, or give it "
+                "`save_own_variables` and `load_own_variables`."
+            )
+
+
+def _computed(model: Any, x: Any, training: bool) -> Any:
+    with own_stream(0):
+        outputs, others, losses = model.stateless_call(
+            [v.value for v in model.trainable_variables],
+            [v.value for v in model.non_trainable_variables],
+            x,
+            return_losses=True,
+            **mode(model, training=training),
+        )
+    return keras.tree.flatten((outputs, others, losses))
+
+
+def _alike(ours: list[Any], theirs: list[Any]) -> bool:
+    if len(ours) != len(theirs):
+        return False
+    for one, other in zip(ours, theirs, strict=True):
+        a, b = (np.asarray(ops.convert_to_numpy(some)) for some in (one, other))
+        if a.shape != b.shape or a.dtype != b.dtype:
+            return False
+        if a.dtype.kind in "biuSUO":
+            if not np.array_equal(a, b):
+                return False
+            continue
+        a, b = a.astype("float64"), b.astype("float64")
+        # One program on one device: only the order of parallel sums may differ.
+        size = np.abs(a[np.isfinite(a)]).max(initial=0)
+        if not np.allclose(a, b, rtol=1e-5, atol=1e-6 * size, equal_nan=True):
+            return False
+    return True
+
+
+def _suspects(model: Any, copy: Any) -> str:
+    """The layers whose description differs, or that are the user's own."""
+    from taut.engine.describing import Undescribed, digest_of
+    from taut.engine.identity import layer_described
+
+    names = []
+    for old, new in paired(model, copy):
+        try:
+            same = digest_of(layer_described(old)) == digest_of(layer_described(new))
+        except Undescribed:
+            same = False
+        if not same:
+            names.append(old.name)
+    own = [o.name for o in model._flatten_layers() if not type(o).__module__.startswith("keras.")]
+    return ", ".join(repr(name) for name in names or own) or "what a layer computes"
