@@ -20,14 +20,14 @@ def global_streams(seed: int) -> Iterator[None]:
     They are of all threads, so this is only for what draws from nothing else.
     """
     with _one_at_a_time:
-        numpy_state, python_state = np.random.get_state(), random.getstate()
-        np.random.seed(seed % 2**32)
+        numpy_state, python_state = np.random.get_state(), random.getstate()  # noqa: NPY002
+        np.random.seed(seed % 2**32)  # noqa: NPY002
         random.seed(seed)
         try:
             with own_stream(seed):
                 yield
         finally:
-            np.random.set_state(numpy_state)
+            np.random.set_state(numpy_state)  # noqa: NPY002
             random.setstate(python_state)
 
 
