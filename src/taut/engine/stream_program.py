@@ -150,7 +150,7 @@ def _step(
     trainable, non_trainable, *states = variables
     if not training:
         _, (loss, _) = data_loss(model, trainable, non_trainable, x, y, weight, False)
-        return variables, jnp.where(count > 0, loss * count, 0.0)
+        return variables, jnp.where(count > 0, loss * count, 0.0).astype(jnp.float32)
     gradient = jax.value_and_grad(data_loss, argnums=1, has_aux=True)
     (_, (loss, non_trainable)), grads = gradient(
         model, trainable, non_trainable, x, y, weight, True
@@ -159,7 +159,7 @@ def _step(
     new = trainable, non_trainable, optimizer
     if gaps:
         new = jax.tree.map(lambda a, b: jnp.where(count > 0, a, b), new, variables)
-    return new, jnp.where(count > 0, loss * count, 0.0)
+    return new, jnp.where(count > 0, loss * count, 0.0).astype(jnp.float32)
 
 
 def keep(lanes: Any, new: Tree, old: Tree) -> Tree:
