@@ -125,7 +125,7 @@ def train_step(
     if plan.uneven:  # a batch of padding alone is no step
         new = jax.tree.map(lambda a, b: jnp.where(count > 0, a, b), new, variables)
     # Of a batch of padding alone, which holds row 0, the loss may not be finite.
-    return new, jnp.where(count > 0, loss * count, 0.0)
+    return new, jnp.where(count > 0, loss * count, 0.0).astype(jnp.float32)
 
 
 def held_out_step(
@@ -135,7 +135,7 @@ def held_out_step(
     batch, count = _batch(plan, data, target, rows)
     trainable, non_trainable, _ = variables
     _, (loss, _) = data_loss(model, trainable, non_trainable, batch, False, plan.across)
-    return jnp.where(count > 0, plan.mean(loss) * count, 0.0)
+    return jnp.where(count > 0, plan.mean(loss) * count, 0.0).astype(jnp.float32)
 
 
 def _lane_epoch(model: Any, plan: Plan, data: Tree, state: Tree, rows: Any, held_out: Any) -> Tree:
@@ -144,7 +144,7 @@ def _lane_epoch(model: Any, plan: Plan, data: Tree, state: Tree, rows: Any, held
     variables, losses = jax.lax.scan(
         lambda carry, batch: train_step(*context, carry, batch), state["variables"], rows
     )
-    total = jnp.zeros(())
+    total = jnp.zeros((), jnp.float32)
     if plan.held_out:
         total, _ = jax.lax.scan(
             lambda sum_, batch: (sum_ + held_out_step(*context, variables, batch), None),
@@ -160,7 +160,7 @@ def judge(
     """The state after an epoch, given the sums of its losses over the rows."""
     variables, epoch = state["variables"], state["epoch"]
     train_loss = train_total / plan.total((rows >= 0).sum())
-    held_out_loss = jnp.asarray(jnp.nan)
+    held_out_loss = jnp.asarray(jnp.nan, jnp.float32)
     if plan.held_out:
         held_out_loss = held_out_total / plan.total((held_out >= 0).sum())
     finite = jnp.isfinite(train_loss)

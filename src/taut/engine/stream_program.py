@@ -147,14 +147,14 @@ def _step(
     trainable, non_trainable, *states = variables
     if not training:
         _, (loss, _) = data_loss(model, trainable, non_trainable, batch, False)
-        return variables, jnp.where(count > 0, loss * count, 0.0)
+        return variables, jnp.where(count > 0, loss * count, 0.0).astype(jnp.float32)
     gradient = jax.value_and_grad(data_loss, argnums=1, has_aux=True)
     (_, (loss, non_trainable)), grads = gradient(model, trainable, non_trainable, batch, True)
     trainable, optimizer = model.optimizer.stateless_apply(states[0], grads, trainable)
     new = trainable, non_trainable, optimizer
     if gaps:
         new = jax.tree.map(lambda a, b: jnp.where(count > 0, a, b), new, variables)
-    return new, jnp.where(count > 0, loss * count, 0.0)
+    return new, jnp.where(count > 0, loss * count, 0.0).astype(jnp.float32)
 
 
 def keep(lanes: Any, new: Tree, old: Tree) -> Tree:
