@@ -11,7 +11,6 @@ from taut._keras_compat import compile_arguments
 from taut._keras_state import bookkeeping, is_stream, moving_statistics, own_variables, schedule_of
 from taut.engine.describing import Undescribed, digest_of, library
 from taut.errors import UnsupportedError
-from taut.optimizers.proximal import Proximal
 
 Tree = Any
 _FUNCTIONS = ("function", "__lambda__")
@@ -133,13 +132,13 @@ def optimizer_described(optimizer: Any, *, rate: bool = True) -> list[Any]:
     """The code of an optimizer, its configuration, its schedule and its penalties.
 
     Args:
-        optimizer: A Keras optimizer, or `taut.Proximal`.
+        optimizer: A Keras optimizer, or one with penalties around it.
         rate: Whether its present learning rate belongs to it.
     """
     schedule = schedule_of(optimizer)
     config = optimizer.get_config()
     if not rate and schedule is None:
-        inner = config["optimizer"]["config"] if isinstance(optimizer, Proximal) else config
+        inner = config["optimizer"]["config"] if hasattr(optimizer, "plain") else config
         inner.pop("learning_rate", None)
     penalties = [entry.penalty for entry in getattr(optimizer, "entries", ())]
     return [type(optimizer), _without_functions(config), schedule, penalties]
