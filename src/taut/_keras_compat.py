@@ -281,17 +281,9 @@ def build_loss(model: Any, x: Any, y: Any) -> None:
 
 
 def compile_arguments(model: Any) -> dict[str, Any]:
-    """Loss and metrics as `compile` was given them; metrics with state are made anew."""
-    config = model._compile_config.config
-
-    def fresh(item: Any) -> Any:
-        if isinstance(item, keras.metrics.Metric):
-            return type(item).from_config(item.get_config())
-        return item
-
-    metrics = ("metrics", "weighted_metrics")
-    again = {name: keras.tree.map_structure(fresh, config[name]) for name in metrics}
-    return {"loss": config["loss"], "loss_weights": config["loss_weights"], **again}
+    """Loss and metrics as `compile` was given them, the very same objects."""
+    names = ("loss", "loss_weights", "metrics", "weighted_metrics")
+    return {name: model._compile_config.config[name] for name in names}
 
 
 def compiled_metrics(model: Any) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import Any
 
 import keras
@@ -48,7 +49,10 @@ def give_state(model: Any, copy: Any) -> None:
         if new.trainable != old.trainable:
             new.trainable = old.trainable
     for old, new in pairs:
-        carry_state(old, new)
+        # A class of Keras's to which weights were added may save its own alone, and refuse to load
+        # them: its variables are given below, and what else it keeps `check_same` finds.
+        with suppress(ValueError):
+            carry_state(old, new)
         for ours, theirs in paired_variables(old, new):
             if theirs is None:
                 raise ValueError(f"its configuration does not make {ours.path!r}")

@@ -1,0 +1,330 @@
+"""A study draws the trainable weights anew and keeps all else; its copies are the model."""
+
+import functools
+
+import keras
+import numpy as np
+import pytest
+from keras import layers, ops
+
+import taut
+from taut.errors import InputError, UnsupportedError
+
+RNG = np.random.default_rng(0)
+X = (RNG.normal(size=(96, 3)) * [1.0, 50.0, 400.0] + [0.0, 100.0, -900.0]).astype("float32")
+Z = ((X - X.mean(0)) / X.std(0)).astype("float32")
+Y = (Z @ np.array([[1.0], [-2.0], [0.5]]) + 0.1 * RNG.normal(size=(96, 1))).astype("float32")
+SETTINGS = {"strengths": [1e-6, 1e-7], "cv": 3, "epochs": 60, "batch_size": 16}
+jax_only = pytest.mark.skipif(keras.backend.backend() != "jax", reason="streams need JAX")
+
+
+def model_of(*some, loss="mse", rate=0.05, metrics=None, inputs=3):
+    model = keras.Sequential([keras.Input((inputs,)), *some])
+    model.compile(keras.optimizers.Adam(rate), loss=loss, metrics=metrics)
+    return model
+
+
+def adapted():
+    layer = layers.Normalization()
+    layer.adapt(X)
+    return model_of(layer, layers.Dense(1))
+
+
+def as_saved(model, folder):
+    file = folder / "chosen.keras"
+    model.save(file)
+    return keras.models.load_model(file)
+
+
+@pytest.mark.parametrize("memory", [None, pytest.param(1 << 26, marks=jax_only)])
+def test_an_adapted_normalization_is_kept(memory, tmp_path):
+    result = taut.regularization_path(adapted(), X, Y, memory=memory, **SETTINGS)
+    fitted = adapted()
+    fitted.fit(X[:64], Y[:64], epochs=60, batch_size=16, verbose=0)
+    reached = fitted.evaluate(X[64:], Y[64:], verbose=0)
+    assert reached < 0.1
+    assert result.summary["held_out_loss"].max() < 0.1
+    chosen = result.models()[0]
+    expected = chosen.predict(X, verbose=0)
+    assert np.mean((expected - Y) ** 2) < 0.1
+    np.testing.assert_array_equal(as_saved(chosen, tmp_path).predict(X, verbose=0), expected)
+
+
+def test_a_model_with_lora_trains_its_small_matrices_alone():
+    model = model_of(layers.Dense(8), layers.Dense(1))
+    model.fit(Z, Z @ np.ones((3, 1)), epochs=150, verbose=0)
+    y = model.predict(Z, verbose=0)
+    model.layers[0].enable_lora(2)
+    model.layers[1].trainable = False
+    model.compile(keras.optimizers.Adam(0.01), "mse")
+    before = model.layers[0]._kernel.numpy()
+    result = taut.regularization_path(model, Z, y, **{**SETTINGS, "epochs": 3})
+    assert result.summary["held_out_loss"].max() < 1e-3
+    trained = result.models()[0]
+    np.testing.assert_array_equal(trained.layers[0]._kernel.numpy(), before)
+    np.testing.assert_array_equal(trained.layers[1].kernel.numpy(), model.layers[1].kernel.numpy())
+    assert [v.shape for v in trained.trainable_variables] == [
+        v.shape for v in model.trainable_variables
+    ]
+
+
+def half_frozen():
+    model = model_of(layers.Dense(4), layers.Dense(1))
+    model.layers[0].kernel.trainable = False  # and its bias trains
+    model.compile(taut.Proximal("adam", taut.L1()), "mse")
+    return model
+
+
+def test_a_frozen_weight_in_a_layer_that_trains_is_kept():
+    model = half_frozen()
+    frozen = model.layers[0].kernel.numpy()
+    record = taut.train_lanes(model, Z, Y, [taut.engine.Lane((0.01,), 0, 7)], epochs=2)
+    assert [a.shape[1:] for a in record.trainable] == [(4,), (4, 1), (1,)]
+    np.testing.assert_array_equal(record.non_trainable[0][0], frozen)
+    result = taut.regularization_path(model, Z, Y, **{**SETTINGS, "epochs": 2})
+    for trained in result.models():
+        np.testing.assert_array_equal(trained.layers[0].kernel.numpy(), frozen)
+
+
+@keras.saving.register_keras_serializable("taut.tests.kept")
+class Masked(layers.Dense):
+    def build(self, shape):
+        super().build(shape)
+        self.mask = self.add_weight(
+            name="mask", shape=self.kernel.shape, initializer="ones", trainable=False
+        )
+
+    def call(self, x):
+        return ops.matmul(x, self.kernel * self.mask) + self.bias
+
+
+def test_a_mask_set_by_hand_is_kept():
+    model = model_of(Masked(4), layers.Dense(1))
+    mask = np.array([[1, 0, 1, 0], [0, 0, 1, 1], [1, 1, 0, 0]], "float32")
+    model.layers[0].mask.assign(mask)
+    result = taut.regularization_path(model, Z, Y, **{**SETTINGS, "epochs": 2})
+    for trained in result.models():
+        np.testing.assert_array_equal(trained.layers[0].mask.numpy(), mask)
+
+
+@keras.saving.register_keras_serializable("taut.tests.kept")
+class Memory(layers.Layer):
+    """Keeps its state beside its weights, and saves it in a way of its own."""
+
+    def build(self, shape):
+        self.shift = np.zeros(shape[-1], "float32")
+
+    def call(self, x):
+        return x + self.shift
+
+    def save_own_variables(self, store):
+        store["shift"] = self.shift
+
+    def load_own_variables(self, store):
+        self.shift = np.array(store["shift"])
+
+
+def test_a_layer_that_saves_its_state_itself_is_kept():
+    model = model_of(Memory(), layers.Dense(1))
+    model.layers[0].shift = np.array([5.0, -3.0, 1.0], "float32")
+    result = taut.regularization_path(model, Z, Y, **{**SETTINGS, "epochs": 1})
+    np.testing.assert_array_equal(result.models()[0].layers[0].shift, [5, -3, 1])
+
+
+@keras.saving.register_keras_serializable("taut.tests.kept")
+class Forgetful(layers.Layer):
+    """Neither its configuration nor its weights hold `factor`, which counts in one mode only."""
+
+    def __init__(self, factor=1.0, only_training=False, **kwargs):
+        super().__init__(**kwargs)
+        self.factor, self.only_training = factor, only_training
+
+    def call(self, x, training=False):
+        return x if self.only_training and not training else x * self.factor
+
+    def get_config(self):
+        return {"name": self.name, "only_training": self.only_training}
+
+
+@pytest.mark.parametrize("only_training", [False, True])
+def test_a_copy_that_is_another_model_is_refused_and_named(only_training):
+    forgetful = Forgetful(3.0, only_training, name="forgetful")
+    model = model_of(forgetful, layers.Dense(1))
+    with pytest.raises(UnsupportedError, match="whose copy differs in 'forgetful'"):
+        taut.regularization_path(model, Z, Y, **SETTINGS)
+
+
+def test_spectral_normalisation_keeps_its_vector():
+    model = model_of(layers.SpectralNormalization(layers.Dense(4)), layers.Dense(1))
+    model.fit(Z, Y, epochs=2, verbose=0)
+    result = taut.regularization_path(model, Z, Y, **{**SETTINGS, "epochs": 2})
+    chosen = result.models()[0]
+    again = result.record.apply(0, result.models()[0])
+    np.testing.assert_array_equal(
+        again.predict(Z, verbose=0).shape, chosen.predict(Z, verbose=0).shape
+    )
+
+
+# Losses and metrics without `get_config`.
+
+
+def powered(y, prediction, power=2.0):
+    return ops.mean(ops.abs(y - prediction) ** power, axis=-1)
+
+
+class Powered(keras.losses.Loss):
+    def __init__(self, power):
+        super().__init__()
+        self.power = power
+
+    def call(self, y, prediction):
+        return powered(y, prediction, self.power)
+
+
+class Called:
+    __name__ = "called"
+
+    def __init__(self, power):
+        self.power = power
+
+    def __call__(self, y, prediction):
+        return powered(y, prediction, self.power)
+
+
+LOSSES = {
+    "partial": lambda: functools.partial(powered, power=2.0),
+    "lambda": lambda: lambda y, prediction: powered(y, prediction),
+    "class": lambda: Powered(2.0),
+    "object": lambda: Called(2.0),
+}
+
+
+@pytest.mark.parametrize("memory", [None, pytest.param(1 << 26, marks=jax_only)])
+@pytest.mark.parametrize("kind", LOSSES)
+def test_a_loss_needs_no_configuration(kind, memory):
+    settings = {**SETTINGS, "epochs": 3, "memory": memory}
+    expected = taut.regularization_path(model_of(layers.Dense(1)), Z, Y, **settings)
+    found = taut.regularization_path(
+        model_of(layers.Dense(1), loss=LOSSES[kind]()), Z, Y, **settings
+    )
+    np.testing.assert_allclose(
+        found.summary["held_out_loss"], expected.summary["held_out_loss"], rtol=1e-5
+    )
+    assert found.models()[0].evaluate(Z, Y, verbose=0) > 0
+
+
+class Scaled(keras.metrics.MeanAbsoluteError):
+    """Its configuration does not hold its factor."""
+
+    def __init__(self, factor=1.0, **kwargs):
+        super().__init__(**kwargs)
+        self.factor = factor
+
+    def result(self):
+        return self.factor * super().result()
+
+
+def test_a_metric_keeps_what_its_configuration_does_not_hold():
+    plain, scaled = (
+        taut.regularization_path(
+            model_of(layers.Dense(1), metrics=[Scaled(factor, name="scaled")]), Z, Y, **SETTINGS
+        )
+        for factor in (1.0, 10.0)
+    )
+    np.testing.assert_allclose(
+        scaled.table["held_out_scaled"], 10 * plain.table["held_out_scaled"], rtol=1e-5
+    )
+
+
+# A second path of the same model.
+
+
+def test_a_second_path_sees_what_has_changed():
+    def path(model):
+        return taut.regularization_path(model, Z, Y, **{**SETTINGS, "epochs": 10})
+
+    def loss_of(model):
+        return path(model).summary["held_out_loss"].to_numpy()
+
+    def network(rate=0.001, dropout=0.1, activation="tanh", power=2.0, trainable=True):
+        model = model_of(
+            layers.Dense(4, activation=activation),
+            layers.Dropout(dropout),
+            layers.Dense(1),
+            loss=Powered(power),
+            rate=rate,
+        )
+        model.layers[0].bias.trainable = trainable
+        return model
+
+    def faster(model):
+        model.optimizer.learning_rate = 0.05
+
+    def noisier(model):
+        model.layers[1].rate = 0.5
+
+    def linear(model):
+        model.layers[0].activation = keras.activations.linear
+
+    def harder(model):
+        model.loss.power = 3.0
+
+    def less(model):
+        model.layers[0].bias.trainable = False
+
+    changes = [
+        (faster, {"rate": 0.05}),
+        (noisier, {"dropout": 0.5}),
+        (linear, {"activation": "linear"}),
+        (harder, {"power": 3.0}),
+        (less, {"trainable": False}),
+    ]
+    for change, settings in changes:
+        model = network()
+        first = loss_of(model)
+        change(model)
+        np.testing.assert_array_equal(loss_of(model), loss_of(network(**settings)), str(change))
+        if change is not less:  # in ten epochs from 0 a bias moves too little
+            assert np.abs(first / loss_of(model) - 1).max() > 1e-3
+
+
+# Present weights.
+
+
+def pretrained():
+    model = model_of(layers.Dense(1), rate=0.01)
+    model.set_weights([np.array([[1.0], [-2.0], [0.5]]), np.zeros(1)])
+    return model
+
+
+@pytest.mark.parametrize("memory", [None, pytest.param(1 << 26, marks=jax_only)])
+def test_a_path_starts_from_the_present_weights(memory):
+    settings = {**SETTINGS, "epochs": 1, "memory": memory}
+    model = pretrained()
+    present = taut.regularization_path(model, Z, Y, start="present", **settings)
+    fresh = taut.regularization_path(model, Z, Y, **settings)
+    assert present.summary["train_loss"].max() < 0.1 < fresh.summary["train_loss"].min()
+
+
+def test_l2sp_stays_at_the_present_weights():
+    model = pretrained()
+    settings = {**SETTINGS, "strengths": [1e6, 1e-6], "epochs": 20, "seeds": 2}
+    result = taut.regularization_path(
+        model, Z, -Y, penalty=taut.L2SP, start="present", warm_start=None, **settings
+    )
+    for held, free in zip(result.models(1e6), result.models(1e-6), strict=True):
+        np.testing.assert_allclose(held.layers[0].kernel, model.layers[0].kernel, atol=1e-4)
+        assert np.abs(free.get_weights()[0] - model.get_weights()[0]).max() > 0.1
+
+
+def test_a_warm_path_begins_at_the_present_weights():
+    result = taut.regularization_path(
+        pretrained(), Z, Y, start="present", warm_start="up", **{**SETTINGS, "epochs": 2}
+    )
+    assert result.table["train_loss"].max() < 0.1
+    assert result.warm_disagreement["cold_train_loss"].max() < 0.1
+
+
+def test_start_is_checked():
+    with pytest.raises(InputError, match='`start` must be "fresh" or "present"'):
+        taut.regularization_path(pretrained(), Z, Y, start="warm", **SETTINGS)
