@@ -358,7 +358,7 @@ def test_one_by_one_is_side_by_side(options, data, splits):
     if "patience" in options:
         assert "stopped" in one.status
     if "halving" in options:
-        assert one.status.count("dropped") == 6
+        assert 0 < one.status.count("dropped") < len(LANES)  # which, the initial weights decide
 
 
 @on_jax
