@@ -115,20 +115,14 @@ class MemberDense(keras.layers.Layer):
         super().__init__(**kwargs)
         self.units, self.use_bias, self.scale = units, use_bias, scale
         self.activation = keras.activations.get(activation)
-        # As Keras's own initialisers do it: drawn when the layer is made, so that the seed of
-        # the model decides it.
-        self._seed = keras.initializers.RandomNormal().seed
 
     def build(self, input_shape: tuple[int | None, int, int]) -> None:
         _, members, inputs = input_shape
-        draw = np.random.default_rng(self._seed)
-        deviation = np.sqrt(self.scale / inputs)
+        deviation = float(np.sqrt(self.scale / inputs))
         self.kernel = self.add_weight(
             name="kernel",
             shape=(members, inputs, self.units),
-            initializer=lambda shape, dtype=None: draw.normal(0, deviation, shape).astype(
-                dtype or "float32"
-            ),
+            initializer=keras.initializers.RandomNormal(0.0, deviation),
         )
         self.bias = None
         if self.use_bias:
