@@ -15,6 +15,18 @@ from typing import Any
 from taut._register import register
 
 _NOT_MIRRORED = ("src", "version")  # internals, and the version of another package
+_NAMES = frozenset(
+    """
+    activations applications backend callbacks config constraints datasets distillation distribution
+    dtype_policies export initializers layers legacy losses metrics mixed_precision models ops
+    optimizers preprocessing quantizers random regularizers saving tree utils visualization wrappers
+    DTypePolicy FloatDTypePolicy Function Initializer Input InputSpec KerasTensor Layer Loss Metric
+    Model Operation Optimizer Quantizer Regularizer RematScope Sequential StatelessScope
+    SymbolicScope Variable device name_scope remat
+    """.split()
+)
+"""Names for which Keras is imported. Others are looked up only where it is there already: some
+packages ask every module for any name."""
 
 
 def install() -> None:
@@ -30,7 +42,8 @@ def of_keras(name: str) -> Any:
     Raises:
         AttributeError: If there is none.
     """
-    if not name.startswith("_") and name not in _NOT_MIRRORED:
+    wanted = name in _NAMES or ("keras" in sys.modules and not name.startswith("_"))
+    if wanted and name not in _NOT_MIRRORED:
         keras = import_module("keras")
         if isinstance(getattr(keras, name, None), ModuleType):
             return import_module(f"taut.{name}")
