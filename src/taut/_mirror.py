@@ -16,14 +16,60 @@ from taut._register import register
 
 _NOT_MIRRORED = ("src", "version")  # internals, and the version of another package
 _NAMES = frozenset(
-    """
-    activations applications backend callbacks config constraints datasets distillation distribution
-    dtype_policies export initializers layers legacy losses metrics mixed_precision models ops
-    optimizers preprocessing quantizers random regularizers saving tree utils visualization wrappers
-    DTypePolicy FloatDTypePolicy Function Initializer Input InputSpec KerasTensor Layer Loss Metric
-    Model Operation Optimizer Quantizer Regularizer RematScope Sequential StatelessScope
-    SymbolicScope Variable device name_scope remat
-    """.split()
+    [
+        "activations",
+        "applications",
+        "backend",
+        "callbacks",
+        "config",
+        "constraints",
+        "datasets",
+        "distillation",
+        "distribution",
+        "dtype_policies",
+        "export",
+        "initializers",
+        "layers",
+        "legacy",
+        "losses",
+        "metrics",
+        "mixed_precision",
+        "models",
+        "ops",
+        "optimizers",
+        "preprocessing",
+        "quantizers",
+        "random",
+        "regularizers",
+        "saving",
+        "tree",
+        "utils",
+        "visualization",
+        "wrappers",
+        "DTypePolicy",
+        "FloatDTypePolicy",
+        "Function",
+        "Initializer",
+        "Input",
+        "InputSpec",
+        "KerasTensor",
+        "Layer",
+        "Loss",
+        "Metric",
+        "Model",
+        "Operation",
+        "Optimizer",
+        "Quantizer",
+        "Regularizer",
+        "RematScope",
+        "Sequential",
+        "StatelessScope",
+        "SymbolicScope",
+        "Variable",
+        "device",
+        "name_scope",
+        "remat",
+    ]
 )
 """Names for which Keras is imported. Others are looked up only where it is there already: some
 packages ask every module for any name."""
