@@ -74,12 +74,12 @@ def check_means(parts: Sequence[LossPart]) -> None:
         if part.by_row and part.mean:
             continue
         received = f"reduction={part.reduction!r}"
-        if not part.shape:
+        if part.own_call:
+            received = "a `__call__` of its own"
+        elif not part.shape:
             received = "one number for the batch"
         elif not part.by_row:
             received = f"values of the shape {part.shape[1:]}, without an axis of rows"
-        elif part.own_call:
-            received = "a `__call__` of its own"
         raise UnsupportedError(
             "The loss of a lane must be the mean of one value a row (or a step, or a pixel): "
             "batches differ in size, and losses are compared over other rows. Received: "
