@@ -417,9 +417,9 @@ def test_a_target_too_small_to_be_squared_is_refused():
 
 def test_a_table_over_its_budget_is_chosen_on_a_share_and_says_so(monkeypatch):
     monkeypatch.setattr("taut.tables.budget.WHOLE", 0.1)
-    monkeypatch.setattr("taut.tables.budget.CHOOSING", 0.1)
-    monkeypatch.setattr("taut.tables.budget.LAST", 0.1)
-    monkeypatch.setattr("taut.tables.budget.LEAST_ROWS", 100)
+    monkeypatch.setattr("taut.tables.budget.CHOOSING", 0.3)
+    monkeypatch.setattr("taut.tables.budget.LAST", 0.01)
+    monkeypatch.setattr("taut.tables.budget.LEAST_ROWS", 50)
     heard = []
 
     class Listen(Callback):
@@ -692,7 +692,7 @@ def test_rows_of_one_patient_are_a_leak_that_groups_mend(tmp_path):
     blind = taut.fit_table(table, target="ill", **FAST)
     assert "'patient' looks like a group" in blind.warnings[0]
     accuracy = blind.metrics["test"]["systems"][0]["scores"]["accuracy"]["value"]
-    assert accuracy > 0.85
+    assert accuracy > 0.8
     model = taut.fit_table(table, target="ill", groups="patient", **FAST)
     accuracy = model.metrics["test"]["systems"][0]["scores"]["accuracy"]["value"]
     assert accuracy < 0.75
@@ -831,7 +831,8 @@ def test_what_fails_after_training_does_not_lose_the_model(monkeypatch, tmp_path
     monkeypatch.setattr("taut.tables.fit.linear_prediction", fails)
     with pytest.warns(UserWarning, match=r"linear model .* must not cost.*did not converge"):
         model = taut.fit_table(wine_frame(), target="cultivar", **FAST)
-    assert [s["name"] for s in model.metrics["test"]["systems"]] == SYSTEMS[:2]
+    names = [s["name"] for s in model.metrics["test"]["systems"]]
+    assert names == [*SYSTEMS[:2], model.metrics["test"]["base"]]
     monkeypatch.setattr("taut.tables.fit.compare", fails)
     monkeypatch.setattr("taut.tables.chosen.stationarity", fails)
     monkeypatch.setattr("taut.tables.fit.temperature", fails)
