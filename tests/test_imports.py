@@ -16,7 +16,7 @@ LEVELS = [
     {"errors", "formulas"},
     {"_backend", "_keras_compat", "_mirror", "_register"},
     {"_keras_state", "_losses", "_sums"},
-    {"_gradients", "_weights"},
+    {"_data", "_gradients", "_weights"},
     {"penalties", "structure"},
     {"testing"},
     {"optimizers"},

@@ -32,6 +32,8 @@ class LossPart:
         leaves: The numbers of the leaves of `y` that it reads.
         masked: Whether a mask takes part: of the output, or of the values.
         own_call: Whether its class reduces the values itself, in a `__call__` of its own.
+        labels: The number of classes that targets may name; "shares" for targets from 0 to 1;
+            None where targets are not known to be labels.
     """
 
     name: str
@@ -41,6 +43,7 @@ class LossPart:
     leaves: tuple[int, ...]
     masked: bool
     own_call: bool
+    labels: int | str | None = None
 
     @property
     def by_row(self) -> bool:
@@ -77,7 +80,10 @@ def loss_parts(model: Any, x: Any, y: Any) -> list[LossPart]:
             leaves = tuple(numbers[id(leaf)] for leaf in keras.tree.flatten(y_true))
             name = part.name or getattr(loss, "name", repr(loss))
             shape = tuple(values.shape)
-            found.append(LossPart(name, loss.reduction, shape, rows, leaves, mask is not None, own))
+            labels = _labels(loss, y_pred)
+            found.append(
+                LossPart(name, loss.reduction, shape, rows, leaves, mask is not None, own, labels)
+            )
             return ops.sum(values)
 
         prediction = model(x, **mode(model, training=False))
@@ -91,6 +97,16 @@ def loss_parts(model: Any, x: Any, y: Any) -> list[LossPart]:
 
     symbolic_call(record, *keras.tree.map_structure(symbol, (x, y)))
     return found
+
+
+def _labels(loss: Any, y_pred: Any) -> int | str | None:
+    function = getattr(loss, "fn", None)
+    if function is keras.losses.binary_crossentropy:
+        return "shares"
+    options = getattr(loss, "_fn_kwargs", {})
+    if function is not keras.losses.sparse_categorical_crossentropy or options.get("ignore_class"):
+        return None
+    return int(y_pred.shape[options.get("axis", -1)])
 
 
 _CALL = keras.losses.Loss.__call__

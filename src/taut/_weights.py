@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from keras import tree
 
+from taut._data import check_targets
 from taut._losses import LossPart, loss_parts
 from taut.errors import InputError, UnsupportedError
 
@@ -36,6 +37,7 @@ def checked_weights(
         means: Whether to refuse losses that are not the mean of one value a row.
 
     Raises:
+        InputError: If targets are not finite or not among the classes.
         InputError: If weights are negative, not finite, all 0 or of another shape than the
             loss's values, or name no class.
         UnsupportedError: For a loss that is not the mean of one value a row, with `means`.
@@ -46,6 +48,7 @@ def checked_weights(
     if sample_weight is not None and class_weight is not None:
         raise InputError("Give `sample_weight` or `class_weight`, not both: multiply them.")
     leaves = tree.flatten(y)
+    check_targets(parts, leaves, sample_weight)
     if class_weight is not None:
         if len(leaves) != 1:
             raise InputError(

@@ -78,7 +78,8 @@ class StrengthSchedule(keras.callbacks.Callback):
         if not count or any(not 0 <= number < count for number in numbers):
             raise InputError(
                 "A `StrengthSchedule` needs strengths to change. Received: "
-                f"strengths={self._numbers} for a model with {count}."
+                f"strengths={self._numbers} for a model with {count}. Compile the model with "
+                "penalties: `taut.Proximal(…, taut.L1(0.01))` as its optimizer."
             )
         self._variables = [available[number] for number in numbers]
         compiled = [] if optimizer is None else optimizer.compiled_strengths

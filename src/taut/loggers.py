@@ -47,7 +47,7 @@ class TensorBoardLogger(Callback):
     """Writes the losses of every lane by epoch for TensorBoard, with its strengths, fold and seed.
 
     Each lane is a run of TensorBoard's, `study-1/lane-0003`, and a session of its HPARAMS page. A
-    call that trains pilot lanes first writes two studies. Needs `pip install 'taut[tensorboard]'`.
+    call that trains pilot lanes first writes two studies. Needs `pip install tensorboardX`.
 
     Args:
         directory: Where to write; what lies there already stays.
@@ -61,7 +61,7 @@ class TensorBoardLogger(Callback):
     """
 
     def __init__(self, directory: str | os.PathLike[str]) -> None:
-        self._tensorboard = _needs("tensorboardX", extra="tensorboard")
+        self._tensorboard = _needs("tensorboardX", packages="tensorboardX")
         self._directory, self._study = Path(directory), Path()
 
     def on_start(self, lanes: Sequence[Lane], epochs: int) -> None:
@@ -93,7 +93,7 @@ class MLflowLogger(Callback):
 
     A lane's run has the parameters strength, fold and seed, the metrics train_loss and
     held_out_loss by epoch, and the tag `taut.status`; a diverged lane's has failed, a dropped
-    one's was killed. Needs `pip install 'taut[mlflow]'`.
+    one's was killed. Needs `pip install mlflow-skinny alembic sqlalchemy`.
 
     Args:
         experiment: Name of the experiment; it is made if it does not exist.
@@ -120,7 +120,7 @@ class MLflowLogger(Callback):
         run_id: str | None = None,
         client: Any = None,
     ) -> None:
-        self._entities = _needs("mlflow.entities", extra="mlflow")
+        self._entities = _needs("mlflow.entities", packages="mlflow-skinny alembic sqlalchemy")
         if client is None:
             client = import_module("mlflow.tracking").MlflowClient(tracking_uri)
         self._client, self._name, self._given = client, run_name, run_id
@@ -189,7 +189,7 @@ def losses(end: LaneEnd) -> Iterator[tuple[str, int, float]]:
                 yield name, epoch, float(loss)
 
 
-def _needs(module: str, *, extra: str) -> Any:
+def _needs(module: str, *, packages: str) -> Any:
     try:
         return import_module(module)
     except ModuleNotFoundError as error:
@@ -198,5 +198,5 @@ def _needs(module: str, *, extra: str) -> Any:
             raise
         raise InputError(
             f"This logger needs the package {package}. Received: an environment without it. "
-            f"Run `pip install 'taut[{extra}]'`."
+            f"Run `pip install {packages}`."
         ) from error

@@ -10,6 +10,7 @@ import keras
 import numpy as np
 from keras import tree
 
+from taut._data import as_arrays
 from taut._keras_compat import compiled_loss, custom_training
 from taut._weights import ClassWeight, checked_weights
 from taut.engine.halving import Halving
@@ -77,7 +78,7 @@ def checked(
     check_model(model)
     if not model.optimizer.built:
         model.optimizer.build(model.trainable_variables)
-    x = tree.map_structure(np.asarray, x)
+    x = as_arrays(x, "x")
     shapes = [a.shape for a in tree.flatten(x)]
     if not shapes or any(not shape or shape[0] != shapes[0][0] for shape in shapes):
         raise InputError(
@@ -168,7 +169,7 @@ def _targets(y: Any, targets: Sequence[Any] | None, rows: int) -> list[Any]:
             "Give either `y` or `targets`. Received: " + ("neither." if y is None else "both.")
         )
     every = [y] if targets is None else list(targets)
-    every = [tree.map_structure(np.asarray, one) for one in every]
+    every = [as_arrays(one, "y") for one in every]
     shapes = [[a.shape for a in tree.flatten(one)] for one in every]
     alike = all(_same(every[0], one) for one in every[1:])
     if not every or not alike or any(some != shapes[0] for some in shapes):

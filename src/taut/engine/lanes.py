@@ -26,7 +26,7 @@ class Lane:
     """One training among many.
 
     Args:
-        strengths: α for each of the optimizer's `strengths`, in their order.
+        strengths: α for each of the optimizer's `strengths`, in their order; a number for one.
         split: Which of the study's splits it trains on, a number from 0.
         seed: Draws the trainable weights anew by their own initialisers, and the dropout streams
             and the order of rows; all else is kept as it is in the model (frozen weights, what
@@ -49,6 +49,12 @@ class Lane:
     start: int | None = None
     epochs: int | None = None
     present: bool = False
+
+    def __post_init__(self) -> None:
+        strengths = self.strengths
+        if np.ndim(strengths) == 0:
+            strengths = (strengths,)  # Lane(0.1)
+        object.__setattr__(self, "strengths", tuple(strengths))
 
     def __str__(self) -> str:
         strengths = ", ".join(f"{s:g}" for s in self.strengths)
@@ -139,6 +145,12 @@ def check_lanes(
     if not lanes:
         raise InputError("`lanes` must hold at least one lane. Received none.")
     for i, lane in enumerate(lanes):
+        if lane.strengths and not strengths:
+            raise InputError(
+                "A lane has strengths only where the model has penalties. Received: lane "
+                f"{i} with strengths={lane.strengths}, and a model compiled without. Compile it "
+                "with `taut.Proximal(…, taut.L1(0.01))`, or leave the strengths out."
+            )
         if len(lane.strengths) != strengths:
             raise InputError(
                 f"Each lane must have one strength for each of the optimizer's {strengths}. "

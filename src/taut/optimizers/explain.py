@@ -140,11 +140,17 @@ def _warnings(model: Any, plan: Sequence[Assignment], blocks: Mapping[int, Block
             continue
         if any(is_normalization_scale(v) for v in blocks[id(variable)].variables):
             continue  # the scale is in the group, and shrinks with it
+        scale = next((v for v in model.trainable_variables if _is_scale_of(v, norm)), None)
+        remedy = "Penalise weights behind it instead, or leave it out."
+        if scale is not None:
+            remedy = (
+                f"Penalise the scale instead, {{'{norm}/{scale.name}': taut.L1(…)}}, or both "
+                "together, `taut.GroupLasso(…, groups='units')`."
+            )
         yield (
             f"{variable.path} feeds {norm!r}, which divides by the scale of what it is given: the "
             "penalty can shrink by making these weights smaller, with the same predictions. "
-            f"Penalise the scale instead, {{'{norm}/gamma': taut.L1(…)}}, or both together, "
-            "`taut.GroupLasso(…, groups='units')`."
+            + remedy
         )
     weights = [a for a in plan if len(a.variable.shape) > 1]
     if len(weights) < 2 or any(id(a.variable) in blocks for a in weights[1:]):
@@ -156,6 +162,10 @@ def _warnings(model: Any, plan: Sequence[Assignment], blocks: Mapping[int, Block
             "grow while it shrinks, with the same predictions. Penalise them too, at least a "
             "little, or use `taut.Hierarchical` with a skip layer."
         )
+
+
+def _is_scale_of(variable: Any, norm: str) -> bool:
+    return variable.name in ("gamma", "scale") and f"/{norm}/" in f"/{variable.path}"
 
 
 def _shrinks(variable: Any, blocks: Mapping[int, Block]) -> bool:

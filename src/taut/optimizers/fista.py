@@ -14,7 +14,7 @@ from taut._keras_compat import jitted
 from taut.errors import InputError
 from taut.optimizers.blocks import KerasConstraints
 from taut.optimizers.explain import proximal_of
-from taut.optimizers.stationarity import as_arrays, scale_of, scale_rows, take_rows
+from taut.optimizers.stationarity import checked_arrays, scale_of, scale_rows, take_rows
 
 CHECK_EVERY = 10
 SHRINK, GROW = 0.95, 2.0
@@ -159,12 +159,14 @@ class FISTA:
         )
         return Minimum(converged, len(objectives), np.array(objectives), residual, note)
 
+    minimize = minimise
+
 
 class _Problem:
     """J, R and their derivatives as functions of lists of weights."""
 
     def __init__(self, model: Any, optimizer: Any, x: Any, y: Any, weight: Any):
-        x, y, weight = as_arrays(model, x, y, weight)
+        x, y, weight = checked_arrays(model, x, y, weight)
         self.variables = model.trainable_variables
         self._data = take_rows(x, y, weight, slice(None))
         self._few = take_rows(x, y, weight, scale_rows(y, weight))

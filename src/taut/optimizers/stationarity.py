@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from keras import ops, tree
 
+from taut._data import as_arrays
 from taut._gradients import count_rows, loss_and_gradients, squared_row_norms
 from taut._keras_compat import jitted
 from taut._losses import loss_parts
@@ -81,7 +82,7 @@ def stationarity(model: Any, x: Any, y: Any, *, sample_weight: Any = None) -> St
         Boyd and Vandenberghe, Convex Optimization, 2004, section 5.5.3.
     """
     _check(model)
-    x, y, weight = as_arrays(model, x, y, sample_weight)
+    x, y, weight = checked_arrays(model, x, y, sample_weight)
     # What is no mean of one value a row, over all rows alike, is not that of its pieces.
     size = BATCH_ROWS if mean_of_pieces(model, x, y) else max(count_rows(y), 1)
     parts = (slice(at, at + size) for at in range(0, count_rows(y), size))
@@ -109,9 +110,9 @@ def stationarity_over(model: Any, batches: Iterable[Batch], some: Batch) -> Stat
             f"loss={model.loss!r}. Call `taut.stationarity` on rows in memory."
         )
     gradients = _mean_gradients(
-        model, (take_rows(*as_arrays(model, *batch), slice(None)) for batch in batches)
+        model, (take_rows(*checked_arrays(model, *batch), slice(None)) for batch in batches)
     )
-    return _certificate(model, gradients, _row_scale(model, *as_arrays(model, *some)))
+    return _certificate(model, gradients, _row_scale(model, *checked_arrays(model, *some)))
 
 
 def _check(model: Any) -> None:
@@ -200,9 +201,9 @@ def mean_of_pieces(model: Any, x: Any, y: Any) -> bool:
     return regular and all(getattr(a, "activity_regularizer", None) is None for a in layers)
 
 
-def as_arrays(model: Any, x: Any, y: Any, sample_weight: Any) -> tuple[Any, Any, Any]:
+def checked_arrays(model: Any, x: Any, y: Any, sample_weight: Any) -> tuple[Any, Any, Any]:
     """The data as NumPy arrays, checked, for a model whose loss is ready to be traced."""
-    x, y = tree.map_structure(np.asarray, (x, y))
+    x, y = as_arrays(x, "x"), as_arrays(y, "y")
     return x, y, checked_weights(model, x, y, sample_weight, means=False)
 
 

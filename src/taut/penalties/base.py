@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -19,7 +20,7 @@ Kind = Literal["quadratic", "cone", "threshold", "separable", "group", "other"]
 
 def check_strength(value: Any, name: str = "strength") -> float:
     """Return `value` as a float, or raise: a strength is a finite number >= 0."""
-    if isinstance(value, bool) or not hasattr(value, "__float__"):
+    if isinstance(value, bool) or not hasattr(value, "__float__") or np.ndim(value):
         raise InputError(f"`{name}` must be a finite number >= 0. Received: {name}={value!r}.")
     number = float(value)
     if not math.isfinite(number) or number < 0:
@@ -95,8 +96,28 @@ class Penalty(keras.regularizers.Regularizer):
     shapes: tuple[tuple[int, ...], ...] = ((4, 3),)
     """The shapes of weights on which `taut.testing.check_penalty` checks the laws."""
 
+    def __new__(cls, *args: Any, **options: Any) -> Self:
+        known = inspect.signature(cls.__init__).parameters
+        if unknown := [name for name in options if name not in known]:
+            names = [name for name in known if name != "self"]
+            raise InputError(
+                f"The arguments of `{cls.__name__}` are {', '.join(names)}. Received: "
+                f"{', '.join(f'{name}={options[name]!r}' for name in unknown)}. Other packages "
+                "measure strengths otherwise: `taut.L1.from_sklearn`, `from_keras` and the like "
+                "convert them; L1 and L2 together are `taut.L1(a) + taut.L2(b)`."
+            )
+        return super().__new__(cls)
+
     def __init__(self, strength: float = 0.01):
         self.strength = check_strength(strength)
+
+    def __mul__(self, factor: Any) -> Any:
+        raise InputError(
+            "A penalty has its own strength, and is not multiplied. Received: "
+            f"{factor!r} · {self!r}. Write the product into it, `taut.L1(0.02)`."
+        )
+
+    __rmul__ = __mul__
 
     def value(self, w: Any, strength: Any) -> Any:
         """αR(w), a scalar."""
@@ -142,12 +163,21 @@ class Penalty(keras.regularizers.Regularizer):
         w = ops.convert_to_tensor(x)
         return self.value([w] if self.listed else w, self.strength)
 
-    def __add__(self, other: Penalty) -> Any:
+    def __add__(self, other: Any) -> Any:
+        # Lazy imports, which close the algebra: a sum is a penalty.
+        from taut.penalties.convert import get
         from taut.penalties.sums import Sum
 
-        if not isinstance(other, Penalty):
+        if not isinstance(other, keras.regularizers.Regularizer):
             return NotImplemented
-        return Sum([*self.parts, *other.parts])
+        return Sum([*self.parts, *get(other).parts])
+
+    def __radd__(self, other: Any) -> Any:
+        from taut.penalties.convert import get
+
+        if not isinstance(other, keras.regularizers.Regularizer):
+            return NotImplemented
+        return get(other) + self
 
     def with_strength(self, strength: float) -> Self:
         """The same penalty at another strength."""

@@ -60,6 +60,11 @@ def get(identifier: Any) -> Penalty:
         return _NAMES[identifier.lower()]()
     if isinstance(identifier, keras.regularizers.Regularizer):
         return _from_keras(identifier)
+    if isinstance(identifier, type) and issubclass(identifier, Penalty):
+        raise InputError(
+            "A penalty must be made, with its strength. Received: the class "
+            f"{identifier.__name__}. Write `taut.{identifier.__name__}(0.01)`."
+        )
     raise InputError(
         "A penalty must be a taut penalty, a name such as 'l1', or a Keras regularizer. "
         f"Received: {identifier!r} of type {type(identifier).__name__}."

@@ -147,11 +147,14 @@ def check_sum(parts: Parts) -> None:
     alone = sum(part.kind in ("threshold", "separable") for part in parts)
     known = prox_is_known(parts) and alone <= 1
     if not known:
+        kinds = {type(part).__name__ for part in parts}
+        remedy = "Write an elastic net as `taut.L1(a) + taut.L2(b)`."
+        if len(kinds) == 1 and len(parts) > 1:
+            remedy = f"Add their strengths in one: `taut.{kinds.pop()}(a + b)`."
         raise UnsupportedError(
             "The prox of a sum is known for any number of L2 and L2SP with one other penalty, "
             "for NonNegative with one penalty on single weights, and for a group lasso with L1, "
-            f"WeightedL1 and NonNegative. Received: {' + '.join(map(repr, parts))}. Write an "
-            "elastic net as `taut.L1(a) + taut.L2(b)`."
+            f"WeightedL1 and NonNegative. Received: {' + '.join(map(repr, parts))}. {remedy}"
         )
 
 

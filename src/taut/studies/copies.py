@@ -6,9 +6,10 @@ import weakref
 from typing import Any
 
 import keras
+import numpy as np
 
 from taut import penalties
-from taut._keras_compat import compile_arguments, compiled_loss
+from taut._keras_compat import compile_arguments, compiled_loss, mode
 from taut.engine import copy_of
 from taut.engine.copies import give_state
 from taut.engine.identity import study_key
@@ -32,6 +33,26 @@ def one_penalty(penalty: Any) -> Penalty:
             f"{kind!r}. Use `taut.L1`, or another penalty."
         )
     return kind
+
+
+def check_inputs(model: Any, x: Any) -> None:
+    """Raise for inputs that are not finite, unless the model makes finite numbers of them."""
+    leaves = keras.tree.flatten(x)
+    wrong = np.zeros(len(leaves[0]), bool)
+    for leaf in leaves:
+        if leaf.dtype.kind == "f":
+            wrong |= ~np.isfinite(leaf.reshape(len(leaf), -1)).all(axis=1)
+    rows = np.flatnonzero(wrong)
+    if not len(rows):
+        return
+    some = keras.tree.map_structure(lambda a: a[rows[:256]], x)
+    made = keras.tree.flatten(model(some, **mode(model, training=False)))
+    if not all(np.isfinite(keras.ops.convert_to_numpy(one)).all() for one in made):
+        raise InputError(
+            "`x` must be finite numbers, where the model makes NaN of others. Received: NaN or "
+            f"infinite values in {len(rows)} of {len(wrong)} rows, first in row {rows[0]}. Fill "
+            "them, leave these rows out, or begin the model with `taut.layers.Standardize()`."
+        )
 
 
 # What a study is compiled for is kept as long as the user's compiled model, so that a second

@@ -85,13 +85,31 @@ def folds(
         pairs = cv.split(placeholder, y)
     else:
         pairs = cv
-    splits = [Split(np.asarray(train), np.asarray(held_out)) for train, held_out in pairs]
+    splits = [Split(*pair) for pair in map(_pair, pairs)]
     if not splits or not all(len(s.train) and len(s.held_out) for s in splits):
         raise InputError(
             "`cv` must give at least one fold, each with rows to train on and rows held out. "
             f"Received: {cv!r}."
         )
+    for number, split in enumerate(splits):
+        both = np.intersect1d(split.train, split.held_out)
+        if len(both):
+            raise InputError(
+                "A fold's held-out rows must not be trained on. Received: fold "
+                f"{number} with {len(both)} rows on both sides, such as row {both[0]}. Take them "
+                "out of one of the two."
+            )
     return splits
+
+
+def _pair(pair: Any) -> tuple[np.ndarray, np.ndarray]:
+    if not isinstance(pair, (tuple, list)) or len(pair) != 2 or np.ndim(pair[0]) != 1:
+        raise InputError(
+            "`cv` must be a number of folds, a scikit-learn splitter, or pairs of row numbers, "
+            "[(train, held_out), …]; one pair is [(train, held_out)]. Received: an item of type "
+            f"{type(pair).__name__}."
+        )
+    return np.asarray(pair[0]), np.asarray(pair[1])
 
 
 def group_folds(

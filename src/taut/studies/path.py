@@ -11,6 +11,7 @@ from typing import Any
 import keras
 import numpy as np
 
+from taut._data import as_arrays
 from taut._keras_compat import loss_of_classes
 from taut._weights import ClassWeight, checked_weights
 from taut.engine import (
@@ -32,7 +33,7 @@ from taut.errors import InputError
 from taut.optimizers import Stationarity, stationarity
 from taut.penalties import L1, Penalty
 from taut.progress import displayed
-from taut.studies.copies import one_penalty, study_copy
+from taut.studies.copies import check_inputs, one_penalty, study_copy
 from taut.studies.folds import class_labels, fold_values, folds
 from taut.studies.range import strength_range
 from taut.studies.result import PathResult, make_result, warn_of_diverged
@@ -186,7 +187,9 @@ def regularization_path(
     rungs = rungs_for(epochs)
     if halving and rungs[-1:] != (epochs // 2,):
         raise InputError(f"`halving` needs at least 2 epochs. Received: epochs={epochs}.")
-    x, y = keras.tree.map_structure(np.asarray, (x, y))
+    x, y = as_arrays(x, "x"), as_arrays(y, "y")
+    checked_weights(model, x, y, sample_weight)
+    check_inputs(model, x)
     if class_weight is not None:
         # Once, so that the certificate is of the same objective.
         sample_weight = checked_weights(model, x, y, sample_weight, class_weight)

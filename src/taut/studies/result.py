@@ -20,6 +20,9 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
+PRINTED = 1e-3
+
+
 @dataclass(frozen=True)
 class PathResult:
     """What `regularization_path` returns.
@@ -61,19 +64,20 @@ class PathResult:
         """The trained models of one strength, one a fold and seed, compiled.
 
         Args:
-            strength: One of `strengths`; the best unless given.
+            strength: One of `strengths`, as it is printed; the best unless given.
 
         Raises:
             InputError: If the path has no such strength; the nearest is named.
         """
         strength = self.best_strength if strength is None else float(strength)
-        at = np.flatnonzero(np.isclose(self.table["strength"], strength, rtol=1e-6, atol=0))
-        if not len(at):
-            nearest = self.strengths[np.argmin(np.abs(self.strengths - strength))]
+        nearest = self.strengths[np.argmin(np.abs(self.strengths - strength))]
+        # A printed strength has been rounded.
+        if not np.isclose(nearest, strength, rtol=PRINTED, atol=0):
             raise InputError(
                 "`strength` must be one of the path's. "
-                f"Received: strength={strength:g}; the nearest is {nearest:g}."
+                f"Received: strength={strength!r}; the nearest is {float(nearest)!r}."
             )
+        at = np.flatnonzero(self.table["strength"] == nearest)
         return [_trained(self._model, self.record, int(lane)) for lane in at]
 
     def plot(self) -> Any:

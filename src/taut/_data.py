@@ -1,0 +1,92 @@
+"""Inputs and targets as arrays of numbers, checked before any work."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import keras
+import numpy as np
+
+from taut._losses import LossPart
+from taut.errors import InputError
+
+
+def as_arrays(data: Any, name: str) -> Any:
+    """The arrays of a tree; a list of numbers, or of lists of these, is one array.
+
+    Args:
+        data: An array [rows, …] or a tree of these.
+        name: What it is called in errors.
+
+    Raises:
+        InputError: For text, dates and objects: a network takes numbers.
+    """
+    if isinstance(data, (list, tuple)) and not any(map(_is_part, data)):
+        data = np.asarray(data)
+
+    def one(leaf: Any) -> np.ndarray:
+        array = np.asarray(leaf)
+        if array.dtype.kind in "OSUMmV":
+            example = repr(array.reshape(-1)[0]) if array.size else array.dtype
+            raise InputError(
+                f"`{name}` must hold numbers. Received: values of type {array.dtype}, such as "
+                f"{example}. Encode them: labels by `np.unique({name}, return_inverse=True)[1]`, "
+                "tables by `taut.fit_table`."
+            )
+        return array
+
+    return keras.tree.map_structure(one, data)
+
+
+def _is_part(item: Any) -> bool:
+    """Whether an item of a list is an input of its own: an array, or a tree of these."""
+    if hasattr(item, "shape") and hasattr(item, "dtype"):
+        return len(item.shape) > 0
+    return isinstance(item, dict) or item is None or hasattr(item, "columns")
+
+
+def check_targets(parts: Sequence[LossPart], leaves: Sequence[np.ndarray], weight: Any) -> None:
+    """Raise for targets that their loss cannot be asked about.
+
+    Where a mask takes part, or a weight is 0, a target may be anything: it is not looked at.
+
+    Args:
+        parts: The losses, as `loss_parts` has them.
+        leaves: The targets.
+        weight: A weight of each row or step, or None.
+
+    Raises:
+        InputError: For targets that are not finite, and for labels that are not among the classes.
+    """
+    if weight is not None or any(part.masked for part in parts):
+        return
+    read = {number for part in parts for number in part.leaves}
+    for number in sorted(read):
+        leaf = np.asarray(leaves[number])
+        wrong = leaf.dtype.kind == "f" and ~np.isfinite(leaf)
+        if np.any(wrong):
+            rows = np.unique(np.nonzero(wrong)[0])
+            raise InputError(
+                "`y` must be finite numbers. Received: NaN or infinite values in "
+                f"{len(rows)} of {len(leaf)} rows, first in row {rows[0]}. Leave these rows out."
+            )
+    for part in parts:
+        allowed = part.labels
+        if allowed is None or len(part.leaves) != 1:
+            continue
+        leaf = np.asarray(leaves[part.leaves[0]])
+        least, most = float(leaf.min(initial=0)), float(leaf.max(initial=0))
+        if allowed == "shares":
+            if least < 0 or most > 1:
+                raise InputError(
+                    f"The targets of the loss {part.name!r} must be from 0 to 1. Received: from "
+                    f"{least:g} to {most:g}. For classes 0 to K − 1 use "
+                    "`sparse_categorical_crossentropy` and K outputs."
+                )
+        elif least < 0 or most >= allowed or np.any(leaf != np.floor(leaf)):
+            raise InputError(
+                f"The labels of the loss {part.name!r} must be whole numbers from 0 to "
+                f"{allowed - 1}: the model has {allowed} outputs. Received: labels from {least:g} "
+                f"to {most:g}. Number the classes from 0, or give the last layer more units."
+            )

@@ -1,0 +1,130 @@
+"""What newcomers try first: each error gives the rule, what was received and the remedy."""
+
+import keras
+import numpy as np
+import pytest
+
+import taut
+from taut.engine import Lane, train_lanes
+from taut.errors import InputError, UnsupportedError
+
+RNG = np.random.default_rng(0)
+X = RNG.normal(size=(60, 3)).astype("float32")
+Y = (X[:, 0] > 0).astype("float32")
+
+
+def network(loss="mse", outputs=1, activation=None, first=()):
+    model = keras.Sequential(
+        [keras.Input((3,)), *first, keras.layers.Dense(outputs, activation=activation)]
+    )
+    model.compile("adam", loss)
+    return model
+
+
+def path(x=X, y=Y, model=None, **options):
+    settings = {"strengths": [0.1, 0.01], "cv": 2, "epochs": 1, **options}
+    return taut.regularization_path(model or network(), x, y, **settings)
+
+
+def with_nan(values):
+    values = values.copy()
+    values[7] = np.nan
+    return values
+
+
+BINARY = {"loss": "binary_crossentropy", "activation": "sigmoid"}
+THREE = {"loss": "sparse_categorical_crossentropy", "outputs": 3, "activation": "softmax"}
+
+
+@pytest.mark.parametrize(
+    ("call", "words"),
+    [
+        (lambda: path(x=with_nan(X)), r"`x` must be finite.*1 of 60 rows, first in row 7.*Fill"),
+        (lambda: path(x=with_nan(X), strengths=3), r"`x` must be finite"),
+        (lambda: path(y=with_nan(Y)), r"`y` must be finite.*1 of 60 rows, first in row 7"),
+        (lambda: path(y=np.where(Y > 0, "yes", "no")), r"`y` must hold numbers.*'yes'.*np.unique"),
+        (lambda: path(x=np.full((60, 3), "a")), r"`x` must hold numbers"),
+        (
+            lambda: path(callbacks=[keras.callbacks.EarlyStopping()]),
+            r"taut.engine.Callback.*EarlyStopping.*patience",
+        ),
+        (
+            lambda: train_lanes(network(), X, Y, [Lane((0.1,))], epochs=1),
+            r"only where the model has penalties.*lane 0.*taut.Proximal",
+        ),
+        (
+            lambda: network().fit(X, Y, verbose=0, callbacks=[schedule()]),
+            r"needs strengths.*taut.Proximal",
+        ),
+        (lambda: taut.L1(alpha=0.1), r"`L1` are strength\. Received: alpha=0.1.*from_sklearn"),
+        (lambda: taut.L1(l1=0.1), r"Received: l1=0.1"),
+        (lambda: taut.ElasticNet(l1=0.1, l2=0.2), r"strength, l1_ratio.*l1=0.1, l2=0.2.*L1\(a\)"),
+        (lambda: taut.L1(np.ones(3)), r"`strength` must be a finite number"),
+        (lambda: taut.L1(0.1) + taut.L1(0.1), r"Add their strengths.*taut.L1\(a \+ b\)"),
+        (lambda: taut.L1(0.1) + keras.regularizers.OrthogonalRegularizer(), r"Keras"),
+        (lambda: 2 * taut.L1(0.1), r"its own strength.*2 · L1"),
+        (lambda: taut.Proximal("adam", taut.L1), r"the class L1\. Write `taut.L1\(0.01\)`"),
+        (lambda: path(cv=(np.arange(30), np.arange(30, 60))), r"\[\(train, held_out\)\]"),
+        (
+            lambda: path(cv=[(np.arange(40), np.arange(30, 60))]),
+            r"must not be trained on.*10 rows on both sides, such as row 30",
+        ),
+        (lambda: taut.fit_table("table.csv", target="y"), r"Received: str.*read_table"),
+        (lambda: taut.fit_table({"y": [1]}, target="y"), r"Received: dict.*DataFrame"),
+        (
+            lambda: path(y=np.arange(60) % 4, model=network(**THREE)),
+            r"whole numbers from 0 to 2.*from 0 to 3",
+        ),
+        (lambda: path(y=np.arange(60) % 3, model=network(**BINARY)), r"from 0 to 1.*from 0 to 2"),
+        (lambda: path(start="here"), r'`start` must be "fresh" or "present"'),
+    ],
+)
+def test_the_rule_what_was_received_and_the_remedy(call, words):
+    with pytest.raises((InputError, UnsupportedError), match=f"(?s){words}"):
+        call()
+
+
+def schedule():
+    return taut.callbacks.StrengthSchedule(lambda epoch: 1.0)
+
+
+def test_what_is_clear_is_taken():
+    assert Lane(0.1) == Lane((0.1,))
+    assert Lane(np.float64(0.1)).strengths == (0.1,)
+    penalty = taut.L1(0.1) + keras.regularizers.L2(0.1)
+    assert repr(penalty) == repr(taut.L1(0.1) + taut.L2(0.2))
+    assert repr(keras.regularizers.L2(0.1) + taut.L1(0.1)) == repr(taut.L2(0.2) + taut.L1(0.1))
+    assert taut.FISTA.minimize is taut.FISTA.minimise
+    given = path(x=X.tolist(), y=Y.tolist())
+    assert given.summary.equals(path().summary)
+
+
+def test_inputs_that_the_model_fills_may_be_missing():
+    x = X.copy()
+    x[::5, 1] = np.nan
+    model = network(first=[taut.layers.Standardize()])
+    assert np.isfinite(path(x=x, model=model).table["held_out_loss"]).all()
+
+
+def test_a_printed_strength_is_found():
+    result = path(strengths=[1.8551834, 0.0123456789])
+    for printed in ("1.85518", "1.8552", "0.0123457"):
+        assert len(result.models(float(printed))) == 2
+    with pytest.raises(InputError, match=r"strength=1\.8; the nearest is 1\.8551834"):
+        result.models(1.8)
+
+
+def test_labels_that_no_loss_looks_at_may_be_anything():
+    y = np.where(np.arange(60) < 50, np.arange(60) % 3, 9)
+    weight = (np.arange(60) < 50).astype("float32")
+    path(y=y, model=network(**THREE), sample_weight=weight)
+
+
+@pytest.mark.parametrize("layer", [keras.layers.UnitNormalization, keras.layers.LayerNormalization])
+def test_explain_names_only_what_is_there(layer):
+    model = keras.Sequential(
+        [keras.Input((3,)), keras.layers.Dense(4), layer(name="norm"), keras.layers.Dense(1)]
+    )
+    model.compile(taut.Proximal("adam", taut.L1(0.01)), "mse")
+    (text,) = [text for text in taut.explain(model).warnings if "'norm'" in text]
+    assert ("norm/gamma" in text) == any(v.name == "gamma" for v in model.trainable_variables)
