@@ -5,9 +5,12 @@ that a program minimises here what it minimised there. `taut.L2(a)` and `taut.la
 half of that, (a/2)·Σw². Models of `taut.models` treat both by exact proximal steps.
 
 Example:
+    >>> import numpy as np
+    >>> import taut
     >>> from taut import regularizers
-    >>> float(regularizers.l2(0.1)([1.0, -2.0])), float(regularizers.GroupLasso(0.1)([[3.0, 4.0]]))
-    (0.5, 0.7071067690849304)
+    >>> w = np.array([[3.0, 4.0]], "float32")
+    >>> float(regularizers.l2(0.1)(w)), float(taut.L2(0.1)(w))
+    (2.5, 1.25)
 """
 
 from typing import Any

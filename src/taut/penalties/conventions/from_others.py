@@ -82,6 +82,7 @@ class FromOthers:
             InputError: If this class lacks a term that the penalty has, or `rows` is needed.
 
         Example:
+            >>> import taut
             >>> from sklearn.linear_model import Lasso
             >>> taut.L1.from_sklearn(Lasso(alpha=0.1))
             L1(strength=0.2)
@@ -121,6 +122,7 @@ class FromOthers:
             InputError: If `sd_y` is needed, or this class lacks a term that the penalty has.
 
         Example:
+            >>> import taut
             >>> taut.L1.from_glmnet(0.05, family="binomial")
             L1(strength=0.05)
 
@@ -146,6 +148,7 @@ class FromOthers:
                 groups with different decays.
 
         Example:
+            >>> import taut
             >>> taut.L2.from_torch(0.01)
             L2(strength=0.01)
 
@@ -168,6 +171,7 @@ class FromOthers:
             InputError: If this class lacks a term that the regularizer has.
 
         Example:
+            >>> import keras, taut
             >>> taut.L2.from_keras(keras.regularizers.L2(0.01))
             L2(strength=0.02)
         """
@@ -188,6 +192,7 @@ class FromOthers:
             InputError: If an argument is out of range, or for `L1`.
 
         Example:
+            >>> import taut
             >>> taut.L2.from_gaussian_prior(1.0, rows=100)
             L2(strength=0.01)
 
@@ -211,6 +216,7 @@ class FromOthers:
             InputError: If an argument is out of range, or for `L2`.
 
         Example:
+            >>> import taut
             >>> taut.L1.from_laplace_prior(1.0, rows=100)
             L1(strength=0.01)
 
