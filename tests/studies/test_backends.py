@@ -56,8 +56,8 @@ def test_a_table_is_fitted(monkeypatch):
     assert model.metrics["test"]["systems"][0]["scores"]["accuracy"]["value"] > 0.8
 
 
-def _short(rows, *, quick):
+def _short(rows, *, quick, most=None):
     from taut.tables.settings import Schedule
 
-    del rows, quick
+    del rows, quick, most
     return Schedule(epochs=4, batch_size=16)
