@@ -174,7 +174,7 @@ SPARSE, SHARES = "sparse_categorical_crossentropy", "categorical_crossentropy"
         (LABELS[:, None], 3, SPARSE, "softmax"),
         (np.eye(3)[LABELS], 3, SHARES, "softmax"),
         (SOFT, 3, SHARES, "softmax"),
-        (np.linspace(0, 2, ROWS)[:, None], 1, "bce", "sigmoid"),
+        (np.linspace(0, 2, ROWS)[:, None], 1, "mse", "linear"),
         (np.linspace(0, 1, ROWS), 1, "mse", "linear"),
         ((SOFT > 0.3).astype(int), 3, "bce", "sigmoid"),
     ],
