@@ -64,8 +64,8 @@ def check_targets(parts: Sequence[LossPart], leaves: Sequence[np.ndarray], weigh
     read = {number for part in parts for number in part.leaves}
     for number in sorted(read):
         leaf = np.asarray(leaves[number])
-        wrong = leaf.dtype.kind == "f" and ~np.isfinite(leaf)
-        if np.any(wrong):
+        wrong = ~np.isfinite(leaf) if leaf.dtype.kind == "f" else np.zeros(leaf.shape, bool)
+        if wrong.any():
             rows = np.unique(np.nonzero(wrong)[0])
             raise InputError(
                 "`y` must be finite numbers. Received: NaN or infinite values in "
@@ -77,7 +77,7 @@ def check_targets(parts: Sequence[LossPart], leaves: Sequence[np.ndarray], weigh
             continue
         leaf = np.asarray(leaves[part.leaves[0]])
         least, most = float(leaf.min(initial=0)), float(leaf.max(initial=0))
-        if allowed == "shares":
+        if isinstance(allowed, str):  # shares
             if least < 0 or most > 1:
                 raise InputError(
                     f"The targets of the loss {part.name!r} must be from 0 to 1. Received: from "
