@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from types import SimpleNamespace
 from typing import Any
@@ -14,6 +15,8 @@ from keras.src import backend
 from keras.src.layers.rnn.conv_lstm import ConvLSTMCell as _ConvLSTMCell
 from keras.src.losses.loss import reduce_weighted_values as _reduce_weighted_values
 from keras.src.models import functional
+
+from taut.errors import UnsupportedError
 
 Functional: Any = functional.Functional
 
@@ -340,6 +343,39 @@ def call_losses(model: Any, one: Any, y: Any, prediction: Any) -> Any:
         for part in compiled._flat_losses
     ]
     return again(y, prediction)
+
+
+@contextmanager
+def moments_of_rows(model: Any, present: Any) -> Iterator[None]:
+    """Batch normalisation takes the moments of the rows that are `present`, [rows] of bool."""
+
+    def of(layer: Any) -> Any:
+        def moments(inputs: Any, mask: Any) -> Any:
+            if inputs.shape[0] != present.shape[0]:
+                raise UnsupportedError(
+                    "Batch normalisation must keep the rows of a batch on its first axis, so that "
+                    f"places without a row are left out. Received: {layer.name!r} on "
+                    f"{tuple(inputs.shape)} of {present.shape[0]} rows. Take a batch size that "
+                    "divides the rows, or LayerNormalization."
+                )
+            shape = tuple(inputs.shape)[:-1]
+            rows = ops.reshape(present, (-1, *[1] * (len(shape) - 1)))
+            rows = ops.broadcast_to(rows, shape)
+            mask = rows if mask is None else ops.logical_and(ops.cast(mask, "bool"), rows)
+            found = type(layer)._moments(layer, inputs, mask)
+            return tuple(ops.reshape(a, (-1,)) for a in found)
+
+        return moments
+
+    kind = keras.layers.BatchNormalization
+    norms = [layer for layer in model._flatten_layers() if isinstance(layer, kind)]
+    for layer in norms:
+        vars(layer)["_moments"] = of(layer)
+    try:
+        yield
+    finally:
+        for layer in norms:
+            del vars(layer)["_moments"]
 
 
 def jitted(function: Any) -> Any:

@@ -76,7 +76,9 @@ def loss_parts(model: Any, x: Any, y: Any) -> list[LossPart]:
         def one(part: Any, y_true: Any, y_pred: Any) -> Any:
             loss = part.loss
             own = type(loss).__call__ is not _CALL
-            values, mask = (loss(y_true, y_pred), None) if own else _values(loss, y_true, y_pred)
+            values, mask = (
+                (loss(y_true, y_pred), None) if own else loss_values(loss, y_true, y_pred)
+            )
             leaves = tuple(numbers[id(leaf)] for leaf in keras.tree.flatten(y_true))
             name = part.name or getattr(loss, "name", repr(loss))
             shape = tuple(values.shape)
@@ -159,7 +161,7 @@ def data_loss_value(
     return call_losses(model, one, y, prediction)
 
 
-def _values(loss: Any, y_true: Any, y_pred: Any) -> tuple[Any, Any]:
+def loss_values(loss: Any, y_true: Any, y_pred: Any) -> tuple[Any, Any]:
     """The values of a loss before they become one number, and the mask of them or None."""
     masks = [keras_mask(y_pred)] if ops.is_tensor(y_pred) else []
     y_true, y_pred = keras.tree.map_structure(
@@ -173,7 +175,7 @@ def _values(loss: Any, y_true: Any, y_pred: Any) -> tuple[Any, Any]:
 
 def _reduced(part: Any, y_true: Any, y_pred: Any, weight: Any, present: Any, across: Any) -> Any:
     loss = part.loss
-    values, mask = _values(loss, y_true, y_pred)
+    values, mask = loss_values(loss, y_true, y_pred)
     values = ops.convert_to_tensor(values, dtype=loss.dtype)
     share = 1.0
     if present is not None:

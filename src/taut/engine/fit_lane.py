@@ -119,7 +119,7 @@ class LaneBatches(keras.utils.PyDataset):
         drawn = self._drawn
         if drawn is None or drawn[0] != epoch:
             order = self._batches.train(self._lane.split, self._lane.seed, self._first + epoch)
-            self._drawn = drawn = epoch, order
+            self._drawn = drawn = epoch, order[(order >= 0).any(axis=1)]
         rows = drawn[1][step]
         x, y, weight = take(self._data, rows[rows >= 0])
         return (x, y) if weight is None else (x, y, weight)

@@ -36,6 +36,8 @@ class Plan:
     """Whether some split has fewer batches than the longest, so that whole batches are padding."""
     sharers: int = 1
     """Devices that share each batch."""
+    ends: tuple[int, ...] = ()
+    """The sizes of last batches, where rows that only fill a batch would not go unseen."""
     stepwise: bool = False
     """Whether each batch is a call of its own, see `taut.engine.stepwise`."""
 
@@ -97,24 +99,54 @@ def data_loss(
     return model.optimizer.scale_loss(loss + sum(extra)), (loss, non_trainable)
 
 
-def _batch(plan: Plan, data: Tree, target: Any, rows: Any) -> tuple[Batch, Any]:
-    """The batch, and the number of its true rows over all devices that share it."""
+def _batch(
+    plan: Plan, data: Tree, target: Any, rows: Any, *, full: bool = False
+) -> tuple[Batch, Any]:
+    """The batch, and the number of its true rows over all devices that share it.
+
+    One that is `full` is all rows, or none of them is.
+    """
     present = rows >= 0
     here = present.sum()
-    # Padding, at the end, repeats rows of the batch itself, for layers that look across rows.
+    # Padding, at the end, repeats rows of the batch itself: whatever is computed from it is finite
+    # where the batch is.
     rows = jnp.maximum(rows[jnp.arange(rows.shape[0]) % jnp.maximum(here, 1)], 0)
     x, targets, own = data
     x, own = jax.tree.map(lambda a: a[rows], (x, own))
     y = jax.tree.map(lambda a: a[target, rows], targets)
-    return Batch(x, y, own, present), plan.total(here)
+    return Batch(x, y, own, None if full else present), plan.total(here)
 
 
 def train_step(
+    model: Any,
+    plan: Plan,
+    data: Tree,
+    target: Any,
+    variables: Tree,
+    rows: Any,
+    *,
+    last: bool = False,
+) -> tuple[Tree, Any]:
+    """One batch of one lane: (the new variables, its data loss times its rows).
+
+    The `last` batch of an epoch is a program of its own for each size that it may have, if the
+    plan has such sizes.
+    """
+    if not last or not plan.ends:
+        return _step(model, plan, data, target, variables, rows)
+    every = [
+        lambda variables, rows, size=size: _step(model, plan, data, target, variables, rows[:size])
+        for size in plan.ends
+    ]
+    which = jnp.searchsorted(np.array(plan.ends), (rows >= 0).sum())
+    return jax.lax.switch(which, every, variables, rows)
+
+
+def _step(
     model: Any, plan: Plan, data: Tree, target: Any, variables: Tree, rows: Any
 ) -> tuple[Tree, Any]:
-    """One batch of one lane: (the new variables, its data loss times its rows)."""
     trainable, non_trainable, optimizer = variables
-    batch, count = _batch(plan, data, target, rows)
+    batch, count = _batch(plan, data, target, rows, full=bool(plan.ends))
     gradient = jax.value_and_grad(data_loss, argnums=1, has_aux=True)
     (_, (loss, non_trainable)), grads = gradient(
         model, trainable, non_trainable, batch, True, plan.across
@@ -142,8 +174,13 @@ def _lane_epoch(model: Any, plan: Plan, data: Tree, state: Tree, rows: Any, held
     """One epoch of one lane: every batch, the held-out loss, the best weights, the verdict."""
     context = model, plan, data, state["target"]
     variables, losses = jax.lax.scan(
-        lambda carry, batch: train_step(*context, carry, batch), state["variables"], rows
+        lambda carry, batch: train_step(*context, carry, batch),
+        state["variables"],
+        rows[:-1] if plan.ends else rows,
     )
+    if plan.ends:
+        variables, loss = train_step(*context, variables, rows[-1], last=True)
+        losses = jnp.append(losses, loss)
     total = jnp.zeros((), jnp.float32)
     if plan.held_out:
         total, _ = jax.lax.scan(

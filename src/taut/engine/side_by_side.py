@@ -14,6 +14,7 @@ from jax.sharding import Mesh, PartitionSpec
 from taut._keras_compat import compiled_loss
 from taut.engine import hosts, loop
 from taut.engine.batches import Batches
+from taut.engine.batchwise import may_mix_rows
 from taut.engine.checkpoint import Checkpoint
 from taut.engine.identity import program_key, study_of
 from taut.engine.initial import InitialValues
@@ -24,7 +25,7 @@ from taut.engine.program import Plan, build
 from taut.engine.progress import Callback
 from taut.engine.slots import Slots
 from taut.engine.width import convolves_on_cpu, measured_width, width_for
-from taut.errors import InputError
+from taut.errors import InputError, UnsupportedError
 
 BLOCK_EPOCHS = 25
 BLOCK_ROWS = 1 << 24  # row numbers that a block holds at most, over all lanes: 64 MiB
@@ -52,6 +53,7 @@ def train_side_by_side(
     initial = InitialValues(model)
     initial.check(lanes)
     batches = Batches(study.splits, study.batch_size, sharers)
+    ends = _ends(study, batches, sharers)
     stacked = jax.tree.map(lambda *some: np.stack(some), *study.targets)
     host = study.x, stacked, study.weights
     shapes = tuple((np.shape(a), str(a.dtype)) for a in jax.tree.leaves(host))
@@ -88,6 +90,7 @@ def train_side_by_side(
             study.held_out,
             batches.uneven,
             sharers,
+            ends,
             stepwise=convolves_on_cpu(model),
         )
         key = plan, count, tuple(mesh.devices.flat), batches.shapes, shapes
@@ -125,6 +128,20 @@ def train_side_by_side(
             if i not in ledger.kept and i not in ledger.states:
                 ledger.forget(i)
     return ledger.record(len(programs) - before, int(width))
+
+
+def _ends(study: Study, batches: Batches, sharers: int) -> tuple[int, ...]:
+    """The sizes of last batches, if places without rows in them would not go unseen."""
+    if batches.ends == (study.batch_size,) or not may_mix_rows(study.model):
+        return ()
+    if sharers > 1:
+        raise UnsupportedError(
+            "Devices share batches of one size, where rows that only fill the last would count in "
+            "batch normalisation, in layers' own losses and in whatever else sees several rows. "
+            f"Received: sharers={sharers}, and last batches of {batches.ends} rows. Take a "
+            "`batch_size` that divides the rows of every split, or leave `sharers` out."
+        )
+    return batches.ends
 
 
 def _programs_of(model: Any) -> tuple[dict[Any, Any], dict[Any, int]]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import weakref
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import jax.numpy as jnp
@@ -35,10 +36,13 @@ def build_stepwise(model: Any, plan: Plan, mesh: Mesh) -> Callable[..., tuple[Tr
     """The same function as `taut.engine.program.build`, with the loops in Python."""
     alive = weakref.ref(model)
 
-    def train(state: Tree, total: Any, rows: Any, at: Any, data: Tree) -> tuple[Tree, Any]:
+    def train(
+        state: Tree, total: Any, rows: Any, at: Any, data: Tree, *, last: bool = False
+    ) -> tuple[Tree, Any]:
         def lane(state: Tree, total: Any, rows: Any) -> tuple[Tree, Any]:
             context = alive(), plan, data, state["target"]
-            variables, loss = train_step(*context, state["variables"], rows[at[0], at[1]])
+            batch = rows[at[0], at[1]]
+            variables, loss = train_step(*context, state["variables"], batch, last=last)
             total = jnp.where(at[1] == 0, 0.0, total) + loss
             return {**state, "variables": variables}, total
 
@@ -62,7 +66,9 @@ def build_stepwise(model: Any, plan: Plan, mesh: Mesh) -> Callable[..., tuple[Tr
         return side_by_side(lane, rows.shape[0])(state, losses, totals, rows, held_out)
 
     none = PartitionSpec()
-    train = over_devices(train, mesh, (LANES, LANES, ROWS, none, none), donate=(0, 1))
+    specs = LANES, LANES, ROWS, none, none
+    train_last = over_devices(partial(train, last=True), mesh, specs, donate=(0, 1))
+    train = over_devices(train, mesh, specs, donate=(0, 1))
     measure = over_devices(measure, mesh, (LANES, LANES, HELD_OUT, none, none), donate=(1,))
     end = over_devices(end, mesh, (LANES, LANES, LANES, ROWS, HELD_OUT, none), donate=(0, 1))
 
@@ -73,7 +79,8 @@ def build_stepwise(model: Any, plan: Plan, mesh: Mesh) -> Callable[..., tuple[Tr
         losses, trained, measured = hosts.put((losses, zeros, zeros.copy()), mesh, LANES)
         for i in range(int(epochs)):
             for s in range(rows.shape[2]):
-                state, trained = train(state, trained, rows, np.array([i, s], np.int32), data)
+                step = train_last if plan.ends and s == rows.shape[2] - 1 else train
+                state, trained = step(state, trained, rows, np.array([i, s], np.int32), data)
             if plan.held_out:
                 for s in range(held_out.shape[1]):
                     measured = measure(state, measured, held_out, np.int32(s), data)

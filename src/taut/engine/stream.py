@@ -14,6 +14,7 @@ from jax.sharding import Mesh
 
 from taut._keras_compat import compiled_loss
 from taut._weights import checked_weights
+from taut.engine.batchwise import ROWS, may_mix_rows, mixes_rows
 from taut.engine.checkpoint import Checkpoint
 from taut.engine.identity import program_key, study_of
 from taut.engine.initial import InitialValues
@@ -124,6 +125,7 @@ def train_streamed(
     initial = InitialValues(model)
     initial.check(lanes)
     devices = jax.local_devices()[: len(lanes)]
+    _check_rows_apart(model, source, number, batch_size)
     layout, budget = room_for(model, source, lanes, number, batch_size, memory)
     mesh = Mesh(np.array(devices), ("lanes",))
     saved = None
@@ -228,6 +230,20 @@ def _check_lanes(model: Any, lanes: Sequence[Lane], folds: int, epochs: int) -> 
                 "Streamed lanes all train at the same time, so none starts from another's "
                 f"weights. Received: lane {i} with start={lane.start}. Leave `start` out."
             )
+
+
+def _check_rows_apart(model: Any, source: Source, folds: int, batch_size: int) -> None:
+    rows = rows_of(source)
+    if (folds == 1 and rows is not None and rows % batch_size == 0) or not may_mix_rows(model):
+        return
+    sample = first_rows(source, ROWS)
+    if mixes_rows(model, sample.x, sample.y):
+        raise UnsupportedError(
+            "Streamed lanes share each batch, from which the rows of a lane's own fold are taken "
+            "out, so that only batch normalisation may compute with several rows at once. "
+            f"Received: the model {model.name!r}, whose layers add losses, or in which a row of a "
+            "batch changes what becomes of others. Train in memory: leave `memory` out."
+        )
 
 
 def _check_memory(memory: int, budget: Budget, lane: int, lanes: int) -> None:

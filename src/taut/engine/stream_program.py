@@ -12,6 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax.sharding import Mesh, PartitionSpec
 
+from taut._keras_compat import moments_of_rows
 from taut.engine.program import Batch, data_loss
 from taut.engine.sources import Rows
 
@@ -26,7 +27,7 @@ class Block:
     Attributes:
         rows: [rows, …].
         at: [folds, steps, batch] places of rows; the first `counts` of a batch are its own,
-            behind them these are repeated, for layers that look across rows.
+            behind them these are repeated, which nothing sees.
         counts: [folds, steps].
         steps: How many of the steps there are.
     """
@@ -149,7 +150,8 @@ def _step(
         _, (loss, _) = data_loss(model, trainable, non_trainable, batch, False)
         return variables, jnp.where(count > 0, loss * count, 0.0).astype(jnp.float32)
     gradient = jax.value_and_grad(data_loss, argnums=1, has_aux=True)
-    (_, (loss, non_trainable)), grads = gradient(model, trainable, non_trainable, batch, True)
+    with moments_of_rows(model, batch.present):
+        (_, (loss, non_trainable)), grads = gradient(model, trainable, non_trainable, batch, True)
     trainable, optimizer = model.optimizer.stateless_apply(states[0], grads, trainable)
     new = trainable, non_trainable, optimizer
     if gaps:

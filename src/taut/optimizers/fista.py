@@ -14,6 +14,7 @@ from taut._keras_compat import jitted
 from taut.errors import InputError
 from taut.optimizers.blocks import KerasConstraints
 from taut.optimizers.explain import proximal_of
+from taut.optimizers.gap import gap, is_convex
 from taut.optimizers.stationarity import checked_arrays, scale_of, scale_rows, take_rows
 
 CHECK_EVERY = 10
@@ -27,10 +28,11 @@ class Minimum:
     """What `FISTA.minimise` returns; the model holds the weights.
 
     Attributes:
-        converged: Whether the certificate fell to the tolerance.
+        converged: Whether the certificate, the residual and the gap, fell to the tolerance.
         iterations: Steps taken.
         objective: J'(w) = J(w) + αR(w) after each step.
         residual: The largest scaled residual of stationarity, as `taut.stationarity` has it.
+        gap: An upper bound of J'(w) − min J', as there; None where J' is not known to be convex.
         note: Why it stopped, in words.
     """
 
@@ -38,6 +40,7 @@ class Minimum:
     iterations: int
     objective: np.ndarray
     residual: float
+    gap: float | None
     note: str
 
 
@@ -54,14 +57,18 @@ class FISTA:
     L, the curvature of J along the step, is found by backtracking and may fall again; t starts
     anew from 1 whenever the extrapolation points uphill or J' has risen, so that J' never rises
     by more than rounding and networks, which are not convex, are treated safely. It stops when
-    the largest scaled residual of `taut.stationarity` is at most `tolerance`.
+    the largest scaled residual of `taut.stationarity` is at most `tolerance` and, where J' is known
+    to be convex, J'(w) is certified to be at most `tolerance`·J'(w) above its minimum. A small
+    residual alone is not that: it is in units of the gradient of a row, which inputs of large
+    scale make.
 
     J is the compiled loss in inference mode (no dropout, batch normalisation with its present
     moving statistics). The penalties are those that the model was compiled with; the optimizer's
     learning rate and state play no part.
 
     Args:
-        tolerance: Of the scaled residual. Single precision allows about 1e-6.
+        tolerance: Of the scaled residual, and of the gap as a share of the objective. Single
+            precision allows about 1e-6.
         max_iterations: Where it stops otherwise.
 
     Raises:
@@ -131,35 +138,58 @@ class FISTA:
         problem = _Problem(model, optimizer, x, y, sample_weight)
         search = _Search(problem)
         objectives: list[float] = []
-        residual, note = problem.residual(search.w, search.gradient), ""
+        certificate = problem.certificate(search)
         try:
-            while residual > self.tolerance and len(objectives) < self.max_iterations:
+            while not certificate.within(self.tolerance) and len(objectives) < self.max_iterations:
                 alive = search.step()
                 objectives.append(search.objective)
                 if not alive or len(objectives) % CHECK_EVERY == 0:
-                    residual = problem.residual(search.w, search.gradient)
+                    certificate = problem.certificate(search)
                     if progress is not None:
-                        progress(len(objectives), search.objective, residual)
+                        progress(len(objectives), search.objective, certificate.residual)
                 if not alive:
                     break
-            residual = problem.residual(search.w, search.gradient)
+            certificate = problem.certificate(search)
         finally:
             problem.assign(search.w)
-        converged = residual <= self.tolerance
-        note = (
-            f"The residual is {residual:.2e}, at most the tolerance of {self.tolerance:g}."
-            if converged
-            else f"Stopped at a residual of {residual:.2e}, above the tolerance of "
-            f"{self.tolerance:g}: "
-            + (
-                "`max_iterations` is reached."
-                if len(objectives) >= self.max_iterations
-                else "no step in single precision makes the objective smaller."
-            )
+        converged, note = certificate.within(self.tolerance), certificate.note(self.tolerance)
+        if len(objectives) >= self.max_iterations and not converged:
+            note += ": `max_iterations` is reached"
+        elif not converged:
+            note += ": no step in single precision makes the objective smaller"
+        return Minimum(
+            converged,
+            len(objectives),
+            np.array(objectives),
+            certificate.residual,
+            certificate.gap,
+            f"{note}.",
         )
-        return Minimum(converged, len(objectives), np.array(objectives), residual, note)
 
     minimize = minimise
+
+
+@dataclass(frozen=True)
+class _Certificate:
+    """The residual of stationarity, and where J' is convex the gap, at an objective."""
+
+    residual: float
+    gap: float | None
+    objective: float
+
+    def within(self, tolerance: float) -> bool:
+        close = self.gap is None or self.gap <= tolerance * self.objective
+        return close and self.residual <= tolerance
+
+    def note(self, tolerance: float) -> str:
+        """What was reached, against what was wanted."""
+        found = f"The residual is {self.residual:.2e}"
+        if self.gap is not None:
+            found += f" and the objective at most {self.gap:.2e} above its minimum"
+            if self.objective > 0:
+                found += f" ({self.gap / self.objective:.1e} of it)"
+        wanted = "at most" if self.within(tolerance) else "not at most"
+        return f"{found}, {wanted} the tolerance of {tolerance:g}"
 
 
 class _Problem:
@@ -178,6 +208,8 @@ class _Problem:
             for block in optimizer.blocks
             if all(id(v) in index for v in block.variables)
         ]
+
+        self._convex = is_convex(model, [p for block, *_ in self._blocks for p in block.parts])
 
         def smooth(w: Any) -> tuple[Any, Any]:
             return evaluate(w, *self._data)
@@ -200,7 +232,7 @@ class _Problem:
                 new = block.distance([w[i] for i in at], [gradient[i] for i in at], values)
                 for i, value in zip(at, new, strict=True):
                     found[i] = value
-            return [ops.sqrt(ops.sum(ops.square(d))) for d in found]
+            return found, [ops.sqrt(ops.sum(ops.square(d))) for d in found]
 
         self.smooth = smooth
         self.move = jitted(move)
@@ -209,9 +241,16 @@ class _Problem:
     def start(self) -> list[Any]:
         return [ops.convert_to_tensor(v) for v in self.variables]
 
-    def residual(self, w: Sequence[Any], gradient: Sequence[Any]) -> float:
-        scale = scale_of(self._row_norms(list(w), *self._few))
-        return max(float(ops.convert_to_numpy(d)) for d in self._distances(w, gradient)) / scale
+    def certificate(self, search: _Search) -> _Certificate:
+        """How far the present weights of a search are from a stationary point, or the minimum."""
+        scale = scale_of(self._row_norms(list(search.w), *self._few))
+        distances, norms = self._distances(search.w, search.gradient)
+        residual = max(float(ops.convert_to_numpy(d)) for d in norms) / scale
+        if not self._convex:
+            return _Certificate(residual, None, search.objective)
+        arrays = [[ops.convert_to_numpy(a) for a in some] for some in (search.w, distances)]
+        above = gap(search.objective, list(zip(*arrays, strict=True)), self._blocks)
+        return _Certificate(residual, above, search.objective)
 
     def assign(self, w: Sequence[Any]) -> None:
         for variable, value in zip(self.variables, w, strict=True):

@@ -15,8 +15,9 @@ from taut._keras_compat import jitted
 from taut._losses import loss_parts
 from taut._weights import checked_weights
 from taut.errors import InputError, UnsupportedError
-from taut.optimizers.blocks import KerasConstraints
+from taut.optimizers.blocks import Block, KerasConstraints
 from taut.optimizers.explain import proximals_of
+from taut.optimizers.gap import gap, is_convex
 
 SCALE_ROWS = 64
 BATCH_ROWS = 4096
@@ -34,12 +35,14 @@ class Stationarity:
         largest: The largest of them.
         scale: What the residuals were divided by: the root mean square, over rows, of the norm
             of the gradient of one row's loss.
+        gap: An upper bound of J'(w) − min J' where J' is known to be convex; else None.
         note: What the certificate does and does not say.
     """
 
     residuals: dict[str, float]
     largest: float
     scale: float
+    gap: float | None
     note: str
 
     def __str__(self) -> str:
@@ -62,8 +65,16 @@ def stationarity(model: Any, x: Any, y: Any, *, sample_weight: Any = None) -> St
     inference mode (dropout off, moving statistics); S is taken over at most 64 rows, evenly spaced
     among those with a weight, and is 1 where none of these has a gradient.
 
-    For one layer with a convex loss a zero residual is the global minimum. For several layers
-    it is a stationary point, as good as first-order conditions can tell; the note says which.
+    For one layer with a convex loss a zero residual is the global minimum, and `gap` bounds how far
+    above it J'(w) is: the residuals are in units of a row's gradient, which inputs of large scale
+    make, and say little of the objective where the scales of inputs differ. The bound is
+
+        Σ_blocks min(⟨|d|, |w|⟩ + R°(d)/α · J'(w),  ‖d‖²/(2μ)),
+
+    with d the residual before scaling, R°(d) the critical strength and μ the strong convexity
+    of αR; a block that no penalty bounds, such as an intercept, adds ‖d‖·max(1, ‖w‖), which holds
+    for minima no farther away than that. For several layers a zero residual is a stationary
+    point, as good as first-order conditions can tell; the note says which.
 
     Args:
         model: A compiled and built Keras model.
@@ -79,15 +90,15 @@ def stationarity(model: Any, x: Any, y: Any, *, sample_weight: Any = None) -> St
         UnsupportedError: If a layer has a Keras constraint that equals no constraint of taut.
 
     References:
-        Boyd and Vandenberghe, Convex Optimization, 2004, section 5.5.3.
+        Boyd and Vandenberghe, Convex Optimization, 2004, sections 3.3 and 5.5.3.
     """
     _check(model)
     x, y, weight = checked_arrays(model, x, y, sample_weight)
     # What is no mean of one value a row, over all rows alike, is not that of its pieces.
     size = BATCH_ROWS if mean_of_pieces(model, x, y) else max(count_rows(y), 1)
     parts = (slice(at, at + size) for at in range(0, count_rows(y), size))
-    gradients = _mean_gradients(model, (take_rows(x, y, weight, part) for part in parts))
-    return _certificate(model, gradients, _row_scale(model, x, y, weight))
+    loss, gradients = _means(model, (take_rows(x, y, weight, part) for part in parts))
+    return _certificate(model, loss, gradients, _row_scale(model, x, y, weight))
 
 
 def stationarity_over(model: Any, batches: Iterable[Batch], some: Batch) -> Stationarity:
@@ -109,10 +120,10 @@ def stationarity_over(model: Any, batches: Iterable[Batch], some: Batch) -> Stat
             "value a row, without masks, and layers without activity regularizers. Received: "
             f"loss={model.loss!r}. Call `taut.stationarity` on rows in memory."
         )
-    gradients = _mean_gradients(
+    loss, gradients = _means(
         model, (take_rows(*checked_arrays(model, *batch), slice(None)) for batch in batches)
     )
-    return _certificate(model, gradients, _row_scale(model, *checked_arrays(model, *some)))
+    return _certificate(model, loss, gradients, _row_scale(model, *checked_arrays(model, *some)))
 
 
 def _check(model: Any) -> None:
@@ -124,31 +135,46 @@ def _check(model: Any) -> None:
         )
 
 
-def _certificate(model: Any, gradients: list[np.ndarray], scale: float) -> Stationarity:
+def _certificate(
+    model: Any, loss: float, gradients: list[np.ndarray], scale: float
+) -> Stationarity:
     variables = model.trainable_variables
-    sizes = [float(np.linalg.norm(g)) for g in gradients]
+    found, objective = list(gradients), loss
     index = {id(v): i for i, v in enumerate(variables)}
     by_variable = {id(v): g for v, g in zip(variables, gradients, strict=True)}
     proximals = proximals_of(model)
     treated = [block for optimizer in proximals for block in optimizer.blocks]
+    penalised = []
     for optimizer in [*proximals, KerasConstraints.of(variables, treated)]:
-        for block, found in _distances(optimizer, by_variable):
-            for variable, distance in zip(block.variables, found, strict=True):
-                sizes[index[id(variable)]] = float(np.linalg.norm(distance))
+        for block, distances, penalty in _distances(optimizer, by_variable):
+            at = [index[id(variable)] for variable in block.variables]
+            strengths = [float(ops.convert_to_numpy(s)) for s in optimizer.strengths_of(block)]
+            penalised.append((block, at, strengths))
+            objective += penalty
+            for i, distance in zip(at, distances, strict=True):
+                found[i] = distance
+    above = None
+    if is_convex(model, [part for block, *_ in penalised for part in block.parts]):
+        values = [ops.convert_to_numpy(v).astype("float64") for v in variables]
+        above = gap(objective, list(zip(values, found, strict=True)), penalised)
+    sizes = [float(np.linalg.norm(d)) for d in found]
     names: list[str] = []
     for variable in variables:  # two variables may have the same path
         count = sum(name.partition(" #")[0] == variable.path for name in names)
         names.append(f"{variable.path} #{count + 1}" if count else variable.path)
     residuals = {name: size / scale for name, size in zip(names, sizes, strict=True)}
-    return Stationarity(residuals, max(residuals.values()), scale, _note(model))
+    return Stationarity(residuals, max(residuals.values()), scale, above, _note(model, above))
 
 
-def _distances(optimizer: Any, gradients: Mapping[int, np.ndarray]) -> Any:
+def _distances(
+    optimizer: Any, gradients: Mapping[int, np.ndarray]
+) -> list[tuple[Block, list[np.ndarray], float]]:
+    """Each block, the residual of each of its variables, and αR(w)."""
     blocks = [b for b in optimizer.blocks if all(id(v) in gradients for v in b.variables)]
 
     def distances(weights: Any, slopes: Any, strengths: Any) -> Any:
         rows = zip(blocks, weights, slopes, strengths, strict=True)
-        return [block.distance(w, g, s) for block, w, g, s in rows]
+        return [(block.distance(w, g, s), block.value(w, s)) for block, w, g, s in rows]
 
     slopes = [
         [ops.convert_to_tensor(gradients[id(v)].astype("float32")) for v in b.variables]
@@ -156,21 +182,25 @@ def _distances(optimizer: Any, gradients: Mapping[int, np.ndarray]) -> Any:
     ]
     strengths = [[ops.convert_to_tensor(s) for s in optimizer.strengths_of(b)] for b in blocks]
     found = jitted(distances)([b.values() for b in blocks], slopes, strengths)
-    arrays = [[ops.convert_to_numpy(d).astype("float64") for d in some] for some in found]
-    return zip(blocks, arrays, strict=True)
+    return [
+        (block, [ops.convert_to_numpy(d).astype("float64") for d in some], float(penalty))
+        for block, (some, penalty) in zip(blocks, found, strict=True)
+    ]
 
 
-def _mean_gradients(model: Any, batches: Iterable[Batch]) -> list[np.ndarray]:
-    rows, evaluate = 0, loss_and_gradients(model)
+def _means(model: Any, batches: Iterable[Batch]) -> tuple[float, list[np.ndarray]]:
+    """J over the rows of the batches, and its gradient by variable."""
+    losses, rows, evaluate = 0.0, 0, loss_and_gradients(model)
     values = [v.value for v in model.trainable_variables]
     total = [np.zeros(tuple(v.shape), "float64") for v in model.trainable_variables]
     for batch in batches:
         count = count_rows(batch[1])
         rows += count
-        _, gradients = evaluate(values, *batch)
+        loss, gradients = evaluate(values, *batch)
+        losses += float(ops.convert_to_numpy(loss)) * count
         for sum_, gradient in zip(total, gradients, strict=True):
             sum_ += ops.convert_to_numpy(gradient).astype("float64") * count
-    return [sum_ / rows for sum_ in total]
+    return losses / rows, [sum_ / rows for sum_ in total]
 
 
 def scale_rows(y: Any, weight: Any) -> np.ndarray:
@@ -215,7 +245,9 @@ def take_rows(x: Any, y: Any, weight: Any, rows: Any) -> tuple[Any, Any, Any]:
     return *some, tree.map_structure(lambda a: ops.convert_to_tensor(a[rows]), weight)
 
 
-def _note(model: Any) -> str:
+def _note(model: Any, above: float | None) -> str:
+    if above is not None:
+        return f"J' is convex: it is at most {above:.2e} above its global minimum."
     kernels = sum(len(v.shape) > 1 for v in model.trainable_variables)
     if kernels <= 1:
         return (

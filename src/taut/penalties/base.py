@@ -91,6 +91,8 @@ class Penalty(keras.regularizers.Regularizer):
     """Whether αR is convex, so that its prox is nonexpansive and its stationary points minima."""
     groups: Any = None
     """What a group is: "inputs", "units", "rows", or lists of inputs; None without groups."""
+    curvature = 0.0
+    """The largest μ for which R − (μ/2)·Σ w² is known to be convex."""
     scalar_step = False
     """Whether the prox is known only for one step for all weights of an array."""
     shapes: tuple[tuple[int, ...], ...] = ((4, 3),)

@@ -79,6 +79,7 @@ class L2(FromOthers, Separable):
     """
 
     kind = "quadratic"
+    curvature = 1.0
 
     def centre(self, w: Any) -> Any:
         """Where the penalty is least."""
@@ -127,6 +128,7 @@ class ElasticNet(FromOthers, Separable):
         super().__init__(strength)
         self.l1_ratio = check_ratio(l1_ratio)
         self.sparse = self.l1_ratio > 0
+        self.curvature = 1 - self.l1_ratio
 
     def _terms(self, strength: Any) -> tuple[Any, Any]:
         return strength * self.l1_ratio, strength * (1 - self.l1_ratio)

@@ -147,6 +147,7 @@ class L2SP(WithArrays):
     """
 
     kind = "quadratic"
+    curvature = 1.0
     field = "reference"
 
     def __init__(self, strength: float = 0.01, *, reference: Any = None):

@@ -1,0 +1,96 @@
+"""What computes with several rows of a batch at once, where rows that only fill it would count."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import keras
+import numpy as np
+from keras import ops
+
+from taut._keras_compat import StatelessScope, build_loss, call_losses, mode, moments_of_rows
+from taut._losses import loss_values
+from taut.engine.streams import own_stream
+
+ROWS = 8
+"""Rows on which `mixes_rows` tries a model."""
+
+
+def may_mix_rows(model: Any) -> bool:
+    """Whether anything in a compiled model is not known to treat every row of a batch apart.
+
+    Known are Keras's layers and losses, but for those that look across rows; a user's own layer,
+    operation or loss is not.
+    """
+    layers = list(model._flatten_layers())
+    operations = [o for some in layers for o in getattr(some, "operations", ())]
+    losses = keras.tree.flatten(model.loss)
+    return not (all(map(_keeps_apart, [*layers, *operations])) and all(map(_of_keras, losses)))
+
+
+def mixes_rows(model: Any, x: Any, y: Any) -> bool:
+    """Whether rows of a batch change what a model makes of others in training, tried on a few.
+
+    Batch normalisation, which can be told its rows, is told those that are not changed. Losses
+    that layers add mix rows too: nothing tells the share of one row in them.
+
+    Args:
+        model: Compiled and built.
+        x: Inputs, [rows, …] or a tree of these.
+        y: Targets, likewise.
+    """
+    some = keras.tree.map_structure(
+        lambda a: np.resize(np.asarray(a), (ROWS, *a.shape[1:])), (x, y)
+    )
+    unchanged = np.arange(ROWS) < ROWS // 2
+    others = np.where(unchanged, np.arange(ROWS), 0)
+
+    def computed(rows: np.ndarray) -> tuple[list[np.ndarray], bool]:
+        rows_x, rows_y = keras.tree.map_structure(lambda a: ops.convert_to_tensor(a[rows]), some)
+        found = []
+
+        def one(part: Any, y_true: Any, y_pred: Any) -> Any:
+            found.append(loss_values(part.loss, y_true, y_pred)[0])
+            return ops.sum(found[-1])
+
+        build_loss(model, rows_x, rows_y)
+        with own_stream(0), moments_of_rows(model, ops.convert_to_tensor(unchanged)):
+            prediction, _, added = model.stateless_call(
+                [v.value for v in model.trainable_variables],
+                [v.value for v in model.non_trainable_variables],
+                rows_x,
+                return_losses=True,
+                **mode(model, training=True),
+            )
+        with StatelessScope():
+            call_losses(model, one, rows_y, prediction)
+        every = [*keras.tree.flatten(prediction), *found]
+        return [ops.convert_to_numpy(a)[unchanged] for a in every], bool(added)
+
+    (one, added), (other, _) = computed(np.arange(ROWS)), computed(others)
+    return added or not all(
+        np.allclose(a, b, rtol=1e-5, atol=1e-6, equal_nan=True)
+        for a, b in zip(one, other, strict=True)
+    )
+
+
+def _normalises(layer: Any) -> bool:
+    return isinstance(layer, keras.layers.BatchNormalization) and layer.trainable
+
+
+def _keeps_apart(layer: Any) -> bool:
+    # An operation of the graph has axes of its own; a lambda layer computes anything.
+    if not isinstance(layer, keras.layers.Layer) or isinstance(layer, keras.layers.Lambda):
+        return False
+    across_rows = 0 in np.atleast_1d(getattr(layer, "axis", None) or -1)
+    adds_loss = getattr(layer, "activity_regularizer", None) is not None
+    return _of_keras(layer) and not (_normalises(layer) or across_rows or adds_loss)
+
+
+def _of_keras(some: Any) -> bool:
+    """Whether a layer, operation or loss is Keras's or ours: of a class, a function, or a name."""
+    if some is None or isinstance(some, str):
+        return True
+    function = getattr(some, "fn", some)
+    where = function if hasattr(function, "__code__") else type(function)
+    return where.__module__.split(".")[0] in ("keras", "taut")
