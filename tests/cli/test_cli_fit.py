@@ -228,6 +228,31 @@ def test_a_fit_that_does_not_end_leaves_nothing(
     assert listing() == before
 
 
+@pytest.mark.parametrize("made", [False, True])
+def test_a_run_that_cannot_be_written_where_it_should_is_written_elsewhere(
+    taut, fits, table, here, tmp_path, monkeypatch, made
+):
+    monkeypatch.setattr("taut.cli.output.tempfile.tempdir", str(tmp_path))
+    places = []
+
+    def once(directory):
+        places.append(directory)
+        if len(places) == 1 and made:
+            (here / "run").mkdir()
+        elif len(places) == 1:
+            _disk_full()
+
+    fits.model.during_save = staticmethod(once)
+    result = taut("fit", table, "--target", "ill", "--out", "run")
+    assert result.exit_code == 1
+    reason = "--out must not exist" if made else "No space left on device"
+    assert f"The run could not be written to run: {reason}" in result.stderr
+    (elsewhere,) = tmp_path.glob("run-*/run")
+    assert f"It was written to {elsewhere}." in _error(result)
+    assert {path.name for path in elsewhere.iterdir()} > FILES
+    assert f"taut predict {elsewhere} NEW.csv" in result.stdout
+
+
 def test_a_request_to_terminate_cleans_up_too(taut, fits, table, listing):
     before = listing()
     fits.model.during_save = staticmethod(lambda _: os.kill(os.getpid(), signal.SIGTERM))

@@ -506,6 +506,21 @@ def test_single_refits_one_network():
     np.testing.assert_allclose(statistics.centre.numpy()[0], encoded.mean(axis=0), atol=1e-5)
 
 
+def test_where_one_network_cannot_be_refitted_those_of_the_folds_predict(monkeypatch):
+    from taut.tables.fit import train
+
+    def full(*data, **options):
+        if "stop_after" in options:
+            raise MemoryError("no room")
+        return train(*data, **options)
+
+    monkeypatch.setattr("taut.tables.fit.train", full)
+    with pytest.warns(UserWarning, match=r"one network that `single`.*no room.*networks predict"):
+        model = taut.fit_table(diabetes_frame(), target="target", **FAST, single=True)
+    assert model.metrics["choice"]["models"] > 1
+    assert np.isfinite(model.predict(diabetes_frame())).all()
+
+
 def test_without_a_test_set_there_are_no_scores_but_a_report(tmp_path):
     model = taut.fit_table(diabetes_frame(), target="target", **FAST, test_size=0)
     assert model.metrics["test"] is model.metrics["overfitting"] is None

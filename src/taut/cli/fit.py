@@ -11,8 +11,8 @@ from typing import Annotated, Any, Literal
 import typer
 from rich.text import Text
 
-from taut.cli.console import Attempt, attempt, console, say_warning
-from taut.cli.output import check_directory, write_directory
+from taut.cli.console import Attempt, attempt, console, say_error, say_warning
+from taut.cli.output import check_directory, write_directory, write_elsewhere
 from taut.cli.reading import (
     DecimalOption,
     DropOption,
@@ -245,12 +245,24 @@ def fit_file(
     def done() -> None:
         state.written = str(shown)
 
-    write_directory(place, write, force=force, done=done)
-    for error in failed:
+    problem = None
+    try:
+        write_directory(place, write, force=force, done=done)
+    except (OSError, InputError) as error:
+        elsewhere = None if state.interrupts else write_elsewhere(place, write)
+        if elsewhere is None:
+            raise
+        reason = getattr(error, "strerror", None) or error
+        problem, shown = f"The run could not be written to {shown}: {reason}.", elsewhere
+        problem = f"{problem.replace('..', '.')} It was written to {elsewhere}."
+    for error in failed[-1:]:
         words = f"the report could not be written ({type(error).__name__}: {error})"
         say_warning(f"{words}; the run is whole, and taut report writes the page again")
     show_fit(out, model.metrics, model.features)
     _show_where(out, shown)
+    if problem is not None:
+        say_error(problem)
+        raise typer.Exit(1)
 
 
 def _trained(

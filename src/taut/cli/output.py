@@ -8,6 +8,7 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
+from taut._whole import put_in_place
 from taut.cli.console import uninterrupted
 from taut.errors import InputError
 
@@ -66,19 +67,36 @@ def write_directory(
             shutil.rmtree(stage, ignore_errors=True)
 
 
+def write_elsewhere(place: Path, write: Callable[[Path], None]) -> Path | None:
+    """Lets `write` make its directory in the system's temporary one, where `place` failed.
+
+    Returns:
+        The directory; None where that fails too, and then nothing is left of it.
+    """
+    with uninterrupted():
+        stage = Path(tempfile.mkdtemp(prefix=f"{place.name}-"))
+    whole = stage / place.name
+    try:
+        write(whole)
+    except Exception:
+        return None
+    else:
+        stage = Path()
+        return whole
+    finally:
+        if stage != Path():
+            with uninterrupted():
+                shutil.rmtree(stage, ignore_errors=True)
+
+
 def _swap(stage: Path, place: Path, *, force: bool) -> None:
     new, old = stage / "new", stage / "old"
     if not force and place.exists():
         raise InputError(f"--out must not exist. {place} has been made while taut worked.")
     made = _make_parents(place)
-    replaced = place.exists()
-    if replaced:
-        os.rename(place, old)
     try:
-        os.rename(new, place)
+        replaced = put_in_place(new, place, old)
     except OSError:
-        if replaced:
-            os.rename(old, place)
         for parent in made:
             parent.rmdir()
         raise

@@ -324,23 +324,16 @@ def _conclude(
     groups = None if data.facts.groups is None else data.facts.groups[held]
     kept = np.array(own)[keep(trained.row_loss[own][:, held], weight, groups)]
     best = int(kept[0])
+    model = None
     if single:
-        alone = train(
-            data.x,
-            data.y,
-            [Split(np.arange(len(data.y)))],
-            [trained.settings[best]],
-            outputs=data.outputs,
-            numbers=data.numbers,
-            seeds=1,
-            seed=seed,
-            quick=quick,
-            most_epochs=epochs,
-            stop_after=int(trained.record.best_epoch[trained.lanes(best)[0]]) + 1,
-            callbacks=(),
-            weight=data.weight,
+        model = afterwards(
+            "The one network that `single` asks for",
+            lambda: _refit(trained, data, best, epochs=epochs, quick=quick, seed=seed),
+            None,
+            remedy="The mean of the folds' networks predicts.",
         )
-        model = ensemble(alone, [0])
+        single = model is not None
+    if single:
         members, rule, heat = 1, SINGLE_RULE, trained.out_of_fold[best]
     else:
         lanes = trained.healthy(kept.tolist())
@@ -418,6 +411,30 @@ def _conclude(
         )
     metrics["seconds"] = round(perf_counter() - started, 2)
     return TableModel(model, data.encoder, metrics, _path(trained, data), features)
+
+
+def _refit(
+    trained: Trained, data: _Data, setting: int, *, epochs: int | None, quick: bool, seed: int
+) -> Any:
+    """One network at a setting, trained on the rows of all folds."""
+    alone = train(
+        data.x,
+        data.y,
+        [Split(np.arange(len(data.y)))],
+        [trained.settings[setting]],
+        outputs=data.outputs,
+        numbers=data.numbers,
+        seeds=1,
+        seed=seed,
+        quick=quick,
+        most_epochs=epochs,
+        stop_after=int(trained.record.best_epoch[trained.lanes(setting)[0]]) + 1,
+        callbacks=(),
+        weight=data.weight,
+    )
+    if not alone.healthy([0]):
+        raise ArithmeticError("its loss was not finite")
+    return ensemble(alone, [0])
 
 
 def _test(

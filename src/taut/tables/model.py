@@ -12,6 +12,7 @@ from typing import Any, Self
 import numpy as np
 import pandas as pd
 
+from taut._whole import put_in_place
 from taut.errors import InputError
 from taut.formulas import unguard, write_csv
 from taut.tables.encode import Encoder
@@ -132,16 +133,15 @@ class TableModel:
         directory.parent.mkdir(parents=True, exist_ok=True)
         whole = Path(tempfile.mkdtemp(prefix=f".{directory.name}-", dir=directory.parent))
         try:
-            self.model.save(whole / MODEL)
-            self._encoder.save(whole / PREPROCESSING)
+            new = whole / directory.name
+            new.mkdir()
+            self.model.save(new / MODEL)
+            self._encoder.save(new / PREPROCESSING)
             text = json.dumps(_finite(self.metrics), indent=1, ensure_ascii=False)
-            (whole / METRICS).write_text(text + "\n", encoding="utf-8")
-            self.path.to_parquet(whole / PATH, index=False)
-            write_csv(self.features, whole / FEATURES)
-            whole.chmod(0o755)
-            if directory.exists():
-                shutil.rmtree(directory)
-            whole.rename(directory)
+            (new / METRICS).write_text(text + "\n", encoding="utf-8")
+            self.path.to_parquet(new / PATH, index=False)
+            write_csv(self.features, new / FEATURES)
+            put_in_place(new, directory, whole / "old")
         finally:
             shutil.rmtree(whole, ignore_errors=True)
         return directory
