@@ -93,4 +93,4 @@ def _of_keras(some: Any) -> bool:
         return True
     function = getattr(some, "fn", some)
     where = function if hasattr(function, "__code__") else type(function)
-    return where.__module__.split(".")[0] in ("keras", "taut")
+    return str(where.__module__).split(".")[0] in ("keras", "taut")

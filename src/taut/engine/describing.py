@@ -273,12 +273,15 @@ class _Describer:
             types_ = [str(t) for t in item.dtypes]
             return self._all("table", [str(c) for c in item.columns], types_, item.to_numpy())
         state = _attributes(item)
-        if state is not None:
+        if state is not None and _ours(kind):
             return self._all("object", kind, state)
         try:
             made = item.__reduce_ex__(4)
         except Exception as error:  # whatever a class does there
+            # A file or a lock has attributes too, which are not what it is.
             raise Undescribed(f"an object of {kind.__module__}.{kind.__qualname__}") from error
+        if state is not None:
+            return self._all("object", kind, state)
         if isinstance(made, str):
             return self._all("object", kind, made)
         parts = [list(p) if isinstance(p, Iterator) else p for p in made[1:]]
