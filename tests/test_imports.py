@@ -15,7 +15,7 @@ SOURCE = Path(taut.__file__).parent
 LEVELS = [
     {"errors", "formulas"},
     {"_backend", "_keras_compat", "_mirror", "_register"},
-    {"_keras_state", "_losses", "_sums"},
+    {"_keras_state", "_losses", "_sums", "_whole"},
     {"_data", "_gradients", "_weights"},
     {"penalties", "structure"},
     {"testing"},

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import math
 from typing import Protocol
 
 import numpy as np
 
-DIGITS = (11, 11, 10)
-"""Bits of a float32 that each pass settles of a median, from the highest."""
+MOST_BITS = 11
+"""Bits of a float32 that a pass settles of a median at most: three passes settle all 32."""
+COUNTS = 1 << 24
+"""Counts that a pass keeps, 64 MiB: where columns are many it settles fewer bits."""
 
 
 class FoldSums(Protocol):
@@ -76,11 +79,12 @@ class FoldMedians:
 
     A float32 is a whole number of 32 bits in the same order. Each pass counts how often each next
     digit occurs behind those that are known of the two middle numbers: so three passes settle
-    them, whatever the rows, in memory that does not depend on their number.
+    them, whatever the rows, in memory that does not depend on their number. For many columns
+    digits are shorter and passes more.
     """
 
     def __init__(self, folds: int):
-        self._folds, self._level = folds, 0
+        self._folds, self._bits, self._left = folds, 0, 32
         self._counts = np.zeros(0, np.uint32)
         self._known = np.zeros(0, np.uint32)
         self._rank = np.zeros(0, np.int64)
@@ -88,21 +92,23 @@ class FoldMedians:
 
     @property
     def settled(self) -> bool:
-        return self._level == len(DIGITS)
+        return self._left == 0
 
     def add(self, x: np.ndarray, folds: np.ndarray) -> None:
         """Take in rows, [rows, columns]."""
         columns = x.shape[1]
-        if not self._level and not len(self._wanted):
+        if not len(self._wanted):
             self._wanted = np.zeros((columns, 1), np.uint32)
-        bits, left = DIGITS[self._level], sum(DIGITS[self._level + 1 :])
         if not self._counts.size:
-            shape = self._folds, columns, self._wanted.shape[1], 1 << bits
-            self._counts = np.zeros(shape, np.uint32)
+            shape = self._folds, columns, self._wanted.shape[1]
+            fitting = max(COUNTS // max(math.prod(shape), 1), 2).bit_length() - 1
+            self._bits = min(MOST_BITS, self._left, fitting)
+            self._counts = np.zeros((*shape, 1 << self._bits), np.uint32)
+        bits, left = self._bits, self._left - self._bits
         keys = _keys(x)
         digit = (keys >> np.uint32(left)) & np.uint32((1 << bits) - 1)
         # Behind all 32 bits nothing is known yet: a shift by 32 is not defined.
-        known = keys >> np.uint32(left + bits) if self._level else np.zeros_like(keys)
+        known = keys >> np.uint32(self._left) if self._left < 32 else np.zeros_like(keys)
         slot = np.zeros(keys.shape, np.int64)
         for other in self._wanted.T[:-1]:
             slot += known > other
@@ -114,27 +120,28 @@ class FoldMedians:
     def end_pass(self) -> None:
         """Every row was given: the next digit of the middle numbers is known."""
         columns, total = len(self._wanted), self._counts.sum(axis=0, dtype=np.int64)
-        if not self._level:
+        if self._left == 32:
             self._known = np.zeros((self._folds, 2, columns), np.uint32)
-        training = [total if self._folds == 1 else total - own for own in self._counts]
-        if not self._level:
-            numbers = np.stack([h.sum(axis=(1, 2)) for h in training])
-            self._rank = np.stack([np.maximum(numbers - 1, 0) // 2, numbers // 2], axis=1)
+            self._rank = np.zeros((self._folds, 2, columns), np.int64)
         every = np.arange(columns)
-        for fold in range(self._folds):
+        for fold, own in enumerate(self._counts):
+            training = total if self._folds == 1 else total - own
+            if self._left == 32:
+                numbers = training.sum(axis=(1, 2))
+                self._rank[fold] = np.maximum(numbers - 1, 0) // 2, numbers // 2
             for middle in range(2):
                 known, rank = self._known[fold, middle], self._rank[fold, middle]
                 slot = (known[:, None] > self._wanted[:, :-1]).sum(axis=1)
-                below = training[fold][every, slot].cumsum(axis=1)
+                below = training[every, slot].cumsum(axis=1)
                 # A column without a number is anywhere.
                 digit = np.minimum((below <= rank[:, None]).sum(axis=1), below.shape[1] - 1)
                 rank -= np.where(digit > 0, below[every, digit - 1], 0)
-                known[:] = (known << np.uint32(DIGITS[self._level])) | digit.astype(np.uint32)
+                known[:] = (known << np.uint32(self._bits)) | digit.astype(np.uint32)
         distinct = [np.unique(some) for some in self._known.reshape(-1, columns).T]
         most = max(map(len, distinct))
         self._wanted = np.stack([np.pad(d, (0, most - len(d)), mode="edge") for d in distinct])
         self._counts = np.zeros(0, np.uint32)
-        self._level += 1
+        self._left -= self._bits
 
     def of_training(self, fold: int) -> np.ndarray:
         """[columns] medians over the rows that are not in a fold; anything without a number."""

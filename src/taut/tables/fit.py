@@ -324,7 +324,7 @@ def _conclude(
     groups = None if data.facts.groups is None else data.facts.groups[held]
     kept = np.array(own)[keep(trained.row_loss[own][:, held], weight, groups)]
     best = int(kept[0])
-    model = None
+    model: Any = None
     if single:
         model = afterwards(
             "The one network that `single` asks for",
