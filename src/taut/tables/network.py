@@ -29,6 +29,21 @@ def _ones(shape: Any, dtype: Any = None) -> np.ndarray:
 
 
 @keras.saving.register_keras_serializable("taut")
+class Normal(keras.initializers.Initializer):
+    """Normal numbers around 0 of a standard deviation; others each time without a seed."""
+
+    def __init__(self, deviation: float, seed: int | None = None):
+        self.deviation, self.seed = deviation, seed
+
+    def __call__(self, shape: Any, dtype: Any = None) -> np.ndarray:
+        drawn = np.random.default_rng(self.seed).normal(0.0, self.deviation, shape)
+        return drawn.astype(dtype or "float32")
+
+    def get_config(self) -> dict[str, Any]:
+        return {"deviation": self.deviation, "seed": self.seed}
+
+
+@keras.saving.register_keras_serializable("taut")
 class TableInputs(keras.layers.Layer):
     r"""Fill, standardise and bin the columns of an encoded table, by each member's statistics.
 
@@ -122,7 +137,7 @@ class MemberDense(keras.layers.Layer):
         self.kernel = self.add_weight(
             name="kernel",
             shape=(members, inputs, self.units),
-            initializer=keras.initializers.RandomNormal(0.0, deviation),
+            initializer=Normal(deviation),
         )
         self.bias = None
         if self.use_bias:
