@@ -3,8 +3,11 @@
 import importlib.util
 import os
 import signal
+from pathlib import Path
 
 os.environ.setdefault("KERAS_BACKEND", "jax")
+# Compiled programs are shared by the tests' processes, and not with the user's own.
+os.environ["TAUT_CACHE"] = str(Path(__file__).parents[1] / ".pytest_cache" / "taut")
 if importlib.util.find_spec("triton"):
     # Torch with CUDA brings triton, which crashes if it is loaded after TensorFlow.
     import torch._dynamo  # noqa: F401

@@ -1,12 +1,18 @@
-"""Choose the Keras backend, and give JAX one CPU device a core, before Keras is imported."""
+"""Choose the Keras backend, and set JAX up, before Keras is imported."""
 
 import contextlib
 import importlib.util
 import json
 import os
+import platform
 import sys
 import warnings
+import zlib
 from pathlib import Path
+
+import platformdirs
+
+PROGRAMS_BYTES = 1 << 30
 
 
 def prepare() -> None:
@@ -33,6 +39,7 @@ def prepare() -> None:
             chosen = os.environ["KERAS_BACKEND"] = "jax"
     if chosen == "jax":
         _one_device_per_core()
+        _keep_programs()
 
 
 def _configured_backend() -> str | None:
@@ -43,6 +50,49 @@ def _configured_backend() -> str | None:
         return None if name == "tensorflow" else name
     except (OSError, ValueError, AttributeError):
         return None
+
+
+def _keep_programs() -> None:
+    """Have JAX keep compiled programs on disk, so that another process need not compile them.
+
+    They are in the user's cache folder, one folder a kind of machine, and the least recently used
+    go when they take 1 GiB. `TAUT_CACHE` names another folder, or is 0 for none; where the user has
+    told JAX where to keep them, or the folder cannot be written, nothing is changed.
+    """
+    wanted = os.environ.get("TAUT_CACHE", "")
+    if wanted == "0" or "JAX_COMPILATION_CACHE_DIR" in os.environ:
+        return
+    settings = {
+        "jax_compilation_cache_max_size": PROGRAMS_BYTES,
+        "jax_persistent_cache_min_compile_time_secs": 0.02,
+    }
+    folder = Path(wanted) if wanted else Path(platformdirs.user_cache_dir("taut", False))
+    folder = folder / f"programs-{_machine()}"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError:
+        return
+    if not os.access(folder, os.W_OK | os.X_OK):
+        return
+    if "jax" not in sys.modules:
+        os.environ["JAX_COMPILATION_CACHE_DIR"] = str(folder)
+        for name, value in settings.items():
+            os.environ.setdefault(name.upper(), str(value))
+        return
+    config = sys.modules["jax"].config
+    if config.jax_compilation_cache_dir is None:
+        for name, value in {"jax_compilation_cache_dir": str(folder), **settings}.items():
+            config.update(name, value)
+
+
+def _machine() -> str:
+    """A name for processors that can run each other's programs."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        lines = [platform.processor()]
+    able = next((line for line in lines if line.startswith(("flags", "Features"))), lines[0])
+    return f"{platform.machine()}-{zlib.crc32(able.encode()):08x}"
 
 
 def _one_device_per_core() -> None:

@@ -18,15 +18,18 @@ def register() -> None:
     Not while modules of taut are being imported, which others cannot import yet: whatever is
     imported next calls this again.
     """
-    importing = any(
-        getattr(module.__spec__, "_initializing", False)
-        for name, module in list(sys.modules.items())
-        if name == "keras" or name.startswith("taut.")
-    )
-    if "keras" in sys.modules and not importing:
+    keras = sys.modules.get("keras")
+    if keras is None or _initializing(keras):
+        return  # asked at each of the thousands of imports that Keras does
+    ours = [module for name, module in list(sys.modules.items()) if name.startswith("taut.")]
+    if not any(map(_initializing, ours)):
         sys.meta_path[:] = [f for f in sys.meta_path if not isinstance(f, _AfterKeras)]
         for name in _HOMES:
             importlib.import_module(name)
+
+
+def _initializing(module: Any) -> bool:
+    return getattr(module.__spec__, "_initializing", False)
 
 
 def register_after_keras() -> None:

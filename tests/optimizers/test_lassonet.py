@@ -99,7 +99,12 @@ def hierarchical(strength, hierarchy):
 
 @pytest.mark.parametrize(
     ("momentum", "rate", "strength", "count"),
-    [(0.0, 0.01, 4.0, 6), (0.0, 0.01, 16.0, 4), (0.9, 0.001, 40.0, 6), (0.9, 0.001, 160.0, 4)],
+    [
+        (0.0, 0.01, 16.0, 4),
+        (0.9, 0.001, 40.0, 6),
+        pytest.param(0.0, 0.01, 4.0, 6, marks=pytest.mark.slow),
+        pytest.param(0.9, 0.001, 160.0, 4, marks=pytest.mark.slow),
+    ],
 )
 def test_the_same_steps_reach_the_same_network(momentum, rate, strength, count, diabetes):
     x, y = diabetes
@@ -150,7 +155,9 @@ def test_two_classes(breast_cancer):
     assert abs(objective(x, y, ours, 4.0) - least) < 1e-5 * least
 
 
-@pytest.mark.parametrize(("strength", "count"), [(0.4, 6), (0.8, 4)])
+@pytest.mark.parametrize(
+    ("strength", "count"), [(0.8, 4), pytest.param(0.4, 6, marks=pytest.mark.slow)]
+)
 def test_where_lassonet_ends_is_stationary_at_its_strength(strength, count, diabetes):
     # With L2 on the later layer: without, skip and first layer shrink and it grows, for ever.
     x, y, decay = *diabetes, 0.1
