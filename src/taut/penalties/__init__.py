@@ -8,6 +8,14 @@ To add one: write its class beside the others, decorate it with
 from taut.penalties.arrays import WithArrays
 from taut.penalties.base import Binding, Grouped, Penalty, Separable
 from taut.penalties.constraints import NonNegative, NormBall
+from taut.penalties.conventions import (
+    from_gaussian_prior,
+    from_glmnet,
+    from_keras,
+    from_laplace_prior,
+    from_sklearn,
+    from_torch,
+)
 from taut.penalties.convert import get
 from taut.penalties.grouped import GroupLasso, SparseGroupLasso
 from taut.penalties.groups import Grouping
@@ -62,6 +70,12 @@ __all__ = [
     "WeightedL1",
     "WithArrays",
     "distance_of",
+    "from_gaussian_prior",
+    "from_glmnet",
+    "from_keras",
+    "from_laplace_prior",
+    "from_sklearn",
+    "from_torch",
     "get",
     "prox_is_known",
     "prox_of",

@@ -105,7 +105,7 @@ class Penalty(keras.regularizers.Regularizer):
             raise InputError(
                 f"The arguments of `{cls.__name__}` are {', '.join(names)}. Received: "
                 f"{', '.join(f'{name}={options[name]!r}' for name in unknown)}. Other packages "
-                "measure strengths otherwise: `taut.L1.from_sklearn`, `from_keras` and the like "
+                "measure strengths otherwise: `taut.from_sklearn`, `taut.from_keras` and the like "
                 "convert them; L1 and L2 together are `taut.L1(a) + taut.L2(b)`."
             )
         return super().__new__(cls)

@@ -7,9 +7,9 @@ from typing import Any
 import keras
 
 from taut.errors import InputError
-from taut.penalties import conventions
 from taut.penalties.base import Penalty
 from taut.penalties.constraints import NonNegative, NormBall
+from taut.penalties.conventions import from_keras, terms_of_keras
 from taut.penalties.grouped import GroupLasso, SparseGroupLasso
 from taut.penalties.hierarchical import Hierarchical
 from taut.penalties.nonconvex import MCP, SCAD
@@ -59,7 +59,7 @@ def get(identifier: Any) -> Penalty:
             )
         return _NAMES[identifier.lower()]()
     if isinstance(identifier, keras.regularizers.Regularizer):
-        return _from_keras(identifier)
+        return from_keras(identifier)
     if isinstance(identifier, type) and issubclass(identifier, Penalty):
         raise InputError(
             "A penalty must be made, with its strength. Received: the class "
@@ -71,15 +71,6 @@ def get(identifier: Any) -> Penalty:
     )
 
 
-def _from_keras(regularizer: keras.regularizers.Regularizer) -> Penalty:
-    l1, l2 = conventions.from_keras(regularizer)
-    if l1 and l2:
-        return ElasticNet.from_keras(regularizer)
-    if l1 or type(regularizer) is keras.regularizers.L1:
-        return L1.from_keras(regularizer)
-    return L2.from_keras(regularizer)
-
-
 def from_keras_regularizer(regularizer: Any) -> tuple[tuple[Penalty, ...], ...]:
     """The sums of penalties that equal a Keras regularizer, each in its own words.
 
@@ -88,10 +79,10 @@ def from_keras_regularizer(regularizer: Any) -> tuple[tuple[Penalty, ...], ...]:
         none.
     """
     try:
-        l1, l2 = conventions.from_keras(regularizer)
+        l1, l2 = terms_of_keras(regularizer)
     except InputError:  # any callable may be a regularizer
         return ()
-    whole = (_from_keras(regularizer),)
+    whole = (from_keras(regularizer),)
     return (whole, (L1(l1), L2(2 * l2))) if l1 and l2 else (whole,)
 
 

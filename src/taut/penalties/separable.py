@@ -8,7 +8,6 @@ import keras
 from keras import ops
 
 from taut.penalties.base import Separable, check_ratio
-from taut.penalties.conventions import FromOthers
 
 
 def soft_threshold(w: Any, threshold: Any) -> Any:
@@ -17,7 +16,7 @@ def soft_threshold(w: Any, threshold: Any) -> Any:
 
 
 @keras.saving.register_keras_serializable("taut")
-class L1(FromOthers, Separable):
+class L1(Separable):
     r"""The lasso penalty α·Σ|w|; its prox sets small weights to exactly zero.
 
     prox: sign(w)·max(|w| − s·α, 0) (soft threshold).
@@ -57,7 +56,7 @@ class L1(FromOthers, Separable):
 
 
 @keras.saving.register_keras_serializable("taut")
-class L2(FromOthers, Separable):
+class L2(Separable):
     r"""The ridge penalty (α/2)·Σ w².
 
     prox: w / (1 + s·α). Residual of stationarity: |g + α·w|. Critical strength: 0 where g = 0,
@@ -103,7 +102,7 @@ _L1, _L2 = L1(), L2()
 
 
 @keras.saving.register_keras_serializable("taut")
-class ElasticNet(FromOthers, Separable):
+class ElasticNet(Separable):
     r"""The elastic net α·(ρ·Σ|w| + (1−ρ)/2·Σ w²), with ρ the `l1_ratio`.
 
     prox: soft threshold at s·α·ρ, then division by 1 + s·α·(1−ρ).

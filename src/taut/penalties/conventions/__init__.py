@@ -1,15 +1,30 @@
 """The penalties of other packages, exactly: the factors that each puts before penalty and loss.
 
-Every function returns the `Terms` of the objective that is minimised here,
+Every function returns the L1, the L2 or the elastic net with which the objective here,
 
     mean of the loss over rows and outputs + l1·Σ|w| + l2·Σw²,
 
-that is the other package's objective up to a factor and a constant. Other packages are
-recognised by the names of their classes, so that none of them need be installed.
+is the other package's up to a factor and a constant: with the same rows, targets and loss, both
+have the same minimisers. What has no exact equal is refused. Other packages are recognised by the
+names of their classes, so that none of them need be installed.
 """
 
-from taut.penalties.conventions.from_others import FromOthers
-from taut.penalties.conventions.others import from_keras
-from taut.penalties.conventions.terms import Terms
+from taut.penalties.conventions.others import (
+    from_gaussian_prior,
+    from_glmnet,
+    from_keras,
+    from_laplace_prior,
+    from_torch,
+    terms_of_keras,
+)
+from taut.penalties.conventions.scikit_learn import from_sklearn
 
-__all__ = ["FromOthers", "Terms", "from_keras"]
+__all__ = [
+    "from_gaussian_prior",
+    "from_glmnet",
+    "from_keras",
+    "from_laplace_prior",
+    "from_sklearn",
+    "from_torch",
+    "terms_of_keras",
+]

@@ -1,4 +1,4 @@
-"""The factors of Keras, glmnet, torch and priors."""
+"""The penalties of Keras, glmnet, torch and priors."""
 
 from __future__ import annotations
 
@@ -7,11 +7,34 @@ from typing import Any
 import keras
 
 from taut.errors import InputError, UnsupportedError
-from taut.penalties.base import check_strength
+from taut.penalties.base import Penalty, check_strength
 from taut.penalties.conventions.terms import Terms, check_positive, check_rows, class_from, elastic
+from taut.penalties.separable import L1
 
 
-def from_keras(regularizer: Any) -> Terms:
+def from_keras(regularizer: keras.regularizers.Regularizer) -> Penalty:
+    r"""The penalty of a Keras L1 (a·Σ|w|), L2 (a·Σw², without our 1/2) or L1L2.
+
+    `taut.penalties.get` does this wherever a penalty is expected.
+
+    Args:
+        regularizer: The Keras regularizer.
+
+    Raises:
+        UnsupportedError: For another Keras regularizer.
+        InputError: If it is no Keras regularizer.
+
+    Example:
+        >>> import keras, taut
+        >>> taut.from_keras(keras.regularizers.L2(0.01))
+        L2(strength=0.02)
+    """
+    terms = terms_of_keras(regularizer)
+    # Also at a strength of 0 a penalty of its kind: one that has a strength to be set.
+    return L1(terms.l1) if type(regularizer) is keras.regularizers.L1 else terms.penalty()
+
+
+def terms_of_keras(regularizer: Any) -> Terms:
     """The terms of a Keras regularizer: L1 is l1·Σ|w|, L2 is l2·Σw²."""
     kind = type(regularizer)
     if kind is keras.regularizers.L1:
@@ -35,8 +58,38 @@ def from_keras(regularizer: Any) -> Terms:
 _GLMNET = {"gaussian": 2.0, "binomial": 1.0, "multinomial": 1.0, "poisson": 1.0}
 
 
-def from_glmnet(lambda_: Any, *, alpha: Any, family: str, sd_y: Any) -> Terms:
-    """The terms of glmnet's λ·(a·Σ|w| + (1−a)/2·Σw²) beside half the MSE, or the mean NLL."""
+def from_glmnet(
+    lambda_: float, *, alpha: float = 1.0, family: str = "gaussian", sd_y: float | None = None
+) -> Penalty:
+    r"""The penalty of glmnet's λ and a, for inputs standardised with 1/n.
+
+    Gaussian, loss here mse: l1 = 2λa, l2 = λ(1−a)/sd_y. Binomial and multinomial
+    (cross-entropy) and poisson: l1 = λa, l2 = λ(1−a)/2.
+
+    glmnet standardises the inputs by default: standardise them here. For
+    `standardize=FALSE` give them as they are. `penalty.factor` is not taken into account.
+
+    Args:
+        lambda_: λ.
+        alpha: a, from 0 (ridge) to 1 (lasso).
+        family: `"gaussian"`, `"binomial"`, `"multinomial"` (ungrouped) or `"poisson"`.
+        sd_y: The standard deviation (with 1/n) of the y that glmnet was given, by which
+            it divides before it adds the quadratic part. With `intercept=FALSE` it divides
+            by √mean(y²). With R's family object, `family=gaussian()`, it does not: give 1.
+
+    Raises:
+        UnsupportedError: For another family.
+        InputError: If `sd_y` is needed.
+
+    Example:
+        >>> import taut
+        >>> taut.from_glmnet(0.05, family="binomial")
+        L1(strength=0.05)
+
+    References:
+        Friedman, Hastie and Tibshirani, Regularization paths for generalized linear models
+        via coordinate descent, 2010.
+    """
     if family not in _GLMNET:
         raise UnsupportedError(
             f"The conversion is exact for the families {sorted(_GLMNET)}: 'mgaussian' and grouped "
@@ -52,17 +105,37 @@ def from_glmnet(lambda_: Any, *, alpha: Any, family: str, sd_y: Any) -> Terms:
                 "Give `sd_y=np.std(y)` (with 1/n), for the y that glmnet was given."
             )
         l2 /= check_positive(sd_y, "sd_y")
-    return Terms(l1, l2)
+    return Terms(l1, l2).penalty()
 
 
 # Those that add weight_decay·w to the gradient, so that they minimise loss + (wd/2)·Σw².
 _TORCH = ("ASGD", "Adadelta", "Adagrad", "Adam", "Adamax", "NAdam", "RAdam", "RMSprop", "SGD")
 
 
-def from_torch(optimizer_or_weight_decay: Any) -> Terms:
-    """The terms of a torch optimizer's weight decay wd, coupled to the gradient: l2 = wd/2."""
+def from_torch(optimizer_or_weight_decay: Any) -> Penalty:
+    r"""The penalty (wd/2)·Σw² of a torch optimizer's `weight_decay`, for the same mean loss.
+
+    torch decays all parameters that the optimizer has, biases too; a penalty here is on the
+    weights alone unless a selector names the biases.
+
+    Args:
+        optimizer_or_weight_decay: A number, or a `torch.optim` optimizer that adds the decay
+            to the gradient, such as SGD or Adam.
+
+    Raises:
+        UnsupportedError: For AdamW, which minimises no loss plus penalty, and for parameter
+            groups with different decays.
+
+    Example:
+        >>> import taut
+        >>> taut.from_torch(0.01)
+        L2(strength=0.01)
+
+    References:
+        Loshchilov and Hutter, Decoupled weight decay regularization, 2019.
+    """
     if hasattr(optimizer_or_weight_decay, "__float__"):
-        return elastic(optimizer_or_weight_decay, 0.0, name="weight_decay")
+        return elastic(optimizer_or_weight_decay, 0.0, name="weight_decay").penalty()
     optimizer, kind = optimizer_or_weight_decay, type(optimizer_or_weight_decay).__name__
     groups = getattr(optimizer, "param_groups", None)
     if groups is None:
@@ -81,19 +154,57 @@ def from_torch(optimizer_or_weight_decay: Any) -> Terms:
     if len(decays) > 1:
         raise UnsupportedError(
             f"One penalty has one strength. Received: {kind} with parameter groups of weight decay "
-            f"{decays}. Convert each as a number, `taut.L2.from_torch({decays[-1]!r})`, and say "
+            f"{decays}. Convert each as a number, `taut.from_torch({decays[-1]!r})`, and say "
             "which weights it is for with a selector."
         )
-    return elastic(decays[0], 0.0, name="weight_decay")
+    return elastic(decays[0], 0.0, name="weight_decay").penalty()
 
 
-def from_gaussian_prior(precision: Any, rows: Any) -> Terms:
-    """The terms of w ~ N(0, 1/τ) beside the mean negative log-likelihood: l2 = τ/(2n)."""
+def from_gaussian_prior(precision: float, rows: int) -> Penalty:
+    r"""The penalty τ/(2n)·Σw² of independent priors w ~ N(0, 1/τ): the minimum is the MAP.
+
+    The loss is the mean negative log-likelihood, such as the cross-entropy. The mean squared
+    error is 2σ² times that of Gaussian noise with variance σ²: give `2·σ²·τ` there.
+
+    Args:
+        precision: τ, the inverse of the variance of each weight.
+        rows: n, the number of rows that the loss is averaged over.
+
+    Raises:
+        InputError: If an argument is out of range.
+
+    Example:
+        >>> import taut
+        >>> taut.from_gaussian_prior(1.0, rows=100)
+        L2(strength=0.01)
+
+    References:
+        MacKay, A practical Bayesian framework for backpropagation networks, 1992.
+    """
     rows = check_rows(rows, "a prior counts once, beside a likelihood of n rows")
-    return Terms(0.0, check_strength(precision, "precision") / (2 * rows))
+    return Terms(0.0, check_strength(precision, "precision") / (2 * rows)).penalty()
 
 
-def from_laplace_prior(scale: Any, rows: Any) -> Terms:
-    """The terms of w ~ Laplace(0, b) beside the mean negative log-likelihood: l1 = 1/(n·b)."""
+def from_laplace_prior(scale: float, rows: int) -> Penalty:
+    r"""The penalty Σ|w|/(n·b) of independent priors w ~ Laplace(0, b): the minimum is the MAP.
+
+    The loss is the mean negative log-likelihood, such as the cross-entropy. The mean squared
+    error is 2σ² times that of Gaussian noise with variance σ²: give `b/(2·σ²)` there.
+
+    Args:
+        scale: b, a finite number > 0; the variance of each weight is 2b².
+        rows: n, the number of rows that the loss is averaged over.
+
+    Raises:
+        InputError: If an argument is out of range.
+
+    Example:
+        >>> import taut
+        >>> taut.from_laplace_prior(1.0, rows=100)
+        L1(strength=0.01)
+
+    References:
+        Tibshirani, Regression shrinkage and selection via the lasso, 1996, section 5.
+    """
     rows = check_rows(rows, "a prior counts once, beside a likelihood of n rows")
-    return Terms(1 / (rows * check_positive(scale, "scale")), 0.0)
+    return Terms(1 / (rows * check_positive(scale, "scale")), 0.0).penalty()

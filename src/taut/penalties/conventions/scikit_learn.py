@@ -1,4 +1,4 @@
-"""The factors of scikit-learn's estimators."""
+"""The penalties of scikit-learn's estimators."""
 
 from __future__ import annotations
 
@@ -6,12 +6,54 @@ from collections.abc import Callable
 from typing import Any, NoReturn
 
 from taut.errors import InputError, UnsupportedError
-from taut.penalties.base import check_strength
+from taut.penalties.base import Penalty, check_strength
 from taut.penalties.conventions.terms import Terms, check_rows, class_from, elastic
 
 
-def from_sklearn(estimator: Any, rows: Any = None) -> Terms:
-    """The terms of a scikit-learn estimator; `taut.L1.from_sklearn` says which and with what."""
+def from_sklearn(estimator: Any, rows: int | None = None) -> Penalty:
+    r"""The penalty of a scikit-learn estimator, for the mean of the named loss here.
+
+    With α its `alpha`, ρ its `l1_ratio`, n the rows, in l1·Σ|w| + l2·Σw²:
+
+    | estimator | loss here | l1 | l2 |
+    |---|---|---|---|
+    | `Lasso`, `LassoLars` | mse | 2α | |
+    | `ElasticNet` | mse | 2αρ | α(1−ρ) |
+    | `Ridge`; `RidgeClassifier`, targets −1 and 1 | mse | | α/n |
+    | `LogisticRegression` | cross-entropy | ρ/(nC) | (1−ρ)/(2nC) |
+    | `LinearSVC`, no intercept | hinge, squared hinge | 1/(nC) | 1/(2nC) |
+    | `SGDClassifier`, `SGDRegressor` | theirs | αρ | α(1−ρ)/2 |
+    | the same with `squared_error` | mse | 2αρ | α(1−ρ) |
+    | `PoissonRegressor` | poisson | | α/2 |
+    | `MLPClassifier` | cross-entropy | | α/(2m) |
+    | `MLPRegressor` | mse | | α/m |
+
+    m is n for the solver lbfgs. The solvers sgd and adam divide `alpha` by the rows of each
+    batch, so there m is the batch size; with a smaller last batch, 1/m is the mean over the
+    batches, and the objective the one whose gradient the steps have on average.
+
+    The loss has the weights of rows and classes that scikit-learn's has, if any. Where
+    scikit-learn adds up several outputs or one-vs-rest models, the loss here is their mean,
+    and l1 and l2 are divided by their number; only a fitted estimator knows that number.
+
+    Args:
+        estimator: The estimator, fitted or not. For a search such as `LassoCV`, fitted.
+        rows: n, the number of rows that it is trained on, where the table has n or m; less
+            those that an MLP holds out for early stopping.
+
+    Raises:
+        UnsupportedError: If no penalty here gives the same objective.
+        InputError: If `rows` is needed.
+
+    Example:
+        >>> import taut
+        >>> from sklearn.linear_model import Lasso
+        >>> taut.from_sklearn(Lasso(alpha=0.1))
+        L1(strength=0.2)
+
+    References:
+        scikit-learn, user guide, Linear models and Neural network models.
+    """
     name = class_from("sklearn", estimator)
     if name not in _SKLEARN:
         raise UnsupportedError(
@@ -20,7 +62,7 @@ def from_sklearn(estimator: Any, rows: Any = None) -> Terms:
             "from a pipeline or a search give the estimator itself, `pipeline[-1]` or "
             "`search.best_estimator_`."
         )
-    return _SKLEARN[name](estimator, rows)
+    return _SKLEARN[name](estimator, rows).penalty()
 
 
 def _refuse(estimator: Any, reason: str) -> NoReturn:

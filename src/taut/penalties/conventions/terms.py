@@ -1,4 +1,4 @@
-"""The two factors that a penalty of another package comes down to."""
+"""The two factors that a penalty of another package comes down to, and the penalty here."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ from numbers import Integral
 from typing import Any, NamedTuple
 
 from taut.errors import InputError
-from taut.penalties.base import check_ratio, check_strength
+from taut.penalties.base import Penalty, check_ratio, check_strength
+from taut.penalties.separable import L1, L2, ElasticNet
 
 
 class Terms(NamedTuple):
@@ -14,6 +15,13 @@ class Terms(NamedTuple):
 
     l1: float
     l2: float
+
+    def penalty(self) -> Penalty:
+        """L1, L2 or the elastic net, whichever is l1·Σ|w| + l2·Σw²; `L2(0)` where both are 0."""
+        if self.l1 and self.l2:
+            total = self.l1 + 2 * self.l2
+            return ElasticNet(total, l1_ratio=self.l1 / total)
+        return L1(self.l1) if self.l1 else L2(2 * self.l2)
 
 
 def check_rows(rows: Any, why: str) -> int:
