@@ -121,11 +121,15 @@ def test_the_last_batch_has_its_own_rows_alone(kind, width):
                 if len(rows):
                     model.train_on_batch(x[rows], Y[rows])
         assert_trained(record, k, model)
+        held_out = SPLITS[k].held_out
+        if kind != "an added loss" and kind != "an activity regularizer":  # no data losses
+            loss = model.evaluate(x[held_out], Y[held_out], batch_size=ROWS, verbose=0)
+            assert record.held_out_loss[k, -1] == pytest.approx(loss, rel=1e-4)
 
 
 def test_an_order_of_rows_ends_with_the_smaller_batch():
     batches = Batches(SPLITS, BATCH)
-    assert batches.ends == (5, 7, 8)
+    assert batches.ends == ((5, 7, 8), (19, 21, 34))
     for k, split in enumerate(SPLITS):
         drawn = batches.train(k, 0, 0)
         assert sorted(drawn[drawn >= 0]) == [*split.train]

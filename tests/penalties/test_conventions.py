@@ -381,8 +381,8 @@ GLMNET_LOSSES = {"gaussian": "mse", "binomial": "binary", "multinomial": "softma
 def test_glmnet(settings, numbers):
     family, alpha, lambda_, sd_y = settings
     coefficients = np.array(numbers.split(), "float64").reshape(-1, 11).T
-    kind = {1.0: L1, 0.0: L2}.get(alpha, ElasticNet)
     penalty = taut.from_glmnet(lambda_, alpha=alpha, family=family, sd_y=sd_y)
+    assert type(penalty) is {1.0: L1, 0.0: L2}.get(alpha, ElasticNet)
     x, y = {"binomial": (CANCER, SICK), "multinomial": (X, THIRDS)}.get(family, (X, AMOUNT))
     loss = GLMNET_LOSSES.get(family, family)
     assert_stationary(penalty, loss, x, y, coefficients[1:], coefficients[0], 1e-4)

@@ -20,7 +20,7 @@ class Batches:
     equal parts of it, so its size is a multiple of `sharers`.
 
     Attributes:
-        ends: The different sizes of the splits' last batches.
+        ends: The different sizes of the splits' last batches, of training and held-out rows.
     """
 
     def __init__(self, splits: Sequence[Split], batch_size: int, sharers: int = 1):
@@ -28,28 +28,35 @@ class Batches:
         self.steps = -(-max(len(s.train) for s in splits) // batch_size)
         self.rows = self.steps * batch_size
         self.uneven = any(-(-len(s.train) // batch_size) < self.steps for s in splits)
-        self.ends = tuple(sorted({self._end(s.train) for s in splits}))
         longest = max(len(s.held_out) for s in splits)
         size = min(max(longest, 1), HELD_OUT_BATCH)
         size = -(-size // sharers) * sharers  # shared evenly
         self._held_out_shape = max(-(-longest // size), 1), size
         self.shapes = (self.steps, batch_size, *self._held_out_shape)
+        self.ends = (
+            tuple(sorted({_end(len(s.train), batch_size) for s in splits})),
+            tuple(sorted({_end(len(s.held_out), size) for s in splits})),
+        )
 
     def train(self, split: int, seed: int | None, epoch: int) -> np.ndarray:
         draw = np.random.default_rng([0 if seed is None else seed, split, epoch])
         order = draw.permutation(self._splits[split].train)
-        padded = np.full(self.rows, PADDING, np.int32)
-        whole = len(order) - self._end(order)
-        padded[:whole] = order[:whole]
-        last = self.rows - self._batch
-        padded[last : last + len(order) - whole] = order[whole:]
-        return padded.reshape(self.steps, self._batch)
-
-    def _end(self, rows: np.ndarray) -> int:
-        return (len(rows) - 1) % self._batch + 1
+        return _placed(order, self.shapes[:2])
 
     def held_out(self, split: int) -> np.ndarray:
-        padded = np.full(self._held_out_shape, PADDING, np.int32)
-        order = self._splits[split].held_out
-        padded.reshape(-1)[: len(order)] = order
-        return padded
+        return _placed(self._splits[split].held_out, self._held_out_shape)
+
+
+def _end(rows: int, size: int) -> int:
+    """The rows of the last of the batches of a size; 0 of no rows."""
+    return (rows - 1) % size + 1 if rows else 0
+
+
+def _placed(rows: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
+    """[steps, batch] row numbers, whole batches first, the smaller one last."""
+    padded = np.full(shape, PADDING, np.int32)
+    end = _end(len(rows), shape[1])
+    whole = len(rows) - end
+    padded.reshape(-1)[:whole] = rows[:whole]
+    padded[-1, :end] = rows[whole:]
+    return padded

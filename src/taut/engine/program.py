@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -36,8 +36,9 @@ class Plan:
     """Whether some split has fewer batches than the longest, so that whole batches are padding."""
     sharers: int = 1
     """Devices that share each batch."""
-    ends: tuple[int, ...] = ()
-    """The sizes of last batches, where rows that only fill a batch would not go unseen."""
+    ends: tuple[tuple[int, ...], tuple[int, ...]] | None = None
+    """The sizes of last batches, of training and of held-out rows, if rows that only fill them would
+    be seen by something."""
     stepwise: bool = False
     """Whether each batch is a call of its own, see `taut.engine.stepwise`."""
 
@@ -132,13 +133,22 @@ def train_step(
     The `last` batch of an epoch is a program of its own for each size that it may have, if the
     plan has such sizes.
     """
-    if not last or not plan.ends:
+    if not last or plan.ends is None:
         return _step(model, plan, data, target, variables, rows)
-    every = [
-        lambda variables, rows, size=size: _step(model, plan, data, target, variables, rows[:size])
-        for size in plan.ends
-    ]
-    which = jnp.searchsorted(np.array(plan.ends), (rows >= 0).sum())
+    return _of_its_size(
+        lambda variables, rows: _step(model, plan, data, target, variables, rows),
+        plan.ends[0],
+        variables,
+        rows,
+    )
+
+
+def _of_its_size(
+    step: Callable[..., Tree], sizes: Sequence[int], variables: Tree, rows: Any
+) -> Any:
+    """A step on as many of the rows as there are, of the sizes that may be."""
+    every = [lambda variables, rows, size=size: step(variables, rows[:size]) for size in sizes]
+    which = jnp.searchsorted(np.array(sizes), (rows >= 0).sum())
     return jax.lax.switch(which, every, variables, rows)
 
 
@@ -146,7 +156,7 @@ def _step(
     model: Any, plan: Plan, data: Tree, target: Any, variables: Tree, rows: Any
 ) -> tuple[Tree, Any]:
     trainable, non_trainable, optimizer = variables
-    batch, count = _batch(plan, data, target, rows, full=bool(plan.ends))
+    batch, count = _batch(plan, data, target, rows, full=plan.ends is not None)
     gradient = jax.value_and_grad(data_loss, argnums=1, has_aux=True)
     (_, (loss, non_trainable)), grads = gradient(
         model, trainable, non_trainable, batch, True, plan.across
@@ -161,10 +171,30 @@ def _step(
 
 
 def held_out_step(
+    model: Any,
+    plan: Plan,
+    data: Tree,
+    target: Any,
+    variables: Tree,
+    rows: Any,
+    *,
+    last: bool = False,
+) -> Any:
+    """The data loss of one batch, in inference mode, times its rows; `last` as in `train_step`."""
+    if not last or plan.ends is None:
+        return _held_out_step(model, plan, data, target, variables, rows)
+    return _of_its_size(
+        lambda variables, rows: _held_out_step(model, plan, data, target, variables, rows),
+        plan.ends[1],
+        variables,
+        rows,
+    )
+
+
+def _held_out_step(
     model: Any, plan: Plan, data: Tree, target: Any, variables: Tree, rows: Any
 ) -> Any:
-    """The data loss of one batch, in inference mode, times its rows."""
-    batch, count = _batch(plan, data, target, rows)
+    batch, count = _batch(plan, data, target, rows, full=plan.ends is not None)
     trainable, non_trainable, _ = variables
     _, (loss, _) = data_loss(model, trainable, non_trainable, batch, False, plan.across)
     return jnp.where(count > 0, plan.mean(loss) * count, 0.0).astype(jnp.float32)
@@ -176,9 +206,9 @@ def _lane_epoch(model: Any, plan: Plan, data: Tree, state: Tree, rows: Any, held
     variables, losses = jax.lax.scan(
         lambda carry, batch: train_step(*context, carry, batch),
         state["variables"],
-        rows[:-1] if plan.ends else rows,
+        rows if plan.ends is None else rows[:-1],
     )
-    if plan.ends:
+    if plan.ends is not None:
         variables, loss = train_step(*context, variables, rows[-1], last=True)
         losses = jnp.append(losses, loss)
     total = jnp.zeros((), jnp.float32)
@@ -186,8 +216,10 @@ def _lane_epoch(model: Any, plan: Plan, data: Tree, state: Tree, rows: Any, held
         total, _ = jax.lax.scan(
             lambda sum_, batch: (sum_ + held_out_step(*context, variables, batch), None),
             total,
-            held_out,
+            held_out if plan.ends is None else held_out[:-1],
         )
+        if plan.ends is not None:
+            total += held_out_step(*context, variables, held_out[-1], last=True)
     return judge(plan, {**state, "variables": variables}, losses.sum(), rows, total, held_out)
 
 

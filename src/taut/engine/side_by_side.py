@@ -130,15 +130,19 @@ def train_side_by_side(
     return ledger.record(len(programs) - before, int(width))
 
 
-def _ends(study: Study, batches: Batches, sharers: int) -> tuple[int, ...]:
+def _ends(
+    study: Study, batches: Batches, sharers: int
+) -> tuple[tuple[int, ...], tuple[int, ...]] | None:
     """The sizes of last batches, if places without rows in them would not go unseen."""
-    if batches.ends == (study.batch_size,) or not may_mix_rows(study.model):
-        return ()
+    if not may_mix_rows(study.model):
+        return None
+    if sharers > 1 and batches.ends[0] == (study.batch_size,):
+        return None  # in inference batches are not normalised
     if sharers > 1:
         raise UnsupportedError(
             "Devices share batches of one size, where rows that only fill the last would count in "
             "batch normalisation, in layers' own losses and in whatever else sees several rows. "
-            f"Received: sharers={sharers}, and last batches of {batches.ends} rows. Take a "
+            f"Received: sharers={sharers}, and last batches of {batches.ends[0]} rows. Take a "
             "`batch_size` that divides the rows of every split, or leave `sharers` out."
         )
     return batches.ends

@@ -48,10 +48,12 @@ def build_stepwise(model: Any, plan: Plan, mesh: Mesh) -> Callable[..., tuple[Tr
 
         return side_by_side(lane, rows.shape[0])(state, total, rows)
 
-    def measure(state: Tree, total: Any, held_out: Any, at: Any, data: Tree) -> Any:
+    def measure(
+        state: Tree, total: Any, held_out: Any, at: Any, data: Tree, *, last: bool = False
+    ) -> Any:
         def lane(state: Tree, total: Any, held_out: Any) -> Any:
             context = alive(), plan, data, state["target"]
-            loss = held_out_step(*context, state["variables"], held_out[at])
+            loss = held_out_step(*context, state["variables"], held_out[at], last=last)
             return jnp.where(at == 0, 0.0, total) + loss
 
         return side_by_side(lane, held_out.shape[0])(state, total, held_out)
@@ -65,11 +67,13 @@ def build_stepwise(model: Any, plan: Plan, mesh: Mesh) -> Callable[..., tuple[Tr
 
         return side_by_side(lane, rows.shape[0])(state, losses, totals, rows, held_out)
 
-    none = PartitionSpec()
+    none, apart = PartitionSpec(), plan.ends is not None
     specs = LANES, LANES, ROWS, none, none
     train_last = over_devices(partial(train, last=True), mesh, specs, donate=(0, 1))
     train = over_devices(train, mesh, specs, donate=(0, 1))
-    measure = over_devices(measure, mesh, (LANES, LANES, HELD_OUT, none, none), donate=(1,))
+    specs = LANES, LANES, HELD_OUT, none, none
+    measure_last = over_devices(partial(measure, last=True), mesh, specs, donate=(1,))
+    measure = over_devices(measure, mesh, specs, donate=(1,))
     end = over_devices(end, mesh, (LANES, LANES, LANES, ROWS, HELD_OUT, none), donate=(0, 1))
 
     def run(state: Tree, rows: Any, held_out: Any, epochs: Any, data: Tree) -> tuple[Tree, Any]:
@@ -79,11 +83,12 @@ def build_stepwise(model: Any, plan: Plan, mesh: Mesh) -> Callable[..., tuple[Tr
         losses, trained, measured = hosts.put((losses, zeros, zeros.copy()), mesh, LANES)
         for i in range(int(epochs)):
             for s in range(rows.shape[2]):
-                step = train_last if plan.ends and s == rows.shape[2] - 1 else train
+                step = train_last if apart and s == rows.shape[2] - 1 else train
                 state, trained = step(state, trained, rows, np.array([i, s], np.int32), data)
             if plan.held_out:
                 for s in range(held_out.shape[1]):
-                    measured = measure(state, measured, held_out, np.int32(s), data)
+                    step = measure_last if apart and s == held_out.shape[1] - 1 else measure
+                    measured = step(state, measured, held_out, np.int32(s), data)
             totals = trained, measured
             state, losses = end(state, losses, totals, rows, held_out, np.int32(i))
         return state, losses
