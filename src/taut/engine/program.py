@@ -37,8 +37,8 @@ class Plan:
     sharers: int = 1
     """Devices that share each batch."""
     ends: tuple[tuple[int, ...], tuple[int, ...]] | None = None
-    """The sizes of last batches, of training and of held-out rows, if rows that only fill them would
-    be seen by something."""
+    """The sizes of last batches, of training and of held-out rows, if something would see the rows
+    that only fill them."""
     stepwise: bool = False
     """Whether each batch is a call of its own, see `taut.engine.stepwise`."""
 
