@@ -34,12 +34,12 @@ def run(code, **environment):
 
 
 def test_a_second_process_compiles_nothing_and_computes_the_same(tmp_path):
-    def programs():
-        return {path.name for path in tmp_path.rglob("*-cache")}
+    def programs():  # what compiles within hundredths of a second is kept or not
+        return {path.name for path in tmp_path.rglob("*shard*-cache")}
 
     first = run(STUDY, TAUT_CACHE=str(tmp_path))
     compiled = programs()
-    assert any("shard" in name for name in compiled)
+    assert compiled
     assert run(STUDY, TAUT_CACHE=str(tmp_path)) == first
     assert programs() == compiled
     assert run(STUDY, TAUT_CACHE="0") == first
