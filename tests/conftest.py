@@ -59,6 +59,18 @@ def one_layer(inputs, loss, optimizer, activation=None):
     return model
 
 
+def some_everywhere(names, everywhere):
+    """Parameters: on JAX all of them, elsewhere, where steps are slow, the others are marked so.
+
+    What one optimizer does is compared with JAX step by step in `test_backends`.
+    """
+    compiled = keras.backend.backend() == "jax"
+    return [
+        name if compiled or name in everywhere else pytest.param(name, marks=pytest.mark.slow)
+        for name in names
+    ]
+
+
 def minimise(model, x, y, steps):
     """Full-batch steps of the model's own loss and optimizer, without the overhead of `fit`."""
     backend = keras.backend.backend()

@@ -6,7 +6,7 @@ import pytest
 from sklearn.linear_model import Lasso
 
 import taut
-from tests.conftest import coefficients, minimise, one_layer, standardised
+from tests.conftest import coefficients, minimise, one_layer, some_everywhere, standardised
 
 STEPS = 600
 
@@ -35,21 +35,26 @@ def noisy():
     return x, y, Lasso(alpha=0.05, tol=1e-6, max_iter=10**5).fit(x, y).coef_
 
 
-@pytest.mark.parametrize(
-    "make",
-    [
-        lambda: averaged(keras.optimizers.SGD, 0.1),
-        lambda: averaged(keras.optimizers.SGD, decay(0.2), momentum=0.5),
-        lambda: averaged(keras.optimizers.Adam, decay(0.05), clipnorm=0.15),
-        lambda: averaged(keras.optimizers.Lamb, decay(0.1)),
-        lambda: averaged(keras.optimizers.SGD, 0.2, momentum=0.5, ema_overwrite_frequency=7),
-    ],
-    ids=["sgd", "decaying", "adam", "lamb", "overwriting"],
-)
-def test_the_average_is_the_lasso(make, diabetes):
+AVERAGED = {
+    "sgd": lambda: averaged(keras.optimizers.SGD, 0.1),
+    "decaying": lambda: averaged(keras.optimizers.SGD, decay(0.2), momentum=0.5),
+    "adam": lambda: averaged(keras.optimizers.Adam, decay(0.05), clipnorm=0.15),
+    "lamb": lambda: averaged(keras.optimizers.Lamb, decay(0.1)),
+    "overwriting": lambda: averaged(
+        keras.optimizers.SGD, 0.2, momentum=0.5, ema_overwrite_frequency=7
+    ),
+}
+PENALTIES = {
+    "groups": taut.GroupLasso(0.2, groups=[[0, 1], [2], [3, 4, 5], [6, 7, 8, 9]]),
+    "one step": taut.NuclearNorm(0.3),
+}
+
+
+@pytest.mark.parametrize("name", some_everywhere(AVERAGED, ("adam", "overwriting")))
+def test_the_average_is_the_lasso(name, diabetes):
     x, y = diabetes
     exact = Lasso(alpha=0.05, tol=1e-12, max_iter=10**5).fit(x, y).coef_
-    model = one_layer(10, "mse", taut.Proximal(make(), taut.L1(0.1)))
+    model = one_layer(10, "mse", taut.Proximal(AVERAGED[name](), taut.L1(0.1)))
     minimise(model, x, y, STEPS)
     finalize(model)
     found = coefficients(model)
@@ -57,13 +62,9 @@ def test_the_average_is_the_lasso(make, diabetes):
     np.testing.assert_allclose(found, exact, rtol=1e-4, atol=1e-6)
 
 
-@pytest.mark.parametrize(
-    "penalty",
-    [taut.GroupLasso(0.2, groups=[[0, 1], [2], [3, 4, 5], [6, 7, 8, 9]]), taut.NuclearNorm(0.3)],
-    ids=["groups", "one step"],
-)
-def test_averages_of_groups_and_of_matrices(penalty, diabetes):
-    x, y = diabetes
+@pytest.mark.parametrize("name", some_everywhere(PENALTIES, ("one step",)))
+def test_averages_of_groups_and_of_matrices(name, diabetes):
+    (x, y), penalty = diabetes, PENALTIES[name]
     model = taut.models.Sequential([keras.Input((10,)), keras.layers.Dense(2)])
     optimizer = averaged(keras.optimizers.Adam, decay(0.05))
     model.compile(optimizer, "mse", weight_regularizer=penalty)

@@ -183,7 +183,11 @@ def _distances(
     strengths = [[ops.convert_to_tensor(s) for s in optimizer.strengths_of(b)] for b in blocks]
     found = jitted(distances)([b.values() for b in blocks], slopes, strengths)
     return [
-        (block, [ops.convert_to_numpy(d).astype("float64") for d in some], float(ops.convert_to_numpy(penalty)))
+        (
+            block,
+            [ops.convert_to_numpy(d).astype("float64") for d in some],
+            float(ops.convert_to_numpy(penalty)),
+        )
         for block, (some, penalty) in zip(blocks, found, strict=True)
     ]
 
