@@ -20,9 +20,9 @@ test: $(VENV)/test.stamp $(TENSORFLOW)/stamp
 	$(BIN)/ruff check .
 	$(BIN)/pyright --pythonpath $(BIN)/python
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet --site-dir $(VENV)/site
-	$(BIN)/pytest -n $(PYTEST_JOBS)
-	KERAS_BACKEND=torch $(BIN)/pytest -n $(PYTEST_JOBS) $(CORE)
-	PYTHONPATH=$(TENSORFLOW) KERAS_BACKEND=tensorflow $(BIN)/pytest -n $(PYTEST_JOBS) $(CORE)
+	$(BIN)/pytest -n $(PYTEST_JOBS) --dist loadfile
+	KERAS_BACKEND=torch $(BIN)/pytest -n $(PYTEST_JOBS) --dist loadfile $(CORE)
+	PYTHONPATH=$(TENSORFLOW) KERAS_BACKEND=tensorflow $(BIN)/pytest -n $(PYTEST_JOBS) --dist loadfile $(CORE)
 
 docs: $(VENV)/test.stamp
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs serve
