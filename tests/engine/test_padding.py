@@ -66,7 +66,7 @@ KINDS = {
         layers.Dense(5), layers.Lambda(lambda x: x - ops.mean(x, axis=0)), layers.Dense(1)
     ),
     "an axis": lambda: sequential(
-        layers.Dense(5), layers.LayerNormalization(axis=0, scale=False, center=False),
+        layers.Dense(5), layers.Softmax(axis=0),
         layers.Dense(1),
     ),
     "operations": graph,

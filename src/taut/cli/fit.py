@@ -252,9 +252,11 @@ def fit_file(
         elsewhere = None if state.interrupts else write_elsewhere(place, write)
         if elsewhere is None:
             raise
-        reason = getattr(error, "strerror", None) or error
-        problem, shown = f"The run could not be written to {shown}: {reason}.", elsewhere
-        problem = f"{problem.replace('..', '.')} It was written to {elsewhere}."
+        reason = str(getattr(error, "strerror", None) or error).rstrip(".")
+        problem = (
+            f"The run could not be written to {shown}: {reason}. It was written to {elsewhere}."
+        )
+        shown = elsewhere
     for error in failed[-1:]:
         words = f"the report could not be written ({type(error).__name__}: {error})"
         say_warning(f"{words}; the run is whole, and taut report writes the page again")

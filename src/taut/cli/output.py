@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import tempfile
@@ -73,20 +74,18 @@ def write_elsewhere(place: Path, write: Callable[[Path], None]) -> Path | None:
     Returns:
         The directory; None where that fails too, and then nothing is left of it.
     """
-    with uninterrupted():
-        stage = Path(tempfile.mkdtemp(prefix=f"{place.name}-"))
-    whole = stage / place.name
+    kept, stage = None, None
     try:
-        write(whole)
-    except Exception:
-        return None
-    else:
-        stage = Path()
-        return whole
+        with contextlib.suppress(Exception):
+            with uninterrupted():
+                stage = Path(tempfile.mkdtemp(prefix=f"{place.name}-"))
+            write(stage / place.name)
+            kept = stage / place.name
     finally:
-        if stage != Path():
+        if stage is not None and kept is None:
             with uninterrupted():
                 shutil.rmtree(stage, ignore_errors=True)
+    return kept
 
 
 def _swap(stage: Path, place: Path, *, force: bool) -> None:

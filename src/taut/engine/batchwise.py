@@ -82,7 +82,8 @@ def _keeps_apart(layer: Any) -> bool:
     # An operation of the graph has axes of its own; a lambda layer computes anything.
     if not isinstance(layer, keras.layers.Layer) or isinstance(layer, keras.layers.Lambda):
         return False
-    across_rows = 0 in np.atleast_1d(getattr(layer, "axis", None) or -1)
+    axis = getattr(layer, "axis", None)
+    across_rows = axis is not None and 0 in np.atleast_1d(axis)
     adds_loss = getattr(layer, "activity_regularizer", None) is not None
     return _of_keras(layer) and not (_normalises(layer) or across_rows or adds_loss)
 
