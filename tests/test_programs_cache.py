@@ -58,3 +58,19 @@ def test_the_folder_is_the_users_own_choice(tmp_path):
 def test_where_nothing_can_be_written_nothing_is_kept(tmp_path):
     (tmp_path / "file").write_text("")
     assert run(FOLDER, TAUT_CACHE=str(tmp_path / "file")) == "None"
+
+
+def test_the_oldest_beyond_the_bound_go_once_a_day(tmp_path):
+    from taut._backend import DAY, _remove_oldest
+
+    for age, name in enumerate("abcd"):
+        (tmp_path / name).write_bytes(bytes(100))
+        os.utime(tmp_path / name, (1e9 - age, 1e9 - age))
+    _remove_oldest(tmp_path, most=250)
+    assert {path.name for path in tmp_path.iterdir()} == {"a", "b", "looked-through"}
+    _remove_oldest(tmp_path, most=0)
+    assert (tmp_path / "a").exists()
+    before = (tmp_path / "looked-through").stat().st_mtime - DAY
+    os.utime(tmp_path / "looked-through", (before, before))
+    _remove_oldest(tmp_path, most=0)
+    assert {path.name for path in tmp_path.iterdir()} == {"looked-through"}

@@ -6,6 +6,7 @@ import json
 import os
 import platform
 import sys
+import time
 import warnings
 import zlib
 from pathlib import Path
@@ -13,6 +14,9 @@ from pathlib import Path
 import platformdirs
 
 PROGRAMS_BYTES = 1 << 30
+WORTH_KEEPING = 0.02
+"""Seconds of compilation from which on a program is kept on disk."""
+DAY = 86400.0
 
 
 def prepare() -> None:
@@ -55,17 +59,13 @@ def _configured_backend() -> str | None:
 def _keep_programs() -> None:
     """Have JAX keep compiled programs on disk, so that another process need not compile them.
 
-    They are in the user's cache folder, one folder a kind of machine, and the least recently used
-    go when they take 1 GiB. `TAUT_CACHE` names another folder, or is 0 for none; where the user has
+    They are in the user's cache folder, one folder a kind of machine; once a day the oldest beyond
+    1 GiB are removed. `TAUT_CACHE` names another folder, or is 0 for none; where the user has
     told JAX where to keep them, or the folder cannot be written, nothing is changed.
     """
     wanted = os.environ.get("TAUT_CACHE", "")
     if wanted == "0" or "JAX_COMPILATION_CACHE_DIR" in os.environ:
         return
-    settings = {
-        "jax_compilation_cache_max_size": PROGRAMS_BYTES,
-        "jax_persistent_cache_min_compile_time_secs": 0.02,
-    }
     folder = Path(wanted) if wanted else Path(platformdirs.user_cache_dir("taut", False))
     folder = folder / f"programs-{_machine()}"
     try:
@@ -74,15 +74,32 @@ def _keep_programs() -> None:
         return
     if not os.access(folder, os.W_OK | os.X_OK):
         return
+    _remove_oldest(folder)
     if "jax" not in sys.modules:
         os.environ["JAX_COMPILATION_CACHE_DIR"] = str(folder)
-        for name, value in settings.items():
-            os.environ.setdefault(name.upper(), str(value))
+        os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", str(WORTH_KEEPING))
         return
     config = sys.modules["jax"].config
     if config.jax_compilation_cache_dir is None:
-        for name, value in {"jax_compilation_cache_dir": str(folder), **settings}.items():
-            config.update(name, value)
+        config.update("jax_compilation_cache_dir", str(folder))
+        config.update("jax_persistent_cache_min_compile_time_secs", WORTH_KEEPING)
+
+
+def _remove_oldest(folder: Path, most: int = PROGRAMS_BYTES) -> None:
+    # JAX can bound the folder itself, but then reads all of it for each program that it writes.
+    looked = folder / "looked-through"
+    with contextlib.suppress(OSError):
+        if looked.exists() and time.time() - looked.stat().st_mtime < DAY:
+            return
+        looked.touch()
+        files = [(entry.stat(), entry.path) for entry in os.scandir(folder) if entry.is_file()]
+        files.sort(key=lambda file: file[0].st_mtime)
+        total = sum(stat.st_size for stat, _ in files)
+        for stat, path in files:
+            if total <= most:
+                break
+            os.unlink(path)
+            total -= stat.st_size
 
 
 def _machine() -> str:
