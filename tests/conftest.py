@@ -71,6 +71,11 @@ def some_everywhere(names, everywhere):
     ]
 
 
+def some_slow(names, quick):
+    """Parameters of which all but the `quick` ones are slow tests."""
+    return [n if n in quick else pytest.param(n, marks=pytest.mark.slow) for n in names]
+
+
 def minimise(model, x, y, steps):
     """Full-batch steps of the model's own loss and optimizer, without the overhead of `fit`."""
     backend = keras.backend.backend()

@@ -236,7 +236,7 @@ def test_bad_input_is_one_message_and_nothing_written(name, taut, tmp_path):
     assert listing(tmp_path) == before
 
 
-@pytest.mark.parametrize("force", [False, True])
+@pytest.mark.parametrize("force", [False, pytest.param(True, marks=pytest.mark.slow)])
 def test_an_interrupt_while_training_leaves_nothing(work, environment, tmp_path, force):
     (tmp_path / "t.csv").write_bytes((work / "patients.csv").read_bytes())
     options = ["--seeds", "5", *["--force"] * force]

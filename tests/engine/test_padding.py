@@ -12,6 +12,7 @@ from taut.engine.hashing import fold_of, row_hash
 from taut.engine.sources import ArraySource
 from taut.engine.stream import train_streamed
 from taut.errors import UnsupportedError
+from tests.conftest import some_slow
 
 pytestmark = pytest.mark.skipif(keras.backend.backend() != "jax", reason="lanes need JAX")
 
@@ -78,6 +79,9 @@ KINDS = {
 }  # fmt: skip
 
 
+QUICK = "batch normalisation", "an added loss", "an own layer", "a loss", "convolutions"
+
+
 def compiled(kind):
     model = KINDS[kind]()
     model.compile(
@@ -100,7 +104,12 @@ def assert_trained(record, k, model):
 
 
 @pytest.mark.parametrize(
-    ("kind", "width"), [*((kind, len(SPLITS)) for kind in KINDS), ("an own layer", 1)]
+    ("kind", "width"),
+    [
+        *((kind, len(SPLITS)) for kind in QUICK),
+        *(pytest.param(k, 1, marks=pytest.mark.slow) for k in KINDS),
+        *(pytest.param(k, len(SPLITS), marks=pytest.mark.slow) for k in KINDS if k not in QUICK),
+    ],
 )
 def test_the_last_batch_has_its_own_rows_alone(kind, width):
     x = data(kind)
@@ -164,7 +173,10 @@ def test_streamed_lanes_normalise_by_their_own_rows(kind, folds):
 
 
 @pytest.mark.parametrize(
-    "kind", [kind for kind in KINDS if kind not in ("batch normalisation", "convolutions")]
+    "kind",
+    some_slow(
+        [kind for kind in KINDS if kind not in ("batch normalisation", "convolutions")], QUICK
+    ),
 )
 def test_streamed_lanes_refuse_what_mixes_rows(kind):
     with pytest.raises(UnsupportedError, match="whose layers add losses, or in which a row"):

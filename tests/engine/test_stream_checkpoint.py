@@ -109,6 +109,7 @@ def test_what_is_done_of_a_pass_is_not_trained_on_again(tmp_path, monkeypatch, t
     assert len(calls) == BLOCKS - 4
 
 
+@pytest.mark.slow
 def test_kill_9_loses_nothing(tmp_path, whole):
     file = tmp_path / "study.npz"
     root = Path(__file__).parents[2]

@@ -95,8 +95,16 @@ def test_elastic_net(name, penalty, diabetes):
 
 @pytest.mark.parametrize(
     ("penalty", "l1_ratio", "solver"),
-    [(taut.L1(0.03), 1.0, "saga"), (taut.L2(0.03), 0.0, "lbfgs")],
-    ids=["L1", "L2"],
+    [
+        pytest.param(taut.L1(0.03), 1.0, "saga", id="L1"),
+        pytest.param(
+            taut.L2(0.03),
+            0.0,
+            "lbfgs",
+            id="L2",
+            marks=[] if keras.backend.backend() == "jax" else pytest.mark.slow,
+        ),
+    ],
 )
 @pytest.mark.parametrize("name", some_everywhere(["sgd", "adam"], ("adam",)))
 def test_logistic_regression(name, penalty, l1_ratio, solver, breast_cancer):

@@ -101,7 +101,7 @@ def hierarchical(strength, hierarchy):
     ("momentum", "rate", "strength", "count"),
     [
         (0.0, 0.01, 16.0, 4),
-        (0.9, 0.001, 40.0, 6),
+        pytest.param(0.9, 0.001, 40.0, 6, marks=pytest.mark.slow),
         pytest.param(0.0, 0.01, 4.0, 6, marks=pytest.mark.slow),
         pytest.param(0.9, 0.001, 160.0, 4, marks=pytest.mark.slow),
     ],

@@ -9,6 +9,7 @@ from keras import layers, ops
 
 import taut
 from taut.errors import InputError, UnsupportedError
+from tests.conftest import some_slow
 
 RNG = np.random.default_rng(0)
 X = (RNG.normal(size=(96, 3)) * [1.0, 50.0, 400.0] + [0.0, 100.0, -900.0]).astype("float32")
@@ -239,50 +240,43 @@ def test_a_metric_keeps_what_its_configuration_does_not_hold():
 # A second path of the same model.
 
 
-def test_a_second_path_sees_what_has_changed():
-    def path(model):
-        return taut.regularization_path(model, Z, Y, **{**SETTINGS, "epochs": 10})
+def changeable(rate=0.001, dropout=0.1, power=2.0, trainable=True):
+    model = model_of(
+        layers.Dense(4, activation="tanh"),
+        layers.Dropout(dropout),
+        layers.Dense(1),
+        loss=Powered(power),
+        rate=rate,
+    )
+    model.layers[0].bias.trainable = trainable
+    return model
 
+
+CHANGES = {
+    "rate": (lambda model: setattr(model.optimizer, "learning_rate", 0.05), {"rate": 0.05}),
+    "loss": (lambda model: setattr(model.loss, "power", 3.0), {"power": 3.0}),
+    "layer": (lambda model: setattr(model.layers[1], "rate", 0.5), {"dropout": 0.5}),
+    "trainability": (
+        lambda model: setattr(model.layers[0].bias, "trainable", False),
+        {"trainable": False},
+    ),
+}
+
+
+@pytest.mark.parametrize("name", some_slow(CHANGES, ("rate", "loss")))
+def test_a_second_path_sees_what_has_changed(name):
     def loss_of(model):
-        return path(model).summary["held_out_loss"].to_numpy()
+        path = taut.regularization_path(model, Z, Y, **{**SETTINGS, "epochs": 10})
+        return path.summary["held_out_loss"].to_numpy()
 
-    def network(rate=0.001, dropout=0.1, power=2.0, trainable=True):
-        model = model_of(
-            layers.Dense(4, activation="tanh"),
-            layers.Dropout(dropout),
-            layers.Dense(1),
-            loss=Powered(power),
-            rate=rate,
-        )
-        model.layers[0].bias.trainable = trainable
-        return model
-
-    def faster(model):
-        model.optimizer.learning_rate = 0.05
-
-    def noisier(model):
-        model.layers[1].rate = 0.5
-
-    def harder(model):
-        model.loss.power = 3.0
-
-    def less(model):
-        model.layers[0].bias.trainable = False
-
-    changes = [
-        (faster, {"rate": 0.05}),
-        (noisier, {"dropout": 0.5}),
-        (harder, {"power": 3.0}),
-        (less, {"trainable": False}),
-    ]
-    for change, settings in changes:
-        model = network()
-        first = loss_of(model)
-        change(model)
-        second = loss_of(model)
-        np.testing.assert_array_equal(second, loss_of(network(**settings)), str(change))
-        if change is not less:  # in ten epochs from 0 a bias moves too little
-            assert np.abs(first / second - 1).max() > 1e-3
+    change, settings = CHANGES[name]
+    model = changeable()
+    first = loss_of(model)
+    change(model)
+    second = loss_of(model)
+    np.testing.assert_array_equal(second, loss_of(changeable(**settings)))
+    if name != "trainability":  # in ten epochs from 0 a bias moves too little
+        assert np.abs(first / second - 1).max() > 1e-3
 
 
 # Present weights.
