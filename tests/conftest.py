@@ -64,11 +64,7 @@ def some_everywhere(names, everywhere):
 
     What one optimizer does is compared with JAX step by step in `test_backends`.
     """
-    compiled = keras.backend.backend() == "jax"
-    return [
-        name if compiled or name in everywhere else pytest.param(name, marks=pytest.mark.slow)
-        for name in names
-    ]
+    return list(names) if keras.backend.backend() == "jax" else some_slow(names, everywhere)
 
 
 def some_slow(names, quick):

@@ -20,7 +20,9 @@ DAY = 86400.0
 
 
 def prepare() -> None:
-    """Set `KERAS_BACKEND` to JAX unless the user has chosen, and make JAX see every core.
+    """Set `KERAS_BACKEND` to JAX unless the user has chosen, and set JAX up.
+
+    JAX sees every core as a device, and keeps compiled programs on disk.
 
     The user's choice is, in this order: Keras is already imported; the environment variable
     `KERAS_BACKEND`; a `keras.json` that names another backend than TensorFlow (Keras itself
@@ -104,11 +106,10 @@ def _remove_oldest(folder: Path, most: int = PROGRAMS_BYTES) -> None:
 
 def _machine() -> str:
     """A name for processors that can run each other's programs."""
-    try:
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
-    except OSError:
-        lines = [platform.processor()]
-    able = next((line for line in lines if line.startswith(("flags", "Features"))), lines[0])
+    able = platform.processor()
+    # To the first processor's line: of hundreds of processors the file is long.
+    with contextlib.suppress(OSError), open("/proc/cpuinfo") as lines:
+        able = next((line for line in lines if line.startswith(("flags", "Features"))), able)
     return f"{platform.machine()}-{zlib.crc32(able.encode()):08x}"
 
 

@@ -118,43 +118,26 @@ def _batch(
     return Batch(x, y, own, None if full else present), plan.total(here)
 
 
+def of_its_size(step: Callable[..., Tree], sizes: Sequence[int]) -> Callable[..., Tree]:
+    """`train_step` or `held_out_step` for a last batch: a program for each size it may have."""
+
+    def sized(model: Any, plan: Plan, data: Tree, target: Any, variables: Tree, rows: Any) -> Tree:
+        every = [
+            lambda variables, rows, size=size: step(
+                model, plan, data, target, variables, rows[:size]
+            )
+            for size in sizes
+        ]
+        which = jnp.searchsorted(np.array(sizes), (rows >= 0).sum())
+        return jax.lax.switch(which, every, variables, rows)
+
+    return sized
+
+
 def train_step(
-    model: Any,
-    plan: Plan,
-    data: Tree,
-    target: Any,
-    variables: Tree,
-    rows: Any,
-    *,
-    last: bool = False,
-) -> tuple[Tree, Any]:
-    """One batch of one lane: (the new variables, its data loss times its rows).
-
-    The `last` batch of an epoch is a program of its own for each size that it may have, if the
-    plan has such sizes.
-    """
-    if not last or plan.ends is None:
-        return _step(model, plan, data, target, variables, rows)
-    return _of_its_size(
-        lambda variables, rows: _step(model, plan, data, target, variables, rows),
-        plan.ends[0],
-        variables,
-        rows,
-    )
-
-
-def _of_its_size(
-    step: Callable[..., Tree], sizes: Sequence[int], variables: Tree, rows: Any
-) -> Any:
-    """A step on as many of the rows as there are, of the sizes that may be."""
-    every = [lambda variables, rows, size=size: step(variables, rows[:size]) for size in sizes]
-    which = jnp.searchsorted(np.array(sizes), (rows >= 0).sum())
-    return jax.lax.switch(which, every, variables, rows)
-
-
-def _step(
     model: Any, plan: Plan, data: Tree, target: Any, variables: Tree, rows: Any
 ) -> tuple[Tree, Any]:
+    """One batch of one lane: (the new variables, its data loss times its rows)."""
     trainable, non_trainable, optimizer = variables
     batch, count = _batch(plan, data, target, rows, full=plan.ends is not None)
     gradient = jax.value_and_grad(data_loss, argnums=1, has_aux=True)
@@ -171,29 +154,9 @@ def _step(
 
 
 def held_out_step(
-    model: Any,
-    plan: Plan,
-    data: Tree,
-    target: Any,
-    variables: Tree,
-    rows: Any,
-    *,
-    last: bool = False,
-) -> Any:
-    """The data loss of one batch, in inference mode, times its rows; `last` as in `train_step`."""
-    if not last or plan.ends is None:
-        return _held_out_step(model, plan, data, target, variables, rows)
-    return _of_its_size(
-        lambda variables, rows: _held_out_step(model, plan, data, target, variables, rows),
-        plan.ends[1],
-        variables,
-        rows,
-    )
-
-
-def _held_out_step(
     model: Any, plan: Plan, data: Tree, target: Any, variables: Tree, rows: Any
 ) -> Any:
+    """The data loss of one batch, in inference mode, times its rows."""
     batch, count = _batch(plan, data, target, rows, full=plan.ends is not None)
     trainable, non_trainable, _ = variables
     _, (loss, _) = data_loss(model, trainable, non_trainable, batch, False, plan.across)
@@ -209,7 +172,8 @@ def _lane_epoch(model: Any, plan: Plan, data: Tree, state: Tree, rows: Any, held
         rows if plan.ends is None else rows[:-1],
     )
     if plan.ends is not None:
-        variables, loss = train_step(*context, variables, rows[-1], last=True)
+        last = of_its_size(train_step, plan.ends[0])
+        variables, loss = last(*context, variables, rows[-1])
         losses = jnp.append(losses, loss)
     total = jnp.zeros((), jnp.float32)
     if plan.held_out:
@@ -219,7 +183,8 @@ def _lane_epoch(model: Any, plan: Plan, data: Tree, state: Tree, rows: Any, held
             held_out if plan.ends is None else held_out[:-1],
         )
         if plan.ends is not None:
-            total += held_out_step(*context, variables, held_out[-1], last=True)
+            last = of_its_size(held_out_step, plan.ends[1])
+            total += last(*context, variables, held_out[-1])
     return judge(plan, {**state, "variables": variables}, losses.sum(), rows, total, held_out)
 
 

@@ -24,6 +24,7 @@ from taut.engine.program import (
     Plan,
     held_out_step,
     judge,
+    of_its_size,
     over_devices,
     side_by_side,
     train_step,
@@ -37,23 +38,22 @@ def build_stepwise(model: Any, plan: Plan, mesh: Mesh) -> Callable[..., tuple[Tr
     alive = weakref.ref(model)
 
     def train(
-        state: Tree, total: Any, rows: Any, at: Any, data: Tree, *, last: bool = False
+        state: Tree, total: Any, rows: Any, at: Any, data: Tree, *, step: Any = train_step
     ) -> tuple[Tree, Any]:
         def lane(state: Tree, total: Any, rows: Any) -> tuple[Tree, Any]:
             context = alive(), plan, data, state["target"]
-            batch = rows[at[0], at[1]]
-            variables, loss = train_step(*context, state["variables"], batch, last=last)
+            variables, loss = step(*context, state["variables"], rows[at[0], at[1]])
             total = jnp.where(at[1] == 0, 0.0, total) + loss
             return {**state, "variables": variables}, total
 
         return side_by_side(lane, rows.shape[0])(state, total, rows)
 
     def measure(
-        state: Tree, total: Any, held_out: Any, at: Any, data: Tree, *, last: bool = False
+        state: Tree, total: Any, held_out: Any, at: Any, data: Tree, *, step: Any = held_out_step
     ) -> Any:
         def lane(state: Tree, total: Any, held_out: Any) -> Any:
             context = alive(), plan, data, state["target"]
-            loss = held_out_step(*context, state["variables"], held_out[at], last=last)
+            loss = step(*context, state["variables"], held_out[at])
             return jnp.where(at == 0, 0.0, total) + loss
 
         return side_by_side(lane, held_out.shape[0])(state, total, held_out)
@@ -67,13 +67,20 @@ def build_stepwise(model: Any, plan: Plan, mesh: Mesh) -> Callable[..., tuple[Tr
 
         return side_by_side(lane, rows.shape[0])(state, losses, totals, rows, held_out)
 
-    none, apart = PartitionSpec(), plan.ends is not None
-    specs = LANES, LANES, ROWS, none, none
-    train_last = over_devices(partial(train, last=True), mesh, specs, donate=(0, 1))
-    train = over_devices(train, mesh, specs, donate=(0, 1))
-    specs = LANES, LANES, HELD_OUT, none, none
-    measure_last = over_devices(partial(measure, last=True), mesh, specs, donate=(1,))
-    measure = over_devices(measure, mesh, specs, donate=(1,))
+    none = PartitionSpec()
+    of_train, of_held_out = (
+        (LANES, LANES, ROWS, none, none),
+        (LANES, LANES, HELD_OUT, none, none),
+    )
+    train_last, measure_last = train, measure
+    if plan.ends is not None:
+        train_last = partial(train, step=of_its_size(train_step, plan.ends[0]))
+        measure_last = partial(measure, step=of_its_size(held_out_step, plan.ends[1]))
+    apart = plan.ends is not None  # otherwise the last batch is as the others: one program
+    trains = [over_devices(one, mesh, of_train, donate=(0, 1)) for one in (train, train_last)]
+    measures = [
+        over_devices(one, mesh, of_held_out, donate=(1,)) for one in (measure, measure_last)
+    ]
     end = over_devices(end, mesh, (LANES, LANES, LANES, ROWS, HELD_OUT, none), donate=(0, 1))
 
     def run(state: Tree, rows: Any, held_out: Any, epochs: Any, data: Tree) -> tuple[Tree, Any]:
@@ -83,11 +90,11 @@ def build_stepwise(model: Any, plan: Plan, mesh: Mesh) -> Callable[..., tuple[Tr
         losses, trained, measured = hosts.put((losses, zeros, zeros.copy()), mesh, LANES)
         for i in range(int(epochs)):
             for s in range(rows.shape[2]):
-                step = train_last if apart and s == rows.shape[2] - 1 else train
+                step = trains[apart and s == rows.shape[2] - 1]
                 state, trained = step(state, trained, rows, np.array([i, s], np.int32), data)
             if plan.held_out:
                 for s in range(held_out.shape[1]):
-                    step = measure_last if apart and s == held_out.shape[1] - 1 else measure
+                    step = measures[apart and s == held_out.shape[1] - 1]
                     measured = step(state, measured, held_out, np.int32(s), data)
             totals = trained, measured
             state, losses = end(state, losses, totals, rows, held_out, np.int32(i))
