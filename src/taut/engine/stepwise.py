@@ -38,7 +38,7 @@ def build_stepwise(model: Any, plan: Plan, mesh: Mesh) -> Callable[..., tuple[Tr
     alive = weakref.ref(model)
 
     def train(
-        state: Tree, total: Any, rows: Any, at: Any, data: Tree, *, step: Any = train_step
+        state: Tree, total: Any, rows: Any, at: Any, data: Tree, *, step: Any
     ) -> tuple[Tree, Any]:
         def lane(state: Tree, total: Any, rows: Any) -> tuple[Tree, Any]:
             context = alive(), plan, data, state["target"]
@@ -48,9 +48,7 @@ def build_stepwise(model: Any, plan: Plan, mesh: Mesh) -> Callable[..., tuple[Tr
 
         return side_by_side(lane, rows.shape[0])(state, total, rows)
 
-    def measure(
-        state: Tree, total: Any, held_out: Any, at: Any, data: Tree, *, step: Any = held_out_step
-    ) -> Any:
+    def measure(state: Tree, total: Any, held_out: Any, at: Any, data: Tree, *, step: Any) -> Any:
         def lane(state: Tree, total: Any, held_out: Any) -> Any:
             context = alive(), plan, data, state["target"]
             loss = step(*context, state["variables"], held_out[at])
@@ -68,19 +66,20 @@ def build_stepwise(model: Any, plan: Plan, mesh: Mesh) -> Callable[..., tuple[Tr
         return side_by_side(lane, rows.shape[0])(state, losses, totals, rows, held_out)
 
     none = PartitionSpec()
-    of_train, of_held_out = (
-        (LANES, LANES, ROWS, none, none),
-        (LANES, LANES, HELD_OUT, none, none),
-    )
-    train_last, measure_last = train, measure
+
+    def trains(step: Any) -> Any:
+        specs = LANES, LANES, ROWS, none, none
+        return over_devices(partial(train, step=step), mesh, specs, donate=(0, 1))
+
+    def measures(step: Any) -> Any:
+        specs = LANES, LANES, HELD_OUT, none, none
+        return over_devices(partial(measure, step=step), mesh, specs, donate=(1,))
+
+    train_one = train_last = trains(train_step)
+    measure_one = measure_last = measures(held_out_step)
     if plan.ends is not None:
-        train_last = partial(train, step=of_its_size(train_step, plan.ends[0]))
-        measure_last = partial(measure, step=of_its_size(held_out_step, plan.ends[1]))
-    apart = plan.ends is not None  # otherwise the last batch is as the others: one program
-    trains = [over_devices(one, mesh, of_train, donate=(0, 1)) for one in (train, train_last)]
-    measures = [
-        over_devices(one, mesh, of_held_out, donate=(1,)) for one in (measure, measure_last)
-    ]
+        train_last = trains(of_its_size(train_step, plan.ends[0]))
+        measure_last = measures(of_its_size(held_out_step, plan.ends[1]))
     end = over_devices(end, mesh, (LANES, LANES, LANES, ROWS, HELD_OUT, none), donate=(0, 1))
 
     def run(state: Tree, rows: Any, held_out: Any, epochs: Any, data: Tree) -> tuple[Tree, Any]:
@@ -90,11 +89,11 @@ def build_stepwise(model: Any, plan: Plan, mesh: Mesh) -> Callable[..., tuple[Tr
         losses, trained, measured = hosts.put((losses, zeros, zeros.copy()), mesh, LANES)
         for i in range(int(epochs)):
             for s in range(rows.shape[2]):
-                step = trains[apart and s == rows.shape[2] - 1]
+                step = train_last if s == rows.shape[2] - 1 else train_one
                 state, trained = step(state, trained, rows, np.array([i, s], np.int32), data)
             if plan.held_out:
                 for s in range(held_out.shape[1]):
-                    step = measures[apart and s == held_out.shape[1] - 1]
+                    step = measure_last if s == held_out.shape[1] - 1 else measure_one
                     measured = step(state, measured, held_out, np.int32(s), data)
             totals = trained, measured
             state, losses = end(state, losses, totals, rows, held_out, np.int32(i))
