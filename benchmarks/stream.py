@@ -32,8 +32,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from taut.engine import Lane
-from taut.engine.parquet import ParquetRows
-from taut.engine.sources import ArraySource, first_rows
+from taut.engine.data.parquet import ParquetRows
+from taut.engine.data.sources import ArraySource, first_rows
 from taut.engine.stream import train_streamed
 
 COLUMNS, BATCH, FOLDS, MEMORY, SHARE = 100, 256, 4, 256 << 20, 20

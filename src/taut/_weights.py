@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -50,12 +50,9 @@ def checked_weights(
     leaves = tree.flatten(y)
     check_targets(parts, leaves, sample_weight)
     if class_weight is not None:
-        if len(leaves) != 1:
-            raise InputError(
-                "`class_weight` is for one output. Received: "
-                f"{len(leaves)} outputs. Give `sample_weight`."
-            )
-        return _of_classes(leaves[0], parts, class_weight)
+        labels = labels_of(model, x, y)(y)
+        classes, codes, counts = np.unique(labels, return_inverse=True, return_counts=True)
+        return class_weights(classes, counts, class_weight)[codes].reshape(labels.shape)
     if sample_weight is None:
         return None
     weights = tree.map_structure(lambda a: np.asarray(a, np.float32), sample_weight)
@@ -112,25 +109,47 @@ def _check(weight: np.ndarray, rows: int, parts: Sequence[LossPart]) -> None:
             )
 
 
-def _of_classes(y: np.ndarray, parts: Sequence[LossPart], class_weight: Any) -> np.ndarray:
-    labels = _labels(y, parts)
-    classes, codes, counts = np.unique(labels, return_inverse=True, return_counts=True)
+def labels_of(model: Any, x: Any, y: Any) -> Callable[[Any], np.ndarray]:
+    """What gives the class of each value of the loss, for targets like `y`.
+
+    Raises:
+        InputError: For several outputs, or for targets that are no classes.
+    """
+    leaves, parts = tree.flatten(y), loss_parts(model, x, y)
+    if len(leaves) != 1:
+        raise InputError(
+            "`class_weight` is for one output. Received: "
+            f"{len(leaves)} outputs. Give `sample_weight`."
+        )
+    return lambda some: _labels(tree.flatten(some)[0], parts)
+
+
+def class_weights(classes: np.ndarray, counts: np.ndarray, class_weight: Any) -> np.ndarray:
+    """The weight of each class, float32.
+
+    Args:
+        classes: The class numbers that there are.
+        counts: How many labels are in each.
+        class_weight: The weight of each class, 1 for those left out; or `"balanced"`,
+            n/(K·n_k) for the n_k of n labels that are in class k of K.
+
+    Raises:
+        InputError: For another word, weights that cannot be, or if none of the classes is named.
+    """
     if isinstance(class_weight, str):
         if class_weight != "balanced":
             raise InputError(
                 '`class_weight` must be "balanced" or map class numbers to weights. Received: '
                 f"{class_weight!r}."
             )
-        own = labels.size / (len(classes) * counts)
-        return own[codes].reshape(labels.shape).astype(np.float32)
+        return (counts.sum() / (len(classes) * counts)).astype(np.float32)
     known = _known(class_weight)
     if not set(known) & set(classes.tolist()):
         raise InputError(
             "`class_weight` must name classes of `y`; those left out have weight 1. Received: "
             f"{sorted(known)} for the classes {classes[:10].tolist()}."
         )
-    own = np.array([known.get(int(k), 1.0) for k in classes], np.float32)
-    return own[codes].reshape(labels.shape)
+    return np.array([known.get(int(k), 1.0) for k in classes], np.float32)
 
 
 def _known(class_weight: Any) -> dict[int, float]:

@@ -7,7 +7,7 @@ from keras import layers, ops
 
 import taut
 from taut.engine import Lane, Split, train_lanes
-from taut.engine.batches import Batches
+from taut.engine.data.batches import Batches
 from taut.errors import UnsupportedError
 
 pytestmark = pytest.mark.skipif(keras.backend.backend() != "jax", reason="lanes need JAX")

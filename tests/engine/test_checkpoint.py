@@ -13,7 +13,7 @@ import pytest
 
 import taut
 from taut.engine import Callback
-from taut.engine.checkpoint import Checkpoint
+from taut.engine.checkpoint.archive import Checkpoint
 from taut.errors import InputError
 from tests.engine.crash import StopAfter
 from tests.engine.study import digest, record_of
@@ -94,7 +94,7 @@ def test_ctrl_c_at_the_very_end_is_not_swallowed(tmp_path, monkeypatch):
 
 
 def test_studies_that_only_look_alike_are_told_apart():
-    from taut.engine.identity import study_of
+    from taut.engine.checkpoint.identity import study_of
 
     def identity(loss="mse", second=0):
         a, b = keras.Input((3,)), keras.Input((3,))
@@ -222,7 +222,7 @@ def test_a_write_that_fails_leaves_the_last_checkpoint_whole(tmp_path, monkeypat
 def test_types_that_numpy_does_not_know_are_kept(tmp_path):
     import jax.numpy as jnp
 
-    from taut.engine.checkpoint import Checkpoint
+    from taut.engine.checkpoint.archive import Checkpoint
     from taut.engine.lanes import Lane
     from taut.engine.ledger import Ledger
 

@@ -13,7 +13,7 @@ from keras import ops
 
 import taut
 from taut.engine import Lane, train_lanes
-from taut.engine.describing import Undescribed, digest_of
+from taut.engine.checkpoint.describing import Undescribed, digest_of
 from taut.errors import InputError, UnsupportedError
 
 X = np.random.default_rng(0).normal(size=(40, 3)).astype("float32")

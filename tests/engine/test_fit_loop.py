@@ -6,7 +6,7 @@ import pytest
 
 import taut
 from taut.engine import Callback, Halving, Lane, Split, predict_lanes, train_lanes
-from taut.engine.batches import Batches
+from taut.engine.data.batches import Batches
 from taut.engine.fit_loop import predict_one_by_one, train_one_by_one
 from taut.errors import UnsupportedError
 

@@ -6,7 +6,7 @@ import sys
 import numpy as np
 import pytest
 
-from taut.engine.hashing import fold_of, row_hash
+from taut.engine.data.hashing import fold_of, row_hash
 from taut.errors import InputError
 
 
@@ -38,7 +38,7 @@ def test_order_and_chunks_change_nothing(rows):
 def test_another_process_hashes_alike():
     code = (
         "import os; os.environ['KERAS_BACKEND'] = 'jax'\n"
-        "import numpy as np; from taut.engine.hashing import row_hash\n"
+        "import numpy as np; from taut.engine.data.hashing import row_hash\n"
         "print(*row_hash(np.arange(6.).reshape(3, 2), np.arange(3)))"
     )
     run = [sys.executable, "-c", code]

@@ -7,7 +7,7 @@ from keras import layers, ops
 
 import taut
 from taut.engine import Lane, Record, Split, train_lanes
-from taut.engine.batches import Batches
+from taut.engine.data.batches import Batches
 from taut.engine.evaluate import held_out_metrics
 
 RNG = np.random.default_rng(1)

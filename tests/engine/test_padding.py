@@ -7,9 +7,9 @@ from keras import layers, ops
 
 import taut
 from taut.engine import Lane, Split, train_lanes
-from taut.engine.batches import Batches
-from taut.engine.hashing import fold_of, row_hash
-from taut.engine.sources import ArraySource
+from taut.engine.data.batches import Batches
+from taut.engine.data.hashing import fold_of, row_hash
+from taut.engine.data.sources import ArraySource
 from taut.engine.stream import train_streamed
 from taut.errors import UnsupportedError
 from tests.conftest import some_slow

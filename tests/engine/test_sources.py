@@ -9,10 +9,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from taut.engine.ahead import ReadAhead
-from taut.engine.parquet import ParquetRows
-from taut.engine.reading import Budget, Layout, blocks, in_order
-from taut.engine.sources import ArraySource, DatasetSource, as_source, first_rows, is_source
+from taut.engine.data.prefetch import ReadAhead
+from taut.engine.data.parquet import ParquetRows
+from taut.engine.data.reading import Budget, Layout, blocks, in_order
+from taut.engine.data.sources import ArraySource, DatasetSource, as_source, first_rows, is_source
 from taut.errors import InputError
 
 ROWS = 1000

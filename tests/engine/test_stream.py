@@ -15,11 +15,11 @@ import pytest
 
 import taut
 from taut.engine import Lane, predict_lanes
-from taut.engine.hashing import fold_of, row_hash
-from taut.engine.parquet import ParquetRows
+from taut.engine.data.hashing import fold_of, row_hash
+from taut.engine.data.parquet import ParquetRows
 from taut.engine.progress import Callback
-from taut.engine.reading import Budget, Layout, blocks, in_order
-from taut.engine.sources import ArraySource, DatasetSource, Rows, first_rows
+from taut.engine.data.reading import Budget, Layout, blocks, in_order
+from taut.engine.data.sources import ArraySource, DatasetSource, Rows, first_rows
 from taut.engine.stream import train_streamed
 from taut.engine.stream_program import held_out_batches, training_batches
 from taut.errors import InputError, UnsupportedError
@@ -359,7 +359,7 @@ RESIDENT = """
     os.environ["KERAS_BACKEND"] = "jax"
     import taut, keras, numpy as np
     from taut.engine import Lane
-    from taut.engine.sources import ArraySource
+    from taut.engine.data.sources import ArraySource
     from taut.engine.stream import train_streamed
 
     folder, bound = sys.argv[1], int(sys.argv[2])

@@ -59,7 +59,7 @@ def test_lane_k_of_many_equals_lane_k_alone(diabetes, splits):
 
 
 def test_a_lane_is_what_keras_would_train_on_the_same_batches(diabetes, splits):
-    from taut.engine.batches import Batches
+    from taut.engine.data.batches import Batches
 
     x, y = diabetes
     model = network()

@@ -9,7 +9,7 @@ import taut
 from taut._losses import data_loss_value, loss_parts
 from taut._weights import checked_weights
 from taut.engine import Lane, Split, train_lanes
-from taut.engine.batches import Batches
+from taut.engine.data.batches import Batches
 from taut.errors import InputError, UnsupportedError
 
 RNG = np.random.default_rng(0)

@@ -8,7 +8,7 @@ from keras import ops
 import taut
 from taut import layers
 from taut.engine import ArraySource, Split
-from taut.engine.hashing import fold_of, row_hash
+from taut.engine.data.hashing import fold_of, row_hash
 from taut.errors import InputError, UnsupportedError
 from taut.studies import fold_values
 

@@ -11,7 +11,7 @@ import pytest
 import taut
 from taut import layers
 from taut.engine import ArraySource, Callback, ParquetRows, Split
-from taut.engine.hashing import fold_of, row_hash
+from taut.engine.data.hashing import fold_of, row_hash
 from taut.errors import InputError
 from taut.studies import fold_values, streamed_path
 from taut.studies.streamed_folds import streamed_fold_values, training_batches
@@ -215,8 +215,8 @@ def test_a_source_brings_its_targets(diabetes):
 
 
 def test_training_batches_are_the_rows_outside_the_fold(diabetes):
-    from taut.engine.reading import Layout
-    from taut.engine.sources import first_rows
+    from taut.engine.data.reading import Layout
+    from taut.engine.data.sources import first_rows
 
     source = ArraySource(*diabetes)
     batches = list(training_batches(source, Layout.of(first_rows(source, 1)), 1, 3, 0, 64))

@@ -2,14 +2,14 @@
 
 from taut.engine.aftermath import afterwards
 from taut.engine.copies import copy_of
+from taut.engine.data.parquet import ParquetRows
+from taut.engine.data.sources import ArraySource, DatasetSource, Source
 from taut.engine.evaluate import held_out_metrics
 from taut.engine.halving import Halving, rungs_for
-from taut.engine.inputs import check_model
 from taut.engine.lanes import Lane, Record, Split
-from taut.engine.parquet import ParquetRows
 from taut.engine.predict import predict_lanes
 from taut.engine.progress import Callback, LaneEnd, News
-from taut.engine.sources import ArraySource, DatasetSource, Source
+from taut.engine.study import check_model
 from taut.engine.train import train_lanes
 from taut.engine.width import width_for
 

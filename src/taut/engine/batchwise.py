@@ -10,7 +10,7 @@ from keras import ops
 
 from taut._keras_compat import StatelessScope, build_loss, call_losses, mode, moments_of_rows
 from taut._losses import loss_values
-from taut.engine.streams import own_stream
+from taut.engine.random_streams import own_stream
 
 ROWS = 8
 """Rows on which `mixes_rows` tries a model."""

@@ -11,8 +11,8 @@ from keras import ops
 
 from taut._keras_compat import mode
 from taut._keras_state import carry_state, private_seeds, rebuilt
+from taut.engine.random_streams import own_stream
 from taut.engine.redraw import configuration_errors, paired, paired_variables
-from taut.engine.streams import own_stream
 from taut.errors import UnsupportedError
 
 ROWS = 8
@@ -111,8 +111,8 @@ def _alike(ours: list[Any], theirs: list[Any]) -> bool:
 
 def _suspects(model: Any, copy: Any) -> str:
     """The layers whose description differs, or that are the user's own."""
-    from taut.engine.describing import Undescribed, digest_of
-    from taut.engine.identity import layer_described
+    from taut.engine.checkpoint.describing import Undescribed, digest_of
+    from taut.engine.checkpoint.identity import layer_described
 
     names = []
     for old, new in paired(model, copy):

@@ -1,4 +1,4 @@
-"""One lane through Keras's own `fit`: its batches, its loss, and the watch over its epochs."""
+"""One lane through Keras's own `fit`: its batches, its loss, and what follows each epoch."""
 
 from __future__ import annotations
 
@@ -10,9 +10,8 @@ import numpy as np
 
 from taut._keras_compat import StatelessScope, compiled_loss, mode
 from taut._losses import data_loss_value
-from taut.engine.batches import HELD_OUT_BATCH, Batches
+from taut.engine.data.batches import HELD_OUT_BATCH, Batches
 from taut.engine.lanes import Lane, Split
-from taut.engine.ledger import Ledger
 
 Tree = Any
 Weights = tuple[list[np.ndarray], list[np.ndarray]]
@@ -74,7 +73,9 @@ class Trainee(keras.Model):
         return loss + sum(self.losses)
 
     def mean_loss(self, data: Data, rows: np.ndarray) -> float:
-        """The mean data loss over some rows, in inference mode."""
+        """The mean data loss over some rows, in inference mode; NaN of no rows."""
+        if not len(rows):
+            return float("nan")
         self.reset_metrics()
         for start in range(0, len(rows), HELD_OUT_BATCH):
             self.test_on_batch(*take(data, rows[start : start + HELD_OUT_BATCH]))
@@ -125,58 +126,13 @@ class LaneBatches(keras.utils.PyDataset):
         return (x, y) if weight is None else (x, y, weight)
 
 
-class Watch(keras.callbacks.Callback):
-    """Measures a lane after each epoch, keeps its best weights, and ends it.
+class AfterEpoch(keras.callbacks.Callback):
+    """Calls a function with the training loss of each epoch; ends `fit` where it returns True."""
 
-    Args:
-        number: The lane's.
-        state: As `program.fresh_state` makes it; kept up to date, but for its variables.
-        ledger: Told of each epoch.
-        data: All rows.
-        held_out: Row numbers of the held-out loss; may be empty.
-        patience: As in `train_lanes`.
-        keep_best: As in `train_lanes`.
-        told: Called after each epoch.
-    """
-
-    def __init__(
-        self,
-        number: int,
-        state: dict[str, Any],
-        ledger: Ledger,
-        data: Data,
-        held_out: np.ndarray,
-        *,
-        patience: int | None,
-        keep_best: bool,
-        told: Callable[[], None],
-    ):
+    def __init__(self, function: Callable[[float], bool]):
         super().__init__()
-        self._number, self._state, self._ledger, self._told = number, state, ledger, told
-        self._data, self._held_out = data, held_out
-        self._patience, self._keep_best = patience, keep_best
+        self._function = function
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
-        """Measure, judge, keep; the rules are those of `program.judge`."""
-        trainee: Any = self.model
-        state, ledger, i = self._state, self._ledger, self._number
-        train_loss = np.float32((logs or {})["data_loss"])
-        held_out_loss = np.float32(np.nan)
-        if len(self._held_out):
-            held_out_loss = np.float32(trainee.mean_loss(self._data, self._held_out))
-        finite = np.isfinite(train_loss) and (not len(self._held_out) or np.isfinite(held_out_loss))
-        judged = held_out_loss if self._keep_best else np.float32(-epoch)
-        if finite and judged < state["best_loss"]:
-            state.update(best=self._weights(), best_loss=judged, best_epoch=epoch)
-        stopped = self._patience is not None and epoch - state["best_epoch"] >= self._patience
-        state.update(epoch=epoch + 1, diverged=not finite, done=stopped or not finite)
-        ledger.note(i, np.array([[train_loss, held_out_loss]]), state)
-        ended = bool(ledger.status[i])
-        if ledger.interval is not None and (ended or (epoch + 1) % ledger.interval == 0):
-            ledger.snapshot(i, self._weights())
-        trainee.stop_training = ended
-        self._told()
-
-    def _weights(self) -> Weights:
-        network: Any = self.model.network  # type: ignore[union-attr]
-        return numbers(network.trainable_variables), numbers(network.non_trainable_variables)
+        model: Any = self.model
+        model.stop_training = self._function((logs or {})["data_loss"])

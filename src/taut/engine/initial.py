@@ -10,8 +10,8 @@ import numpy as np
 
 from taut.engine.lanes import Lane
 from taut.engine.ledger import Ledger
-from taut.engine.program import fresh_state
 from taut.engine.redraw import redrawn
+from taut.engine.state import LaneState
 from taut.errors import InputError
 
 Values = tuple[list[np.ndarray], list[np.ndarray], list[np.ndarray]]
@@ -77,21 +77,20 @@ class InitialValues:
         for i, stream in zip(self._stream_at, streams, strict=True):
             values[i] = np.array(stream, values[i].dtype)
 
-    def state(self, ledger: Ledger, i: int, *, cold: bool = False) -> Any:
+    def state(self, ledger: Ledger, i: int) -> LaneState:
         """The state in which lane i takes a slot: where it left off, or its first.
 
         Args:
             ledger: Whose saved state is taken out, if there is one.
             i: Number of the lane.
-            cold: As if the study had not begun.
         """
-        if i in ledger.states and not cold:
+        if i in ledger.states:
             return ledger.states.pop(i)
-        lane, start = ledger.lanes[i], None if cold else ledger.start_of(i)
+        lane, start = ledger.lanes[i], ledger.start_of(i)
         values = self(lane)
         if start is not None:
             values = self._warm(lane, values, ledger.lanes[start], ledger.kept[start])
-        return fresh_state(values, lane.target)
+        return LaneState.fresh(values, split=lane.split, target=lane.target)
 
     def __call__(self, lane: Lane) -> Values:
         """What a lane begins with."""

@@ -10,6 +10,7 @@ import numpy as np
 
 from taut.engine.halving import Halving
 from taut.engine.lanes import DIVERGED, DROPPED, FINISHED, STOPPED, Lane, Record
+from taut.engine.state import LaneState
 
 Tree = Any
 SNAPSHOTS = 16
@@ -47,7 +48,7 @@ class Ledger:
         self.ran = np.zeros(len(lanes), np.int64)
         self.best_epoch = np.zeros(len(lanes), np.int64)
         self.kept: dict[int, Tree] = {}
-        self.states: dict[int, Tree] = {}
+        self.states: dict[int, LaneState] = {}
         self.snapshots: dict[int, list[tuple[int, Tree]]] = {}
         self.rung = 0
 
@@ -74,32 +75,35 @@ class Ledger:
         start = self.lanes[i].start
         return None if start is None or self.status[start] == DIVERGED else start
 
-    def note(self, i: int, losses: np.ndarray, state: dict[str, Any]) -> None:
-        """Lane i ran on: its losses [epochs, 2], and the numbers of its state."""
+    def note(self, i: int, losses: np.ndarray, *, epoch: int, done: bool, diverged: bool) -> None:
+        """Lane i ran on to an epoch: its losses [epochs, 2], and the verdict of its state."""
         at = int(self.ran[i])
         self.losses[i, at : at + len(losses)] = losses[: self.epochs - at]
-        self.ran[i] = state["epoch"]
-        if state["diverged"]:
+        self.ran[i] = epoch
+        if diverged:
             self.status[i] = DIVERGED
         elif self.ran[i] >= self._lengths[i]:
             self.status[i] = FINISHED
-        elif state["done"]:
+        elif done:
             self.status[i] = STOPPED
+
+    def snapshot_due(self, i: int) -> bool:
+        """Whether the group of lane i may choose the weights that it has now."""
+        if self.interval is None:
+            return False
+        return bool(self.status[i]) or self.ran[i] % self.interval == 0
 
     def snapshot(self, i: int, weights: Tree) -> None:
         """Lane i of a group is at a boundary, with these weights."""
         self.snapshots.setdefault(i, []).append((int(self.ran[i]) - 1, weights))
 
-    def take_out(self, i: int, state: Tree) -> None:
-        """Lane i leaves its slot: it has ended, or waits at a rung."""
-        if not self.status[i]:
-            self.states[i] = state
-            return
+    def end(self, i: int, state: LaneState) -> None:
+        """Lane i has ended, and leaves its slot."""
         if i in self.kept:
             return  # with its group, which another lane has just completed
-        self.best_epoch[i] = state["best_epoch"]
+        self.best_epoch[i] = state.best_epoch
         if self._groups is None:
-            self.kept[i] = state["best"]
+            self.kept[i] = state.best
         else:
             self._choose_common_epoch(self._groups[i])
 
@@ -131,7 +135,7 @@ class Ledger:
         for i in self._halving.dropped(scores, alive):
             if i in self.states:
                 state = self.states.pop(i)
-                self.best_epoch[i], self.kept[i] = state["best_epoch"], state["best"]
+                self.best_epoch[i], self.kept[i] = state.best_epoch, state.best
             if self.status[i] != DIVERGED:
                 self.status[i] = DROPPED
         self.rung += 1
@@ -142,16 +146,20 @@ class Ledger:
         self.losses[i], self.ran[i], self.status[i] = np.nan, 0, ""
         self.snapshots.pop(i, None)
 
-    def lane_epochs(self) -> tuple[int, int]:
-        """Epochs of all lanes together: done or saved by lanes that ended, and in total."""
-        pairs = zip(self._lengths, self.ran, self.status, strict=True)
-        done = sum(n if status else int(ran) for n, ran, status in pairs)
+    def lane_epochs(self, share: float = 0.0) -> tuple[float, int]:
+        """Epochs of all lanes together: done or saved by lanes that ended, and in total.
+
+        Args:
+            share: Of an epoch that every other lane has done beyond those that it ran.
+        """
+        lanes = zip(self._lengths, self.ran, self.status, strict=True)
+        done = sum(n if status else int(ran) + share for n, ran, status in lanes)
         return done, sum(self._lengths)
 
     def record(self, compiles: int, width: int) -> Record:
         """What became of the lanes, once all have ended."""
-        every = [self.kept[i] for i in range(len(self.lanes))]
-        trainable, non_trainable = jax.tree.map(lambda *leaves: np.stack(leaves), *every)
+        in_order = [self.kept[i] for i in range(len(self.lanes))]
+        trainable, non_trainable = jax.tree.map(lambda *leaves: np.stack(leaves), *in_order)
         return Record(
             lanes=self.lanes,
             train_loss=self.losses[..., 0],

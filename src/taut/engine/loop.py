@@ -7,99 +7,191 @@ import threading
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 
-from taut.engine import hosts
-from taut.engine.checkpoint import Checkpoint
+from taut.engine import processes
+from taut.engine.checkpoint.archive import Checkpoint
 from taut.engine.ledger import Ledger
 from taut.engine.progress import Callback, LaneEnd, news_of, tell
-from taut.engine.slots import Slots
+from taut.engine.state import LaneState
 
-SECONDS_A_CALL = 1.0
-"""How long the device works between two looks at progress, interrupts and checkpoints."""
+SECONDS_OF_SILENCE = 1.0
+"""How long a study works, about, between two looks at progress, interrupts and checkpoints."""
 
 
-def train(
-    slots: Slots,
-    ledger: Ledger,
-    callbacks: Sequence[Callback],
-    checkpoint: Checkpoint | None,
-    resumed: dict[str, Any] | None,
-    numbers: dict[str, Any],
-) -> None:
-    """Train every lane of the ledger to its end.
+class Trainer(Protocol):
+    """Trains the lanes of a ledger.
 
-    Lanes enter and leave slots at boundaries of blocks only, and these do not depend on time.
-    So a study that is killed and goes on puts the same lanes in the same slots.
+    Laws: `fill` takes out of their slots the lanes that have ended or wait, and puts others in,
+    unless an epoch or a block of epochs has begun that is not done; `advance` trains every lane in
+    a slot, at least for an epoch, and tells the ledger; what `states` and `numbers` return between
+    two blocks of work is all that is needed to go on from there to the same record.
+    """
+
+    @property
+    def lanes(self) -> list[int]:
+        """The lanes in slots."""
+        ...
+
+    def fill(self) -> None:
+        """Take lanes out and put others in."""
+        ...
+
+    def advance(self, watch: Watch) -> None:
+        """Train them; `watch.look` is called between two blocks of work."""
+        ...
+
+    def states(self) -> dict[int, LaneState]:
+        """The states of the lanes in slots, by number."""
+        ...
+
+    def numbers(self) -> dict[str, Any]:
+        """What else is needed to go on: as JSON."""
+        ...
+
+    def restore(self, numbers: dict[str, Any]) -> None:
+        """Be where it was when `numbers` was called; the ledger has been restored."""
+        ...
+
+    def close(self) -> None:
+        """Leave nothing in flight, and no thread."""
+        ...
+
+
+class Watch:
+    """Looks after a study between two blocks of work: tells, saves, heeds Ctrl-C.
 
     Args:
-        slots: The program and its slots.
-        ledger: What is known of the lanes; filled here.
-        callbacks: Told of it.
+        trainer: Of the study.
+        ledger: What is known of the lanes.
+        callbacks: Told of it, in the first process only.
         checkpoint: Where to save it.
-        resumed: The numbers that the checkpoint held, if it held a study.
         numbers: Numbers to save with it.
     """
-    told = Told(ledger, callbacks)
-    left = 0
-    if resumed is not None and any(i is not None for i in resumed["holds"]):
-        slots.place(resumed["holds"])
-        left = resumed["left"]
 
-    def save() -> None:
-        if checkpoint is not None:
-            about = {**numbers, "holds": slots.holds, "left": left}
-            checkpoint.save(ledger, slots.states(), about)
+    def __init__(
+        self,
+        trainer: Trainer,
+        ledger: Ledger,
+        callbacks: Sequence[Callback],
+        checkpoint: Checkpoint | None = None,
+        numbers: dict[str, Any] | None = None,
+    ):
+        self._trainer, self._ledger, self._checkpoint = trainer, ledger, checkpoint
+        self._callbacks = callbacks if processes.first() else ()
+        self._numbers = numbers or {}
+        self._ended: set[int] = set()  # a call that goes on tells of every lane
+        self._started = self._told = time.monotonic()
+        self._begun: float | None = None
+        self.interrupted: Sequence[int] = ()
 
-    pace = _Pace()
-    told.start()
+    @property
+    def saves(self) -> bool:
+        return self._checkpoint is not None
+
+    def wanted(self) -> bool:
+        """Whether there is something to do; for it the devices are waited for."""
+        due = self._checkpoint is not None and self._checkpoint.due()
+        silence = time.monotonic() - self._told
+        return due or bool(self.interrupted) or silence >= SECONDS_OF_SILENCE
+
+    def look(self, share: float = 0.0) -> None:
+        """Do what there is to do, with so much of an epoch done beyond those that lanes ran.
+
+        Raises:
+            KeyboardInterrupt: After Ctrl-C, once the study is saved.
+        """
+        self.tell(share)
+        if processes.anyone(bool(self.interrupted)):
+            self.save()
+            raise KeyboardInterrupt
+        if self._checkpoint is not None and self._checkpoint.due():
+            self.save()
+
+    def save(self) -> None:
+        """Write the checkpoint, if there is one to be written."""
+        if self._checkpoint is not None:
+            numbers = {**self._numbers, **self._trainer.numbers()}
+            self._checkpoint.save(self._ledger, self._trainer.states(), numbers)
+
+    def start(self, share: float = 0.0) -> None:
+        """Tell that training begins."""
+        self._begun = self._ledger.lane_epochs(share)[0]
+        for callback in self._callbacks:
+            callback.on_start(self._ledger.lanes, self._ledger.epochs)
+
+    def tell(self, share: float = 0.0) -> None:
+        """Tell how far the study is, and of lanes that have ended since."""
+        self._told = time.monotonic()
+        if not self._callbacks:
+            return
+        ledger = self._ledger
+        done, total = ledger.lane_epochs(share)
+        news = news_of(
+            ledger.lanes,
+            ledger.status,
+            ledger.losses[..., 1],
+            done=done,
+            begun=self._begun or 0.0,
+            total=total,
+            seconds=self._told - self._started,
+        )
+        over = all(ledger.status)
+        for i, status in enumerate(ledger.status):
+            if status and i not in self._ended:
+                self._ended.add(i)
+                training, held_out = np.moveaxis(ledger.losses[i, : ledger.ran[i]], -1, 0)
+                end = LaneEnd(i, ledger.lanes[i], status, training, held_out)
+                for callback in self._callbacks:
+                    tell(callback, "on_lane_end", end, ended=over)
+        for callback in self._callbacks:
+            tell(callback, "on_update", news, ended=over)
+
+    def end(self) -> None:
+        """Tell that the study has ended, or was interrupted."""
+        for callback in self._callbacks:
+            tell(callback, "on_end", ended=True)
+
+
+def train(trainer: Trainer, ledger: Ledger, watch: Watch) -> None:
+    """Train every lane of the ledger to its end."""
+    watch.start()
     try:
-        with interrupts(wanted=checkpoint is not None) as interrupted:
+        with interrupts(wanted=watch.saves) as watch.interrupted:
             while True:
-                if left == 0:
-                    slots.at_boundary()
-                    told.update()
-                    left = slots.boundary()
-                    if left == 0 and ledger.judge():
+                trainer.fill()
+                if not trainer.lanes:
+                    if ledger.judge():
                         continue
-                    if left == 0:
-                        break
-                epochs = pace.epochs(left)
-                with pace:
-                    slots.advance(epochs)
-                left -= epochs
-                # Where all have ended there is nothing to wait for.
-                left = left if slots.boundary() else 0
-                told.update()
-                if hosts.anyone(bool(interrupted)):
-                    save()
-                    raise KeyboardInterrupt
-                if checkpoint is not None and checkpoint.due():
-                    save()
-            save()
-            if hosts.anyone(bool(interrupted)):
+                    break
+                trainer.advance(watch)
+                watch.tell()
+            watch.tell()
+            watch.save()
+            if processes.anyone(bool(watch.interrupted)):
                 raise KeyboardInterrupt
     finally:
-        slots.wait()
-        told.end()
+        trainer.close()
+        watch.end()
 
 
-class _Pace:
-    """How many epochs take about `SECONDS_A_CALL`; the first calls of a program compile it."""
+class Pace:
+    """How many epochs take about `SECONDS_OF_SILENCE`; first calls of a program compile it."""
 
     def __init__(self) -> None:
         self._calls, self._epochs, self._an_epoch, self._started = 0, 1, 0.0, 0.0
 
     def epochs(self, most: int) -> int:
+        """How many to run, at most so many."""
         if self._calls == 0:
             self._epochs = 1
         elif self._calls == 1 or self._an_epoch == 0:
-            self._epochs = most if self._an_epoch < SECONDS_A_CALL / 10 else 1
+            self._epochs = most if self._an_epoch < SECONDS_OF_SILENCE / 10 else 1
         else:
-            self._epochs = max(1, min(most, int(SECONDS_A_CALL / self._an_epoch)))
-        self._epochs = int(hosts.agreed(min(self._epochs, most)))
+            self._epochs = max(1, min(most, int(SECONDS_OF_SILENCE / self._an_epoch)))
+        self._epochs = int(processes.agreed(min(self._epochs, most)))
         return self._epochs
 
     def __enter__(self) -> None:
@@ -108,49 +200,6 @@ class _Pace:
     def __exit__(self, *error: object) -> None:
         self._an_epoch = (time.perf_counter() - self._started) / self._epochs
         self._calls += 1
-
-
-class Told:
-    """Tells callbacks, in the first process only."""
-
-    def __init__(self, ledger: Ledger, callbacks: Sequence[Callback]):
-        self._ledger, self._callbacks = ledger, callbacks if hosts.first() else ()
-        self._ended: set[int] = set()  # a call that goes on tells of every lane
-        self._started = time.monotonic()
-        self._begun = ledger.lane_epochs()[0]
-
-    def start(self) -> None:
-        for callback in self._callbacks:
-            callback.on_start(self._ledger.lanes, self._ledger.epochs)
-
-    def update(self) -> None:
-        if not self._callbacks:
-            return
-        ledger = self._ledger
-        done, total = ledger.lane_epochs()
-        news = news_of(
-            ledger.lanes,
-            ledger.status,
-            ledger.losses[..., 1],
-            done=done,
-            begun=self._begun,
-            total=total,
-            seconds=time.monotonic() - self._started,
-        )
-        ended = all(ledger.status)
-        for i, status in enumerate(ledger.status):
-            if status and i not in self._ended:
-                self._ended.add(i)
-                training, held_out = np.moveaxis(ledger.losses[i, : ledger.ran[i]], -1, 0)
-                end = LaneEnd(i, ledger.lanes[i], status, training, held_out)
-                for callback in self._callbacks:
-                    tell(callback, "on_lane_end", end, ended=ended)
-        for callback in self._callbacks:
-            tell(callback, "on_update", news, ended=ended)
-
-    def end(self) -> None:
-        for callback in self._callbacks:
-            tell(callback, "on_end", ended=True)
 
 
 @contextmanager

@@ -11,10 +11,10 @@ import keras
 import numpy as np
 
 from taut._keras_compat import keras_mask, mode
-from taut.engine.fit_loop import masks_one_by_one, predict_one_by_one
-from taut.engine.identity import layers_key
+from taut.engine.checkpoint.identity import layers_key
 from taut.engine.lanes import Record
 from taut.engine.program import side_by_side
+from taut.engine.through_fit import masks_one_by_one, predict_one_by_one
 from taut.engine.width import convolves_on_cpu
 
 ROWS = 4096

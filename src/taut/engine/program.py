@@ -1,10 +1,10 @@
-"""The compiled program: some epochs of some lanes, side by side, on every device."""
+"""The compiled programs: lanes side by side on every device, moved by `train` and `measure`."""
 
 from __future__ import annotations
 
 import weakref
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import jax
@@ -12,228 +12,15 @@ import jax.numpy as jnp
 import numpy as np
 from jax.sharding import Mesh, PartitionSpec
 
-from taut._keras_compat import StatelessScope, mode
-from taut._losses import data_loss_value
+from taut.engine import processes
+from taut.engine.data.sources import Rows
+from taut.engine.state import LaneState, judge, keep
+from taut.engine.step import Block, Plan, measure, train
 
 Tree = Any
-PADDING = -1
-"""Row number of a place in a batch that holds no row."""
-LANES = PartitionSpec("lanes")
+LANES, EVERYWHERE = PartitionSpec("lanes"), PartitionSpec()
 ROWS = PartitionSpec("lanes", None, None, "data")
 HELD_OUT = PartitionSpec("lanes", None, "data")
-
-
-@dataclass(frozen=True)
-class Plan:
-    """The static choices of a program, which together with the shapes name its compilation."""
-
-    batch_size: int
-    epochs: int
-    patience: int | None
-    keep_best: bool
-    held_out: bool
-    uneven: bool
-    """Whether some split has fewer batches than the longest, so that whole batches are padding."""
-    sharers: int = 1
-    """Devices that share each batch."""
-    ends: tuple[tuple[int, ...], tuple[int, ...]] | None = None
-    """The sizes of last batches, of training and of held-out rows, if something would see the rows
-    that only fill them."""
-    stepwise: bool = False
-    """Whether each batch is a call of its own, see `taut.engine.stepwise`."""
-
-    def mean(self, tree: Tree) -> Tree:
-        """The mean over the devices that share a batch, of the numbers that depend on it."""
-        if self.sharers == 1:
-            return tree
-        inexact = lambda a: jnp.issubdtype(a.dtype, jnp.inexact)  # noqa: E731
-        return jax.tree.map(lambda a: jax.lax.pmean(a, "data") if inexact(a) else a, tree)
-
-    @property
-    def across(self) -> Callable[[Any], Any] | None:
-        """`mean`, where devices share a batch."""
-        return None if self.sharers == 1 else self.mean
-
-    def total(self, count: Any) -> Any:
-        """The sum over the devices that share a batch."""
-        return count if self.sharers == 1 else jax.lax.psum(count, "data")
-
-
-@jax.tree_util.register_dataclass
-@dataclass(frozen=True)
-class Batch:
-    """The rows of one step.
-
-    Attributes:
-        x: Inputs, [rows, …] or a tree of these.
-        y: Targets, likewise.
-        weight: [rows, …] weights of the data loss, or a tree of these; None without.
-        present: [rows], which rows are the data's; the others only fill the batch. None: all.
-    """
-
-    x: Tree
-    y: Tree
-    weight: Any
-    present: Any
-
-
-def data_loss(
-    model: Any,
-    trainable: Tree,
-    non_trainable: Tree,
-    batch: Batch,
-    training: bool,
-    across: Callable[[Any], Any] | None = None,
-) -> tuple[Any, tuple[Any, Tree]]:
-    """(what the optimizer takes, with layers' own losses, (data loss, new non-trainable)).
-
-    `across` averages over the devices that share the batch.
-    """
-    prediction, non_trainable, extra = model.stateless_call(
-        trainable, non_trainable, batch.x, return_losses=True, **mode(model, training=training)
-    )
-    with StatelessScope():
-        loss = data_loss_value(
-            model, batch.y, prediction, batch.weight, present=batch.present, across=across
-        )
-    # Undone by `stateless_apply`, where the optimizer has a `loss_scale_factor`.
-    return model.optimizer.scale_loss(loss + sum(extra)), (loss, non_trainable)
-
-
-def _batch(
-    plan: Plan, data: Tree, target: Any, rows: Any, *, full: bool = False
-) -> tuple[Batch, Any]:
-    """The batch, and the number of its true rows over all devices that share it.
-
-    One that is `full` is all rows, or none of them is.
-    """
-    present = rows >= 0
-    here = present.sum()
-    # Padding, at the end, repeats rows of the batch itself: whatever is computed from it is finite
-    # where the batch is.
-    rows = jnp.maximum(rows[jnp.arange(rows.shape[0]) % jnp.maximum(here, 1)], 0)
-    x, targets, own = data
-    x, own = jax.tree.map(lambda a: a[rows], (x, own))
-    y = jax.tree.map(lambda a: a[target, rows], targets)
-    return Batch(x, y, own, None if full else present), plan.total(here)
-
-
-def of_its_size(step: Callable[..., Tree], sizes: Sequence[int]) -> Callable[..., Tree]:
-    """`train_step` or `held_out_step` for a last batch: a program for each size it may have."""
-
-    def sized(model: Any, plan: Plan, data: Tree, target: Any, variables: Tree, rows: Any) -> Tree:
-        every = [
-            lambda variables, rows, size=size: step(
-                model, plan, data, target, variables, rows[:size]
-            )
-            for size in sizes
-        ]
-        which = jnp.searchsorted(np.array(sizes), (rows >= 0).sum())
-        return jax.lax.switch(which, every, variables, rows)
-
-    return sized
-
-
-def train_step(
-    model: Any, plan: Plan, data: Tree, target: Any, variables: Tree, rows: Any
-) -> tuple[Tree, Any]:
-    """One batch of one lane: (the new variables, its data loss times its rows)."""
-    trainable, non_trainable, optimizer = variables
-    batch, count = _batch(plan, data, target, rows, full=plan.ends is not None)
-    gradient = jax.value_and_grad(data_loss, argnums=1, has_aux=True)
-    (_, (loss, non_trainable)), grads = gradient(
-        model, trainable, non_trainable, batch, True, plan.across
-    )
-    loss, grads, non_trainable = plan.mean((loss, grads, non_trainable))
-    trainable, optimizer = model.optimizer.stateless_apply(optimizer, grads, trainable)
-    new = trainable, non_trainable, optimizer
-    if plan.uneven:  # a batch of padding alone is no step
-        new = jax.tree.map(lambda a, b: jnp.where(count > 0, a, b), new, variables)
-    # Of a batch of padding alone, which holds row 0, the loss may not be finite.
-    return new, jnp.where(count > 0, loss * count, 0.0).astype(jnp.float32)
-
-
-def held_out_step(
-    model: Any, plan: Plan, data: Tree, target: Any, variables: Tree, rows: Any
-) -> Any:
-    """The data loss of one batch, in inference mode, times its rows."""
-    batch, count = _batch(plan, data, target, rows, full=plan.ends is not None)
-    trainable, non_trainable, _ = variables
-    _, (loss, _) = data_loss(model, trainable, non_trainable, batch, False, plan.across)
-    return jnp.where(count > 0, plan.mean(loss) * count, 0.0).astype(jnp.float32)
-
-
-def _lane_epoch(model: Any, plan: Plan, data: Tree, state: Tree, rows: Any, held_out: Any) -> Tree:
-    """One epoch of one lane: every batch, the held-out loss, the best weights, the verdict."""
-    context = model, plan, data, state["target"]
-    variables, losses = jax.lax.scan(
-        lambda carry, batch: train_step(*context, carry, batch),
-        state["variables"],
-        rows if plan.ends is None else rows[:-1],
-    )
-    if plan.ends is not None:
-        last = of_its_size(train_step, plan.ends[0])
-        variables, loss = last(*context, variables, rows[-1])
-        losses = jnp.append(losses, loss)
-    total = jnp.zeros((), jnp.float32)
-    if plan.held_out:
-        total, _ = jax.lax.scan(
-            lambda sum_, batch: (sum_ + held_out_step(*context, variables, batch), None),
-            total,
-            held_out if plan.ends is None else held_out[:-1],
-        )
-        if plan.ends is not None:
-            last = of_its_size(held_out_step, plan.ends[1])
-            total += last(*context, variables, held_out[-1])
-    return judge(plan, {**state, "variables": variables}, losses.sum(), rows, total, held_out)
-
-
-def judge(
-    plan: Plan, state: Tree, train_total: Any, rows: Any, held_out_total: Any, held_out: Any
-) -> Tree:
-    """The state after an epoch, given the sums of its losses over the rows."""
-    variables, epoch = state["variables"], state["epoch"]
-    train_loss = train_total / plan.total((rows >= 0).sum())
-    held_out_loss = jnp.asarray(jnp.nan, jnp.float32)
-    if plan.held_out:
-        held_out_loss = held_out_total / plan.total((held_out >= 0).sum())
-    finite = jnp.isfinite(train_loss)
-    if plan.held_out:
-        finite &= jnp.isfinite(held_out_loss)
-    live = ~state["done"]
-    judged = held_out_loss if plan.keep_best else -epoch.astype(jnp.float32)
-    better = live & finite & (judged < state["best_loss"])
-    best = jax.tree.map(lambda new, old: jnp.where(better, new, old), variables[:2], state["best"])
-    best_epoch = jnp.where(better, epoch, state["best_epoch"])
-    stopped = jnp.asarray(False)
-    if plan.patience is not None:
-        stopped = epoch - best_epoch >= plan.patience
-    return {
-        "variables": variables,
-        "best": best,
-        "best_loss": jnp.where(better, judged, state["best_loss"]),
-        "best_epoch": best_epoch,
-        "epoch": epoch + live,
-        "diverged": state["diverged"] | (live & ~finite),
-        "done": state["done"] | ~finite | stopped,
-        "losses": jnp.where(live, jnp.stack([train_loss, held_out_loss]), jnp.nan),
-        "target": state["target"],
-    }
-
-
-def fresh_state(variables: Tree, target: int) -> Tree:
-    """The state of a lane before its first epoch."""
-    return {
-        "variables": variables,
-        "best": variables[:2],
-        "best_loss": np.float32(np.inf),
-        "best_epoch": np.int32(0),
-        "epoch": np.int32(0),
-        "diverged": np.bool_(False),
-        "done": np.bool_(False),
-        "losses": np.full(2, np.nan, np.float32),
-        "target": np.int32(target),
-    }
 
 
 def side_by_side(lane: Callable[..., Tree], lanes: int) -> Callable[..., Tree]:
@@ -258,32 +45,161 @@ def over_devices(
     return jax.jit(mapped, donate_argnums=donate, compiler_options=options)
 
 
-def build(model: Any, plan: Plan, mesh: Mesh) -> Callable[..., tuple[Tree, Any]]:
+def whole_epochs(model: Any, plan: Plan, mesh: Mesh) -> Callable[..., tuple[Tree, Any]]:
     """Make (state, rows, held_out, epochs, data) -> (state, losses) over the mesh.
 
     The mesh has the axes `lanes` and `data`; the devices along `data` share each batch. state:
     leaves [lanes, …]; rows: [lanes, plan.epochs, steps, batch] row numbers; held_out: [lanes,
     steps, batch]; epochs: how many of plan.epochs to run, so that one compilation serves
-    blocks of every length; data: (x, targets [targets, rows, …], sample weights); losses:
-    [lanes, plan.epochs, 2].
+    blocks of every length; losses: [lanes, plan.epochs, 2], training and held-out.
     """
-    if plan.stepwise:
-        from taut.engine.stepwise import build_stepwise
-
-        return build_stepwise(model, plan, mesh)
     alive = weakref.ref(model)  # a program must not keep its model alive
 
-    def shard(state: Tree, rows: Any, held_out: Any, epochs: Any, data: Tree) -> Tree:
-        model: Any = alive()
-        lane = side_by_side(lambda *some: _lane_epoch(model, plan, data, *some), rows.shape[0])
+    def shard(state: LaneState, rows: Any, held_out: Any, epochs: Any, data: Rows) -> Tree:
+        def one(state: LaneState, rows: Any, held_out: Any) -> tuple[LaneState, Any]:
+            state, trained = train(alive(), plan, state, Block(data, rows))
+            measured = jnp.zeros((), jnp.float32)
+            if plan.rules.held_out:
+                measured = measure(alive(), plan, state, Block(data, held_out))
+            return judged(plan, state, (trained, measured), (rows, held_out))
+
+        lane = side_by_side(one, rows.shape[0])
 
         def epoch(i: Any, carry: Tree) -> Tree:
             state, losses = carry
-            state = lane(state, rows[:, i], held_out)
-            return state, losses.at[:, i].set(state["losses"])
+            state, of_epoch = lane(state, rows[:, i], held_out)
+            return state, losses.at[:, i].set(of_epoch)
 
         losses = jnp.full((rows.shape[0], plan.epochs, 2), jnp.nan, jnp.float32)
         return jax.lax.fori_loop(0, epochs, epoch, (state, losses))
 
-    specs = LANES, ROWS, HELD_OUT, PartitionSpec(), PartitionSpec()
+    specs = LANES, ROWS, HELD_OUT, EVERYWHERE, EVERYWHERE
     return over_devices(shard, mesh, specs, donate=(0,))
+
+
+def batch_by_batch(model: Any, plan: Plan, mesh: Mesh) -> Callable[..., tuple[Tree, Any]]:
+    """The same function as `whole_epochs`, with the loops in Python.
+
+    On a CPU, XLA hands a convolution to a fast library only outside of loops; inside, the layouts
+    that this needs are not found, and it is four times slower (jax-ml/jax issue 12868). So here
+    each batch is one call from Python, which costs a convolution nothing.
+    """
+    alive = weakref.ref(model)
+
+    def trains(ends: bool) -> Callable[..., Tree]:
+        def shard(state: LaneState, total: Any, rows: Any, at: Any, data: Rows) -> Tree:
+            def lane(state: LaneState, total: Any, rows: Any) -> Tree:
+                block = Block(data, rows[at[0], at[1]], ends=ends)
+                state, loss = train(alive(), plan, state, block)
+                return state, jnp.where(at[1] == 0, 0.0, total) + loss
+
+            return side_by_side(lane, rows.shape[0])(state, total, rows)
+
+        specs = LANES, LANES, ROWS, EVERYWHERE, EVERYWHERE
+        return over_devices(shard, mesh, specs, donate=(0, 1))
+
+    def measures(ends: bool) -> Callable[..., Tree]:
+        def shard(state: LaneState, total: Any, held_out: Any, at: Any, data: Rows) -> Tree:
+            def lane(state: LaneState, total: Any, rows: Any) -> Any:
+                loss = measure(alive(), plan, state, Block(data, rows[at], ends=ends))
+                return jnp.where(at == 0, 0.0, total) + loss
+
+            return side_by_side(lane, held_out.shape[0])(state, total, held_out)
+
+        specs = LANES, LANES, HELD_OUT, EVERYWHERE, EVERYWHERE
+        return over_devices(shard, mesh, specs, donate=(1,))
+
+    def end(state: LaneState, losses: Any, totals: Any, rows: Any, held_out: Any, i: Any) -> Tree:
+        def lane(state: LaneState, losses: Any, totals: Any, rows: Any, held_out: Any) -> Tree:
+            state, of_epoch = judged(plan, state, totals, (rows[i], held_out))
+            return state, losses.at[i].set(of_epoch)
+
+        return side_by_side(lane, rows.shape[0])(state, losses, totals, rows, held_out)
+
+    train_one, measure_one = trains(False), measures(False)
+    train_last, measure_last = train_one, measure_one
+    if plan.ends is not None:
+        train_last, measure_last = trains(True), measures(True)
+    ends = over_devices(end, mesh, (LANES, LANES, LANES, ROWS, HELD_OUT, EVERYWHERE), (0, 1))
+
+    def run(state: LaneState, rows: Any, held_out: Any, epochs: Any, data: Rows) -> Tree:
+        lanes = rows.shape[0]
+        losses = np.full((lanes, plan.epochs, 2), np.nan, np.float32)
+        zeros = np.zeros(lanes, np.float32)
+        losses, trained, measured = processes.put((losses, zeros, zeros.copy()), mesh, LANES)
+        for i in range(int(epochs)):
+            for s in range(rows.shape[2]):
+                step = train_last if s == rows.shape[2] - 1 else train_one
+                state, trained = step(state, trained, rows, np.array([i, s], np.int32), data)
+            if plan.rules.held_out:
+                for s in range(held_out.shape[1]):
+                    step = measure_last if s == held_out.shape[1] - 1 else measure_one
+                    measured = step(state, measured, held_out, np.int32(s), data)
+            state, losses = ends(state, losses, (trained, measured), rows, held_out, np.int32(i))
+        return state, losses
+
+    return run
+
+
+def judged(plan: Plan, state: LaneState, totals: Any, rows: Any) -> tuple[LaneState, Any]:
+    """(the lane after an epoch, its losses), given their sums over these row numbers."""
+    trained, measured = (
+        total / plan.total((some >= 0).sum()) for total, some in zip(totals, rows, strict=True)
+    )
+    losses = jnp.stack([trained, measured if plan.rules.held_out else jnp.nan])
+    after, better = judge(plan.rules, state, losses)
+    return keep(after, better), jnp.where(state.done, jnp.nan, losses)
+
+
+def block_by_block(
+    model: Any, plan: Plan, mesh: Mesh, width: int
+) -> tuple[Callable[..., Any], Callable[..., Any], Callable[..., Any]]:
+    """The programs for rows that are read a block at a time, for all lanes at once.
+
+    Returns:
+        (train, measure, end). train: (state, live, block) -> (state, sums); measure the same to
+        sums alone; end: (state, losses) -> state. state: leaves [lanes, …]; live: [lanes] of
+        bool, what becomes of others is not read; block.rows: [folds, steps, batch], of which a
+        lane takes those of its split; sums: [lanes] data loss times rows over the block; losses:
+        [lanes, 2] of an epoch.
+    """
+    alive = weakref.ref(model)
+
+    def in_chunks(move: Callable[..., Any], state: LaneState, live: Any, block: Block) -> Tree:
+        lanes = live.shape[0]
+        cut = lambda a: a.reshape(lanes // width, width, *a.shape[1:])  # noqa: E731
+        joined = lambda a: a.reshape(lanes, *a.shape[2:])  # noqa: E731
+
+        def chunk(part: tuple[LaneState, Any]) -> Any:
+            state, live = part
+            # Where no lane is left nothing is computed; elsewhere an ended one costs its time.
+            steps = jnp.where(live.any(), block.steps, 0)
+
+            def lane(state: LaneState) -> Any:
+                # One order of rows for all lanes is read once for all lanes.
+                one = block.rows.shape[0] == 1
+                rows = block.rows[0] if one else block.rows[state.split]
+                return move(alive(), plan, state, replace(block, rows=rows, steps=steps))
+
+            return side_by_side(lane, width)(state)
+
+        return jax.tree.map(joined, jax.lax.map(chunk, jax.tree.map(cut, (state, live))))
+
+    def trains(state: LaneState, live: Any, block: Block) -> tuple[LaneState, Any]:
+        # The best weights do not go through the chunks, which would copy them.
+        moved, sums = in_chunks(train, replace(state, best=()), live, block)
+        return replace(moved, best=state.best), sums
+
+    def measures(state: LaneState, live: Any, block: Block) -> Any:
+        return in_chunks(measure, replace(state, best=()), live, block)
+
+    def ends(state: LaneState, losses: Any) -> LaneState:
+        after, better = judge(plan.rules, state, losses.T)
+        return keep(after, better)
+
+    specs = LANES, LANES, EVERYWHERE
+    return (
+        over_devices(trains, mesh, specs, donate=(0,)),
+        over_devices(measures, mesh, specs, donate=()),
+        over_devices(ends, mesh, (LANES, LANES), donate=(0,)),
+    )

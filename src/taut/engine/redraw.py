@@ -19,7 +19,7 @@ from taut._keras_state import (
     rebuilt,
     rebuilt_without_values,
 )
-from taut.engine.streams import global_streams
+from taut.engine.random_streams import global_streams
 from taut.errors import UnsupportedError
 
 WEIGHT, STREAM = 0, 1

@@ -1,170 +1,143 @@
-"""Slots: each trains one lane of the program, and takes the next when that lane leaves."""
+"""Slots: each trains one lane of a program, and takes the next when that lane leaves."""
 
 from __future__ import annotations
 
-import math
-import time
+from dataclasses import replace
 from typing import Any
 
 import jax
 import numpy as np
 from jax.sharding import Mesh
 
-from taut.engine import hosts
-from taut.engine.batches import Batches
+from taut.engine import processes
 from taut.engine.initial import InitialValues
 from taut.engine.ledger import Ledger
-from taut.engine.program import HELD_OUT, LANES, PADDING, ROWS
+from taut.engine.program import LANES
+from taut.engine.state import LaneState
 
 Tree = Any
 
 
 class Slots:
-    """The lanes side by side in one program, their states on the devices.
+    """Lanes side by side, their states on the devices.
+
+    A subclass moves them on, by `advance`, and says by `count_for` how many slots there are. Lanes
+    enter and leave at boundaries only, which do not depend on time: so a study that is killed and
+    goes on puts the same lanes in the same slots.
 
     Attributes:
         holds: The number of the lane in each slot; None where it is empty.
     """
 
-    def __init__(
-        self,
-        program: Any,
-        initial: InitialValues,
-        batches: Batches,
-        ledger: Ledger,
-        data: Tree,
-        *,
-        block: int,
-        count: int,
-        mesh: Mesh,
-    ):
-        self._program, self._initial, self._batches = program, initial, batches
-        self._ledger, self._data, self._block, self._mesh = ledger, data, block, mesh
-        self._state: Tree = None
-        self._held_out: Any = None
-        self._last_losses: Any = None
-        self.holds: list[int | None] = [None] * count
+    def __init__(self, initial: InitialValues, ledger: Ledger, mesh: Mesh):
+        self._initial, self._ledger, self._mesh = initial, ledger, mesh
+        self._state: Any = None
+        self._running: Any = None
+        self.holds: list[int | None] = []
 
-    def seconds_an_epoch(self) -> float:
-        """Time one epoch of full slots, compilation apart; nothing of it is kept."""
-        lanes = len(self._ledger.lanes)
-        holds: list[int | None] = [i % lanes for i in range(len(self.holds))]
-        first = [self._initial.state(self._ledger, i or 0, cold=True) for i in holds]
-        state = self._put(jax.tree.map(lambda *leaves: np.stack(leaves), *first), LANES)
-        rows, held_out = self._put(self._rows(holds, 1), ROWS), self._held_out_rows(holds)
-        best = math.inf
-        for _ in range(2):  # the first compiles
-            started = time.perf_counter()
-            state, losses = self._program(state, rows, held_out, np.int32(1), self._data)
-            jax.block_until_ready(losses)
-            best = min(best, time.perf_counter() - started)
-        return hosts.agreed(best)
+    def count_for(self, lanes: int) -> int:
+        """How many slots there are for so many lanes that may be trained now."""
+        raise NotImplementedError
 
-    def boundary(self) -> int:
-        """Epochs to the nearest end of a block, or of its run, of a lane in a slot."""
-        ledger, block = self._ledger, self._block
-        live = [i for i in self.holds if i is not None and not ledger.status[i]]
-        every = [block] if ledger.interval is None else [block, ledger.interval]
-        ran = {i: int(ledger.ran[i]) for i in live}
-        left = [min(ledger.goal(i) - ran[i], *(e - ran[i] % e for e in every)) for i in live]
-        return min(left, default=0)
+    def placed(self) -> None:
+        """Called when lanes have entered or left."""
 
-    def advance(self, epochs: int) -> None:
-        """Train every lane in a slot for so many epochs, and tell the ledger."""
-        rows = self._put(self._rows(self.holds, epochs), ROWS)
-        self._state, self._last_losses = self._program(
-            self._state, rows, self._held_out, np.int32(epochs), self._data
-        )
-        told = {k: self._state[k] for k in ("epoch", "done", "diverged")}
-        losses, told = hosts.to_host((self._last_losses, told))
-        for slot, i in enumerate(self.holds):
-            if i is not None and not self._ledger.status[i]:
-                numbers = {name: values[slot] for name, values in told.items()}
-                self._ledger.note(i, losses[slot, :epochs], numbers)
+    @property
+    def lanes(self) -> list[int]:
+        """The lanes in slots."""
+        return [i for i in self.holds if i is not None]
 
-    def at_boundary(self) -> None:
-        """Take snapshots, take out what has ended or waits, and fill the empty slots."""
-        ledger = self._ledger
-        if ledger.interval is not None and self._state is not None:
-            weights = hosts.to_host(self._state["variables"][:2])
-            for slot, i in enumerate(self.holds):
-                if i is not None and (ledger.status[i] or ledger.ran[i] % ledger.interval == 0):
-                    ledger.snapshot(i, _slice(weights, slot))
-        leaving = [
-            slot
-            for slot, i in enumerate(self.holds)
-            if i is None or ledger.status[i] or ledger.ran[i] >= ledger.goal(i)
-        ]
-        state = None
+    def fill(self) -> None:
+        """At a boundary: take snapshots, take out what has ended or waits, fill empty slots."""
+        ledger, slots = self._ledger, [s for s, i in enumerate(self.holds) if i is not None]
+        leaving = [s for s in slots if self._leaves(self.holds[s])]
+        due = [s for s in slots if ledger.snapshot_due(self.holds[s])]  # type: ignore[arg-type]
+        host: Any = processes.to_host(self._state) if leaving or due else None
+        for slot in due:
+            weights = _slice(host.variables[:2], slot)
+            ledger.snapshot(self.holds[slot], weights)  # type: ignore[arg-type]
         for slot in leaving:
             i = self.holds[slot]
-            if i is not None:
-                state = hosts.to_host(self._state) if state is None else state
-                ledger.take_out(i, _slice(state, slot))
-                self.holds[slot] = None
-        entering = ledger.ready({i for i in self.holds if i is not None})
-        filled = []
-        for slot, i in zip(leaving, entering, strict=False):
+            assert i is not None
+            if ledger.status[i]:
+                ledger.end(i, _slice(replace(host, variables=()), slot))
+            else:
+                ledger.states[i] = _slice(host, slot)
+            self.holds[slot] = None
+        entering = list(ledger.ready(set(self.lanes)))
+        if not (leaving or entering):
+            return
+        count = self.count_for(len(self.lanes) + len(entering))
+        if not self.lanes and not entering:
+            self._state = None
+            return
+        self._resize(count, host)
+        empty = [s for s, i in enumerate(self.holds) if i is None]
+        filled = list(zip(empty, entering, strict=False))
+        for slot, i in filled:
             self.holds[slot] = i
-            filled.append(slot)
         if filled:
-            self._load(filled, state)
+            self._load([slot for slot, _ in filled])
+        self.placed()
 
     def place(self, holds: list[int | None]) -> None:
         """Put lanes in the slots where they were when a checkpoint was written."""
         self.holds = list(holds)
-        self._load([slot for slot, i in enumerate(holds) if i is not None], None)
+        if self.lanes:
+            self._load([slot for slot, i in enumerate(holds) if i is not None])
+            self.placed()
 
-    def states(self) -> dict[int, Tree]:
-        """The present states of the lanes in slots."""
-        if not any(i is not None for i in self.holds):
+    def states(self) -> dict[int, LaneState]:
+        """The present states of the lanes in slots, on the host."""
+        if not self.lanes:
             return {}
-        host = hosts.to_host(self._state)
+        host = processes.to_host(self._state)
         return {i: _slice(host, slot) for slot, i in enumerate(self.holds) if i is not None}
 
-    def wait(self) -> None:
+    def close(self) -> None:
         """An interrupt may come while the device works: nothing may be in flight at exit."""
-        jax.block_until_ready(self._last_losses)
+        jax.block_until_ready(self._running)
 
-    def _load(self, slots: list[int], host: Tree | None) -> None:
-        states = ((slot, self.holds[slot]) for slot in slots)
-        new = {s: self._initial.state(self._ledger, i) for s, i in states if i is not None}
+    def note(self, losses: Any) -> None:
+        """Tell the ledger that every lane has run on, with [slots, epochs, 2] losses."""
+        verdict = {name: getattr(self._state, name) for name in ("epoch", "done", "diverged")}
+        losses, verdict = processes.to_host((losses, verdict))
+        for slot, i in enumerate(self.holds):
+            if i is not None and not self._ledger.status[i]:
+                self._ledger.note(i, losses[slot], **{k: v[slot] for k, v in verdict.items()})
+
+    def _leaves(self, i: int | None) -> bool:
+        assert i is not None
+        return bool(self._ledger.status[i]) or self._ledger.ran[i] >= self._ledger.goal(i)
+
+    def _resize(self, count: int, host: Any) -> None:
+        """Have `count` slots; where these are others, the lanes are in the first of them."""
+        if count == len(self.holds):
+            return
+        slots = [s for s, i in enumerate(self.holds) if i is not None]
+        self.holds = [self.holds[s] for s in slots] + [None] * (count - len(slots))
+        if not slots:
+            self._state = None
+            return
+        host = processes.to_host(self._state) if host is None else host
+        # Empty slots repeat another lane; what they compute is not read.
+        at = np.array(slots + slots[:1] * (count - len(slots)))
+        self._state = self._put(jax.tree.map(lambda a: a[at], host))
+
+    def _load(self, slots: list[int]) -> None:
+        new = {slot: self._initial.state(self._ledger, self.holds[slot]) for slot in slots}  # type: ignore[arg-type]
         if self._state is None:
-            # Empty slots repeat another lane; what they compute is not read.
             spare = next(iter(new.values()))
-            every = [new.get(slot, spare) for slot in range(len(self.holds))]
-            host = jax.tree.map(lambda *leaves: np.stack(leaves), *every)
-        else:
-            host = jax.tree.map(np.array, hosts.to_host(self._state) if host is None else host)
-            for slot, values in new.items():
-                jax.tree.map(lambda old, one, s=slot: old.__setitem__(s, one), host, values)
-        self._state = self._put(host, LANES)
-        self._held_out = self._held_out_rows(self.holds)
+            states = [new.get(slot, spare) for slot in range(len(self.holds))]
+            self._state = self._put(jax.tree.map(lambda *leaves: np.stack(leaves), *states))
+            return
+        host = jax.tree.map(np.array, processes.to_host(self._state))
+        for slot, state in new.items():
+            jax.tree.map(lambda old, one, s=slot: old.__setitem__(s, one), host, state)
+        self._state = self._put(host)
 
-    def _held_out_rows(self, holds: list[int | None]) -> Any:
-        lanes = self._ledger.lanes
-        rows = np.stack([self._batches.held_out(lanes[i or 0].split) for i in holds])
-        return self._put(rows, HELD_OUT)
-
-    def _rows(self, holds: list[int | None], count: int) -> np.ndarray:
-        """[slots, block, steps, batch] row numbers of the next `count` epochs of each slot."""
-        shape = len(holds), self._block, *self._batches.shapes[:2]
-        rows = np.full(shape, PADDING, np.int32)
-        drawn: dict[Any, np.ndarray] = {}
-        for slot, i in enumerate(holds):
-            if i is None:
-                rows[slot, :, 0, 0] = 0
-                continue
-            lane, start = self._ledger.lanes[i], int(self._ledger.ran[i])
-            for e in range(count):
-                key = lane.split, lane.seed, start + e
-                if key not in drawn:
-                    drawn[key] = self._batches.train(*key)
-                rows[slot, e] = drawn[key]
-        return rows
-
-    def _put(self, tree: Tree, spec: Any) -> Tree:
-        return hosts.put(tree, self._mesh, spec)
+    def _put(self, tree: Tree) -> Tree:
+        return processes.put(tree, self._mesh, LANES)
 
 
 def _slice(tree: Tree, slot: int) -> Tree:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-import os
-import weakref
-from collections.abc import Sequence
+import itertools
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from functools import partial
 from typing import Any
 
 import jax
@@ -12,29 +14,27 @@ import keras
 import numpy as np
 from jax.sharding import Mesh
 
-from taut._keras_compat import compiled_loss
-from taut._weights import checked_weights
+from taut._weights import ClassWeight, checked_weights
+from taut.engine import loop, processes
 from taut.engine.batchwise import ROWS, may_mix_rows, mixes_rows
-from taut.engine.checkpoint import Checkpoint
-from taut.engine.identity import program_key, study_of
+from taut.engine.checkpoint.archive import Checkpoint
+from taut.engine.checkpoint.identity import study_of as identity_of
+from taut.engine.data.blocks import held_out_rows, steps_in, training_rows
+from taut.engine.data.class_weights import WeightedSource
+from taut.engine.data.hashing import fold_of, row_hash
+from taut.engine.data.prefetch import prefetched
+from taut.engine.data.reading import Budget, Layout, blocks, in_order
+from taut.engine.data.sources import MEMORY, Rows, Source, described, first_rows, rows_of
 from taut.engine.initial import InitialValues
-from taut.engine.inputs import check_model
-from taut.engine.lanes import Lane, Record, check_counts, check_lanes
-from taut.engine.loop import interrupts
-from taut.engine.progress import Callback
-from taut.engine.reading import Budget, Layout
-from taut.engine.sources import MEMORY, Source, described, first_rows, rows_of
-from taut.engine.stream_journal import Journal
-from taut.engine.stream_lanes import MOST, Stack
-from taut.engine.stream_passes import Passes
-from taut.engine.stream_watch import Position, Watch
-from taut.engine.width import convolves_on_cpu
+from taut.engine.lanes import Lane, Record, check_counts
+from taut.engine.ledger import SNAPSHOTS, Ledger
+from taut.engine.program import EVERYWHERE, block_by_block
+from taut.engine.programs import programs_of
+from taut.engine.slots import Slots
+from taut.engine.step import Block, Plan
+from taut.engine.study import Stream, Study, check_model, study_of
+from taut.engine.width import MOST, convolves_on_cpu
 from taut.errors import InputError, UnsupportedError
-
-# By the compiled loss, which `model.compile` makes anew: of what its programs were compiled.
-_compiled: weakref.WeakKeyDictionary[Any, tuple[str | None, dict[Any, Any]]] = (
-    weakref.WeakKeyDictionary()
-)
 
 
 def train_streamed(
@@ -46,15 +46,9 @@ def train_streamed(
     fold_seed: int = 0,
     seed: int = 0,
     shuffle: bool = True,
-    epochs: int = 100,
-    batch_size: int = 32,
-    patience: int | None = None,
-    keep_best: bool | None = None,
     memory: int = MEMORY,
-    width: int | None = None,
-    checkpoint: str | os.PathLike[str] | None = None,
-    checkpoint_seconds: float = 60.0,
-    callbacks: Sequence[Callback] = (),
+    class_weight: ClassWeight = None,
+    **settings: Any,
 ) -> Record:
     r"""Train every lane of one Keras model on the rows of a source, each read once for all lanes.
 
@@ -63,35 +57,30 @@ def train_streamed(
     loss is that on the rows that are, measured in a second pass after each epoch. The loss of a
     batch is the mean over the lane's own rows in it; a batch without any is no step.
 
-    What a lane has kept changes no more once it has diverged or its patience ran out; it leaves
-    the program when half of the lanes have ended. Lane k of many equals lane k alone (to float
-    rounding), given the same `memory`.
+    A lane leaves the program once it has diverged, its patience has run out, or it was dropped;
+    the program is made smaller when half of the lanes have left. Lane k of many equals lane k alone
+    (to float rounding), given the same `memory`.
 
     Args:
         model: A compiled and built Keras model; with `taut.Proximal` for strengths. It is left
             as it was.
-        source: Where the rows are, see `taut.engine.sources`.
+        source: Where the rows are, see `taut.engine.data.sources`.
         lanes: The trainings; their seeds draw initial weights and dropout, not the order of rows.
         folds: How many; None trains every lane on all rows.
         fold_seed: Another seed divides the rows otherwise.
         seed: Seeds the order of rows, which is common to all lanes and drawn anew each epoch.
         shuffle: Whether to shuffle. Rows are read in contiguous pieces from many places, and
             shuffled in a buffer of a quarter of `memory`.
-        epochs: Epochs of a lane.
-        batch_size: Rows in a batch, before held-out rows are taken out.
-        patience: Stop a lane after this many epochs without a better held-out loss.
-        keep_best: Keep the weights of the epoch of least held-out loss rather than the last;
-            True with patience, otherwise False, unless given.
         memory: Bytes that rows and the states of lanes may take, beyond what the process holds.
-        width: Lanes side by side on one device; unless given at most 16.
-        checkpoint: A file to which the study is saved as it goes, also within an epoch. The same
-            call goes on from it to the same record; of the pass over the rows in which it was
-            saved, what was done is read again, but not trained on. Whether the data are the same
-            is judged by their shapes, number and some of the rows (see
-            `taut.engine.sources.described`). Ctrl-C finishes the block of rows and saves.
-        checkpoint_seconds: Save when so many seconds have passed.
-        callbacks: Told of the progress after each epoch and about every second, in this thread;
-            a part of an epoch counts by its share of rows.
+        class_weight: Weights by class number, as in Keras, or `"balanced"`; the rows are read once
+            more to count the classes. Not with a source that brings weights.
+        **settings: As in `train_lanes`: epochs, batch_size (before held-out rows are taken out),
+            patience, keep_best, groups, halving, width, checkpoint, checkpoint_seconds and
+            callbacks. A checkpoint is also written within an epoch: of the pass over the rows in
+            which that was, what was done is read again, but not trained on. Whether the data are
+            the same is judged by their shapes, number and some of the rows (see
+            `taut.engine.data.sources.described`). Callbacks are told after each epoch and about
+            every second; a part of an epoch counts by its share of rows.
 
     Returns:
         A `Record`, as `train_lanes`.
@@ -103,96 +92,228 @@ def train_streamed(
     """
     check_backend()
     check_model(model)
-    if not model.optimizer.built:
-        model.optimizer.build(model.trainable_variables)
-    number = 1 if folds is None else folds
-    check_counts(
-        folds=folds,
-        epochs=epochs,
-        batch_size=batch_size,
-        patience=patience,
-        memory=memory,
-        width=width,
+    check_counts(folds=folds, memory=memory)
+    stream = Stream(
+        source, folds, fold_seed, seed, shuffle, memory, class_weight, rows=rows_of(source)
     )
-    _check_lanes(model, lanes, number, epochs)
-    if keep_best is None:
-        keep_best = patience is not None
-    if (keep_best or patience is not None) and number == 1:
-        raise InputError(
-            "`patience` and `keep_best` need held-out rows. Received: "
-            f"folds={folds}. Give `folds=5`, say, or leave them out."
-        )
+    study = study_of(model, stream, lanes, **settings)
     initial = InitialValues(model)
     initial.check(lanes)
-    devices = jax.local_devices()[: len(lanes)]
-    _check_rows_apart(model, source, number, batch_size)
-    layout, budget = room_for(model, source, lanes, number, batch_size, memory)
-    mesh = Mesh(np.array(devices), ("lanes",))
-    saved = None
-    if checkpoint is not None:
-        settings = {
-            "streamed": [folds, fold_seed, seed, shuffle, memory],
-            "epochs": epochs,
-            "batch_size": batch_size,
-            "patience": patience,
-            "keep_best": keep_best,
-            "width": width,
-            "devices": len(devices),
-        }
-        study = study_of(model, described(source), lanes, (), settings, devices=len(devices))
-        saved = Checkpoint(checkpoint, checkpoint_seconds, study)
-    stack = Stack(initial, lanes, mesh, width or (1 if convolves_on_cpu(model) else MOST))
-    first_width = stack.width
-    journal = Journal(lanes, epochs, patience, keep_best, callbacks)
-    programs = _programs_of(model)
-    before = len(programs)
-    rows = rows_of(source)
-    in_pass = None if rows is None else -(-rows // (budget.steps * batch_size))
-    watch = Watch(journal, stack, saved, 1 if number == 1 else 2, in_pass)
-    passes = Passes(
-        model,
-        source,
-        lanes,
-        stack,
-        programs,
-        mesh,
-        layout,
-        budget,
-        number,
-        fold_seed,
-        batch_size,
-        watch,
+    _check_rows_apart(study, stream)
+    of_groups = study.groups is not None
+    layout, budget = room_for(
+        model, source, lanes, stream.number, study.batch_size, memory, groups=of_groups
     )
-    at = watch.load() or Position.of_epoch(0)
-    ended = at.epoch and not journal.live.any()
-    journal.start(watch.share(at))
-    try:
-        with interrupts(wanted=saved is not None) as watch.interrupted:
-            while journal.live.any():
-                if not len(at.train):
-                    train = passes.train((seed, at.epoch) if shuffle else None, at)
-                    at = at.measuring(train)
-                held_out = passes.measure(at) if number > 1 else None
-                stack.keep(journal.judge(at.train, held_out))
-                at = Position.of_epoch(at.epoch + 1)
-                stack.end(journal.live)
+    mesh = Mesh(np.array(jax.local_devices()[: len(lanes)]), ("lanes",))
+    ledger = Ledger(lanes, study.epochs, groups=study.groups, halving=study.halving)
+    saved, resumed = None, None
+    if study.checkpoint is not None:
+        read = [folds, fold_seed, seed, shuffle, memory, class_weight]
+        own = {**study.settings(), "streamed": read}
+        identity = identity_of(model, described(source), lanes, (), own, devices=mesh.size)
+        saved = Checkpoint(study.checkpoint, study.checkpoint_seconds, identity)
+        resumed = saved.load(ledger, initial.state(ledger, 0))
+    if class_weight is not None:
+        stream = replace(stream, source=WeightedSource(source, model, class_weight, budget.slab))
+        layout = Layout.of(first_rows(stream.source, 1))
+    programs = programs_of(model)
+    before = len(programs)
+    slots = BlockSlots(study, stream, layout, budget, initial, ledger, mesh, programs)
+    if resumed is not None:
+        slots.restore(resumed)
+    loop.train(slots, ledger, loop.Watch(slots, ledger, study.callbacks, saved))
+    return ledger.record(len(programs) - before, slots.first_width)
+
+
+@dataclass
+class Position:
+    """How far an epoch is, between two blocks of rows.
+
+    Attributes:
+        blocks: Blocks done of the present pass.
+        sums: [slots] data loss times rows over these blocks; empty before the first.
+        rows: [folds] rows of each fold's lanes in these blocks; empty before the first.
+        train: [slots] training losses of the epoch once it is measured; empty before.
+    """
+
+    blocks: int = 0
+    sums: Any = field(default_factory=lambda: np.empty(0))
+    rows: Any = field(default_factory=lambda: np.empty(0, np.int64))
+    train: Any = field(default_factory=lambda: np.empty(0))
+
+
+class BlockSlots(Slots):
+    """Slots that are moved on over blocks of rows, each read once for all of them.
+
+    An epoch is a pass that trains and, with folds, one that measures. Once the lanes fill no more
+    than half of the slots these are cut to the half, the quarter, … that holds them: so the numbers
+    of slots are few, and so are programs.
+    """
+
+    def __init__(
+        self,
+        study: Study,
+        stream: Stream,
+        layout: Layout,
+        budget: Budget,
+        initial: InitialValues,
+        ledger: Ledger,
+        mesh: Mesh,
+        programs: dict[Any, Any],
+    ):
+        super().__init__(initial, ledger, mesh)
+        self._study, self._stream, self._programs = study, stream, programs
+        self._layout, self._budget = layout, budget
+        self._most = study.width or (1 if convolves_on_cpu(study.model) else MOST)
+        gaps = stream.number > 1
+        self._plan = Plan(study.rules, study.batch_size, gaps=gaps, own_moments=True)
+        self._at = Position()
+        self._live: Any = None
+        rows = stream.rows
+        # How many blocks there are in a pass; None where it is not known yet.
+        self._blocks = None if rows is None else -(-rows // (budget.steps * study.batch_size))
+        self.first_width = self._shape(-(-len(study.lanes) // mesh.size))[1]
+
+    @staticmethod
+    def bytes_a_lane(values: Any, *, groups: bool) -> int:
+        """Of its variables and best weights, each twice while a program runs, and the result."""
+        sizes = [sum(a.nbytes for a in jax.tree.leaves(part)) for part in (values, values[:2])]
+        return 2 * sizes[0] + (3 + SNAPSHOTS * groups) * sizes[1]
+
+    def count_for(self, lanes: int) -> int:
+        devices = self._mesh.size
+        local = -(-len(self.holds or self._study.lanes) // devices)
+        if not self.holds:
+            return self._shape(local)[0] * devices
+        least = local
+        while least > 1 and -(-least // 2) * devices >= lanes:
+            least = -(-least // 2)
+        least = self._shape(least)[0]
+        return min(least, local) * devices
+
+    def placed(self) -> None:
+        self._live = self._put(np.array([i is not None for i in self.holds]))
+
+    def fill(self) -> None:
+        if not self._at.blocks and not len(self._at.train):
+            super().fill()
+
+    def advance(self, watch: loop.Watch) -> None:
+        stream, at = self._stream, self._at
+        trains, ends, measures = self._programs_now()
+        epoch = int(self._ledger.ran[self.lanes[0]])
+        if not len(at.train):
+
+            def train(block: Block) -> Any:
+                self._state, sums = trains(self._state, self._live, block)
+                return sums
+
+            order = (stream.seed, epoch) if stream.shuffle else None
+            losses = self._pass(train, training_rows, order, watch)
+            at = self._at = Position(train=losses)
+        held_out = np.full(len(self.holds), np.nan)
+        if self._study.rules.held_out:
+            measure = partial(self._measured, measures)
+            held_out = self._pass(measure, held_out_rows, None, watch)
+        losses = np.stack([at.train, held_out], axis=1).astype(np.float32)
+        self._state = ends(self._state, self._put(losses))
+        self._at = Position()
+        self.note(losses[:, None])
+
+    def numbers(self) -> dict[str, Any]:
+        position = {k: np.asarray(v).tolist() for k, v in asdict(self._at).items()}
+        return {"holds": self.holds, "position": position}
+
+    def restore(self, numbers: dict[str, Any]) -> None:
+        self.place(numbers["holds"])
+        at = numbers["position"]
+        rows = np.array(at["rows"], np.int64)
+        self._at = Position(at["blocks"], np.array(at["sums"]), rows, np.array(at["train"]))
+
+    def _measured(self, measures: Callable[..., Any], block: Block) -> Any:
+        return measures(self._state, self._live, block)
+
+    def _pass(
+        self,
+        run: Callable[[Block], Any],
+        batches: Callable[..., np.ndarray],
+        order: Sequence[int] | None,
+        watch: loop.Watch,
+    ) -> np.ndarray:
+        """Run a program over every block, in the source's order or one drawn; [slots] mean loss.
+
+        Blocks that are done by the present position are read and left out.
+        """
+        at, slots = self._at, len(self.holds)
+        if not at.blocks:
+            at.sums, at.rows = np.zeros(slots), np.zeros(self._stream.number, np.int64)
+        nothing = np.zeros(slots)
+        self._running = nothing
+        made = partial(self._read, batches, order, at.blocks)
+        with prefetched(made) as blocks_ahead:
+            for block, counts in blocks_ahead:
+                at.rows += counts
+                placed = processes.put(block, self._mesh, EVERYWHERE)  # while the last one runs
+                at.sums += np.asarray(self._running, np.float64)
+                self._running = run(placed)
+                at.blocks += 1
+                del placed, block
                 if watch.wanted():
-                    watch.look(at)
-            if not ended:
-                watch.save(at)
-    finally:
-        passes.close()
-        journal.stop()
-    return journal.record(stack.kept(), len(programs) - before, first_width)
+                    at.sums += np.asarray(self._running, np.float64)
+                    self._running = nothing
+                    watch.look(self._share())
+        folds = np.array([self._ledger.lanes[i or 0].split for i in self.holds])
+        _check_folds(at.rows[folds], self._stream.number)
+        at.sums += np.asarray(self._running, np.float64)
+        self._running, self._blocks = nothing, at.blocks
+        return at.sums / at.rows[folds]
 
+    def _read(
+        self,
+        batches: Callable[..., np.ndarray],
+        order: Sequence[int] | None,
+        done: int,
+        stop: threading.Event,
+    ) -> Iterator[tuple[Block, np.ndarray]]:
+        stream, size = self._stream, self._study.batch_size
+        pieces = in_order(stream.source, self._layout, self._budget, order, stop)
+        read = blocks(pieces, self._layout, self._budget.steps * size)
+        for rows, count in itertools.islice(read, done, None):
+            numbers = batches(rows, self._fold_of(rows, count), stream.number, size)
+            counts = (numbers >= 0).sum(axis=(1, 2))
+            yield Block(rows, numbers, np.int32(steps_in(numbers))), counts
 
-def _programs_of(model: Any) -> dict[Any, Any]:
-    """The programs of a model as it is now; none where it has changed, or that is not known."""
-    key = program_key(model)
-    found = _compiled.get(compiled_loss(model))
-    if found is None or key is None or found[0] != key:
-        found = _compiled[compiled_loss(model)] = key, {}
-    return found[1]
+    def _fold_of(self, rows: Rows, count: int) -> np.ndarray:
+        if self._stream.number == 1:
+            return np.zeros(count, np.int32)
+        true = rows[:count]
+        return fold_of(row_hash(true.x, true.y), self._stream.number, self._stream.fold_seed)
+
+    def _share(self) -> float:
+        """The share of the epoch that is done, in rows read; 0 where it is not known."""
+        if self._blocks is None:
+            return 0.0
+        passes = 2 if self._study.rules.held_out else 1
+        return (bool(len(self._at.train)) + min(self._at.blocks / self._blocks, 1.0)) / passes
+
+    def _shape(self, local: int) -> tuple[int, int]:
+        """Slots on a device, at least `local`, and how many of these side by side."""
+        rounds = -(-local // self._most)
+        width = -(-local // rounds)
+        return rounds * width, width
+
+    def _programs_now(self) -> Any:
+        slots, devices = len(self.holds), tuple(self._mesh.devices.flat)
+        width = self._shape(slots // self._mesh.size)[1]
+        key = self._plan, slots, width, devices, self._layout, self._budget.steps
+        key = *key, self._stream.number
+        if ("train", *key) not in self._programs:
+            trains, measures, ends = block_by_block(
+                self._study.model, self._plan, self._mesh, width
+            )
+            self._programs["train", *key] = trains, ends
+            self._programs["measure", *key] = measures
+        return *self._programs["train", *key], self._programs["measure", *key]
 
 
 def check_backend() -> None:
@@ -205,7 +326,14 @@ def check_backend() -> None:
 
 
 def room_for(
-    model: Any, source: Source, lanes: Sequence[Lane], folds: int, batch_size: int, memory: int
+    model: Any,
+    source: Source,
+    lanes: Sequence[Lane],
+    folds: int,
+    batch_size: int,
+    memory: int,
+    *,
+    groups: bool = False,
 ) -> tuple[Layout, Budget]:
     """The layout of the rows, and how `memory` bytes are divided among them and the lanes.
 
@@ -217,26 +345,17 @@ def room_for(
     checked_weights(model, sample.x, sample.y)
     devices = len(jax.local_devices()[: len(lanes)])
     budget = Budget.of(memory, layout, indices=folds, batch_size=batch_size, devices=devices)
-    _check_memory(memory, budget, Stack.bytes_a_lane(InitialValues(model)(lanes[0])), len(lanes))
+    lane = BlockSlots.bytes_a_lane(InitialValues(model)(lanes[0]), groups=groups)
+    _check_memory(memory, budget, lane, len(lanes))
     return layout, budget
 
 
-def _check_lanes(model: Any, lanes: Sequence[Lane], folds: int, epochs: int) -> None:
-    strengths = len(getattr(model.optimizer, "strengths", ()))
-    check_lanes(lanes, splits=folds, strengths=strengths, targets=1, epochs=epochs)
-    for i, lane in enumerate(lanes):
-        if lane.start is not None:
-            raise UnsupportedError(
-                "Streamed lanes all train at the same time, so none starts from another's "
-                f"weights. Received: lane {i} with start={lane.start}. Leave `start` out."
-            )
-
-
-def _check_rows_apart(model: Any, source: Source, folds: int, batch_size: int) -> None:
-    rows = rows_of(source)
-    if (folds == 1 and rows is not None and rows % batch_size == 0) or not may_mix_rows(model):
+def _check_rows_apart(study: Study, stream: Stream) -> None:
+    model, rows = study.model, stream.rows
+    whole = stream.number == 1 and rows is not None and rows % study.batch_size == 0
+    if whole or not may_mix_rows(model):
         return
-    sample = first_rows(source, ROWS)
+    sample = first_rows(stream.source, ROWS)
     if mixes_rows(model, sample.x, sample.y):
         raise UnsupportedError(
             "Streamed lanes share each batch, from which the rows of a lane's own fold are taken "
@@ -253,4 +372,12 @@ def _check_memory(memory: int, budget: Budget, lane: int, lanes: int) -> None:
             f"memory={memory} bytes for {lanes} lanes of {lane} bytes each; "
             f"{budget.states // lane} lanes fit. Give {2 * lanes * lane} bytes, or train fewer "
             "lanes at a time."
+        )
+
+
+def _check_folds(rows: np.ndarray, folds: int) -> None:
+    if not rows.all():
+        raise InputError(
+            "Every fold needs rows to train on and rows held out; equal rows are in one fold. "
+            f"Received: a fold without, with folds={folds}. Use fewer folds, or more rows."
         )

@@ -9,11 +9,11 @@ from typing import Any
 import keras
 
 from taut._weights import ClassWeight
+from taut.engine.data.sources import MEMORY, as_source, is_source
 from taut.engine.halving import Halving
-from taut.engine.inputs import checked
 from taut.engine.lanes import Lane, Record, Split
 from taut.engine.progress import Callback
-from taut.engine.sources import MEMORY, as_source, is_source
+from taut.engine.study import arrays_of, check_model, study_of
 from taut.errors import InputError
 
 
@@ -99,16 +99,22 @@ def train_lanes(
         InputError: For sizes, lanes, splits or a checkpoint that cannot be.
         UnsupportedError: For a model that cannot be a lane.
     """
+    settings = {
+        "epochs": epochs,
+        "batch_size": batch_size,
+        "patience": patience,
+        "keep_best": keep_best,
+        "groups": groups,
+        "halving": halving,
+        "width": width,
+        "checkpoint": checkpoint,
+        "checkpoint_seconds": checkpoint_seconds,
+        "callbacks": callbacks,
+    }
+    shared = None if sharers == 1 else sharers
     if is_source(x) or memory is not None:
-        given = {
-            "splits": splits,
-            "targets": targets,
-            "class_weight": class_weight,
-            "groups": groups,
-            "halving": halving,
-            "sharers": None if sharers == 1 else sharers,
-        }
-        _refuse(given, "Lanes of streamed data share each batch as it is read.")
+        given = {"splits": splits, "targets": targets, "sharers": shared}
+        _refuse(given, "Rows that are read once for all lanes have no numbers, and one target.")
         from taut.engine.stream import train_streamed
 
         return train_streamed(
@@ -116,64 +122,32 @@ def train_lanes(
             as_source(x, y, sample_weight),
             lanes,
             folds=folds,
-            epochs=epochs,
-            batch_size=batch_size,
-            patience=patience,
-            keep_best=keep_best,
             memory=MEMORY if memory is None else memory,
-            width=width,
-            checkpoint=checkpoint,
-            checkpoint_seconds=checkpoint_seconds,
-            callbacks=callbacks,
+            class_weight=class_weight,
+            **settings,
         )
     _refuse({"folds": folds}, "Folds by a hash of the row are for streamed data.")
-    study = checked(
+    check_model(model)
+    arrays = arrays_of(
         model,
         x,
         y,
-        lanes,
         splits=splits,
         targets=targets,
         sample_weight=sample_weight,
         class_weight=class_weight,
-        epochs=epochs,
-        batch_size=batch_size,
-        patience=patience,
-        keep_best=keep_best,
-        groups=groups,
-        halving=halving,
-    )
-    if keras.backend.backend() != "jax":
-        given = {"sharers": None if sharers == 1 else sharers, "checkpoint": checkpoint}
-        _refuse(given, "Lanes that are trained by `fit` share no batch and are not saved: use JAX.")
-        from taut.engine.fit_loop import train_one_by_one
-
-        return train_one_by_one(
-            model,
-            study.x,
-            None,
-            lanes,
-            splits=study.splits,
-            targets=study.targets,
-            sample_weight=study.weights,
-            epochs=epochs,
-            batch_size=batch_size,
-            patience=patience,
-            keep_best=study.keep_best,
-            groups=groups,
-            halving=halving,
-            callbacks=callbacks,
-        )
-    from taut.engine.side_by_side import train_side_by_side
-
-    return train_side_by_side(
-        study,
-        width=width,
         sharers=sharers,
-        checkpoint=checkpoint,
-        checkpoint_seconds=checkpoint_seconds,
-        callbacks=callbacks,
     )
+    study = study_of(model, arrays, lanes, **settings)
+    if keras.backend.backend() == "jax":
+        from taut.engine.in_memory import train_in_memory
+
+        return train_in_memory(study, arrays)
+    given = {"sharers": shared, "checkpoint": checkpoint}
+    _refuse(given, "Lanes that are trained by `fit` share no batch and are not saved: use JAX.")
+    from taut.engine.through_fit import train_through_fit
+
+    return train_through_fit(study, arrays)
 
 
 def _refuse(given: Mapping[str, Any], reason: str) -> None:

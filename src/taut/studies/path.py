@@ -27,8 +27,8 @@ from taut.engine import (
     train_lanes,
     width_for,
 )
+from taut.engine.data.sources import as_source, is_source
 from taut.engine.lanes import check_counts
-from taut.engine.sources import as_source, is_source
 from taut.errors import InputError
 from taut.optimizers import Stationarity, stationarity
 from taut.penalties import L1, Penalty

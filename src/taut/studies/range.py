@@ -10,8 +10,8 @@ import numpy as np
 
 from taut._gradients import gradients_at
 from taut.engine import Lane
-from taut.engine.fit_loop import as_it_was
 from taut.engine.initial import InitialValues
+from taut.engine.through_fit import as_it_was
 from taut.studies.strengths import Train, find_range
 
 GRADIENT_ROWS = 4096

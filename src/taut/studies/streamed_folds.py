@@ -12,9 +12,9 @@ import numpy as np
 
 from taut._sums import FoldSums
 from taut.engine import Source
-from taut.engine.hashing import fold_of, row_hash
-from taut.engine.reading import Budget, Layout, blocks, in_order
-from taut.engine.sources import Rows, first_rows
+from taut.engine.data.hashing import fold_of, row_hash
+from taut.engine.data.reading import Budget, Layout, blocks, in_order
+from taut.engine.data.sources import Rows, first_rows
 from taut.errors import InputError, UnsupportedError
 from taut.studies.adaptive import PROBED, Adaptive, Calls, with_mask
 

@@ -10,9 +10,9 @@ import numpy as np
 
 from taut.engine import Callback, Lane, Record, Source, Split, train_lanes, width_for
 from taut.engine.copies import ROWS
-from taut.engine.hashing import fold_of, row_hash
-from taut.engine.reading import Layout
-from taut.engine.sources import MEMORY, Rows, first_rows, rows_of
+from taut.engine.data.hashing import fold_of, row_hash
+from taut.engine.data.reading import Layout
+from taut.engine.data.sources import MEMORY, Rows, first_rows, rows_of
 from taut.engine.stream import check_backend, room_for, train_streamed
 from taut.errors import InputError
 from taut.optimizers import Stationarity

@@ -7,9 +7,10 @@ from collections.abc import Sequence
 import numpy as np
 
 from taut.engine.lanes import Split
-from taut.engine.program import PADDING
 
 HELD_OUT_BATCH = 1024
+PADDING = -1
+"""Row number of a place in a batch that holds no row."""
 
 
 class Batches:

@@ -9,7 +9,7 @@ import keras
 
 from taut._keras_compat import compile_arguments
 from taut._keras_state import bookkeeping, is_stream, moving_statistics, own_variables, schedule_of
-from taut.engine.describing import Undescribed, digest_of, library
+from taut.engine.checkpoint.describing import Undescribed, digest_of, library
 from taut.errors import UnsupportedError
 
 Tree = Any

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -13,34 +14,29 @@ from keras import tree
 from taut._data import as_arrays
 from taut._keras_compat import compiled_loss, custom_training
 from taut._weights import ClassWeight, checked_weights
+from taut.engine.data.sources import Source
 from taut.engine.halving import Halving
 from taut.engine.lanes import Lane, Split, check_counts, check_lanes, check_splits
+from taut.engine.progress import Callback
+from taut.engine.state import Rules
 from taut.errors import InputError, UnsupportedError
 
 
 @dataclass(frozen=True)
 class Study:
-    """One model and the lanes to train of it, in memory; the fields are those of `train_lanes`.
-
-    Attributes:
-        targets: One at least, each like `y`.
-        weights: [rows] weights of the data loss, or a tree of these; None without.
-        held_out: Whether every split has held-out rows.
-    """
+    """One model and the lanes to train of it, checked; the fields are those of `train_lanes`."""
 
     model: Any
-    x: Any
-    targets: list[Any]
-    weights: Any
     lanes: Sequence[Lane]
-    splits: Sequence[Split]
     epochs: int
     batch_size: int
-    patience: int | None
-    keep_best: bool
-    groups: Sequence[int] | None
-    halving: Halving | None
-    held_out: bool
+    rules: Rules
+    groups: Sequence[int] | None = None
+    halving: Halving | None = None
+    width: int | None = None
+    checkpoint: str | os.PathLike[str] | None = None
+    checkpoint_seconds: float = 60.0
+    callbacks: Sequence[Callback] = ()
 
     def settings(self) -> dict[str, Any]:
         """What besides model, data and lanes makes the study."""
@@ -48,36 +44,65 @@ class Study:
         return {
             "epochs": self.epochs,
             "batch_size": self.batch_size,
-            "patience": self.patience,
-            "keep_best": self.keep_best,
+            "rules": [self.rules.patience, self.rules.keep_best],
             "groups": None if self.groups is None else list(self.groups),
-            "halving": None
-            if halving is None
-            else [list(halving.groups), list(halving.rungs), halving.keep],
+            "halving": halving and [list(halving.groups), list(halving.rungs), halving.keep],
+            "width": self.width,
         }
 
 
-def checked(
+@dataclass(frozen=True)
+class Arrays:
+    """Rows in memory.
+
+    Attributes:
+        x: Inputs, [rows, …] or a tree of these.
+        targets: One at least, each like `y`.
+        weights: [rows, …] weights of the data loss, or a tree of these; None without.
+        splits: Rows to train on and rows held out, by the number that lanes have.
+        sharers: Devices that share each batch.
+    """
+
+    x: Any
+    targets: list[Any]
+    weights: Any
+    splits: Sequence[Split]
+    sharers: int = 1
+
+
+@dataclass(frozen=True)
+class Stream:
+    """Rows that are read as they are needed; the fields are those of `train_streamed`."""
+
+    source: Source
+    folds: int | None
+    fold_seed: int
+    seed: int
+    shuffle: bool
+    memory: int
+    class_weight: ClassWeight
+    rows: int | None
+    """How many rows there are; None where they would have to be read to know."""
+
+    @property
+    def number(self) -> int:
+        """How many folds there are: 1 where none is held out."""
+        return 1 if self.folds is None else self.folds
+
+
+def arrays_of(
     model: Any,
     x: Any,
     y: Any,
-    lanes: Sequence[Lane],
     *,
     splits: Sequence[Split] | None,
     targets: Sequence[Any] | None,
     sample_weight: Any,
     class_weight: ClassWeight,
-    epochs: int,
-    batch_size: int,
-    patience: int | None,
-    keep_best: bool | None,
-    groups: Sequence[int] | None,
-    halving: Halving | None,
-) -> Study:
-    """Check the arguments of `train_lanes`, and fill in what was left out."""
-    check_model(model)
-    if not model.optimizer.built:
-        model.optimizer.build(model.trainable_variables)
+    sharers: int,
+) -> Arrays:
+    """Check the rows that are given to `train_lanes`, and fill in what was left out."""
+    check_counts(sharers=sharers)
     x = as_arrays(x, "x")
     shapes = [a.shape for a in tree.flatten(x)]
     if not shapes or any(not shape or shape[0] != shapes[0][0] for shape in shapes):
@@ -86,41 +111,51 @@ def checked(
             f"Received: shapes {shapes}."
         )
     rows = shapes[0][0]
-    every = _targets(y, targets, rows)
+    learned = _targets(y, targets, rows)
     splits = [Split(np.arange(rows))] if splits is None else splits
-    check_counts(epochs=epochs, batch_size=batch_size, patience=patience)
     check_splits(splits, rows)
-    check_lanes(
-        lanes,
-        splits=len(splits),
-        strengths=len(getattr(model.optimizer, "strengths", ())),
-        targets=len(every),
-        epochs=epochs,
-    )
-    held_out = all(len(split.held_out) for split in splits)
-    keep_best = patience is not None if keep_best is None else keep_best
-    _check_choices(lanes, epochs, patience, keep_best, groups, halving, held_out=held_out)
-    if class_weight is not None and len(every) > 1:
+    if class_weight is not None and len(learned) > 1:
         raise InputError(
             "`class_weight` is for one target. Received: "
-            f"{len(every)} targets. Give `sample_weight`."
+            f"{len(learned)} targets. Give `sample_weight`."
         )
-    weights = checked_weights(model, x, every[0], sample_weight, class_weight)
-    return Study(
-        model,
-        x,
-        every,
-        weights,
+    weights = checked_weights(model, x, learned[0], sample_weight, class_weight)
+    return Arrays(x, learned, weights, splits, sharers)
+
+
+def study_of(
+    model: Any,
+    rows: Arrays | Stream,
+    lanes: Sequence[Lane],
+    *,
+    epochs: int = 100,
+    batch_size: int = 32,
+    patience: int | None = None,
+    keep_best: bool | None = None,
+    groups: Sequence[int] | None = None,
+    halving: Halving | None = None,
+    width: int | None = None,
+    **saved: Any,
+) -> Study:
+    """Check the arguments of `train_lanes`, and fill in what was left out."""
+    check_counts(epochs=epochs, batch_size=batch_size, patience=patience, width=width)
+    if not model.optimizer.built:
+        model.optimizer.build(model.trainable_variables)
+    in_memory = isinstance(rows, Arrays)
+    check_lanes(
         lanes,
-        splits,
-        epochs,
-        batch_size,
-        patience,
-        keep_best,
-        groups,
-        halving,
-        held_out,
+        splits=len(rows.splits) if in_memory else rows.number,
+        strengths=len(getattr(model.optimizer, "strengths", ())),
+        targets=len(rows.targets) if in_memory else 1,
+        epochs=epochs,
     )
+    keep_best = patience is not None if keep_best is None else keep_best
+    held_out = all(len(s.held_out) for s in rows.splits) if in_memory else rows.number > 1
+    rules = Rules(patience, keep_best, held_out)
+    if not in_memory:
+        _check_streamed(lanes, rules, rows.folds)
+    _check_choices(lanes, epochs, rules, groups, halving)
+    return Study(model, lanes, epochs, batch_size, rules, groups, halving, width, **saved)
 
 
 def check_model(model: Any) -> None:
@@ -168,31 +203,42 @@ def _targets(y: Any, targets: Sequence[Any] | None, rows: int) -> list[Any]:
         raise InputError(
             "Give either `y` or `targets`. Received: " + ("neither." if y is None else "both.")
         )
-    every = [y] if targets is None else list(targets)
-    every = [as_arrays(one, "y") for one in every]
-    shapes = [[a.shape for a in tree.flatten(one)] for one in every]
-    alike = all(_same(every[0], one) for one in every[1:])
-    if not every or not alike or any(some != shapes[0] for some in shapes):
+    learned = [as_arrays(one, "y") for one in ([y] if targets is None else targets)]
+    shapes = [[a.shape for a in tree.flatten(one)] for one in learned]
+    alike = all(_same(learned[0], one) for one in learned[1:])
+    if not learned or not alike or any(some != shapes[0] for some in shapes):
         raise InputError(
             f"`targets` must be like each other, one at least. Received: shapes {shapes}."
         )
     if any(shape[:1] != (rows,) for shape in shapes[0]):
         raise InputError(f"`y` must have the {rows} rows of `x`. Received: shapes {shapes[0]}.")
-    return every
+    return learned
+
+
+def _check_streamed(lanes: Sequence[Lane], rules: Rules, folds: int | None) -> None:
+    for i, lane in enumerate(lanes):
+        if lane.start is not None:
+            raise UnsupportedError(
+                "Streamed lanes all train at the same time, so none starts from another's "
+                f"weights. Received: lane {i} with start={lane.start}. Leave `start` out."
+            )
+    if (rules.keep_best or rules.patience is not None) and not rules.held_out:
+        raise InputError(
+            "`patience` and `keep_best` need held-out rows. Received: "
+            f"folds={folds}. Give `folds=5`, say, or leave them out."
+        )
 
 
 def _check_choices(
     lanes: Sequence[Lane],
     epochs: int,
-    patience: int | None,
-    keep_best: bool,
+    rules: Rules,
     groups: Sequence[int] | None,
     halving: Halving | None,
-    *,
-    held_out: bool,
 ) -> None:
+    patience, keep_best = rules.patience, rules.keep_best
     chooses = keep_best or groups is not None or patience is not None or halving is not None
-    if chooses and not held_out:
+    if chooses and not rules.held_out:
         raise InputError(
             "`patience`, `keep_best`, `groups` and `halving` need held-out rows in every split. "
             "Received: a split with none. Give `Split(train, held_out)`, or leave them out."

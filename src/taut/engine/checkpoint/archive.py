@@ -16,15 +16,16 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import jax
 import numpy as np
 
-from taut.engine import hosts
+from taut.engine import processes
 from taut.engine.ledger import Ledger
-from taut.engine.packing import packed, unpacked
+from taut.engine.state import LaneState
 from taut.errors import InputError
 
 Tree = Any
-FORMAT = 1
+FORMAT = 2
 
 
 class Checkpoint:
@@ -46,37 +47,60 @@ class Checkpoint:
         self.path, self._seconds, self._study = Path(path), seconds, dict(study)
         self._saved = time.monotonic()
         self._warned = False
-        if hosts.first():
+        if processes.first():
             self._check_folder()
 
     def due(self) -> bool:
-        return bool(hosts.agreed(time.monotonic() - self._saved) >= self._seconds)
+        return bool(processes.agreed(time.monotonic() - self._saved) >= self._seconds)
 
-    def load(self, ledger: Ledger) -> dict[str, Any] | None:
+    def load(self, ledger: Ledger, like: LaneState) -> dict[str, Any] | None:
         """Give the ledger what was saved; returns the numbers saved with it, None without a file.
+
+        Args:
+            ledger: Of the same study, before it began.
+            like: The state of some lane, for its structure.
 
         Raises:
             InputError: If the file cannot be read, is damaged, or is of another study.
         """
-        found = self.read()
-        if found is None:
+        saved = self._read()
+        if saved is None:
             return None
-        about, arrays = found
+        about, arrays = saved
         try:
-            _restore(ledger, about["ledger"], arrays)
+            _restore(ledger, about["ledger"], arrays, like)
             return about["numbers"]
         except Exception as error:
             raise self._damaged(error) from error
 
-    def save(self, ledger: Ledger, states: Mapping[int, Tree], numbers: dict[str, Any]) -> None:
-        """Write the ledger, the states of lanes in training and some numbers; see `write`."""
-        if not hosts.first():
-            self._saved = time.monotonic()
+    def save(
+        self, ledger: Ledger, states: Mapping[int, LaneState], numbers: dict[str, Any]
+    ) -> None:
+        """Write the ledger, the states of lanes in training and some numbers; replace the file.
+
+        A full disk, or whatever else is in the way of a file, must not end a long study: it is told
+        by a warning, the last whole file stays, and the next time it is tried again.
+        """
+        self._saved = time.monotonic()
+        if not processes.first():
             return
         parts, arrays = _flatten(ledger, {**ledger.states, **states})
-        self.write({"ledger": parts, "numbers": numbers}, arrays)
+        about = {"format": FORMAT, "study": self._study, "ledger": parts, "numbers": numbers}
+        try:
+            self._replace({**arrays, "about": np.array(json.dumps(about))})
+        except Exception as error:
+            if not self._warned:
+                self._warned = True
+                reason = getattr(error, "strerror", None) or error
+                warnings.warn(
+                    f"The checkpoint {self.path} could not be written ({reason}); "
+                    "what it held before is whole. The study goes on, and will try again.",
+                    RuntimeWarning,
+                    stacklevel=2,
+                )
+        self._saved = time.monotonic()
 
-    def read(self) -> tuple[dict[str, Any], dict[str, np.ndarray]] | None:
+    def _read(self) -> tuple[dict[str, Any], dict[str, np.ndarray]] | None:
         """What was written, as (JSON, arrays); None without a file.
 
         Raises:
@@ -112,27 +136,6 @@ class Checkpoint:
             f"({type(error).__name__}: {error}). "
             "Restore it from a copy, or delete it to begin anew."
         )
-
-    def write(self, parts: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> None:
-        """Write JSON and arrays; replace the file.
-
-        A full disk, or whatever else is in the way of a file, must not end a long study: it is told
-        by a warning, the last whole file stays, and the next time it is tried again.
-        """
-        about = np.array(json.dumps({"format": FORMAT, "study": self._study, **parts}))
-        try:
-            self._replace({**arrays, "about": about})
-        except Exception as error:
-            if not self._warned:
-                self._warned = True
-                reason = getattr(error, "strerror", None) or error
-                warnings.warn(
-                    f"The checkpoint {self.path} could not be written ({reason}); "
-                    "what it held before is whole. The study goes on, and will try again.",
-                    RuntimeWarning,
-                    stacklevel=2,
-                )
-        self._saved = time.monotonic()
 
     def _replace(self, arrays: dict[str, np.ndarray]) -> None:
         folder = self.path.parent
@@ -175,38 +178,52 @@ class Checkpoint:
 
 
 def _flatten(
-    ledger: Ledger, states: Mapping[int, Tree]
+    ledger: Ledger, states: Mapping[int, LaneState]
 ) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
-    """The ledger as JSON and arrays."""
+    """The ledger as JSON and arrays: like trees are stacked leaf by leaf."""
     snapshots = [(i, epoch, tree) for i, some in ledger.snapshots.items() for epoch, tree in some]
-    parts, arrays = packed(
-        {
-            "kept": list(ledger.kept.values()),
-            "states": list(states.values()),
-            "snapshots": [tree for _, _, tree in snapshots],
-        }
-    )
-    parts |= {
+    trees = {
+        "kept": list(ledger.kept.values()),
+        "states": list(states.values()),
+        "snapshots": [tree for _, _, tree in snapshots],
+    }
+    parts = {
         "status": ledger.status,
         "rung": ledger.rung,
         "kept": list(ledger.kept),
         "states": list(states),
         "snapshots": [[i, epoch] for i, epoch, _ in snapshots],
+        "types": {},
     }
-    arrays |= {"losses": ledger.losses, "ran": ledger.ran, "best_epoch": ledger.best_epoch}
+    arrays = {"losses": ledger.losses, "ran": ledger.ran, "best_epoch": ledger.best_epoch}
+    for name, some in trees.items():
+        for k, leaves in enumerate(zip(*map(jax.tree.leaves, some), strict=True)):
+            stacked = np.stack(leaves)
+            parts["types"][f"{name}/{k}"] = stacked.dtype.name
+            # Types that NumPy does not know, such as bfloat16, travel as bytes.
+            known = stacked.dtype.kind in "biuf"
+            arrays[f"{name}/{k}"] = stacked if known else stacked.view(np.uint8)
     return parts, arrays
 
 
-def _restore(ledger: Ledger, parts: dict[str, Any], arrays: dict[str, np.ndarray]) -> None:
+def _restore(
+    ledger: Ledger, parts: dict[str, Any], arrays: dict[str, np.ndarray], like: LaneState
+) -> None:
+    """Fill the ledger; `like` is a state of some lane."""
     ledger.losses, ledger.ran = arrays["losses"], arrays["ran"]
     ledger.best_epoch = arrays["best_epoch"]
     ledger.status, ledger.rung = parts["status"], parts["rung"]
 
-    def trees(name: str) -> list[Tree]:
-        return unpacked(name, len(parts[name]), parts, arrays)
+    def trees(name: str, like: Tree) -> list[Tree]:
+        structure = jax.tree.structure(like)
+        keys = [f"{name}/{k}" for k in range(structure.num_leaves)] if parts[name] else []
+        leaves = [arrays[key].view(np.dtype(parts["types"][key])) for key in keys]
+        numbers = range(len(parts[name]))
+        return [jax.tree.unflatten(structure, [leaf[n] for leaf in leaves]) for n in numbers]
 
-    ledger.kept = dict(zip(parts["kept"], trees("kept"), strict=True))
-    ledger.states = dict(zip(parts["states"], trees("states"), strict=True))
+    ledger.kept = dict(zip(parts["kept"], trees("kept", like.best), strict=True))
+    ledger.states = dict(zip(parts["states"], trees("states", like), strict=True))
     ledger.snapshots = {}
-    for (i, epoch), tree in zip(parts["snapshots"], trees("snapshots"), strict=True):
+    pairs = zip(parts["snapshots"], trees("snapshots", like.best), strict=True)
+    for (i, epoch), tree in pairs:
         ledger.snapshots.setdefault(i, []).append((epoch, tree))

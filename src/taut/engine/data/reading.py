@@ -10,7 +10,7 @@ from typing import Any
 import jax
 import numpy as np
 
-from taut.engine.sources import Rows, Source
+from taut.engine.data.sources import Rows, Source
 from taut.errors import InputError
 
 SLABS = 32

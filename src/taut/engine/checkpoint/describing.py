@@ -289,7 +289,7 @@ class _Describer:
 
     def _model(self, item: Any) -> bytes:
         """A model or layer that is not of the study: with its values, which are constants."""
-        from taut.engine.identity import labels, layer_described
+        from taut.engine.checkpoint.identity import labels, layer_described
 
         inner = _Describer(self._names, {**self._known, **labels(item)})
         inner._open = self._open

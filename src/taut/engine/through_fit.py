@@ -2,50 +2,35 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any
 
 import keras
 import numpy as np
 
 from taut._keras_compat import keras_mask, mode
-from taut.engine.batches import Batches
-from taut.engine.fit_lane import Data, LaneBatches, Trainee, Watch, numbers, take
-from taut.engine.halving import Halving
+from taut.engine import loop
+from taut.engine.data.batches import Batches
+from taut.engine.fit_lane import AfterEpoch, Data, LaneBatches, Trainee, numbers, take
 from taut.engine.initial import InitialValues
-from taut.engine.lanes import Lane, Record, Split
+from taut.engine.lanes import Record
 from taut.engine.ledger import Ledger
-from taut.engine.loop import Told
-from taut.engine.progress import Callback
-from taut.engine.streams import own_stream
+from taut.engine.random_streams import own_stream
+from taut.engine.state import LaneState, judge
+from taut.engine.study import Arrays, Study
 from taut.errors import UnsupportedError
 
 Tree = Any
 
 
-def train_one_by_one(
-    model: Any,
-    x: Any,
-    y: Any,
-    lanes: Sequence[Lane],
-    *,
-    splits: Sequence[Split],
-    targets: Sequence[Any] | None = None,
-    sample_weight: Any = None,
-    epochs: int,
-    batch_size: int,
-    patience: int | None = None,
-    keep_best: bool | None = None,
-    groups: Sequence[int] | None = None,
-    halving: Halving | None = None,
-    callbacks: Sequence[Callback] = (),
-) -> Record:
+def train_through_fit(study: Study, arrays: Arrays) -> Record:
     """Train lanes one after the other by `model.fit`, on any backend.
 
     What `train_lanes` does elsewhere than on JAX: the same batches in the same order, the same
-    loss, the same record to tolerance; slower. The model is left as it was. The arguments are
-    those of `train_lanes`, which has checked them.
+    loss, the same record to tolerance; slower. The model is left as it was.
 
     Returns:
         A `Record`; the engine compiles nothing for it, and its width is 1.
@@ -53,60 +38,94 @@ def train_one_by_one(
     Raises:
         UnsupportedError: If Keras ends a `fit` early (KERAS_MAX_EPOCHS).
     """
-    keep_best = patience is not None if keep_best is None else keep_best
-    x, sample_weight = as_arrays(x), as_arrays(sample_weight)
-    every = [as_arrays(y)] if targets is None else [as_arrays(one) for one in targets]
-    initial = InitialValues(model)
-    initial.check(lanes)
-    for lane in lanes:  # before the first lane changes the model, from which values are taken
+    initial = InitialValues(study.model)
+    initial.check(study.lanes)
+    for lane in study.lanes:  # before the first changes the model, from which values are taken
         initial(lane)
-    ledger = Ledger(lanes, epochs, groups=groups, halving=halving)
-    batches, told = Batches(splits, batch_size), Told(ledger, callbacks)
-    with as_it_was(model):
-        trainee = Trainee(model)
-
-        def run(i: int) -> None:
-            lane, goal = ledger.lanes[i], ledger.goal(i)
-            data: Data = x, every[lane.target], sample_weight
-            state = initial.state(ledger, i)
-            _assign(model, state["variables"])
-            first = int(state["epoch"])
-            split = splits[lane.split]
-            rows = LaneBatches(batches, lane, split, data, size=batch_size, epochs=(first, goal))
-            watch = Watch(
-                i,
-                state,
-                ledger,
-                data,
-                split.held_out,
-                patience=patience,
-                keep_best=keep_best,
-                told=told.update,
-            )
-            with own_stream(lane.seed):
-                trainee.fit(
-                    rows,
-                    initial_epoch=first,
-                    epochs=goal,
-                    steps_per_epoch=rows.steps,
-                    shuffle=False,
-                    verbose=0,
-                    callbacks=[watch],
-                )
-            if not ledger.status[i]:  # it waits at a rung of the halving
-                _check_whole(int(ledger.ran[i]), goal)
-                state["variables"] = _values(model)
-            ledger.take_out(i, state)
-
-        told.start()
-        try:
-            while (i := next(ledger.ready(set()), None)) is not None or ledger.judge():
-                if i is not None:
-                    run(i)
-            told.update()  # of what the last rung dropped
-        finally:
-            told.end()
+    ledger = Ledger(study.lanes, study.epochs, groups=study.groups, halving=study.halving)
+    with as_it_was(study.model):
+        trainer = FitTrainer(study, arrays, initial, ledger)
+        loop.train(trainer, ledger, loop.Watch(trainer, ledger, study.callbacks))
     return ledger.record(compiles=0, width=1)
+
+
+class FitTrainer:
+    """One lane at a time, moved on by `fit`."""
+
+    def __init__(self, study: Study, arrays: Arrays, initial: InitialValues, ledger: Ledger):
+        self._study, self._splits = study, arrays.splits
+        self._initial, self._ledger = initial, ledger
+        self._x, self._weights = as_arrays(arrays.x), as_arrays(arrays.weights)
+        self._targets = [as_arrays(one) for one in arrays.targets]
+        self._batches = Batches(arrays.splits, study.batch_size)
+        self._trainee = Trainee(study.model)
+        self._state: LaneState | None = None
+        self.lanes: list[int] = []
+
+    def fill(self) -> None:
+        for i in self.lanes:
+            assert self._state is not None
+            if self._ledger.status[i]:
+                self._ledger.end(i, self._state)
+            else:  # it waits at a rung of the halving
+                self._ledger.states[i] = replace(self._state, variables=_values(self._study.model))
+        self.lanes = list(itertools.islice(self._ledger.ready(set()), 1))
+        if self.lanes:
+            self._state = self._initial.state(self._ledger, self.lanes[0])
+            _assign(self._study.model, self._state.variables)
+
+    def advance(self, watch: loop.Watch) -> None:
+        (i,) = self.lanes
+        ledger, lane, goal = self._ledger, self._ledger.lanes[i], self._ledger.goal(i)
+        data: Data = self._x, self._targets[lane.target], self._weights
+        split = self._splits[lane.split]
+        first = int(ledger.ran[i])
+        size = self._study.batch_size
+        rows = LaneBatches(self._batches, lane, split, data, size=size, epochs=(first, goal))
+
+        def judged(train_loss: float) -> bool:
+            self._judge(i, train_loss, self._trainee.mean_loss(data, split.held_out))
+            watch.look()
+            return bool(ledger.status[i])
+
+        with own_stream(lane.seed):
+            self._trainee.fit(
+                rows,
+                initial_epoch=first,
+                epochs=goal,
+                steps_per_epoch=rows.steps,
+                shuffle=False,
+                verbose=0,
+                callbacks=[AfterEpoch(judged)],
+            )
+        if not ledger.status[i]:
+            _check_whole(int(ledger.ran[i]), goal)
+
+    def states(self) -> dict[int, LaneState]:
+        return {}
+
+    def numbers(self) -> dict[str, Any]:
+        return {}
+
+    def restore(self, numbers: dict[str, Any]) -> None:
+        del numbers
+
+    def close(self) -> None:
+        """Nothing is in flight: `fit` has returned."""
+
+    def _judge(self, i: int, *losses: float) -> None:
+        ledger, rules, of_epoch = self._ledger, self._study.rules, np.array(losses, np.float32)
+        assert self._state is not None
+        state, better = judge(rules, self._state, of_epoch, np)
+        weights = None
+        if better:
+            weights = _values(self._study.model)[:2]
+            state = replace(state, best=weights)
+        self._state = state
+        verdict = {name: getattr(state, name) for name in ("epoch", "done", "diverged")}
+        ledger.note(i, of_epoch[None], **verdict)
+        if ledger.snapshot_due(i):
+            ledger.snapshot(i, weights or _values(self._study.model)[:2])
 
 
 def predict_one_by_one(

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from taut.engine.sources import Rows
+from taut.engine.data.sources import Rows
 from taut.errors import InputError
 
 _BUFFER = 1 << 16  # bytes of each column that are read from a file at once

@@ -1,0 +1,50 @@
+"""Weights of classes for rows that are read: counted once, then given to each piece."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from taut._weights import ClassWeight, class_weights, labels_of
+from taut.engine.data.sources import Rows, Source, first_rows
+from taut.errors import InputError
+
+
+class WeightedSource:
+    """The rows of another source, each with the weight of its class.
+
+    Args:
+        source: Brings no weights.
+        model: Compiled and built; its loss says what the labels are.
+        class_weight: A mapping from class number to weight, or `"balanced"`, as in `train_lanes`.
+        rows: Rows whose labels are counted at once.
+
+    Raises:
+        InputError: If the source brings weights, or no class is named.
+    """
+
+    def __init__(self, source: Source, model: Any, class_weight: ClassWeight, rows: int):
+        first = first_rows(source, 1)
+        if first.weight is not None:
+            raise InputError("Give `sample_weight` or `class_weight`, not both: multiply them.")
+        self._source, self._labels_of = source, labels_of(model, first.x, first.y)
+        counts: dict[int, int] = {}
+        for part in range(source.parts(rows)):
+            for piece in source.pieces(part, rows):
+                classes, some = np.unique(self._labels_of(piece.y), return_counts=True)
+                for k, n in zip(classes.tolist(), some.tolist(), strict=True):
+                    counts[k] = counts.get(k, 0) + n
+        classes = np.array(sorted(counts))
+        of_class = class_weights(classes, np.array([counts[k] for k in classes]), class_weight)
+        self._classes, self._of_class = classes, of_class
+
+    def parts(self, rows: int) -> int:
+        return self._source.parts(rows)
+
+    def pieces(self, part: int, rows: int) -> Iterator[Rows]:
+        for piece in self._source.pieces(part, rows):
+            places = np.searchsorted(self._classes, self._labels_of(piece.y))
+            yield replace(piece, weight=self._of_class[places])
