@@ -34,7 +34,7 @@ def test_the_epochs_to_choose_from_do_not_depend_on_the_block(diabetes, monkeypa
     lanes = [Lane((0.05,), 0, seed) for seed in range(3)]
     kept = []
     for rows_of_block in (1 << 24, 1):  # the second makes blocks of one epoch
-        monkeypatch.setattr("taut.engine.side_by_side.BLOCK_ROWS", rows_of_block)
+        monkeypatch.setattr("taut.engine.in_memory.ROWS_A_BLOCK", rows_of_block)
         record = train_lanes(
             model,
             *diabetes,

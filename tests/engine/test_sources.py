@@ -9,8 +9,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from taut.engine.data.prefetch import ReadAhead
 from taut.engine.data.parquet import ParquetRows
+from taut.engine.data.prefetch import AHEAD, prefetched
 from taut.engine.data.reading import Budget, Layout, blocks, in_order
 from taut.engine.data.sources import ArraySource, DatasetSource, as_source, first_rows, is_source
 from taut.errors import InputError
@@ -261,14 +261,14 @@ def test_reading_ahead_is_bounded_and_leaves_no_thread():
             yield k
 
     before = threading.active_count()
-    with ReadAhead(make) as ahead:
+    with prefetched(make) as ahead:
         for k in ahead:
             time.sleep(0.01)
-            assert made[-1] <= k + 2
+            assert made[-1] <= k + 1 + AHEAD
             if k == 5:
                 break
     assert threading.active_count() == before
-    with ReadAhead(make) as ahead:
+    with prefetched(make) as ahead:
         assert list(ahead) == list(range(100))
     assert threading.active_count() == before
 

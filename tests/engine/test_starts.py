@@ -107,9 +107,9 @@ def test_bad_lanes_are_told(lane, message, diabetes, splits):
 def test_out_of_memory_halves_the_width(diabetes, splits, monkeypatch):
     import jax
 
-    from taut.engine import side_by_side as module
+    from taut.engine import in_memory as module
 
-    build, refused = module.build, []
+    build, refused = module.whole_epochs, []
 
     def small_device(model, plan, mesh):
         program = build(model, plan, mesh)
@@ -125,7 +125,7 @@ def test_out_of_memory_halves_the_width(diabetes, splits, monkeypatch):
 
     lanes = [Lane((0.01 * k,), 0, k % 3) for k in range(9)]
     expected = train_lanes(network(), *diabetes, lanes, splits=splits, epochs=3, width=1)
-    monkeypatch.setattr(module, "build", small_device)
+    monkeypatch.setattr(module, "whole_epochs", small_device)
     for width in (8, None):
         refused.clear()
         record = train_lanes(network(), *diabetes, lanes, splits=splits, epochs=3, width=width)

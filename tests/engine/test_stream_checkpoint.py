@@ -19,10 +19,10 @@ from taut.engine import (
     Callback,
     DatasetSource,
     ParquetRows,
-    stream_passes,
-    stream_watch,
+    loop,
+    stream,
 )
-from taut.engine.stream_program import training_batches
+from taut.engine.data.blocks import training_rows
 from taut.errors import InputError
 from tests.engine.crash import StopAfter
 from tests.engine.stream_study import BLOCKS, data, record_of
@@ -41,7 +41,7 @@ def whole():
 
 @pytest.fixture
 def told_at_each_block(monkeypatch):
-    monkeypatch.setattr(stream_watch, "SECONDS_OF_SILENCE", 0.0)
+    monkeypatch.setattr(loop, "SECONDS_OF_SILENCE", 0.0)
 
 
 class Torn(ArraySource):
@@ -97,9 +97,9 @@ def test_what_is_done_of_a_pass_is_not_trained_on_again(tmp_path, monkeypatch, t
 
     def counted(*args):
         calls.append(1)
-        return training_batches(*args)
+        return training_rows(*args)
 
-    monkeypatch.setattr(stream_passes, "training_batches", counted)
+    monkeypatch.setattr(stream, "training_rows", counted)
     record_of(epochs=1)
     assert len(calls) == BLOCKS
     with pytest.raises(RuntimeError, match="crash"):
@@ -142,7 +142,7 @@ def test_ctrl_c_finishes_the_block_and_saves(tmp_path, whole, told_at_each_block
     assert press.looks == EPOCH + 3
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
     with np.load(file) as archive:  # in the second epoch, after a block
-        assert json.loads(str(archive["about"]))["position"] == [1, 1]
+        assert json.loads(str(archive["about"]))["numbers"]["position"]["blocks"] == 2
     assert digest(record_of(file, seconds=1e9)) == whole
 
 

@@ -136,7 +136,7 @@ def test_parquet_and_arrays_give_the_same_path(diabetes, tmp_path):
 
 
 def test_a_range_is_found_and_the_study_goes_on_where_it_was(diabetes, tmp_path, monkeypatch):
-    monkeypatch.setattr("taut.engine.stream_watch.SECONDS_OF_SILENCE", 0.0)
+    monkeypatch.setattr("taut.engine.loop.SECONDS_OF_SILENCE", 0.0)
 
     class Crash(Callback):
         studies, looks = 0, 0

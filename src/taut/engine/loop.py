@@ -167,7 +167,6 @@ def train(trainer: Trainer, ledger: Ledger, watch: Watch) -> None:
                         continue
                     break
                 trainer.advance(watch)
-                watch.tell()
             watch.tell()
             watch.save()
             if processes.anyone(bool(watch.interrupted)):

@@ -219,6 +219,7 @@ class BlockSlots(Slots):
         self._state = ends(self._state, self._put(losses))
         self._at = Position()
         self.note(losses[:, None])
+        watch.look()
 
     def numbers(self) -> dict[str, Any]:
         position = {k: np.asarray(v).tolist() for k, v in asdict(self._at).items()}

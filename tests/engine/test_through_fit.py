@@ -7,8 +7,9 @@ import pytest
 import taut
 from taut.engine import Callback, Halving, Lane, Split, predict_lanes, train_lanes
 from taut.engine.data.batches import Batches
-from taut.engine.fit_loop import predict_one_by_one, train_one_by_one
+from taut.engine.through_fit import predict_one_by_one
 from taut.errors import UnsupportedError
+from tests.engine.feeds import through_fit
 
 on_jax = pytest.mark.skipif(keras.backend.backend() != "jax", reason="compares with train_lanes")
 RATE, L2 = 0.05, 0.02
@@ -91,7 +92,7 @@ def test_every_backend_takes_the_steps_of_a_numpy_reference(data, splits, weight
     weight = np.random.default_rng(3).uniform(0, 2, len(y)) if weighted else None
     # Batches are drawn from the number of the split too: one split, so that it is 0.
     lanes = [Lane((strength,), 0, None) for strength in (0.0, 0.05, 2.5)]
-    record = train_one_by_one(
+    record = through_fit(
         model, x, y, lanes, splits=splits[1:], sample_weight=weight, epochs=4, batch_size=15
     )
     assert record.status == ("finished",) * 3
@@ -111,9 +112,7 @@ def test_patience_keeps_the_best_epoch(data):
     rows = np.arange(len(y))
     overfits = [Split(rows[:12], rows[12:])]
     [lane] = lanes = [Lane((0.0,), 0, None)]
-    record = train_one_by_one(
-        model, x, y, lanes, splits=overfits, epochs=30, batch_size=6, patience=3
-    )
+    record = through_fit(model, x, y, lanes, splits=overfits, epochs=30, batch_size=6, patience=3)
     best, ran = int(record.best_epoch[0]), int(record.epochs[0])
     assert record.status == ("stopped",)
     assert ran == best + 4 < 30
@@ -122,7 +121,7 @@ def test_patience_keeps_the_best_epoch(data):
     assert not np.isnan(record.train_loss[0, :ran]).any()
     predicted = predict_one_by_one(model, record, x)[0, 12:, 0]
     assert np.mean((predicted - y[12:]) ** 2) == pytest.approx(record.held_out_loss[0, best])
-    whole = train_one_by_one(
+    whole = through_fit(
         model, x, y, [lane], splits=overfits, epochs=ran, batch_size=6, keep_best=True
     )
     assert whole.status == ("finished",)
@@ -132,13 +131,13 @@ def test_patience_keeps_the_best_epoch(data):
 def test_a_group_keeps_one_epoch(data, splits):
     x, y = data
     lanes = [Lane((0.0,), split, None) for split in (0, 1)]
-    record = train_one_by_one(
+    record = through_fit(
         linear(), x, y, lanes, splits=splits, epochs=20, batch_size=30, groups=[7, 7]
     )
     epochs = np.arange(1, 20, 2)  # of 20 epochs every second has a snapshot
     best = int(epochs[np.argmin(record.held_out_loss[:, epochs].mean(axis=0))])
     assert record.best_epoch.tolist() == [best, best]
-    until = train_one_by_one(linear(), x, y, lanes, splits=splits, epochs=best + 1, batch_size=30)
+    until = through_fit(linear(), x, y, lanes, splits=splits, epochs=best + 1, batch_size=30)
     np.testing.assert_allclose(record.trainable[0], until.trainable[0], atol=1e-7)
 
 
@@ -148,14 +147,14 @@ def test_a_lane_that_diverges_ends_alone(data, splits):
     path = model.trainable_variables[0].path
     lanes = [Lane((0.1,), 0, None, {path: np.full((10, 1), np.inf)}), Lane((0.1,), 0, None)]
     options = {"splits": splits, "epochs": 3, "batch_size": 30}
-    both = train_one_by_one(model, x, y, lanes, **options)
-    alone = train_one_by_one(model, x, y, lanes[1:], **options)
+    both = through_fit(model, x, y, lanes, **options)
+    alone = through_fit(model, x, y, lanes[1:], **options)
     assert both.status == ("diverged", "finished")
     assert both.epochs.tolist() == [1, 3]
     assert np.isnan(both.train_loss[0, 1:]).all()
     np.testing.assert_array_equal(both.trainable[0][0], np.inf)  # what it started from
     np.testing.assert_array_equal(both.held_out_loss[1], alone.held_out_loss[0])
-    grouped = train_one_by_one(model, x, y, lanes, groups=[0, 0], **options)
+    grouped = through_fit(model, x, y, lanes, groups=[0, 0], **options)
     assert grouped.best_epoch.tolist() == [0, 2]
 
 
@@ -163,10 +162,10 @@ def test_a_lane_starts_anew_whatever_came_before(data, splits):
     model = network([keras.layers.BatchNormalization(), keras.layers.Dropout(0.3)])
     lanes = [Lane((0.01,), 0, 3), Lane((0.2,), 1, None), Lane((0.01,), 0, 3), Lane((0.01,), 0, 4)]
     options = {"splits": splits, "epochs": 2, "batch_size": 30}
-    many = train_one_by_one(model, *data, lanes, **options)
+    many = through_fit(model, *data, lanes, **options)
     keras.utils.set_random_seed(9)  # torch draws all dropout from one stream
-    alone = train_one_by_one(model, *data, lanes[:1], **options)
-    second = train_one_by_one(model, *data, lanes[1:2], **options)
+    alone = through_fit(model, *data, lanes[:1], **options)
+    second = through_fit(model, *data, lanes[1:2], **options)
     np.testing.assert_array_equal(many.train_loss[1], second.train_loss[0])
     for losses in (many.train_loss[0], many.train_loss[2]):
         np.testing.assert_array_equal(losses, alone.train_loss[0])
@@ -180,7 +179,7 @@ def test_the_stream_of_torch_is_left_as_it_was(data, splits):
     model = network([keras.layers.Dropout(0.3)])
     before = torch.get_rng_state()
     lanes = [Lane((0.01,), 0, None)]
-    train_one_by_one(model, *data, lanes, splits=splits, epochs=1, batch_size=30)
+    through_fit(model, *data, lanes, splits=splits, epochs=1, batch_size=30)
     assert torch.equal(before, torch.get_rng_state())
 
 
@@ -200,9 +199,9 @@ def test_the_model_is_left_as_it_was_also_by_an_interrupt(data, splits):
     before = [np.array(keras.ops.convert_to_numpy(v)) for v in variables]
     history, stop = model.history, Stop()
     options = {"splits": splits, "epochs": 2, "batch_size": 30}
-    train_one_by_one(model, *data, [Lane((0.3,), 0, None)], **options)
+    through_fit(model, *data, [Lane((0.3,), 0, None)], **options)
     with pytest.raises(KeyboardInterrupt):
-        train_one_by_one(model, *data, [Lane((0.3,), 0, None)], callbacks=[stop], **options)
+        through_fit(model, *data, [Lane((0.3,), 0, None)], callbacks=[stop], **options)
     assert stop.ends == 1
     for variable, value in zip(variables, before, strict=True):
         np.testing.assert_array_equal(keras.ops.convert_to_numpy(variable), value)
@@ -227,7 +226,7 @@ def test_callbacks_are_told(data, splits):
             told.append("end")
 
     lanes = [Lane((0.0,), 0, None), Lane((5.0,), 0, None)]
-    record = train_one_by_one(
+    record = through_fit(
         linear(), *data, lanes, splits=splits, epochs=2, batch_size=30, callbacks=[Listen()]
     )
     assert told[0] == ("start", 2, 2)
@@ -251,7 +250,7 @@ def test_what_a_rung_drops_is_told(data, splits, shorter):
 
     lanes = [Lane((5.0,), 0, None, epochs=shorter), Lane((0.0,), 0, None)]
     model = linear(keras.optimizers.SGD(0.01))
-    record = train_one_by_one(
+    record = through_fit(
         model,
         *data,
         lanes,
@@ -283,7 +282,7 @@ def test_several_inputs_and_outputs_are_trained_as_keras_does(data, splits, kind
     inputs, targets = {"a": x[:, :4], "b": x[:, 4:]}, [y[:, None], y[:, None] ** 2]
     inputs = inputs if kind is dict else list(inputs.values())
     # A batch of each length, so that nothing hangs on how padding is treated.
-    record = train_one_by_one(
+    record = through_fit(
         model, inputs, targets, [Lane((0.01,), 0, None)], splits=splits, epochs=2, batch_size=45
     )
     take = lambda tree, rows: keras.tree.map_structure(lambda v: v[rows], tree)  # noqa: E731
@@ -306,7 +305,7 @@ def test_several_inputs_and_outputs_are_trained_as_keras_does(data, splits, kind
 def test_predictions_are_those_of_the_lanes(data, splits):
     model = network()
     lanes = [Lane((0.0,), 0, seed) for seed in (0, 1)]
-    record = train_one_by_one(model, *data, lanes, splits=splits, epochs=1, batch_size=30)
+    record = through_fit(model, *data, lanes, splits=splits, epochs=1, batch_size=30)
     found = predict_one_by_one(model, record, data[0], lanes=[1, 0], batch_size=50)
     assert found.shape == (2, 120, 1)
     for k, lane in enumerate((1, 0)):
@@ -321,7 +320,7 @@ def test_keras_must_not_end_a_lane_early(data, splits, monkeypatch):
             pytest.warns(UserWarning, match="Limiting"),
             pytest.raises(UnsupportedError, match="KERAS_MAX_EPOCHS"),
         ):
-            train_one_by_one(
+            through_fit(
                 linear(), *data, [Lane((0.1,), 0, None)], splits=splits, epochs=2, batch_size=30
             )
     finally:
@@ -353,7 +352,7 @@ EXTRA = {
 def test_one_by_one_is_side_by_side(options, data, splits):
     model = network(optimizer=keras.optimizers.Adam(0.1))
     common = {"splits": splits, "epochs": 18, "batch_size": 20, **options}
-    one = train_one_by_one(model, *data, LANES, **common)
+    one = through_fit(model, *data, LANES, **common)
     assert_same(one, train_lanes(model, *data, LANES, **common), atol=1e-4)
     if "patience" in options:
         assert "stopped" in one.status
@@ -368,7 +367,7 @@ def test_states_of_layers_are_those_of_side_by_side(data, splits):
     even = [Split(s.train[:60], s.held_out) for s in splits]
     weight = np.random.default_rng(1).uniform(0, 2, 120).astype("float32")
     common = {"splits": even, "epochs": 5, "batch_size": 20, "sample_weight": weight}
-    one = train_one_by_one(model, *data, LANES, **common)
+    one = through_fit(model, *data, LANES, **common)
     assert_same(one, train_lanes(model, *data, LANES, **common))
 
 
@@ -383,7 +382,7 @@ def test_lanes_of_every_kind_are_those_of_side_by_side(data, splits):
         Lane((0.1,), 1, 2, epochs=3),
     ]
     common = {"splits": splits, "targets": [y, y[::-1]], "epochs": 5, "batch_size": 30}
-    one = train_one_by_one(model, x, None, lanes, **common)
+    one = through_fit(model, x, None, lanes, **common)
     assert_same(one, train_lanes(model, x, None, lanes, **common))
     np.testing.assert_allclose(
         predict_one_by_one(model, one, x), predict_lanes(model, one, x), atol=1e-6
