@@ -14,8 +14,9 @@ SOURCE = Path(taut.__file__).parent
 # From the parts that know least to those that know most; those on one line may know each other.
 LEVELS = [
     {"errors", "formulas"},
+    {"checks", "files"},
     {"_backend", "_keras_compat", "_mirror", "_register"},
-    {"_keras_state", "_losses", "_sums", "_whole"},
+    {"_keras_state", "_losses", "_sums"},
     {"_data", "_gradients", "_weights"},
     {"penalties", "structure"},
     {"testing"},

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import inspect
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, Self
@@ -12,27 +11,11 @@ import keras
 import numpy as np
 from keras import ops
 
+from taut.checks import check_at_least
 from taut.errors import InputError
 from taut.penalties.groups import Grouping
 
 Kind = Literal["quadratic", "cone", "threshold", "separable", "group", "other"]
-
-
-def check_strength(value: Any, name: str = "strength") -> float:
-    """Return `value` as a float, or raise: a strength is a finite number >= 0."""
-    if isinstance(value, bool) or not hasattr(value, "__float__") or np.ndim(value):
-        raise InputError(f"`{name}` must be a finite number >= 0. Received: {name}={value!r}.")
-    number = float(value)
-    if not math.isfinite(number) or number < 0:
-        raise InputError(f"`{name}` must be a finite number >= 0. Received: {name}={value!r}.")
-    return number
-
-
-def check_ratio(value: Any, name: str = "l1_ratio") -> float:
-    """Return `value` as a float, or raise: a ratio lies between 0 and 1."""
-    if isinstance(value, bool) or not hasattr(value, "__float__") or not 0 <= float(value) <= 1:
-        raise InputError(f"`{name}` must be between 0 and 1. Received: {name}={value!r}.")
-    return float(value)
 
 
 @dataclass(frozen=True)
@@ -111,7 +94,8 @@ class Penalty(keras.regularizers.Regularizer):
         return super().__new__(cls)
 
     def __init__(self, strength: float = 0.01):
-        self.strength = check_strength(strength)
+        check_at_least(0, strength=strength)
+        self.strength = float(strength)
 
     def __mul__(self, factor: Any) -> Any:
         raise InputError(

@@ -9,6 +9,7 @@ from typing import Any, Self
 import keras
 from keras import ops
 
+from taut.checks import check_above
 from taut.errors import InputError
 from taut.penalties.balls import norm_of, normal_distance, project, tolerance
 from taut.penalties.base import Grouped, Penalty, Separable
@@ -131,9 +132,7 @@ class NormBall(Constraint, Grouped):
         axis: int | Sequence[int] | None = None,
     ):
         super().__init__(1.0, groups="inputs" if groups is None else groups)
-        usable = hasattr(radius, "__float__") and not isinstance(radius, bool)
-        if not usable or not 0 < float(radius) < float("inf"):
-            raise InputError(f"`radius` must be a finite number > 0. Received: radius={radius!r}.")
+        check_above(0, radius=radius)
         if isinstance(norm, bool) or norm not in (1, 2, "inf"):
             raise InputError(f"`norm` must be 2, 1 or 'inf'. Received: norm={norm!r}.")
         self.radius = float(radius)

@@ -7,7 +7,8 @@ from typing import Any
 import keras
 from keras import ops
 
-from taut.penalties.base import Separable, check_ratio
+from taut.checks import check_share
+from taut.penalties.base import Separable
 
 
 def soft_threshold(w: Any, threshold: Any) -> Any:
@@ -125,7 +126,8 @@ class ElasticNet(Separable):
 
     def __init__(self, strength: float = 0.01, *, l1_ratio: float = 0.5):
         super().__init__(strength)
-        self.l1_ratio = check_ratio(l1_ratio)
+        check_share(l1_ratio=l1_ratio)
+        self.l1_ratio = float(l1_ratio)
         self.sparse = self.l1_ratio > 0
         self.curvature = 1 - self.l1_ratio
 

@@ -6,9 +6,10 @@ from typing import Any
 
 import keras
 
+from taut.checks import check_above, check_at_least
 from taut.errors import InputError, UnsupportedError
-from taut.penalties.base import Penalty, check_strength
-from taut.penalties.conventions.terms import Terms, check_positive, check_rows, class_from, elastic
+from taut.penalties.base import Penalty
+from taut.penalties.conventions.terms import Terms, check_rows, class_from, elastic
 from taut.penalties.separable import L1
 
 
@@ -104,7 +105,8 @@ def from_glmnet(
                 "`sd_y` is needed for the gaussian family with alpha < 1. Received: sd_y=None. "
                 "Give `sd_y=np.std(y)` (with 1/n), for the y that glmnet was given."
             )
-        l2 /= check_positive(sd_y, "sd_y")
+        check_above(0, sd_y=sd_y)
+        l2 /= float(sd_y)
     return Terms(l1, l2).penalty()
 
 
@@ -182,7 +184,8 @@ def from_gaussian_prior(precision: float, rows: int) -> Penalty:
         MacKay, A practical Bayesian framework for backpropagation networks, 1992.
     """
     rows = check_rows(rows, "a prior counts once, beside a likelihood of n rows")
-    return Terms(0.0, check_strength(precision, "precision") / (2 * rows)).penalty()
+    check_at_least(0, precision=precision)
+    return Terms(0.0, float(precision) / (2 * rows)).penalty()
 
 
 def from_laplace_prior(scale: float, rows: int) -> Penalty:
@@ -207,4 +210,5 @@ def from_laplace_prior(scale: float, rows: int) -> Penalty:
         Tibshirani, Regression shrinkage and selection via the lasso, 1996, section 5.
     """
     rows = check_rows(rows, "a prior counts once, beside a likelihood of n rows")
-    return Terms(1 / (rows * check_positive(scale, "scale")), 0.0).penalty()
+    check_above(0, scale=scale)
+    return Terms(1 / (rows * float(scale)), 0.0).penalty()

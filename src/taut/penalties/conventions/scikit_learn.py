@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, NoReturn
 
+from taut.checks import check_at_least
 from taut.errors import InputError, UnsupportedError
-from taut.penalties.base import Penalty, check_strength
+from taut.penalties.base import Penalty
 from taut.penalties.conventions.terms import Terms, check_rows, class_from, elastic
 
 
@@ -107,7 +108,8 @@ def _ridge(estimator: Any, rows: Any) -> Terms:
     if getattr(alpha, "size", 1) > 1:
         _refuse(estimator, "it has an `alpha` for each output")
     rows = check_rows(rows, "Ridge adds `alpha·Σw²` to the sum of squares, not to their mean")
-    return Terms(0.0, check_strength(alpha, "alpha") / (rows * _outputs(estimator)))
+    check_at_least(0, alpha=alpha)
+    return Terms(0.0, float(alpha) / (rows * _outputs(estimator)))
 
 
 def _check_intercept(estimator: Any) -> None:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from numbers import Integral
 from typing import Any, NamedTuple
 
+from taut.checks import check_at_least, check_share, is_whole
 from taut.errors import InputError
-from taut.penalties.base import Penalty, check_ratio, check_strength
+from taut.penalties.base import Penalty
 from taut.penalties.separable import L1, L2, ElasticNet
 
 
@@ -26,7 +26,7 @@ class Terms(NamedTuple):
 
 def check_rows(rows: Any, why: str) -> int:
     """Return `rows` as an int, or raise: `why` says what depends on it."""
-    if isinstance(rows, bool) or not isinstance(rows, Integral) or rows < 1:
+    if not is_whole(rows, 1):
         raise InputError(
             f"`rows`, the number of rows that the loss is averaged over, must be an integer >= 1, "
             f"since {why}. Received: rows={rows!r}. Give `rows=len(x)`."
@@ -34,17 +34,11 @@ def check_rows(rows: Any, why: str) -> int:
     return int(rows)
 
 
-def check_positive(value: Any, name: str) -> float:
-    """Return `value` as a float, or raise: it is a finite number > 0."""
-    number = check_strength(value, name)
-    if number == 0:
-        raise InputError(f"`{name}` must be a finite number > 0. Received: {name}={value!r}.")
-    return number
-
-
 def elastic(strength: Any, ratio: Any, *, factor: float = 1.0, name: str = "alpha") -> Terms:
     """`factor` times strength·(ratio·Σ|w| + (1−ratio)/2·Σw²), which most packages share."""
-    strength, ratio = check_strength(strength, name), check_ratio(ratio)
+    check_at_least(0, **{name: strength})
+    check_share(l1_ratio=ratio)
+    strength, ratio = float(strength), float(ratio)
     return Terms(factor * strength * ratio, factor * strength * (1 - ratio) / 2)
 
 
