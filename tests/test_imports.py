@@ -19,6 +19,7 @@ LEVELS = [
     {"_keras_state", "_losses", "_sums"},
     {"_data", "_gradients", "_weights"},
     {"penalties", "structure"},
+    {"conventions"},
     {"testing"},
     {"optimizers"},
     {"callbacks", "layers", "regularizers"},
