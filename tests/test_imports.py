@@ -17,7 +17,7 @@ LEVELS = [
     {"checks", "files"},
     {"_backend", "_keras_compat", "_mirror", "_register"},
     {"_keras_state", "_losses", "_sums"},
-    {"_data", "_gradients", "_weights"},
+    {"_data", "_gradients", "_weights", "describing"},
     {"penalties", "structure"},
     {"conventions"},
     {"testing"},
