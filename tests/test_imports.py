@@ -14,10 +14,12 @@ SOURCE = Path(taut.__file__).parent
 # From the parts that know least to those that know most; those on one line may know each other.
 LEVELS = [
     {"errors", "formulas"},
+    {"checks", "files"},
     {"_backend", "_keras_compat", "_mirror", "_register"},
-    {"_keras_state", "_losses", "_sums", "_whole"},
-    {"_data", "_gradients", "_weights"},
+    {"_keras_state", "_losses", "_sums"},
+    {"_data", "_gradients", "_weights", "describing"},
     {"penalties", "structure"},
+    {"conventions"},
     {"testing"},
     {"optimizers"},
     {"callbacks", "layers", "regularizers"},

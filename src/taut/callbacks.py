@@ -13,6 +13,7 @@ import keras
 import keras.callbacks as _keras_callbacks
 
 from taut._mirror import names_beside
+from taut.checks import check_whole
 from taut.errors import InputError
 from taut.optimizers.explain import penalty_value, proximal_of, proximals_of
 
@@ -65,8 +66,7 @@ class StrengthSchedule(keras.callbacks.Callback):
     @classmethod
     def warm_up(cls, epochs: int, *, strengths: tuple[int, ...] | None = None) -> StrengthSchedule:
         """From 0 in the first epoch to the full strengths after `epochs`, in a straight line."""
-        if isinstance(epochs, bool) or not isinstance(epochs, int) or epochs < 1:
-            raise InputError(f"`epochs` must be an integer >= 1. Received: epochs={epochs!r}.")
+        check_whole(1, epochs=epochs)
         return cls(lambda epoch: min(epoch / epochs, 1.0), strengths=strengths)
 
     def on_train_begin(self, logs: Any = None) -> None:

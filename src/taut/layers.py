@@ -13,8 +13,8 @@ from keras import ops
 
 from taut._mirror import names_beside
 from taut._sums import FoldMedians, FoldMoments, FoldSums, merged
+from taut.checks import check_at_least
 from taut.penalties import L1, L2, ElasticNet, GroupLasso
-from taut.penalties.base import check_strength
 
 l1 = L1
 l2 = L2
@@ -24,7 +24,7 @@ group_lasso = GroupLasso
 
 def l1_l2(l1: float = 0.01, l2: float = 0.01) -> ElasticNet:
     """l1·Σ|w| + (l2/2)·Σw², which is `layers.l1(l1) + layers.l2(l2)`, as one elastic net."""
-    l1, l2 = check_strength(l1, "l1"), check_strength(l2, "l2")
+    check_at_least(0, l1=l1, l2=l2)
     return ElasticNet(l1 + l2, l1_ratio=l1 / (l1 + l2) if l1 else 0.0)
 
 

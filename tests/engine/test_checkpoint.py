@@ -134,7 +134,7 @@ def test_lanes_without_a_seed_get_the_streams_of_the_process_that_began(tmp_path
 
 @pytest.mark.parametrize("seconds", ["60", -1, True, float("nan")])
 def test_seconds_are_checked_before_any_work(tmp_path, seconds):
-    with pytest.raises(InputError, match="`checkpoint_seconds` must be a number"):
+    with pytest.raises(InputError, match="`checkpoint_seconds` must be a finite number"):
         record_of(tmp_path / "study.npz", seconds=seconds)
 
 

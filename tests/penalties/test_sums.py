@@ -44,8 +44,7 @@ def tensor(x):
 
 
 def critical(penalty, gradient):
-    given = [tensor(gradient)] if penalty.listed else tensor(gradient)
-    return float(ops.convert_to_numpy(penalty.critical_strength(given)))
+    return float(ops.convert_to_numpy(penalty.critical_strength(tensor(gradient))))
 
 
 @pytest.mark.parametrize(

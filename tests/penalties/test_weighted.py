@@ -45,7 +45,8 @@ def kernels(model):
 
 
 def centres(penalty, variables):
-    return [numpy(penalty.at(i).centre(ops.convert_to_tensor(v))) for i, v in enumerate(variables)]
+    pairs = zip(penalty.each(len(variables)), variables, strict=True)
+    return [numpy(one.centre(ops.convert_to_tensor(v))) for one, v in pairs]
 
 
 def test_without_a_reference_the_centre_is_where_training_starts():
@@ -58,15 +59,14 @@ def test_without_a_reference_the_centre_is_where_training_starts():
     assert not any(v.trainable for v in made)
     for found, expected in zip(centres(bound, variables), start, strict=True):
         np.testing.assert_array_equal(found, expected)
-    assert float(
-        numpy(bound.at(0).value(ops.convert_to_tensor(variables[0]), 2.0))
-    ) == pytest.approx(6)
+    value = bound.value([ops.convert_to_tensor(v) for v in variables], 2.0)
+    assert float(numpy(value)) == pytest.approx(9)
 
 
 def test_what_was_bound_is_read_anew_each_time():
     # A loaded optimizer, or another lane, writes the array after the penalty was bound.
     variable, made = kernels(network())[0], []
-    bound = L2SP().bind(binding(variable, made=made)).at(0)
+    bound = L2SP().bind(binding(variable, made=made))
     made[0].assign(np.full((2, 3), 7.0))
     np.testing.assert_array_equal(numpy(bound.centre(ops.zeros((2, 3)))), 7)
 
@@ -159,14 +159,14 @@ def test_adaptive_weights_are_those_of_zou():
     assert penalty.strength == 0.3
     expected = 1 / (np.array([[2.0, 0.5, 0.0], [1.0, 4.0, 0.25]]) + 1e-3) ** 2
     np.testing.assert_allclose(penalty.weights["first/kernel"], expected, rtol=1e-6)
-    bound = penalty.bind(binding(*kernels(network("again")))).at(0)
-    u = numpy(bound.prox(ops.ones((2, 3)), 1.0, 0.3))
+    bound = penalty.bind(binding(*kernels(network("again"))))
+    u = numpy(bound.prox([ops.ones((2, 3)), ops.ones((3, 1))], 1.0, 0.3)[0])
     np.testing.assert_allclose(u, np.maximum(1 - 0.3 * expected, 0), atol=1e-6)
 
 
 @pytest.mark.parametrize("bad", [{"exponent": -1.0}, {"epsilon": 0.0}, {"exponent": float("nan")}])
 def test_adaptive_refuses_numbers_out_of_range(bad):
-    with pytest.raises(InputError, match="`exponent` must be a finite number >= 0"):
+    with pytest.raises(InputError, match=f"`{next(iter(bad))}` must be a finite number >"):
         WeightedL1.adaptive(network(), **bad)
 
 

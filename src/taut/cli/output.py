@@ -9,9 +9,9 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
-from taut._whole import put_in_place
 from taut.cli.console import uninterrupted
 from taut.errors import InputError
+from taut.files import put_in_place
 
 
 def check_directory(out: Path, *, force: bool) -> Path:

@@ -111,8 +111,7 @@ def _alike(ours: list[Any], theirs: list[Any]) -> bool:
 
 def _suspects(model: Any, copy: Any) -> str:
     """The layers whose description differs, or that are the user's own."""
-    from taut.engine.checkpoint.describing import Undescribed, digest_of
-    from taut.engine.checkpoint.identity import layer_described
+    from taut.describing import Undescribed, digest_of, layer_described
 
     names = []
     for old, new in paired(model, copy):

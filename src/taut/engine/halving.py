@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from taut.checks import check_inner_share
 from taut.engine.lanes import DIVERGED, DROPPED
 from taut.errors import InputError
 
@@ -53,8 +54,7 @@ class Halving:
                 f"`Halving.rungs` must rise from 1 on and end before the study's {epochs} epochs. "
                 f"Received: rungs={rungs}."
             )
-        if not 0 < self.keep < 1:
-            raise InputError(f"`Halving.keep` must be between 0 and 1. Received: keep={self.keep}.")
+        check_inner_share(keep=self.keep)
 
     def alive(self, status: Sequence[str]) -> np.ndarray:
         """[lanes] whether the group of a lane is still in the race, by the status of each lane."""

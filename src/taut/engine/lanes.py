@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from taut.checks import is_whole
 from taut.errors import InputError
 
 FINISHED, STOPPED, DROPPED, DIVERGED = "finished", "stopped", "dropped", "diverged"
@@ -122,14 +123,6 @@ class Record:
         return model
 
 
-def check_counts(**numbers: Any) -> None:
-    """Raise unless every number that is given is an integer >= 1."""
-    for name, value in numbers.items():
-        whole = isinstance(value, (int, np.integer)) and not isinstance(value, bool)
-        if value is not None and (not whole or value < 1):
-            raise InputError(f"`{name}` must be an integer >= 1. Received: {name}={value!r}.")
-
-
 def check_lanes(
     lanes: Sequence[Lane], *, splits: int, strengths: int, targets: int, epochs: int
 ) -> None:
@@ -167,8 +160,7 @@ def check_lanes(
                     f"`{name}` must name one of the {count} {name}s, from 0. "
                     f"Received: lane {i} with {name}={getattr(lane, name)}."
                 )
-        whole = isinstance(lane.seed, (int, np.integer)) and lane.seed >= 0
-        if lane.seed is not None and not whole:
+        if lane.seed is not None and not is_whole(lane.seed, 0):
             raise InputError(
                 "`seed` must be an integer >= 0 or None. "
                 f"Received: lane {i} with seed={lane.seed!r}."

@@ -15,6 +15,7 @@ import numpy as np
 from jax.sharding import Mesh
 
 from taut._weights import ClassWeight, checked_weights
+from taut.checks import check_whole, check_whole_or_none
 from taut.engine import loop, processes
 from taut.engine.batchwise import ROWS, may_mix_rows, mixes_rows
 from taut.engine.checkpoint.archive import Checkpoint
@@ -26,7 +27,7 @@ from taut.engine.data.prefetch import prefetched
 from taut.engine.data.reading import Budget, Layout, blocks, in_order
 from taut.engine.data.sources import MEMORY, Rows, Source, described, first_rows, rows_of
 from taut.engine.initial import InitialValues
-from taut.engine.lanes import Lane, Record, check_counts
+from taut.engine.lanes import Lane, Record
 from taut.engine.ledger import SNAPSHOTS, Ledger
 from taut.engine.program import EVERYWHERE, block_by_block
 from taut.engine.programs import programs_of
@@ -92,7 +93,8 @@ def train_streamed(
     """
     check_backend()
     check_model(model)
-    check_counts(folds=folds, memory=memory)
+    check_whole_or_none(1, folds=folds)
+    check_whole(1, memory=memory)
     stream = Stream(
         source, folds, fold_seed, seed, shuffle, memory, class_weight, rows=rows_of(source)
     )

@@ -14,9 +14,10 @@ from keras import tree
 from taut._data import as_arrays
 from taut._keras_compat import compiled_loss, custom_training
 from taut._weights import ClassWeight, checked_weights
+from taut.checks import check_whole, check_whole_or_none
 from taut.engine.data.sources import Source
 from taut.engine.halving import Halving
-from taut.engine.lanes import Lane, Split, check_counts, check_lanes, check_splits
+from taut.engine.lanes import Lane, Split, check_lanes, check_splits
 from taut.engine.progress import Callback
 from taut.engine.state import Rules
 from taut.errors import InputError, UnsupportedError
@@ -102,7 +103,7 @@ def arrays_of(
     sharers: int,
 ) -> Arrays:
     """Check the rows that are given to `train_lanes`, and fill in what was left out."""
-    check_counts(sharers=sharers)
+    check_whole(1, sharers=sharers)
     x = as_arrays(x, "x")
     shapes = [a.shape for a in tree.flatten(x)]
     if not shapes or any(not shape or shape[0] != shapes[0][0] for shape in shapes):
@@ -138,7 +139,8 @@ def study_of(
     **saved: Any,
 ) -> Study:
     """Check the arguments of `train_lanes`, and fill in what was left out."""
-    check_counts(epochs=epochs, batch_size=batch_size, patience=patience, width=width)
+    check_whole(1, epochs=epochs, batch_size=batch_size)
+    check_whole_or_none(1, patience=patience, width=width)
     if not model.optimizer.built:
         model.optimizer.build(model.trainable_variables)
     in_memory = isinstance(rows, Arrays)

@@ -110,7 +110,7 @@ def divide(
         variables = [a.variable for a in assignments if a.entry is entry]
         penalty = entry.penalty
         assert penalty is not None
-        if not penalty.listed:
+        if penalty.groups is None:
             groups = [([v], None) for v in variables]
         elif structures is None and id(entry) in saved:
             groups = _saved_groups(variables, saved[id(entry)], penalty.groups)

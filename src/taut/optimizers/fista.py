@@ -11,6 +11,7 @@ from keras import ops
 
 from taut._gradients import loss_and_gradients, squared_row_norms
 from taut._keras_compat import jitted
+from taut.checks import check_above, check_whole
 from taut.errors import InputError
 from taut.optimizers.blocks import KerasConstraints
 from taut.optimizers.explain import proximal_of
@@ -92,15 +93,8 @@ class FISTA:
     max_iterations: int = 10_000
 
     def __post_init__(self) -> None:
-        if not 0 < float(self.tolerance) < float("inf"):
-            raise InputError(
-                f"`tolerance` must be a finite number > 0. Received: tolerance={self.tolerance!r}."
-            )
-        if isinstance(self.max_iterations, bool) or int(self.max_iterations) < 1:
-            raise InputError(
-                "`max_iterations` must be an integer >= 1. "
-                f"Received: max_iterations={self.max_iterations!r}."
-            )
+        check_above(0, tolerance=self.tolerance)
+        check_whole(1, max_iterations=self.max_iterations)
 
     def minimise(
         self,

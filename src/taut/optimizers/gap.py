@@ -124,12 +124,7 @@ def _of_block(
     for part, strength in pairs:
         if part.kind not in BOUNDED or strength <= 0:
             continue
-        dual = [slopes] if part.listed else slopes
-        critical = [
-            part.at(i).critical_strength(d) if not part.listed else part.critical_strength(d)
-            for i, d in enumerate(dual)
-        ]
-        ratio = max(float(ops.convert_to_numpy(c)) for c in critical) / strength
+        ratio = float(ops.convert_to_numpy(part.critical_strength(slopes))) / strength
         bounds.append(inner + ratio * objective)
     found = min(bounds)
     return found if math.isfinite(found) else None

@@ -8,20 +8,12 @@ To add one: write its class beside the others, decorate it with
 from taut.penalties.arrays import WithArrays
 from taut.penalties.base import Binding, Grouped, Penalty, Separable
 from taut.penalties.constraints import NonNegative, NormBall
-from taut.penalties.conventions import (
-    from_gaussian_prior,
-    from_glmnet,
-    from_keras,
-    from_laplace_prior,
-    from_sklearn,
-    from_torch,
-)
-from taut.penalties.convert import get
+from taut.penalties.convert import from_keras, get
 from taut.penalties.grouped import GroupLasso, SparseGroupLasso
 from taut.penalties.groups import Grouping
 from taut.penalties.hierarchical import Hierarchical
 from taut.penalties.nonconvex import MCP, SCAD
-from taut.penalties.separable import L1, L2, ElasticNet, soft_threshold
+from taut.penalties.separable import L1, L2, ElasticNet, l1_and_l2, soft_threshold
 from taut.penalties.spectral import NuclearNorm, Orthogonality
 from taut.penalties.sums import Sum, distance_of, prox_is_known, prox_of, value_of
 from taut.penalties.weighted import L2SP, WeightedL1
@@ -70,13 +62,9 @@ __all__ = [
     "WeightedL1",
     "WithArrays",
     "distance_of",
-    "from_gaussian_prior",
-    "from_glmnet",
     "from_keras",
-    "from_laplace_prior",
-    "from_sklearn",
-    "from_torch",
     "get",
+    "l1_and_l2",
     "prox_is_known",
     "prox_of",
     "soft_threshold",

@@ -11,7 +11,7 @@ import numpy as np
 from keras import ops
 
 from taut.errors import InputError
-from taut.penalties.base import Binding, Separable
+from taut.penalties.base import Binding, Penalty, Separable
 
 
 class WithArrays(Separable):
@@ -71,9 +71,7 @@ class WithArrays(Separable):
                 f"{_some(missing)}; the keys are {_some(self._given)}. Add them, or put the "
                 "penalty on fewer variables."
             )
-        bound = copy.copy(self)
-        bound._kept = tuple(binding.constants(found, self.field))
-        return bound
+        return self._keeping(*binding.constants(found, self.field))
 
     def _array_of(self, path: str, value: np.ndarray) -> np.ndarray | None:
         given = self._given
@@ -92,12 +90,13 @@ class WithArrays(Separable):
                 f"Received: shape {given.shape} for {path}, which has shape {np.shape(value)}."
             ) from None
 
-    def at(self, index: int) -> Self:
-        if self._kept is None:
-            return self
-        one = copy.copy(self)
-        one._kept = (self._kept[index],)
-        return one
+    def each(self, count: int) -> list[Penalty]:
+        return [self] * count if self._kept is None else list(map(self._keeping, self._kept))
+
+    def _keeping(self, *arrays: Any) -> Self:
+        bound = copy.copy(self)
+        bound._kept = arrays
+        return bound
 
     def unbound(self) -> Self:
         return type(self).from_config({**self.get_config(), self.field: None})

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import inspect
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, Self
@@ -12,27 +11,12 @@ import keras
 import numpy as np
 from keras import ops
 
+from taut.checks import check_at_least
 from taut.errors import InputError
 from taut.penalties.groups import Grouping
+from taut.penalties.lists import METHODS, takes_lists
 
 Kind = Literal["quadratic", "cone", "threshold", "separable", "group", "other"]
-
-
-def check_strength(value: Any, name: str = "strength") -> float:
-    """Return `value` as a float, or raise: a strength is a finite number >= 0."""
-    if isinstance(value, bool) or not hasattr(value, "__float__") or np.ndim(value):
-        raise InputError(f"`{name}` must be a finite number >= 0. Received: {name}={value!r}.")
-    number = float(value)
-    if not math.isfinite(number) or number < 0:
-        raise InputError(f"`{name}` must be a finite number >= 0. Received: {name}={value!r}.")
-    return number
-
-
-def check_ratio(value: Any, name: str = "l1_ratio") -> float:
-    """Return `value` as a float, or raise: a ratio lies between 0 and 1."""
-    if isinstance(value, bool) or not hasattr(value, "__float__") or not 0 <= float(value) <= 1:
-        raise InputError(f"`{name}` must be between 0 and 1. Received: {name}={value!r}.")
-    return float(value)
 
 
 @dataclass(frozen=True)
@@ -68,10 +52,11 @@ class Penalty(keras.regularizers.Regularizer):
     * `critical_strength(gradient)` is the least strength at which w = 0 is stationary for that
       gradient of the data loss, or infinity where no strength suffices.
 
-    Here w is one array. A penalty on groups (`kind` "group", or a `groups` that is not None)
-    takes a list of arrays in its place, since a group may run through several: lists of w, of
-    steps (or one scalar) and of gradients. What a penalty must know of the model it learns from
-    `bind`.
+    Here w is one array, for which a subclass writes them. They take a list of arrays too, with
+    lists of steps (or one scalar) and of gradients: each array is then treated alone, and the
+    values add up. A penalty on groups (`kind` "group", or a `groups` that is not None) is
+    written for lists (`for_lists`), since a group may run through several arrays. What a penalty
+    must know of the model it learns from `bind`.
 
     Every penalty is also a Keras regularizer: called on a weight it returns αR(w).
 
@@ -95,8 +80,16 @@ class Penalty(keras.regularizers.Regularizer):
     """The largest μ for which R − (μ/2)·Σ w² is known to be convex."""
     scalar_step = False
     """Whether the prox is known only for one step for all weights of an array."""
+    for_lists = False
+    """Whether its class writes the four methods for lists of arrays."""
     shapes: tuple[tuple[int, ...], ...] = ((4, 3),)
     """The shapes of weights on which `taut.testing.check_penalty` checks the laws."""
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        for name in METHODS:
+            if name in vars(cls):
+                setattr(cls, name, takes_lists(vars(cls)[name]))
 
     def __new__(cls, *args: Any, **options: Any) -> Self:
         known = inspect.signature(cls.__init__).parameters
@@ -111,7 +104,8 @@ class Penalty(keras.regularizers.Regularizer):
         return super().__new__(cls)
 
     def __init__(self, strength: float = 0.01):
-        self.strength = check_strength(strength)
+        check_at_least(0, strength=strength)
+        self.strength = float(strength)
 
     def __mul__(self, factor: Any) -> Any:
         raise InputError(
@@ -142,19 +136,13 @@ class Penalty(keras.regularizers.Regularizer):
         del binding
         return self
 
-    def at(self, index: int) -> Penalty:
-        """The penalty of one of the variables that it was bound to."""
-        del index
-        return self
+    def each(self, count: int) -> list[Penalty]:
+        """The penalty of each of the variables that it is for, where each is treated alone."""
+        return [self] * count
 
     def unbound(self) -> Self:
         """This penalty without the arrays that a binding keeps with the optimizer."""
         return self
-
-    @property
-    def listed(self) -> bool:
-        """Whether its methods take lists of arrays."""
-        return self.groups is not None
 
     @property
     def parts(self) -> tuple[Penalty, ...]:
@@ -162,8 +150,7 @@ class Penalty(keras.regularizers.Regularizer):
         return (self,)
 
     def __call__(self, x: Any) -> Any:
-        w = ops.convert_to_tensor(x)
-        return self.value([w] if self.listed else w, self.strength)
+        return self.value(ops.convert_to_tensor(x), self.strength)
 
     def __add__(self, other: Any) -> Any:
         # Lazy imports, which close the algebra: a sum is a penalty.
@@ -252,7 +239,7 @@ def outside(low: Any, high: Any, gradient: Any) -> Any:
 class Grouped(Penalty):
     """A penalty on groups of weights, which may run through several arrays.
 
-    Its methods take lists of arrays. A subclass works on views of them, [before, groups, after],
+    Written for lists of arrays. A subclass works on views of them, [before, groups, after],
     by `self.grouping_of(w)`; the grouping is the one of the binding, or, unbound, that of a
     kernel of a dense or convolutional layer.
 
@@ -267,6 +254,7 @@ class Grouped(Penalty):
     """
 
     kind: Kind = "group"
+    for_lists = True
 
     def __init__(self, strength: float = 0.01, *, groups: str | Sequence[Sequence[int]] = "inputs"):
         super().__init__(strength)

@@ -9,6 +9,7 @@ from typing import Any, Self
 import keras
 from keras import ops
 
+from taut.checks import check_above
 from taut.errors import InputError
 from taut.penalties.balls import norm_of, normal_distance, project, tolerance
 from taut.penalties.base import Grouped, Penalty, Separable
@@ -131,9 +132,7 @@ class NormBall(Constraint, Grouped):
         axis: int | Sequence[int] | None = None,
     ):
         super().__init__(1.0, groups="inputs" if groups is None else groups)
-        usable = hasattr(radius, "__float__") and not isinstance(radius, bool)
-        if not usable or not 0 < float(radius) < float("inf"):
-            raise InputError(f"`radius` must be a finite number > 0. Received: radius={radius!r}.")
+        check_above(0, radius=radius)
         if isinstance(norm, bool) or norm not in (1, 2, "inf"):
             raise InputError(f"`norm` must be 2, 1 or 'inf'. Received: norm={norm!r}.")
         self.radius = float(radius)
@@ -151,7 +150,7 @@ class NormBall(Constraint, Grouped):
         self.sparse = norm == 1
 
     def grouping_of(self, w: list[Any]) -> Grouping:
-        if self.listed:
+        if self.groups is not None:
             return super().grouping_of(w)
         return self.grouping_along(tuple(w[0].shape))
 
@@ -175,15 +174,8 @@ class NormBall(Constraint, Grouped):
             ((math.prod(shape[:first]), math.prod(shape[first:last]), math.prod(shape[last:])),)
         )
 
-    def _lists(self, *arrays: Any) -> Any:
-        return arrays if self.listed else [[a] for a in arrays]
-
-    def _as_given(self, arrays: list[Any]) -> Any:
-        return arrays if self.listed else arrays[0]
-
     def value(self, w: Any, strength: Any) -> Any:
         del strength
-        (w,) = self._lists(w)
         grouping = self.grouping_of(w)
         size = norm_of(grouping, grouping.views(w), self.norm)
         holds = ops.all(size <= self.radius * (1 + tolerance(w[0])))
@@ -191,25 +183,20 @@ class NormBall(Constraint, Grouped):
 
     def prox(self, w: Any, step: Any, strength: Any) -> Any:
         del strength
-        (w,) = self._lists(w)
         grouping = self.grouping_of(w)
-        # One array may have one step, or one a coordinate.
-        steps = [step] if not self.listed and ops.ndim(step) else step
-        steps = grouping.views(steps) if isinstance(steps, list) else steps
+        steps = grouping.views(step) if isinstance(step, list) else step
         moved = project(grouping, grouping.views(w), steps, self.radius, self.norm)
-        return self._as_given(grouping.unviewed(moved, w))
+        return grouping.unviewed(moved, w)
 
     def distance(self, w: Any, gradient: Any, strength: Any) -> Any:
         del strength
-        w, gradient = self._lists(w, gradient)
         grouping = self.grouping_of(w)
         views, slopes = grouping.views(w), grouping.views(gradient)
         slack = tolerance(w[0])
         left = normal_distance(grouping, views, slopes, self.radius, self.norm, slack)
-        return self._as_given(grouping.unviewed(left, w))
+        return grouping.unviewed(left, w)
 
     def critical_strength(self, gradient: Any) -> Any:
-        (gradient,) = self._lists(gradient)
         largest = ops.max(ops.stack([ops.max(ops.abs(g)) for g in gradient]))
         return ops.where(ops.equal(largest, 0), largest, float("inf"))
 

@@ -6,14 +6,13 @@ from typing import Any
 
 import keras
 
-from taut.errors import InputError
+from taut.errors import InputError, UnsupportedError
 from taut.penalties.base import Penalty
 from taut.penalties.constraints import NonNegative, NormBall
-from taut.penalties.conventions import from_keras, terms_of_keras
 from taut.penalties.grouped import GroupLasso, SparseGroupLasso
 from taut.penalties.hierarchical import Hierarchical
 from taut.penalties.nonconvex import MCP, SCAD
-from taut.penalties.separable import L1, L2, ElasticNet
+from taut.penalties.separable import L1, L2, ElasticNet, l1_and_l2
 from taut.penalties.spectral import NuclearNorm, Orthogonality
 from taut.penalties.weighted import L2SP, WeightedL1
 
@@ -71,6 +70,39 @@ def get(identifier: Any) -> Penalty:
     )
 
 
+def from_keras(regularizer: keras.regularizers.Regularizer) -> Penalty:
+    r"""The penalty of a Keras L1 (a·Σ|w|), L2 (a·Σw², without our 1/2) or L1L2.
+
+    `taut.penalties.get` does this wherever a penalty is expected.
+
+    Args:
+        regularizer: The Keras regularizer.
+
+    Raises:
+        UnsupportedError: For another Keras regularizer.
+        InputError: If it is no Keras regularizer.
+
+    Example:
+        >>> import keras, taut
+        >>> taut.from_keras(keras.regularizers.L2(0.01))
+        L2(strength=0.02)
+    """
+    equal = from_keras_regularizer(regularizer)
+    if equal:
+        return equal[0][0]
+    kind = type(regularizer).__name__
+    if not isinstance(regularizer, keras.regularizers.Regularizer):
+        raise InputError(
+            "Give a Keras regularizer such as `keras.regularizers.L2(0.01)`. "
+            f"Received: {regularizer!r} of type {kind}."
+        )
+    raise UnsupportedError(
+        f"The Keras regularizer {kind} has no penalty here that equals it. Use L1, L2 "
+        "or L1L2, a taut penalty, or leave it on its layer, where Keras adds it to the loss. "
+        f"Received: {regularizer!r}."
+    )
+
+
 def from_keras_regularizer(regularizer: Any) -> tuple[tuple[Penalty, ...], ...]:
     """The sums of penalties that equal a Keras regularizer, each in its own words.
 
@@ -78,11 +110,16 @@ def from_keras_regularizer(regularizer: Any) -> tuple[tuple[Penalty, ...], ...]:
         For L1 and L2 one sum of one part; for L1L2 the elastic net, and L1 + L2; for all others
         none.
     """
-    try:
-        l1, l2 = terms_of_keras(regularizer)
-    except InputError:  # any callable may be a regularizer
+    kind = type(regularizer)
+    # Also at a strength of 0 a penalty of its kind: one that has a strength to be set.
+    if kind is keras.regularizers.L1:
+        return ((L1(float(regularizer.l1)),),)
+    if kind is keras.regularizers.L2:
+        return ((L2(2 * float(regularizer.l2)),),)
+    if kind is not keras.regularizers.L1L2:
         return ()
-    whole = (from_keras(regularizer),)
+    l1, l2 = float(regularizer.l1), float(regularizer.l2)
+    whole = (l1_and_l2(l1, l2),)
     return (whole, (L1(l1), L2(2 * l2))) if l1 and l2 else (whole,)
 
 

@@ -9,8 +9,9 @@ import keras
 import numpy as np
 from keras import ops
 
+from taut.checks import check_share
 from taut.errors import InputError
-from taut.penalties.base import Grouped, check_ratio
+from taut.penalties.base import Grouped
 from taut.penalties.groups import Grouping, largest_root, some_at_a_time
 from taut.penalties.separable import soft_threshold
 
@@ -209,7 +210,8 @@ class SparseGroupLasso(GroupLasso):
         l1_ratio: float = 0.5,
     ):
         super().__init__(strength, groups=groups, weights=weights)
-        self.l1_ratio = check_ratio(l1_ratio)
+        check_share(l1_ratio=l1_ratio)
+        self.l1_ratio = float(l1_ratio)
 
     def value(self, w: Any, strength: Any) -> Any:
         absolute = sum(ops.sum(ops.abs(v)) for v in self.grouping_of(w).views(w))

@@ -7,6 +7,7 @@ from typing import Any, Self
 import keras
 from keras import ops
 
+from taut.checks import check_above
 from taut.errors import InputError
 from taut.penalties.base import Binding, Grouped
 from taut.penalties.groups import Grouping, eps_of, largest_root
@@ -69,11 +70,7 @@ class Hierarchical(Grouped):
 
     def __init__(self, strength: float = 0.01, *, hierarchy: float = 10.0):
         super().__init__(strength, groups="inputs")
-        usable = hasattr(hierarchy, "__float__") and not isinstance(hierarchy, bool)
-        if not usable or not 0 < float(hierarchy) < float("inf"):
-            raise InputError(
-                f"`hierarchy` must be a finite number > 0. Received: hierarchy={hierarchy!r}."
-            )
+        check_above(0, hierarchy=hierarchy)
         self.hierarchy = float(hierarchy)
 
     def value(self, w: Any, strength: Any) -> Any:

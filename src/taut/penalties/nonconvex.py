@@ -7,7 +7,7 @@ from typing import Any
 import keras
 from keras import ops
 
-from taut.errors import InputError
+from taut.checks import check_above
 from taut.penalties.base import Separable
 from taut.penalties.separable import soft_threshold
 
@@ -31,12 +31,7 @@ class FoldedConcave(Separable):
 
     def __init__(self, strength: float = 0.01, *, gamma: float = 3.0):
         super().__init__(strength)
-        usable = hasattr(gamma, "__float__") and not isinstance(gamma, bool)
-        if not usable or not self.least_gamma < float(gamma) < float("inf"):
-            raise InputError(
-                f"`gamma` must be a finite number > {self.least_gamma:g}. "
-                f"Received: gamma={gamma!r}."
-            )
+        check_above(self.least_gamma, gamma=gamma)
         self.gamma = float(gamma)
 
     def slope(self, size: Any, strength: Any) -> Any:

@@ -7,7 +7,8 @@ from typing import Any
 import keras
 from keras import ops
 
-from taut.penalties.base import Separable, check_ratio
+from taut.checks import check_share
+from taut.penalties.base import Separable
 
 
 def soft_threshold(w: Any, threshold: Any) -> Any:
@@ -125,7 +126,8 @@ class ElasticNet(Separable):
 
     def __init__(self, strength: float = 0.01, *, l1_ratio: float = 0.5):
         super().__init__(strength)
-        self.l1_ratio = check_ratio(l1_ratio)
+        check_share(l1_ratio=l1_ratio)
+        self.l1_ratio = float(l1_ratio)
         self.sparse = self.l1_ratio > 0
         self.curvature = 1 - self.l1_ratio
 
@@ -152,3 +154,10 @@ class ElasticNet(Separable):
 
     def get_config(self) -> dict[str, Any]:
         return {"strength": self.strength, "l1_ratio": self.l1_ratio}
+
+
+def l1_and_l2(l1: float, l2: float) -> L1 | L2 | ElasticNet:
+    """The penalty l1·Σ|w| + l2·Σw² as L1, L2 or the elastic net; `L2(0)` where both are 0."""
+    if l1 and l2:
+        return ElasticNet(l1 + 2 * l2, l1_ratio=l1 / (l1 + 2 * l2))
+    return L1(l1) if l1 else L2(2 * l2)

@@ -42,6 +42,8 @@ class Sum(Penalty):
         Yu, On decomposing the proximal map, 2013 (the group lasso after the lasso).
     """
 
+    for_lists = True
+
     def __init__(self, penalties: list[Penalty]):
         self._parts = tuple(part for penalty in penalties for part in penalty.parts)
         check_sum(self._parts)
@@ -59,24 +61,14 @@ class Sum(Penalty):
     def _strengths(self, strength: Any) -> list[Any]:
         return [strength * part.strength for part in self._parts]
 
-    def _as_lists(self, *arrays: Any) -> list[Any]:
-        return list(arrays) if self.listed else [[a] for a in arrays]
-
-    def _as_given(self, arrays: list[Any]) -> Any:
-        return arrays if self.listed else arrays[0]
-
     def value(self, w: Any, strength: Any) -> Any:
-        (w,) = self._as_lists(w)
         return value_of(self._parts, w, self._strengths(strength))
 
     def prox(self, w: Any, step: Any, strength: Any) -> Any:
-        (w,) = self._as_lists(w)
-        steps = step if self.listed else [step]
-        return self._as_given(prox_of(self._parts, w, steps, self._strengths(strength)))
+        return prox_of(self._parts, w, step, self._strengths(strength))
 
     def distance(self, w: Any, gradient: Any, strength: Any) -> Any:
-        w, gradient = self._as_lists(w, gradient)
-        return self._as_given(distance_of(self._parts, w, gradient, self._strengths(strength)))
+        return distance_of(self._parts, w, gradient, self._strengths(strength))
 
     def critical_strength(self, gradient: Any) -> Any:
         rest = [part for part in self._parts if part.kind not in ("quadratic", "cone")]
@@ -88,10 +80,9 @@ class Sum(Penalty):
             )
         # L2 has no slope at zero; NonNegative holds at zero what would turn negative.
         decides = rest[0] if rest else self._parts[0]
-        (gradient,) = self._as_lists(gradient)
         if any(part.kind == "cone" for part in self._parts):
             gradient = [ops.minimum(g, 0) for g in gradient]
-        found = decides.critical_strength(self._as_given(gradient))
+        found = decides.critical_strength(gradient)
         if decides.strength > 0:
             return found / decides.strength
         return ops.where(ops.equal(found, 0), found, float("inf"))
@@ -99,8 +90,9 @@ class Sum(Penalty):
     def bind(self, binding: Binding) -> Self:
         return type(self)([part.bind(binding) for part in self._parts])
 
-    def at(self, index: int) -> Penalty:
-        return self if self.listed else type(self)([part.at(index) for part in self._parts])
+    def each(self, count: int) -> list[Penalty]:
+        rows = zip(*(part.each(count) for part in self._parts), strict=True)
+        return [type(self)(list(row)) for row in rows]
 
     def unbound(self) -> Self:
         return type(self)([part.unbound() for part in self._parts])
@@ -158,19 +150,9 @@ def check_sum(parts: Parts) -> None:
         )
 
 
-def _steps(steps: Sequence[Any], like: Sequence[Any]) -> list[Any]:
-    return list(steps) if isinstance(steps, (list, tuple)) else [steps] * len(like)
-
-
 def value_of(parts: Parts, w: list[Any], strengths: Sequence[Any]) -> Any:
     """Σ_k α_k·R_k of a list of arrays."""
-    total = 0
-    for part, a in zip(parts, strengths, strict=True):
-        if part.listed:
-            total = total + part.value(w, a)
-        else:
-            total = total + sum(part.at(i).value(v, a) for i, v in enumerate(w))
-    return total
+    return sum(part.value(w, a) for part, a in zip(parts, strengths, strict=True))
 
 
 def prox_of(parts: Parts, w: list[Any], steps: Any, strengths: Sequence[Any]) -> list[Any]:
@@ -180,29 +162,18 @@ def prox_of(parts: Parts, w: list[Any], steps: Any, strengths: Sequence[Any]) ->
     """
     order = ("cone", "threshold", "separable", "group", "other")
     given = list(zip(parts, strengths, strict=True))
-    quadratics = [pair for pair in given if pair[0].kind == "quadratic"]
+    quadratics = [(part.each(len(w)), a) for part, a in given if part.kind == "quadratic"]
     if quadratics:
-        shared = not isinstance(steps, (list, tuple))
         total = sum(a for _, a in quadratics)
-        w = [
-            v + s * sum(a * part.at(i).centre(v) for part, a in quadratics)
-            for i, (v, s) in enumerate(zip(w, _steps(steps, w), strict=True))
-        ]
-        shrink = [1 / (1 + s * total) for s in _steps(steps, w)]
-        w = [v * k for v, k in zip(w, shrink, strict=True)]
-        steps = steps * shrink[0] if shared else [s * k for s, k in zip(steps, shrink, strict=True)]
-    for part, strength in sorted(
-        given, key=lambda pair: order.index(pair[0].kind) if pair[0].kind in order else -1
-    ):
-        if part.kind == "quadratic":
-            continue
-        if part.listed:
-            w = part.prox(w, steps, strength)
-        else:
-            w = [
-                part.at(i).prox(v, s, strength)
-                for i, (v, s) in enumerate(zip(w, _steps(steps, w), strict=True))
-            ]
+        shared = not isinstance(steps, (list, tuple))
+        each = [steps] * len(w) if shared else steps
+        pulls = [sum(a * of[i].centre(v) for of, a in quadratics) for i, v in enumerate(w)]
+        shrink = [1 / (1 + s * total) for s in each]
+        w = [(v + s * p) * k for v, s, p, k in zip(w, each, pulls, shrink, strict=True)]
+        steps = steps * shrink[0] if shared else [s * k for s, k in zip(each, shrink, strict=True)]
+    others = [pair for pair in given if pair[0].kind != "quadratic"]
+    for part, strength in sorted(others, key=lambda pair: order.index(pair[0].kind)):
+        w = part.prox(w, steps, strength)
     return w
 
 
@@ -214,19 +185,15 @@ def distance_of(
     whole = None
     for part, strength in zip(parts, strengths, strict=True):
         if isinstance(part, Separable):
-            for i, v in enumerate(w):
-                lo, hi = part.at(i).subdifferential(v, strength)
-                low[i], high[i] = low[i] + lo, high[i] + hi
+            for i, (one, v) in enumerate(zip(part.each(len(w)), w, strict=True)):
+                least, most = one.subdifferential(v, strength)
+                low[i], high[i] = low[i] + least, high[i] + most
         else:
             whole = part, strength
     if whole is None:
-        return [outside(lo, hi, 0) for lo, hi in zip(low, high, strict=True)]
+        return [outside(a, b, 0) for a, b in zip(low, high, strict=True)]
     part, strength = whole
     if part.kind == "group":
         return part.distance_within(w, low, high, strength)
     # Only quadratics can be beside it: low and high are the same.
-    if part.listed:
-        return part.distance(w, low, strength)
-    return [
-        part.at(i).distance(v, g, strength) for i, (v, g) in enumerate(zip(w, low, strict=True))
-    ]
+    return part.distance(w, low, strength)

@@ -8,6 +8,7 @@ import keras
 import numpy as np
 from keras import ops
 
+from taut.checks import check_above, check_at_least
 from taut.errors import InputError
 from taut.penalties.arrays import WithArrays, arrays_of
 from taut.penalties.separable import soft_threshold
@@ -65,11 +66,8 @@ class WeightedL1(WithArrays):
         Raises:
             InputError: If the model is not built, or a number is out of its range.
         """
-        if not 0 <= exponent < float("inf") or not 0 < epsilon < float("inf"):
-            raise InputError(
-                "`exponent` must be a finite number >= 0 and `epsilon` one > 0. Received: "
-                f"exponent={exponent!r}, epsilon={epsilon!r}."
-            )
+        check_at_least(0, exponent=exponent)
+        check_above(0, epsilon=epsilon)
         fitted = arrays_of(model, "model", trainable=True)
         # In double precision: small weights to a power are out of the range of half precision.
         sizes = {key: np.abs(w.astype("float64")) + epsilon for key, w in fitted.items()}

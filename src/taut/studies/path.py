@@ -14,6 +14,7 @@ import numpy as np
 from taut._data import as_arrays
 from taut._keras_compat import loss_of_classes
 from taut._weights import ClassWeight, checked_weights
+from taut.checks import check_whole, check_whole_or_none
 from taut.engine import (
     Callback,
     Halving,
@@ -28,7 +29,6 @@ from taut.engine import (
     width_for,
 )
 from taut.engine.data.sources import as_source, is_source
-from taut.engine.lanes import check_counts
 from taut.errors import InputError
 from taut.optimizers import Stationarity, stationarity
 from taut.penalties import L1, Penalty
@@ -139,8 +139,7 @@ def regularization_path(
     if start not in ("fresh", "present"):
         raise InputError(f'`start` must be "fresh" or "present". Received: start={start!r}.')
     present = start == "present"
-    if isinstance(seeds, bool) or not isinstance(seeds, (int, np.integer)) or seeds < 1:
-        raise InputError(f"`seeds` must be an integer >= 1. Received: seeds={seeds!r}.")
+    check_whole(1, seeds=seeds)
     count = strengths if isinstance(strengths, (int, np.integer)) else None
     if count is not None and count < 2:
         raise InputError(f"`strengths` must be at least 2. Received: strengths={strengths}.")
@@ -182,7 +181,8 @@ def regularization_path(
             f"needs `patience`, and no warm starts. Received: patience={patience}, "
             f"warm_start={warm_start!r}."
         )
-    check_counts(width=width, epochs=epochs, batch_size=batch_size, patience=patience)
+    check_whole(1, epochs=epochs, batch_size=batch_size)
+    check_whole_or_none(1, width=width, patience=patience)
     warm_epochs = check_warm_epochs(warm_epochs, epochs)
     rungs = rungs_for(epochs)
     if halving and rungs[-1:] != (epochs // 2,):

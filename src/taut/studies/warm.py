@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from taut.checks import check_whole_or_none
 from taut.engine import Lane, Record
-from taut.engine.lanes import check_counts
 from taut.errors import InputError
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ def check_warm_start(warm_start: str | None) -> None:
 
 def check_warm_epochs(warm_epochs: int | None, epochs: int) -> int:
     """The epochs of a warm lane, those given or a share of the study's."""
-    check_counts(warm_epochs=warm_epochs)
+    check_whole_or_none(1, warm_epochs=warm_epochs)
     if warm_epochs is None:
         return -(-epochs // SHARE)
     if warm_epochs > epochs:

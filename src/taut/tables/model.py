@@ -12,8 +12,8 @@ from typing import Any, Self
 import numpy as np
 import pandas as pd
 
-from taut._whole import put_in_place
 from taut.errors import InputError
+from taut.files import put_in_place
 from taut.formulas import unguard, write_csv
 from taut.tables.encode import Encoder
 from taut.tables.schema import Schema

@@ -54,9 +54,8 @@ def size_of(arrays: Arrays) -> float:
 class Case:
     """A penalty bound to weights of certain shapes, as an optimizer would bind it.
 
-    Weights, gradients and steps are lists of arrays, one a shape, whether the penalty takes
-    lists or, one at a time, arrays. `prox`, `distance`, `value` and `critical` take and return
-    NumPy arrays, compiled on JAX; those with `_of` in their names are the functions of tensors.
+    Weights, gradients and steps are lists of arrays, one a shape. `prox`, `distance`, `value` and
+    `critical` take and return NumPy arrays, compiled on JAX; the methods of `bound` take tensors.
 
     Attributes:
         strength: At which the parts of the penalty are neither weak nor overwhelming.
@@ -77,7 +76,7 @@ class Case:
         grouping = None
         if penalty.groups is not None:
             grouping = Grouping.of_kernels(penalty.groups, self.shapes)
-        self.bound = penalty.bind(
+        self.bound: Any = penalty.bind(
             Binding(
                 paths=tuple(f"model/layer_{i}/kernel" for i in range(len(self.shapes))),
                 values=tuple(self.draw(self.rng())),
@@ -108,30 +107,6 @@ class Case:
     def zeros(self) -> Arrays:
         return [np.zeros(shape, "float32") for shape in self.shapes]
 
-    def value_of(self, w: list[Any], strength: Any) -> Any:
-        if self.bound.listed:
-            return self.bound.value(w, strength)
-        return sum(self.bound.at(i).value(v, strength) for i, v in enumerate(w))
-
-    def prox_of(self, w: list[Any], step: Any, strength: Any) -> list[Any]:
-        if self.bound.listed:
-            return self.bound.prox(w, step, strength)
-        steps = step if isinstance(step, list) else [step] * len(w)
-        pairs = enumerate(zip(w, steps, strict=True))
-        return [self.bound.at(i).prox(v, s, strength) for i, (v, s) in pairs]
-
-    def distance_of(self, w: list[Any], gradient: list[Any], strength: Any) -> list[Any]:
-        if self.bound.listed:
-            return self.bound.distance(w, gradient, strength)
-        pairs = enumerate(zip(w, gradient, strict=True))
-        return [self.bound.at(i).distance(v, g, strength) for i, (v, g) in pairs]
-
-    def critical_of(self, gradient: list[Any]) -> Any:
-        if self.bound.listed:
-            return self.bound.critical_strength(gradient)
-        each = [self.bound.at(i).critical_strength(g) for i, g in enumerate(gradient)]
-        return ops.max(ops.stack(each))
-
     def value(self, w: Arrays, strength: float) -> float:
         return float(self._run("value", w, strength))
 
@@ -150,20 +125,20 @@ class Case:
         return any(self.value(w, 0.0) == math.inf for w in [*far, *self.weights(self.rng())])
 
     def critical(self, gradient: Arrays) -> float:
-        return float(self._run("critical", gradient))
+        return float(self._run("critical_strength", gradient))
 
     def values(self, batch: Arrays, strength: float) -> np.ndarray:
         """The values of a batch of weights [batch, …], in double precision."""
 
         def each(w: Any, strength: Any) -> Any:
-            return ops.vectorized_map(lambda one: self.value_of(list(one), strength), w)
+            return ops.vectorized_map(lambda one: self.bound.value(list(one), strength), w)
 
         with double_precision():
             found = self.function("values", each)(tensors(batch, "float64"), strength)
             return numpy(found).astype("float64")
 
     def _run(self, name: str, *arguments: Any, dtype: str = "float32") -> Any:
-        function = self.function(name, getattr(self, f"{name}_of"))
+        function = self.function(name, getattr(self.bound, name))
         with double_precision() if dtype == "float64" else contextlib.nullcontext():
             return numpy(function(*tensors(list(arguments), dtype)))
 

@@ -31,12 +31,12 @@ def _together(case: Case) -> Callable[..., Any]:
 
     def run(w: Any, gradient: Any, steps: Any, strength: Any, numbers: Any) -> Any:
         # `numbers` are a step and a strength: Python's, without a dtype, or scalar tensors.
-        metric = [] if case.bound.scalar_step else case.prox_of(w, steps, strength)
+        metric = [] if case.bound.scalar_step else case.bound.prox(w, steps, strength)
         return {
-            "value": case.value_of(w, strength),
-            "prox": case.prox_of(w, *numbers),
+            "value": case.bound.value(w, strength),
+            "prox": case.bound.prox(w, *numbers),
             "prox in a metric": metric,
-            "distance": case.distance_of(w, gradient, strength),
+            "distance": case.bound.distance(w, gradient, strength),
         }
 
     return run
@@ -129,7 +129,7 @@ def law_serialisation(case: Case) -> None:
         other = Case(again, shapes=case.shapes, seed=case.seed)
         if penalty is case.penalty:  # an argument that `get_config` forgets makes no difference
             w = tensors(case.draw(case.rng()))
-            values = [float(numpy(c.value_of(w, case.strength))) for c in (case, other)]
+            values = [float(numpy(c.bound.value(w, case.strength))) for c in (case, other)]
             case.require(
                 values[0] == values[1],
                 "serialisation",
@@ -151,13 +151,14 @@ def law_regularizer(case: Case) -> None:
 
     Unless `taut.Proximal` takes it, Keras differentiates it: its slope must be finite at zero.
     """
-    if case.bound.listed and len(case.shapes) > 1:
+    grouped = case.bound.groups is not None
+    if grouped and len(case.shapes) > 1:
         return  # a group that runs through several weights is no regularizer of one
     w = case.draw(case.rng())[:1]
-    penalty = case.penalty if case.bound.listed else case.bound.at(0)
+    penalty = case.penalty if grouped else case.bound.each(len(case.shapes))[0]
     given = tensors(w)
     found = float(numpy(penalty(given[0])))
-    expected = penalty.value(given if penalty.listed else given[0], penalty.strength)
+    expected = penalty.value(given, penalty.strength)
     same = np.allclose(found, float(numpy(expected)), 1e-5, 0)
     case.require(same, "regularizer", f"called it gives {found} instead of {expected}.")
     half = [v * (np.arange(v.size).reshape(v.shape) >= v.size // 2) for v in w]

@@ -6,7 +6,6 @@ when it is read. It is written under a temporary name, synced, and renamed.
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
 import tempfile
@@ -19,10 +18,12 @@ from typing import Any
 import jax
 import numpy as np
 
+from taut.checks import check_at_least
 from taut.engine import processes
 from taut.engine.ledger import Ledger
 from taut.engine.state import LaneState
 from taut.errors import InputError
+from taut.files import replace_file
 
 Tree = Any
 FORMAT = 2
@@ -38,12 +39,7 @@ class Checkpoint:
     """
 
     def __init__(self, path: str | os.PathLike[str], seconds: float, study: Mapping[str, str]):
-        valid = isinstance(seconds, (int, float)) and not isinstance(seconds, bool)
-        if not valid or not seconds >= 0:
-            raise InputError(
-                "`checkpoint_seconds` must be a number >= 0. Received: "
-                f"checkpoint_seconds={seconds!r}."
-            )
+        check_at_least(0, checkpoint_seconds=seconds)
         self.path, self._seconds, self._study = Path(path), seconds, dict(study)
         self._saved = time.monotonic()
         self._warned = False
@@ -87,7 +83,8 @@ class Checkpoint:
         parts, arrays = _flatten(ledger, {**ledger.states, **states})
         about = {"format": FORMAT, "study": self._study, "ledger": parts, "numbers": numbers}
         try:
-            self._replace({**arrays, "about": np.array(json.dumps(about))})
+            everything = {**arrays, "about": np.array(json.dumps(about))}
+            replace_file(self.path, lambda file: np.savez(file, allow_pickle=False, **everything))
         except Exception as error:
             if not self._warned:
                 self._warned = True
@@ -136,28 +133,6 @@ class Checkpoint:
             f"({type(error).__name__}: {error}). "
             "Restore it from a copy, or delete it to begin anew."
         )
-
-    def _replace(self, arrays: dict[str, np.ndarray]) -> None:
-        folder = self.path.parent
-        for stale in folder.glob(f".{self.path.name}.*.tmp"):
-            stale.unlink(missing_ok=True)
-        number, name = tempfile.mkstemp(prefix=f".{self.path.name}.", suffix=".tmp", dir=folder)
-        try:
-            with os.fdopen(number, "wb") as file:
-                np.savez(file, allow_pickle=False, **arrays)
-                file.flush()
-                os.fsync(file.fileno())
-            os.replace(name, self.path)
-        except BaseException:
-            with contextlib.suppress(OSError):
-                os.unlink(name)
-            raise
-        with contextlib.suppress(OSError):  # not every system can sync a folder
-            folder_number = os.open(folder, os.O_RDONLY)
-            try:
-                os.fsync(folder_number)
-            finally:
-                os.close(folder_number)
 
     def _check_folder(self) -> None:
         folder = self.path.parent

@@ -11,29 +11,25 @@ import dis
 import enum
 import functools
 import hashlib
-import importlib.metadata
 import sys
 import types
 from collections import deque
 from collections.abc import Iterator, Mapping
-from pathlib import Path, PurePath
+from pathlib import PurePath
 from typing import Any
 
 import keras
 import numpy as np
 from keras import ops
 
+from taut.describing.layers import labels, layer_described
+from taut.describing.packages import Undescribed, library
+
 _NOT_MEANT = ("name", "_name", "shared_object_id")
 """Entries of Keras's configurations and objects that say nothing: "adam_1" is Adam."""
-_KNOWN = ("jax", "jaxlib", "keras", "numpy", "taut", "tensorflow", "torch")
-"""Packages that their version describes, wherever they are installed."""
 _IN_CODE = ("LOAD_GLOBAL", "LOAD_NAME")
 _DESCRIPTORS = (staticmethod, classmethod, property, functools.cached_property)
 _OF_MODULES = ("LOAD_ATTR", "LOAD_METHOD", "IMPORT_FROM")
-
-
-class Undescribed(Exception):
-    """What a thing computes is not known; the message says which thing."""
 
 
 def digest_of(
@@ -50,25 +46,6 @@ def digest_of(
         Undescribed: If something in it cannot be described.
     """
     return _Describer(names or {}, known or {}).of(tree).hex()
-
-
-@functools.cache
-def library(module: str | None) -> str | None:
-    """The installed package that a module is of, with its version; None for the user's code."""
-    top = (module or "__main__").partition(".")[0]
-    if top in sys.stdlib_module_names:
-        return f"python {sys.version_info.major}.{sys.version_info.minor}"
-    found = sys.modules.get(top)
-    parts = Path(getattr(found, "__file__", None) or "").parts
-    if top not in _KNOWN and not {"site-packages", "dist-packages"} & set(parts):
-        return None
-    version = getattr(found, "__version__", None)
-    if version is None:
-        try:
-            version = importlib.metadata.version(top)
-        except importlib.metadata.PackageNotFoundError:
-            return None
-    return f"{top} {version}"
 
 
 class _Describer:
@@ -289,8 +266,6 @@ class _Describer:
 
     def _model(self, item: Any) -> bytes:
         """A model or layer that is not of the study: with its values, which are constants."""
-        from taut.engine.checkpoint.identity import labels, layer_described
-
         inner = _Describer(self._names, {**self._known, **labels(item)})
         inner._open = self._open
         values = [ops.convert_to_numpy(v) for v in item.variables]

@@ -1,59 +1,13 @@
-"""The penalties of Keras, glmnet, torch and priors."""
+"""The penalties of glmnet, torch and priors."""
 
 from __future__ import annotations
 
 from typing import Any
 
-import keras
-
+from taut.checks import check_above, check_at_least, check_share
+from taut.conventions.shared import check_rows, class_from, elastic
 from taut.errors import InputError, UnsupportedError
-from taut.penalties.base import Penalty, check_strength
-from taut.penalties.conventions.terms import Terms, check_positive, check_rows, class_from, elastic
-from taut.penalties.separable import L1
-
-
-def from_keras(regularizer: keras.regularizers.Regularizer) -> Penalty:
-    r"""The penalty of a Keras L1 (a·Σ|w|), L2 (a·Σw², without our 1/2) or L1L2.
-
-    `taut.penalties.get` does this wherever a penalty is expected.
-
-    Args:
-        regularizer: The Keras regularizer.
-
-    Raises:
-        UnsupportedError: For another Keras regularizer.
-        InputError: If it is no Keras regularizer.
-
-    Example:
-        >>> import keras, taut
-        >>> taut.from_keras(keras.regularizers.L2(0.01))
-        L2(strength=0.02)
-    """
-    terms = terms_of_keras(regularizer)
-    # Also at a strength of 0 a penalty of its kind: one that has a strength to be set.
-    return L1(terms.l1) if type(regularizer) is keras.regularizers.L1 else terms.penalty()
-
-
-def terms_of_keras(regularizer: Any) -> Terms:
-    """The terms of a Keras regularizer: L1 is l1·Σ|w|, L2 is l2·Σw²."""
-    kind = type(regularizer)
-    if kind is keras.regularizers.L1:
-        return Terms(float(regularizer.l1), 0.0)
-    if kind is keras.regularizers.L2:
-        return Terms(0.0, float(regularizer.l2))
-    if kind is keras.regularizers.L1L2:
-        return Terms(float(regularizer.l1), float(regularizer.l2))
-    if not isinstance(regularizer, keras.regularizers.Regularizer):
-        raise InputError(
-            "Give a Keras regularizer such as `keras.regularizers.L2(0.01)`. "
-            f"Received: {regularizer!r} of type {kind.__name__}."
-        )
-    raise UnsupportedError(
-        f"The Keras regularizer {kind.__name__} has no penalty here that equals it. Use L1, L2 "
-        "or L1L2, a taut penalty, or leave it on its layer, where Keras adds it to the loss. "
-        f"Received: {regularizer!r}."
-    )
-
+from taut.penalties import Penalty, l1_and_l2
 
 _GLMNET = {"gaussian": 2.0, "binomial": 1.0, "multinomial": 1.0, "poisson": 1.0}
 
@@ -96,7 +50,10 @@ def from_glmnet(
             "'multinomial' penalise groups, and 'cox' has no mean over rows. "
             f"Received: family={family!r}."
         )
-    l1, l2 = elastic(lambda_, alpha, factor=_GLMNET[family], name="lambda_")
+    check_at_least(0, lambda_=lambda_)
+    check_share(alpha=alpha)
+    l1 = _GLMNET[family] * float(lambda_) * float(alpha)
+    l2 = _GLMNET[family] * float(lambda_) * (1 - float(alpha)) / 2
     if family == "gaussian" and l2 > 0:
         if sd_y is None:
             raise InputError(
@@ -104,8 +61,9 @@ def from_glmnet(
                 "`sd_y` is needed for the gaussian family with alpha < 1. Received: sd_y=None. "
                 "Give `sd_y=np.std(y)` (with 1/n), for the y that glmnet was given."
             )
-        l2 /= check_positive(sd_y, "sd_y")
-    return Terms(l1, l2).penalty()
+        check_above(0, sd_y=sd_y)
+        l2 /= float(sd_y)
+    return l1_and_l2(l1, l2)
 
 
 # Those that add weight_decay·w to the gradient, so that they minimise loss + (wd/2)·Σw².
@@ -135,7 +93,7 @@ def from_torch(optimizer_or_weight_decay: Any) -> Penalty:
         Loshchilov and Hutter, Decoupled weight decay regularization, 2019.
     """
     if hasattr(optimizer_or_weight_decay, "__float__"):
-        return elastic(optimizer_or_weight_decay, 0.0, name="weight_decay").penalty()
+        return elastic(optimizer_or_weight_decay, 0.0, name="weight_decay")
     optimizer, kind = optimizer_or_weight_decay, type(optimizer_or_weight_decay).__name__
     groups = getattr(optimizer, "param_groups", None)
     if groups is None:
@@ -157,7 +115,7 @@ def from_torch(optimizer_or_weight_decay: Any) -> Penalty:
             f"{decays}. Convert each as a number, `taut.from_torch({decays[-1]!r})`, and say "
             "which weights it is for with a selector."
         )
-    return elastic(decays[0], 0.0, name="weight_decay").penalty()
+    return elastic(decays[0], 0.0, name="weight_decay")
 
 
 def from_gaussian_prior(precision: float, rows: int) -> Penalty:
@@ -182,7 +140,8 @@ def from_gaussian_prior(precision: float, rows: int) -> Penalty:
         MacKay, A practical Bayesian framework for backpropagation networks, 1992.
     """
     rows = check_rows(rows, "a prior counts once, beside a likelihood of n rows")
-    return Terms(0.0, check_strength(precision, "precision") / (2 * rows)).penalty()
+    check_at_least(0, precision=precision)
+    return l1_and_l2(0.0, float(precision) / (2 * rows))
 
 
 def from_laplace_prior(scale: float, rows: int) -> Penalty:
@@ -207,4 +166,5 @@ def from_laplace_prior(scale: float, rows: int) -> Penalty:
         Tibshirani, Regression shrinkage and selection via the lasso, 1996, section 5.
     """
     rows = check_rows(rows, "a prior counts once, beside a likelihood of n rows")
-    return Terms(1 / (rows * check_positive(scale, "scale")), 0.0).penalty()
+    check_above(0, scale=scale)
+    return l1_and_l2(1 / (rows * float(scale)), 0.0)

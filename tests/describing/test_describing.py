@@ -12,8 +12,8 @@ import pytest
 from keras import ops
 
 import taut
+from taut.describing import Undescribed, digest_of
 from taut.engine import Lane, train_lanes
-from taut.engine.checkpoint.describing import Undescribed, digest_of
 from taut.errors import InputError, UnsupportedError
 
 X = np.random.default_rng(0).normal(size=(40, 3)).astype("float32")
@@ -118,7 +118,7 @@ def test_an_order_that_means_nothing_and_names_that_count_up_are_not_described()
 
 def test_another_process_describes_the_same():
     code = (
-        "import sys; sys.path.insert(0, 'tests/engine')\n"
+        "import sys; sys.path.insert(0, 'tests/describing')\n"
         "from test_describing import LOSSES, digest_of\n"
         "print(*[digest_of(make(2.0)) for make in LOSSES.values()])"
     )

@@ -6,25 +6,22 @@ Every function returns the L1, the L2 or the elastic net with which the objectiv
 
 is the other package's up to a factor and a constant: with the same rows, targets and loss, both
 have the same minimisers. What has no exact equal is refused. Other packages are recognised by the
-names of their classes, so that none of them need be installed.
+names of their classes, so that none of them need be installed. Keras's own regularizers are known
+to `taut.penalties`, which takes them wherever it takes a penalty.
 """
 
-from taut.penalties.conventions.others import (
+from taut.conventions.others import (
     from_gaussian_prior,
     from_glmnet,
-    from_keras,
     from_laplace_prior,
     from_torch,
-    terms_of_keras,
 )
-from taut.penalties.conventions.scikit_learn import from_sklearn
+from taut.conventions.scikit_learn import from_sklearn
 
 __all__ = [
     "from_gaussian_prior",
     "from_glmnet",
-    "from_keras",
     "from_laplace_prior",
     "from_sklearn",
     "from_torch",
-    "terms_of_keras",
 ]

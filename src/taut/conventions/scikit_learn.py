@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, NoReturn
 
+from taut.checks import check_at_least
+from taut.conventions.shared import check_rows, class_from, elastic
 from taut.errors import InputError, UnsupportedError
-from taut.penalties.base import Penalty, check_strength
-from taut.penalties.conventions.terms import Terms, check_rows, class_from, elastic
+from taut.penalties import Penalty, l1_and_l2
 
 
 def from_sklearn(estimator: Any, rows: int | None = None) -> Penalty:
@@ -62,7 +63,7 @@ def from_sklearn(estimator: Any, rows: int | None = None) -> Penalty:
             "from a pipeline or a search give the estimator itself, `pipeline[-1]` or "
             "`search.best_estimator_`."
         )
-    return _SKLEARN[name](estimator, rows).penalty()
+    return _SKLEARN[name](estimator, rows)
 
 
 def _refuse(estimator: Any, reason: str) -> NoReturn:
@@ -89,7 +90,7 @@ def _outputs(estimator: Any) -> int:
     return shape[0] if len(shape) == 2 else 1
 
 
-def _lasso(estimator: Any, rows: Any) -> Terms:
+def _lasso(estimator: Any, rows: Any) -> Penalty:
     # Σr²/(2n) + α·(ρ·Σ|w| + (1−ρ)/2·Σw²), for each output.
     del rows
     if estimator.positive:
@@ -99,7 +100,7 @@ def _lasso(estimator: Any, rows: Any) -> Terms:
     return elastic(_chosen(estimator, "alpha"), ratio, factor=2 / _outputs(estimator))
 
 
-def _ridge(estimator: Any, rows: Any) -> Terms:
+def _ridge(estimator: Any, rows: Any) -> Penalty:
     # Σr² + α·Σw², with the targets −1 and 1 for the classifier.
     if getattr(estimator, "positive", False):
         _refuse(estimator, "`positive=True` is a constraint too")
@@ -107,7 +108,8 @@ def _ridge(estimator: Any, rows: Any) -> Terms:
     if getattr(alpha, "size", 1) > 1:
         _refuse(estimator, "it has an `alpha` for each output")
     rows = check_rows(rows, "Ridge adds `alpha·Σw²` to the sum of squares, not to their mean")
-    return Terms(0.0, check_strength(alpha, "alpha") / (rows * _outputs(estimator)))
+    check_at_least(0, alpha=alpha)
+    return l1_and_l2(0.0, float(alpha) / (rows * _outputs(estimator)))
 
 
 def _check_intercept(estimator: Any) -> None:
@@ -119,7 +121,7 @@ def _check_intercept(estimator: Any) -> None:
         )
 
 
-def _logistic(estimator: Any, rows: Any) -> Terms:
+def _logistic(estimator: Any, rows: Any) -> Penalty:
     # C·Σ loss + ρ·Σ|w| + (1−ρ)/2·Σw², a softmax for three classes and more.
     if estimator.solver == "liblinear":
         _check_intercept(estimator)
@@ -133,7 +135,7 @@ def _logistic(estimator: Any, rows: Any) -> Terms:
     # `penalty` is the old way; "deprecated" is its default from scikit-learn 1.8.
     penalty = getattr(estimator, "penalty", "deprecated")
     if penalty is None:
-        return Terms(0.0, 0.0)
+        return l1_and_l2(0.0, 0.0)
     ratio = {"l1": 1.0, "l2": 0.0}.get(penalty, estimator.l1_ratio)
     if ratio is None and penalty == "deprecated":
         ratio = 0.0
@@ -141,7 +143,7 @@ def _logistic(estimator: Any, rows: Any) -> Terms:
     return elastic(1 / (rows * float(estimator.C)), ratio, name="1/C")
 
 
-def _svc(estimator: Any, rows: Any) -> Terms:
+def _svc(estimator: Any, rows: Any) -> Penalty:
     # C·Σ loss + Σ|w| or Σw²/2, one model a class.
     _check_intercept(estimator)
     if estimator.multi_class != "ovr":
@@ -154,7 +156,7 @@ def _svc(estimator: Any, rows: Any) -> Terms:
 _SGD_LOSSES = {"log_loss": 1, "hinge": 1, "squared_hinge": 1, "huber": 1, "squared_error": 2}
 
 
-def _sgd(estimator: Any, rows: Any) -> Terms:
+def _sgd(estimator: Any, rows: Any) -> Penalty:
     # mean loss + α·(ρ·Σ|w| + (1−ρ)/2·Σw²), with half the squared error; one model a class.
     del rows
     if estimator.loss not in _SGD_LOSSES:
@@ -162,19 +164,19 @@ def _sgd(estimator: Any, rows: Any) -> Terms:
     if estimator.learning_rate in ("pa1", "pa2"):
         _refuse(estimator, "passive-aggressive steps minimise no objective")
     if estimator.penalty is None:
-        return Terms(0.0, 0.0)
+        return l1_and_l2(0.0, 0.0)
     ratio = {"l1": 1.0, "l2": 0.0}.get(estimator.penalty, estimator.l1_ratio)
     factor = _SGD_LOSSES[estimator.loss] / _outputs(estimator)
     return elastic(estimator.alpha, ratio, factor=factor)
 
 
-def _poisson(estimator: Any, rows: Any) -> Terms:
+def _poisson(estimator: Any, rows: Any) -> Penalty:
     # mean of half the Poisson deviance + α/2·Σw².
     del rows
     return elastic(estimator.alpha, 0.0)
 
 
-def _mlp(estimator: Any, rows: Any) -> Terms:
+def _mlp(estimator: Any, rows: Any) -> Penalty:
     # mean loss + α/(2m)·Σw², with half the squared error. m is the number of rows of the step: of
     # all for lbfgs, of the batch for the others, which take each batch for the whole data.
     rows = check_rows(rows, f"{type(estimator).__name__} divides `alpha` by the rows of a step")
@@ -192,7 +194,7 @@ def _mlp(estimator: Any, rows: Any) -> Terms:
     return elastic(estimator.alpha, 0.0, factor=factor)
 
 
-_SKLEARN: dict[str, Callable[[Any, Any], Terms]] = {
+_SKLEARN: dict[str, Callable[[Any, Any], Penalty]] = {
     **dict.fromkeys(("Lasso", "LassoCV", "LassoLars", "LassoLarsCV", "LassoLarsIC"), _lasso),
     **dict.fromkeys(("ElasticNet", "ElasticNetCV"), _lasso),
     **dict.fromkeys(("Ridge", "RidgeCV", "RidgeClassifier", "RidgeClassifierCV"), _ridge),

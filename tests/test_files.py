@@ -4,7 +4,7 @@ import os
 
 import pytest
 
-from taut._whole import put_in_place
+from taut.files import put_in_place, replace_file
 
 
 def test_a_rename_that_fails_brings_back_what_was_there(tmp_path, monkeypatch):
@@ -19,7 +19,7 @@ def test_a_rename_that_fails_brings_back_what_was_there(tmp_path, monkeypatch):
             raise OSError(5, "Input/output error")
         rename(source, target)
 
-    monkeypatch.setattr("taut._whole.os.rename", fail)
+    monkeypatch.setattr("taut.files.os.rename", fail)
     with pytest.raises(OSError, match="Input/output"):
         put_in_place(new, place, old)
     monkeypatch.undo()
@@ -28,3 +28,22 @@ def test_a_rename_that_fails_brings_back_what_was_there(tmp_path, monkeypatch):
     assert [(path / "file").read_text() for path in (place, old)] == ["new", "place"]
     place.rename(new)
     assert not put_in_place(new, place, tmp_path / "none")
+
+
+def test_a_file_is_replaced_by_all_of_the_new_or_not_at_all(tmp_path):
+    path = tmp_path / "study[1].npz"
+    stale, other = tmp_path / f".{path.name}.0.tmp", tmp_path / ".study1.npz.0.tmp"
+    for file in (stale, other):
+        file.write_bytes(b"half")
+    replace_file(path, lambda file: file.write(b"old"))
+    assert path.read_bytes() == b"old"
+    assert path.stat().st_mode == other.stat().st_mode  # as any other file is made
+
+    def fail(file):
+        file.write(b"new")
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        replace_file(path, fail)
+    assert path.read_bytes() == b"old"
+    assert {file.name for file in tmp_path.iterdir()} == {path.name, other.name}

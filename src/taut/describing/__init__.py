@@ -1,0 +1,22 @@
+"""Digests of what a program computes, by which it is known again."""
+
+from taut.describing.digest import digest_of
+from taut.describing.layers import (
+    layer_described,
+    layers_described,
+    loss_described,
+    optimizer_described,
+)
+from taut.describing.models import model_digest
+from taut.describing.packages import Undescribed, library
+
+__all__ = [
+    "Undescribed",
+    "digest_of",
+    "layer_described",
+    "layers_described",
+    "library",
+    "loss_described",
+    "model_digest",
+    "optimizer_described",
+]

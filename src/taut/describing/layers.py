@@ -1,0 +1,96 @@
+"""What the layers, the optimizer and the loss of a model compute, in words that can be digested."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import keras
+
+from taut._keras_compat import compile_arguments
+from taut._keras_state import bookkeeping, own_variables, schedule_of
+from taut.describing.packages import Undescribed, library
+
+_FUNCTIONS = ("function", "__lambda__")
+"""What Keras writes into configurations for functions: names, or addresses of code."""
+
+
+def layers_described(model: Any) -> list[Any]:
+    """Each of a model's layers, as `layer_described` has it."""
+    return [layer_described(layer) for layer in model._flatten_layers()]
+
+
+def loss_described(model: Any) -> dict[str, Any]:
+    """The losses that a model was compiled with, and their weights."""
+    return {k: v for k, v in compile_arguments(model).items() if k.startswith("loss")}
+
+
+def labels(model: Any) -> dict[int, str]:
+    """Numbers for the layers and variables of a model, by id."""
+    layers = {id(layer): f"layer {k}" for k, layer in enumerate(model._flatten_layers())}
+    return {**layers, **{id(v): f"variable {k}" for k, v in enumerate(model.variables)}}
+
+
+def layer_described(layer: Any) -> list[Any]:
+    """The code of a layer, its configuration, its attributes and the layout of its variables."""
+    kind = type(layer)
+    variables = [
+        [v.name, list(v.shape), str(v.dtype), bool(v.trainable), v.regularizer, v.constraint]
+        for v in own_variables(layer)
+    ]
+    try:
+        config = _without_functions(layer.get_config())
+    except Exception as error:  # it is the user's
+        if library(kind.__module__):
+            raise Undescribed(f"the layer {layer.name!r}, which has no configuration") from error
+        config = None
+    return [kind, config, bool(layer.trainable), _attributes_of(layer), variables]
+
+
+def optimizer_described(optimizer: Any, *, rate: bool = True) -> list[Any]:
+    """The code of an optimizer, its configuration, its schedule and its penalties.
+
+    Args:
+        optimizer: A Keras optimizer, or one with penalties around it.
+        rate: Whether its present learning rate belongs to it.
+    """
+    schedule = schedule_of(optimizer)
+    config = optimizer.get_config()
+    if not rate and schedule is None:
+        inner = config["optimizer"]["config"] if hasattr(optimizer, "plain") else config
+        inner.pop("learning_rate", None)
+    penalties = [entry.penalty for entry in getattr(optimizer, "entries", ())]
+    return [type(optimizer), _without_functions(config), schedule, penalties]
+
+
+def _without_functions(config: Any) -> Any:
+    """A configuration but for functions, which are described as the layer's attributes."""
+    if isinstance(config, Mapping):
+        if config.get("class_name") in _FUNCTIONS:
+            return None
+        return {k: _without_functions(v) for k, v in config.items() if k not in ("name", "seed")}
+    if isinstance(config, (list, tuple)):
+        return [_without_functions(item) for item in config]
+    return config
+
+
+def _attributes_of(layer: Any) -> dict[str, Any]:
+    """What a layer holds beside what Keras keeps of every layer.
+
+    Of Keras's own layers those with a public name: the others are in the configuration.
+    """
+    own = library(type(layer).__module__) is None
+    if not own and isinstance(layer, keras.Model):
+        return {}  # its layers are all that it computes with
+    found = {
+        name: value
+        for name, value in vars(layer).items()
+        if name not in bookkeeping() and (own or not name.startswith("_"))
+    }
+    if not own:
+        # The lanes' seeds decide; what a table holds is said by the layer.
+        for name in ("seed", "lookup_table", "backend"):
+            found.pop(name, None)
+        if hasattr(layer, "get_vocabulary"):
+            found["vocabulary"] = layer.get_vocabulary()
+    return found

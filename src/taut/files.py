@@ -1,0 +1,65 @@
+"""Files and folders that are replaced as a whole, or not at all."""
+
+from __future__ import annotations
+
+import contextlib
+import glob
+import os
+import secrets
+from collections.abc import Callable
+from pathlib import Path
+from typing import IO
+
+
+def replace_file(path: Path, write: Callable[[IO[bytes]], object]) -> None:
+    """Let `write` fill a file beside `path`, sync it, and rename it to `path`.
+
+    Whatever happens while it writes, `path` holds what it held before or all of the new. What a
+    process that was killed left beside it is removed.
+
+    Args:
+        path: Where the file goes; its folder must exist.
+        write: Called with a file that is open for bytes.
+    """
+    for stale in path.parent.glob(f".{glob.escape(path.name)}.*.tmp"):
+        stale.unlink(missing_ok=True)
+    new = path.parent / f".{path.name}.{secrets.token_hex(4)}.tmp"
+    try:
+        with open(new, "xb") as file:
+            write(file)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(new, path)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            new.unlink()
+        raise
+    with contextlib.suppress(OSError):  # not every system can sync a folder
+        folder = os.open(path.parent, os.O_RDONLY)
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)
+
+
+def put_in_place(new: Path, place: Path, old: Path) -> bool:
+    """Rename `new` to `place`; what is there is renamed to `old`, and back should that fail.
+
+    Args:
+        new: A file or directory on the file system of `place`.
+        place: Where it goes.
+        old: A name that does not exist, on the same file system.
+
+    Returns:
+        Whether something was there, and is now `old`.
+    """
+    replaced = place.exists()
+    if replaced:
+        os.rename(place, old)
+    try:
+        os.rename(new, place)
+    except OSError:
+        if replaced:
+            os.rename(old, place)
+        raise
+    return replaced

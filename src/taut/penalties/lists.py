@@ -1,0 +1,42 @@
+"""Penalties take an array or a list of arrays: what the difference is, said here alone."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from typing import Any
+
+from keras import ops
+
+METHODS = ("value", "prox", "distance", "critical_strength")
+
+
+def takes_lists(method: Callable[..., Any]) -> Callable[..., Any]:
+    """One of `METHODS`, as a class has written it, so that it takes arrays and lists of arrays.
+
+    A class is written for one array, or for lists (`Penalty.for_lists`). The arrays of a list
+    belong together where the penalty is on groups; elsewhere each is treated alone, by
+    `Penalty.each`, and values add up. An array is a list of one.
+    """
+
+    @functools.wraps(method)
+    def for_both(self: Any, w: Any, *others: Any) -> Any:
+        # The steps or gradients, of the form of w, come before the strength.
+        shaped, strength = others[:-1], others[-1:]
+        if not isinstance(w, (list, tuple)):
+            if not self.for_lists:
+                return method(self, w, *others)
+            one_step = method.__name__ == "prox" and not ops.ndim(shaped[0])
+            listed = shaped if one_step else [[a] for a in shaped]
+            found = method(self, [w], *listed, *strength)
+            return found[0] if isinstance(found, list) else found
+        if self.groups is not None:
+            return method(self, w, *others)
+        columns = [a if isinstance(a, (list, tuple)) else [a] * len(w) for a in shaped]
+        rows = zip(self.each(len(w)), w, *columns, strict=True)
+        found = [for_both(one, *row, *strength) for one, *row in rows]
+        if method.__name__ == "value":
+            return sum(found)
+        return ops.max(ops.stack(found)) if method.__name__ == "critical_strength" else found
+
+    return for_both

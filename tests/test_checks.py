@@ -1,0 +1,68 @@
+"""Each rule takes what it allows, whatever its type, and says what it was given otherwise."""
+
+from functools import partial
+
+import numpy as np
+import pytest
+
+from taut import checks
+from taut.errors import InputError
+
+NAN, INF = float("nan"), float("inf")
+NO_NUMBERS = (None, True, "1", [1.0], np.ones(2), 1j)
+# Rule: what it says; what it allows; what it refuses.
+RULES = {
+    "whole": (
+        partial(checks.check_whole, 1),
+        "an integer >= 1",
+        (1, 7, np.int64(2), np.uint8(1)),
+        (*NO_NUMBERS, 0, -1, 1.0, np.int64(0), np.float32(1), np.True_),
+    ),
+    "whole or none": (
+        partial(checks.check_whole_or_none, 0),
+        "an integer >= 0 or None",
+        (None, 0, np.int32(0)),
+        (*NO_NUMBERS[1:], -1, 0.0),
+    ),
+    "at least": (
+        partial(checks.check_at_least, 0),
+        "a finite number >= 0",
+        (0, 0.5, np.float32(0.1), np.array(2.0)),
+        (*NO_NUMBERS, -0.1, NAN, INF, np.float64(-1)),
+    ),
+    "above": (
+        partial(checks.check_above, 2),
+        "a finite number > 2",
+        (2.1, 3, np.float32(2.5)),
+        (*NO_NUMBERS, 2, 2.0, NAN, INF),
+    ),
+    "share": (
+        checks.check_share,
+        "between 0 and 1",
+        (0, 1, 0.5, np.float32(1)),
+        (*NO_NUMBERS, -0.1, 1.1, NAN),
+    ),
+    "inner share": (
+        checks.check_inner_share,
+        "between 0 and 1, and neither of them",
+        (0.01, np.float64(0.99)),
+        (*NO_NUMBERS, 0, 1, NAN),
+    ),
+}
+
+
+@pytest.mark.parametrize("name", RULES)
+def test_what_a_rule_allows_and_how_it_refuses(name):
+    check, rule, allowed, refused = RULES[name]
+    for value in allowed:
+        check(value=value)
+    for value in refused:
+        with pytest.raises(InputError) as told:
+            check(value=value)
+        assert str(told.value) == f"`value` must be {rule}. Received: value={value!r}."
+
+
+def test_the_error_names_the_argument_that_breaks_the_rule():
+    with pytest.raises(InputError, match=r"^`seeds` must be an integer >= 2\."):
+        checks.check_whole(2, folds=5, seeds=1)
+    checks.check_whole(2)
