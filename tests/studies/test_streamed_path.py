@@ -13,7 +13,7 @@ from taut import layers
 from taut.engine import ArraySource, Callback, ParquetRows, Split
 from taut.engine.data.hashing import fold_of, row_hash
 from taut.errors import InputError
-from taut.studies import fold_values, streamed_path
+from taut.studies import fold_values, streamed
 from taut.studies.streamed_folds import streamed_fold_values, training_batches
 
 pytestmark = pytest.mark.skipif(keras.backend.backend() != "jax", reason="lanes need JAX")
@@ -169,15 +169,15 @@ def test_a_range_is_found_and_the_study_goes_on_where_it_was(diabetes, tmp_path,
 
 
 def test_the_range_is_found_on_rows_from_everywhere(diabetes, monkeypatch):
-    monkeypatch.setattr(streamed_path, "PILOT_ROWS", 100)
-    monkeypatch.setattr(streamed_path, "PILOT_EPOCHS", 9)
+    monkeypatch.setattr(streamed, "PILOT_ROWS", 100)
+    monkeypatch.setattr(streamed, "PILOT_EPOCHS", 9)
     seen = []
 
     def watched(model, x, y, lanes, **settings):
         seen.append((x, settings["epochs"]))
         return taut.engine.train_lanes(model, x, y, lanes, **settings)
 
-    monkeypatch.setattr(streamed_path, "train_lanes", watched)
+    monkeypatch.setattr(streamed, "train_lanes", watched)
     order = np.argsort(diabetes[0][:, 0])
     x, y = (a[order] for a in diabetes)
     taut.regularization_path(network(), x, y, **SHORT | {"strengths": 2})
@@ -192,8 +192,8 @@ def test_the_range_is_found_on_rows_from_everywhere(diabetes, monkeypatch):
     ("options", "message"),
     [
         (
-            {"warm_start": "down", "halving": True, "class_weight": {0: 1.0}, "cv": [1]},
-            "warm_start='down', halving=True, class_weight={0: 1.0}, cv=list. Leave them out",
+            {"warm_start": "down", "cv": [1]},
+            "warm_start='down', cv=list. Leave them out",
         ),
         ({"cv": 1}, "`cv` must be at least 2 folds"),
         ({"y": None}, "`y` must be given with arrays"),

@@ -4,7 +4,7 @@ from taut.engine.aftermath import afterwards
 from taut.engine.copies import copy_of
 from taut.engine.data.parquet import ParquetRows
 from taut.engine.data.sources import ArraySource, DatasetSource, Source
-from taut.engine.evaluate import held_out_metrics
+from taut.engine.evaluate import held_out_metrics, held_out_metrics_of
 from taut.engine.halving import Halving, rungs_for
 from taut.engine.lanes import Lane, Record, Split
 from taut.engine.predict import predict_lanes
@@ -29,6 +29,7 @@ __all__ = [
     "check_model",
     "copy_of",
     "held_out_metrics",
+    "held_out_metrics_of",
     "predict_lanes",
     "rungs_for",
     "train_lanes",

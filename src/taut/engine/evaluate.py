@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 from keras import ops, tree
 
 from taut._keras_compat import compiled_metrics, set_keras_mask
+from taut.engine.data.sources import Rows
 from taut.engine.lanes import Record, Split
 from taut.engine.predict import predict_with_masks
 from taut.errors import InputError
@@ -34,22 +35,37 @@ def held_out_metrics(
     Raises:
         InputError: For lanes of several targets.
     """
+
+    def pick(some: Any, rows: np.ndarray) -> Any:
+        return None if some is None else tree.map_structure(lambda a: a[rows], some)
+
+    pieces = (
+        (number, Rows(*(pick(some, split.held_out) for some in (x, y, sample_weight))))
+        for number, split in enumerate(splits)
+        if len(split.held_out)
+    )
+    return held_out_metrics_of(model, record, pieces)
+
+
+def held_out_metrics_of(
+    model: Any, record: Record, pieces: Iterable[tuple[int, Rows]]
+) -> dict[str, np.ndarray]:
+    """`held_out_metrics` of rows that come in pieces: (number of the split, held-out rows)."""
     if any(lane.target for lane in record.lanes):
         raise InputError(
             "Metrics are measured against one `y`. Received: lanes with other targets. Give the "
             "record of lanes of one target."
         )
     metrics = compiled_metrics(model)
-    found: dict[str, np.ndarray] = {}
     if metrics is None:
-        return found
-    for number, split in enumerate(splits):
+        return {}
+    states: dict[int, list[np.ndarray]] = {}
+    for number, rows in pieces:
         lanes = [i for i, lane in enumerate(record.lanes) if lane.split == number]
-        if not lanes or not len(split.held_out):
+        if not lanes:
             continue
-        pick = lambda some, rows=split.held_out: tree.map_structure(lambda a: a[rows], some)  # noqa: E731
-        predictions, masks = predict_with_masks(model, record, pick(x), lanes=lanes)
-        truth, weight = pick(y), None if sample_weight is None else pick(sample_weight)
+        predictions, masks = predict_with_masks(model, record, rows.x, lanes=lanes)
+        weight = rows.weight
         if weight is not None:
             # Metrics multiply weights and masks, which must have as many axes.
             rank = max([1, *(mask.ndim - 1 for mask in masks if mask is not None)])
@@ -64,12 +80,19 @@ def held_out_metrics(
                 if mask is not None:  # without it, padding would be measured too
                     set_keras_mask(leaf, ops.convert_to_tensor(mask[place]))
             metrics.reset_state()
-            metrics.update_state(truth, prediction, sample_weight=weight)
-            for name, value in numbers_of(metrics.result()):
-                values = found.setdefault(name, np.full(len(record.lanes), np.nan))
-                values[lane] = value
+            for variable, value in zip(metrics.variables, states.get(lane, ()), strict=False):
+                variable.assign(value)
+            metrics.update_state(rows.y, prediction, sample_weight=weight)
+            states[lane] = [np.array(ops.convert_to_numpy(v)) for v in metrics.variables]
+    measured: dict[str, np.ndarray] = {}
+    for lane, state in states.items():
+        for variable, value in zip(metrics.variables, state, strict=True):
+            variable.assign(value)
+        for name, number in numbers_of(metrics.result()):
+            values = measured.setdefault(name, np.full(len(record.lanes), np.nan))
+            values[lane] = number
     metrics.reset_state()
-    return found
+    return measured
 
 
 def numbers_of(results: Mapping[str, Any]) -> Iterator[tuple[str, float]]:

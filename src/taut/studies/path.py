@@ -5,38 +5,23 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
-import keras
 import numpy as np
 
-from taut._data import as_arrays
-from taut._keras_compat import loss_of_classes
-from taut._weights import ClassWeight, checked_weights
-from taut.checks import check_whole, check_whole_or_none
-from taut.engine import (
-    Callback,
-    Halving,
-    Lane,
-    Record,
-    Split,
-    afterwards,
-    check_model,
-    held_out_metrics,
-    rungs_for,
-    train_lanes,
-    width_for,
-)
+from taut._weights import ClassWeight
+from taut.checks import check_whole
+from taut.engine import Callback, Halving, Lane, afterwards, check_model, rungs_for, width_for
 from taut.engine.data.sources import as_source, is_source
 from taut.errors import InputError
-from taut.optimizers import Stationarity, stationarity
 from taut.penalties import L1, Penalty
 from taut.progress import displayed
-from taut.studies.copies import check_inputs, one_penalty, study_copy
-from taut.studies.folds import class_labels, fold_values, folds
+from taut.studies.copies import one_penalty, study_copy
+from taut.studies.folded import FoldedArrays, FoldedRows
+from taut.studies.grid import Grid
 from taut.studies.range import strength_range
 from taut.studies.result import PathResult, make_result, warn_of_diverged
+from taut.studies.settings import Settings
 from taut.studies.strengths import given_strengths
 from taut.studies.warm import chains, check_warm_epochs, check_warm_start, disagreement
 
@@ -79,9 +64,8 @@ def regularization_path(
     `keras.utils.PyDataset`, or arrays with `memory`. All lanes then advance together over each
     batch, and a row's fold is a hash of its content (see `taut.engine.stream.train_streamed`). A
     grid of strengths is found by training in memory on some thousand rows drawn from everywhere
-    (`taut.studies.streamed_path.PILOT_ROWS`; at least 30 epochs, where there are more rows): list
-    the strengths where that is not enough. Of streamed rows the held-out loss is measured, and no
-    compiled metrics.
+    (`taut.studies.streamed.PILOT_ROWS`; at least 30 epochs, where there are more rows): list
+    the strengths where that is not enough.
 
     Args:
         model: A compiled and built Keras model. It is not changed.
@@ -138,42 +122,20 @@ def regularization_path(
     kind = one_penalty(penalty)
     if start not in ("fresh", "present"):
         raise InputError(f'`start` must be "fresh" or "present". Received: start={start!r}.')
-    present = start == "present"
     check_whole(1, seeds=seeds)
     count = strengths if isinstance(strengths, (int, np.integer)) else None
     if count is not None and count < 2:
         raise InputError(f"`strengths` must be at least 2. Received: strengths={strengths}.")
     given = None if count is not None else given_strengths(strengths)  # type: ignore[arg-type]
-    if is_source(x) or memory is not None:
-        from taut.studies.streamed_path import check_streamed, streamed_path
-
-        refused = {
-            "warm_start": warm_start,
-            "warm_epochs": warm_epochs,
-            "halving": halving,
-            "class_weight": class_weight,
-        }
-        check_streamed(cv, refused)
-        return streamed_path(
-            model,
-            as_source(x, y, sample_weight),
-            kind,
-            given if count is None else int(count),  # type: ignore[arg-type]
-            cv=cv,
-            present=present,
-            seeds=seeds,
-            epochs=epochs,
-            batch_size=batch_size,
-            patience=patience,
-            seed=seed,
-            memory=memory,
-            width=width,
-            folder=_folder(checkpoint),
-            checkpoint_seconds=checkpoint_seconds,
-            callbacks=callbacks or (),
-        )
-    if y is None:
-        raise InputError("`y` must be given with arrays. Received: y=None.")
+    settings = Settings.checked(
+        epochs=epochs,
+        batch_size=batch_size,
+        patience=patience,
+        width=width,
+        checkpoint=checkpoint,
+        checkpoint_seconds=checkpoint_seconds,
+        callbacks=callbacks,
+    )
     check_warm_start(warm_start)
     if halving and (warm_start or patience is None):
         raise InputError(
@@ -181,84 +143,58 @@ def regularization_path(
             f"needs `patience`, and no warm starts. Received: patience={patience}, "
             f"warm_start={warm_start!r}."
         )
-    check_whole(1, epochs=epochs, batch_size=batch_size)
-    check_whole_or_none(1, width=width, patience=patience)
     warm_epochs = check_warm_epochs(warm_epochs, epochs)
     rungs = rungs_for(epochs)
     if halving and rungs[-1:] != (epochs // 2,):
         raise InputError(f"`halving` needs at least 2 epochs. Received: epochs={epochs}.")
-    x, y = as_arrays(x, "x"), as_arrays(y, "y")
-    checked_weights(model, x, y, sample_weight)
-    check_inputs(model, x)
-    if class_weight is not None:
-        # Once, so that the certificate is of the same objective.
-        sample_weight = checked_weights(model, x, y, sample_weight, class_weight)
-    splits = _splits(model, x, y, cv, seed)
-    copy = study_copy(model, kind, x)
-    values = fold_values(copy, x, splits)
-    folder = _folder(checkpoint)
-    total = (count or len(given)) * len(splits) * seeds  # type: ignore[arg-type]
+    weights = {"sample_weight": sample_weight, "class_weight": class_weight}
+    rows: FoldedRows
+    if is_source(x) or memory is not None:
+        from taut.studies.streamed import FoldedStream
 
-    def train(lanes: list[Lane], name: str, **settings: Any) -> Record:
-        return train_lanes(
-            copy,
-            x,
-            y,
-            lanes,
-            splits=splits,
-            sample_weight=sample_weight,
-            epochs=epochs,
+        trainings = int(count or len(given)) * seeds  # type: ignore[arg-type]
+        rows = FoldedStream(
+            as_source(x, y, sample_weight),
+            cv=cv,
+            seed=seed,
+            class_weight=class_weight,
+            memory=memory,
             batch_size=batch_size,
-            patience=patience,
-            **{"width": width, **settings},
-            checkpoint=None if folder is None else folder / f"{name}.npz",
-            checkpoint_seconds=checkpoint_seconds,
-            callbacks=callbacks or (),
+            trainings=trainings,
+            warm_start=warm_start,
         )
-
+    elif y is None:
+        raise InputError("`y` must be given with arrays. Received: y=None.")
+    else:
+        rows = FoldedArrays(model, x, y, cv=cv, seed=seed, **weights)
+    copy = study_copy(model, kind, rows.first())
+    values = rows.learned(copy)
     penalised = [i for i, a in enumerate(copy.optimizer.assignments()) if a.parts]
+    present = start == "present"
     if given is None:
         assert count is not None
-        slots = width or width_for(copy, total)
+        lanes_at_once = width or width_for(copy, int(count) * rows.folds * seeds)
         top, bottom = strength_range(
             copy,
-            x,
-            y,
+            rows.pilot(copy, replace(settings, width=lanes_at_once)),
             Lane((0.0,), 0, seed, values[0], present=present),
-            splits[0].train,
-            lambda some: train(some, "range", width=slots),
-            2 * slots,
+            2 * lanes_at_once,
             penalised,
         )
         given = np.geomspace(top, bottom, int(count))
-    cold = [
-        Lane((float(s),), fold, seed + repeat, values[fold], present=present)
-        for fold in range(len(splits))
-        for repeat in range(seeds)
-        for s in given
-    ]
+    grid = Grid([(float(s),) for s in given], rows.folds, range(seed, seed + seeds))
+    cold = grid.lanes(values, present=present)
     lanes, directions = chains(cold, len(given), warm_start, warm_epochs)
-    drop = None
-    if halving:
-        drop = Halving([k % len(given) for k in range(len(lanes))], rungs)
-    record = train(lanes, "lanes", halving=drop)
-
-    def certify(best: Any, fold: int) -> Stationarity:
-        rows = splits[fold].train
-        of_rows = keras.tree.map_structure(lambda a: np.asarray(a)[rows], (x, y))
-        weight = None
-        if sample_weight is not None:
-            weight = keras.tree.map_structure(lambda a: np.asarray(a)[rows], sample_weight)
-        return stationarity(best, *of_rows, sample_weight=weight)
-
+    drop = Halving(grid.candidate_of(), rungs) if halving else None
+    record = rows.train(copy, lanes, settings, "lanes", drop)
     metrics: dict[str, np.ndarray] = afterwards(
         "The held-out metrics",
-        lambda: held_out_metrics(copy, record, x, y, splits, sample_weight),
+        lambda: rows.metrics(copy, record),
         {},
         remedy="Measure them by `result.models()`.",
     )
     result = make_result(
-        copy, kind, given, record, directions, penalised, len(splits), metrics, certify
+        copy, kind, given, record, directions, penalised, rows.folds, metrics, rows.certify
     )
     warn_of_diverged(record)
     if warm_start is None:
@@ -266,31 +202,9 @@ def regularization_path(
     chosen = {result.best_strength, result.one_se_strength}
 
     def compared() -> Any:
-        again = train([lane for lane in cold if lane.strengths[0] in chosen], "cold")
-        return disagreement(record, directions, again, penalised)
+        again = [lane for lane in cold if lane.strengths[0] in chosen]
+        fresh = rows.train(copy, again, settings, "cold")
+        return disagreement(record, directions, fresh, penalised)
 
-    found = afterwards("The comparison with trainings from fresh weights", compared, None)
-    return replace(result, warm_disagreement=found)
-
-
-def _splits(model: Any, x: Any, y: Any, cv: Any, seed: int) -> list[Split]:
-    leaves = keras.tree.flatten(y)
-    # Whole numbers are classes for a loss on classes only. Several outputs are not stratified.
-    labels = class_labels(leaves[0], loss_of_classes(model)) if len(leaves) == 1 else None
-    of = leaves[0] if labels is None or not isinstance(cv, (int, np.integer)) else labels
-    inputs = keras.tree.flatten(x)
-    return folds(of, cv, seed=seed, x=inputs[0], classes=labels is not None)
-
-
-def _folder(checkpoint: str | os.PathLike[str] | None) -> Path | None:
-    if checkpoint is None:
-        return None
-    folder = Path(checkpoint)
-    try:
-        folder.mkdir(exist_ok=True)
-    except OSError as error:
-        raise InputError(
-            "`checkpoint` must be a folder, or the name of a new one in a folder that can be "
-            f"written. Received: {folder}: {error.strerror or error}."
-        ) from error
-    return folder
+    difference = afterwards("The comparison with trainings from fresh weights", compared, None)
+    return replace(result, warm_disagreement=difference)

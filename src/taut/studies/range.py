@@ -12,29 +12,27 @@ from taut._gradients import gradients_at
 from taut.engine import Lane
 from taut.engine.initial import InitialValues
 from taut.engine.through_fit import as_it_was
-from taut.studies.strengths import Train, find_range
+from taut.studies.folded import Pilot
+from taut.studies.strengths import find_range
 
 GRADIENT_ROWS = 4096
 
 
 def strength_range(
     model: Any,
-    x: Any,
-    y: Any,
-    pilot: Lane,
-    rows: np.ndarray,
-    train: Train,
+    pilot: Pilot,
+    lane: Lane,
     lanes: int,
     penalised: list[int],
 ) -> tuple[float, float]:
-    """The top and the bottom of the grid, found on the first fold by pilot lanes."""
-    rows = rows[:GRADIENT_ROWS]
+    """The top and the bottom of the grid, found on the first fold by lanes like `lane`."""
+    rows = pilot.rows[:GRADIENT_ROWS]
     tensor = keras.ops.convert_to_tensor
-    some = keras.tree.map_structure(lambda a: tensor(a[rows]), x)
+    some = keras.tree.map_structure(lambda a: tensor(a[rows]), pilot.x)
     # The same weights in every process, so that a study that was interrupted finds the same grid.
-    targets = keras.tree.map_structure(lambda a: tensor(a[rows]), y)
+    targets = keras.tree.map_structure(lambda a: tensor(a[rows]), pilot.y)
     with as_it_was(model):  # to which a penalty may refer
-        trainable, others, _ = InitialValues(model)(pilot)
+        trainable, others, _ = InitialValues(model)(lane)
         for variables, values in (
             (model.trainable_variables, trainable),
             (model.non_trainable_variables, others),
@@ -43,8 +41,8 @@ def strength_range(
                 variable.assign(value)
         gradients = gradients_at(model, some, targets)
     return find_range(
-        train,
-        lambda strength: replace(pilot, strengths=(strength,)),
+        pilot.train,
+        lambda strength: replace(lane, strengths=(strength,)),
         lanes,
         unit=max(float(np.abs(gradients[i]).max()) for i in penalised) or 1.0,
         penalised=penalised,

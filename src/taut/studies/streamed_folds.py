@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
+import jax
 import keras
 import numpy as np
 
@@ -130,6 +131,28 @@ def training_batches(
     for block, count in blocks(own, layout, rows):
         some = block[:count]
         yield some.x, some.y, some.weight
+
+
+def held_out_batches(
+    source: Source, folds: int, seed: int, rows: int
+) -> Iterator[tuple[int, Rows]]:
+    """(fold, its rows), at most `rows` of all folds in memory at a time."""
+    size = max(rows // folds, 1)
+    waiting: list[list[Rows]] = [[] for _ in range(folds)]
+    for piece, fold in with_folds(source, folds, seed, rows):
+        for k in range(folds):
+            waiting[k].append(jax.tree.map(lambda a, own=fold == k: np.array(a[own]), piece))
+            while sum(map(len, waiting[k])) >= size:
+                whole = _joined(waiting[k])
+                yield k, whole[:size]
+                waiting[k] = [whole[size:]]
+    for k in range(folds):
+        if sum(map(len, waiting[k])):
+            yield k, _joined(waiting[k])
+
+
+def _joined(pieces: list[Rows]) -> Rows:
+    return jax.tree.map(lambda *leaves: np.concatenate(leaves), *pieces)
 
 
 def drawn_rows(source: Source, layout: Layout, budget: Budget, seed: int, rows: int) -> Rows:

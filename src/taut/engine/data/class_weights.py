@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from taut._weights import ClassWeight, class_weights, labels_of
-from taut.engine.data.sources import Rows, Source, first_rows
+from taut.engine.data.sources import Rows, Source, described, first_rows
 from taut.errors import InputError
 
 
@@ -30,7 +30,7 @@ class WeightedSource:
         first = first_rows(source, 1)
         if first.weight is not None:
             raise InputError("Give `sample_weight` or `class_weight`, not both: multiply them.")
-        self._source, self._labels_of = source, labels_of(model, first.x, first.y)
+        self.unweighted, self._labels_of = source, labels_of(model, first.x, first.y)
         counts: dict[int, int] = {}
         for part in range(source.parts(rows)):
             for piece in source.pieces(part, rows):
@@ -41,10 +41,14 @@ class WeightedSource:
         of_class = class_weights(classes, np.array([counts[k] for k in classes]), class_weight)
         self._classes, self._of_class = classes, of_class
 
+    def identity(self) -> list[Any]:
+        """What tells the rows apart, and the weight of each class."""
+        return [described(self.unweighted), self._classes, self._of_class]
+
     def parts(self, rows: int) -> int:
-        return self._source.parts(rows)
+        return self.unweighted.parts(rows)
 
     def pieces(self, part: int, rows: int) -> Iterator[Rows]:
-        for piece in self._source.pieces(part, rows):
+        for piece in self.unweighted.pieces(part, rows):
             places = np.searchsorted(self._classes, self._labels_of(piece.y))
             yield replace(piece, weight=self._of_class[places])

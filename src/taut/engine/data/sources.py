@@ -194,6 +194,7 @@ def first_rows(source: Source, rows: int) -> Rows:
 
 def rows_of(source: Source) -> int | None:
     """How many rows a source has; None where it would have to be read to know."""
+    source = getattr(source, "unweighted", source)
     return len(source) if hasattr(source, "__len__") else None  # type: ignore[arg-type]
 
 

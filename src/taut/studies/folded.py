@@ -1,0 +1,166 @@
+"""Rows that are divided into folds, and what a study does with them: in memory."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import keras
+import numpy as np
+
+from taut._data import as_arrays
+from taut._keras_compat import loss_of_classes
+from taut._weights import ClassWeight, checked_weights
+from taut.engine import Halving, Lane, Record, Split, held_out_metrics, train_lanes
+from taut.optimizers import Stationarity, stationarity
+from taut.studies.copies import check_inputs
+from taut.studies.folds import class_labels, fold_values, folds
+from taut.studies.settings import Settings
+
+
+@dataclass(frozen=True)
+class Pilot:
+    """Some rows in memory, on which lanes are tried before a study; fold 0 is held out.
+
+    Attributes:
+        x: Inputs, a tree of arrays [rows, …].
+        y: Targets, likewise.
+        rows: The row numbers to train on.
+        train: Trains lanes of split 0.
+    """
+
+    x: Any
+    y: Any
+    rows: np.ndarray
+    train: Callable[[list[Lane]], Record]
+
+
+class FoldedRows(Protocol):
+    """Rows in folds. Laws: a lane of split k trains on the rows that are not in fold k."""
+
+    @property
+    def folds(self) -> int:
+        """How many."""
+        ...
+
+    def first(self) -> Any:
+        """The inputs of a few rows."""
+        ...
+
+    def learned(self, model: Any) -> list[dict[str, np.ndarray]]:
+        """By fold, what layers learn of its training rows, by the path of the weight."""
+        ...
+
+    def pilot(self, model: Any, settings: Settings) -> Pilot:
+        """Rows to try lanes on."""
+        ...
+
+    def train(
+        self,
+        model: Any,
+        lanes: Sequence[Lane],
+        settings: Settings,
+        name: str,
+        halving: Halving | None = None,
+    ) -> Record:
+        """Train lanes, which are saved under a name."""
+        ...
+
+    def metrics(self, model: Any, record: Record) -> dict[str, np.ndarray]:
+        """[lanes] compiled metrics on the held-out rows, by name."""
+        ...
+
+    def certify(self, model: Any, fold: int) -> Stationarity:
+        """The certificate of a model that was trained on what a fold leaves."""
+        ...
+
+
+class FoldedArrays:
+    """Rows in memory.
+
+    Args:
+        model: Compiled and built; its loss says whether `y` are classes.
+        x: Inputs, [rows, …] or a tree of these.
+        y: Targets, likewise.
+        cv: How many folds, a scikit-learn splitter, or pairs of row numbers.
+        seed: Draws the folds.
+        sample_weight: [rows] weights of the data loss.
+        class_weight: Weights by class number, or `"balanced"`.
+
+    Raises:
+        InputError: For rows, weights or folds that cannot be.
+    """
+
+    def __init__(
+        self,
+        model: Any,
+        x: Any,
+        y: Any,
+        *,
+        cv: Any,
+        seed: int,
+        sample_weight: Any = None,
+        class_weight: ClassWeight = None,
+    ):
+        self._x, self._y = as_arrays(x, "x"), as_arrays(y, "y")
+        checked_weights(model, self._x, self._y, sample_weight)
+        check_inputs(model, self._x)
+        if class_weight is not None:
+            # Once, so that the certificate is of the same objective.
+            sample_weight = checked_weights(model, self._x, self._y, sample_weight, class_weight)
+        self._weight = sample_weight
+        self.splits = _splits(model, self._x, self._y, cv, seed)
+
+    @property
+    def folds(self) -> int:
+        return len(self.splits)
+
+    def first(self) -> Any:
+        return self._x
+
+    def learned(self, model: Any) -> list[dict[str, np.ndarray]]:
+        return fold_values(model, self._x, self.splits)
+
+    def pilot(self, model: Any, settings: Settings) -> Pilot:
+        def train(lanes: list[Lane]) -> Record:
+            return self.train(model, lanes, settings, "range")
+
+        return Pilot(self._x, self._y, self.splits[0].train, train)
+
+    def train(
+        self,
+        model: Any,
+        lanes: Sequence[Lane],
+        settings: Settings,
+        name: str,
+        halving: Halving | None = None,
+    ) -> Record:
+        return train_lanes(
+            model,
+            self._x,
+            self._y,
+            lanes,
+            splits=self.splits,
+            sample_weight=self._weight,
+            halving=halving,
+            **settings.arguments(name),
+        )
+
+    def metrics(self, model: Any, record: Record) -> dict[str, np.ndarray]:
+        return held_out_metrics(model, record, self._x, self._y, self.splits, self._weight)
+
+    def certify(self, model: Any, fold: int) -> Stationarity:
+        rows = self.splits[fold].train
+        pick = lambda some: keras.tree.map_structure(lambda a: np.asarray(a)[rows], some)  # noqa: E731
+        weight = None if self._weight is None else pick(self._weight)
+        return stationarity(model, pick(self._x), pick(self._y), sample_weight=weight)
+
+
+def _splits(model: Any, x: Any, y: Any, cv: Any, seed: int) -> list[Split]:
+    leaves = keras.tree.flatten(y)
+    # Whole numbers are classes for a loss on classes only. Several outputs are not stratified.
+    labels = class_labels(leaves[0], loss_of_classes(model)) if len(leaves) == 1 else None
+    of = leaves[0] if labels is None or not isinstance(cv, (int, np.integer)) else labels
+    inputs = keras.tree.flatten(x)
+    return folds(of, cv, seed=seed, x=inputs[0], classes=labels is not None)

@@ -1,0 +1,172 @@
+"""Rows that are divided into folds, and what a study does with them: read as they are needed."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from taut._weights import ClassWeight
+from taut.checks import is_whole
+from taut.engine import Halving, Lane, Record, Source, Split, held_out_metrics_of, train_lanes
+from taut.engine.copies import ROWS
+from taut.engine.data.class_weights import WeightedSource
+from taut.engine.data.hashing import fold_of, row_hash
+from taut.engine.data.reading import Layout
+from taut.engine.data.sources import MEMORY, first_rows, rows_of
+from taut.engine.stream import check_backend, room_for, train_streamed
+from taut.errors import InputError
+from taut.optimizers import Stationarity
+from taut.optimizers.stationarity import BATCH_ROWS, stationarity_over
+from taut.studies.folded import Pilot
+from taut.studies.settings import Settings
+from taut.studies.streamed_folds import (
+    drawn_rows,
+    held_out_batches,
+    streamed_fold_values,
+    training_batches,
+)
+
+PILOT_ROWS = 8192
+PILOT_EPOCHS = 30
+SHARE = 16
+"""Of the memory: what the pilot lanes' rows, and the rows read at a time, may each take."""
+
+
+class FoldedStream:
+    """Rows of a source, in folds by a hash of what is in a row.
+
+    Lanes are tried in memory on the first `PILOT_ROWS` rows of the shuffled order (fewer where a
+    sixteenth of the memory does not hold them), with their first fold held out, for `PILOT_EPOCHS`
+    epochs at least, if there are more rows than that.
+
+    Args:
+        source: Where the rows are.
+        cv: How many folds.
+        seed: Divides the rows, and draws their order.
+        class_weight: Weights by class number, or `"balanced"`; the rows are then read once more.
+        memory: Bytes for rows and lanes; 1 GiB unless given.
+        batch_size: Rows in a batch.
+        trainings: Trainings of each fold, all at the same time.
+        warm_start: Is refused.
+
+    Raises:
+        InputError: For what contradicts reading each row once for all lanes, and for folds or
+            memory that do not suffice.
+    """
+
+    def __init__(
+        self,
+        source: Source,
+        *,
+        cv: Any,
+        seed: int,
+        class_weight: ClassWeight,
+        memory: int | None,
+        batch_size: int,
+        trainings: int,
+        warm_start: str | None,
+    ):
+        _check_streamed(cv, warm_start)
+        check_backend()
+        self.folds, self._seed, self._source = int(cv), seed, source
+        self._memory = MEMORY if memory is None else memory
+        self._batch_size, self._lanes = batch_size, trainings * self.folds
+        self._class_weight = class_weight
+
+    def first(self) -> Any:
+        return first_rows(self._source, ROWS).x
+
+    def learned(self, model: Any) -> list[dict[str, np.ndarray]]:
+        lanes = [Lane((0.0,))] * self._lanes
+        self._layout, budget = room_for(
+            model, self._source, lanes, self.folds, self._batch_size, self._memory
+        )
+        rows = max(self._memory // SHARE // self._layout.row_bytes, 1)
+        self._at_once = min(rows, BATCH_ROWS)
+        if self._class_weight is not None:
+            # Once, so that the certificate is of the same objective.
+            weighted = WeightedSource(self._source, model, self._class_weight, self._at_once)
+            self._source, self._layout = weighted, Layout.of(first_rows(weighted, 1))
+        self._some = drawn_rows(
+            self._source, self._layout, budget, self._seed, min(rows, PILOT_ROWS)
+        )
+        self._fold = fold_of(row_hash(self._some.x, self._some.y), self.folds, self._seed)
+        return streamed_fold_values(model, self._source, self.folds, self._seed, self._at_once)
+
+    def pilot(self, model: Any, settings: Settings) -> Pilot:
+        fold, some = self._fold, self._some
+        _check_pilot(fold, self.folds)
+        split = Split(np.flatnonzero(fold != 0), np.flatnonzero(fold == 0))
+        whole = rows_of(self._source) == len(some)
+        epochs = settings.epochs if whole else max(settings.epochs, PILOT_EPOCHS)
+
+        def train(lanes: list[Lane]) -> Record:
+            arguments = {**settings.arguments("range"), "epochs": epochs}
+            return train_lanes(
+                model,
+                some.x,
+                some.y,
+                lanes,
+                splits=[split],
+                sample_weight=some.weight,
+                **arguments,
+            )
+
+        return Pilot(some.x, some.y, split.train, train)
+
+    def train(
+        self,
+        model: Any,
+        lanes: Sequence[Lane],
+        settings: Settings,
+        name: str,
+        halving: Halving | None = None,
+    ) -> Record:
+        return train_streamed(
+            model,
+            self._source,
+            lanes,
+            folds=self.folds,
+            fold_seed=self._seed,
+            seed=self._seed,
+            memory=self._memory,
+            halving=halving,
+            **settings.arguments(name),
+        )
+
+    def metrics(self, model: Any, record: Record) -> dict[str, np.ndarray]:
+        pieces = held_out_batches(self._source, self.folds, self._seed, self._at_once)
+        return held_out_metrics_of(model, record, pieces)
+
+    def certify(self, model: Any, fold: int) -> Stationarity:
+        """On all rows that are not in the fold; its scale on some of them, from everywhere."""
+        drawn = self._some[self._fold != fold]
+        batches = training_batches(
+            self._source, self._layout, fold, self.folds, self._seed, self._at_once
+        )
+        return stationarity_over(model, batches, (drawn.x, drawn.y, drawn.weight))
+
+
+def _check_streamed(cv: Any, warm_start: str | None) -> None:
+    given = [] if warm_start is None else [f"warm_start={warm_start!r}"]
+    if not is_whole(cv, -(10**9)):
+        given.append(f"cv={type(cv).__name__}")
+    if given:
+        raise InputError(
+            "A path of streamed rows trains all lanes side by side, in folds by a hash of the row: "
+            f"it has no warm starts and no splitters. Received: {', '.join(given)}. Leave them "
+            "out, and give a number for `cv`."
+        )
+    if cv < 2:
+        raise InputError(f"`cv` must be at least 2 folds. Received: cv={cv}.")
+
+
+def _check_pilot(fold: np.ndarray, cv: int) -> None:
+    if not 0 < (fold == 0).sum() < len(fold):
+        raise InputError(
+            "The range of strengths is found on rows in memory, of which some must be held out and "
+            f"others not. Received: {len(fold)} rows in memory, cv={cv}. Use fewer folds or more "
+            "`memory`, or list the strengths."
+        )
