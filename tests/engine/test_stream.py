@@ -147,22 +147,6 @@ def test_patience_keeps_the_best_epoch_and_the_stack_shrinks(diabetes):
     assert train_streamed(model, source, lanes, **options).compiles == 0
 
 
-def test_a_divergent_lane_ends_and_leaves_the_others_untouched(diabetes):
-    model = network(taut.Proximal(keras.optimizers.SGD(0.01), taut.L1()))
-    bias = model.trainable_variables[1].path
-    bad = Lane((0.0,), 0, 0, {bias: np.full(8, 1e30)})
-    good = [Lane((0.01,), 0, 0), Lane((0.01,), 1, 3)]
-    run = lambda lanes: train_streamed(  # noqa: E731
-        model, ArraySource(*diabetes), lanes, folds=2, epochs=4, memory=MEMORY
-    )
-    record, clean = run([good[0], bad, good[1]]), run(good)
-    assert record.status == ("finished", "diverged", "finished")
-    assert record.epochs.tolist() == [4, 1, 4]
-    assert all(np.isfinite(values[1]).all() for values in record.trainable)
-    assert_same(clean, 0, record, 0)
-    assert_same(clean, 1, record, 2)
-
-
 def test_arrays_memory_maps_datasets_and_parquet_train_alike(diabetes, tmp_path):
     x, y = diabetes
     np.save(tmp_path / "x.npy", x)
@@ -234,19 +218,6 @@ def test_each_batch_is_read_once_a_pass_whatever_the_lanes(diabetes, lanes):
     assert each[1] == each[3] == sorted(each[1])
 
 
-def test_batch_norm_and_dropout_are_per_lane(diabetes):
-    extra = [keras.layers.BatchNormalization(), keras.layers.Dropout(0.5, seed=3)]
-    model = network(extra=extra)
-    options = {"folds": 2, "epochs": 2, "memory": MEMORY}
-    before = [w.copy() for w in model.get_weights()]
-    source = ArraySource(*diabetes)
-    record = train_streamed(model, source, LANES[:3], **options)
-    assert_same(train_streamed(model, source, [LANES[1]], **options), 0, record, 1)
-    assert np.abs(record.non_trainable[0][0] - record.non_trainable[0][1]).max() > 0
-    for old, new in zip(before, model.get_weights(), strict=True):
-        np.testing.assert_array_equal(old, new)
-
-
 def test_sample_weights_of_whole_numbers_are_repeated_rows(diabetes):
     x, y = diabetes[0][:40], diabetes[1][:40]
     again = np.concatenate([np.arange(40), np.arange(10)])
@@ -257,41 +228,6 @@ def test_sample_weights_of_whole_numbers_are_repeated_rows(diabetes):
     source = ArraySource(x, y, weight.astype("float32"))
     weighted = train_streamed(network(still), source, LANES[:1], **options)
     assert_same(repeated, 0, weighted, 0)
-
-
-def test_callbacks_are_told(diabetes):
-    class Log(Callback):
-        def __init__(self):
-            self.told = []
-
-        def on_start(self, lanes, epochs):
-            self.told.append(("start", len(lanes), epochs))
-
-        def on_update(self, news):
-            if self.told[-1][0] == "lane":  # other news are told by the clock
-                self.told.append(("update", news.ended, news.lane_epochs, news.total_lane_epochs))
-            self.best = news.best
-
-        def on_lane_end(self, end):
-            self.told.append(("lane", end.number, end.status, len(end.held_out_loss)))
-
-        def on_end(self):
-            self.told.append(("end",))
-
-    log, lanes = Log(), [LANES[0], Lane((0.3,), 1, 0, epochs=1)]
-    options = {"folds": 2, "epochs": 2, "memory": MEMORY, "callbacks": [log]}
-    record = train_streamed(network(), ArraySource(*diabetes), lanes, **options)
-    assert log.told == [
-        ("start", 2, 2),
-        ("lane", 1, "finished", 1),
-        ("update", 1, 2, 3),
-        ("lane", 0, "finished", 2),
-        ("update", 2, 3, 3),
-        ("end",),
-    ]
-    assert record.best_epoch.tolist() == [1, 0]
-    k = int(np.nanargmin(record.held_out_loss) // 2)
-    assert log.best == (lanes[k], pytest.approx(np.nanmin(record.held_out_loss)))
 
 
 def test_errors_of_the_reader_and_interrupts_end_the_call_and_its_thread(diabetes):

@@ -106,41 +106,6 @@ def test_every_backend_takes_the_steps_of_a_numpy_reference(data, splits, weight
     assert (record.trainable[0][2] == 0).sum() > 2
 
 
-def test_patience_keeps_the_best_epoch(data):
-    x, y = data
-    model = linear(keras.optimizers.SGD(0.2))
-    rows = np.arange(len(y))
-    overfits = [Split(rows[:12], rows[12:])]
-    [lane] = lanes = [Lane((0.0,), 0, None)]
-    record = through_fit(model, x, y, lanes, splits=overfits, epochs=30, batch_size=6, patience=3)
-    best, ran = int(record.best_epoch[0]), int(record.epochs[0])
-    assert record.status == ("stopped",)
-    assert ran == best + 4 < 30
-    assert best == np.nanargmin(record.held_out_loss[0])
-    assert np.isnan(record.train_loss[0, ran:]).all()
-    assert not np.isnan(record.train_loss[0, :ran]).any()
-    predicted = predict_one_by_one(model, record, x)[0, 12:, 0]
-    assert np.mean((predicted - y[12:]) ** 2) == pytest.approx(record.held_out_loss[0, best])
-    whole = through_fit(
-        model, x, y, [lane], splits=overfits, epochs=ran, batch_size=6, keep_best=True
-    )
-    assert whole.status == ("finished",)
-    np.testing.assert_array_equal(whole.trainable[0], record.trainable[0])
-
-
-def test_a_group_keeps_one_epoch(data, splits):
-    x, y = data
-    lanes = [Lane((0.0,), split, None) for split in (0, 1)]
-    record = through_fit(
-        linear(), x, y, lanes, splits=splits, epochs=20, batch_size=30, groups=[7, 7]
-    )
-    epochs = np.arange(1, 20, 2)  # of 20 epochs every second has a snapshot
-    best = int(epochs[np.argmin(record.held_out_loss[:, epochs].mean(axis=0))])
-    assert record.best_epoch.tolist() == [best, best]
-    until = through_fit(linear(), x, y, lanes, splits=splits, epochs=best + 1, batch_size=30)
-    np.testing.assert_allclose(record.trainable[0], until.trainable[0], atol=1e-7)
-
-
 def test_a_lane_that_diverges_ends_alone(data, splits):
     x, y = data
     model = linear()
@@ -207,37 +172,6 @@ def test_the_model_is_left_as_it_was_also_by_an_interrupt(data, splits):
         np.testing.assert_array_equal(keras.ops.convert_to_numpy(variable), value)
     assert model.history is history
     model.fit(*data, epochs=1, verbose=0)  # its own compilation works on
-
-
-def test_callbacks_are_told(data, splits):
-    told = []
-
-    class Listen(Callback):
-        def on_start(self, lanes, epochs):
-            told.append(("start", len(lanes), epochs))
-
-        def on_update(self, news):
-            told.append((news.lane_epochs, news.total_lane_epochs, news.ended, news.best))
-
-        def on_lane_end(self, end):
-            told.append((end.number, end.lane, end.status, len(end.train_loss)))
-
-        def on_end(self):
-            told.append("end")
-
-    lanes = [Lane((0.0,), 0, None), Lane((5.0,), 0, None)]
-    record = through_fit(
-        linear(), *data, lanes, splits=splits, epochs=2, batch_size=30, callbacks=[Listen()]
-    )
-    assert told[0] == ("start", 2, 2)
-    assert told[-1] == "end"
-    ends = [t for t in told if t[1] in lanes]
-    assert ends == [(0, lanes[0], "finished", 2), (1, lanes[1], "finished", 2)]
-    updates = [t for t in told if t[1] == 4]
-    assert [t[0] for t in updates][:4] == [1, 2, 3, 4]
-    best = int(np.argmin(record.held_out_loss.min(axis=1)))
-    assert updates[1][3][0] == lanes[0]
-    assert updates[-1][3] == (lanes[best], np.float32(record.held_out_loss.min()))
 
 
 @pytest.mark.parametrize("shorter", [None, 2])  # with 2, nothing runs on after the rung

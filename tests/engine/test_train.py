@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 import taut
-from taut.engine import Callback, Lane, Split, predict_lanes, train_lanes
+from taut.engine import Lane, Split, predict_lanes, train_lanes
 from taut.errors import InputError
 
 pytestmark = pytest.mark.skipif(keras.backend.backend() != "jax", reason="lanes need JAX")
@@ -44,18 +44,6 @@ def assert_same(one, k, many, i, atol=0.0):
     np.testing.assert_allclose(one.held_out_loss[k], many.held_out_loss[i], atol=atol * 10)
     assert one.status[k] == many.status[i]
     assert one.epochs[k] == many.epochs[i]
-
-
-def test_lane_k_of_many_equals_lane_k_alone(diabetes, splits):
-    model = network()
-    many = train_lanes(model, *diabetes, LANES, splits=splits, epochs=12, width=4, patience=3)
-    for k in (0, 5, 11):
-        alone = train_lanes(model, *diabetes, [LANES[k]], splits=splits, epochs=12, patience=3)
-        assert_same(alone, 0, many, k, atol=1e-5)
-    some = [LANES[k] for k in (7, 2, 9, 0)]
-    few = train_lanes(model, *diabetes, some, splits=splits, epochs=12, width=4, patience=3)
-    for i, k in enumerate((7, 2, 9, 0)):
-        assert_same(few, i, many, k, atol=1e-5)
 
 
 def test_a_lane_is_what_keras_would_train_on_the_same_batches(diabetes, splits):
@@ -106,15 +94,6 @@ def test_a_second_study_of_the_same_shape_compiles_nothing(diabetes, splits):
         jax.monitoring.unregister_event_duration_listener(listen)
 
 
-def test_the_model_is_left_as_it_was(diabetes, splits):
-    model = network()
-    before = [w.copy() for w in model.get_weights()]
-    train_lanes(model, *diabetes, LANES[:2], splits=splits, epochs=2)
-    for old, new in zip(before, model.get_weights(), strict=True):
-        np.testing.assert_array_equal(old, new)
-    assert int(model.optimizer.iterations.numpy()) == 0
-
-
 def test_strength_acts_and_zeros_are_exact(diabetes, splits):
     record = train_lanes(network(), *diabetes, LANES, splits=splits, epochs=60)
     zeros = [int((record.trainable[0][k] == 0).sum()) for k in (0, 4, 8)]
@@ -144,38 +123,6 @@ def test_values_set_any_variable(diabetes, splits):
         train_lanes(model, *diabetes, [Lane((0.0,), 0, 0, {"nope": 1})], splits=splits)
 
 
-def test_a_divergent_lane_ends_and_leaves_the_others_untouched(diabetes, splits):
-    x, y = diabetes
-    model = network(taut.Proximal(keras.optimizers.SGD(0.01), taut.L1()))
-    bias = model.trainable_variables[1].path
-    bad = Lane((0.0,), 0, 0, {bias: np.full(8, 1e30)})
-    good = [Lane((0.01,), 0, 0), Lane((0.01,), 1, 3)]
-    record = train_lanes(model, x, y, [good[0], bad, good[1]], splits=splits, epochs=5)
-    assert record.status == ("finished", "diverged", "finished")
-    assert record.epochs[1] == 1
-    clean = train_lanes(model, x, y, good, splits=splits, epochs=5)
-    assert_same(clean, 0, record, 0, atol=1e-6)
-    assert_same(clean, 1, record, 2, atol=1e-6)
-
-
-def test_patience_keeps_the_best_epoch_whatever_the_block(diabetes, splits):
-    model = network(taut.Proximal(keras.optimizers.Adam(0.05), taut.L1()))
-    record = train_lanes(model, *diabetes, LANES[:4], splits=splits, epochs=60, patience=4)
-    assert "stopped" in record.status
-    for k in range(4):
-        losses = record.held_out_loss[k, : record.epochs[k]]
-        assert np.isfinite(losses).all()
-        assert np.isnan(record.held_out_loss[k, record.epochs[k] :]).all()
-        assert record.best_epoch[k] == np.argmin(losses)
-        if record.status[k] == "stopped":
-            assert record.epochs[k] - 1 - record.best_epoch[k] == 4
-    predicted = predict_lanes(model, record, diabetes[0])[..., 0]
-    for k in range(4):
-        rows = splits[record.lanes[k].split].held_out
-        loss = ((predicted[k, rows] - diabetes[1][rows]) ** 2).mean()
-        assert loss == pytest.approx(record.held_out_loss[k, record.best_epoch[k]], rel=1e-4)
-
-
 def test_predict_lanes_is_predict_with_the_lanes_weights(diabetes, splits):
     model = network()
     record = train_lanes(model, *diabetes, LANES[:3], splits=splits, epochs=2)
@@ -183,16 +130,6 @@ def test_predict_lanes_is_predict_with_the_lanes_weights(diabetes, splits):
     for k in range(3):
         expected = record.apply(k, network()).predict(diabetes[0], verbose=0)
         np.testing.assert_allclose(predicted[k], expected, atol=1e-5)
-
-
-def test_batch_norm_and_dropout_are_per_lane(diabetes, splits):
-    extra = [keras.layers.BatchNormalization(), keras.layers.Dropout(0.5, seed=3)]
-    model = network(extra=extra)
-    record = train_lanes(model, *diabetes, LANES[:3], splits=splits, epochs=3, width=3)
-    alone = train_lanes(model, *diabetes, [LANES[1]], splits=splits, epochs=3)
-    assert_same(alone, 0, record, 1, atol=1e-5)
-    means = record.non_trainable[0]
-    assert np.abs(means[0] - means[1]).max() > 0
 
 
 def test_sample_weights_of_whole_numbers_are_repeated_rows(diabetes):
@@ -232,52 +169,6 @@ def test_bad_input_gets_one_clear_error(change, message, diabetes, splits):
     lanes = arguments.pop("lanes")
     with pytest.raises(InputError, match=message):
         train_lanes(network(), *diabetes, lanes, **arguments)
-
-
-def test_an_interruption_is_not_swallowed_and_callbacks_end(diabetes, splits):
-    class Interrupt(Callback):
-        ended = False
-
-        def on_start(self, lanes, epochs):
-            assert (len(lanes), epochs) == (2, 50)
-
-        def on_update(self, news):
-            raise KeyboardInterrupt
-
-        def on_end(self):
-            self.ended = True
-
-    callback = Interrupt()
-    with pytest.raises(KeyboardInterrupt):
-        train_lanes(network(), *diabetes, LANES[:2], splits=splits, epochs=50, callbacks=[callback])
-    assert callback.ended
-
-
-def test_callbacks_hear_of_every_lane_and_of_the_best(diabetes, splits):
-    class Listen(Callback):
-        def __init__(self):
-            self.ends, self.news = {}, []
-
-        def on_lane_end(self, end):
-            assert end.number not in self.ends
-            self.ends[end.number] = end
-
-        def on_update(self, news):
-            self.news.append(news)
-
-    heard = Listen()
-    record = train_lanes(
-        network(), *diabetes, LANES, splits=splits, epochs=9, width=2, callbacks=[heard]
-    )
-    assert sorted(heard.ends) == list(range(len(LANES)))
-    for i, end in heard.ends.items():
-        assert (end.lane, end.status) == (LANES[i], record.status[i])
-        np.testing.assert_array_equal(end.held_out_loss, record.held_out_loss[i])
-    last = heard.news[-1]
-    assert (last.ended, last.lane_epochs) == (len(LANES), 9 * len(LANES))
-    assert last.best[1] == pytest.approx(np.nanmin(record.held_out_loss))
-    done = [news.lane_epochs for news in heard.news]
-    assert done == sorted(done)
 
 
 @pytest.mark.parametrize(

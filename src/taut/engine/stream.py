@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field
 from functools import partial
 from typing import Any
 
@@ -95,9 +95,9 @@ def train_streamed(
     check_model(model)
     check_whole_or_none(1, folds=folds)
     check_whole(1, memory=memory)
-    stream = Stream(
-        source, folds, fold_seed, seed, shuffle, memory, class_weight, rows=rows_of(source)
-    )
+    if class_weight is not None:
+        source = WeightedSource(source, model, class_weight)
+    stream = Stream(source, folds, fold_seed, seed, shuffle, memory, rows=rows_of(source))
     study = study_of(model, stream, lanes, **settings)
     initial = InitialValues(model)
     initial.check(lanes)
@@ -110,14 +110,11 @@ def train_streamed(
     ledger = Ledger(lanes, study.epochs, groups=study.groups, halving=study.halving)
     saved, resumed = None, None
     if study.checkpoint is not None:
-        read = [folds, fold_seed, seed, shuffle, memory, class_weight]
+        read = [folds, fold_seed, seed, shuffle, memory]
         own = {**study.settings(), "streamed": read}
         identity = identity_of(model, described(source), lanes, (), own, devices=mesh.size)
         saved = Checkpoint(study.checkpoint, study.checkpoint_seconds, identity)
         resumed = saved.load(ledger, initial.state(ledger, 0))
-    if class_weight is not None:
-        stream = replace(stream, source=WeightedSource(source, model, class_weight, budget.slab))
-        layout = Layout.of(first_rows(stream.source, 1))
     programs = programs_of(model)
     before = len(programs)
     slots = BlockSlots(study, stream, layout, budget, initial, ledger, mesh, programs)

@@ -81,7 +81,6 @@ class Stream:
     seed: int
     shuffle: bool
     memory: int
-    class_weight: ClassWeight
     rows: int | None
     """How many rows there are; None where they would have to be read to know."""
 

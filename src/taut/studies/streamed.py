@@ -13,7 +13,6 @@ from taut.engine import Halving, Lane, Record, Source, Split, held_out_metrics_o
 from taut.engine.copies import ROWS
 from taut.engine.data.class_weights import WeightedSource
 from taut.engine.data.hashing import fold_of, row_hash
-from taut.engine.data.reading import Layout
 from taut.engine.data.sources import MEMORY, first_rows, rows_of
 from taut.engine.stream import check_backend, room_for, train_streamed
 from taut.errors import InputError
@@ -79,16 +78,15 @@ class FoldedStream:
         return first_rows(self._source, ROWS).x
 
     def learned(self, model: Any) -> list[dict[str, np.ndarray]]:
+        if self._class_weight is not None:
+            # Once, so that the certificate is of the same objective.
+            self._source = WeightedSource(self._source, model, self._class_weight)
         lanes = [Lane((0.0,))] * self._lanes
         self._layout, budget = room_for(
             model, self._source, lanes, self.folds, self._batch_size, self._memory
         )
         rows = max(self._memory // SHARE // self._layout.row_bytes, 1)
         self._at_once = min(rows, BATCH_ROWS)
-        if self._class_weight is not None:
-            # Once, so that the certificate is of the same objective.
-            weighted = WeightedSource(self._source, model, self._class_weight, self._at_once)
-            self._source, self._layout = weighted, Layout.of(first_rows(weighted, 1))
         self._some = drawn_rows(
             self._source, self._layout, budget, self._seed, min(rows, PILOT_ROWS)
         )

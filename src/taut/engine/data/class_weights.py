@@ -12,6 +12,9 @@ from taut._weights import ClassWeight, class_weights, labels_of
 from taut.engine.data.sources import Rows, Source, described, first_rows
 from taut.errors import InputError
 
+COUNTED_ROWS = 4096
+"""Rows whose labels are counted at once."""
+
 
 class WeightedSource:
     """The rows of another source, each with the weight of its class.
@@ -20,20 +23,19 @@ class WeightedSource:
         source: Brings no weights.
         model: Compiled and built; its loss says what the labels are.
         class_weight: A mapping from class number to weight, or `"balanced"`, as in `train_lanes`.
-        rows: Rows whose labels are counted at once.
 
     Raises:
         InputError: If the source brings weights, or no class is named.
     """
 
-    def __init__(self, source: Source, model: Any, class_weight: ClassWeight, rows: int):
+    def __init__(self, source: Source, model: Any, class_weight: ClassWeight):
         first = first_rows(source, 1)
         if first.weight is not None:
             raise InputError("Give `sample_weight` or `class_weight`, not both: multiply them.")
         self.unweighted, self._labels_of = source, labels_of(model, first.x, first.y)
         counts: dict[int, int] = {}
-        for part in range(source.parts(rows)):
-            for piece in source.pieces(part, rows):
+        for part in range(source.parts(COUNTED_ROWS)):
+            for piece in source.pieces(part, COUNTED_ROWS):
                 classes, some = np.unique(self._labels_of(piece.y), return_counts=True)
                 for k, n in zip(classes.tolist(), some.tolist(), strict=True):
                     counts[k] = counts.get(k, 0) + n
