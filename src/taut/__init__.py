@@ -14,7 +14,7 @@ __version__ = "0.3.0"
 # Imported when first asked for, so that `import taut` and the command start at once.
 _HOME = {
     "ElasticNet": "taut.penalties",
-    "FISTA": "taut.optimizers",
+    "FISTA": "taut.objective",
     "GroupLasso": "taut.penalties",
     "Hierarchical": "taut.penalties",
     "InputError": "taut.errors",
@@ -33,7 +33,7 @@ _HOME = {
     "SparseGroupLasso": "taut.penalties",
     "TableModel": "taut.tables.model",
     "WeightedL1": "taut.penalties",
-    "explain": "taut.optimizers",
+    "explain": "taut.objective",
     "fit_table": "taut.tables.fit",
     "from_gaussian_prior": "taut.conventions",
     "from_glmnet": "taut.conventions",
@@ -42,7 +42,7 @@ _HOME = {
     "from_sklearn": "taut.conventions",
     "from_torch": "taut.conventions",
     "regularization_path": "taut.studies",
-    "stationarity": "taut.optimizers",
+    "stationarity": "taut.objective",
     "train_lanes": "taut.engine",
 }
 _MODULES = (
@@ -174,7 +174,8 @@ if TYPE_CHECKING:
     from taut.engine import train_lanes
     from taut.errors import InputError
     from taut.models import Model, Sequential
-    from taut.optimizers import FISTA, Proximal, explain, stationarity
+    from taut.objective import FISTA, explain, stationarity
+    from taut.optimizers import Proximal
     from taut.penalties import (
         L1,
         L2,

@@ -15,7 +15,8 @@ import keras.callbacks as _keras_callbacks
 from taut._mirror import names_beside
 from taut.checks import check_whole
 from taut.errors import InputError
-from taut.optimizers.explain import penalty_value, proximal_of, proximals_of
+from taut.objective import Objective
+from taut.optimizers.proximals import proximal_of, proximals_of
 
 
 class PenaltyMetrics(keras.callbacks.Callback):
@@ -29,7 +30,7 @@ class PenaltyMetrics(keras.callbacks.Callback):
         del epoch
         asked = any(p.entries or p.blocks for p in proximals_of(self.model))
         if asked and logs is not None and "loss" in logs:
-            logs["penalty"] = penalty_value(self.model)
+            logs["penalty"] = Objective(self.model).penalty()
             logs["objective"] = logs["loss"] + logs["penalty"]
 
 

@@ -480,7 +480,7 @@ def _lifted(blocks: list[Block]) -> set[int]:
     return {id(v) for block in blocks if block.lifts for v in block.variables}
 
 
-def _left_out_of_loss(model: Any) -> set[int]:
+def left_out_of_loss(model: Any) -> set[int]:
     """The ids of the variables whose regularizers are no part of a model's loss."""
     if not isinstance(model, keras.Model) or not model.built:
         return set()
@@ -497,7 +497,7 @@ def _left_out_of_loss(model: Any) -> set[int]:
 
 _ALL: weakref.WeakSet[Any] = weakref.WeakSet()
 
-leave_out_of_losses(_left_out_of_loss)
+leave_out_of_losses(left_out_of_loss)
 
 
 def _selector(saved: Any) -> Any:

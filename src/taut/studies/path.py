@@ -30,7 +30,7 @@ from taut.engine import (
 )
 from taut.engine.sources import as_source, is_source
 from taut.errors import InputError
-from taut.optimizers import Stationarity, stationarity
+from taut.objective import Stationarity, stationarity
 from taut.penalties import L1, Penalty
 from taut.progress import displayed
 from taut.studies.copies import check_inputs, one_penalty, study_copy

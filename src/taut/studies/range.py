@@ -8,10 +8,10 @@ from typing import Any
 import keras
 import numpy as np
 
-from taut._gradients import gradients_at
 from taut.engine import Lane
 from taut.engine.fit_loop import as_it_was
 from taut.engine.initial import InitialValues
+from taut.objective import Objective
 from taut.studies.strengths import Train, find_range
 
 GRADIENT_ROWS = 4096
@@ -41,7 +41,7 @@ def strength_range(
         ):
             for variable, value in zip(variables, values, strict=True):
                 variable.assign(value)
-        gradients = gradients_at(model, some, targets)
+        gradients = Objective(model).gradients(some, targets)
     return find_range(
         train,
         lambda strength: replace(pilot, strengths=(strength,)),

@@ -15,8 +15,8 @@ from taut.engine.reading import Layout
 from taut.engine.sources import MEMORY, Rows, first_rows, rows_of
 from taut.engine.stream import check_backend, room_for, train_streamed
 from taut.errors import InputError
-from taut.optimizers import Stationarity
-from taut.optimizers.stationarity import BATCH_ROWS, stationarity_over
+from taut.objective import Stationarity
+from taut.objective.stationarity import BATCH_ROWS, stationarity_over
 from taut.penalties import Penalty
 from taut.studies.copies import study_copy
 from taut.studies.range import strength_range

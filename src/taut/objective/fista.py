@@ -9,14 +9,12 @@ from typing import Any
 import numpy as np
 from keras import ops
 
-from taut._gradients import loss_and_gradients, squared_row_norms
-from taut._keras_compat import jitted
 from taut.checks import check_above, check_whole
 from taut.errors import InputError
-from taut.optimizers.blocks import KerasConstraints
-from taut.optimizers.explain import proximal_of
-from taut.optimizers.gap import gap, is_convex
-from taut.optimizers.stationarity import checked_arrays, scale_of, scale_rows, take_rows
+from taut.objective.objective import Objective
+from taut.objective.rows import checked_arrays, scale_rows, take_rows
+from taut.objective.stationarity import scale_of
+from taut.optimizers.proximals import proximal_of
 
 CHECK_EVERY = 10
 SHRINK, GROW = 0.95, 2.0
@@ -128,8 +126,7 @@ class FISTA:
                 f"`taut.Proximal`). Received: {model.name!r} with built={model.built}, compiled "
                 f"with {type(getattr(model, 'optimizer', None)).__name__}."
             )
-        KerasConstraints.of(model.trainable_variables, optimizer.blocks)  # raises where unknown
-        problem = _Problem(model, optimizer, x, y, sample_weight)
+        problem = _Problem(model, x, y, sample_weight)
         search = _Search(problem)
         objectives: list[float] = []
         certificate = problem.certificate(search)
@@ -187,68 +184,28 @@ class _Certificate:
 
 
 class _Problem:
-    """J, R and their derivatives as functions of lists of weights."""
+    """J' of all rows, as a function of weights."""
 
-    def __init__(self, model: Any, optimizer: Any, x: Any, y: Any, weight: Any):
+    def __init__(self, model: Any, x: Any, y: Any, weight: Any):
+        self._objective = Objective(model)
         x, y, weight = checked_arrays(model, x, y, weight)
-        self.variables = model.trainable_variables
         self._data = take_rows(x, y, weight, slice(None))
         self._few = take_rows(x, y, weight, scale_rows(y, weight))
-        self._row_norms = squared_row_norms(model)
-        evaluate = loss_and_gradients(model)
-        index = {id(v): i for i, v in enumerate(self.variables)}
-        self._blocks = [
-            (block, [index[id(v)] for v in block.variables], optimizer.strengths_of(block))
-            for block in optimizer.blocks
-            if all(id(v) in index for v in block.variables)
-        ]
+        self.start, self.assign = self._objective.weights, self._objective.assign
+        self.move = self._objective.step
 
-        self._convex = is_convex(model, [p for block, *_ in self._blocks for p in block.parts])
-
-        def smooth(w: Any) -> tuple[Any, Any]:
-            return evaluate(w, *self._data)
-
-        def move(z: Any, gradient: Any, curvature: Any) -> tuple[Any, Any]:
-            w = [a - g / curvature for a, g in zip(z, gradient, strict=True)]
-            penalty = ops.zeros(())
-            for block, at, strengths in self._blocks:
-                values = [ops.convert_to_tensor(s) for s in strengths]
-                new = block.prox([w[i] for i in at], 1 / curvature, values)
-                for i, value in zip(at, new, strict=True):
-                    w[i] = value
-                penalty = penalty + block.value(new, values)
-            return w, penalty
-
-        def distances(w: Any, gradient: Any) -> Any:
-            found = list(gradient)
-            for block, at, strengths in self._blocks:
-                values = [ops.convert_to_tensor(s) for s in strengths]
-                new = block.distance([w[i] for i in at], [gradient[i] for i in at], values)
-                for i, value in zip(at, new, strict=True):
-                    found[i] = value
-            return found, [ops.sqrt(ops.sum(ops.square(d))) for d in found]
-
-        self.smooth = smooth
-        self.move = jitted(move)
-        self._distances = jitted(distances)
-
-    def start(self) -> list[Any]:
-        return [ops.convert_to_tensor(v) for v in self.variables]
+    def smooth(self, w: Any) -> tuple[Any, Any]:
+        """J(w) and ∇J(w)."""
+        return self._objective.loss_and_gradients(w, *self._data)
 
     def certificate(self, search: _Search) -> _Certificate:
         """How far the present weights of a search are from a stationary point, or the minimum."""
-        scale = scale_of(self._row_norms(list(search.w), *self._few))
-        distances, norms = self._distances(search.w, search.gradient)
-        residual = max(float(ops.convert_to_numpy(d)) for d in norms) / scale
-        if not self._convex:
-            return _Certificate(residual, None, search.objective)
-        arrays = [[ops.convert_to_numpy(a) for a in some] for some in (search.w, distances)]
-        above = gap(search.objective, list(zip(*arrays, strict=True)), self._blocks)
-        return _Certificate(residual, above, search.objective)
-
-    def assign(self, w: Sequence[Any]) -> None:
-        for variable, value in zip(self.variables, w, strict=True):
-            variable.assign(value)
+        scale = scale_of(self._objective.squared_row_norms(list(search.w), *self._few))
+        residuals, _ = self._objective.residuals(search.w, search.gradient)
+        w, residuals = ([ops.convert_to_numpy(a) for a in some] for some in (search.w, residuals))
+        largest = max(float(np.linalg.norm(d)) for d in residuals) / scale
+        above = self._objective.gap(search.objective, w, residuals)
+        return _Certificate(largest, above, search.objective)
 
 
 class _Search:
