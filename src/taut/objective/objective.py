@@ -16,12 +16,10 @@ from taut.describing import Undescribed, layers_described, loss_described, model
 from taut.objective.gap import gap, is_convex
 from taut.objective.gradients import Values, loss_and_gradients, squared_row_norms
 from taut.objective.programs import kept_program
-from taut.optimizers.blocks import Block, KerasConstraints
+from taut.optimizers.blocks import KerasConstraints
 from taut.optimizers.proximal import left_out_of_loss
 from taut.optimizers.proximals import proximals_of
 from taut.penalties import Penalty, distance_of, prox_of, value_of
-
-Parts = tuple[Penalty, ...]
 
 
 @dataclass(frozen=True)
@@ -29,18 +27,19 @@ class Term:
     """One term of αR: the penalties of variables that are treated together.
 
     Attributes:
-        block: The variables and their penalties.
+        parts: The penalties.
         at: The numbers of the variables among the model's trainable ones.
         strengths: α of each penalty: variables of the optimizer, or numbers.
     """
 
-    block: Block
+    parts: tuple[Penalty, ...]
     at: tuple[int, ...]
     strengths: tuple[Any, ...]
 
     @property
-    def parts(self) -> Parts:
-        return self.block.parts
+    def arrays(self) -> list[Any]:
+        """The variables of optimizers that hold arrays of the penalties."""
+        return [variable for part in self.parts for variable in part.kept]
 
     def tensors(self) -> list[Any]:
         """The present strengths, as tensors."""
@@ -97,10 +96,15 @@ class Objective:
 
     def _terms(self, optimizer: Any) -> list[Term]:
         index = {id(v): i for i, v in enumerate(self.variables)}
-        blocks = [b for b in optimizer.blocks if all(id(v) in index for v in b.variables)]
-        numbers = [tuple(index[id(v)] for v in block.variables) for block in blocks]
-        strengths = [tuple(optimizer.strengths_of(block)) for block in blocks]
-        return list(map(Term, blocks, numbers, strengths))
+        return [
+            Term(
+                block.parts,
+                tuple(index[id(v)] for v in block.variables),
+                tuple(optimizer.strengths_of(block)),
+            )
+            for block in optimizer.blocks
+            if all(id(v) in index for v in block.variables)
+        ]
 
     def weights(self) -> Values:
         """The present weights."""
@@ -163,7 +167,7 @@ class Objective:
 
     def _given(self) -> tuple[Any, Any]:
         """The present strengths, and arrays that optimizers keep for penalties."""
-        arrays = [[v.value for v in _arrays(term.parts)] for term in self.terms]
+        arrays = [[v.value for v in term.arrays] for term in self.terms]
         return [term.tensors() for term in self.terms], arrays
 
     @cached_property
@@ -172,7 +176,7 @@ class Objective:
         arrays = {
             id(v): f"array {k} of term {i}"
             for i, term in enumerate(self.terms)
-            for k, v in enumerate(_arrays(term.parts))
+            for k, v in enumerate(term.arrays)
         }
         terms = [[term.at, [_at_no_strength(part) for part in term.parts]] for term in self.terms]
         left_out = left_out_of_loss(self.model)
@@ -196,17 +200,11 @@ class Objective:
 
     @cached_property
     def _residuals(self) -> Any:
-        terms = [(term.parts, term.at) for term in self.terms]
-        return self._kept("residuals", lambda: _residuals_program(terms))
+        return self._kept("residuals", lambda: _residuals_program(self.terms))
 
     @cached_property
     def _step(self) -> Any:
-        terms = [(term.parts, term.at) for term in self.terms]
-        return self._kept("step", lambda: _step_program(terms))
-
-
-def _arrays(parts: Parts) -> list[Any]:
-    return [variable for part in parts for variable in part.kept]
+        return self._kept("step", lambda: _step_program(self.terms))
 
 
 def _at_no_strength(part: Penalty) -> Penalty:
@@ -215,39 +213,36 @@ def _at_no_strength(part: Penalty) -> Penalty:
     return other
 
 
-def _keeping(terms: Sequence[tuple[Parts, Any]], arrays: Any) -> Any:
+def _keeping(terms: Sequence[Term], arrays: Any) -> Any:
     """A context in which the variables that optimizers keep for penalties have these values."""
-    pairs = [
-        pair
-        for (parts, _), some in zip(terms, arrays, strict=True)
-        for pair in zip(_arrays(parts), some, strict=True)
-    ]
-    return StatelessScope(state_mapping=pairs)
+    variables = [variable for term in terms for variable in term.arrays]
+    values = [value for some in arrays for value in some]
+    return StatelessScope(state_mapping=list(zip(variables, values, strict=True)))
 
 
-def _residuals_program(terms: Sequence[tuple[Parts, tuple[int, ...]]]) -> Any:
+def _residuals_program(terms: Sequence[Term]) -> Any:
     def residuals(w: Values, gradients: Values, strengths: Any, arrays: Any) -> Any:
         distances, penalties = [], []
         with _keeping(terms, arrays):
-            for (parts, at), values in zip(terms, strengths, strict=True):
-                some, slopes = [w[i] for i in at], [gradients[i] for i in at]
-                distances.append(distance_of(parts, some, slopes, values))
-                penalties.append(value_of(parts, some, values))
+            for term, values in zip(terms, strengths, strict=True):
+                some, slopes = [w[i] for i in term.at], [gradients[i] for i in term.at]
+                distances.append(distance_of(term.parts, some, slopes, values))
+                penalties.append(value_of(term.parts, some, values))
         return distances, penalties
 
     return jitted(residuals)
 
 
-def _step_program(terms: Sequence[tuple[Parts, tuple[int, ...]]]) -> Any:
+def _step_program(terms: Sequence[Term]) -> Any:
     def step(z: Values, gradients: Values, curvature: Any, strengths: Any, arrays: Any) -> Any:
         w = [a - g / curvature for a, g in zip(z, gradients, strict=True)]
         penalty = ops.zeros(())
         with _keeping(terms, arrays):
-            for (parts, at), values in zip(terms, strengths, strict=True):
-                some = prox_of(parts, [w[i] for i in at], 1 / curvature, values)
-                for i, value in zip(at, some, strict=True):
+            for term, values in zip(terms, strengths, strict=True):
+                some = prox_of(term.parts, [w[i] for i in term.at], 1 / curvature, values)
+                for i, value in zip(term.at, some, strict=True):
                     w[i] = value
-                penalty = penalty + value_of(parts, some, values)
+                penalty = penalty + value_of(term.parts, some, values)
         return w, penalty
 
     return jitted(step)
