@@ -126,23 +126,22 @@ class FISTA:
                 f"`taut.Proximal`). Received: {model.name!r} with built={model.built}, compiled "
                 f"with {type(getattr(model, 'optimizer', None)).__name__}."
             )
-        problem = _Problem(model, x, y, sample_weight)
-        search = _Search(problem)
+        search = _Search(Objective(model), x, y, sample_weight)
         objectives: list[float] = []
-        certificate = problem.certificate(search)
+        certificate = search.certificate()
         try:
             while not certificate.within(self.tolerance) and len(objectives) < self.max_iterations:
                 alive = search.step()
                 objectives.append(search.objective)
                 if not alive or len(objectives) % CHECK_EVERY == 0:
-                    certificate = problem.certificate(search)
+                    certificate = search.certificate()
                     if progress is not None:
                         progress(len(objectives), search.objective, certificate.residual)
                 if not alive:
                     break
-            certificate = problem.certificate(search)
+            certificate = search.certificate()
         finally:
-            problem.assign(search.w)
+            search.function.assign(search.w)
         converged, note = certificate.within(self.tolerance), certificate.note(self.tolerance)
         if len(objectives) >= self.max_iterations and not converged:
             note += ": `max_iterations` is reached"
@@ -183,48 +182,38 @@ class _Certificate:
         return f"{found}, {wanted} the tolerance of {tolerance:g}"
 
 
-class _Problem:
-    """J' of all rows, as a function of weights."""
-
-    def __init__(self, model: Any, x: Any, y: Any, weight: Any):
-        self._objective = Objective(model)
-        x, y, weight = checked_arrays(model, x, y, weight)
-        self._data = take_rows(x, y, weight, slice(None))
-        self._few = take_rows(x, y, weight, scale_rows(y, weight))
-        self.start, self.assign = self._objective.weights, self._objective.assign
-        self.move = self._objective.step
-
-    def smooth(self, w: Any) -> tuple[Any, Any]:
-        """J(w) and ∇J(w)."""
-        return self._objective.loss_and_gradients(w, *self._data)
-
-    def certificate(self, search: _Search) -> _Certificate:
-        """How far the present weights of a search are from a stationary point, or the minimum."""
-        scale = scale_of(self._objective.squared_row_norms(list(search.w), *self._few))
-        residuals, _ = self._objective.residuals(search.w, search.gradient)
-        w, residuals = ([ops.convert_to_numpy(a) for a in some] for some in (search.w, residuals))
-        largest = max(float(np.linalg.norm(d)) for d in residuals) / scale
-        above = self._objective.gap(search.objective, w, residuals)
-        return _Certificate(largest, above, search.objective)
-
-
 class _Search:
-    """The state between steps: w, the extrapolated z, and the curvature L."""
+    """The state between steps on all rows: w, the extrapolated z, and the curvature L."""
 
-    def __init__(self, problem: _Problem):
-        self._problem = problem
-        self.curvature = 1.0
+    def __init__(self, function: Objective, x: Any, y: Any, weight: Any):
+        self.function, self.curvature = function, 1.0
+        x, y, weight = checked_arrays(function.model, x, y, weight)
+        self._rows = take_rows(x, y, weight, slice(None))
+        self._scale_rows = take_rows(x, y, weight, scale_rows(y, weight))
         # The prox makes the start feasible where the penalty is a constraint.
-        start = problem.start()
+        start = function.weights()
         zero = [ops.zeros_like(a) for a in start]
-        self.w, penalty = problem.move(start, zero, np.float32(1e12))
-        loss, self.gradient = problem.smooth(self.w)
+        self.w, penalty = function.step(start, zero, np.float32(1e12))
+        loss, self.gradient = self._smooth(self.w)
         self.objective = _number(loss) + _number(penalty)
         self._restart(_number(loss))
 
     def _restart(self, loss: float) -> None:
         self._z, self._z_gradient, self._z_loss = self.w, self.gradient, loss
         self._loss, self._t = loss, 1.0
+
+    def _smooth(self, w: Any) -> tuple[Any, Any]:
+        """J(w) and ∇J(w)."""
+        return self.function.loss_and_gradients(w, *self._rows)
+
+    def certificate(self) -> _Certificate:
+        """How far w is from a stationary point, or the minimum."""
+        scale = scale_of(self.function.squared_row_norms(self.w, *self._scale_rows))
+        residuals, _ = self.function.residuals(self.w, self.gradient)
+        w, residuals = ([ops.convert_to_numpy(a) for a in some] for some in (self.w, residuals))
+        largest = max(float(np.linalg.norm(d)) for d in residuals) / scale
+        above = self.function.gap(self.objective, w, residuals)
+        return _Certificate(largest, above, self.objective)
 
     def step(self) -> bool:
         """One step of w; False where no step makes the objective smaller."""
@@ -247,7 +236,7 @@ class _Search:
             t = (1 + (1 + 4 * self._t**2) ** 0.5) / 2
             momentum = (self._t - 1) / t
             self._z = [a + momentum * m for a, m in zip(w, moved, strict=True)]
-            z_loss, self._z_gradient = self._problem.smooth(self._z)
+            z_loss, self._z_gradient = self._smooth(self._z)
             self._z_loss, self._loss, self._t = _number(z_loss), loss, t
         self.curvature = max(SHRINK * self.curvature, 1e-12)
         return not still
@@ -255,8 +244,8 @@ class _Search:
     def _backtrack(self) -> tuple[Any, Any, float, float]:
         """A step from z with a curvature that bounds that of the loss along it."""
         while True:
-            w, penalty = self._problem.move(self._z, self._z_gradient, np.float32(self.curvature))
-            loss, gradient = self._problem.smooth(w)
+            w, penalty = self.function.step(self._z, self._z_gradient, np.float32(self.curvature))
+            loss, gradient = self._smooth(w)
             loss = _number(loss)
             moved = [a - b for a, b in zip(w, self._z, strict=True)]
             square = _dot(moved, moved)

@@ -17,8 +17,7 @@ from taut.objective.gap import gap, is_convex
 from taut.objective.gradients import Values, loss_and_gradients, squared_row_norms
 from taut.objective.programs import kept_program
 from taut.optimizers.blocks import KerasConstraints
-from taut.optimizers.proximal import left_out_of_loss
-from taut.optimizers.proximals import proximals_of
+from taut.optimizers.proximals import left_out_of_loss, proximals_of
 from taut.penalties import Penalty, distance_of, prox_of, value_of
 
 
@@ -116,7 +115,7 @@ class Objective:
             variable.assign(value)
 
     def loss_and_gradients(self, w: Values, x: Any, y: Any, weight: Any) -> tuple[Any, Values]:
-        """J over some rows, and its gradient; see `gradients`."""
+        """J over some rows, and its gradient; see `taut.objective.gradients`."""
         return self._loss_and_gradients(w, self._others(), x, y, weight)
 
     def squared_row_norms(self, w: Values, x: Any, y: Any, weight: Any) -> np.ndarray:

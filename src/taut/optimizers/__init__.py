@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import keras.optimizers as _keras_optimizers
 
 from taut._mirror import names_beside
+from taut.optimizers import proximals  # noqa: F401 (it sees to what losses leave out)
 from taut.optimizers.proximal import Proximal  # noqa: F401
 
 if TYPE_CHECKING:
