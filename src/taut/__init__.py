@@ -1,5 +1,6 @@
 """Keras 3 networks that generalise: exact penalties, the strength chosen, the evidence."""
 
+# ruff: noqa: F401, F403
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
@@ -12,150 +13,35 @@ _mirror.install()
 __version__ = "0.3.0"
 
 # Imported when first asked for, so that `import taut` and the command start at once.
-_HOME = {
-    "ElasticNet": "taut.penalties",
-    "FISTA": "taut.optimizers",
-    "GroupLasso": "taut.penalties",
-    "Hierarchical": "taut.penalties",
-    "InputError": "taut.errors",
-    "L1": "taut.penalties",
-    "L2": "taut.penalties",
-    "L2SP": "taut.penalties",
-    "MCP": "taut.penalties",
-    "Model": "taut.models",
-    "NonNegative": "taut.penalties",
-    "NormBall": "taut.penalties",
-    "NuclearNorm": "taut.penalties",
-    "Orthogonality": "taut.penalties",
-    "Proximal": "taut.optimizers",
-    "SCAD": "taut.penalties",
-    "Sequential": "taut.models",
-    "SparseGroupLasso": "taut.penalties",
-    "TableModel": "taut.tables.model",
-    "WeightedL1": "taut.penalties",
-    "explain": "taut.optimizers",
-    "fit_table": "taut.tables.fit",
-    "from_gaussian_prior": "taut.conventions",
-    "from_glmnet": "taut.conventions",
-    "from_keras": "taut.penalties",
-    "from_laplace_prior": "taut.conventions",
-    "from_sklearn": "taut.conventions",
-    "from_torch": "taut.conventions",
-    "regularization_path": "taut.studies",
-    "stationarity": "taut.optimizers",
-    "train_lanes": "taut.engine",
+_NAMES = {
+    "taut.conventions": (
+        *("from_gaussian_prior", "from_glmnet", "from_laplace_prior"),
+        *("from_sklearn", "from_torch"),
+    ),
+    "taut.engine": ("train_lanes",),
+    "taut.errors": ("InputError",),
+    "taut.models": ("Model", "Sequential"),
+    "taut.objective": ("FISTA", "explain", "stationarity"),
+    "taut.optimizers": ("Proximal",),
+    "taut.penalties": (
+        *("ElasticNet", "GroupLasso", "Hierarchical", "L1", "L2", "L2SP", "MCP", "NonNegative"),
+        *("NormBall", "NuclearNorm", "Orthogonality", "SCAD", "SparseGroupLasso", "WeightedL1"),
+        "from_keras",
+    ),
+    "taut.studies": ("regularization_path",),
+    "taut.tables.fit": ("fit_table",),
+    "taut.tables.model": ("TableModel",),
 }
+_HOME = {name: module for module, names in _NAMES.items() for name in names}
 _MODULES = (
-    "callbacks",
-    "engine",
-    "layers",
-    "loggers",
-    "models",
-    "optimizers",
-    "penalties",
-    "progress",
-    "regularizers",
-    "report",
-    "studies",
-    "testing",
+    *("callbacks", "engine", "layers", "loggers", "models", "optimizers", "penalties", "progress"),
+    *("regularizers", "report", "studies", "testing"),
 )
 
-__all__ = [
-    "FISTA",
-    "L1",
-    "L2",
-    "L2SP",
-    "MCP",
-    "SCAD",
-    "ElasticNet",
-    "GroupLasso",
-    "Hierarchical",
-    "Input",
-    "InputError",
-    "Layer",
-    "Loss",
-    "Metric",
-    "Model",
-    "NonNegative",
-    "NormBall",
-    "NuclearNorm",
-    "Optimizer",
-    "Orthogonality",
-    "Proximal",
-    "Regularizer",
-    "Sequential",
-    "SparseGroupLasso",
-    "TableModel",
-    "Variable",
-    "WeightedL1",
-    "__version__",
-    "activations",
-    "applications",
-    "backend",
-    "callbacks",
-    "config",
-    "constraints",
-    "datasets",
-    "engine",
-    "explain",
-    "fit_table",
-    "from_gaussian_prior",
-    "from_glmnet",
-    "from_keras",
-    "from_laplace_prior",
-    "from_sklearn",
-    "from_torch",
-    "initializers",
-    "layers",
-    "loggers",
-    "losses",
-    "metrics",
-    "mixed_precision",
-    "models",
-    "ops",
-    "optimizers",
-    "penalties",
-    "preprocessing",
-    "progress",
-    "random",
-    "regularization_path",
-    "regularizers",
-    "report",
-    "saving",
-    "stationarity",
-    "studies",
-    "testing",
-    "train_lanes",
-    "tree",
-    "utils",
-]
+__all__ = sorted(["__version__", *_HOME, *_MODULES, *_mirror.LISTED])
 
 if TYPE_CHECKING:
-    from keras import (
-        Input,
-        Layer,
-        Loss,
-        Metric,
-        Optimizer,
-        Regularizer,
-        Variable,
-        activations,
-        applications,
-        backend,
-        config,
-        constraints,
-        datasets,
-        initializers,
-        losses,
-        metrics,
-        mixed_precision,
-        ops,
-        preprocessing,
-        random,
-        saving,
-        tree,
-        utils,
-    )
+    from keras import *  # pyright: ignore[reportWildcardImportFromLibrary]
 
     from taut import (
         callbacks,
@@ -171,26 +57,13 @@ if TYPE_CHECKING:
         studies,
         testing,
     )
+    from taut.conventions import *
     from taut.engine import train_lanes
     from taut.errors import InputError
     from taut.models import Model, Sequential
-    from taut.optimizers import FISTA, Proximal, explain, stationarity
-    from taut.penalties import (
-        L1,
-        L2,
-        L2SP,
-        MCP,
-        SCAD,
-        ElasticNet,
-        GroupLasso,
-        Hierarchical,
-        NonNegative,
-        NormBall,
-        NuclearNorm,
-        Orthogonality,
-        SparseGroupLasso,
-        WeightedL1,
-    )
+    from taut.objective import *
+    from taut.optimizers import Proximal
+    from taut.penalties import *
     from taut.studies import regularization_path
     from taut.tables.fit import fit_table
     from taut.tables.model import TableModel

@@ -2,6 +2,10 @@
 
 So a program that was written for Keras needs its imports changed and nothing else. Where taut has
 a module of its own (`taut.layers`), that one falls back on Keras's.
+
+The finder is there for `import taut.datasets.mnist` and the like, which must be the very modules
+that Keras has. A file of ours for each of Keras's modules could stand for that module itself, but
+Python would load what lies inside, from Keras's folder, a second time under another name.
 """
 
 import sys
@@ -15,60 +19,20 @@ from typing import Any
 from taut._register import register
 
 _NOT_MIRRORED = ("src", "version")  # internals, and the version of another package
+LISTED = (
+    *("Input", "Layer", "Loss", "Metric", "Optimizer", "Regularizer", "Variable", "activations"),
+    *("applications", "backend", "config", "constraints", "datasets", "initializers", "losses"),
+    *("metrics", "mixed_precision", "ops", "preprocessing", "random", "saving", "tree", "utils"),
+)
+"""Names of Keras's that `dir(taut)` lists beside taut's own."""
 _NAMES = frozenset(
     [
-        "activations",
-        "applications",
-        "backend",
-        "callbacks",
-        "config",
-        "constraints",
-        "datasets",
-        "distillation",
-        "distribution",
-        "dtype_policies",
-        "export",
-        "initializers",
-        "layers",
-        "legacy",
-        "losses",
-        "metrics",
-        "mixed_precision",
-        "models",
-        "ops",
-        "optimizers",
-        "preprocessing",
-        "quantizers",
-        "random",
-        "regularizers",
-        "saving",
-        "tree",
-        "utils",
-        "visualization",
-        "wrappers",
-        "DTypePolicy",
-        "FloatDTypePolicy",
-        "Function",
-        "Initializer",
-        "Input",
-        "InputSpec",
-        "KerasTensor",
-        "Layer",
-        "Loss",
-        "Metric",
-        "Model",
-        "Operation",
-        "Optimizer",
-        "Quantizer",
-        "Regularizer",
-        "RematScope",
-        "Sequential",
-        "StatelessScope",
-        "SymbolicScope",
-        "Variable",
-        "device",
-        "name_scope",
-        "remat",
+        *LISTED,
+        *("callbacks", "distillation", "distribution", "dtype_policies", "export", "layers"),
+        *("legacy", "models", "optimizers", "quantizers", "regularizers", "visualization"),
+        *("wrappers", "DTypePolicy", "FloatDTypePolicy", "Function", "Initializer", "InputSpec"),
+        *("KerasTensor", "Model", "Operation", "Quantizer", "RematScope", "Sequential"),
+        *("StatelessScope", "SymbolicScope", "device", "name_scope", "remat"),
     ]
 )
 """Names for which Keras is imported. Others are looked up only where it is there already: some

@@ -1,7 +1,9 @@
 """Make taut's classes known to Keras, so that `import taut, keras` can load saved models.
 
 Keras finds classes that are not its own among those that have been registered, which importing
-them does. `import taut` imports no Keras; so they are imported right after Keras is.
+them does. It imports no module by the name that a saved model has for it, other than its own
+packages', and asks no entry point. `import taut` imports no Keras; so they are imported right
+after Keras is, of which only a finder is told.
 """
 
 import importlib

@@ -5,7 +5,6 @@ Every name of `keras.callbacks` is here too.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from typing import Any
 
@@ -13,9 +12,10 @@ import keras
 import keras.callbacks as _keras_callbacks
 
 from taut._mirror import names_beside
-from taut.checks import check_whole
+from taut.checks import check_whole, is_number
 from taut.errors import InputError
-from taut.optimizers.explain import penalty_value, proximal_of, proximals_of
+from taut.objective import Objective
+from taut.optimizers.proximals import proximal_of, proximals_of
 
 
 class PenaltyMetrics(keras.callbacks.Callback):
@@ -29,7 +29,7 @@ class PenaltyMetrics(keras.callbacks.Callback):
         del epoch
         asked = any(p.entries or p.blocks for p in proximals_of(self.model))
         if asked and logs is not None and "loss" in logs:
-            logs["penalty"] = penalty_value(self.model)
+            logs["penalty"] = Objective(self.model).penalty()
             logs["objective"] = logs["loss"] + logs["penalty"]
 
 
@@ -88,7 +88,7 @@ class StrengthSchedule(keras.callbacks.Callback):
     def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
         del logs
         factor = float(self._factor(epoch))
-        if not math.isfinite(factor) or factor < 0:
+        if not is_number(factor) or factor < 0:
             raise InputError(
                 f"`factor` must return a finite number >= 0. Received: {factor} at epoch {epoch}."
             )

@@ -12,9 +12,9 @@ from taut._keras_compat import Functional
 from taut._mirror import names_beside
 from taut.callbacks import PenaltyMetrics
 from taut.errors import InputError
-from taut.optimizers.explain import proximals_of
 from taut.optimizers.own import asks_for_prox
-from taut.optimizers.proximal import Proximal, proximals_in
+from taut.optimizers.proximal import Proximal
+from taut.optimizers.proximals import proximals_in, proximals_of
 
 
 class _WeightRegularizer:

@@ -7,7 +7,7 @@ from sklearn.linear_model import Lasso
 
 import taut
 from taut.errors import InputError, UnsupportedError
-from taut.optimizers.explain import penalty_value
+from taut.objective import Objective
 from tests.conftest import fit_full_batches, minimise
 
 STEPS = 500
@@ -51,7 +51,7 @@ def check(model, exact, x, y, rtol=1e-4):
     assert taut.stationarity(model, x, y).largest < 1e-4
     rows = {"/".join(v.path.split("/")[-2:]): v.penalty for v in taut.explain(model).variables}
     assert rows == {"a/kernel": "L1", "a/bias": "—", "b/kernel": "L1"}
-    assert penalty_value(model) == pytest.approx(0.1 * np.abs(found).sum(), rel=1e-5)
+    assert Objective(model).penalty() == pytest.approx(0.1 * np.abs(found).sum(), rel=1e-5)
 
 
 def test_two_proximal_optimizers_reach_one_lasso(diabetes, exact):
@@ -73,7 +73,7 @@ def test_two_proximal_optimizers_in_fit_and_saved(diabetes, exact, tmp_path):
     for one in (model, again):
         fit_full_batches(one, x, y, 5)
     np.testing.assert_allclose(weights(again), weights(model), rtol=1e-5, atol=1e-7)
-    assert penalty_value(again) == pytest.approx(penalty_value(model), rel=1e-5)
+    assert Objective(again).penalty() == pytest.approx(Objective(model).penalty(), rel=1e-5)
 
 
 def test_one_of_them_may_be_of_keras(diabetes):
@@ -96,7 +96,7 @@ def test_a_model_of_ours_knows_both(diabetes):
     first = taut.Proximal(keras.optimizers.SGD(0.1), taut.GroupLasso(0.2, groups="inputs"))
     model.compile(two_optimizers(first), "mse")
     history = model.fit(x, y, epochs=3, verbose=0).history
-    assert history["penalty"][-1] == pytest.approx(penalty_value(model), rel=1e-5)
+    assert history["penalty"][-1] == pytest.approx(Objective(model).penalty(), rel=1e-5)
     assert taut.explain(model).variables[0].groups.endswith("of 5 inputs")
     with pytest.raises(InputError, match=r"(?s)'nothing'.*matches none"):
         model.compile(two_optimizers(taut.Proximal("sgd", {"nothing": "l1"})), "mse")
@@ -115,7 +115,7 @@ def test_both_inside_loss_scaling(diabetes):
     fit_full_batches(model, x, y, 30)
     assert [v.penalty for v in taut.explain(model).variables] == ["L1", "—", "L1"]
     assert (weights(model)[:5] == 0).any()
-    assert penalty_value(model) == pytest.approx(0.1 * np.abs(weights(model)).sum(), rel=1e-5)
+    assert Objective(model).penalty() == pytest.approx(0.1 * np.abs(weights(model)).sum(), rel=1e-5)
 
 
 def test_what_is_for_one_optimizer_says_so(diabetes):

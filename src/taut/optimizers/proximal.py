@@ -14,7 +14,6 @@ from keras import ops
 from taut._keras_compat import (
     HookedUpdates,
     Update,
-    leave_out_of_losses,
     made_class,
     replicas,
 )
@@ -40,6 +39,9 @@ from taut.optimizers.selection import (
 from taut.optimizers.selectors import Matches, ending, saved_selector
 from taut.penalties import Penalty
 from taut.structure import structure
+
+ALIVE: weakref.WeakSet[Any] = weakref.WeakSet()
+"""The `Proximal` optimizers that there are."""
 
 
 class Proximal(HookedUpdates):
@@ -131,7 +133,7 @@ class Proximal(HookedUpdates):
         self._foreseen = _Held(None)
         self._told = False
         self.has_model = False
-        _ALL.add(self)
+        ALIVE.add(self)
         self.strengths: list[Any] = []
         self.compiled_strengths: list[float] = []
         self._set_strengths = _Held(None)
@@ -457,47 +459,8 @@ class Proximal(HookedUpdates):
         return made
 
 
-def proximals_in(optimizer: Any) -> list[Proximal]:
-    """The `Proximal` optimizers that an optimizer is, or has inside Keras's wrappers."""
-    optimizer = getattr(optimizer, "inner_optimizer", optimizer)  # LossScaleOptimizer
-    inside = getattr(optimizer, "optimizers", [optimizer])  # MultiOptimizer
-    return [one for one in inside if isinstance(one, Proximal)]
-
-
-def kept_proximals(model: Any) -> list[Proximal]:
-    """Those that a model with a `train_step` of its own keeps as attributes."""
-    own = getattr(model, "optimizer", None)
-    return [
-        proximal
-        for kept in list(vars(model).values())
-        for one in (kept if isinstance(kept, (list, tuple)) else [kept])
-        if one is not own and isinstance(one, keras.optimizers.Optimizer)
-        for proximal in proximals_in(one)
-    ]
-
-
 def _lifted(blocks: list[Block]) -> set[int]:
     return {id(v) for block in blocks if block.lifts for v in block.variables}
-
-
-def _left_out_of_loss(model: Any) -> set[int]:
-    """The ids of the variables whose regularizers are no part of a model's loss."""
-    if not isinstance(model, keras.Model) or not model.built:
-        return set()
-    own = getattr(model, "optimizer", None)
-    several = hasattr(getattr(own, "inner_optimizer", own), "optimizers")
-    mine = [p for p in proximals_in(own) if p.built or not several]
-    mine += [p for p in kept_proximals(model) if p.built]
-    for proximal in mine:
-        proximal.has_model = True
-    if own is None:  # perhaps a loop of one's own
-        mine += [p for p in list(_ALL) if p.may_train(model)]
-    return set().union(*(proximal.lifted(model) for proximal in mine))
-
-
-_ALL: weakref.WeakSet[Any] = weakref.WeakSet()
-
-leave_out_of_losses(_left_out_of_loss)
 
 
 def _selector(saved: Any) -> Any:

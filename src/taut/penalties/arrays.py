@@ -98,6 +98,10 @@ class WithArrays(Separable):
         bound._kept = arrays
         return bound
 
+    @property
+    def kept(self) -> tuple[Any, ...]:
+        return self._kept or ()
+
     def unbound(self) -> Self:
         return type(self).from_config({**self.get_config(), self.field: None})
 

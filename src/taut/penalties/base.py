@@ -140,6 +140,11 @@ class Penalty(keras.regularizers.Regularizer):
         """The penalty of each of the variables that it is for, where each is treated alone."""
         return [self] * count
 
+    @property
+    def kept(self) -> tuple[Any, ...]:
+        """The variables of an optimizer that hold the arrays of a binding."""
+        return ()
+
     def unbound(self) -> Self:
         """This penalty without the arrays that a binding keeps with the optimizer."""
         return self

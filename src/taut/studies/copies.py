@@ -15,7 +15,7 @@ from taut.engine.checkpoint.identity import study_key
 from taut.engine.copies import give_state
 from taut.errors import InputError
 from taut.optimizers import Proximal
-from taut.optimizers.proximal import proximals_in
+from taut.optimizers.proximals import proximals_in
 from taut.optimizers.selectors import describe
 from taut.penalties import NormBall, Penalty, WithArrays
 

@@ -13,7 +13,7 @@ from taut._data import as_arrays
 from taut._keras_compat import loss_of_classes
 from taut._weights import ClassWeight, checked_weights
 from taut.engine import Halving, Lane, Record, Split, held_out_metrics, train_lanes
-from taut.optimizers import Stationarity, stationarity
+from taut.objective import Stationarity, stationarity
 from taut.studies.copies import check_inputs
 from taut.studies.folds import class_labels, fold_values, folds
 from taut.studies.settings import Settings

@@ -8,10 +8,10 @@ from typing import Any
 import keras
 import numpy as np
 
-from taut._gradients import gradients_at
 from taut.engine import Lane
 from taut.engine.initial import InitialValues
 from taut.engine.through_fit import as_it_was
+from taut.objective import Objective
 from taut.studies.folded import Pilot
 from taut.studies.strengths import find_range
 
@@ -39,7 +39,7 @@ def strength_range(
         ):
             for variable, value in zip(variables, values, strict=True):
                 variable.assign(value)
-        gradients = gradients_at(model, some, targets)
+        gradients = Objective(model).gradients(some, targets)
     return find_range(
         pilot.train,
         lambda strength: replace(lane, strengths=(strength,)),

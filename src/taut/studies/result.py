@@ -11,7 +11,7 @@ import numpy as np
 
 from taut.engine import Record, afterwards
 from taut.errors import InputError
-from taut.optimizers import Stationarity
+from taut.objective import Stationarity
 from taut.penalties import Penalty
 from taut.studies.copies import compiled_copy
 from taut.studies.summary import lane_table, summarise

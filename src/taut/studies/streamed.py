@@ -16,8 +16,8 @@ from taut.engine.data.hashing import fold_of, row_hash
 from taut.engine.data.sources import MEMORY, first_rows, rows_of
 from taut.engine.stream import check_backend, room_for, train_streamed
 from taut.errors import InputError
-from taut.optimizers import Stationarity
-from taut.optimizers.stationarity import BATCH_ROWS, stationarity_over
+from taut.objective import Stationarity
+from taut.objective.stationarity import BATCH_ROWS, stationarity_over
 from taut.studies.folded import Pilot
 from taut.studies.settings import Settings
 from taut.studies.streamed_folds import (

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from taut.engine import afterwards
-from taut.optimizers import stationarity
+from taut.objective import stationarity
 from taut.studies import choose
 from taut.tables.committee import Trained, row_loss
 from taut.tables.peers import base_prediction

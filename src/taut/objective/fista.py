@@ -9,14 +9,12 @@ from typing import Any
 import numpy as np
 from keras import ops
 
-from taut._gradients import loss_and_gradients, squared_row_norms
-from taut._keras_compat import jitted
 from taut.checks import check_above, check_whole
 from taut.errors import InputError
-from taut.optimizers.blocks import KerasConstraints
-from taut.optimizers.explain import proximal_of
-from taut.optimizers.gap import gap, is_convex
-from taut.optimizers.stationarity import checked_arrays, scale_of, scale_rows, take_rows
+from taut.objective.objective import Objective
+from taut.objective.rows import checked_arrays, scale_rows, take_rows
+from taut.objective.stationarity import scale_of
+from taut.optimizers.proximals import proximal_of
 
 CHECK_EVERY = 10
 SHRINK, GROW = 0.95, 2.0
@@ -128,24 +126,22 @@ class FISTA:
                 f"`taut.Proximal`). Received: {model.name!r} with built={model.built}, compiled "
                 f"with {type(getattr(model, 'optimizer', None)).__name__}."
             )
-        KerasConstraints.of(model.trainable_variables, optimizer.blocks)  # raises where unknown
-        problem = _Problem(model, optimizer, x, y, sample_weight)
-        search = _Search(problem)
+        search = _Search(Objective(model), x, y, sample_weight)
         objectives: list[float] = []
-        certificate = problem.certificate(search)
+        certificate = search.certificate()
         try:
             while not certificate.within(self.tolerance) and len(objectives) < self.max_iterations:
                 alive = search.step()
                 objectives.append(search.objective)
                 if not alive or len(objectives) % CHECK_EVERY == 0:
-                    certificate = problem.certificate(search)
+                    certificate = search.certificate()
                     if progress is not None:
                         progress(len(objectives), search.objective, certificate.residual)
                 if not alive:
                     break
-            certificate = problem.certificate(search)
+            certificate = search.certificate()
         finally:
-            problem.assign(search.w)
+            search.function.assign(search.w)
         converged, note = certificate.within(self.tolerance), certificate.note(self.tolerance)
         if len(objectives) >= self.max_iterations and not converged:
             note += ": `max_iterations` is reached"
@@ -186,88 +182,38 @@ class _Certificate:
         return f"{found}, {wanted} the tolerance of {tolerance:g}"
 
 
-class _Problem:
-    """J, R and their derivatives as functions of lists of weights."""
-
-    def __init__(self, model: Any, optimizer: Any, x: Any, y: Any, weight: Any):
-        x, y, weight = checked_arrays(model, x, y, weight)
-        self.variables = model.trainable_variables
-        self._data = take_rows(x, y, weight, slice(None))
-        self._few = take_rows(x, y, weight, scale_rows(y, weight))
-        self._row_norms = squared_row_norms(model)
-        evaluate = loss_and_gradients(model)
-        index = {id(v): i for i, v in enumerate(self.variables)}
-        self._blocks = [
-            (block, [index[id(v)] for v in block.variables], optimizer.strengths_of(block))
-            for block in optimizer.blocks
-            if all(id(v) in index for v in block.variables)
-        ]
-
-        self._convex = is_convex(model, [p for block, *_ in self._blocks for p in block.parts])
-
-        def smooth(w: Any) -> tuple[Any, Any]:
-            return evaluate(w, *self._data)
-
-        def move(z: Any, gradient: Any, curvature: Any) -> tuple[Any, Any]:
-            w = [a - g / curvature for a, g in zip(z, gradient, strict=True)]
-            penalty = ops.zeros(())
-            for block, at, strengths in self._blocks:
-                values = [ops.convert_to_tensor(s) for s in strengths]
-                new = block.prox([w[i] for i in at], 1 / curvature, values)
-                for i, value in zip(at, new, strict=True):
-                    w[i] = value
-                penalty = penalty + block.value(new, values)
-            return w, penalty
-
-        def distances(w: Any, gradient: Any) -> Any:
-            found = list(gradient)
-            for block, at, strengths in self._blocks:
-                values = [ops.convert_to_tensor(s) for s in strengths]
-                new = block.distance([w[i] for i in at], [gradient[i] for i in at], values)
-                for i, value in zip(at, new, strict=True):
-                    found[i] = value
-            return found, [ops.sqrt(ops.sum(ops.square(d))) for d in found]
-
-        self.smooth = smooth
-        self.move = jitted(move)
-        self._distances = jitted(distances)
-
-    def start(self) -> list[Any]:
-        return [ops.convert_to_tensor(v) for v in self.variables]
-
-    def certificate(self, search: _Search) -> _Certificate:
-        """How far the present weights of a search are from a stationary point, or the minimum."""
-        scale = scale_of(self._row_norms(list(search.w), *self._few))
-        distances, norms = self._distances(search.w, search.gradient)
-        residual = max(float(ops.convert_to_numpy(d)) for d in norms) / scale
-        if not self._convex:
-            return _Certificate(residual, None, search.objective)
-        arrays = [[ops.convert_to_numpy(a) for a in some] for some in (search.w, distances)]
-        above = gap(search.objective, list(zip(*arrays, strict=True)), self._blocks)
-        return _Certificate(residual, above, search.objective)
-
-    def assign(self, w: Sequence[Any]) -> None:
-        for variable, value in zip(self.variables, w, strict=True):
-            variable.assign(value)
-
-
 class _Search:
-    """The state between steps: w, the extrapolated z, and the curvature L."""
+    """The state between steps on all rows: w, the extrapolated z, and the curvature L."""
 
-    def __init__(self, problem: _Problem):
-        self._problem = problem
-        self.curvature = 1.0
+    def __init__(self, function: Objective, x: Any, y: Any, weight: Any):
+        self.function, self.curvature = function, 1.0
+        x, y, weight = checked_arrays(function.model, x, y, weight)
+        self._rows = take_rows(x, y, weight, slice(None))
+        self._scale_rows = take_rows(x, y, weight, scale_rows(y, weight))
         # The prox makes the start feasible where the penalty is a constraint.
-        start = problem.start()
+        start = function.weights()
         zero = [ops.zeros_like(a) for a in start]
-        self.w, penalty = problem.move(start, zero, np.float32(1e12))
-        loss, self.gradient = problem.smooth(self.w)
+        self.w, penalty = function.step(start, zero, np.float32(1e12))
+        loss, self.gradient = self._smooth(self.w)
         self.objective = _number(loss) + _number(penalty)
         self._restart(_number(loss))
 
     def _restart(self, loss: float) -> None:
         self._z, self._z_gradient, self._z_loss = self.w, self.gradient, loss
         self._loss, self._t = loss, 1.0
+
+    def _smooth(self, w: Any) -> tuple[Any, Any]:
+        """J(w) and ∇J(w)."""
+        return self.function.loss_and_gradients(w, *self._rows)
+
+    def certificate(self) -> _Certificate:
+        """How far w is from a stationary point, or the minimum."""
+        scale = scale_of(self.function.squared_row_norms(self.w, *self._scale_rows))
+        residuals, _ = self.function.residuals(self.w, self.gradient)
+        w, residuals = ([ops.convert_to_numpy(a) for a in some] for some in (self.w, residuals))
+        largest = max(float(np.linalg.norm(d)) for d in residuals) / scale
+        above = self.function.gap(self.objective, w, residuals)
+        return _Certificate(largest, above, self.objective)
 
     def step(self) -> bool:
         """One step of w; False where no step makes the objective smaller."""
@@ -290,7 +236,7 @@ class _Search:
             t = (1 + (1 + 4 * self._t**2) ** 0.5) / 2
             momentum = (self._t - 1) / t
             self._z = [a + momentum * m for a, m in zip(w, moved, strict=True)]
-            z_loss, self._z_gradient = self._problem.smooth(self._z)
+            z_loss, self._z_gradient = self._smooth(self._z)
             self._z_loss, self._loss, self._t = _number(z_loss), loss, t
         self.curvature = max(SHRINK * self.curvature, 1e-12)
         return not still
@@ -298,8 +244,8 @@ class _Search:
     def _backtrack(self) -> tuple[Any, Any, float, float]:
         """A step from z with a curvature that bounds that of the loss along it."""
         while True:
-            w, penalty = self._problem.move(self._z, self._z_gradient, np.float32(self.curvature))
-            loss, gradient = self._problem.smooth(w)
+            w, penalty = self.function.step(self._z, self._z_gradient, np.float32(self.curvature))
+            loss, gradient = self._smooth(w)
             loss = _number(loss)
             moved = [a - b for a, b in zip(w, self._z, strict=True)]
             square = _dot(moved, moved)

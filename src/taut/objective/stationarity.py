@@ -2,24 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from keras import ops, tree
+from keras import ops
 
-from taut._data import as_arrays
-from taut._gradients import count_rows, loss_and_gradients, squared_row_norms
-from taut._keras_compat import jitted
-from taut._losses import loss_parts
-from taut._weights import checked_weights
 from taut.errors import InputError, UnsupportedError
-from taut.optimizers.blocks import Block, KerasConstraints
-from taut.optimizers.explain import proximals_of
-from taut.optimizers.gap import gap, is_convex
+from taut.objective.objective import Objective
+from taut.objective.rows import (
+    checked_arrays,
+    count_rows,
+    mean_of_pieces,
+    scale_rows,
+    take_rows,
+)
 
-SCALE_ROWS = 64
 BATCH_ROWS = 4096
 
 Batch = tuple[Any, Any, Any]
@@ -92,13 +91,13 @@ def stationarity(model: Any, x: Any, y: Any, *, sample_weight: Any = None) -> St
     References:
         Boyd and Vandenberghe, Convex Optimization, 2004, sections 3.3 and 5.5.3.
     """
-    _check(model)
+    objective = _objective(model)
     x, y, weight = checked_arrays(model, x, y, sample_weight)
     # What is no mean of one value a row, over all rows alike, is not that of its pieces.
     size = BATCH_ROWS if mean_of_pieces(model, x, y) else max(count_rows(y), 1)
     parts = (slice(at, at + size) for at in range(0, count_rows(y), size))
-    loss, gradients = _means(model, (take_rows(x, y, weight, part) for part in parts))
-    return _certificate(model, loss, gradients, _row_scale(model, x, y, weight))
+    loss, gradients = _means(objective, (take_rows(x, y, weight, part) for part in parts))
+    return _certificate(objective, loss, gradients, row_scale(objective, x, y, weight))
 
 
 def stationarity_over(model: Any, batches: Iterable[Batch], some: Batch) -> Stationarity:
@@ -113,7 +112,7 @@ def stationarity_over(model: Any, batches: Iterable[Batch], some: Batch) -> Stat
     Raises:
         InputError: If the model is not compiled or not built.
     """
-    _check(model)
+    objective = _objective(model)
     if not mean_of_pieces(model, some[0], some[1]):
         raise UnsupportedError(
             "The certificate of rows that come in batches needs a loss that is the mean of one "
@@ -121,99 +120,66 @@ def stationarity_over(model: Any, batches: Iterable[Batch], some: Batch) -> Stat
             f"loss={model.loss!r}. Call `taut.stationarity` on rows in memory."
         )
     loss, gradients = _means(
-        model, (take_rows(*checked_arrays(model, *batch), slice(None)) for batch in batches)
+        objective, (take_rows(*checked_arrays(model, *batch), slice(None)) for batch in batches)
     )
-    return _certificate(model, loss, gradients, _row_scale(model, *checked_arrays(model, *some)))
+    scale = row_scale(objective, *checked_arrays(model, *some))
+    return _certificate(objective, loss, gradients, scale)
 
 
-def _check(model: Any) -> None:
+def _objective(model: Any) -> Objective:
     if not model.built or not getattr(model, "compiled", False):
         raise InputError(
             "`stationarity` needs a compiled and built model: it takes the loss and the "
             f"penalties from it. Received: {model.name!r} with built={model.built}, "
             f"compiled={getattr(model, 'compiled', False)}."
         )
+    return Objective(model)
 
 
 def _certificate(
-    model: Any, loss: float, gradients: list[np.ndarray], scale: float
+    objective: Objective, loss: float, gradients: list[np.ndarray], scale: float
 ) -> Stationarity:
-    variables = model.trainable_variables
-    found, objective = list(gradients), loss
-    index = {id(v): i for i, v in enumerate(variables)}
-    by_variable = {id(v): g for v, g in zip(variables, gradients, strict=True)}
-    proximals = proximals_of(model)
-    treated = [block for optimizer in proximals for block in optimizer.blocks]
-    penalised = []
-    for optimizer in [*proximals, KerasConstraints.of(variables, treated)]:
-        for block, distances, penalty in _distances(optimizer, by_variable):
-            at = [index[id(variable)] for variable in block.variables]
-            strengths = [float(ops.convert_to_numpy(s)) for s in optimizer.strengths_of(block)]
-            penalised.append((block, at, strengths))
-            objective += penalty
-            for i, distance in zip(at, distances, strict=True):
-                found[i] = distance
-    above = None
-    if is_convex(model, [part for block, *_ in penalised for part in block.parts]):
-        values = [ops.convert_to_numpy(v).astype("float64") for v in variables]
-        above = gap(objective, list(zip(values, found, strict=True)), penalised)
-    sizes = [float(np.linalg.norm(d)) for d in found]
+    w = objective.weights()
+    slopes = [ops.convert_to_tensor(g.astype("float32")) for g in gradients]
+    residuals, penalties = objective.residuals(w, slopes)
+    treated = {i for term in objective.terms for i in term.at}
+    found = [
+        _double(residual) if i in treated else gradient
+        for i, (residual, gradient) in enumerate(zip(residuals, gradients, strict=True))
+    ]
+    value = loss + sum(float(ops.convert_to_numpy(penalty)) for penalty in penalties)
+    above = objective.gap(value, [_double(a) for a in w], found)
     names: list[str] = []
-    for variable in variables:  # two variables may have the same path
+    for variable in objective.variables:  # two variables may have the same path
         count = sum(name.partition(" #")[0] == variable.path for name in names)
         names.append(f"{variable.path} #{count + 1}" if count else variable.path)
-    residuals = {name: size / scale for name, size in zip(names, sizes, strict=True)}
-    return Stationarity(residuals, max(residuals.values()), scale, above, _note(model, above))
+    sizes = [float(np.linalg.norm(d)) / scale for d in found]
+    note = _note(objective.variables, above)
+    return Stationarity(dict(zip(names, sizes, strict=True)), max(sizes), scale, above, note)
 
 
-def _distances(
-    optimizer: Any, gradients: Mapping[int, np.ndarray]
-) -> list[tuple[Block, list[np.ndarray], float]]:
-    """Each block, the residual of each of its variables, and αR(w)."""
-    blocks = [b for b in optimizer.blocks if all(id(v) in gradients for v in b.variables)]
-
-    def distances(weights: Any, slopes: Any, strengths: Any) -> Any:
-        rows = zip(blocks, weights, slopes, strengths, strict=True)
-        return [(block.distance(w, g, s), block.value(w, s)) for block, w, g, s in rows]
-
-    slopes = [
-        [ops.convert_to_tensor(gradients[id(v)].astype("float32")) for v in b.variables]
-        for b in blocks
-    ]
-    strengths = [[ops.convert_to_tensor(s) for s in optimizer.strengths_of(b)] for b in blocks]
-    found = jitted(distances)([b.values() for b in blocks], slopes, strengths)
-    return [
-        (
-            block,
-            [ops.convert_to_numpy(d).astype("float64") for d in some],
-            float(ops.convert_to_numpy(penalty)),
-        )
-        for block, (some, penalty) in zip(blocks, found, strict=True)
-    ]
+def _double(tensor: Any) -> np.ndarray:
+    return ops.convert_to_numpy(tensor).astype("float64")
 
 
-def _means(model: Any, batches: Iterable[Batch]) -> tuple[float, list[np.ndarray]]:
+def _means(objective: Objective, batches: Iterable[Batch]) -> tuple[float, list[np.ndarray]]:
     """J over the rows of the batches, and its gradient by variable."""
-    losses, rows, evaluate = 0.0, 0, loss_and_gradients(model)
-    values = [v.value for v in model.trainable_variables]
-    total = [np.zeros(tuple(v.shape), "float64") for v in model.trainable_variables]
+    losses, rows, w = 0.0, 0, [v.value for v in objective.variables]
+    total = [np.zeros(tuple(v.shape), "float64") for v in objective.variables]
     for batch in batches:
         count = count_rows(batch[1])
         rows += count
-        loss, gradients = evaluate(values, *batch)
+        loss, gradients = objective.loss_and_gradients(w, *batch)
         losses += float(ops.convert_to_numpy(loss)) * count
         for sum_, gradient in zip(total, gradients, strict=True):
-            sum_ += ops.convert_to_numpy(gradient).astype("float64") * count
+            sum_ += _double(gradient) * count
     return losses / rows, [sum_ / rows for sum_ in total]
 
 
-def scale_rows(y: Any, weight: Any) -> np.ndarray:
-    """The numbers of the rows that the scale is taken over, among those with a weight."""
-    rows = np.arange(count_rows(y))
-    if weight is not None:
-        leaves = [np.asarray(leaf).reshape(len(rows), -1) for leaf in tree.flatten(weight)]
-        rows = np.flatnonzero(np.any([leaf.any(axis=1) for leaf in leaves], axis=0))
-    return rows[np.unique(np.linspace(0, len(rows) - 1, min(SCALE_ROWS, len(rows))).astype(int))]
+def row_scale(objective: Objective, x: Any, y: Any, weight: Any) -> float:
+    """S at the present weights, over some of the rows."""
+    w = [v.value for v in objective.variables]
+    return scale_of(objective.squared_row_norms(w, *take_rows(x, y, weight, scale_rows(y, weight))))
 
 
 def scale_of(squares: np.ndarray) -> float:
@@ -222,37 +188,10 @@ def scale_of(squares: np.ndarray) -> float:
     return scale if scale > float(np.finfo("float32").tiny) else 1.0
 
 
-def _row_scale(model: Any, x: Any, y: Any, weight: Any) -> float:
-    values = [v.value for v in model.trainable_variables]
-    few = take_rows(x, y, weight, scale_rows(y, weight))
-    return scale_of(squared_row_norms(model)(values, *few))
-
-
-def mean_of_pieces(model: Any, x: Any, y: Any) -> bool:
-    """Whether J of all rows is the mean of J over pieces of them, weighted by their rows."""
-    regular = all(part.by_row and part.mean and not part.masked for part in loss_parts(model, x, y))
-    layers = model._flatten_layers()
-    return regular and all(getattr(a, "activity_regularizer", None) is None for a in layers)
-
-
-def checked_arrays(model: Any, x: Any, y: Any, sample_weight: Any) -> tuple[Any, Any, Any]:
-    """The data as NumPy arrays, checked, for a model whose loss is ready to be traced."""
-    x, y = as_arrays(x, "x"), as_arrays(y, "y")
-    return x, y, checked_weights(model, x, y, sample_weight, means=False)
-
-
-def take_rows(x: Any, y: Any, weight: Any, rows: Any) -> tuple[Any, Any, Any]:
-    """Some rows of the data, as tensors."""
-    some = tree.map_structure(lambda a: ops.convert_to_tensor(a[rows]), (x, y))
-    if weight is None:
-        return *some, None
-    return *some, tree.map_structure(lambda a: ops.convert_to_tensor(a[rows]), weight)
-
-
-def _note(model: Any, above: float | None) -> str:
+def _note(variables: Sequence[Any], above: float | None) -> str:
     if above is not None:
         return f"J' is convex: it is at most {above:.2e} above its global minimum."
-    kernels = sum(len(v.shape) > 1 for v in model.trainable_variables)
+    kernels = sum(len(v.shape) > 1 for v in variables)
     if kernels <= 1:
         return (
             "One layer: if its loss and penalty are convex, a residual of zero is the global "

@@ -1,10 +1,10 @@
 r"""How far above its minimum a convex J' = J + αR may be.
 
 With d the least element of ∂J'(w), J'(w) − J'(w*) <= ⟨d, w⟩ − ⟨d, w*⟩ for every minimiser w*. What
-w* may be is known from the penalty of each block of weights:
+w* may be is known from each term of αR:
 
 * αR(w*) <= J'(w), since a loss is not negative; and −⟨d, w*⟩ <= R°(d)·R(w*), with R°(d) the
-  critical strength, since R is convex. So the block adds ⟨|d|, |w|⟩ + (R°(d)/α)·J'(w).
+  critical strength, since R is convex. So the term adds ⟨|d|, |w|⟩ + (R°(d)/α)·J'(w).
 * A penalty that is μ-strongly convex adds ‖d‖²/(2μ) at most.
 
 For the lasso this is the gap to the dual point that scales the residuals of the rows. No penalty
@@ -22,7 +22,7 @@ import numpy as np
 from keras import activations, layers, ops
 
 from taut._keras_compat import symbolic_graph
-from taut.optimizers.blocks import Block
+from taut.penalties import Penalty
 
 BOUNDED = ("threshold", "separable", "group")
 """Kinds of penalties whose critical strength is the same for a gradient's absolute values."""
@@ -88,19 +88,19 @@ def _convex_behind(loss: Any, activation: Any) -> bool:
 def gap(
     objective: float,
     variables: Sequence[tuple[np.ndarray, np.ndarray]],
-    blocks: Sequence[tuple[Block, Sequence[int], Sequence[float]]],
+    terms: Sequence[tuple[Sequence[Penalty], Sequence[int], Sequence[float]]],
 ) -> float:
     """An upper bound of J'(w) − min J', of a convex J'; see the module.
 
     Args:
         objective: J'(w).
         variables: The weights w and the residual of stationarity d of each variable.
-        blocks: Penalised blocks: each with the numbers of its variables, and its strengths.
+        terms: Of αR: each with its penalties, the numbers of its variables, and its strengths.
     """
     free = set(range(len(variables)))
     total = 0.0
-    for block, at, strengths in blocks:
-        bound = _of_block(objective, [variables[i] for i in at], block, strengths)
+    for parts, at, strengths in terms:
+        bound = _of_term(objective, [variables[i] for i in at], parts, strengths)
         if bound is not None:
             free -= set(at)
             total += bound
@@ -108,13 +108,13 @@ def gap(
     return total + sum(d * max(1.0, w) for w, d in sizes)
 
 
-def _of_block(
+def _of_term(
     objective: float,
     variables: Sequence[tuple[np.ndarray, np.ndarray]],
-    block: Block,
+    parts: Sequence[Penalty],
     strengths: Sequence[float],
 ) -> float | None:
-    pairs = list(zip(block.parts, map(float, strengths), strict=True))
+    pairs = list(zip(parts, strengths, strict=True))
     curvature = sum(a * part.curvature for part, a in pairs)
     bounds = [math.inf]
     if curvature > 0:

@@ -10,10 +10,10 @@ import numpy as np
 from keras import ops
 
 from taut._keras_compat import is_bias, is_normalization_scale
-from taut.errors import InputError, UnsupportedError
+from taut.errors import InputError
+from taut.objective.objective import Objective
 from taut.optimizers.blocks import Block
 from taut.optimizers.own import activities, in_loss
-from taut.optimizers.proximal import Proximal, kept_proximals, proximals_in
 from taut.optimizers.selection import Assignment, assign
 from taut.structure import rescaled_by
 
@@ -87,7 +87,7 @@ def explain(model: Any) -> Explanation:
             "`explain` needs a built model: its variables do not exist yet. Received: "
             f"{model.name!r}. Add a `keras.Input`, or call the model on data first."
         )
-    optimizers = proximals_of(model)
+    optimizers = Objective(model).optimizers
     found: dict[int, VariableReport] = {}
     plan: dict[int, Assignment] = {}
     blocks: dict[int, Block] = {}
@@ -220,50 +220,3 @@ def _zero_groups(block: Block) -> str:
     zero = int((ops.convert_to_numpy(sizes) == 0).sum())
     groups = block.entry.penalty.groups  # type: ignore[union-attr]
     return f"{zero} of {block.grouping.count} {groups if isinstance(groups, str) else 'groups'}"
-
-
-def proximals_of(model: Any) -> list[Proximal]:
-    """The `Proximal` optimizers of a model, built as far as it is known for which variables.
-
-    These are its own, also inside Keras's `LossScaleOptimizer` and `MultiOptimizer`, and those
-    that a model with a `train_step` of its own keeps as attributes.
-    """
-    own = getattr(model, "optimizer", None)
-    others = kept_proximals(model)
-    inner: Any = getattr(own, "inner_optimizer", own)
-    several = hasattr(inner, "optimizers")
-    if model.built and not others and (several or proximals_in(own)) and not inner.built:
-        # Keras builds it when training starts, with the same variables.
-        for proximal in proximals_in(own):
-            proximal.bind(model)
-        inner.build(model.trainable_variables)
-    return list({id(one): one for one in [*proximals_in(own), *others]}.values())
-
-
-def proximal_of(model: Any) -> Any:
-    """The model's only `Proximal` optimizer, as `proximals_of` has it, or None.
-
-    Raises:
-        UnsupportedError: If there are several.
-    """
-    found = proximals_of(model)
-    if len(found) > 1:
-        raise UnsupportedError(
-            "This works on models with one `taut.Proximal` optimizer. Received: "
-            f"{model.name!r} with {len(found)}. Compile it with one, and give it a mapping from "
-            "selectors to penalties."
-        )
-    return found[0] if found else None
-
-
-def penalty_value(model: Any) -> float:
-    """αR(w) summed over the model's penalised variables, at the optimizers' strengths."""
-    return sum(
-        float(ops.convert_to_numpy(block.value(block.values(), _tensors(optimizer, block))))
-        for optimizer in proximals_of(model)
-        for block in optimizer.blocks
-    )
-
-
-def _tensors(optimizer: Any, block: Block) -> list[Any]:
-    return [ops.convert_to_tensor(strength) for strength in optimizer.strengths_of(block)]

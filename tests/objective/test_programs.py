@@ -1,0 +1,129 @@
+"""A second certificate of a model compiles nothing, and is of the model as it is then."""
+
+import gc
+import logging
+import weakref
+
+import jax
+import keras
+import numpy as np
+import pytest
+
+import taut
+from taut.objective import Objective
+
+pytestmark = pytest.mark.skipif(keras.backend.backend() != "jax", reason="JAX compiles programs")
+
+X = np.random.default_rng(0).normal(size=(50, 4)).astype("float32")
+Y = X[:, 0] - 2 * X[:, 1]
+
+
+class Scaled(keras.layers.Layer):
+    """A layer whose attribute is a constant of the program."""
+
+    factor = 1.0
+
+    def call(self, x):
+        return self.factor * x
+
+
+def network(penalty=None, loss="mse"):
+    model = keras.Sequential(
+        [
+            keras.Input((4,)),
+            keras.layers.Dense(3, activation="tanh", name="first"),
+            keras.layers.BatchNormalization(),
+            Scaled(),
+            keras.layers.Dense(1, name="last"),
+        ]
+    )
+    penalties = penalty or {"first": taut.L1(0.1) + taut.L2(0.2), "last": taut.L2SP(0.1)}
+    model.compile(taut.Proximal("adam", penalties), loss)
+    return model
+
+
+def compiled(caplog, act):
+    """What `act` returns, and the names of the programs that JAX compiled for it."""
+    caplog.clear()
+    with jax.log_compiles(), caplog.at_level(logging.WARNING, "jax"):
+        made = act()
+    return made, [r.getMessage() for r in caplog.records if "Compiling" in r.getMessage()]
+
+
+def changed_weights(model):
+    model.set_weights([w + 0.1 for w in model.get_weights()])
+
+
+CHANGES = {
+    "nothing": lambda model: None,
+    "training": lambda model: model.fit(X, Y, epochs=1, verbose=0),
+    "weights": changed_weights,
+    "strengths": lambda model: model.optimizer.set_strengths([0.5, 0.01, 0.3]),
+    "moving statistics": lambda model: model.layers[1].moving_mean.assign([1.0, 2.0, 3.0]),
+    "reference": lambda model: [v.assign(v + 1.0) for v in references(model)],
+    "compiled again": lambda model: model.compile(model.optimizer, "mse"),
+}
+
+
+def references(model):
+    return [v for term in Objective(model).terms for part in term.parts for v in part.kept]
+
+
+@pytest.mark.parametrize("change", CHANGES)
+def test_a_second_certificate_compiles_nothing_and_is_of_what_there_is(change, caplog):
+    keras.utils.set_random_seed(0)
+    model = network()
+    first, programs = compiled(caplog, lambda: taut.stationarity(model, X, Y))
+    assert programs
+    CHANGES[change](model)
+    again, programs = compiled(caplog, lambda: taut.stationarity(model, X, Y))
+    assert not programs
+    assert (again == first) == (change in ("nothing", "compiled again"))
+    taut.objective.programs._KEPT.pop(model)
+    assert taut.stationarity(model, X, Y) == again
+
+
+def constant(model):
+    model.layers[2].factor = 2.0
+
+
+def frozen(model):
+    model.layers[0].trainable = False
+    model.compile(taut.Proximal("adam", taut.L1(0.1)), "mse")
+
+
+OTHERS = {
+    "loss": lambda model: model.compile(model.optimizer, "mae"),
+    "attribute": constant,
+    "penalty": lambda model: model.compile(taut.Proximal("adam", taut.MCP(0.1)), "mse"),
+    "trainable": frozen,
+}
+
+
+@pytest.mark.parametrize("change", OTHERS)
+def test_what_is_compiled_is_seen_to_change(change):
+    model = network()
+    first = taut.stationarity(model, X, Y)
+    OTHERS[change](model)
+    second = taut.stationarity(model, X, Y)
+    assert second != first
+    taut.objective.programs._KEPT.pop(model)
+    assert taut.stationarity(model, X, Y) == second
+
+
+def test_a_model_with_kept_programs_is_not_kept_alive():
+    model = network()
+    taut.stationarity(model, X, Y)
+    taut.FISTA(max_iterations=3).minimise(model, X, Y)
+    alive = weakref.ref(model)
+    del model
+    gc.collect()
+    assert alive() is None
+
+
+def test_fista_uses_the_programs_of_the_certificate(caplog):
+    model = network()
+    taut.FISTA(max_iterations=3).minimise(model, X, Y)
+    model.optimizer.set_strengths([0.5, 0.01, 0.3])
+    _, programs = compiled(caplog, lambda: taut.FISTA(max_iterations=3).minimise(model, X, Y))
+    assert not programs
