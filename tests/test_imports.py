@@ -135,7 +135,7 @@ def test_the_engine_names_no_penalty_and_writes_no_files_but_checkpoints():
         assert not {n for n in names if n.startswith(("taut.penalties", "taut.optimizers"))}
         words = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}
         words |= {node.attr for node in ast.walk(tree) if isinstance(node, ast.Attribute)}
-        files = set() if path.name == "checkpoint.py" else {"open", "write_text"}
+        files = set() if path.name == "archive.py" else {"open", "write_text"}
         assert not words & ({"L1", "L2", "ElasticNet", "Proximal"} | files)
 
 

@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-import jax
 import keras
 import numpy as np
 
@@ -15,7 +14,7 @@ from taut._sums import FoldSums
 from taut.engine import Source
 from taut.engine.data.hashing import fold_of, row_hash
 from taut.engine.data.reading import Budget, Layout, blocks, in_order
-from taut.engine.data.sources import Rows, first_rows
+from taut.engine.data.sources import Rows, first_rows, joined
 from taut.errors import InputError, UnsupportedError
 from taut.studies.adaptive import PROBED, Adaptive, Calls, with_mask
 
@@ -141,18 +140,14 @@ def held_out_batches(
     waiting: list[list[Rows]] = [[] for _ in range(folds)]
     for piece, fold in with_folds(source, folds, seed, rows):
         for k in range(folds):
-            waiting[k].append(jax.tree.map(lambda a, own=fold == k: np.array(a[own]), piece))
+            waiting[k].append(piece[fold == k])
             while sum(map(len, waiting[k])) >= size:
-                whole = _joined(waiting[k])
+                whole = joined(waiting[k])
                 yield k, whole[:size]
                 waiting[k] = [whole[size:]]
     for k in range(folds):
         if sum(map(len, waiting[k])):
-            yield k, _joined(waiting[k])
-
-
-def _joined(pieces: list[Rows]) -> Rows:
-    return jax.tree.map(lambda *leaves: np.concatenate(leaves), *pieces)
+            yield k, joined(waiting[k])
 
 
 def drawn_rows(source: Source, layout: Layout, budget: Budget, seed: int, rows: int) -> Rows:

@@ -39,7 +39,7 @@ class Rows:
     def __len__(self) -> int:
         return len(jax.tree.leaves(self.x)[0])
 
-    def __getitem__(self, at: slice) -> Rows:
+    def __getitem__(self, at: slice | np.ndarray) -> Rows:
         return jax.tree.map(lambda a: a[at], self)
 
 
@@ -188,8 +188,8 @@ def first_rows(source: Source, rows: int) -> Rows:
             if len(piece):
                 found.append(jax.tree.map(lambda a, n=wanted: np.array(a[:n]), piece))
             if wanted <= len(piece):
-                return _joined(found)
-    return _joined(found)
+                return joined(found)
+    return joined(found)
 
 
 def rows_of(source: Source) -> int | None:
@@ -210,10 +210,15 @@ def described(source: Source) -> list[Any]:
     return [type(source).__name__, str(structure), leaves, rows_of(source), own]
 
 
-def _joined(found: list[Rows]) -> Rows:
-    if not found:
+def joined(pieces: list[Rows]) -> Rows:
+    """The rows of all pieces.
+
+    Raises:
+        InputError: Without pieces.
+    """
+    if not pieces:
         raise InputError("A source must have at least one row. Received: none.")
-    return jax.tree.map(lambda *leaves: np.concatenate(leaves), *found)
+    return jax.tree.map(lambda *leaves: np.concatenate(leaves), *pieces)
 
 
 def _sliceable(leaf: Any) -> Any:
