@@ -33,7 +33,11 @@ class Scaled(keras.layers.Layer):
         return self.factor * x
 
 
-def network(penalty=None, loss="mse"):
+def penalties(first):
+    return {"first": first + taut.L2(0.2), "last": taut.L2SP(0.1)}
+
+
+def network(first=None, loss="mse"):
     model = keras.Sequential(
         [
             keras.Input((4,)),
@@ -43,8 +47,7 @@ def network(penalty=None, loss="mse"):
             keras.layers.Dense(1, name="last"),
         ]
     )
-    penalties = penalty or {"first": taut.L1(0.1) + taut.L2(0.2), "last": taut.L2SP(0.1)}
-    model.compile(taut.Proximal("adam", penalties), loss)
+    model.compile(taut.Proximal("adam", penalties(first or taut.L1(0.1))), loss)
     return model
 
 
@@ -138,14 +141,17 @@ def frozen(model):
 OTHERS = {
     "loss": lambda model: model.compile(model.optimizer, "mae"),
     "attribute": constant,
-    "penalty": lambda model: model.compile(taut.Proximal("adam", taut.MCP(0.1)), "mse"),
+    "penalty": lambda model: model.compile(taut.Proximal("adam", penalties(taut.MCP(0.1))), "mse"),
+    "its shape": lambda model: model.compile(
+        taut.Proximal("adam", penalties(taut.MCP(0.1, gamma=9.0))), "mse"
+    ),
     "trainable": frozen,
 }
 
 
 @pytest.mark.parametrize("change", OTHERS)
 def test_what_is_compiled_is_seen_to_change(change):
-    model = network()
+    model = network(taut.MCP(0.1) if change == "its shape" else taut.L1(0.1))
     first = taut.stationarity(model, X, Y)
     OTHERS[change](model)
     second = taut.stationarity(model, X, Y)
