@@ -11,11 +11,17 @@ import pytest
 
 import taut
 from taut.objective import Objective
+from taut.objective.programs import _KEPT, MOST_KEPT
 
 pytestmark = pytest.mark.skipif(keras.backend.backend() != "jax", reason="JAX compiles programs")
 
 X = np.random.default_rng(0).normal(size=(50, 4)).astype("float32")
 Y = X[:, 0] - 2 * X[:, 1]
+
+
+@pytest.fixture(autouse=True)
+def nothing_kept():
+    _KEPT.clear()
 
 
 class Scaled(keras.layers.Layer):
@@ -27,7 +33,11 @@ class Scaled(keras.layers.Layer):
         return self.factor * x
 
 
-def network(penalty=None, loss="mse"):
+def penalties(first):
+    return {"first": first + taut.L2(0.2), "last": taut.L2SP(0.1)}
+
+
+def network(first=None, loss="mse"):
     model = keras.Sequential(
         [
             keras.Input((4,)),
@@ -37,8 +47,7 @@ def network(penalty=None, loss="mse"):
             keras.layers.Dense(1, name="last"),
         ]
     )
-    penalties = penalty or {"first": taut.L1(0.1) + taut.L2(0.2), "last": taut.L2SP(0.1)}
-    model.compile(taut.Proximal("adam", penalties), loss)
+    model.compile(taut.Proximal("adam", penalties(first or taut.L1(0.1))), loss)
     return model
 
 
@@ -79,8 +88,45 @@ def test_a_second_certificate_compiles_nothing_and_is_of_what_there_is(change, c
     again, programs = compiled(caplog, lambda: taut.stationarity(model, X, Y))
     assert not programs
     assert (again == first) == (change in ("nothing", "compiled again"))
-    taut.objective.programs._KEPT.pop(model)
+    _KEPT.clear()
     assert taut.stationarity(model, X, Y) == again
+
+
+def test_a_model_that_is_built_alike_compiles_nothing_and_has_its_own_certificate(caplog):
+    model, other = network(), network()
+    first = taut.stationarity(model, X, Y)
+    found, programs = compiled(caplog, lambda: taut.stationarity(other, X, Y))
+    assert not programs
+    assert found.largest != first.largest
+    _KEPT.clear()
+    assert taut.stationarity(other, X, Y) == found
+
+
+def test_a_program_of_a_model_that_is_gone_is_traced_anew_for_other_rows():
+    taut.stationarity(network(), X, Y)
+    gc.collect()
+    model = network()
+    found = taut.stationarity(model, X[:20], Y[:20])
+    _KEPT.clear()
+    assert taut.stationarity(model, X[:20], Y[:20]) == found
+
+
+def test_the_certificate_of_a_second_path_compiles_nothing(caplog):
+    model = network(loss="mse")
+    model.compile("adam", "mse")
+    path = lambda: taut.regularization_path(model, X, Y, strengths=[0.1, 0.01], cv=2, epochs=2)  # noqa: E731
+    path()
+    result, programs = compiled(caplog, path)
+    assert not programs
+    assert result.certificate is not None
+
+
+def test_few_programs_are_kept():
+    for k in range(MOST_KEPT + 3):
+        model = network()
+        model.layers[2].factor = 1.0 + k
+        Objective(model).step(Objective(model).weights(), Objective(model).weights(), 1.0)
+    assert len(_KEPT) == MOST_KEPT
 
 
 def constant(model):
@@ -95,19 +141,22 @@ def frozen(model):
 OTHERS = {
     "loss": lambda model: model.compile(model.optimizer, "mae"),
     "attribute": constant,
-    "penalty": lambda model: model.compile(taut.Proximal("adam", taut.MCP(0.1)), "mse"),
+    "penalty": lambda model: model.compile(taut.Proximal("adam", penalties(taut.MCP(0.1))), "mse"),
+    "its shape": lambda model: model.compile(
+        taut.Proximal("adam", penalties(taut.MCP(0.1, gamma=9.0))), "mse"
+    ),
     "trainable": frozen,
 }
 
 
 @pytest.mark.parametrize("change", OTHERS)
 def test_what_is_compiled_is_seen_to_change(change):
-    model = network()
+    model = network(taut.MCP(0.1) if change == "its shape" else taut.L1(0.1))
     first = taut.stationarity(model, X, Y)
     OTHERS[change](model)
     second = taut.stationarity(model, X, Y)
     assert second != first
-    taut.objective.programs._KEPT.pop(model)
+    _KEPT.clear()
     assert taut.stationarity(model, X, Y) == second
 
 

@@ -1,13 +1,9 @@
-"""What `fit` minimises besides exact penalties, and its gradients, on each backend.
-
-Values of variables are arguments of the programs, and the model is referred to weakly, so that
-they can be kept with it.
-"""
+"""What `fit` minimises besides exact penalties, and its gradients, on each backend."""
 
 from __future__ import annotations
 
-import weakref
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import keras
@@ -16,75 +12,77 @@ from keras import ops, tree
 
 from taut._keras_compat import StatelessScope, mode
 from taut._losses import data_loss_value
+from taut.objective.programs import Program
 from taut.objective.rows import count_rows
 
 Values = list[Any]
-LossAndGradients = Callable[[Values, Values, Any, Any, Any], tuple[Any, Values]]
+LossAndGradients = Callable[[Any, Values, Values, Any, Any, Any], tuple[Any, Values]]
 
 
-def loss_and_gradients(model: Any) -> LossAndGradients:
-    """Compile (values, others, x, y, weight) -> (loss, gradients).
+def loss_and_gradients() -> LossAndGradients:
+    """A program (model, values, others, x, y, weight) -> (loss, gradients).
 
     `values` are those of the trainable variables, `others` those of the rest. The loss is the
     compiled loss, the mean over the rows, in inference mode, and what layers add to it (Keras's
     own regularizers), as in `fit`; exact penalties are not in it. On torch and TensorFlow the
     model's trainable variables are left at `values`, and `others` are those that it has.
     """
-    return _LOSS_AND_GRADIENTS[keras.backend.backend()](weakref.ref(model))
+    return _LOSS_AND_GRADIENTS[keras.backend.backend()]()
 
 
-def squared_row_norms(model: Any) -> Callable[[Values, Values, Any, Any, Any], np.ndarray]:
-    """Compile (values, others, x, y, weight) -> ‖∇ℓ_i‖² over all trainable variables, by row i.
+def squared_row_norms() -> Callable[[Any, Values, Values, Any, Any, Any], np.ndarray]:
+    """A program (model, values, others, x, y, weight) -> ‖∇ℓ_i‖² over all variables, by row i.
 
     ℓ_i is the compiled loss of the row alone.
     """
     if keras.backend.backend() == "jax":
-        return _jax_squared_row_norms(weakref.ref(model))
-    whole = loss_and_gradients(model)
+        return _jax_squared_row_norms()
+    whole = loss_and_gradients()
 
-    def squares(values: Values, others: Values, x: Any, y: Any, weight: Any) -> np.ndarray:
+    def squares(
+        model: Any, values: Values, others: Values, x: Any, y: Any, weight: Any
+    ) -> np.ndarray:
         found = np.empty(count_rows(y))
         for i in range(len(found)):
             row = tree.map_structure(
                 lambda a, i=i: None if a is None else a[i : i + 1], (x, y, weight)
             )
-            _, grads = whole(values, others, *row)
+            _, grads = whole(model, values, others, *row)
             found[i] = sum(float(ops.convert_to_numpy(ops.sum(ops.square(g)))) for g in grads)
         return found
 
     return squares
 
 
-def _jax_loss(alive: Callable[[], Any]) -> Callable[..., Any]:
-    def loss(values: Values, others: Values, x: Any, y: Any, weight: Any) -> Any:
-        model = alive()
-        prediction, _, added = model.stateless_call(
-            values, others, x, return_losses=True, **mode(model, training=False)
-        )
-        with StatelessScope():
-            return data_loss_value(model, y, prediction, weight) + sum(added)
-
-    return loss
+def _jax_loss(model: Any, values: Values, others: Values, x: Any, y: Any, weight: Any) -> Any:
+    prediction, _, added = model.stateless_call(
+        values, others, x, return_losses=True, **mode(model, training=False)
+    )
+    with StatelessScope():
+        return data_loss_value(model, y, prediction, weight) + sum(added)
 
 
-def _jax_loss_and_gradients(alive: Callable[[], Any]) -> LossAndGradients:
+def _jax_loss_and_gradients() -> LossAndGradients:
     import jax
 
-    # Jitted: step by step, every operation would be compiled on its own.
-    return jax.jit(jax.value_and_grad(_jax_loss(alive)))
+    return Program(lambda model, *given: jax.value_and_grad(partial(_jax_loss, model))(*given))
 
 
-def _jax_squared_row_norms(alive: Callable[[], Any]) -> Callable[..., np.ndarray]:
+def _jax_squared_row_norms() -> Callable[..., np.ndarray]:
     import jax
 
-    loss = _jax_loss(alive)
+    def squares(model: Any, values: Values, others: Values, rows: Any) -> Any:
+        def square(row: Any) -> Any:
+            one = jax.tree.map(lambda a: a[None], row)
+            gradients = jax.grad(partial(_jax_loss, model))(values, others, *one)
+            return sum((g**2).sum() for g in gradients)
 
-    def square(values: Values, others: Values, row: Any) -> Any:
-        x, y, weight = jax.tree.map(lambda a: a[None], row)
-        return sum((g**2).sum() for g in jax.grad(loss)(values, others, x, y, weight))
+        return jax.vmap(square)(rows)
 
-    squares = jax.jit(jax.vmap(square, in_axes=(None, None, 0)))
-    return lambda values, others, *rows: np.asarray(squares(values, others, rows), "float64")
+    program = Program(squares)
+    return lambda model, values, others, *rows: np.asarray(
+        program(model, values, others, rows), "float64"
+    )
 
 
 def _assign(model: Any, values: Values) -> None:
@@ -93,12 +91,11 @@ def _assign(model: Any, values: Values) -> None:
             variable.assign(value)
 
 
-def _torch_loss_and_gradients(alive: Callable[[], Any]) -> LossAndGradients:
+def _torch_loss_and_gradients() -> LossAndGradients:
     import torch
 
-    def evaluate(values: Values, others: Values, x: Any, y: Any, weight: Any) -> Any:
+    def evaluate(model: Any, values: Values, others: Values, x: Any, y: Any, weight: Any) -> Any:
         del others
-        model = alive()
         _assign(model, values)
         tensors = [v.value for v in model.trainable_variables]
         with torch.enable_grad():
@@ -112,14 +109,12 @@ def _torch_loss_and_gradients(alive: Callable[[], Any]) -> LossAndGradients:
     return evaluate
 
 
-def _tensorflow_loss_and_gradients(alive: Callable[[], Any]) -> LossAndGradients:
+def _tensorflow_loss_and_gradients() -> LossAndGradients:
     import tensorflow
 
     tf: Any = tensorflow
 
-    @tf.function(reduce_retracing=True)
-    def compiled(values: Values, x: Any, y: Any, weight: Any) -> tuple[Any, Values]:
-        model = alive()
+    def evaluate(model: Any, values: Values, x: Any, y: Any, weight: Any) -> tuple[Any, Values]:
         _assign(model, values)
         tensors = [v.value for v in model.trainable_variables]
         with tf.GradientTape() as tape:
@@ -128,7 +123,8 @@ def _tensorflow_loss_and_gradients(alive: Callable[[], Any]) -> LossAndGradients
         grads = tape.gradient(loss, tensors, unconnected_gradients="zero")
         return loss, [tf.convert_to_tensor(g) for g in grads]
 
-    return lambda values, others, *rows: compiled(values, *rows)
+    program = Program(evaluate, partial(tf.function, reduce_retracing=True))
+    return lambda model, values, others, *rows: program(model, values, *rows)
 
 
 _LOSS_AND_GRADIENTS = {

@@ -11,11 +11,11 @@ from typing import Any
 import numpy as np
 from keras import ops
 
-from taut._keras_compat import StatelessScope, jitted
+from taut._keras_compat import StatelessScope
 from taut.describing import Undescribed, layers_described, loss_described, model_digest
 from taut.objective.gap import gap, is_convex
 from taut.objective.gradients import Values, loss_and_gradients, squared_row_norms
-from taut.objective.programs import kept_program
+from taut.objective.programs import Program, kept_program
 from taut.optimizers.blocks import KerasConstraints
 from taut.optimizers.proximals import left_out_of_loss, proximals_of
 from taut.penalties import Penalty, distance_of, prox_of, value_of
@@ -57,8 +57,8 @@ class Objective:
     the constraints that Keras applies. Weights w are lists of tensors, one for each of
     `variables`; strengths, and all values that are not trained, are the present ones at each call.
 
-    What is compiled is kept with the model, until its layers, its loss or the kinds of its
-    penalties change.
+    What is compiled is kept for all models that are built alike: with the same layers and loss
+    and the same kinds of penalties, whatever the values of their variables.
 
     Args:
         model: The model.
@@ -116,11 +116,11 @@ class Objective:
 
     def loss_and_gradients(self, w: Values, x: Any, y: Any, weight: Any) -> tuple[Any, Values]:
         """J over some rows, and its gradient; see `taut.objective.gradients`."""
-        return self._loss_and_gradients(w, self._others(), x, y, weight)
+        return self._loss_and_gradients(self.model, w, self._others(), x, y, weight)
 
     def squared_row_norms(self, w: Values, x: Any, y: Any, weight: Any) -> np.ndarray:
         """[rows] of ‖∇ℓ_i(w)‖² over all variables, with ℓ_i the loss of one row."""
-        return self._squared_row_norms(w, self._others(), x, y, weight)
+        return self._squared_row_norms(self.model, w, self._others(), x, y, weight)
 
     def gradients(self, x: Any, y: Any, weight: Any = None) -> list[np.ndarray]:
         """∇J over some rows at the present weights, by variable."""
@@ -138,7 +138,7 @@ class Objective:
 
     def residuals(self, w: Values, gradients: Values) -> tuple[Values, list[Any]]:
         """The residual of stationarity of each variable, given ∇J(w), and αR(w) of each term."""
-        distances, penalties = self._residuals(w, gradients, *self._given())
+        distances, penalties = self._residuals(self.terms, w, gradients, *self._given())
         found = list(gradients)
         for term, some in zip(self.terms, distances, strict=True):
             for i, distance in zip(term.at, some, strict=True):
@@ -147,7 +147,7 @@ class Objective:
 
     def step(self, z: Values, gradients: Values, curvature: Any) -> tuple[Values, Any]:
         """w = prox_{αR/L}(z − ∇J(z)/L) with L the curvature, and αR(w)."""
-        return self._step(z, gradients, curvature, *self._given())
+        return self._step(self.terms, z, gradients, curvature, *self._given())
 
     @cached_property
     def convex(self) -> bool:
@@ -186,24 +186,21 @@ class Objective:
         except Undescribed:
             return None
 
-    def _kept(self, name: str, make: Any) -> Any:
-        return kept_program(self.model, name, self._digest, make)
-
     @cached_property
     def _loss_and_gradients(self) -> Any:
-        return self._kept("loss and gradients", lambda: loss_and_gradients(self.model))
+        return kept_program("loss and gradients", self._digest, loss_and_gradients)
 
     @cached_property
     def _squared_row_norms(self) -> Any:
-        return self._kept("squared row norms", lambda: squared_row_norms(self.model))
+        return kept_program("squared row norms", self._digest, squared_row_norms)
 
     @cached_property
     def _residuals(self) -> Any:
-        return self._kept("residuals", lambda: _residuals_program(self.terms))
+        return kept_program("residuals", self._digest, lambda: Program(_residuals))
 
     @cached_property
     def _step(self) -> Any:
-        return self._kept("step", lambda: _step_program(self.terms))
+        return kept_program("step", self._digest, lambda: Program(_step))
 
 
 def _at_no_strength(part: Penalty) -> Penalty:
@@ -219,29 +216,27 @@ def _keeping(terms: Sequence[Term], arrays: Any) -> Any:
     return StatelessScope(state_mapping=list(zip(variables, values, strict=True)))
 
 
-def _residuals_program(terms: Sequence[Term]) -> Any:
-    def residuals(w: Values, gradients: Values, strengths: Any, arrays: Any) -> Any:
-        distances, penalties = [], []
-        with _keeping(terms, arrays):
-            for term, values in zip(terms, strengths, strict=True):
-                some, slopes = [w[i] for i in term.at], [gradients[i] for i in term.at]
-                distances.append(distance_of(term.parts, some, slopes, values))
-                penalties.append(value_of(term.parts, some, values))
-        return distances, penalties
+def _residuals(
+    terms: Sequence[Term], w: Values, gradients: Values, strengths: Any, arrays: Any
+) -> Any:
+    distances, penalties = [], []
+    with _keeping(terms, arrays):
+        for term, values in zip(terms, strengths, strict=True):
+            some, slopes = [w[i] for i in term.at], [gradients[i] for i in term.at]
+            distances.append(distance_of(term.parts, some, slopes, values))
+            penalties.append(value_of(term.parts, some, values))
+    return distances, penalties
 
-    return jitted(residuals)
 
-
-def _step_program(terms: Sequence[Term]) -> Any:
-    def step(z: Values, gradients: Values, curvature: Any, strengths: Any, arrays: Any) -> Any:
-        w = [a - g / curvature for a, g in zip(z, gradients, strict=True)]
-        penalty = ops.zeros(())
-        with _keeping(terms, arrays):
-            for term, values in zip(terms, strengths, strict=True):
-                some = prox_of(term.parts, [w[i] for i in term.at], 1 / curvature, values)
-                for i, value in zip(term.at, some, strict=True):
-                    w[i] = value
-                penalty = penalty + value_of(term.parts, some, values)
-        return w, penalty
-
-    return jitted(step)
+def _step(
+    terms: Sequence[Term], z: Values, gradients: Values, curvature: Any, strengths: Any, arrays: Any
+) -> Any:
+    w = [a - g / curvature for a, g in zip(z, gradients, strict=True)]
+    penalty = ops.zeros(())
+    with _keeping(terms, arrays):
+        for term, values in zip(terms, strengths, strict=True):
+            some = prox_of(term.parts, [w[i] for i in term.at], 1 / curvature, values)
+            for i, value in zip(term.at, some, strict=True):
+                w[i] = value
+            penalty = penalty + value_of(term.parts, some, values)
+    return w, penalty

@@ -1,27 +1,56 @@
-"""Programs that are kept with their model, so that a second certificate compiles nothing."""
+"""Programs that models built alike share, so that a second certificate compiles nothing."""
 
 from __future__ import annotations
 
-import weakref
+import threading
 from collections.abc import Callable
 from typing import Any
 
-_KEPT: weakref.WeakKeyDictionary[Any, dict[str, tuple[str, Any]]] = weakref.WeakKeyDictionary()
-"""By model and name, the digest of what the last program computes, and the program."""
+import keras
+
+from taut._keras_compat import jitted
+
+MOST_KEPT = 16
+"""Digests whose programs are kept; beyond them the one that was used longest ago goes."""
+_KEPT: dict[str, dict[str, Any]] = {}
 
 
-def kept_program(model: Any, name: str, digest: str | None, make: Callable[[], Any]) -> Any:
-    """The program of that name and digest; where the model has none it is made, and kept.
+class Program:
+    """A compiled function (subject, *arguments), whose subject is read while it is traced alone.
+
+    So a program does not keep its subject alive, and serves any other of which it is known that
+    the same would be traced.
 
     Args:
-        model: The model; `make` must not refer to it but weakly, else it would live for ever.
-        name: What the program is for; of each name the last one is kept.
-        digest: Of all that is compiled into it; None where that is not known: it is not kept.
-        make: Makes the program.
+        function: What to compile.
+        compiled: Compiles a function of the arguments.
     """
-    if digest is None:
+
+    def __init__(self, function: Callable[..., Any], compiled: Callable[..., Any] = jitted):
+        self._now = threading.local()
+        self._run = compiled(lambda *arguments: function(self._now.subject, *arguments))
+
+    def __call__(self, subject: Any, *arguments: Any) -> Any:
+        self._now.subject = subject
+        try:
+            return self._run(*arguments)
+        finally:
+            del self._now.subject
+
+
+def kept_program(name: str, digest: str | None, make: Callable[[], Any]) -> Any:
+    """The program of that name and digest; where there is none it is made, and kept on JAX.
+
+    Args:
+        name: What the program is for.
+        digest: Of all that is read of its subject; None where that is not known: it is not kept.
+        make: Makes the program. A function of TensorFlow's has the variables of one model in it.
+    """
+    if digest is None or keras.backend.backend() != "jax":
         return make()
-    programs = _KEPT.setdefault(model, {})
-    if name not in programs or programs[name][0] != digest:
-        programs[name] = digest, make()
-    return programs[name][1]
+    programs = _KEPT[digest] = _KEPT.pop(digest, {})
+    if len(_KEPT) > MOST_KEPT:
+        _KEPT.pop(next(iter(_KEPT)))
+    if name not in programs:
+        programs[name] = make()
+    return programs[name]

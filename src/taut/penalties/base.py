@@ -55,8 +55,8 @@ class Penalty(keras.regularizers.Regularizer):
     Here w is one array, for which a subclass writes them. They take a list of arrays too, with
     lists of steps (or one scalar) and of gradients: each array is then treated alone, and the
     values add up. A penalty on groups (`kind` "group", or a `groups` that is not None) is
-    written for lists (`for_lists`), since a group may run through several arrays. What a penalty
-    must know of the model it learns from `bind`.
+    written for lists, since a group may run through several arrays. What a penalty must know of
+    the model it learns from `bind`.
 
     Every penalty is also a Keras regularizer: called on a weight it returns αR(w).
 
@@ -81,7 +81,7 @@ class Penalty(keras.regularizers.Regularizer):
     scalar_step = False
     """Whether the prox is known only for one step for all weights of an array."""
     for_lists = False
-    """Whether its class writes the four methods for lists of arrays."""
+    """Whether its class writes the four methods for lists of arrays even without groups."""
     shapes: tuple[tuple[int, ...], ...] = ((4, 3),)
     """The shapes of weights on which `taut.testing.check_penalty` checks the laws."""
 
@@ -259,7 +259,6 @@ class Grouped(Penalty):
     """
 
     kind: Kind = "group"
-    for_lists = True
 
     def __init__(self, strength: float = 0.01, *, groups: str | Sequence[Sequence[int]] = "inputs"):
         super().__init__(strength)

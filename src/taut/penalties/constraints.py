@@ -122,6 +122,7 @@ class NormBall(Constraint, Grouped):
     """
 
     kind = "other"
+    for_lists = True
 
     def __init__(
         self,

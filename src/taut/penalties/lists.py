@@ -14,8 +14,8 @@ METHODS = ("value", "prox", "distance", "critical_strength")
 def takes_lists(method: Callable[..., Any]) -> Callable[..., Any]:
     """One of `METHODS`, as a class has written it, so that it takes arrays and lists of arrays.
 
-    A class is written for one array, or for lists (`Penalty.for_lists`). The arrays of a list
-    belong together where the penalty is on groups; elsewhere each is treated alone, by
+    A class is written for one array, or for lists (on groups, or `Penalty.for_lists`). The arrays
+    of a list belong together where the penalty is on groups; elsewhere each is treated alone, by
     `Penalty.each`, and values add up. An array is a list of one.
     """
 
@@ -24,7 +24,7 @@ def takes_lists(method: Callable[..., Any]) -> Callable[..., Any]:
         # The steps or gradients, of the form of w, come before the strength.
         shaped, strength = others[:-1], others[-1:]
         if not isinstance(w, (list, tuple)):
-            if not self.for_lists:
+            if self.groups is None and not self.for_lists:
                 return method(self, w, *others)
             one_step = method.__name__ == "prox" and not ops.ndim(shaped[0])
             listed = shaped if one_step else [[a] for a in shaped]
