@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 from types import SimpleNamespace
 from typing import Any
@@ -376,6 +377,66 @@ def moments_of_rows(model: Any, present: Any) -> Iterator[None]:
     finally:
         for layer in norms:
             del vars(layer)["_moments"]
+
+
+_AS_PRODUCTS: ContextVar[bool] = ContextVar("_AS_PRODUCTS", default=False)
+
+
+@contextmanager
+def convolutions_as_products() -> Iterator[None]:
+    """On JAX, convolutions that are traced here are matrix products over patches.
+
+    Those with groups, or with channels first, stay what they are.
+    """
+    token = _AS_PRODUCTS.set(True)
+    if backend.nn.conv is not _conv:
+        backend.nn.conv = _conv
+    try:
+        yield
+    finally:
+        _AS_PRODUCTS.reset(token)
+
+
+def _conv(
+    inputs: Any,
+    kernel: Any,
+    strides: Any = 1,
+    padding: str = "valid",
+    data_format: str | None = None,
+    dilation_rate: Any = 1,
+) -> Any:
+    last = backend.standardize_data_format(data_format) == "channels_last"
+    whole = inputs.shape[-1] == kernel.shape[-2]
+    if not (_AS_PRODUCTS.get() and last and whole and padding in ("valid", "same")):
+        return _CONV(inputs, kernel, strides, padding, data_format, dilation_rate)
+    inputs, kernel = (ops.convert_to_tensor(a) for a in (inputs, kernel))
+    axes = range(inputs.ndim - 2)
+    strides, rates = (
+        [n] * len(axes) if isinstance(n, int) else list(n) for n in (strides, dilation_rate)
+    )
+    sizes = list(kernel.shape[: len(axes)])
+    reach = [(size - 1) * rate + 1 for size, rate in zip(sizes, rates, strict=True)]
+    if padding == "same":
+        more = []
+        for axis in axes:
+            length = inputs.shape[1 + axis]
+            total = max((-(-length // strides[axis]) - 1) * strides[axis] + reach[axis] - length, 0)
+            more.append((total // 2, total - total // 2))
+        inputs = ops.pad(inputs, [(0, 0), *more, (0, 0)])
+    ends = [
+        (inputs.shape[1 + axis] - reach[axis]) // strides[axis] * strides[axis] + 1 for axis in axes
+    ]
+
+    def patch(at: tuple[int, ...]) -> Any:
+        begins = [k * rate for k, rate in zip(at, rates, strict=True)]
+        spans = zip(begins, ends, strides, strict=True)
+        return inputs[(slice(None), *(slice(k, k + end, step) for k, end, step in spans))]
+
+    patches = ops.concatenate([patch(at) for at in np.ndindex(*sizes)], axis=-1)
+    return ops.matmul(patches, ops.reshape(kernel, (-1, kernel.shape[-1])))
+
+
+_CONV: Any = backend.nn.conv
 
 
 def jitted(function: Any) -> Any:

@@ -27,13 +27,13 @@ def in_memory_feed(model, x, y, lanes, *, folds, **options):
 
 
 def batch_by_batch(model, x, y, lanes, *, folds, **options):
-    """As models with convolutions are trained on a CPU."""
-    convolves = in_memory.convolves_on_cpu
-    in_memory.convolves_on_cpu = lambda model: True
+    """As models with transposed or depthwise convolutions are trained on a CPU."""
+    convolves, products = in_memory.convolves_on_cpu, in_memory.are_products
+    in_memory.convolves_on_cpu, in_memory.are_products = lambda model: True, lambda model: False
     try:
         return in_memory_feed(model, x, y, lanes, folds=folds, **options)
     finally:
-        in_memory.convolves_on_cpu = convolves
+        in_memory.convolves_on_cpu, in_memory.are_products = convolves, products
 
 
 def streamed(model, x, y, lanes, *, folds, **options):

@@ -13,6 +13,7 @@ from taut.engine import loop, processes
 from taut.engine.batchwise import may_mix_rows
 from taut.engine.checkpoint.archive import Checkpoint
 from taut.engine.checkpoint.identity import study_of
+from taut.engine.convolutions import are_products, convolves_on_cpu, rows_at_a_time
 from taut.engine.data.batches import PADDING, Batches
 from taut.engine.data.sources import Rows
 from taut.engine.initial import InitialValues
@@ -23,10 +24,12 @@ from taut.engine.programs import programs_of
 from taut.engine.slots import Slots
 from taut.engine.step import Plan
 from taut.engine.study import Arrays, Study
-from taut.engine.width import convolves_on_cpu, width_for
+from taut.engine.width import width_for
 from taut.errors import InputError, UnsupportedError
 
 EPOCHS_A_BLOCK = 25
+WORTH_COMPILING = 2e11
+"""Operations of empty slots, some ten seconds of a core, for which fewer slots are compiled."""
 ROWS_A_BLOCK = 1 << 24  # row numbers that a block holds at most, over all lanes: 64 MiB
 
 
@@ -100,7 +103,12 @@ class EpochSlots(Slots):
         self._study, self._batches, self._programs = study, batches, programs
         self._count = width * mesh.shape["lanes"]
         self._block = _epochs_a_block(study, self._count * batches.rows)
-        self._stepwise = convolves_on_cpu(study.model)
+        convolves = convolves_on_cpu(study.model)
+        products = convolves and are_products(study.model)
+        self._stepwise = convolves and not products
+        pieces = None
+        if products and arrays.sharers == 1:
+            pieces = rows_at_a_time(study.model, arrays.x, arrays.targets[0])
         self._plan = Plan(
             study.rules,
             study.batch_size,
@@ -109,6 +117,8 @@ class EpochSlots(Slots):
             gaps=batches.uneven,
             sharers=arrays.sharers,
             ends=_ends(study, batches, arrays.sharers),
+            products=products,
+            rows_at_a_time=pieces,
         )
         self._shapes = tuple((np.shape(a), str(a.dtype)) for a in jax.tree.leaves(data))
         self._data = processes.put(data, mesh, EVERYWHERE)
@@ -116,8 +126,20 @@ class EpochSlots(Slots):
         self._pace, self._left = loop.Pace(), 0
 
     def count_for(self, lanes: int) -> int:
-        del lanes
-        return self._count
+        count, devices = len(self.holds) or self._count, self._mesh.shape["lanes"]
+        while True:
+            half = -(-count // devices // 2) * devices
+            if half == count or half < max(lanes, 1) or self._waste(count - half) < WORTH_COMPILING:
+                return count
+            count = half
+
+    def _waste(self, slots: int) -> float:
+        """Operations that so many empty slots would do until the study's end, about."""
+        ledger, patience = self._ledger, self._study.rules.patience
+        left = max((ledger.goal(i) - int(ledger.ran[i]) for i in self.lanes), default=0)
+        epochs = left if patience is None else min(left, patience)
+        weights = sum(int(v.value.size) for v in self._study.model.trainable_variables)
+        return 6.0 * weights * self._batches.rows * epochs * slots
 
     def placed(self) -> None:
         lanes = self._ledger.lanes

@@ -12,10 +12,10 @@ import numpy as np
 
 from taut._keras_compat import keras_mask, mode
 from taut.engine.checkpoint.identity import layers_key
+from taut.engine.convolutions import convolves_on_cpu
 from taut.engine.lanes import Record
 from taut.engine.program import side_by_side
 from taut.engine.through_fit import masks_one_by_one, predict_one_by_one
-from taut.engine.width import convolves_on_cpu
 
 ROWS = 4096
 """Rows that are predicted at once."""

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
@@ -11,8 +12,14 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from taut._keras_compat import StatelessScope, mode, moments_of_rows
+from taut._keras_compat import (
+    StatelessScope,
+    convolutions_as_products,
+    mode,
+    moments_of_rows,
+)
 from taut._losses import data_loss_value
+from taut.engine.data.batches import PADDING
 from taut.engine.data.sources import Rows
 from taut.engine.state import LaneState, Rules
 
@@ -38,6 +45,10 @@ class Plan:
     that only fill them."""
     own_moments: bool = False
     """Whether batch normalisation is told which rows only fill a batch."""
+    products: bool = False
+    """Whether convolutions are matrix products over patches."""
+    rows_at_a_time: int | None = None
+    """Rows of a batch that are computed at a time, their gradients summed; None for all."""
 
     def mean(self, tree: Tree) -> Tree:
         """The mean over the devices that share a batch, of the numbers that depend on it."""
@@ -157,14 +168,31 @@ def _train_batch(
 ) -> tuple[Tree, Any]:
     """One batch of one lane: (the new variables, its data loss times its rows)."""
     trainable, non_trainable, optimizer = variables
-    batch, count = _batch(plan, data, target, rows)
-    gradient = jax.value_and_grad(data_loss, argnums=1, has_aux=True)
-    arguments = model, trainable, non_trainable, batch, True, plan.across
-    if plan.own_moments:
-        with moments_of_rows(model, batch.present):
-            (_, (loss, non_trainable)), grads = gradient(*arguments)
+    count = plan.total((rows >= 0).sum())
+
+    def gradients(non_trainable: Tree, some: Any) -> tuple[Any, Tree, Tree]:
+        batch = _batch(plan, data, target, some)
+        gradient = jax.value_and_grad(data_loss, argnums=1, has_aux=True)
+        with _computed(model, plan, batch):
+            (_, (loss, non_trainable)), grads = gradient(
+                model, trainable, non_trainable, batch, True, plan.across
+            )
+        return loss, grads, non_trainable
+
+    def add(sums: Tree, some: Any) -> tuple[Tree, None]:
+        loss, grads, non_trainable = gradients(sums[2], some)
+        share = (some >= 0).sum() / jnp.maximum(count, 1)
+        # Of a piece without rows nothing may be finite.
+        weighed = lambda a, b: a + jnp.where(share > 0, b * share, 0).astype(a.dtype)  # noqa: E731
+        return (*jax.tree.map(weighed, sums[:2], (loss, grads)), non_trainable), None
+
+    if plan.rows_at_a_time is None:
+        loss, grads, non_trainable = gradients(non_trainable, rows)
     else:
-        (_, (loss, non_trainable)), grads = gradient(*arguments)
+        nothing = jnp.zeros((), jnp.float32), jax.tree.map(jnp.zeros_like, trainable)
+        (loss, grads, non_trainable), _ = jax.lax.scan(
+            add, (*nothing, non_trainable), _in_pieces(plan, rows)
+        )
     loss, grads, non_trainable = plan.mean((loss, grads, non_trainable))
     trainable, optimizer = model.optimizer.stateless_apply(optimizer, grads, trainable)
     new = trainable, non_trainable, optimizer
@@ -178,14 +206,39 @@ def _held_out_batch(
     model: Any, plan: Plan, data: Rows, target: Any, variables: Tree, rows: Any
 ) -> Any:
     """The data loss of one batch, in inference mode, times its rows."""
-    batch, count = _batch(plan, data, target, rows)
     trainable, non_trainable, _ = variables
-    _, (loss, _) = data_loss(model, trainable, non_trainable, batch, False, plan.across)
-    return jnp.where(count > 0, plan.mean(loss) * count, 0.0).astype(jnp.float32)
+
+    def piece(total: Any, some: Any) -> tuple[Any, None]:
+        batch, count = _batch(plan, data, target, some), plan.total((some >= 0).sum())
+        with _computed(model, plan, batch):
+            _, (loss, _) = data_loss(model, trainable, non_trainable, batch, False, plan.across)
+        loss = jnp.where(count > 0, plan.mean(loss) * count, 0.0)
+        return total + loss.astype(jnp.float32), None
+
+    if plan.rows_at_a_time is None:
+        return piece(jnp.zeros((), jnp.float32), rows)[0]
+    return jax.lax.scan(piece, jnp.zeros((), jnp.float32), _in_pieces(plan, rows))[0]
 
 
-def _batch(plan: Plan, data: Rows, target: Any, rows: Any) -> tuple[Batch, Any]:
-    """The batch, and the number of its true rows over all devices that share it."""
+def _in_pieces(plan: Plan, rows: Any) -> Any:
+    """[pieces, rows] of the row numbers of a batch, filled up."""
+    size = plan.rows_at_a_time or rows.shape[0]
+    more = -rows.shape[0] % size
+    return jnp.pad(rows, (0, more), constant_values=PADDING).reshape(-1, size)
+
+
+@contextmanager
+def _computed(model: Any, plan: Plan, batch: Batch) -> Iterator[None]:
+    """How layers compute while a step is traced."""
+    with ExitStack() as stack:
+        if plan.own_moments:
+            stack.enter_context(moments_of_rows(model, batch.present))
+        if plan.products:
+            stack.enter_context(convolutions_as_products())
+        yield
+
+
+def _batch(plan: Plan, data: Rows, target: Any, rows: Any) -> Batch:
     present = rows >= 0
     here = present.sum()
     # Padding, at the end, repeats rows of the batch itself: whatever is computed from it is finite
@@ -194,7 +247,7 @@ def _batch(plan: Plan, data: Rows, target: Any, rows: Any) -> tuple[Batch, Any]:
     x, weight = jax.tree.map(lambda a: a[rows], (data.x, data.weight))
     y = jax.tree.map(lambda a: a[rows] if plan.targets is None else a[target, rows], data.y)
     # Where last batches are of their size, a batch is all rows, or none of them is.
-    return Batch(x, y, weight, None if plan.ends is not None else present), plan.total(here)
+    return Batch(x, y, weight, None if plan.ends is not None else present)
 
 
 def _of_its_size(step: Callable[..., Tree], sizes: Sequence[int]) -> Callable[..., Tree]:

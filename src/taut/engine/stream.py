@@ -20,6 +20,7 @@ from taut.engine import loop, processes
 from taut.engine.batchwise import ROWS, may_mix_rows, mixes_rows
 from taut.engine.checkpoint.archive import Checkpoint
 from taut.engine.checkpoint.identity import study_of as identity_of
+from taut.engine.convolutions import are_products, convolves_on_cpu, rows_at_a_time
 from taut.engine.data.blocks import held_out_rows, steps_in, training_rows
 from taut.engine.data.class_weights import WeightedSource
 from taut.engine.data.hashing import fold_of, row_hash
@@ -34,7 +35,7 @@ from taut.engine.programs import programs_of
 from taut.engine.slots import Slots
 from taut.engine.step import Block, Plan
 from taut.engine.study import Stream, Study, check_model, study_of
-from taut.engine.width import MOST, convolves_on_cpu
+from taut.engine.width import most_side_by_side
 from taut.errors import InputError, UnsupportedError
 
 
@@ -163,9 +164,17 @@ class BlockSlots(Slots):
         super().__init__(initial, ledger, mesh)
         self._study, self._stream, self._programs = study, stream, programs
         self._layout, self._budget = layout, budget
-        self._most = study.width or (1 if convolves_on_cpu(study.model) else MOST)
-        gaps = stream.number > 1
-        self._plan = Plan(study.rules, study.batch_size, gaps=gaps, own_moments=True)
+        self._most = study.width or most_side_by_side(study.model)
+        products = convolves_on_cpu(study.model) and are_products(study.model)
+        some = first_rows(stream.source, 1)
+        self._plan = Plan(
+            study.rules,
+            study.batch_size,
+            gaps=stream.number > 1,
+            own_moments=True,
+            products=products,
+            rows_at_a_time=rows_at_a_time(study.model, some.x, some.y) if products else None,
+        )
         self._at = Position()
         self._live: Any = None
         rows = stream.rows
