@@ -25,6 +25,7 @@ LEVELS = [
     {"engine"},
     {"loggers", "progress"},
     {"studies"},
+    {"frames"},
     {"tables"},
     {"report"},
     {"cli"},
@@ -149,6 +150,14 @@ def test_studies_contain_no_jax_and_no_training_loop():
         assert not calls & {"fit", "train_on_batch", "stateless_apply", "stateless_call", "vmap"}
 
 
+def test_frames_are_understood_without_what_trains():
+    for path in sorted((SOURCE / "frames").rglob("*.py")):
+        names = set(imports(parse(path), package=package_of(path)))
+        assert not {name.split(".")[0] for name in names} & {"keras", "jax", "torch", "tensorflow"}
+        taut_parts = {name.split(".")[1] for name in names if name.startswith("taut.")}
+        assert taut_parts <= {"frames", "errors"}
+
+
 def test_the_report_trains_nothing():
     for path in sorted((SOURCE / "report").rglob("*.py")):
         names = set(imports(parse(path), package=package_of(path)))
@@ -161,7 +170,11 @@ def test_the_report_trains_nothing():
 def test_the_command_loads_nothing_heavy_at_its_top(path):
     names = set(imports(parse(path), package=package_of(path), top_level=True))
     assert not {name.split(".")[0] for name in names} & HEAVY
-    assert not {n for n in names if n.startswith(("taut.tables", "taut.engine", "taut.studies"))}
+    assert not {
+        n
+        for n in names
+        if n.startswith(("taut.frames", "taut.tables", "taut.engine", "taut.studies"))
+    }
 
 
 def test_internals_of_keras_have_one_home():

@@ -43,7 +43,7 @@ class FakeModel:
 
     @classmethod
     def load_schema(cls, directory):
-        from taut.tables.schema import Schema
+        from taut.frames.schema import Schema
 
         return Schema.from_dict(json.loads((Path(directory) / "schema.json").read_text()))
 
@@ -66,7 +66,7 @@ def fits(monkeypatch, tmp_path):
     `fits.during` is called while the fit trains, `fits.during_save` while the model is saved.
     """
     from taut.engine import Lane, News
-    from taut.tables.schema import understand
+    from taut.frames.understand import understand
 
     record = types.SimpleNamespace(calls=[], during=lambda: None, model=FakeModel)
 

@@ -257,7 +257,7 @@ def test_a_table_is_refused_before_the_network_is_loaded(taut, run, here):
 def test_reading_and_checking_a_table_need_no_keras():
     code = """
 import sys
-import taut.tables.model, taut.tables.read, taut.tables.schema
+import taut.tables.model, taut.frames.read, taut.frames.schema
 print(sorted({"keras", "jax", "tensorflow"} & set(sys.modules)))
 """
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)

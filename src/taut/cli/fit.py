@@ -206,9 +206,10 @@ def fit_file(
         columns: Options of `understand` that say what columns are.
         reading: Options of `read_table`.
     """
-    from taut.tables.read import read_table
-    from taut.tables.roles import Roles
-    from taut.tables.schema import check_enough_rows, folds_for, understand
+    from taut.frames.enough_rows import check_enough_rows, folds_for
+    from taut.frames.read import read_table
+    from taut.frames.roles import Roles
+    from taut.frames.understand import understand
 
     out = console()
     frame = read_table(table, **(reading or {}))

@@ -46,9 +46,9 @@ def predict(
             raise InputError(f"There is no file {str(table)!r}. Check the path.")
 
         from taut.formulas import write_csv
-        from taut.tables.frames import NOTES
+        from taut.frames.as_frame import NOTES
+        from taut.frames.read import read_table
         from taut.tables.model import TableModel
-        from taut.tables.read import read_table
 
         # The table is read and checked first: the network takes seconds to load.
         schema = TableModel.load_schema(run)

@@ -17,7 +17,7 @@ from taut.report import findings, text
 if TYPE_CHECKING:
     import pandas
 
-    from taut.tables.schema import Schema
+    from taut.frames.schema import Schema
 
 MOST_COLUMNS = 40
 MOST_INPUTS = 20

@@ -11,7 +11,7 @@ import numpy as np
 
 import taut
 from taut.engine import Callback, Lane, Record, Split, predict_lanes, train_lanes
-from taut.tables import statistics
+from taut.frames import preprocessing
 from taut.tables.network import network
 from taut.tables.settings import Schedule, Setting, bins_for
 from taut.tables.uncertainty import mean_and_error
@@ -117,11 +117,11 @@ def train(
     schedule = Schedule.of(rows, quick=quick, most=most_epochs)
     compile_(model, schedule, rows, outputs)
     values = [
-        statistics.input_values(encoded, split.train, numbers=numbers, bins=bins)
+        preprocessing.input_values(encoded, split.train, numbers=numbers, bins=bins)
         for split in splits
     ]
     priors = [
-        statistics.prior(y[s.train], outputs, None if weight is None else weight[s.train])
+        preprocessing.prior(y[s.train], outputs, None if weight is None else weight[s.train])
         for s in splits
     ]
     lanes = [
@@ -191,13 +191,14 @@ def _lane(
     values: dict[str, np.ndarray],
     prior: np.ndarray,
 ) -> Lane:
-    combine = model.get_layer("combine")
+    inputs, combine = model.get_layer("inputs"), model.get_layer("combine")
+    values = values if setting.bins else preprocessing.without_bins(values)
     return Lane(
         setting.strengths(),
         fold,
         seed,
         {
-            **statistics.at(model, values if setting.bins else statistics.without_bins(values)),
+            **{getattr(inputs, name).path: value for name, value in values.items()},
             combine.gates.path: np.array([setting.skip, setting.hidden], float),
             combine.bias.path: prior,
         },

@@ -14,20 +14,22 @@ import pandas as pd
 from taut import __version__
 from taut.engine import Callback, Split, afterwards
 from taut.errors import InputError
+from taut.frames.as_frame import as_frame
+from taut.frames.encode import Encoder
+from taut.frames.enough_rows import check_enough_rows, folds_for
+from taut.frames.roles import Roles, RowFacts
+from taut.frames.scales import apart
+from taut.frames.schema import Schema
+from taut.frames.understand import understand
 from taut.progress import displayed
 from taut.tables import budget, leaks, told
 from taut.tables import chosen as choices
 from taut.tables.committee import Trained, ensemble, keep, row_loss, temperature, train
 from taut.tables.compare import by_class, compare
-from taut.tables.encode import Encoder
 from taut.tables.evaluate import is_rare
-from taut.tables.frames import as_frame
 from taut.tables.model import TableModel, predict
 from taut.tables.network import size
 from taut.tables.peers import base_prediction, linear_prediction
-from taut.tables.roles import Roles, RowFacts
-from taut.tables.scales import apart
-from taut.tables.schema import Schema, check_enough_rows, folds_for, understand
 from taut.tables.selected import feature_table, input_weights
 from taut.tables.settings import UNPENALISED, Setting, bins_for, settings
 from taut.tables.split import fold_rows, set_test_aside

@@ -15,8 +15,8 @@ import pandas as pd
 from taut._whole import put_in_place
 from taut.errors import InputError
 from taut.formulas import unguard, write_csv
-from taut.tables.encode import Encoder
-from taut.tables.schema import Schema
+from taut.frames.encode import Encoder
+from taut.frames.schema import Schema
 
 MODEL, PREPROCESSING = "model.keras", "preprocessing.skops"
 METRICS, PATH, FEATURES = "metrics.json", "path.parquet", "features.csv"

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from taut.tables.statistics import prior
+from taut.frames.preprocessing import prior
 
 STRENGTHS = 10
 
@@ -16,7 +16,7 @@ def base_prediction(
 ) -> np.ndarray:
     """The class shares, or the mean, of the training rows, for every row.
 
-    The shares are those that a network starts from (see `statistics.prior`): half a row is added
+    The shares are those that a network starts from (see `preprocessing.prior`): half a row is added
     to each class, or one that is not there would have an infinite loss.
 
     Args:

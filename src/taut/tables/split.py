@@ -6,8 +6,8 @@ import numpy as np
 
 from taut.engine import Split
 from taut.errors import InputError
+from taut.frames.roles import RowFacts
 from taut.studies import folds, forward_folds, group_folds
-from taut.tables.roles import RowFacts
 
 PARTS = 20, 100
 """The groups are dealt into about so many parts; the test set is some of them."""

@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 
+from taut.frames.roles import Roles, RowFacts
+from taut.frames.schema import Schema
 from taut.tables.leaks import carrier_sentence
-from taut.tables.roles import Roles, RowFacts
-from taut.tables.schema import Schema
 
 COPIES, FEW_COPIES = 0.02, 2
 """Share of the test rows, and their number, that may be copies before it is a warning."""

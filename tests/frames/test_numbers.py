@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from taut.tables.numbers import decimal_sign, find_number_form, parse_number
+from taut.frames.numbers import decimal_sign, find_number_form, parse_number
 
 NAN = math.nan
 # Every row: the texts of a column, the form, and the numbers.

@@ -5,8 +5,8 @@ import pandas as pd
 import pytest
 import sklearn.datasets
 
-from taut.tables.schema import understand
-from taut.tables.suspects import named_like_a_group
+from taut.frames.suspects import named_like_a_group
+from taut.frames.understand import understand
 
 
 def patients(rows=6, people=40, seed=0):

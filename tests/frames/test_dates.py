@@ -6,7 +6,7 @@ import math
 import numpy as np
 import pytest
 
-from taut.tables.dates import (
+from taut.frames.dates import (
     date_order,
     date_part,
     find_date_form,

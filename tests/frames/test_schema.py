@@ -6,8 +6,10 @@ import pytest
 from sklearn.model_selection import train_test_split
 
 from taut.errors import InputError
-from taut.tables.read import read_table
-from taut.tables.schema import MINIMUM_ROWS, Schema, check_enough_rows, understand
+from taut.frames.enough_rows import check_enough_rows
+from taut.frames.read import read_table
+from taut.frames.schema import Schema
+from taut.frames.understand import MINIMUM_ROWS, understand
 
 N = 120
 SCRIPT = "<script>alert(1)</script>"

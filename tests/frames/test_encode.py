@@ -8,8 +8,10 @@ from sklearn.impute import SimpleImputer
 from sklearn.preprocessing import FunctionTransformer, StandardScaler
 
 from taut.errors import InputError
-from taut.tables.encode import Encoder, fold_statistics
-from taut.tables.schema import Schema, understand
+from taut.frames.encode import Encoder
+from taut.frames.preprocessing import fold_preprocessing
+from taut.frames.schema import Schema
+from taut.frames.understand import understand
 
 N = 200
 
@@ -148,7 +150,7 @@ def test_statistics_are_those_of_scikit_learn_on_these_rows_alone(fitted):
     encoder, features = fitted
     encoded = encoder.transform(features)
     rows = np.arange(0, N, 2)
-    statistics = fold_statistics(encoded, rows)
+    statistics = fold_preprocessing(encoded, rows)
     imputer = SimpleImputer(strategy="median").fit(encoded[rows])
     scaler = StandardScaler().fit(imputer.transform(encoded[rows]))
     expected = scaler.transform(imputer.transform(encoded))
@@ -157,11 +159,11 @@ def test_statistics_are_those_of_scikit_learn_on_these_rows_alone(fitted):
 
     changed = encoded.copy()
     changed[1::2] = 1e6
-    again = fold_statistics(changed, rows)
+    again = fold_preprocessing(changed, rows)
     for name in ("fill", "centre", "multiplier"):
         np.testing.assert_array_equal(getattr(again, name), getattr(statistics, name))
     mask = np.isin(np.arange(N), rows)
-    np.testing.assert_array_equal(fold_statistics(encoded, mask).centre, statistics.centre)
+    np.testing.assert_array_equal(fold_preprocessing(encoded, mask).centre, statistics.centre)
 
 
 @pytest.mark.parametrize("value", [0.0, 0.1, 1e9 + 0.1, -3e-9, np.nan])
@@ -169,7 +171,7 @@ def test_a_column_that_is_constant_in_the_fold_cannot_matter(value):
     encoded = np.column_stack([np.full(50, value), np.linspace(0, 1, 50), np.linspace(0, 1, 50)])
     encoded[40:, 0] = 123.0
     encoded[:40, 2] = np.where(np.arange(40) % 2, 1.0, -1.0)  # of deviation exactly 1
-    statistics = fold_statistics(encoded, np.arange(40))
+    statistics = fold_preprocessing(encoded, np.arange(40))
     assert statistics.multiplier[0] == 0
     assert statistics.multiplier[1] > 0
     assert statistics.multiplier[2] == 1
@@ -180,7 +182,7 @@ def test_a_column_that_is_constant_in_the_fold_cannot_matter(value):
 def test_rounding_noise_is_not_scaled_up():
     encoded = 1e9 + np.where(np.arange(40) % 2, 0.0, 1.2e-7)[:, None]
     assert np.ptp(encoded) > 0
-    assert fold_statistics(encoded, np.arange(40)).multiplier[0] == 0
+    assert fold_preprocessing(encoded, np.arange(40)).multiplier[0] == 0
 
 
 def test_categories_all_missing_in_training_rows_are_encoded():
@@ -191,7 +193,7 @@ def test_categories_all_missing_in_training_rows_are_encoded():
     encoder = Encoder(schema).fit(features.head(50))
     encoded = encoder.transform(features)
     assert encoded.shape == (N, len(encoder.names))
-    assert np.isfinite(fold_statistics(encoded, np.arange(50)).apply(encoded)).all()
+    assert np.isfinite(fold_preprocessing(encoded, np.arange(50)).apply(encoded)).all()
 
 
 def test_dates_give_the_parts_that_vary():

@@ -11,7 +11,7 @@ import pandas as pd
 from pandas.api import types
 
 from taut.errors import InputError
-from taut.tables.columns import levels
+from taut.frames.values import levels
 
 NOTES = "taut.notes"
 """Where a frame's `attrs` hold what its reader has to tell."""
@@ -45,7 +45,7 @@ def as_frame(table: Any) -> pd.DataFrame:
         raise InputError(
             "A table is a data frame of polars or pyarrow, or a pandas DataFrame. "
             f"Received: {type(table).__name__}. Convert it, for example with `.to_pandas()` or "
-            "`pandas.DataFrame(…)`; a file is read by `taut.tables.read.read_table(path)`."
+            "`pandas.DataFrame(…)`; a file is read by `taut.frames.read.read_table(path)`."
         )
     return frame.set_axis([str(name) for name in frame.columns], axis="columns")
 

@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from taut.errors import InputError
-from taut.tables.read import read_table
+from taut.frames.read import read_table
 
 FRAME = pd.DataFrame(
     {

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from taut.errors import InputError
-from taut.tables.columns import find_notation, infinite, levels, read, shorten, unreadable
+from taut.frames.values import find_notation, infinite, levels, read, shorten, unreadable
 
 Label = str | int | float | bool
 TASKS = ("binary", "multiclass", "classification", "regression")

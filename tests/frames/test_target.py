@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from taut.errors import InputError
-from taut.tables.target import read_target, understand_target
+from taut.frames.target import read_target, understand_target
 
 N = 200
 

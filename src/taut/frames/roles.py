@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from taut.errors import InputError
-from taut.tables.columns import find_notation, levels, missing, read, shorten
+from taut.frames.values import find_notation, levels, missing, read, shorten
 
 REASONS = {
     "groups": "it names the groups that stay together",

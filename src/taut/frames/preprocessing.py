@@ -2,15 +2,65 @@
 
 from __future__ import annotations
 
-from typing import Any
+from dataclasses import dataclass
 
 import numpy as np
+from sklearn.impute import SimpleImputer
+from sklearn.preprocessing import StandardScaler
 
-from taut.tables.encode import fold_statistics
-from taut.tables.scales import FAR
+from taut.frames.scales import FAR
 
 LEAST_DEVIATION = 0.25
 """Rare levels are scaled as if their deviation were this, or few rows would weigh too much."""
+
+
+@dataclass(frozen=True)
+class Preprocessing:
+    """How one fold's training rows fill and scale the encoded columns.
+
+        z = (where(isnan(x), fill, x) - centre) * multiplier
+
+    Args:
+        fill: median of the values that are there [p].
+        centre: mean after filling [p], with far values (beyond ±10, see `Scale`) counted as ±10.
+        multiplier: 1 / standard deviation of the same [p]; 0 for a column that is constant in
+            these rows, so that it cannot matter.
+    """
+
+    fill: np.ndarray
+    centre: np.ndarray
+    multiplier: np.ndarray
+
+    def apply(self, encoded: np.ndarray) -> np.ndarray:
+        """The formula above, for rows [n, p]."""
+        return (np.where(np.isnan(encoded), self.fill, encoded) - self.centre) * self.multiplier
+
+
+def fold_preprocessing(encoded: np.ndarray, rows: np.ndarray) -> Preprocessing:
+    """What some rows say: scikit-learn's SimpleImputer, then its StandardScaler.
+
+    Far values have a bounded part in the mean and the deviation, or a few of them would press all
+    others together.
+
+    Args:
+        encoded: what `Encoder.transform` gave [n, p].
+        rows: positions (or a mask) of the fold's training rows; no other row has any influence.
+
+    Returns:
+        `Preprocessing`, each float64 [p].
+
+    Example:
+        >>> scaled = fold_preprocessing(np.array([[1.0], [3.0], [9.0]]), np.array([0, 1]))
+        >>> scaled.apply(np.array([[2.0]]))
+        array([[0.]])
+    """
+    imputer = SimpleImputer(strategy="median", keep_empty_features=True).fit(encoded[rows])
+    scaler = StandardScaler().fit(np.clip(imputer.transform(encoded[rows]), -FAR, FAR))
+    fill = np.asarray(imputer.statistics_, dtype=np.float64)
+    centre, scale = np.asarray(scaler.mean_), np.asarray(scaler.scale_)
+    # For a constant column the scaler puts 1 in place of the deviation (near 0).
+    varies = scale == np.sqrt(np.asarray(scaler.var_))
+    return Preprocessing(fill, centre, np.where(varies, 1 / scale, 0.0))
 
 
 def input_values(
@@ -27,7 +77,7 @@ def input_values(
     Returns:
         Name of the weight to its value, without the members' axis.
     """
-    found = fold_statistics(encoded, rows)
+    found = fold_preprocessing(encoded, rows)
     multiplier = found.multiplier.copy()
     multiplier[numbers:] = np.minimum(multiplier[numbers:], 1 / LEAST_DEVIATION)
     values = {"fill": found.fill, "centre": found.centre, "multiplier": multiplier}
@@ -83,9 +133,3 @@ def prior(y: np.ndarray, outputs: int, weight: np.ndarray | None = None) -> np.n
         return np.array([np.average(y, weights=weight)])
     counts = np.bincount(y.astype(int), weight, minlength=outputs)
     return np.log((counts + 0.5) / (counts.sum() + 0.5 * outputs))
-
-
-def at(model: Any, values: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
-    """The values by the path of the `inputs` layer's weights, as a lane takes them."""
-    layer = model.get_layer("inputs")
-    return {getattr(layer, name).path: value for name, value in values.items()}

@@ -7,8 +7,9 @@ from collections.abc import Iterable, Mapping, Sequence
 import pandas as pd
 
 from taut.errors import InputError
-from taut.tables.columns import KINDS, Column, levels
-from taut.tables.target import Label
+from taut.frames.columns import KINDS, Column
+from taut.frames.target import Label
+from taut.frames.values import levels
 
 
 def check_kinds(

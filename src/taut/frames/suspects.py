@@ -14,7 +14,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from taut.tables.columns import Column, levels
+from taut.frames.columns import Column
+from taut.frames.values import levels
 
 LEAST_LEVELS, OTHER_LEVELS = 5, 20
 """Of a column named like people or households; of one named like a device, or anything's id."""

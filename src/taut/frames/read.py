@@ -15,10 +15,10 @@ from typing import Any
 import pandas as pd
 
 from taut.errors import InputError
-from taut.tables.columns import MISSING_TEXT, levels
-from taut.tables.frames import NOTES, blank, check_marks
-from taut.tables.numbers import decimal_sign, thousands
-from taut.tables.text_file import SEPARATORS, TextFile, inspect, open_text
+from taut.frames.as_frame import NOTES, blank, check_marks
+from taut.frames.numbers import decimal_sign, thousands
+from taut.frames.text_file import SEPARATORS, TextFile, inspect, open_text
+from taut.frames.values import MISSING_TEXT, levels
 
 _TEXT_SUFFIXES = (".csv", ".csv.gz", ".tsv", ".tsv.gz", ".txt", ".txt.gz")
 _PARQUET_SUFFIXES = (".parquet", ".pq")

@@ -3,7 +3,7 @@ import json
 import numpy as np
 import pytest
 
-from taut.tables.scales import FAR, Mark, Scale, apart, find_marks
+from taut.frames.scales import FAR, Mark, Scale, apart, find_marks
 
 DRAW = np.random.default_rng(0)
 ORDINARY = {

@@ -5,8 +5,9 @@ import pandas as pd
 import pytest
 
 from taut.errors import InputError
-from taut.tables.read import read_table
-from taut.tables.schema import Schema, understand
+from taut.frames.read import read_table
+from taut.frames.schema import Schema
+from taut.frames.understand import understand
 
 N = 40
 K = np.arange(N)

@@ -8,8 +8,8 @@ import pyarrow as pa
 import pytest
 
 from taut.errors import InputError
-from taut.tables.frames import as_frame
-from taut.tables.schema import understand
+from taut.frames.as_frame import as_frame
+from taut.frames.understand import understand
 
 N = 60
 COLUMNS = {

@@ -1,4 +1,4 @@
-"""Features as numbers: what the network reads, and the statistics of each fold."""
+"""Features as numbers: what the network reads."""
 
 from __future__ import annotations
 
@@ -7,22 +7,22 @@ import os
 import warnings
 import zipfile
 from copy import copy
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import skops.io
 from sklearn.compose import ColumnTransformer
-from sklearn.impute import MissingIndicator, SimpleImputer
-from sklearn.preprocessing import OneHotEncoder, StandardScaler
+from sklearn.impute import MissingIndicator
+from sklearn.preprocessing import OneHotEncoder
 from skops.io.exceptions import UntrustedTypesFoundException
 
 from taut.errors import InputError
-from taut.tables.columns import MANY_LEVELS, shorten
-from taut.tables.dates import date_part
-from taut.tables.scales import FAR, Scale
-from taut.tables.schema import Schema
+from taut.frames.columns import MANY_LEVELS
+from taut.frames.dates import date_part
+from taut.frames.scales import Scale
+from taut.frames.schema import Schema
+from taut.frames.values import shorten
 
 # Types of skops files that may be loaded beyond the ones that skops itself vouches for (numpy,
 # scikit-learn): none is needed, because schema and names are stored as text.
@@ -40,7 +40,7 @@ class Encoder:
     column a level (one column in all for two levels; a missing value is a level; beyond 25 levels
     the rarest share a column; a level unknown in training counts as rare, or as none). Nothing
     here looks at the target, and nothing is imputed: that, and scaling, is each fold's own affair
-    (`fold_statistics`).
+    (`fold_preprocessing`).
 
     Args:
         schema: what was understood of the table.
@@ -223,55 +223,6 @@ class Encoder:
                 f"{str(path)!r} is damaged or was not written by taut: {error!r}. Fit again."
             ) from error
         return encoder
-
-
-@dataclass(frozen=True)
-class Statistics:
-    """How one fold's training rows fill and scale the encoded columns.
-
-        z = (where(isnan(x), fill, x) - centre) * multiplier
-
-    Args:
-        fill: median of the values that are there [p].
-        centre: mean after filling [p], with far values (beyond ±10, see `Scale`) counted as ±10.
-        multiplier: 1 / standard deviation of the same [p]; 0 for a column that is constant in
-            these rows, so that it cannot matter.
-    """
-
-    fill: np.ndarray
-    centre: np.ndarray
-    multiplier: np.ndarray
-
-    def apply(self, encoded: np.ndarray) -> np.ndarray:
-        """The formula above, for rows [n, p]."""
-        return (np.where(np.isnan(encoded), self.fill, encoded) - self.centre) * self.multiplier
-
-
-def fold_statistics(encoded: np.ndarray, rows: np.ndarray) -> Statistics:
-    """The statistics of some rows: scikit-learn's SimpleImputer, then its StandardScaler.
-
-    Far values have a bounded part in the mean and the deviation, or a few of them would press all
-    others together.
-
-    Args:
-        encoded: what `Encoder.transform` gave [n, p].
-        rows: positions (or a mask) of the fold's training rows; no other row has any influence.
-
-    Returns:
-        `Statistics`, each float64 [p].
-
-    Example:
-        >>> statistics = fold_statistics(np.array([[1.0], [3.0], [9.0]]), np.array([0, 1]))
-        >>> statistics.apply(np.array([[2.0]]))
-        array([[0.]])
-    """
-    imputer = SimpleImputer(strategy="median", keep_empty_features=True).fit(encoded[rows])
-    scaler = StandardScaler().fit(np.clip(imputer.transform(encoded[rows]), -FAR, FAR))
-    fill = np.asarray(imputer.statistics_, dtype=np.float64)
-    centre, scale = np.asarray(scaler.mean_), np.asarray(scaler.scale_)
-    # For a constant column the scaler puts 1 in place of the deviation (near 0).
-    varies = scale == np.sqrt(np.asarray(scaler.var_))
-    return Statistics(fill, centre, np.where(varies, 1 / scale, 0.0))
 
 
 def _parts(schema: Schema) -> dict[str, tuple[str, str]]:

@@ -6,7 +6,8 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 
-from taut.tables.columns import find_notation, levels, missing, read, understand_column, unreadable
+from taut.frames.columns import understand_column
+from taut.frames.values import find_notation, levels, missing, read, unreadable
 
 NAN = np.nan
 MOMENT = dt.datetime(2020, 1, 1, 12)
