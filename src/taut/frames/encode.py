@@ -4,42 +4,27 @@ from __future__ import annotations
 
 import json
 import os
-import warnings
-import zipfile
-from copy import copy
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
-import skops.io
-from sklearn.compose import ColumnTransformer
-from sklearn.impute import MissingIndicator
-from sklearn.preprocessing import OneHotEncoder
-from skops.io.exceptions import UntrustedTypesFoundException
 
 from taut.errors import InputError
-from taut.frames.columns import MANY_LEVELS
 from taut.frames.dates import date_part
+from taut.frames.levels import Levels
 from taut.frames.scales import Scale
 from taut.frames.schema import Schema
-from taut.frames.values import shorten
-
-# Types of skops files that may be loaded beyond the ones that skops itself vouches for (numpy,
-# scikit-learn): none is needed, because schema and names are stored as text.
-TRUSTED: tuple[str, ...] = ()
 
 
 class Encoder:
-    """Turns the features of a `Schema` into float64 columns, by scikit-learn's transformers.
+    """Turns the features of a `Schema` into float64 columns.
 
     Numbers, booleans, times and dates are scaled (see `Scale`), with NaN for what is missing, and
     each that has missing training values gets a second column that is 1 where it is missing. A
     number that stands for something else, such as -999 (see `find_marks`), gets a column that is 1
     where it is, and is missing in the column of numbers. A date also gives its month, weekday and
-    hour, where these vary. A category gets one
-    column a level (one column in all for two levels; a missing value is a level; beyond 25 levels
-    the rarest share a column; a level unknown in training counts as rare, or as none). Nothing
-    here looks at the target, and nothing is imputed: that, and scaling, is each fold's own affair
+    hour, where these vary. A category gets one column a level (see `Levels`). Nothing here looks
+    at the target, and nothing is imputed: that, and scaling, is each fold's own affair
     (`fold_preprocessing`).
 
     Args:
@@ -50,6 +35,8 @@ class Encoder:
         names: name of each encoded column [p].
         sources: the input column that each encoded column comes from [p].
         scales: how each number is scaled, by input column.
+        missing: the numbers that have a column which is 1 where they are missing.
+        levels: the levels of each category, by input column.
 
     Example:
         >>> features, y = schema.prepare(frame)  # doctest: +SKIP
@@ -61,7 +48,8 @@ class Encoder:
         self.names: tuple[str, ...] = ()
         self.sources: tuple[str, ...] = ()
         self.scales: dict[str, Scale] = {}
-        self._transformer: ColumnTransformer | None = None
+        self.missing: tuple[str, ...] = ()
+        self.levels: dict[str, Levels] = {}
 
     def fit(self, features: pd.DataFrame) -> Encoder:
         """Learns the levels, and which numbers can be missing, from training rows.
@@ -74,53 +62,36 @@ class Encoder:
         """
         categories = [c.name for c in self.schema.used if c.kind == "category"]
         numbers = [c.name for c in self.schema.used if c.kind != "category"]
-        parts = _parts(self.schema)
-        one_hot = OneHotEncoder(
-            handle_unknown="infrequent_if_exist",
-            max_categories=MANY_LEVELS,
-            drop="if_binary",
-            sparse_output=False,
-        )
         # In double precision, before the network's single: a year or an amount in cents would
         # lose its differences. Each fold standardises again, so nothing of this is left.
-        self.scales = {name: Scale.of(features[name].to_numpy(float)) for name in numbers}
-        transformer = ColumnTransformer(
-            [
-                ("number", "passthrough", [*numbers, *parts]),
-                ("missing", MissingIndicator(features="missing-only", error_on_new=False), numbers),
-                ("category", one_hot, categories),
-            ],
-            sparse_threshold=0,
-        )
-        transformer.fit(_with_parts(features, parts))
+        scales = {name: Scale.of(features[name].to_numpy(float)) for name in numbers}
+        missing = tuple(name for name in numbers if features[name].isna().any())
+        return self._set(scales, missing, {name: Levels.of(features[name]) for name in categories})
 
-        columns = [(name, name) for name in numbers]
-        columns += [(source, f"{source}: {part}") for source, part in parts.values()]
-        fitted = transformer.named_transformers_
-        if numbers:
-            columns += [
-                (numbers[i], f"{numbers[i]} is missing") for i in fitted["missing"].features_
-            ]
-        if categories:
-            # scikit-learn's own names do not tell where the column's name ends. Only a copy gets
-            # the function: it has no place in a file that holds nothing executable.
-            namer = copy(fitted["category"]).set_params(feature_name_combiner=_level_name)
-            columns += map(json.loads, namer.get_feature_names_out())
+    def _set(
+        self, scales: dict[str, Scale], missing: tuple[str, ...], levels: dict[str, Levels]
+    ) -> Encoder:
+        """Take what was learned, and name the columns."""
+        self.scales, self.missing, self.levels = scales, missing, levels
         kinds = {column.name: column.kind for column in self.schema.used}
-        columns += [
-            (name, f"{name} = {_shown(mark.value, kinds[name])}")
-            for name, scale in self.scales.items()
-            for mark in scale.marks
+        columns = [
+            *((name, name) for name in scales),
+            *((source, f"{source}: {part}") for source, part in _parts(self.schema).values()),
+            *((name, f"{name} is missing") for name in missing),
+            *((name, f"{name}{said}") for name, own in levels.items() for said in own.columns),
+            *(
+                (name, f"{name} = {_shown(mark.value, kinds[name])}")
+                for name, scale in scales.items()
+                for mark in scale.marks
+            ),
         ]
         self.sources, self.names = map(tuple, zip(*columns, strict=True))
-        self._transformer = transformer
         return self
 
     @property
     def numbers(self) -> int:
         """How many of the encoded columns, the first ones, are numbers."""
-        own = sum(column.kind != "category" for column in self.schema.used)
-        return own + len(_parts(self.schema))
+        return len(self.scales) + len(_parts(self.schema))
 
     def match_levels(self, features: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
         """Compares rows with what training had.
@@ -132,21 +103,15 @@ class Encoder:
             The rows, with each unknown level that differs from a known one by case or blanks only
             read as that one; and what is to be told, in sentences.
         """
-        assert self._transformer is not None
         told = [
             f"Column {c.name!r} has no value in any row."
             for c in self.schema.used
             if features[c.name].isna().all() and (len(features) > 1 or not c.missing)
         ]
-        names = [c.name for c in self.schema.used if c.kind == "category"]
         changed: dict[str, pd.Series] = {}
-        if names:
-            levels = self._transformer.named_transformers_["category"].categories_
-            for name, own in zip(names, levels, strict=True):
-                known = {level for level in own if isinstance(level, str)}
-                series, sentences = _match(features[name], known)
-                changed[name] = series
-                told += sentences
+        for name, levels in self.levels.items():
+            changed[name], sentences = levels.match(features[name])
+            told += sentences
         return features.assign(**changed), told
 
     def transform(self, features: pd.DataFrame) -> np.ndarray:
@@ -158,17 +123,18 @@ class Encoder:
         Returns:
             float64 [n, p], NaN where a number is missing.
         """
-        if self._transformer is None:
+        if not self.names:
             raise InputError("An encoder must be fitted first. Call `fit` with training rows.")
-        with warnings.catch_warnings():
-            # What becomes of unknown levels is this class's documented behaviour.
-            warnings.filterwarnings("ignore", "Found unknown categories", UserWarning)
-            found = self._transformer.transform(_with_parts(features, _parts(self.schema)))
-        encoded, marks = np.array(found, dtype=np.float64), []
-        for j, scale in enumerate(self.scales.values()):
-            marks.append(scale.is_mark(encoded[:, j]))
-            encoded[:, j] = scale.apply(encoded[:, j])
-        return np.ascontiguousarray(np.column_stack([encoded, *marks]))
+        values = {name: features[name].to_numpy(float) for name in self.scales}
+        parts = _parts(self.schema).values()
+        columns = [
+            *(scale.apply(values[name]) for name, scale in self.scales.items()),
+            *(date_part(values[source], part) for source, part in parts),
+            *(np.isnan(values[name]) for name in self.missing),
+            *(levels.encode(features[name]) for name, levels in self.levels.items()),
+            *(scale.is_mark(values[name]) for name, scale in self.scales.items()),
+        ]
+        return np.ascontiguousarray(np.column_stack(columns), dtype=np.float64)
 
     @property
     def notes(self) -> list[str]:
@@ -185,20 +151,20 @@ class Encoder:
         ]
 
     def save(self, path: str | os.PathLike[str]) -> None:
-        """Writes schema and encoder to one skops file, which holds nothing executable."""
-        if self._transformer is None:
+        """Writes schema and encoder to one JSON file."""
+        if not self.names:
             raise InputError("An encoder must be fitted before it is saved. Call `fit` first.")
         state = {
-            "schema": json.dumps(self.schema.to_dict()),
-            "columns": json.dumps([self.sources, self.names]),
-            "scales": json.dumps({name: s.to_dict() for name, s in self.scales.items()}),
-            "transformer": self._transformer,
+            "schema": self.schema.to_dict(),
+            "scales": {name: scale.to_dict() for name, scale in self.scales.items()},
+            "missing": self.missing,
+            "levels": {name: levels.to_dict() for name, levels in self.levels.items()},
         }
-        skops.io.dump(state, Path(path))
+        Path(path).write_text(json.dumps(state) + "\n", encoding="ascii")
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> Encoder:
-        """Reads what `save` wrote, schema included.
+        """Reads what `save` wrote, schema included, and what `save` of taut 0.3 wrote by skops.
 
         Raises:
             InputError: the file is missing, damaged, or holds types that `save` does not write.
@@ -207,22 +173,21 @@ class Encoder:
         if not path.is_file():
             raise InputError(f"There is no file {str(path)!r}. Check the path.")
         try:
-            state = skops.io.load(path, trusted=list(TRUSTED))
-            encoder = cls(Schema.from_dict(json.loads(state["schema"])))
-            encoder.sources, encoder.names = map(tuple, json.loads(state["columns"]))
-            scales = json.loads(state["scales"])
-            encoder.scales = {name: Scale.from_dict(one) for name, one in scales.items()}
-            encoder._transformer = state["transformer"]
-        except UntrustedTypesFoundException as error:
-            raise InputError(
-                f"{str(path)!r} was not written by taut: it holds types that taut does not load. "
-                f"{error}"
-            ) from error
-        except (zipfile.BadZipFile, KeyError, TypeError, ValueError, AttributeError) as error:
+            if path.suffix == ".skops":
+                from taut.frames.skops_file import read_state  # imports all of scikit-learn
+
+                state = read_state(path)
+            else:
+                state = json.loads(path.read_text(encoding="ascii"))
+            scales = {name: Scale.from_dict(one) for name, one in state["scales"].items()}
+            levels = {name: Levels.from_dict(one) for name, one in state["levels"].items()}
+            return cls(Schema.from_dict(state["schema"]))._set(
+                scales, tuple(state["missing"]), levels
+            )
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise InputError(
                 f"{str(path)!r} is damaged or was not written by taut: {error!r}. Fit again."
             ) from error
-        return encoder
 
 
 def _parts(schema: Schema) -> dict[str, tuple[str, str]]:
@@ -238,64 +203,8 @@ def _parts(schema: Schema) -> dict[str, tuple[str, str]]:
     return parts
 
 
-def _with_parts(features: pd.DataFrame, parts: dict[str, tuple[str, str]]) -> pd.DataFrame:
-    values = {
-        name: date_part(features[source].to_numpy(np.float64), part)
-        for name, (source, part) in parts.items()
-    }
-    return features.assign(**values) if values else features
-
-
-def _match(series: pd.Series, known: set[str]) -> tuple[pd.Series, list[str]]:
-    """The levels of a category, read as known ones where only case or blanks differ."""
-    unknown = series.notna() & ~series.isin(known)
-    if not unknown.any():
-        return series, []
-    alike: dict[str, list[str]] = {}
-    for level in known:
-        alike.setdefault(_plain(level), []).append(level)
-    counts = series[unknown].value_counts()
-    same = {
-        level: alike[_plain(level)][0]
-        for level in counts.index
-        if len(alike.get(_plain(level), ())) == 1
-    }
-    told = [
-        f"Column {series.name!r}: {shorten(level)} was read as {shorten(like)} ({_rows(n)})."
-        for level, like in same.items()
-        for n in [int(counts[level])]
-    ]
-    new = counts.drop(list(same))
-    if len(new):
-        shown = ", ".join(map(shorten, new.index[:3])) + (", …" if len(new) > 3 else "")
-        told.append(
-            f"Column {series.name!r}: levels that training did not have in {_rows(int(new.sum()))} "
-            f"of {len(series)} ({shown}); they count as its rare levels, or as none."
-        )
-    return series.replace(same) if same else series, told
-
-
-def _plain(level: str) -> str:
-    return " ".join(level.casefold().split())
-
-
-def _rows(count: int) -> str:
-    return f"{count} row{'s' * (count != 1)}"
-
-
 def _shown(value: float, kind: str) -> str:
     """A number as a user writes it; of a date the day, which is counted from 1970."""
     if kind == "date" and abs(value) < 1e8:
         return str(np.datetime64("1970-01-01") + np.timedelta64(int(value), "D"))
     return f"{value:.15g}"
-
-
-def _level_name(feature: str, level: object) -> str:
-    """The source and the name of a category's column, as JSON."""
-    if isinstance(level, float):
-        name = f"{feature} is missing"
-    elif level == "infrequent_sklearn":
-        name = f"{feature} = (other)"
-    else:
-        name = f"{feature} = {level}"
-    return json.dumps([feature, name])

@@ -18,7 +18,7 @@ from taut.formulas import unguard, write_csv
 from taut.frames.encode import Encoder
 from taut.frames.schema import Schema
 
-MODEL, PREPROCESSING = "model.keras", "preprocessing.skops"
+MODEL, PREPROCESSING, OLD_PREPROCESSING = "model.keras", "preprocessing.json", "preprocessing.skops"
 METRICS, PATH, FEATURES = "metrics.json", "path.parquet", "features.csv"
 PREDICT_ROWS = 256, 4096
 """Rows are padded to one of these, so that a second table compiles nothing."""
@@ -153,7 +153,7 @@ class TableModel:
         Raises:
             InputError: If the file is missing or damaged.
         """
-        return Encoder.load(Path(directory) / PREPROCESSING).schema
+        return Encoder.load(_preprocessing(Path(directory))).schema
 
     @classmethod
     def load(cls, directory: str | Path) -> Self:
@@ -163,7 +163,7 @@ class TableModel:
             InputError: If a file is missing or damaged.
         """
         directory = Path(directory)
-        names = (MODEL, PREPROCESSING, METRICS, PATH, FEATURES)
+        names = (MODEL, _preprocessing(directory).name, METRICS, PATH, FEATURES)
         missing = [name for name in names if not (directory / name).is_file()]
         if missing:
             raise InputError(
@@ -187,7 +187,13 @@ class TableModel:
                 f"A run directory must be whole. Received: {str(directory)!r}, where a file is "
                 f"damaged ({error}). Fit again with `taut fit`."
             ) from error
-        return cls(model, Encoder.load(directory / PREPROCESSING), metrics, path, features)
+        return cls(model, Encoder.load(_preprocessing(directory)), metrics, path, features)
+
+
+def _preprocessing(directory: Path) -> Path:
+    """The file of the encoder: JSON, or what taut 0.3 wrote."""
+    old = directory / OLD_PREPROCESSING
+    return old if old.is_file() else directory / PREPROCESSING
 
 
 def predict(model: Any, encoded: np.ndarray) -> np.ndarray:
