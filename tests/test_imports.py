@@ -13,7 +13,7 @@ import taut
 SOURCE = Path(taut.__file__).parent
 # From the parts that know least to those that know most; those on one line may know each other.
 LEVELS = [
-    {"errors", "formulas"},
+    {"errors", "formulas", "typed_json"},
     {"_backend", "_keras_compat", "_mirror", "_register"},
     {"_keras_state", "_losses", "_sums", "_whole"},
     {"_data", "_gradients", "_weights"},
@@ -25,7 +25,7 @@ LEVELS = [
     {"engine"},
     {"loggers", "progress"},
     {"studies"},
-    {"frames"},
+    {"frames", "run"},
     {"tables"},
     {"report"},
     {"cli"},
@@ -163,7 +163,7 @@ def test_the_report_trains_nothing():
         names = set(imports(parse(path), package=package_of(path)))
         assert not {name.split(".")[0] for name in names} & {"keras", "jax", "sklearn", "skops"}
         taut_parts = {name.split(".")[1] for name in names if name.startswith("taut.")}
-        assert taut_parts <= {"report", "errors", "formulas"}
+        assert taut_parts <= {"report", "run", "errors"}
 
 
 @pytest.mark.parametrize("path", sorted((SOURCE / "cli").rglob("*.py")), ids=lambda p: p.name)
@@ -187,12 +187,13 @@ def test_internals_of_keras_have_one_home():
     assert homes <= {"_keras_compat.py", "_keras_state.py"}
 
 
-def _modules_after(code):
+def _modules_after(code, *, whole=False):
     code += "\nimport json, sys; print(json.dumps(sorted(sys.modules)))"
     done = subprocess.run(
         [sys.executable, "-W", "error", "-c", code], capture_output=True, text=True, check=True
     )
-    return {name.split(".")[0] for name in json.loads(done.stdout.splitlines()[-1])}
+    names = json.loads(done.stdout.splitlines()[-1])
+    return set(names) if whole else {name.split(".")[0] for name in names}
 
 
 @pytest.mark.parametrize("statement", ["import taut", "import taut.cli", "import taut.report"])
@@ -230,3 +231,21 @@ def test_public_names_of_the_parts_resolve(name):
     module = __import__(f"taut.{name}", fromlist=["x"])
     for public in getattr(module, "__all__", ()):
         assert hasattr(module, public)
+
+
+def test_predict_loads_nothing_that_only_a_fit_needs():
+    """Up to Keras, which loads what it likes: scikit-learn, matplotlib."""
+    code = "import taut.cli, taut.cli.predict, taut.frames.read, taut.tables.table_model"
+    loaded = _modules_after(code, whole=True)
+    assert "pandas" in loaded
+    unwanted = {"keras", "jax", "sklearn", "scipy", "skops", "torch", "altair", "vl_convert"}
+    assert not {name.split(".")[0] for name in loaded} & unwanted
+    # With Keras come taut's models, which any saved network may hold, and the network on tables.
+    loaded = _modules_after(f"{code}, taut.tables.network", whole=True)
+    ours = {".".join(name.split(".")[:2]) for name in loaded if name.startswith("taut.")}
+    assert not ours & {"taut.engine", "taut.studies", "taut.progress", "taut.loggers"}
+    assert {name for name in loaded if name.startswith("taut.tables.")} == {
+        "taut.tables.network",
+        "taut.tables.table_model",
+    }
+    assert not {name.split(".")[0] for name in loaded} & {"skops", "altair", "vl_convert"}

@@ -31,10 +31,10 @@ _HOME = {
     "SCAD": "taut.penalties",
     "Sequential": "taut.models",
     "SparseGroupLasso": "taut.penalties",
-    "TableModel": "taut.tables.model",
+    "TableModel": "taut.tables.table_model",
     "WeightedL1": "taut.penalties",
     "explain": "taut.optimizers",
-    "fit_table": "taut.tables.fit",
+    "fit_table": "taut.tables.fitting",
     "from_gaussian_prior": "taut.penalties",
     "from_glmnet": "taut.penalties",
     "from_keras": "taut.penalties",
@@ -192,8 +192,8 @@ if TYPE_CHECKING:
         WeightedL1,
     )
     from taut.studies import regularization_path
-    from taut.tables.fit import fit_table
-    from taut.tables.model import TableModel
+    from taut.tables.fitting import fit_table
+    from taut.tables.table_model import TableModel
 
 
 def __getattr__(name: str) -> Any:

@@ -27,7 +27,7 @@ class FakeModel:
 
     def __init__(self, schema):
         self.schema = schema
-        self.metrics = self.features = None
+        self.run = None
 
     def save(self, directory, overwrite=False):
         task = self.schema.task
@@ -61,12 +61,13 @@ class FakeModel:
 
 @pytest.fixture
 def fits(monkeypatch, tmp_path):
-    """Replaces `taut.tables.fit`; `fits.calls` has the arguments of each fit.
+    """Replaces `taut.tables.fitting`; `fits.calls` has the arguments of each fit.
 
     `fits.during` is called while the fit trains, `fits.during_save` while the model is saved.
     """
     from taut.engine import Lane, News
     from taut.frames.understand import understand
+    from taut.run import Run
 
     record = types.SimpleNamespace(calls=[], during=lambda: None, model=FakeModel)
 
@@ -85,14 +86,13 @@ def fits(monkeypatch, tmp_path):
         with_results = synthetic_run.make_run(
             tmp_path / f"results {len(record.calls)}", task=model.schema.task, target=target
         )
-        model.metrics = json.loads((with_results / "metrics.json").read_text())
-        model.features = pd.read_csv(with_results / "features.csv")
+        model.run = Run.load(with_results)
         return model
 
-    fake = types.ModuleType("taut.tables.fit")
+    fake = types.ModuleType("taut.tables.fitting")
     fake.fit_table, fake.TableModel = fit_table, FakeModel  # type: ignore[attr-defined]
-    monkeypatch.setitem(sys.modules, "taut.tables.fit", fake)
-    monkeypatch.setattr("taut.tables.model.TableModel", FakeModel)
+    monkeypatch.setitem(sys.modules, "taut.tables.fitting", fake)
+    monkeypatch.setattr("taut.tables.table_model.TableModel", FakeModel)
     monkeypatch.setattr(FakeModel, "during_save", staticmethod(lambda directory: None))
     return record
 

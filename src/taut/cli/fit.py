@@ -261,7 +261,7 @@ def fit_file(
     for error in failed[-1:]:
         words = f"the report could not be written ({type(error).__name__}: {error})"
         say_warning(f"{words}; the run is whole, and taut report writes the page again")
-    show_fit(out, model.metrics, model.features)
+    show_fit(out, model.run)
     _show_where(out, shown)
     if problem is not None:
         say_error(problem)
@@ -274,7 +274,7 @@ def _trained(
     screen = console(stderr=True)
     with screen.status("starting"):  # these imports take seconds
         from taut.progress import Display
-        from taut.tables.fit import fit_table
+        from taut.tables.fitting import fit_table
 
     state.check()
     with Display(screen, check=state.check) as display:

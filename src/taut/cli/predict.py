@@ -48,7 +48,7 @@ def predict(
         from taut.formulas import write_csv
         from taut.frames.as_frame import NOTES
         from taut.frames.read import read_table
-        from taut.tables.model import TableModel
+        from taut.tables.table_model import TableModel
 
         # The table is read and checked first: the network takes seconds to load.
         schema = TableModel.load_schema(run)

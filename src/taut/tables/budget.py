@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 
 from taut.engine import Split
-from taut.tables.committee import Trained, train
 from taut.tables.settings import LEAST_EPOCHS, QUICK, UNPENALISED, Schedule, Setting
+from taut.tables.trained import Trained, train
 
 WHOLE, CHOOSING, LAST = 60.0, 40.0, 80.0
 """Seconds of one core: above the first, a share chooses; what both parts may take."""

@@ -1,8 +1,9 @@
-"""Which rows are the test, and which make up the folds."""
+"""Which rows are the test, which make up the folds, and which are on both sides."""
 
 from __future__ import annotations
 
 import numpy as np
+import pandas as pd
 
 from taut.engine import Split
 from taut.errors import InputError
@@ -130,3 +131,14 @@ def _of_whole_groups(
             break
         test[parts[k]] = True
     return test if test.any() else groups == groups[parts[order[0]][0]]
+
+
+def copies(features: pd.DataFrame, y: np.ndarray, rows: np.ndarray, test: np.ndarray) -> int:
+    """Test rows that a row to learn from equals exactly, in all inputs and the target."""
+    if not len(test):
+        return 0
+    keys = pd.util.hash_pandas_object(features.assign(**{_TARGET: y}), index=False).to_numpy()
+    return int(np.isin(keys[test], keys[rows]).sum())
+
+
+_TARGET = "\x00target"

@@ -1,4 +1,4 @@
-"""Train every setting × fold × seed as one program, and choose whom to listen to."""
+"""Every setting × fold × seed, trained as one program."""
 
 from __future__ import annotations
 
@@ -8,18 +8,16 @@ from typing import Any
 
 import keras
 import numpy as np
+from scipy.special import softmax
 
 import taut
 from taut.engine import Callback, Lane, Record, Split, predict_lanes, train_lanes
 from taut.frames import preprocessing
 from taut.tables.network import network
+from taut.tables.peers import base_prediction
 from taut.tables.settings import Schedule, Setting, bins_for
-from taut.tables.uncertainty import mean_and_error
 
 LEARNING_RATE, BETA_2, WARM_UP = 3e-3, 0.99, 0.1
-TOLERANCE = 1.0
-"""Settings within this many standard errors of the best one's loss predict with it."""
-LEAST = 3
 LEAST_PROBABILITY = 1e-6
 
 
@@ -66,14 +64,30 @@ class Trained:
         lanes = [int(k) for setting in settings for k in self.lanes(setting, fold)]
         return [k for k in lanes if self.record.status[k] != "diverged"]
 
+    @property
+    def held_weight(self) -> np.ndarray | None:
+        """What each of the held-out rows counts."""
+        return None if self.weight is None else self.weight[self.held]
+
+    def base_rate(self, outputs: int) -> np.ndarray:
+        """[rows, outputs] predictions of held-out rows that look at no input, fold by fold."""
+        base = np.zeros((len(self.y), outputs))
+        for split in self.splits:
+            weights = None if self.weight is None else self.weight[split.train]
+            one = base_prediction(
+                self.y[split.train], len(split.held_out), outputs=outputs, weights=weights
+            )
+            base[split.held_out] = one.reshape(-1, outputs)
+        return base
+
     def fold_losses(self, setting: int) -> np.ndarray:
         """[folds] mean out-of-fold loss of a setting."""
         held = [split.held_out for split in self.splits]
         weights = [None if self.weight is None else self.weight[rows] for rows in held]
         return np.array(
             [
-                np.average(self.row_loss[setting, rows], weights=own)
-                for rows, own in zip(held, weights, strict=True)
+                np.average(self.row_loss[setting, rows], weights=counted)
+                for rows, counted in zip(held, weights, strict=True)
             ]
         )
 
@@ -216,18 +230,13 @@ def _predict_out_of_fold(trained: Trained) -> None:
         raw = predict_lanes(trained.model, trained.record, rows, lanes=numbers.ravel().tolist())
         raw = raw[:, : len(split.held_out)].astype(float)
         if raw.shape[-1] > 1:
-            raw = softmax(raw)
+            raw = softmax(raw, axis=-1)
         raw = raw.reshape(*numbers.shape, *raw.shape[1:])
         weight = ok[numbers].astype(float)[..., None, None]
         with np.errstate(invalid="ignore"):
             mean = np.where(weight > 0, raw, 0).sum(axis=1) / weight.sum(axis=1)
         trained.out_of_fold[:, split.held_out] = mean
     trained.row_loss[:] = row_loss(trained.out_of_fold, trained.y)
-
-
-def softmax(x: np.ndarray) -> np.ndarray:
-    e = np.exp(x - x.max(axis=-1, keepdims=True))
-    return e / e.sum(axis=-1, keepdims=True)
 
 
 def row_loss(predicted: np.ndarray, y: np.ndarray) -> np.ndarray:
@@ -238,76 +247,3 @@ def row_loss(predicted: np.ndarray, y: np.ndarray) -> np.ndarray:
         chosen = predicted[..., np.arange(len(y)), np.asarray(y, int)]
         loss = -np.log(np.clip(chosen, LEAST_PROBABILITY, None))
     return np.where(np.isfinite(loss), loss, np.inf)
-
-
-def keep(
-    row_losses: np.ndarray, weight: np.ndarray | None = None, groups: np.ndarray | None = None
-) -> np.ndarray:
-    r"""Which settings predict: the best and those that are not clearly worse.
-
-    With dᵢ the difference of a setting's loss to the best setting's in row i, a setting is kept
-    if mean(d) ≤ its standard error, std(d)/√n; at least three are. The rows are out-of-fold.
-
-    Args:
-        row_losses: [settings, rows].
-        weight: What each row counts, [rows]; all alike unless given.
-        groups: [rows] group numbers: the error is then that of groups (see `mean_and_error`).
-
-    Returns:
-        Numbers of the kept settings, best first.
-    """
-    mean, _ = mean_and_error(row_losses, weight)
-    order = np.argsort(mean, kind="stable")
-    usable = order[np.isfinite(mean[order])]
-    difference = row_losses[usable] - row_losses[usable[0]]
-    mean, error = mean_and_error(difference, weight, groups)
-    near = mean <= TOLERANCE * error + 1e-12
-    near[:LEAST] = True
-    return usable[near]
-
-
-def temperature(
-    probabilities: np.ndarray, y: np.ndarray, weight: np.ndarray | None = None
-) -> float:
-    r"""The temperature T of p^(1/T) (renormalised) of least out-of-fold log-loss.
-
-    It is drawn toward 1 by 2·(log T)²/n, as by a few prior observations.
-
-    Args:
-        probabilities: Out-of-fold [rows, classes].
-        y: Class numbers.
-        weight: What each row counts, [rows]; all alike unless given.
-
-    References:
-        Guo, Pleiss, Sun and Weinberger, On calibration of modern neural networks, 2017.
-    """
-    logs = np.log(np.clip(probabilities, LEAST_PROBABILITY, None))
-
-    def loss(t: float) -> float:
-        losses = row_loss(softmax(logs / t), y)
-        return float(np.average(losses, weights=weight) + 2 * np.log(t) ** 2 / len(y))
-
-    return float(min(np.exp(np.linspace(-0.7, 0.7, 57)), key=loss))
-
-
-def ensemble(trained: Trained, lanes: Sequence[int]) -> Any:
-    """One Keras model that predicts with the mean of lanes."""
-    inputs, outputs = trained.model.get_layer("inputs"), trained.model.output_shape[-1]
-    model = network(
-        trained.model.input_shape[-1],
-        outputs,
-        numbers=inputs.numbers,
-        bins=inputs.bins,
-        members=len(lanes),
-        classes=outputs > 1,
-    )
-    chosen = np.asarray(lanes)
-    pairs = [
-        (model.trainable_variables, trained.record.trainable),
-        # Behind the members' own statistics come those of their mean, which start neutral.
-        (model.non_trainable_variables, trained.record.non_trainable),
-    ]
-    for variables, stacked in pairs:
-        for variable, values in zip(variables, stacked, strict=False):
-            variable.assign(values[chosen, 0])
-    return model

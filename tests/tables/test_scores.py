@@ -5,7 +5,7 @@ import pytest
 from sklearn import metrics as sk
 
 from taut.tables.compare import compare
-from taut.tables.evaluate import metric_names, score, weighted_scores
+from taut.tables.scores import metric_names, score, weighted_scores
 
 DRAW = np.random.default_rng(0)
 Y = {"binary": DRAW.integers(0, 2, 120), "multiclass": DRAW.integers(0, 3, 120)}
@@ -57,14 +57,14 @@ def test_an_interval_covers_about_as_often_as_it_says(task):
     y, predicted = Y[task], predictions(task)
     found = compare(task, y, {"taut": ("", predicted), "other": ("", predictions(task, 1))})
     name = {"regression": "mae"}.get(task, "accuracy")
-    own = {s["name"]: s["scores"][name] for s in found["systems"]}["taut"]
+    own = {s.name: s.scores[name] for s in found.systems}["taut"]
     rows = np.abs(predicted - y) if task == "regression" else predicted.argmax(1) == y
     width = 2 * 1.96 * rows.std() / np.sqrt(len(y))
-    assert own["high"] - own["low"] == pytest.approx(width, rel=0.2, abs=1e-12)
+    assert own.high - own.low == pytest.approx(width, rel=0.2, abs=1e-12)
     assert found == compare(task, y, {"taut": ("", predicted), "other": ("", predictions(task, 1))})
 
 
 def test_a_system_against_itself_is_no_difference():
     y, predicted = Y["binary"], predictions("binary")
     found = compare("binary", y, {"taut": ("", predicted), "same": ("", predicted)})
-    assert all((d["value"], d["low"], d["high"]) == (0, 0, 0) for d in found["differences"])
+    assert all((d.value, d.low, d.high) == (0, 0, 0) for d in found.differences)

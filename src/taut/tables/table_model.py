@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 import tempfile
 import warnings
@@ -14,12 +13,12 @@ import pandas as pd
 
 from taut._whole import put_in_place
 from taut.errors import InputError
-from taut.formulas import unguard, write_csv
 from taut.frames.encode import Encoder
 from taut.frames.schema import Schema
+from taut.run import FILES, METRICS, Run
+from taut.typed_json import plain
 
 MODEL, PREPROCESSING, OLD_PREPROCESSING = "model.keras", "preprocessing.json", "preprocessing.skops"
-METRICS, PATH, FEATURES = "metrics.json", "path.parquet", "features.csv"
 PREDICT_ROWS = 256, 4096
 """Rows are padded to one of these, so that a second table compiles nothing."""
 LARGEST = 1e30
@@ -35,18 +34,24 @@ class TableModel:
         path: One line a training.
         features: One line an input: kept or not, importance, share of models that read it.
         schema: What was understood of the table.
+        run: Metrics, path and features, as one typed object.
     """
 
-    def __init__(
-        self,
-        model: Any,
-        encoder: Encoder,
-        metrics: dict[str, Any],
-        path: pd.DataFrame,
-        features: pd.DataFrame,
-    ):
-        self.model, self.metrics, self.path, self.features = model, metrics, path, features
+    def __init__(self, model: Any, encoder: Encoder, run: Run):
+        self.model, self.run = model, run
         self._encoder = encoder
+
+    @property
+    def metrics(self) -> dict[str, Any]:
+        return plain(self.run.metrics)
+
+    @property
+    def path(self) -> pd.DataFrame:
+        return self.run.path
+
+    @property
+    def features(self) -> pd.DataFrame:
+        return self.run.features
 
     @property
     def schema(self) -> Schema:
@@ -55,7 +60,7 @@ class TableModel:
     @property
     def warnings(self) -> list[str]:
         """Why the scores may say less than they seem to, the worst first; read these first."""
-        return list(self.metrics.get("warnings", ()))
+        return list(self.run.metrics.warnings)
 
     def __repr__(self) -> str:
         lines = [f"TableModel(target={self.schema.target!r}, task={self.schema.task!r})"]
@@ -105,8 +110,8 @@ class TableModel:
         if self.schema.task != "regression":
             return output
         # In double precision: a large mean would leave the network's single no decimals.
-        target = self.metrics["target"]
-        return output * target["std"] + target["mean"]
+        target = self.run.metrics.target
+        return output * (target.std or 1.0) + (target.mean or 0.0)
 
     def save(self, directory: str | Path, *, overwrite: bool = False) -> Path:
         """Write a run directory: whole, or not at all.
@@ -137,10 +142,7 @@ class TableModel:
             new.mkdir()
             self.model.save(new / MODEL)
             self._encoder.save(new / PREPROCESSING)
-            text = json.dumps(_finite(self.metrics), indent=1, ensure_ascii=False)
-            (new / METRICS).write_text(text + "\n", encoding="utf-8")
-            self.path.to_parquet(new / PATH, index=False)
-            write_csv(self.features, new / FEATURES)
+            self.run.save(new)
             put_in_place(new, directory, whole / "old")
         finally:
             shutil.rmtree(whole, ignore_errors=True)
@@ -163,7 +165,7 @@ class TableModel:
             InputError: If a file is missing or damaged.
         """
         directory = Path(directory)
-        names = (MODEL, _preprocessing(directory).name, METRICS, PATH, FEATURES)
+        names = (MODEL, _preprocessing(directory).name, *FILES)
         missing = [name for name in names if not (directory / name).is_file()]
         if missing:
             raise InputError(
@@ -176,18 +178,12 @@ class TableModel:
             from taut.tables import network  # noqa: F401 (registers the layers)
 
             model = keras.saving.load_model(directory / MODEL, compile=False)
-            metrics = json.loads((directory / METRICS).read_text(encoding="utf-8"))
-            path = pd.read_parquet(directory / PATH)
-            features = pd.read_csv(
-                directory / FEATURES, dtype={"feature": str}, keep_default_na=False
-            )
-            features["feature"] = features["feature"].map(unguard)
         except (OSError, ValueError, TypeError, KeyError) as error:
             raise InputError(
                 f"A run directory must be whole. Received: {str(directory)!r}, where a file is "
                 f"damaged ({error}). Fit again with `taut fit`."
             ) from error
-        return cls(model, Encoder.load(_preprocessing(directory)), metrics, path, features)
+        return cls(model, Encoder.load(_preprocessing(directory)), Run.load(directory))
 
 
 def _preprocessing(directory: Path) -> Path:
@@ -207,16 +203,3 @@ def predict(model: Any, encoded: np.ndarray) -> np.ndarray:
     output = output[:rows].astype(float)
     # In float32 probabilities sum to one within 1e-7 only, which scikit-learn warns about.
     return output / output.sum(axis=1, keepdims=True) if output.shape[1] > 1 else output
-
-
-def _finite(value: Any) -> Any:
-    """The same without NaN and infinities, which JSON does not have."""
-    if isinstance(value, dict):
-        return {k: _finite(v) for k, v in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [_finite(v) for v in value]
-    if isinstance(value, np.generic):
-        value = value.item()
-    if isinstance(value, float) and not np.isfinite(value):
-        return None
-    return value

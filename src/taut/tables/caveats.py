@@ -1,15 +1,17 @@
-"""What a fit says about its own scores: warnings first, then how the rows were split."""
+"""What weakens the scores: warnings, the worst first, and notes on how rows were split."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 
-from taut.frames.roles import Roles, RowFacts
+from taut.frames.roles import Roles
 from taut.frames.schema import Schema
+from taut.run import Carrier, Groups, Learned, RowSplit, Time, Weights
 from taut.tables.leaks import carrier_sentence
+from taut.tables.prepared import Prepared
+from taut.tables.trained import Trained
 
 COPIES, FEW_COPIES = 0.02, 2
 """Share of the test rows, and their number, that may be copies before it is a warning."""
@@ -18,8 +20,8 @@ COPIES, FEW_COPIES = 0.02, 2
 def warnings_of(
     schema: Schema,
     *,
-    learned: dict[str, Any],
-    carriers: Sequence[dict[str, Any]],
+    learned: Learned,
+    carriers: Sequence[Carrier],
     copies: int,
     y: np.ndarray,
     test_y: np.ndarray,
@@ -28,25 +30,24 @@ def warnings_of(
 
     Args:
         schema: What was understood of the table.
-        learned: The loss against the base rate's (see `chosen.learned`).
+        learned: The loss against the base rate's.
         carriers: Inputs that carry everything (see `leaks.carriers`).
         copies: Test rows that are copies of rows to learn from.
         y: Class numbers (or values) of the rows to learn from.
         test_y: The same of the test.
     """
-    found = []
-    if learned["anything"] is False:
-        found.append(
-            f"Nothing was learned: on rows held out the loss is {learned['loss']:.4g}, and "
-            f"{learned['base_loss']:.4g} without looking at any input. That is not better by more "
-            f"than the uncertainty (1.96 standard errors of the difference, each "
-            f"{learned['se']:.2g})."
+    sentences = []
+    if learned.anything is False:
+        sentences.append(
+            f"Nothing was learned: on rows held out the loss is {learned.loss:.4g}, and "
+            f"{learned.base_loss:.4g} without looking at any input. That is not better by more "
+            f"than the uncertainty (1.96 standard errors of the difference, each {learned.se:.2g})."
         )
-    found += schema.warnings
+    sentences += schema.warnings
     if carriers:
-        found.append(carrier_sentence(carriers, schema.target))
+        sentences.append(carrier_sentence(carriers, schema.target))
     if _many(copies, len(test_y)):
-        found.append(
+        sentences.append(
             f"{_copies(copies, len(test_y))} If a row may occur again by chance, all is well; if "
             "rows were copied, or belong together, drop the copies or use --groups."
         )
@@ -54,11 +55,11 @@ def warnings_of(
         lacking = sorted(set(range(len(schema.classes))) - set(np.unique(y).tolist()))
         if lacking:
             names = ", ".join(str(schema.classes[k]) for k in lacking)
-            found.append(
+            sentences.append(
                 f"No row to learn from is of class {names}: it is only in the test set, and cannot "
                 "be predicted."
             )
-    return found
+    return sentences
 
 
 def notes_of(schema: Schema, roles: Roles, copies: int, test: int) -> list[str]:
@@ -101,17 +102,25 @@ def _copies(copies: int, test: int) -> str:
     )
 
 
-def roles_of(roles: Roles, facts: RowFacts, test: RowFacts) -> dict[str, Any]:
-    """How the roles split the rows, for `metrics["split"]`: None where there is no such role."""
-    found: dict[str, Any] = {"groups": None, "time": None, "weights": None}
-    if facts.groups is not None:
-        found["groups"] = {
-            "column": roles.groups,
-            "train": len(np.unique(facts.groups)),
-            "test": len(np.unique(test.groups)) if test.groups is not None else 0,
-        }
+def split_of(data: Prepared, trained: Trained) -> RowSplit:
+    """How rows were split, and what was trained on them."""
+    roles, facts, test = data.roles, data.facts, data.test_facts
+    groups = time = weights = None
+    if roles.groups is not None and facts.groups is not None:
+        of_test = 0 if test.groups is None else len(np.unique(test.groups))
+        groups = Groups(roles.groups, len(np.unique(facts.groups)), of_test)
     if roles.time is not None:
-        found["time"] = {"column": roles.time}
-    if facts.weights is not None:
-        found["weights"] = {"column": roles.weights, "total": float(facts.weights.sum())}
-    return found
+        time = Time(roles.time)
+    if roles.weights is not None and facts.weights is not None:
+        weights = Weights(roles.weights, float(facts.weights.sum()))
+    return RowSplit(
+        train=len(data.y),
+        test=len(data.test_y),
+        folds=len(trained.splits),
+        seeds=trained.seeds,
+        lanes=len(trained.record.lanes),
+        copies=data.copies,
+        groups=groups,
+        time=time,
+        weights=weights,
+    )

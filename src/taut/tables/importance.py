@@ -1,15 +1,17 @@
-"""Which inputs the sparse models read, and how much."""
+"""How important each input is, and whether the sparse models read it."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 import pandas as pd
+from scipy.special import softmax
 
 from taut.engine import afterwards, predict_lanes
-from taut.tables.committee import Trained, row_loss, softmax
+from taut.studies import choose
+from taut.tables.lane_weights import input_weights
+from taut.tables.trained import Trained, row_loss
 
 SHARE = 0.5
 """Of a setting's models that must read an input for it to be kept."""
@@ -20,35 +22,7 @@ PIECE = 1 << 22
 """Cells of shuffled rows that are in memory at a time."""
 
 
-def input_weights(trained: Trained, lane: int, sources: Sequence[str], numbers: int) -> pd.Series:
-    """The norm of all weights of a lane that read an input column, by input.
-
-    A weight counts if the part of the network behind it is there (its gate is 1).
-    """
-    model, record = trained.model, trained.record
-    trainable = _by_name(model.trainable_variables, record.trainable)
-    live, (linear, hidden) = live_columns(trained, lane)
-    squares = linear * (trainable["skip/kernel"][lane, 0].astype(float) ** 2).sum(axis=1)
-    squares = squares + hidden * (trainable["first/kernel"][lane, 0].astype(float) ** 2).sum(axis=1)
-    # A column that is constant in the fold reaches nothing, whatever its weights.
-    squares = squares * live
-    pieces = (len(live) - len(sources)) // numbers if numbers else 0
-    of = [*sources, *(name for name in sources[:numbers] for _ in range(pieces))]
-    return pd.Series(squares).groupby(np.asarray(of, object), sort=False).sum().pow(0.5)
-
-
-def live_columns(trained: Trained, lane: int) -> tuple[np.ndarray, tuple[float, float]]:
-    """Which columns behind the inputs layer vary in a lane's fold, and the gates (0 or 1) of its
-    linear part and of its hidden part."""
-    fixed = _by_name(trained.model.non_trainable_variables, trained.record.non_trainable)
-    live = [fixed["inputs/multiplier"][lane, 0] != 0]
-    if "inputs/slope" in fixed:
-        live.append((fixed["inputs/slope"][lane, 0] != 0).ravel())
-    linear, hidden = fixed["combine/gates"][lane, 0]
-    return np.concatenate(live), (float(linear), float(hidden))
-
-
-def importance(
+def shuffled(
     trained: Trained, chosen: Sequence[int], inputs: Sequence[str], sources: Sequence[str]
 ) -> np.ndarray:
     r"""How much the out-of-fold loss rises when one input is shuffled, by input.
@@ -70,8 +44,7 @@ def importance(
         Breiman, Random forests, 2001, section 10.
     """
     draw = np.random.default_rng(0)
-    every = np.asarray(sources, object)
-    columns = [np.flatnonzero(every == name) for name in inputs]
+    columns = [np.flatnonzero(np.asarray(sources, object) == name) for name in inputs]
     columns.append(np.empty(0, np.int64))  # last comes the loss where nothing is shuffled
     width, outputs = trained.encoded.shape[1], trained.model.output_shape[-1]
     rise, total = np.zeros(len(inputs)), 0
@@ -91,12 +64,12 @@ def importance(
         for start in range(0, len(columns), at_once):
             some = slice(start, min(start + at_once, len(columns)))
             x = np.repeat(trained.encoded[rows][None], some.stop - start, axis=0)
-            for k, (own, order) in enumerate(zip(columns[some], orders[some], strict=True)):
-                x[k, :, own] = x[k, order][:, own].T
+            for k, (own_columns, order) in enumerate(zip(columns[some], orders[some], strict=True)):
+                x[k, :, own_columns] = x[k, order][:, own_columns].T
             raw = predict_lanes(
                 trained.model, trained.record, x.reshape(-1, width), lanes=healthy
             ).astype(float)
-            mean = (softmax(raw) if raw.shape[-1] > 1 else raw).mean(axis=0)
+            mean = (softmax(raw, axis=-1) if raw.shape[-1] > 1 else raw).mean(axis=0)
             mean = mean.reshape(len(x), count, -1)
             losses[some] = row_loss(mean, trained.y[rows]).mean(axis=1)
         rise += count * (losses[:-1] - losses[-1])
@@ -116,7 +89,7 @@ def feature_table(
     Kept inputs are read from the sparsest L1 setting whose out-of-fold loss is within one
     standard error (over folds) of the best L1 setting's: an input is kept if at least half of
     that setting's models read it by a weight that is not exactly zero. The importance is
-    measured (see `importance`), as a share of all; `loss_increase` is the measured rise.
+    measured (see `shuffled`), as a share of all; `loss_increase` is the measured rise.
 
     Args:
         trained: The trained lanes.
@@ -132,20 +105,23 @@ def feature_table(
         return pd.concat(series, axis=1).reindex(list(features), fill_value=0.0)
 
     sparse = [i for i, s in enumerate(trained.settings) if s.penalty == "L1"]
-    near = _within_one_standard_error(trained, sparse) if sparse else []
+    near: list[int] = []
+    if sparse:
+        by_fold = np.array([trained.fold_losses(i) for i in sparse])
+        choice = choose(by_fold, np.array([trained.settings[i].strength for i in sparse]))
+        near = np.array(sparse)[choice.near].tolist()
     if near:
-        found = min((weights(i) for i in near), key=lambda w: int((w > 0).to_numpy().sum()))
-        share = (found > 0).mean(axis=1)
+        sparsest = min((weights(i) for i in near), key=lambda w: int((w > 0).to_numpy().sum()))
+        share, models = (sparsest > 0).mean(axis=1), sparsest.shape[1]
         kept = share >= SHARE
-        reasons = [f"read by {round(s * found.shape[1])} of {found.shape[1]} models" for s in share]
+        reasons = [f"read by {round(s * models)} of {models} models" for s in share]
     else:
-        found = weights(0)
-        share = (found > 0).mean(axis=1)
+        share = (weights(0) > 0).mean(axis=1)
         kept = share >= 0
         reasons = ["no L1 penalty was trained, so nothing is left out"] * len(share)
     rise = afterwards(
         "The importance of inputs",
-        lambda: importance(trained, list(chosen[:MOST_SETTINGS]), features, sources),
+        lambda: shuffled(trained, list(chosen[:MOST_SETTINGS]), features, sources),
         np.full(len(features), np.nan),
     )
     useful = np.maximum(np.nan_to_num(rise, posinf=0.0), 0.0)
@@ -161,18 +137,3 @@ def feature_table(
             "reason": reasons,
         }
     ).sort_values(["kept", "importance"], ascending=False, ignore_index=True)
-
-
-def _within_one_standard_error(trained: Trained, chosen: Sequence[int]) -> list[int]:
-    by_fold = np.array([trained.fold_losses(i) for i in chosen])
-    mean = by_fold.mean(axis=1)
-    best = int(np.argmin(mean))
-    if not np.isfinite(mean[best]):
-        return []
-    bound = mean[best] + by_fold[best].std(ddof=1) / np.sqrt(by_fold.shape[1])
-    return [i for i, loss in zip(chosen, mean, strict=True) if loss <= bound]
-
-
-def _by_name(variables: Sequence[Any], arrays: Sequence[np.ndarray]) -> dict[str, np.ndarray]:
-    names = ("/".join(variable.path.split("/")[-2:]) for variable in variables)
-    return dict(zip(names, arrays, strict=True))
