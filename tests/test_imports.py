@@ -155,7 +155,7 @@ def test_frames_are_understood_without_what_trains():
         names = set(imports(parse(path), package=package_of(path)))
         assert not {name.split(".")[0] for name in names} & {"keras", "jax", "torch", "tensorflow"}
         taut_parts = {name.split(".")[1] for name in names if name.startswith("taut.")}
-        assert taut_parts <= {"frames", "errors"}
+        assert taut_parts <= {"frames", "typed_json", "errors"}
 
 
 def test_the_report_trains_nothing():

@@ -11,6 +11,8 @@ import pandas as pd
 import pytest
 from typer.testing import CliRunner
 
+from taut.typed_json import plain, typed
+
 _spec = importlib.util.spec_from_file_location(
     "synthetic_run", Path(__file__).parents[1] / "report" / "synthetic_run.py"
 )
@@ -33,7 +35,7 @@ class FakeModel:
         task = self.schema.task
         target = self.schema.target
         synthetic_run.make_run(Path(directory), task=task, target=target)
-        names = self.schema.to_dict()
+        names = plain(self.schema)
         (Path(directory) / "schema.json").write_text(json.dumps(names))
         type(self).during_save(Path(directory))
 
@@ -45,7 +47,7 @@ class FakeModel:
     def load_schema(cls, directory):
         from taut.frames.schema import Schema
 
-        return Schema.from_dict(json.loads((Path(directory) / "schema.json").read_text()))
+        return typed(Schema, json.loads((Path(directory) / "schema.json").read_text()))
 
     def _codes(self, frame):
         self.schema.prepare(frame, require_target=False)

@@ -15,6 +15,7 @@ from taut.frames.levels import Levels
 from taut.frames.preprocessing import fold_preprocessing
 from taut.frames.schema import Schema
 from taut.frames.understand import understand
+from taut.typed_json import plain, typed
 
 N = 200
 
@@ -142,9 +143,12 @@ def test_a_file_of_a_release_that_used_skops_encodes_as_scikit_learn_did(tmp_pat
     parts = [("missing", missing, numbers), ("category", one_hot, categories)]
     transformer = ColumnTransformer(parts, sparse_threshold=0).fit(features)
     encoder = Encoder(schema).fit(features)
-    scales = {name: scale.to_dict() for name, scale in encoder.scales.items()}
+    scales = {
+        name: {**plain(scale), "marks": [list(plain(mark).values()) for mark in scale.marks]}
+        for name, scale in encoder.scales.items()
+    }
     state = {
-        "schema": json.dumps(schema.to_dict()),
+        "schema": json.dumps(plain(schema)),
         "columns": json.dumps([encoder.sources, encoder.names]),
         "scales": json.dumps(scales),
         "transformer": transformer,
@@ -284,12 +288,12 @@ def test_dates_give_the_parts_that_vary():
 def test_an_encoder_of_a_release_without_parts_still_encodes():
     frame = table()
     schema = understand(frame, target="y", features=["when", "age"])
-    old = schema.to_dict()
+    old = plain(schema)
     for column in old["columns"]:
         for key in ("form", "parts", "doubt"):
             del column[key]
     del old["na"], old["target_form"]
-    schema = Schema.from_dict(old)
+    schema = typed(Schema, old)
     features, _ = schema.prepare(frame)
     assert Encoder(schema).fit(features).names == ("age", "when")
 

@@ -8,6 +8,7 @@ from taut.errors import InputError
 from taut.frames.read import read_table
 from taut.frames.schema import Schema
 from taut.frames.understand import understand
+from taut.typed_json import plain, typed
 
 N = 40
 K = np.arange(N)
@@ -27,27 +28,27 @@ def lines(header, row, sep=","):
     return "\n".join([header, *(sep.join(map(str, row(k))) for k in K)]) + "\n"
 
 
-def plain(sep=","):
+def plain_file(sep=","):
     return lines(sep.join(["x", "city", "y"]), lambda k: (X[k], TEXT[k], k % 2), sep)
 
 
 GERMAN = lines("x;city;y", lambda k: (german(X[k]), TEXT[k], k % 2), ";")
 # Every row: the file's bytes, and what a column of it holds.
 FILES = {
-    "plain": (plain().encode(), {"x": X, "city": TEXT}),
-    "a byte order mark": (plain().encode("utf-8-sig"), {"x": X, "city": TEXT}),
-    "UTF-16": (plain(";").encode("utf-16"), {"x": X, "city": TEXT}),
-    "UTF-16 without a mark": (plain("\t").encode("utf-16-le"), {"x": X, "city": TEXT}),
-    "cp1252": (plain().encode("cp1252"), {"x": X, "city": TEXT}),
+    "plain": (plain_file().encode(), {"x": X, "city": TEXT}),
+    "a byte order mark": (plain_file().encode("utf-8-sig"), {"x": X, "city": TEXT}),
+    "UTF-16": (plain_file(";").encode("utf-16"), {"x": X, "city": TEXT}),
+    "UTF-16 without a mark": (plain_file("\t").encode("utf-16-le"), {"x": X, "city": TEXT}),
+    "cp1252": (plain_file().encode("cp1252"), {"x": X, "city": TEXT}),
     "GB18030": (
-        plain().replace("Köln", "上海").replace("Bonn", "北京").encode("gb18030"),
+        plain_file().replace("Köln", "上海").replace("Bonn", "北京").encode("gb18030"),
         {"x": X, "city": np.where(K % 3, "上海", "北京")},
     ),
-    "Windows lines": (plain().replace("\n", "\r\n").encode(), {"x": X, "city": TEXT}),
-    "semicolons": (plain(";").encode(), {"x": X, "city": TEXT}),
-    "tabs": (plain("\t").encode(), {"x": X, "city": TEXT}),
-    "pipes": (plain("|").encode(), {"x": X, "city": TEXT}),
-    "sep= line": (("sep=;\n" + plain(";")).encode(), {"x": X, "city": TEXT}),
+    "Windows lines": (plain_file().replace("\n", "\r\n").encode(), {"x": X, "city": TEXT}),
+    "semicolons": (plain_file(";").encode(), {"x": X, "city": TEXT}),
+    "tabs": (plain_file("\t").encode(), {"x": X, "city": TEXT}),
+    "pipes": (plain_file("|").encode(), {"x": X, "city": TEXT}),
+    "sep= line": (("sep=;\n" + plain_file(";")).encode(), {"x": X, "city": TEXT}),
     "decimal commas": (GERMAN.encode("cp1252"), {"x": X, "city": TEXT}),
     "a header with other signs": (
         lines("a, b;c, d;y", lambda k: (german(X[k]), TEXT[k], k % 2), ";").encode(),
@@ -61,10 +62,16 @@ FILES = {
         lines("x,city,y", lambda k: (X[k], f'"{TEXT[k]}\nam Rhein"', k % 2)).encode(),
         {"x": X, "city": [f"{text}\nam Rhein" for text in TEXT]},
     ),
-    "titles": (("Report 2021\nas of 1 May; final\n\n" + plain()).encode(), {"x": X, "city": TEXT}),
-    "titles of full width": (("Report;;\n;;\n" + plain(";")).encode(), {"x": X, "city": TEXT}),
-    "a title with the separator": (("Report, final\n" + plain()).encode(), {"x": X, "city": TEXT}),
-    "a comment": (("# exported, 2021\n" + plain()).encode(), {"x": X, "city": TEXT}),
+    "titles": (
+        ("Report 2021\nas of 1 May; final\n\n" + plain_file()).encode(),
+        {"x": X, "city": TEXT},
+    ),
+    "titles of full width": (("Report;;\n;;\n" + plain_file(";")).encode(), {"x": X, "city": TEXT}),
+    "a title with the separator": (
+        ("Report, final\n" + plain_file()).encode(),
+        {"x": X, "city": TEXT},
+    ),
+    "a comment": (("# exported, 2021\n" + plain_file()).encode(), {"x": X, "city": TEXT}),
     "a separator at each end": (
         lines("x,city,y", lambda k: (X[k], TEXT[k], k % 2, "")).encode(),
         {"x": X, "city": TEXT},
@@ -130,7 +137,7 @@ def test_the_values_are_right(tmp_path, name):
     schema = understand(frame, target="y")
     assert schema.classes == (0, 1)
     # The schema reads a later file as this one, also after it was saved.
-    schema = Schema.from_dict(schema.to_dict())
+    schema = typed(Schema, plain(schema))
     later = read_table(path, text=schema.as_written, na=schema.na)
     for table in (frame, later):
         features, _ = schema.prepare(table)
@@ -223,7 +230,7 @@ def test_marks_of_missing_values_are_remembered(tmp_path):
     )
     schema = understand(frame, target="y", na=["-999", "keine", 9])
     assert (schema.rows_dropped, schema.classes) == (10, (0, 1))
-    features, y = Schema.from_dict(schema.to_dict()).prepare(frame)
+    features, y = typed(Schema, plain(schema)).prepare(frame)
     assert features["a"].isna().sum() == features["b"].isna().sum() == 10
     assert len(y) == 30
 
@@ -279,7 +286,7 @@ def test_later_numbers_in_another_notation_are_refused_and_not_misread():
 
 def test_a_target_as_people_write_it():
     frame = pd.DataFrame({"a": K % 7, "y": [german(x) + " €" for x in X]})
-    schema = Schema.from_dict(understand(frame, target="y").to_dict())
+    schema = typed(Schema, plain(understand(frame, target="y")))
     assert schema.task == "regression"
     np.testing.assert_allclose(schema.prepare(frame)[1], X)
 

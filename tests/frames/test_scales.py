@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from taut.frames.scales import FAR, Mark, Scale, apart, find_marks
+from taut.typed_json import plain, typed
 
 DRAW = np.random.default_rng(0)
 ORDINARY = {
@@ -101,9 +102,9 @@ def test_rounding_is_not_scaled_up():
 def test_it_is_kept_in_json():
     scale = Scale.of(with_mark(-1e200)[0] * 1e-20)
     assert scale.marks
-    assert Scale.from_dict(json.loads(json.dumps(scale.to_dict()))) == scale
+    assert typed(Scale, json.loads(json.dumps(plain(scale)))) == scale
     constant = Scale.of(np.full(9, 3.0))
-    assert Scale.from_dict(json.loads(json.dumps(constant.to_dict()))) == constant
+    assert typed(Scale, json.loads(json.dumps(plain(constant)))) == constant
 
 
 @pytest.mark.parametrize("name", ["normal", "lognormal", "counts", "years", "constant", "capped"])

@@ -10,6 +10,7 @@ from taut.frames.enough_rows import check_enough_rows
 from taut.frames.read import read_table
 from taut.frames.schema import Schema
 from taut.frames.understand import MINIMUM_ROWS, understand
+from taut.typed_json import plain, typed
 
 N = 120
 SCRIPT = "<script>alert(1)</script>"
@@ -61,8 +62,8 @@ def test_a_schema_survives_json(frame):
     frame["f"] = np.linspace(0, 1, N)
     for target in ("y", "f", "5", "smoker"):
         schema = understand(frame, target=target)
-        assert Schema.from_dict(json.loads(json.dumps(schema.to_dict()))) == schema
-        assert json.loads(json.dumps(schema.to_dict())) == schema.to_dict()
+        assert typed(Schema, json.loads(json.dumps(plain(schema)))) == schema
+        assert json.loads(json.dumps(plain(schema))) == plain(schema)
 
 
 def test_preparing_takes_the_used_columns_and_the_codes(frame):

@@ -10,8 +10,8 @@ import typer
 from rich.text import Text
 
 from taut.cli.console import attempt, console
+from taut.cli.options import EncodingOption, SepOption, SheetOption
 from taut.cli.output import check_file, write_file
-from taut.cli.reading import EncodingOption, SepOption, SheetOption
 from taut.errors import InputError
 from taut.report.text import clean
 
@@ -61,7 +61,7 @@ def predict(
             sheet=sheet,
         )
         schema.prepare(frame, require_target=False)
-        answer, told = predictions(TableModel.load(run), frame)
+        answer, sentences = predictions(TableModel.load(run), frame)
         state.check()
 
         def done() -> None:
@@ -72,7 +72,7 @@ def predict(
             lambda temporary: write_csv(answer, temporary),
             done=done,
         )
-        for sentence in (*frame.attrs.get(NOTES, ()), *told):
+        for sentence in (*frame.attrs.get(NOTES, ()), *sentences):
             note = Text(f"note: {clean(sentence)}", style="yellow")
             console(stderr=True).print(note, soft_wrap=True)
         rows = f"{len(answer)} row{'s' * (len(answer) != 1)}"
@@ -90,8 +90,8 @@ def predictions(model: Any, frame: pandas.DataFrame) -> tuple[pandas.DataFrame, 
             probabilities = model.predict_proba(frame)
             for k, label in enumerate(model.schema.classes):
                 columns[f"probability_{label}"] = probabilities[:, k]
-    told = dict.fromkeys(str(one.message) for one in caught if one.category is UserWarning)
-    return pandas.DataFrame(columns), list(told)
+    sentences = dict.fromkeys(str(one.message) for one in caught if one.category is UserWarning)
+    return pandas.DataFrame(columns), list(sentences)
 
 
 def check_run(run: Path) -> None:

@@ -67,9 +67,9 @@ def _worth_showing(columns: tuple[Any, ...]) -> list[Any]:
     """All columns, or, of many, those with something to say first; in the table's order."""
     if len(columns) <= MOST_COLUMNS:
         return list(columns)
-    told = [c for c in columns if not c.used or c.reason][: MOST_COLUMNS // 2]
-    plain = [c for c in columns if c not in told][: MOST_COLUMNS - len(told)]
-    return [c for c in columns if c in told or c in plain]
+    noted = [c for c in columns if not c.used or c.reason][: MOST_COLUMNS // 2]
+    plain = [c for c in columns if c not in noted][: MOST_COLUMNS - len(noted)]
+    return [c for c in columns if c in noted or c in plain]
 
 
 def show_fit(out: Console, run: Run) -> None:

@@ -45,9 +45,9 @@ def distinct_texts(frame: pd.DataFrame, names: Iterable[str]) -> list[list[str]]
     return [[text for text in texts if isinstance(text, str)] for texts in distinct]
 
 
-def only(found: Iterable[str | None]) -> str | None:
+def only(answers: Iterable[str | None]) -> str | None:
     """The one answer that columns give, None where there is none or they differ."""
-    known = {one for one in found if one is not None}
+    known = {one for one in answers if one is not None}
     return known.pop() if len(known) == 1 else None
 
 

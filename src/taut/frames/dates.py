@@ -108,10 +108,10 @@ def find_date_form(
 
 def date_order(texts: Sequence[str]) -> str | None:
     """The order of day and month that a column of dates shows beyond doubt, or None."""
-    found = find_date_form(texts)
-    if found is None or found[0].startswith("ymd") or found[1].endswith("year"):
+    form = find_date_form(texts)
+    if form is None or form[0].startswith("ymd") or form[1].endswith("year"):
         return None
-    order = found[0].split()[0]
+    order = form[0].split()[0]
     other = {"dmy": "mdy", "mdy": "dmy"}[order]
     return order if any(math.isnan(parse_date(text, other)) for text in texts) else None
 

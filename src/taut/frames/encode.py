@@ -14,6 +14,7 @@ from taut.frames.dates import date_part
 from taut.frames.levels import Levels
 from taut.frames.scales import Scale
 from taut.frames.schema import Schema
+from taut.typed_json import plain, typed
 
 
 class Encoder:
@@ -78,7 +79,7 @@ class Encoder:
             *((name, name) for name in scales),
             *((source, f"{source}: {part}") for source, part in _parts(self.schema).values()),
             *((name, f"{name} is missing") for name in missing),
-            *((name, f"{name}{said}") for name, own in levels.items() for said in own.columns),
+            *((name, f"{name}{said}") for name, known in levels.items() for said in known.columns),
             *(
                 (name, f"{name} = {_shown(mark.value, kinds[name])}")
                 for name, scale in scales.items()
@@ -103,16 +104,16 @@ class Encoder:
             The rows, with each unknown level that differs from a known one by case or blanks only
             read as that one; and what is to be told, in sentences.
         """
-        told = [
+        sentences = [
             f"Column {c.name!r} has no value in any row."
             for c in self.schema.used
             if features[c.name].isna().all() and (len(features) > 1 or not c.missing)
         ]
         changed: dict[str, pd.Series] = {}
         for name, levels in self.levels.items():
-            changed[name], sentences = levels.match(features[name])
-            told += sentences
-        return features.assign(**changed), told
+            changed[name], unknown = levels.match(features[name])
+            sentences += unknown
+        return features.assign(**changed), sentences
 
     def transform(self, features: pd.DataFrame) -> np.ndarray:
         """Encodes rows.
@@ -154,12 +155,8 @@ class Encoder:
         """Writes schema and encoder to one JSON file."""
         if not self.names:
             raise InputError("An encoder must be fitted before it is saved. Call `fit` first.")
-        state = {
-            "schema": self.schema.to_dict(),
-            "scales": {name: scale.to_dict() for name, scale in self.scales.items()},
-            "missing": self.missing,
-            "levels": {name: levels.to_dict() for name, levels in self.levels.items()},
-        }
+        names = ("schema", "scales", "missing", "levels")
+        state = plain({name: getattr(self, name) for name in names})
         Path(path).write_text(json.dumps(state) + "\n", encoding="ascii")
 
     @classmethod
@@ -179,10 +176,10 @@ class Encoder:
                 state = read_state(path)
             else:
                 state = json.loads(path.read_text(encoding="ascii"))
-            scales = {name: Scale.from_dict(one) for name, one in state["scales"].items()}
-            levels = {name: Levels.from_dict(one) for name, one in state["levels"].items()}
-            return cls(Schema.from_dict(state["schema"]))._set(
-                scales, tuple(state["missing"]), levels
+            return cls(typed(Schema, state["schema"]))._set(
+                typed(dict[str, Scale], state["scales"]),
+                typed(tuple[str, ...], state["missing"]),
+                typed(dict[str, Levels], state["levels"]),
             )
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise InputError(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -94,7 +93,7 @@ class Levels:
             for level in counts.index
             if len(alike.get(_plain(level), ())) == 1
         }
-        told = [
+        sentences = [
             f"Column {series.name!r}: {shorten(level)} was read as {shorten(like)} "
             f"({_rows(int(counts[level]))})."
             for level, like in same.items()
@@ -102,19 +101,12 @@ class Levels:
         new = counts.drop(list(same))
         if len(new):
             shown = ", ".join(map(shorten, new.index[:3])) + (", …" if len(new) > 3 else "")
-            told.append(
+            sentences.append(
                 f"Column {series.name!r}: levels that training did not have in "
                 f"{_rows(int(new.sum()))} of {len(series)} ({shown}); they count as its rare "
                 "levels, or as none."
             )
-        return series.replace(same) if same else series, told
-
-    def to_dict(self) -> dict[str, Any]:
-        return {"kept": list(self.kept), "rare": list(self.rare)}
-
-    @classmethod
-    def from_dict(cls, state: dict[str, Any]) -> Levels:
-        return cls(tuple(state["kept"]), tuple(state["rare"]))
+        return series.replace(same) if same else series, sentences
 
 
 def _plain(level: str) -> str:

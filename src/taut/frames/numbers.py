@@ -127,13 +127,13 @@ def find_number_form(
     unit = next(iter(units), "")
     bodies = [body for body, _ in parts if body]
     signs = (decimal or "") + ".," if any(re.search("[.,]", body) for body in bodies) else "."
-    found: list[NumberForm] = []
+    forms: list[NumberForm] = []
     for sign in dict.fromkeys(signs):
         other = "," if sign == "." else "."
         form = NumberForm(sign, other if any(other in body for body in bodies) else "", unit)
         if all(not math.isnan(_value(body, sign, form.group)) for body in bodies):
-            found.append(form)
-    if not found:
+            forms.append(form)
+    if not forms:
         if not forced:
             return None
         best = max(
@@ -141,10 +141,10 @@ def find_number_form(
         )
         return best, ""
     doubt = ""
-    if len(found) == 2 and decimal is None and found[0].group == ",":
+    if len(forms) == 2 and decimal is None and forms[0].group == ",":
         example = next(body for body in bodies if "," in body)
         doubt = f"{example!r} may have a decimal comma or thousands; it was read with thousands"
-    return str(found[0]), doubt
+    return str(forms[0]), doubt
 
 
 def decimal_sign(texts: Sequence[str]) -> str | None:

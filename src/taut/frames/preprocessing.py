@@ -77,14 +77,14 @@ def input_values(
     Returns:
         Name of the weight to its value, without the members' axis.
     """
-    found = fold_preprocessing(encoded, rows)
-    multiplier = found.multiplier.copy()
+    scaled = fold_preprocessing(encoded, rows)
+    multiplier = scaled.multiplier.copy()
     multiplier[numbers:] = np.minimum(multiplier[numbers:], 1 / LEAST_DEVIATION)
-    values = {"fill": found.fill, "centre": found.centre, "multiplier": multiplier}
+    values = {"fill": scaled.fill, "centre": scaled.centre, "multiplier": multiplier}
     if not bins:
         return values
     numeric = encoded[rows][:, :numbers]
-    numeric = np.where(np.isnan(numeric), found.fill[:numbers], numeric)
+    numeric = np.where(np.isnan(numeric), scaled.fill[:numbers], numeric)
     lower, slope = np.zeros((numbers, bins)), np.zeros((numbers, bins))
     for j, column in enumerate(numeric.T):
         edges = _edges(column, bins)

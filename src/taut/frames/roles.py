@@ -107,7 +107,7 @@ def row_facts(
             f"{lacking[0]!r}. Its columns are {', '.join(map(repr, frame.columns[:10]))}."
         )
     frame = frame.loc[~missing(frame.loc[:, target])]
-    found: dict[str, np.ndarray] = {}
+    facts: dict[str, np.ndarray] = {}
     forms = forms or {}
     for column, role in roles.named().items():
         series = frame.loc[:, column]
@@ -117,8 +117,8 @@ def row_facts(
                 f"The column of `{role}` must have a value in every row. Received: {column!r} "
                 f"without one in {absent} of {len(series)} rows. {_FILL[role]}"
             )
-        found[role] = _READ[role](column, series, forms.get(column, ""))
-    return RowFacts(**found)
+        facts[role] = _READ[role](column, series, forms.get(column, ""))
+    return RowFacts(**facts)
 
 
 _FILL = {
@@ -141,9 +141,9 @@ def _groups(column: str, series: pd.Series, form: str) -> np.ndarray:
 
 
 def _time(column: str, series: pd.Series, form: str) -> np.ndarray:
-    kind, found, _ = find_notation(series)
+    kind, written, _ = find_notation(series)
     readable = kind in ("numeric", "date")
-    values = read(series, kind, form or found) if readable else np.array([np.nan])
+    values = read(series, kind, form or written) if readable else np.array([np.nan])
     if not np.isfinite(np.asarray(values, float)).all():
         example = shorten(levels(series.iloc[:1])[0])
         raise InputError(

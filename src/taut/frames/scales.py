@@ -64,11 +64,11 @@ class Scale:
         values = np.sort(values[~np.isnan(values)])
         marks: list[Mark] = []
         while marked and len(marks) < MOST_MARKS:
-            found = find_marks(values)
-            if not 0 < len(found) <= MOST_MARKS - len(marks):
+            ends = find_marks(values)
+            if not 0 < len(ends) <= MOST_MARKS - len(marks):
                 break
-            marks += found
-            values = values[~np.isin(values, [mark.value for mark in found])]
+            marks += ends
+            values = values[~np.isin(values, [mark.value for mark in ends])]
         if not len(values):
             return cls()
         # Where the values differ by rounding alone, nothing is left of them on this scale.
@@ -86,15 +86,6 @@ class Scale:
     def is_mark(self, values: np.ndarray) -> np.ndarray:
         """Which of the numbers [rows] is which mark: [rows, marks]."""
         return values[:, None] == np.array([mark.value for mark in self.marks])
-
-    def to_dict(self) -> dict[str, Any]:
-        marks = [[mark.value, mark.count, mark.least, mark.most] for mark in self.marks]
-        return {"centre": self.centre, "spread": self.spread, "marks": marks}
-
-    @classmethod
-    def from_dict(cls, state: dict[str, Any]) -> Scale:
-        marks = tuple(Mark(*mark) for mark in state["marks"])
-        return cls(state["centre"], state["spread"], marks)
 
 
 def spread(ordered: np.ndarray) -> float:
@@ -130,8 +121,8 @@ def find_marks(ordered: np.ndarray) -> list[Mark]:
             if gap > FAR / 2 * spread(others):
                 bounds = float(others[0]), float(others[-1])
                 number = counts[::end]
-                found = range(1, many + 1)
-                return [Mark(float(towards[-k]), int(number[-k]), *bounds) for k in found]
+                places = range(1, many + 1)
+                return [Mark(float(towards[-k]), int(number[-k]), *bounds) for k in places]
     return []
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import difflib
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -135,19 +134,6 @@ class Schema:
         """
         dtype = object if isinstance(self.classes[0], str) else None
         return np.array(self.classes, dtype=dtype)[codes]
-
-    def to_dict(self) -> dict[str, Any]:
-        """The schema in lists, dicts, str, numbers and booleans, as JSON has them."""
-        values = dataclasses.asdict(self)
-        lists = {key: list(value) for key, value in values.items() if isinstance(value, tuple)}
-        return {**values, **lists}
-
-    @classmethod
-    def from_dict(cls, values: dict[str, Any]) -> Schema:
-        """The schema that `to_dict` was called on."""
-        tuples = {key: tuple(value) for key, value in values.items() if isinstance(value, list)}
-        columns = tuple(Column(**column) for column in values["columns"])
-        return cls(**{**values, **tuples, "columns": columns})
 
 
 def require_columns(frame: pd.DataFrame, needed: Sequence[str]) -> None:

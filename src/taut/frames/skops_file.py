@@ -13,6 +13,8 @@ from skops.io.exceptions import UntrustedTypesFoundException
 
 from taut.errors import InputError
 
+_MARK = ("value", "count", "least", "most")
+
 
 def read_state(path: Path) -> dict[str, Any]:
     """What `Encoder.save` writes as JSON today.
@@ -33,6 +35,8 @@ def read_state(path: Path) -> dict[str, Any]:
     except zipfile.BadZipFile as error:
         raise ValueError(str(error)) from error
     scales = json.loads(state["scales"])
+    for scale in scales.values():
+        scale["marks"] = [dict(zip(_MARK, mark, strict=True)) for mark in scale["marks"]]
     fitted, numbers = state["transformer"].named_transformers_, list(scales)
     schema = json.loads(state["schema"])
     names = [c["name"] for c in schema["columns"] if c["used"] and c["kind"] == "category"]
@@ -40,8 +44,8 @@ def read_state(path: Path) -> dict[str, Any]:
     if names:
         encoder = fitted["category"]
         rare = encoder.infrequent_categories_
-        for name, own, few in zip(names, encoder.categories_, rare, strict=True):
-            known = list(map(_level, own))
+        for name, categories, few in zip(names, encoder.categories_, rare, strict=True):
+            known = list(map(_level, categories))
             rare_ones = [] if few is None else list(map(_level, few))
             kept = [level for level in known if level not in rare_ones]
             levels[name] = {"kept": kept, "rare": rare_ones}

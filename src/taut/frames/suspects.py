@@ -54,15 +54,15 @@ def set_aside(
         frame: The whole table, in its own order.
         asked: Columns that the user named as inputs.
     """
-    found = []
+    after = []
     for column in columns:
         reason = ""
         if column.name not in asked and column.kind not in ("constant", "empty"):
             reason = _reason(column, frame.loc[:, column.name])
         if reason:
             column = dataclasses.replace(column, kind="identifier", used=False, reason=reason)
-        found.append(column)
-    return tuple(found)
+        after.append(column)
+    return tuple(after)
 
 
 def _reason(column: Column, series: pd.Series) -> str:
@@ -132,7 +132,7 @@ def group_warnings(columns: Sequence[Column], frame: pd.DataFrame, y: np.ndarray
         y: Their class numbers or values.
     """
     named = [c for c in columns if _reason(c, frame.loc[:, c.name]).startswith(REPEATED)]
-    found = [(c, "") for c in named]
+    groups = [(c, "") for c in named]
     rows = np.arange(len(y))
     if len(rows) > MOST_ROWS:
         rows = np.sort(np.random.default_rng(0).choice(rows, MOST_ROWS, replace=False))
@@ -150,8 +150,8 @@ def group_warnings(columns: Sequence[Column], frame: pd.DataFrame, y: np.ndarray
             quantity = _numbers(series) if column.kind == "numeric" else None
             why = _looks_like_a_group(codes, target, classes, quantity, column.name, others)
             if why:
-                found.append((column, why))
-    return [_warning(column, why, len(y)) for column, why in found]
+                groups.append((column, why))
+    return [_warning(column, why, len(y)) for column, why in groups]
 
 
 def _warning(column: Column, why: str, rows: int) -> str:

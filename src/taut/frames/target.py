@@ -42,30 +42,30 @@ def understand_target(
         known = ", ".join(map(repr, TASKS))
         raise InputError(f"`task` must be one of {known} or None. Received: task={task!r}.")
     values = _labels(series)
-    found = Counter(values.tolist())
-    if len(found) < 2:
+    tally = Counter(values.tolist())
+    if len(tally) < 2:
         raise InputError(
             f"The target {series.name!r} needs two different values or more. Received only "
-            f"{shorten(next(iter(found)))}. Choose another column, or add rows of another class."
+            f"{shorten(next(iter(tally)))}. Choose another column, or add rows of another class."
         )
     reason = "as asked"
     if task is None:
-        task, reason = _detect(series, values, len(found), decimal)
+        task, reason = _detect(series, values, len(tally), decimal)
     if task == "regression":
         read_target(series, task, (), form=find_notation(series, decimal=decimal).form)
         return task, reason, (), ()
 
-    two = len(found) == 2
+    two = len(tally) == 2
     if (task == "binary" and not two) or (task == "multiclass" and two):
         raise InputError(
             f'The task "{task}" needs {"two" if task == "binary" else "more than two"} classes. '
-            f"Received {len(found)} in the target {series.name!r}. "
+            f"Received {len(tally)} in the target {series.name!r}. "
             'Use the task "classification", or another target.'
         )
     if values.dtype == np.float64 and infinite(values):
         raise InputError(f"Every label must be finite. Received an infinity in {series.name!r}.")
-    classes = tuple(sorted(found))
-    counts = tuple(found[label] for label in classes)
+    classes = tuple(sorted(tally))
+    counts = tuple(tally[label] for label in classes)
     return "binary" if len(classes) == 2 else "multiclass", reason, classes, counts
 
 
@@ -149,5 +149,5 @@ def _detect(
     if infinite(numbers) or not np.equal(np.mod(numbers, 1), 0).all():
         return "regression", f"the target holds numbers, {distinct} different values"
     few = distinct <= FEW_NUMBERS and distinct * ROWS_PER_NUMBER <= len(values)
-    told = f"the target holds {distinct} different whole numbers in {len(values)} rows"
-    return ("classification" if few else "regression"), told
+    reason = f"the target holds {distinct} different whole numbers in {len(values)} rows"
+    return ("classification" if few else "regression"), reason

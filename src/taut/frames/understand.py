@@ -78,7 +78,7 @@ def understand(
         raise InputError(f'`decimal` must be "." or ",". Received: decimal={decimal!r}.')
     na = check_marks(na)
     kinds = check_kinds(kind, drop, target=target, wanted=wanted or ())
-    told = list(frame.attrs.get(NOTES, ()))
+    sentences = list(frame.attrs.get(NOTES, ()))
     repeated = [name for name, count in Counter(frame.columns).items() if count > 1]
     if repeated:
         raise InputError(
@@ -109,7 +109,7 @@ def understand(
     task, reason, classes, counts = understand_target(frame.loc[:, target], task, decimal=decimal)
     notation = find_notation(frame.loc[:, target], decimal=decimal)
 
-    found = []
+    understood = []
     for name in frame.columns.drop(target):
         asked = wanted is not None and name in wanted
         column = understand_column(
@@ -125,27 +125,27 @@ def understand(
         role = roles.named().get(name)
         if role and not asked:
             column = dataclasses.replace(column, kind=role, used=False, reason=REASONS[role])
-        found.append(column)
-    found = set_aside(found, whole, [*(wanted or ()), *kinds, *roles.named()])
-    read_columns(frame, [column for column in found if column.used], asked=kinds)
-    if not any(column.used for column in found):
-        if not found:
+        understood.append(column)
+    understood = set_aside(understood, whole, [*(wanted or ()), *kinds, *roles.named()])
+    read_columns(frame, [column for column in understood if column.used], asked=kinds)
+    if not any(column.used for column in understood):
+        if not understood:
             raise InputError(
                 f"A table needs a column to learn from. Received the target {target!r} alone. "
                 "If the file has more columns, say what stands between them with --sep."
             )
-        why = listed((f"{column.name!r}: {column.reason}" for column in found), show=str)
+        why = listed((f"{column.name!r}: {column.reason}" for column in understood), show=str)
         raise InputError(f"A table needs a column to learn from. Received none of use: {why}.")
 
     warnings = ()
     if roles.groups is None and roles.time is None:
         y = read_target(frame.loc[:, target], task, classes, form=notation.form)
-        warnings = tuple(group_warnings(found, frame, y))
-    notes = _notes(target, found, dropped=int(absent.sum()), rows=len(absent))
+        warnings = tuple(group_warnings(understood, frame, y))
+    notes = _notes(target, understood, dropped=int(absent.sum()), rows=len(absent))
     if task == "regression" and notation.doubt:
-        told.append(f"In the target, {notation.doubt} (--decimal decides).")
+        sentences.append(f"In the target, {notation.doubt} (--decimal decides).")
     if reason != "as asked" and perhaps_counts(classes):
-        told.append(
+        sentences.append(
             f"The target holds {len(classes)} whole numbers, {classes[0]} to {classes[-1]}, as "
             "classes without an order: perhaps a count or a grade: --task regression."
         )
@@ -155,25 +155,27 @@ def understand(
         reason=reason,
         classes=classes,
         counts=counts,
-        columns=tuple(found),
+        columns=tuple(understood),
         rows=len(frame),
         rows_dropped=int(absent.sum()),
-        notes=(*told, *notes),
+        notes=(*sentences, *notes),
         warnings=warnings,
         na=na,
         target_form=notation.form if task == "regression" else "",
     )
 
 
-def _notes(target: str, found: Sequence[Column], *, dropped: int, rows: int) -> tuple[str, ...]:
+def _notes(
+    target: str, understood: Sequence[Column], *, dropped: int, rows: int
+) -> tuple[str, ...]:
     notes = []
     if dropped:
         notes.append(f"Dropped {dropped} of {rows} rows: their target {target!r} is missing.")
     for kind in ("constant", "empty"):
-        names = [column.name for column in found if column.kind == kind]
+        names = [column.name for column in understood if column.kind == kind]
         if names:
             notes.append(f"Left out ({kind}): {listed(names)}.")
-    for column in found:
+    for column in understood:
         if column.kind in ("identifier", "text") and not column.used:
             if column.reason == "as asked":
                 continue

@@ -68,24 +68,24 @@ def find_notation(
         return Notation(native)
     distinct = [text for text in pd.unique(levels(series)) if isinstance(text, str)]
     if kind is not None:
-        kind, _, own = kind.partition("-")
+        kind, _, order_given = kind.partition("-")
         if kind == "numeric":
-            found = find_number_form(distinct, decimal=decimal, forced=True)
+            notation = find_number_form(distinct, decimal=decimal, forced=True)
         elif all(not math.isnan(parse_time(text)) for text in distinct):
             return Notation("time")
-        elif own:
-            found = own + (find_date_form(distinct, forced=True) or ("", ""))[0][3:], ""
+        elif order_given:
+            notation = order_given + (find_date_form(distinct, forced=True) or ("", ""))[0][3:], ""
         else:
-            found = find_date_form(distinct, order=order, forced=True)
-        return Notation(kind, *(found or ("", "")))
-    found = find_number_form(distinct, decimal=decimal)
-    if found:
-        return Notation("numeric", *found)
+            notation = find_date_form(distinct, order=order, forced=True)
+        return Notation(kind, *(notation or ("", "")))
+    notation = find_number_form(distinct, decimal=decimal)
+    if notation:
+        return Notation("numeric", *notation)
     if all(text.lower() in _FLAGS for text in distinct):
         return Notation("boolean")
-    found = find_date_form(distinct, order=order)
-    if found:
-        return Notation("date", *found)
+    notation = find_date_form(distinct, order=order)
+    if notation:
+        return Notation("date", *notation)
     if all(not math.isnan(parse_time(text)) for text in distinct):
         return Notation("time")
     return Notation("category")
@@ -109,9 +109,9 @@ def read(series: pd.Series, kind: str, form: str = "") -> np.ndarray:
         return levels(series)
     if kind == "date" and types.is_datetime64_any_dtype(dtype):
         moments = pd.to_datetime(series, utc=True)
-        own = _own_zone(dtype)
-        if own:  # a clock without a zone is read as it is
-            moments = moments.dt.tz_convert((form or "ymd UTC").partition(" ")[2] or own)
+        zone = _own_zone(dtype)
+        if zone:  # a clock without a zone is read as it is
+            moments = moments.dt.tz_convert((form or "ymd UTC").partition(" ")[2] or zone)
         since = moments.dt.tz_localize(None) - pd.Timestamp(0)
         return (since / pd.Timedelta(days=1)).to_numpy(np.float64, na_value=np.nan)
     if kind == "numeric" and types.is_timedelta64_dtype(dtype):

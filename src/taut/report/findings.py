@@ -83,9 +83,9 @@ def scores(metrics: Metrics, name: str) -> list[Score]:
     systems = [s for s in metrics.tested.systems if name in s.scores]
     places = text.decimals(_half(s.scores[name]) for s in systems)
     return [
-        Score(s.name, s.description, own.value, own.low, own.high, places, own.withheld)
+        Score(s.name, s.description, score.value, score.low, score.high, places, score.withheld)
         for s in systems
-        for own in [s.scores[name]]
+        for score in [s.scores[name]]
     ]
 
 

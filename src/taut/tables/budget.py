@@ -83,16 +83,16 @@ def plan(
     share = 1 / 3 if quick else 1.0
 
     def cost(lanes: int, of: int, rows: int, epochs: int | None = None) -> float:
-        own = max(rows * (of - 1) // of, 1)
-        return seconds(lanes, own, Schedule.of(own, quick=quick, most=epochs), size)
+        of_a_fold = max(rows * (of - 1) // of, 1)
+        return seconds(lanes, of_a_fold, Schedule.of(of_a_fold, quick=quick, most=epochs), size)
 
     whole = cost((len(candidates) + (UNPENALISED not in candidates)) * folds * seeds, folds, rows)
     if whole <= WHOLE * share:
         return Plan(whole, whole)
 
-    own = max(rows * (folds - 1) // folds, 1)
+    of_a_fold = max(rows * (folds - 1) // folds, 1)
     lanes = min(len(candidates), FINALISTS) * folds * seeds
-    usual = Schedule.of(own, quick=quick).epochs
+    usual = Schedule.of(of_a_fold, quick=quick).epochs
     epochs = next(
         (e for e in range(usual, LEAST_EPOCHS, -1) if cost(lanes, folds, rows, e) <= LAST * share),
         LEAST_EPOCHS,
@@ -152,8 +152,8 @@ def train_within(
     weight = options.get("weight")
     first = {**options, "seeds": 1, "most_epochs": None}
     first["weight"] = None if weight is None else weight[rows]
-    found = train(encoded[rows], y[rows], few, budget.tried, **first)
-    loss = [float(np.mean(found.fold_losses(i))) for i in range(len(budget.tried))]
+    first_look = train(encoded[rows], y[rows], few, budget.tried, **first)
+    loss = [float(np.mean(first_look.fold_losses(i))) for i in range(len(budget.tried))]
     best = [budget.tried[i] for i in np.argsort(loss, kind="stable")]
     chosen = finalists(best, len(rows) / len(y), given=given)
     return train(encoded, y, splits, (*chosen, *bare), **options)
@@ -183,18 +183,18 @@ def finalists(best: Sequence[Setting], share: float, *, given: bool) -> tuple[Se
 
 def notes(budget: Plan, rows: int, candidates: int) -> list[str]:
     """What is to be known before the training: how long it takes, and what is left out."""
-    told = []
+    sentences = []
     if budget.seconds >= TELL:
-        told.append(f"Training takes about {_clock(budget.seconds)} on one core.")
+        sentences.append(f"Training takes about {_clock(budget.seconds)} on one core.")
     if budget.rows is not None:
-        told.append(
+        sentences.append(
             f"All {candidates} settings on all rows would take about {_clock(budget.whole)}. So "
             f"{len(budget.tried)} are tried on {budget.rows} of {rows} rows and on {budget.folds} "
             f"folds, and at most {FINALISTS} are trained on all rows."
         )
     if budget.epochs is not None:
-        told.append(f"Training on all rows has {budget.epochs} epochs, fewer than usual.")
-    return told
+        sentences.append(f"Training on all rows has {budget.epochs} epochs, fewer than usual.")
+    return sentences
 
 
 def _sample(y: np.ndarray, count: int, seed: int, *, classes: bool) -> np.ndarray:
@@ -204,9 +204,9 @@ def _sample(y: np.ndarray, count: int, seed: int, *, classes: bool) -> np.ndarra
         return np.sort(draw.permutation(len(y))[:count])
     chosen = []
     for label in np.unique(y):
-        own = np.flatnonzero(y == label)
-        wanted = max(round(count * len(own) / len(y)), min(len(own), LEAST_OF_A_CLASS))
-        chosen.append(draw.permutation(own)[:wanted])
+        of_class = np.flatnonzero(y == label)
+        wanted = max(round(count * len(of_class) / len(y)), min(len(of_class), LEAST_OF_A_CLASS))
+        chosen.append(draw.permutation(of_class)[:wanted])
     return np.sort(np.concatenate(chosen))
 
 

@@ -94,11 +94,11 @@ def _precisions(positive: np.ndarray, scores: np.ndarray, weights: np.ndarray) -
     order = np.argsort(-scores, kind="stable")
     ties = np.flatnonzero(np.diff(scores[order], prepend=np.inf))
     weights, positive = weights[:, order], positive[order]
-    found = np.add.reduceat(weights * positive, ties, axis=1)
+    hits = np.add.reduceat(weights * positive, ties, axis=1)
     taken = np.cumsum(np.add.reduceat(weights, ties, axis=1), axis=1)
-    total = found.sum(axis=1)
-    precision = np.cumsum(found, axis=1) / np.where(taken > 0, taken, 1)
-    area = (found * precision).sum(axis=1)
+    total = hits.sum(axis=1)
+    precision = np.cumsum(hits, axis=1) / np.where(taken > 0, taken, 1)
+    area = (hits * precision).sum(axis=1)
     return np.where(total > 0, area / np.where(total > 0, total, 1), np.nan)
 
 

@@ -92,13 +92,13 @@ def _a_row_of_each_class(y: np.ndarray, test_size: float) -> None:
         )
 
 
-def _enough(role: str, found: int, needed: int, count: int, test_size: float) -> None:
-    if found < needed:
+def _enough(role: str, number: int, needed: int, count: int, test_size: float) -> None:
+    if number < needed:
         what = "groups" if role == "groups" else "different times"
         test = " and a test set" if test_size else ""
         raise InputError(
             f"`{role}` must hold at least {needed} {what} for {count} folds{test}. "
-            f"Received: {found}. Use fewer folds, or {'add' if role == 'groups' else 'a finer'} "
+            f"Received: {number}. Use fewer folds, or {'add' if role == 'groups' else 'a finer'} "
             f"{'groups' if role == 'groups' else 'time'}."
         )
 

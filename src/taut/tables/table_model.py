@@ -103,8 +103,8 @@ class TableModel:
 
     def _output(self, frame: pd.DataFrame) -> np.ndarray:
         features, _ = self.schema.prepare(frame, require_target=False)
-        features, told = self._encoder.match_levels(features)
-        for sentence in told:
+        features, sentences = self._encoder.match_levels(features)
+        for sentence in sentences:
             warnings.warn(sentence, UserWarning, stacklevel=3)
         output = predict(self.model, self._encoder.transform(features))
         if self.schema.task != "regression":
