@@ -16,7 +16,7 @@ from taut.engine import Callback
 from taut.errors import InputError
 from taut.tables.ensemble import mean_of, temperature
 from taut.tables.settings import Setting
-from taut.tables.trained import Trained, train
+from taut.tables.trained import Rows, Trained, train
 
 pytestmark = pytest.mark.skipif(keras.backend.backend() != "jax", reason="lanes need JAX")
 
@@ -588,7 +588,7 @@ def test_callbacks_are_told(wine):
     assert done[-1] == calls[-2][2]
 
 
-# Inside the committee
+# Inside the ensemble
 
 
 @pytest.fixture(scope="module")
@@ -606,15 +606,16 @@ def rows():
     return np.column_stack([x, level]), data.target, splits
 
 
-def committee(x, y, splits, strengths=(0.0, 0.02), **options):
+def some_settings(x, y, splits, strengths=(0.0, 0.02), **options):
     settings = [Setting("L1", a) for a in strengths]
-    options = {"outputs": 3, "numbers": 6, "seeds": 2, "seed": 5, "quick": True} | options
-    return train(x, y, splits, settings, callbacks=(), **options)
+    options = {"seeds": 2, "seed": 5, "quick": True} | options
+    learned_from = Rows(encoded=x, y=y, outputs=3, numbers=6)
+    return train(learned_from, splits, settings, callbacks=(), **options)
 
 
 @pytest.fixture(scope="module")
 def trained(rows):
-    return committee(*rows)
+    return some_settings(*rows)
 
 
 def member(trained, lane, x):
@@ -658,7 +659,7 @@ def test_held_out_rows_change_nothing_that_a_fold_learns(trained, rows):
     draw = np.random.default_rng(2)
     changed[splits[0].held_out] = draw.normal(size=(78, 7)) * 100
     labels[splits[0].held_out] = draw.integers(0, 3, 78)
-    other = committee(changed, labels, splits)
+    other = some_settings(changed, labels, splits)
     lanes = np.concatenate([trained.lanes(s, 0) for s in (0, 1)])
     for a, b in zip(trained.record.non_trainable, other.record.non_trainable, strict=True):
         np.testing.assert_array_equal(a[lanes], b[lanes])
@@ -828,7 +829,7 @@ def test_inputs_shuffled_a_few_at_a_time_are_as_important(monkeypatch):
     monkeypatch.setattr(importance, "predict_lanes", spied)
     whole = importance.shuffled(trained, chosen, inputs, sources)
     assert len(pieces) == len(trained.splits)
-    cells = trained.encoded.shape[1] * max(len(s.held_out) for s in trained.splits)
+    cells = trained.rows.encoded.shape[1] * max(len(s.held_out) for s in trained.splits)
     for at_once in (3 * cells, cells, 1):
         pieces.clear()
         monkeypatch.setattr(importance, "PIECE", at_once)

@@ -15,7 +15,7 @@ from taut.tables.leaks import carrier_sentence, carriers
 from taut.tables.learned import learned
 from taut.tables.settings import UNPENALISED, Setting
 from taut.tables.split import copies
-from taut.tables.trained import Trained
+from taut.tables.trained import Rows, Trained
 
 ROWS = 240
 DRAW = np.random.default_rng(0)
@@ -30,15 +30,13 @@ def trained(x, y, weight=None, settings=()):
     empty = np.zeros((0, ROWS, 1))
     return Trained(
         model=None,
-        encoded=x,
-        y=y,
+        rows=Rows(encoded=x, y=y, outputs=1, numbers=0, weight=weight),
         settings=tuple(settings),
         splits=splits,
         seeds=1,
         record=types.SimpleNamespace(),  # type: ignore[arg-type]
         out_of_fold=empty,
         row_loss=empty[..., 0],
-        weight=weight,
     )
 
 

@@ -77,7 +77,8 @@ def edge(trained: Trained, best: int, candidates: Sequence[int]) -> str | None:
 def _certificate(trained: Trained, lane: int) -> Certificate:
     """Of one of the models that were chosen, on the rows that it was trained on."""
     model = trained.record.apply(lane, trained.model)
-    rows = trained.splits[trained.record.lanes[lane].split].train
-    weight = None if trained.weight is None else trained.weight[rows]
-    measured = stationarity(model, trained.encoded[rows], trained.y[rows], sample_weight=weight)
+    learned_from = trained.rows.at(trained.splits[trained.record.lanes[lane].split].train)
+    measured = stationarity(
+        model, learned_from.encoded, learned_from.y, sample_weight=learned_from.weight
+    )
     return Certificate(measured.largest, measured.note)

@@ -13,7 +13,7 @@ import numpy as np
 
 from taut.engine import Split
 from taut.tables.settings import LEAST_EPOCHS, QUICK, UNPENALISED, Schedule, Setting
-from taut.tables.trained import Trained, train
+from taut.tables.trained import Rows, Trained, train
 
 WHOLE, CHOOSING, LAST = 60.0, 40.0, 80.0
 """Seconds of one core: above the first, a share chooses; what both parts may take."""
@@ -116,12 +116,10 @@ def plan(
 
 def train_within(
     budget: Plan,
-    encoded: np.ndarray,
-    y: np.ndarray,
+    rows: Rows,
     splits: list[Split],
     candidates: Sequence[Setting],
     *,
-    outputs: int,
     seed: int,
     given: bool,
     compared: bool,
@@ -131,32 +129,28 @@ def train_within(
 
     Args:
         budget: The plan.
-        encoded: Encoded table [rows, columns].
-        y: Class numbers, or the standardised target.
+        rows: The rows.
         splits: Folds.
         candidates: What to choose from.
-        outputs: Classes, or 1.
         seed: Seeds everything.
         given: Whether the strengths are the user's, so that no others are tried.
         compared: Whether no penalty is trained in any case, for comparison.
         options: The others of `train`.
     """
     bare = (UNPENALISED,) if compared or UNPENALISED in candidates else ()
-    options |= {"outputs": outputs, "seed": seed, "most_epochs": budget.epochs}
+    options |= {"seed": seed, "most_epochs": budget.epochs}
     if budget.rows is None:
-        return train(encoded, y, splits, tuple(dict.fromkeys((*candidates, *bare))), **options)
-    rows = _sample(y, budget.rows, seed, classes=outputs > 1)
-    place = np.full(len(y), -1)
-    place[rows] = np.arange(len(rows))
+        return train(rows, splits, tuple(dict.fromkeys((*candidates, *bare))), **options)
+    drawn = _sample(rows.y, budget.rows, seed, classes=rows.outputs > 1)
+    place = np.full(len(rows.y), -1)
+    place[drawn] = np.arange(len(drawn))
     few = [_among(split, place) for split in splits[: budget.folds]]
-    weight = options.get("weight")
     first = {**options, "seeds": 1, "most_epochs": None}
-    first["weight"] = None if weight is None else weight[rows]
-    first_look = train(encoded[rows], y[rows], few, budget.tried, **first)
+    first_look = train(rows.at(drawn), few, budget.tried, **first)
     loss = [float(np.mean(first_look.fold_losses(i))) for i in range(len(budget.tried))]
     best = [budget.tried[i] for i in np.argsort(loss, kind="stable")]
-    chosen = finalists(best, len(rows) / len(y), given=given)
-    return train(encoded, y, splits, (*chosen, *bare), **options)
+    chosen = finalists(best, len(drawn) / len(rows.y), given=given)
+    return train(rows, splits, (*chosen, *bare), **options)
 
 
 def finalists(best: Sequence[Setting], share: float, *, given: bool) -> tuple[Setting, ...]:

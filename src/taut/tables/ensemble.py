@@ -121,19 +121,15 @@ def _refit(
 ) -> Any:
     """One network at a setting, trained on the rows of all folds."""
     alone = train(
-        data.x,
-        data.y,
+        data,
         [Split(np.arange(len(data.y)))],
         [trained.settings[setting]],
-        outputs=data.outputs,
-        numbers=data.numbers,
         seeds=1,
         seed=seed,
         quick=quick,
         most_epochs=epochs,
         stop_after=int(trained.record.best_epoch[trained.lanes(setting)[0]]) + 1,
         callbacks=(),
-        weight=data.weight,
     )
     if not alone.healthy([0]):
         raise ArithmeticError("its loss was not finite")

@@ -55,7 +55,7 @@ def examine(model: Any, trained: Trained, data: Prepared, seed: int) -> tuple[Te
             rare=None if rare is None else classes[rare],
             classes=by_class(classes, data.test_y, predictions["taut"][1], exact=independent),
         )
-    learned_from = data.x, data.values, data.facts
+    learned_from = data.encoded, data.values, data.facts
     tested = data.test_x, data.test_y, test
     return scores, Overfitting(
         train_loss=_loss(model, data, *learned_from),
@@ -74,7 +74,7 @@ def _predictions(
         "The linear model to compare with",
         lambda: linear_prediction(
             data.schema.task,
-            data.x,
+            data.encoded,
             data.values,
             data.test_x,
             trained.splits,

@@ -115,7 +115,7 @@ def fit_table(
     candidates = settings(penalty, strengths, bins=bins > 0, quick=quick, rows=rows)
     plan = budget.plan(
         rows,
-        size(data.x.shape[1], data.outputs, numbers=data.numbers, bins=bins),
+        size(data.encoded.shape[1], data.outputs, numbers=data.numbers, bins=bins),
         candidates,
         folds=folds,
         seeds=seeds,
@@ -127,19 +127,15 @@ def fit_table(
             callback.on_note(note)
     trained = budget.train_within(
         plan,
-        data.x,
-        data.y,
+        data,
         data.splits,
         candidates,
         given=strengths is not None,
         compared=len(data.test_y) > 0,
-        outputs=data.outputs,
-        numbers=data.numbers,
         seeds=seeds,
         seed=seed,
         quick=quick,
         callbacks=callbacks or (),
-        weight=data.weight,
     )
     return conclude(
         trained,

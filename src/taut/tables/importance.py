@@ -46,10 +46,10 @@ def shuffled(
     draw = np.random.default_rng(0)
     columns = [np.flatnonzero(np.asarray(sources, object) == name) for name in inputs]
     columns.append(np.empty(0, np.int64))  # last comes the loss where nothing is shuffled
-    width, outputs = trained.encoded.shape[1], trained.model.output_shape[-1]
+    width, outputs = trained.rows.encoded.shape[1], trained.model.output_shape[-1]
     rise, total = np.zeros(len(inputs)), 0
     longest = max(len(split.held_out) for split in trained.splits)
-    room = max(CELLS // (len(inputs) * trained.encoded.shape[1]), LEAST_ROWS)
+    room = max(CELLS // (len(inputs) * trained.rows.encoded.shape[1]), LEAST_ROWS)
     count = int(min(longest, room))
     for fold, split in enumerate(trained.splits):
         rows = np.resize(draw.permutation(split.held_out), count)
@@ -63,7 +63,7 @@ def shuffled(
         losses = np.empty(len(columns))
         for start in range(0, len(columns), at_once):
             some = slice(start, min(start + at_once, len(columns)))
-            x = np.repeat(trained.encoded[rows][None], some.stop - start, axis=0)
+            x = np.repeat(trained.rows.encoded[rows][None], some.stop - start, axis=0)
             for k, (own_columns, order) in enumerate(zip(columns[some], orders[some], strict=True)):
                 x[k, :, own_columns] = x[k, order][:, own_columns].T
             raw = predict_lanes(
@@ -71,7 +71,7 @@ def shuffled(
             ).astype(float)
             mean = (softmax(raw, axis=-1) if raw.shape[-1] > 1 else raw).mean(axis=0)
             mean = mean.reshape(len(x), count, -1)
-            losses[some] = row_loss(mean, trained.y[rows]).mean(axis=1)
+            losses[some] = row_loss(mean, trained.rows.y[rows]).mean(axis=1)
         rise += count * (losses[:-1] - losses[-1])
         total += count
     return rise / max(total, 1)

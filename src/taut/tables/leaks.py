@@ -53,7 +53,7 @@ def carriers(
     Returns:
         Of each its share, at most 1, and what it explains of S_base by itself; the worst first.
     """
-    y, outputs, held = trained.y, predicted.shape[-1], trained.held
+    y, outputs, held = trained.rows.y, predicted.shape[-1], trained.held
     weight, groups = trained.held_weight, None if groups is None else groups[held]
     squared_base = _squared(trained.base_rate(outputs), y)[held]
     squared_all = _squared(predicted, y)[held]
@@ -95,7 +95,7 @@ def _alone(trained: Trained, columns: np.ndarray, outputs: int, leaf: int) -> np
     """Out-of-fold predictions of a decision tree on some columns only, `leaf` rows a leaf."""
     from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 
-    x = np.nan_to_num(np.asarray(trained.encoded[:, columns], "float32"), nan=-3e38)
+    x = np.nan_to_num(np.asarray(trained.rows.encoded[:, columns], "float32"), nan=-3e38)
     predicted = np.zeros((len(x), outputs))
     draw = np.random.default_rng(0)
     for split in trained.splits:
@@ -104,8 +104,7 @@ def _alone(trained: Trained, columns: np.ndarray, outputs: int, leaf: int) -> np
             rows = np.sort(draw.choice(rows, MOST_ROWS, replace=False))
         kind = DecisionTreeRegressor if outputs == 1 else DecisionTreeClassifier
         tree: Any = kind(min_samples_leaf=leaf, random_state=0)
-        weight = None if trained.weight is None else trained.weight[rows]
-        tree.fit(x[rows], trained.y[rows], sample_weight=weight)
+        tree.fit(x[rows], trained.rows.y[rows], sample_weight=trained.rows.counted(rows))
         if outputs == 1:
             predicted[split.held_out, 0] = tree.predict(x[split.held_out])
         else:
@@ -118,15 +117,15 @@ def _most_alike(
     trained: Trained, names: Sequence[str], sources: Sequence[str], outputs: int
 ) -> list[str]:
     """The inputs by whose quantiles the target differs most."""
-    rows = np.arange(len(trained.y))
+    rows = np.arange(len(trained.rows.y))
     if len(rows) > MOST_ROWS:
         rows = np.random.default_rng(0).choice(rows, MOST_ROWS, replace=False)
-    y = trained.y[rows]
+    y = trained.rows.y[rows]
     indicators = y[:, None] if outputs == 1 else np.eye(outputs)[np.asarray(y, int)]
     centred = indicators - indicators.mean(axis=0)
     best = dict.fromkeys(names, 0.0)
     for j, name in enumerate(sources):
-        column = trained.encoded[rows, j]
+        column = trained.rows.encoded[rows, j]
         # Ranks of distinct values: a few values are bins of their own.
         distinct, codes = np.unique(column, return_inverse=True)
         if len(distinct) > BINS:

@@ -27,7 +27,7 @@ def learned(trained: Trained, predicted: np.ndarray, groups: np.ndarray | None =
     """
     outputs, held = predicted.shape[-1], trained.held
     pair = (predicted, trained.base_rate(outputs))
-    losses = np.stack([row_loss(p[held], trained.y[held]) for p in pair])
+    losses = np.stack([row_loss(p[held], trained.rows.y[held]) for p in pair])
     losses = np.stack([*losses, losses[1] - losses[0]])
     groups = None if groups is None else groups[held]
     means, errors = mean_and_error(losses, trained.held_weight, groups)

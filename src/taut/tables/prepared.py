@@ -14,20 +14,18 @@ from taut.frames.roles import Roles, RowFacts
 from taut.frames.scales import apart
 from taut.frames.schema import Schema
 from taut.tables.split import copies, fold_rows, set_test_aside
+from taut.tables.trained import Rows
 
 SMALLEST = 1e-100
 
 
-@dataclass(frozen=True)
-class Prepared:
+@dataclass(frozen=True, kw_only=True)
+class Prepared(Rows):
     """Rows to learn from, rows of the test, and the folds.
 
     Attributes:
         schema: What was understood of the table.
         encoder: Fitted on the rows to learn from.
-        outputs: Classes, or 1.
-        x: [rows, columns] encoded rows to learn from.
-        y: Their class numbers, or standardised values.
         mean: Of the values, 0 for classes.
         deviation: Of the values, 1 for classes.
         test_x: Encoded rows of the test.
@@ -42,9 +40,6 @@ class Prepared:
 
     schema: Schema
     encoder: Encoder
-    outputs: int
-    x: np.ndarray
-    y: np.ndarray
     mean: float
     deviation: float
     test_x: np.ndarray
@@ -55,17 +50,6 @@ class Prepared:
     splits: list[Split]
     copies: int
     notes: tuple[str, ...]
-
-    @property
-    def numbers(self) -> int:
-        """How many of the encoded columns, the first ones, are numbers."""
-        return self.encoder.numbers
-
-    @property
-    def weight(self) -> np.ndarray | None:
-        """What each row to learn from counts, 1 on average."""
-        weights = self.facts.weights
-        return None if weights is None else weights / weights.mean()
 
     @property
     def values(self) -> np.ndarray:
@@ -96,9 +80,11 @@ def prepare(
     return Prepared(
         schema=schema,
         encoder=encoder,
-        outputs=len(schema.classes) if classes else 1,
-        x=encoder.transform(features.iloc[rows]),
+        encoded=encoder.transform(features.iloc[rows]),
         y=target,
+        outputs=len(schema.classes) if classes else 1,
+        numbers=encoder.numbers,
+        weight=None if learned.weights is None else learned.weights / learned.weights.mean(),
         mean=mean,
         deviation=deviation,
         test_x=encoder.transform(features.iloc[test]) if len(test) else np.empty((0, 0)),

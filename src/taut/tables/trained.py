@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import keras
@@ -21,32 +21,61 @@ LEARNING_RATE, BETA_2, WARM_UP = 3e-3, 0.99, 0.1
 LEAST_PROBABILITY = 1e-6
 
 
+@dataclass(frozen=True, kw_only=True)
+class Rows:
+    """Rows to learn from.
+
+    Attributes:
+        encoded: [rows, columns] encoded table, NaN where a number is missing.
+        y: Class numbers, or the standardised target.
+        outputs: Classes, or 1.
+        numbers: How many of the columns, the first ones, are numeric.
+        weight: [rows] what each row counts, 1 on average; None where all count alike.
+    """
+
+    encoded: np.ndarray
+    y: np.ndarray
+    outputs: int
+    numbers: int
+    weight: np.ndarray | None = None
+
+    def counted(self, rows: np.ndarray) -> np.ndarray | None:
+        """What some rows count."""
+        return None if self.weight is None else self.weight[rows]
+
+    def at(self, rows: np.ndarray) -> Rows:
+        """Some of them."""
+        return Rows(
+            encoded=self.encoded[rows],
+            y=self.y[rows],
+            outputs=self.outputs,
+            numbers=self.numbers,
+            weight=self.counted(rows),
+        )
+
+
 @dataclass(frozen=True)
 class Trained:
     """Every setting on every fold and seed.
 
     Attributes:
         model: The network of one member that the lanes were trained from.
-        encoded: [rows, columns] encoded table, float32.
-        y: Class numbers, or the standardised target.
+        rows: What they were trained on.
         settings: [settings].
         record: Lanes ordered by setting, then fold, then seed.
         out_of_fold: [settings, rows, outputs] predictions of rows by models that did not train
             on them, averaged over seeds: probabilities, or the standardised target.
         row_loss: [settings, rows] their losses; infinite where every seed diverged.
-        weight: [rows] what each row counts, 1 on average; None where all count alike.
     """
 
     model: Any
-    encoded: np.ndarray
-    y: np.ndarray
+    rows: Rows
     settings: tuple[Setting, ...]
     splits: list[Split]
     seeds: int
     record: Record
     out_of_fold: np.ndarray
     row_loss: np.ndarray
-    weight: np.ndarray | None = None
 
     @property
     def held(self) -> np.ndarray:
@@ -67,111 +96,91 @@ class Trained:
     @property
     def held_weight(self) -> np.ndarray | None:
         """What each of the held-out rows counts."""
-        return None if self.weight is None else self.weight[self.held]
+        return self.rows.counted(self.held)
 
     def base_rate(self, outputs: int) -> np.ndarray:
         """[rows, outputs] predictions of held-out rows that look at no input, fold by fold."""
-        base = np.zeros((len(self.y), outputs))
+        base = np.zeros((len(self.rows.y), outputs))
         for split in self.splits:
-            weights = None if self.weight is None else self.weight[split.train]
-            one = base_prediction(
-                self.y[split.train], len(split.held_out), outputs=outputs, weights=weights
-            )
+            y, weights = self.rows.y[split.train], self.rows.counted(split.train)
+            one = base_prediction(y, len(split.held_out), outputs=outputs, weights=weights)
             base[split.held_out] = one.reshape(-1, outputs)
         return base
 
     def fold_losses(self, setting: int) -> np.ndarray:
         """[folds] mean out-of-fold loss of a setting."""
-        held = [split.held_out for split in self.splits]
-        weights = [None if self.weight is None else self.weight[rows] for rows in held]
-        return np.array(
-            [
-                np.average(self.row_loss[setting, rows], weights=counted)
-                for rows, counted in zip(held, weights, strict=True)
-            ]
-        )
+        loss, held = self.row_loss[setting], [split.held_out for split in self.splits]
+        return np.array([np.average(loss[rows], weights=self.rows.counted(rows)) for rows in held])
 
 
 def train(
-    encoded: np.ndarray,
-    y: np.ndarray,
+    rows: Rows,
     splits: list[Split],
     settings: Sequence[Setting],
     *,
-    outputs: int,
-    numbers: int,
     seeds: int,
     seed: int,
     quick: bool,
     callbacks: Sequence[Callback],
     stop_after: int | None = None,
-    weight: np.ndarray | None = None,
     most_epochs: int | None = None,
 ) -> Trained:
     """Train the lanes, and predict each row by the models that did not see it.
 
     Args:
-        encoded: Encoded table [rows, columns].
-        y: Class numbers, or the standardised target.
+        rows: The rows.
         splits: Folds; one split without held-out rows trains to the last epoch.
         settings: What to train on each fold.
-        outputs: Classes, or 1.
-        numbers: How many of the first columns are numeric.
         seeds: Models of each setting and fold.
         seed: Seeds initial weights and the order of rows.
         quick: A shorter schedule.
         callbacks: Told of the progress.
         stop_after: Epochs to train, of the schedule's; all unless given.
-        weight: What each row counts, [rows], 1 on average.
         most_epochs: Epochs of the schedule at most, where it would take too long.
     """
+    numbers, outputs = rows.numbers, rows.outputs
     bins = bins_for(numbers)
-    model = network(encoded.shape[1], outputs, numbers=numbers, bins=bins, classes=None)
-    rows = max(len(split.train) for split in splits)
-    schedule = Schedule.of(rows, quick=quick, most=most_epochs)
-    compile_(model, schedule, rows, outputs)
+    model = network(rows.encoded.shape[1], outputs, numbers=numbers, bins=bins, classes=None)
+    longest = max(len(split.train) for split in splits)
+    schedule = Schedule.of(longest, quick=quick, most=most_epochs)
+    compile_(model, schedule, longest, outputs)
     values = [
-        preprocessing.input_values(encoded, split.train, numbers=numbers, bins=bins)
+        preprocessing.input_values(rows.encoded, split.train, numbers=numbers, bins=bins)
         for split in splits
     ]
-    priors = [
-        preprocessing.prior(y[s.train], outputs, None if weight is None else weight[s.train])
-        for s in splits
-    ]
+    priors = [preprocessing.prior(rows.y[s.train], outputs, rows.counted(s.train)) for s in splits]
     lanes = [
         _lane(model, setting, fold, seed + repeat, values[fold], priors[fold])
         for setting in settings
         for fold in range(len(splits))
         for repeat in range(seeds)
     ]
-    encoded = encoded.astype("float32")
+    rows = replace(rows, encoded=rows.encoded.astype("float32"))
     # One epoch for all folds of a setting: chosen on all rows, it fits each fold's less.
     groups = [k // (len(splits) * seeds) for k in range(len(lanes))]
     record = train_lanes(
         model,
-        encoded,
-        y,
+        rows.encoded,
+        rows.y,
         lanes,
         splits=splits,
-        sample_weight=weight,
+        sample_weight=rows.weight,
         epochs=stop_after or schedule.epochs,
         batch_size=schedule.batch_size,
         groups=groups if all(len(split.held_out) for split in splits) else None,
         width=8,
         callbacks=callbacks,
     )
-    shape = len(settings), len(y), outputs
+    shape = len(settings), len(rows.y), outputs
     trained = Trained(
         model=model,
-        encoded=encoded,
-        y=y,
+        rows=rows,
         settings=tuple(settings),
         splits=splits,
         seeds=seeds,
         record=record,
         out_of_fold=np.zeros(shape),
         row_loss=np.zeros(shape[:2]),
-        weight=weight,
     )
     if all(len(split.held_out) for split in splits):
         _predict_out_of_fold(trained)
@@ -226,7 +235,7 @@ def _predict_out_of_fold(trained: Trained) -> None:
         # One shape for every fold, so that one program predicts them all.
         padded = np.resize(split.held_out, longest)
         numbers = np.stack([trained.lanes(s, fold) for s in range(len(trained.settings))])
-        rows = trained.encoded[padded]
+        rows = trained.rows.encoded[padded]
         raw = predict_lanes(trained.model, trained.record, rows, lanes=numbers.ravel().tolist())
         raw = raw[:, : len(split.held_out)].astype(float)
         if raw.shape[-1] > 1:
@@ -236,7 +245,7 @@ def _predict_out_of_fold(trained: Trained) -> None:
         with np.errstate(invalid="ignore"):
             mean = np.where(weight > 0, raw, 0).sum(axis=1) / weight.sum(axis=1)
         trained.out_of_fold[:, split.held_out] = mean
-    trained.row_loss[:] = row_loss(trained.out_of_fold, trained.y)
+    trained.row_loss[:] = row_loss(trained.out_of_fold, trained.rows.y)
 
 
 def row_loss(predicted: np.ndarray, y: np.ndarray) -> np.ndarray:
