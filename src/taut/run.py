@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from taut.errors import InputError
 from taut.formulas import unguard, write_csv
-from taut.typed_json import finite, plain, typed
+from taut.typed_json import plain, typed
 
 if TYPE_CHECKING:
     import pandas
@@ -59,27 +59,19 @@ class InputColumn:
 
 
 @dataclass(frozen=True)
-class Groups:
-    """The column whose equal values stayed together, and how many of them each side has."""
+class Role:
+    """A column that groups, orders or weighs the rows; of groups their number, of weights the sum.
+
+    Attributes:
+        column: Its name.
+        train, test: Groups among the rows to learn from and of the test.
+        total: Weight of the rows to learn from.
+    """
 
     column: str
-    train: int
-    test: int
-
-
-@dataclass(frozen=True)
-class Time:
-    """The column by which rows were split into past and future."""
-
-    column: str
-
-
-@dataclass(frozen=True)
-class Weights:
-    """The column that weighed the rows, and the weight of all to learn from."""
-
-    column: str
-    total: float = 0.0
+    train: int | None = field(default=None, metadata={"with": "train"})
+    test: int | None = field(default=None, metadata={"with": "test"})
+    total: float | None = field(default=None, metadata={"with": "total"})
 
 
 @dataclass(frozen=True)
@@ -92,9 +84,9 @@ class RowSplit:
     seeds: int
     lanes: int
     copies: int = 0
-    groups: Groups | None = None
-    time: Time | None = None
-    weights: Weights | None = None
+    groups: Role | None = None
+    time: Role | None = None
+    weights: Role | None = None
 
 
 @dataclass(frozen=True)
@@ -305,7 +297,9 @@ class Run:
     def save(self, directory: str | Path) -> None:
         """Write `metrics.json`, `path.parquet` and `features.csv` into a directory."""
         directory = Path(directory)
-        text = json.dumps(finite(plain(self.metrics)), indent=1, ensure_ascii=False)
+        # JSON has no NaN and no infinities.
+        values = json.loads(json.dumps(plain(self.metrics)), parse_constant=lambda _: None)
+        text = json.dumps(values, indent=1, ensure_ascii=False)
         (directory / METRICS).write_text(text + "\n", encoding="utf-8")
         self.path.to_parquet(directory / PATH, index=False)
         write_csv(self.features, directory / FEATURES)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import math
 import types
 from functools import cache
 from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints
@@ -46,15 +45,6 @@ def typed(kind: type[T], value: Any) -> T:
         TypeError: a key is missing whose field has no default, or a value is of another shape.
     """
     return _of(kind, value)
-
-
-def finite(value: Any) -> Any:
-    """The same without NaN and infinities, which JSON does not have."""
-    if isinstance(value, dict):
-        return {key: finite(one) for key, one in value.items()}
-    if isinstance(value, list):
-        return [finite(one) for one in value]
-    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def _of(hint: Any, value: Any) -> Any:

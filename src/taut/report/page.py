@@ -12,7 +12,7 @@ from taut.report import findings, text
 from taut.report.path_chart import off_scale, panels
 from taut.report.path_summary import summarise
 from taut.report.scale import Scale, spanning
-from taut.run import InputColumn, Metrics, Run, Target
+from taut.run import InputColumn, Metrics, Run
 
 TOP = 30
 _MOST_CLASSES = 12
@@ -30,7 +30,7 @@ def page(run: Run, name: str) -> dict[str, Any]:
         "headline": findings.headline(metrics),
         "class_sentences": findings.classes(metrics),
         "withheld": findings.withheld(metrics),
-        "recognised": _recognised(metrics),
+        "most_classes": _MOST_CLASSES,
         "against": [
             (d.verdict, findings.against(d, metrics))
             for d in findings.differences(metrics, metrics.tested.primary or "")
@@ -43,8 +43,7 @@ def page(run: Run, name: str) -> dict[str, Any]:
         "overfitting": _overfitting(metrics),
         "path": _path(run),
         "features": _features(run),
-        "columns": _columns(metrics.columns),
-        "classes": _classes(target),
+        "kinds": _kinds(metrics.columns),
         "shell_name": shlex.quote(text.clean(name)),
         # A JSON string is a Python literal too.
         "python_name": json.dumps(text.clean(name), ensure_ascii=False),
@@ -68,26 +67,6 @@ def _tiles(metrics: Metrics) -> list[tuple[str, str]]:
         tiles.append((best, "penalty and strength"))
     trained = f"networks trained in {text.duration(metrics.seconds)}"
     return [*tiles, (text.fixed(metrics.split.lanes, 0), trained)]
-
-
-def _recognised(metrics: Metrics) -> dict[str, Any] | None:
-    """For each class, how many of its test rows are recognised, and how often it is named."""
-    if not metrics.tested.classes:
-        return None
-    rows = [
-        {
-            "label": one.label,
-            "rows": one.rows,
-            "recognised": one.recognised,
-            "named": one.named,
-            "recall": text.fixed(one.recall.value, 2),
-            "recall_interval": findings.interval(one.recall.low, one.recall.high, 2),
-            "precision": text.fixed(one.precision.value, 2),
-            "precision_interval": findings.interval(one.precision.low, one.precision.high, 2),
-        }
-        for one in metrics.tested.classes
-    ]
-    return {"rows": rows[:_MOST_CLASSES], "more": len(rows[_MOST_CLASSES:])}
 
 
 def _test(metrics: Metrics, name: str) -> dict[str, Any]:
@@ -186,31 +165,9 @@ def _features(run: Run) -> dict[str, Any]:
     return {"all": records, "top": kept[:TOP], "kept": len(kept), "more": len(kept[TOP:])}
 
 
-def _columns(columns: Sequence[InputColumn]) -> dict[str, Any]:
+def _kinds(columns: Sequence[InputColumn]) -> str:
+    """The kinds of the inputs, after their number."""
     used = Counter(c.kind for c in columns if c.used)
     if len(used) == 1:
-        kinds = f", {'all ' * (len(columns) > 1)}{next(iter(used))}"
-    else:
-        kinds = ": " + ", ".join(text.count(n, kind, kind) for kind, n in used.most_common())
-    return {
-        "all": columns,
-        "dropped": [c for c in columns if not c.used],
-        "used": sum(used.values()),
-        "kinds": kinds,
-    }
-
-
-def _classes(target: Target) -> dict[str, Any] | None:
-    counts = target.counts
-    if not target.classes or not counts:
-        return None
-    rows = [
-        {
-            "label": label,
-            "count": n,
-            "share": n / sum(counts),
-            "width": round(100 * n / max(counts), 2),
-        }
-        for label, n in zip(target.classes, counts, strict=True)
-    ]
-    return {"rows": rows[:_MOST_CLASSES], "more": len(rows[_MOST_CLASSES:])}
+        return f", {'all ' * (len(columns) > 1)}{next(iter(used))}"
+    return ": " + ", ".join(text.count(n, kind, kind) for kind, n in used.most_common())

@@ -9,7 +9,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from taut.report import text
+from taut.report import findings, text
 from taut.report.page import page
 from taut.run import METRICS, Run
 
@@ -71,6 +71,7 @@ def render(run: Run, name: str) -> str:
         "fixed": text.fixed,
         "short": text.short,
         "percent": text.percent,
+        "interval": lambda score: findings.interval(score.low, score.high, 2),
     }
     environment.filters.update(filters)
     style = environment.loader.get_source(environment, "report.css")[0]  # type: ignore[union-attr]

@@ -8,7 +8,7 @@ import numpy as np
 
 from taut.frames.roles import Roles
 from taut.frames.schema import Schema
-from taut.run import Carrier, Groups, Learned, RowSplit, Time, Weights
+from taut.run import Carrier, Learned, Role, RowSplit
 from taut.tables.leaks import carrier_sentence
 from taut.tables.prepared import Prepared
 from taut.tables.trained import Trained
@@ -108,11 +108,11 @@ def split_of(data: Prepared, trained: Trained) -> RowSplit:
     groups = time = weights = None
     if roles.groups is not None and facts.groups is not None:
         of_test = 0 if test.groups is None else len(np.unique(test.groups))
-        groups = Groups(roles.groups, len(np.unique(facts.groups)), of_test)
+        groups = Role(roles.groups, len(np.unique(facts.groups)), of_test)
     if roles.time is not None:
-        time = Time(roles.time)
+        time = Role(roles.time)
     if roles.weights is not None and facts.weights is not None:
-        weights = Weights(roles.weights, float(facts.weights.sum()))
+        weights = Role(roles.weights, total=float(facts.weights.sum()))
     return RowSplit(
         train=len(data.y),
         test=len(data.test_y),
