@@ -10,34 +10,8 @@ from typing import Annotated, Any
 import typer
 from rich.text import Text
 
+from taut.cli import options as option
 from taut.cli.console import Attempt, attempt, console, say_error, say_warning
-from taut.cli.options import (
-    DecimalOption,
-    DropOption,
-    EncodingOption,
-    FeaturesOption,
-    FoldsOption,
-    ForceOption,
-    GroupsOption,
-    KindOption,
-    NaOption,
-    OutOption,
-    PenaltyOption,
-    QuickOption,
-    SeedOption,
-    SeedsOption,
-    SepOption,
-    SheetOption,
-    SingleOption,
-    StrengthsOption,
-    Task,
-    TestSizeOption,
-    TimeOption,
-    WeightsOption,
-    fit_options,
-    read_kinds,
-    read_names,
-)
 from taut.cli.output import check_directory, write_directory, write_elsewhere
 from taut.errors import InputError
 
@@ -53,32 +27,34 @@ def fit(
             "--target", "-t", metavar="COLUMN", help="Column to predict.", show_default=False
         ),
     ],
-    out: OutOption = Path("taut-run"),
-    task: Annotated[Task | None, typer.Option(help="What the target is; seen in the data.")] = None,
-    penalty: PenaltyOption = "auto",
-    folds: FoldsOption = 5,
-    seeds: SeedsOption = 1,
-    strengths: StrengthsOption = None,
-    groups: GroupsOption = None,
-    time: TimeOption = None,
-    weights: WeightsOption = None,
-    test_size: TestSizeOption = 0.2,
-    single: SingleOption = False,
-    seed: SeedOption = 0,
-    quick: QuickOption = False,
-    force: ForceOption = False,
-    features: FeaturesOption = None,
-    drop: DropOption = None,
-    kind: KindOption = None,
-    decimal: DecimalOption = None,
-    na: NaOption = None,
-    encoding: EncodingOption = None,
-    sep: SepOption = None,
-    sheet: SheetOption = None,
+    out: option.Out = Path("taut-run"),
+    task: Annotated[
+        option.TaskName | None, typer.Option(help="What the target is; seen in the data.")
+    ] = None,
+    penalty: option.Penalty = "auto",
+    folds: option.Folds = 5,
+    seeds: option.Seeds = 1,
+    strengths: option.Strengths = None,
+    groups: option.Groups = None,
+    time: option.Time = None,
+    weights: option.Weights = None,
+    test_size: option.TestSize = 0.2,
+    single: option.Single = False,
+    seed: option.Seed = 0,
+    quick: option.Quick = False,
+    force: option.Force = False,
+    features: option.Features = None,
+    drop: option.Drop = None,
+    kind: option.Kind = None,
+    decimal: option.Decimal = None,
+    na: option.Na = None,
+    encoding: option.Encoding = None,
+    sep: option.Sep = None,
+    sheet: option.Sheet = None,
 ) -> None:
     """Fit a penalised network on a table, choose its strength, and write a run directory."""
     with attempt() as state:
-        options = fit_options(
+        options = option.fit_options(
             task=task,
             penalty=penalty,
             folds=folds,
@@ -92,7 +68,7 @@ def fit(
         columns = {
             "features": features,
             "drop": drop,
-            "kind": read_kinds(kind) if kind else None,
+            "kind": option.read_kinds(kind) if kind else None,
             "decimal": decimal,
             "na": na,
         }
@@ -146,7 +122,9 @@ def fit_file(
     out = console()
     frame = read_table(table, **reading)
     names = {
-        n: read_names(columns[n], frame.columns) for n in ("features", "drop") if columns.get(n)
+        n: option.read_names(columns[n], frame.columns)
+        for n in ("features", "drop")
+        if columns.get(n)
     }
     columns = {**columns, **names}
     schema = understand(frame, target=target, task=options["task"], roles=Roles(**roles), **columns)

@@ -12,42 +12,40 @@ import typer
 
 from taut.errors import InputError
 
-Task = Literal["binary", "multiclass", "classification", "regression"]
-Penalty = Literal["auto", "l1", "l2"]
+TaskName = Literal["binary", "multiclass", "classification", "regression"]
+PenaltyName = Literal["auto", "l1", "l2"]
 
-OutOption = Annotated[
-    Path, typer.Option("--out", "-o", metavar="RUN", help="Run directory to write.")
-]
-PenaltyOption = Annotated[Penalty, typer.Option(help="Which penalty; auto tries both.")]
-FoldsOption = Annotated[int, typer.Option(help="Folds of the cross-validation, at least 2.")]
-SeedsOption = Annotated[int, typer.Option(help="Networks for each fold and strength.")]
-StrengthsOption = Annotated[
+Out = Annotated[Path, typer.Option("--out", "-o", metavar="RUN", help="Run directory to write.")]
+Penalty = Annotated[PenaltyName, typer.Option(help="Which penalty; auto tries both.")]
+Folds = Annotated[int, typer.Option(help="Folds of the cross-validation, at least 2.")]
+Seeds = Annotated[int, typer.Option(help="Networks for each fold and strength.")]
+Strengths = Annotated[
     str | None,
     typer.Option(
         metavar="A,B,…",
         help="Strengths to try, such as 0.1,0.01; a default list if not given.",
     ),
 ]
-GroupsOption = Annotated[
+Groups = Annotated[
     str | None,
     typer.Option(
         metavar="COLUMN",
         help="Rows with one value of it (a patient) stay on one side of every split.",
     ),
 ]
-TimeOption = Annotated[
+Time = Annotated[
     str | None,
     typer.Option(metavar="COLUMN", help="Learn from the past, be tested on the latest rows."),
 ]
-WeightsOption = Annotated[
+Weights = Annotated[
     str | None, typer.Option(metavar="COLUMN", help="How much each row counts, 0 or more.")
 ]
-TestSizeOption = Annotated[float, typer.Option(help="Share of the rows set aside as a test.")]
-SingleOption = Annotated[bool, typer.Option("--single", help="Refit one network on all folds.")]
-SeedOption = Annotated[int, typer.Option(help="Seed of everything that is random.")]
-QuickOption = Annotated[bool, typer.Option("--quick", help="A first look: less of everything.")]
-ForceOption = Annotated[bool, typer.Option("--force", help="Replace a run that is there.")]
-FeaturesOption = Annotated[
+TestSize = Annotated[float, typer.Option(help="Share of the rows set aside as a test.")]
+Single = Annotated[bool, typer.Option("--single", help="Refit one network on all folds.")]
+Seed = Annotated[int, typer.Option(help="Seed of everything that is random.")]
+Quick = Annotated[bool, typer.Option("--quick", help="A first look: less of everything.")]
+Force = Annotated[bool, typer.Option("--force", help="Replace a run that is there.")]
+Features = Annotated[
     list[str] | None,
     typer.Option(
         "--features",
@@ -56,11 +54,11 @@ FeaturesOption = Annotated[
         show_default=False,
     ),
 ]
-DropOption = Annotated[
+Drop = Annotated[
     list[str] | None,
     typer.Option("--drop", metavar="A,B,…", help="Columns to leave out.", show_default=False),
 ]
-KindOption = Annotated[
+Kind = Annotated[
     list[str] | None,
     typer.Option(
         "--kind",
@@ -70,13 +68,13 @@ KindOption = Annotated[
         show_default=False,
     ),
 ]
-DecimalOption = Annotated[
+Decimal = Annotated[
     str | None,
     typer.Option(
         metavar="SIGN", help='Decimal sign, "." or ",", where it is in doubt.', show_default=False
     ),
 ]
-NaOption = Annotated[
+Na = Annotated[
     list[str] | None,
     typer.Option(
         "--na",
@@ -85,7 +83,7 @@ NaOption = Annotated[
         show_default=False,
     ),
 ]
-EncodingOption = Annotated[
+Encoding = Annotated[
     str | None,
     typer.Option(
         metavar="NAME",
@@ -93,13 +91,13 @@ EncodingOption = Annotated[
         show_default=False,
     ),
 ]
-SepOption = Annotated[
+Sep = Annotated[
     str | None,
     typer.Option(
         metavar="SIGN", help="Sign between the fields; found if not given.", show_default=False
     ),
 ]
-SheetOption = Annotated[
+Sheet = Annotated[
     str | None,
     typer.Option(
         metavar="NAME", help="Sheet of an Excel file; the first if not given.", show_default=False
@@ -140,36 +138,30 @@ def read_strengths(given: str) -> tuple[float, ...]:
     return values
 
 
-def fit_options(
-    *,
-    task: str | None = None,
-    penalty: str = "auto",
-    folds: int = 5,
-    seeds: int = 1,
-    strengths: str | None = None,
-    test_size: float = 0.2,
-    single: bool = False,
-    seed: int = 0,
-    quick: bool = False,
-) -> dict[str, Any]:
-    """What `taut.fit_table` is to do, refused where it is out of range."""
-    if folds < 2:
-        raise InputError(f"--folds must be at least 2. Received: {folds}.")
-    if seeds < 1:
-        raise InputError(f"--seeds must be at least 1. Received: {seeds}.")
-    if seed < 0:
-        raise InputError(f"--seed must be at least 0. Received: {seed}.")
-    if not 0 < test_size < 1:
-        raise InputError(f"--test-size must lie between 0 and 1. Received: {test_size:g}.")
-    given = None if strengths is None else read_strengths(strengths)
-    return {
-        "task": task,
-        "penalty": penalty,
-        "folds": folds,
-        "seeds": seeds,
-        "strengths": given,
-        "test_size": test_size,
-        "single": single,
-        "seed": seed,
-        "quick": quick,
-    }
+DEFAULTS: dict[str, Any] = {
+    "task": None,
+    "penalty": "auto",
+    "folds": 5,
+    "seeds": 1,
+    "strengths": None,
+    "test_size": 0.2,
+    "single": False,
+    "seed": 0,
+    "quick": False,
+}
+"""How `taut.fit_table` fits unless it is told otherwise."""
+
+
+def fit_options(**given: Any) -> dict[str, Any]:
+    """How it is to fit, refused where a number is out of range."""
+    options = {**DEFAULTS, **given}
+    for name, least in (("folds", 2), ("seeds", 1), ("seed", 0)):
+        if options[name] < least:
+            raise InputError(f"--{name} must be at least {least}. Received: {options[name]}.")
+    if not 0 < options["test_size"] < 1:
+        raise InputError(
+            f"--test-size must lie between 0 and 1. Received: {options['test_size']:g}."
+        )
+    if options["strengths"] is not None:
+        options["strengths"] = read_strengths(options["strengths"])
+    return options

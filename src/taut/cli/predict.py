@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.text import Text
 
+from taut.cli import options as option
 from taut.cli.console import attempt, console
-from taut.cli.options import EncodingOption, SepOption, SheetOption
 from taut.cli.output import check_file, write_file
 from taut.errors import InputError
 from taut.report.text import clean
@@ -34,9 +34,9 @@ def predict(
         ),
     ],
     force: Annotated[bool, typer.Option("--force", help="Replace a file that is there.")] = False,
-    encoding: EncodingOption = None,
-    sep: SepOption = None,
-    sheet: SheetOption = None,
+    encoding: option.Encoding = None,
+    sep: option.Sep = None,
+    sheet: option.Sheet = None,
 ) -> None:
     """Predict each row of a table: the prediction, and one probability for each class."""
     with attempt() as state:

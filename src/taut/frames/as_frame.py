@@ -11,6 +11,7 @@ import pandas as pd
 from pandas.api import types
 
 from taut.errors import InputError
+from taut.frames.numbers import to_float
 from taut.frames.values import levels
 
 NOTES = "taut.notes"
@@ -62,7 +63,7 @@ def blank(frame: pd.DataFrame, na: Sequence[str]) -> pd.DataFrame:
     if not na:
         return frame
     marks = {mark.casefold() for mark in na}
-    numbers = [_float(mark) for mark in na if not math.isnan(_float(mark))]
+    numbers = [to_float(mark) for mark in na if not math.isnan(to_float(mark))]
     changed: dict[str, pd.Series] = {}
     for name in dict.fromkeys(frame.columns):
         series = frame.loc[:, name]
@@ -75,15 +76,8 @@ def blank(frame: pd.DataFrame, na: Sequence[str]) -> pd.DataFrame:
             hit = series.isin(numbers).to_numpy(bool)
         else:
             codes, distinct = pd.factorize(levels(series))
-            is_mark = [text.casefold() in marks or _float(text) in numbers for text in distinct]
+            is_mark = [text.casefold() in marks or to_float(text) in numbers for text in distinct]
             hit = np.array([*is_mark, False])[codes]
         if hit.any():
             changed[name] = series.mask(hit)
     return frame.assign(**changed) if changed else frame
-
-
-def _float(text: str) -> float:
-    try:
-        return float(text)
-    except ValueError:
-        return math.nan

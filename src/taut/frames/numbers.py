@@ -77,7 +77,7 @@ def parse_number(text: str, form: str = "") -> float:
     """
     decimal, group, unit = number_form(form)
     if not unit:
-        number = _float(text) if decimal == "." or "." not in text else math.nan
+        number = to_float(text) if decimal == "." or "." not in text else math.nan
         if not math.isnan(number) and "_" not in text:
             return number
     body, marked = _split(text)
@@ -112,7 +112,7 @@ def find_number_form(
     texts = rest
     if texts and not forced and not _split(texts[0])[0] and math.isnan(parse_number(texts[0])):
         return None  # most columns of text end here
-    plain = all("_" not in text and not math.isnan(_float(text)) for text in texts)
+    plain = all("_" not in text and not math.isnan(to_float(text)) for text in texts)
     if plain and not (decimal == "," and thousands(texts, ".")):
         return PLAIN, ""
     parts = [_split(text) for text in texts]
@@ -219,7 +219,8 @@ def _zero(body: str) -> bool:
     return not re.search("[1-9]", body)
 
 
-def _float(text: str) -> float:
+def to_float(text: str) -> float:
+    """What Python reads as a number; NaN otherwise."""
     try:
         return float(text)
     except ValueError:

@@ -16,9 +16,10 @@ import pandas as pd
 
 from taut.errors import InputError
 from taut.frames.as_frame import NOTES, blank, check_marks
+from taut.frames.column_options import distinct_texts
 from taut.frames.numbers import decimal_sign, thousands
 from taut.frames.text_file import SEPARATORS, TextFile, inspect, open_text
-from taut.frames.values import MISSING_TEXT, levels
+from taut.frames.values import MISSING_TEXT
 
 _TEXT_SUFFIXES = (".csv", ".csv.gz", ".tsv", ".tsv.gz", ".txt", ".txt.gz")
 _PARQUET_SUFFIXES = (".parquet", ".pq")
@@ -147,11 +148,7 @@ def _keep_thousands(
     path: Path, file: TextFile, na: Sequence[str], frame: pd.DataFrame
 ) -> pd.DataFrame:
     """Beside decimal commas "12.345" may be 12345: then it stays text, and `understand` decides."""
-    texts = [
-        [text for text in pd.unique(levels(series)) if isinstance(text, str)]
-        for _, series in frame.items()
-        if series.dtype == object or isinstance(series.dtype, pd.StringDtype)
-    ]
+    texts = distinct_texts(frame, frame.columns)
     names = [name for name in frame.columns if frame[name].dtype == float]
     if not names or "," not in map(decimal_sign, texts):
         return frame
