@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     import pandas
 
 METRICS, PATH, FEATURES = FILES = ("metrics.json", "path.parquet", "features.csv")
+FORMER_PREPROCESSING = "preprocessing.skops"
+"""Beside these in runs of taut 0.3, in place of `preprocessing.json`."""
 _PATH = ("penalty", "strength", "fold", "seed", "train_loss", "val_loss", "inputs_kept", "status")
 _FEATURES = ("feature", "kept", "importance", "folds_kept", "reason")
 

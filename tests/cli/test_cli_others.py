@@ -39,13 +39,13 @@ def test_a_category_that_looks_like_numbers_stays_a_category(taut, run, frame, h
     seen = {}
     from taut.tables.fitting import TableModel  # type: ignore[import-not-found]
 
-    original = TableModel.predict
-    TableModel.predict = lambda self, f: (seen.update(frame=f), original(self, f))[1]
+    original = TableModel.predict_proba
+    TableModel.predict_proba = lambda self, f: (seen.update(frame=f), original(self, f))[1]
     try:
         frame.assign(code="01").to_csv(here / "new.csv", index=False)
         assert taut("predict", run, "new.csv", "--out", "out.csv").exit_code == 0
     finally:
-        TableModel.predict = original
+        TableModel.predict_proba = original
     assert set(seen["frame"]["code"]) == {"01"}
 
 
@@ -191,8 +191,8 @@ def test_predict_reads_a_file_as_the_training_table(taut, fits, here, frame):
     seen = {}
     from taut.tables.fitting import TableModel  # type: ignore[import-not-found]
 
-    original = TableModel.predict
-    TableModel.predict = lambda self, f: (seen.update(frame=f), original(self, f))[1]
+    original = TableModel.predict_proba
+    TableModel.predict_proba = lambda self, f: (seen.update(frame=f), original(self, f))[1]
     try:
         written.head(3).assign(age=-999, weight="1.234,5").to_csv(
             here / "new.csv", index=False, sep="\t", encoding="utf-16"
@@ -201,7 +201,7 @@ def test_predict_reads_a_file_as_the_training_table(taut, fits, here, frame):
         assert result.exit_code == 0, result.output
         schema = TableModel.load_schema(here / "taut-run")
     finally:
-        TableModel.predict = original
+        TableModel.predict_proba = original
     features, _ = schema.prepare(seen["frame"], require_target=False)
     assert features["age"].isna().all()
     assert set(features["weight"]) == {1234.5}

@@ -296,6 +296,9 @@ def test_a_saved_run_predicts_the_same_bit_for_bit(fitted, tmp_path):
             other.predict_proba(fitted.frame), one.predict_proba(fitted.frame)
         )
     assert other.metrics == json.loads(json.dumps(one.metrics))
+    # What another release left beside it is not its encoder.
+    (run / "preprocessing.skops").write_text("of another fit")
+    assert taut.TableModel.load_schema(run) == one.schema
     assert other.schema == one.schema
     assert other.selected_features_ == one.selected_features_
     pd.testing.assert_frame_equal(other.path, one.path)

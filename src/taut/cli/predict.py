@@ -85,11 +85,14 @@ def predictions(model: Any, frame: pandas.DataFrame) -> tuple[pandas.DataFrame, 
 
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always", UserWarning)
-        columns: dict[str, Any] = {"prediction": model.predict(frame)}
+        columns: dict[str, Any] = {}
         if model.schema.classes:
             probabilities = model.predict_proba(frame)
+            columns["prediction"] = model.schema.labels(probabilities.argmax(axis=1))
             for k, label in enumerate(model.schema.classes):
                 columns[f"probability_{label}"] = probabilities[:, k]
+        else:
+            columns["prediction"] = model.predict(frame)
     sentences = dict.fromkeys(str(one.message) for one in caught if one.category is UserWarning)
     return pandas.DataFrame(columns), list(sentences)
 

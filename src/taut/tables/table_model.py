@@ -15,10 +15,10 @@ from taut._whole import put_in_place
 from taut.errors import InputError
 from taut.frames.encode import Encoder
 from taut.frames.schema import Schema
-from taut.run import FILES, METRICS, Run
+from taut.run import FILES, FORMER_PREPROCESSING, METRICS, Run
 from taut.typed_json import plain
 
-MODEL, PREPROCESSING, OLD_PREPROCESSING = "model.keras", "preprocessing.json", "preprocessing.skops"
+MODEL, PREPROCESSING = "model.keras", "preprocessing.json"
 PREDICT_ROWS = 256, 4096
 """Rows are padded to one of these, so that a second table compiles nothing."""
 LARGEST = 1e30
@@ -188,8 +188,8 @@ class TableModel:
 
 def _preprocessing(directory: Path) -> Path:
     """The file of the encoder: JSON, or what taut 0.3 wrote."""
-    old = directory / OLD_PREPROCESSING
-    return old if old.is_file() else directory / PREPROCESSING
+    present = (n for n in (PREPROCESSING, FORMER_PREPROCESSING) if (directory / n).is_file())
+    return directory / next(present, PREPROCESSING)
 
 
 def predict(model: Any, encoded: np.ndarray) -> np.ndarray:
