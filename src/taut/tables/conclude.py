@@ -57,7 +57,7 @@ def conclude(
         trained, data, candidates, single=single, epochs=epochs, quick=quick, seed=seed
     )
     predicted, sources = ensemble.out_of_fold, data.encoder.sources
-    gain = afterwards(
+    beyond_base = afterwards(
         "What was learned beyond the base rate",
         lambda: learned(trained, predicted, data.facts.groups),
         Learned(),
@@ -94,7 +94,7 @@ def conclude(
         warnings=tuple(
             warnings_of(
                 schema,
-                learned=gain,
+                learned=beyond_base,
                 carriers=suspects,
                 copies=data.copies,
                 y=data.y,
@@ -103,7 +103,7 @@ def conclude(
         ),
         split=split_of(data, trained),
         choice=choice,
-        learned=replace(gain, carriers=suspects),
+        learned=replace(beyond_base, carriers=suspects),
         test=test,
         overfitting=overfitting,
         features=Kept(int(features["kept"].sum()), len(features)),
