@@ -6,7 +6,6 @@ from scipy.stats import binomtest
 from sklearn import metrics as sk
 
 from taut.run import Score
-from taut.studies.choice import mean_and_error
 from taut.tables.compare import by_class, compare, exact_interval
 from taut.tables.peers import base_prediction, linear_prediction
 from taut.tables.scores import is_rare, metric_names, score, weighted_scores
@@ -163,19 +162,6 @@ def test_each_class_has_its_recall_and_precision():
     assert (odd.recall.value, odd.precision.value) == (0, None)
     assert none.rows == 0
     assert none.recall.value is None
-
-
-def test_the_error_of_a_mean_is_that_of_rows_or_of_groups():
-    values = DRAW.normal(size=(3, 50))
-    mean, error = mean_and_error(values)
-    np.testing.assert_allclose(mean, values.mean(axis=1))
-    np.testing.assert_allclose(error, values.std(axis=1) / np.sqrt(50))
-    # A row of weight 3 is as good as three rows that belong together.
-    weights = DRAW.integers(1, 4, 50)
-    of = np.repeat(np.arange(50), weights)
-    one = mean_and_error(values, weights.astype(float))
-    two = mean_and_error(np.repeat(values, weights, axis=1), groups=of)
-    np.testing.assert_allclose(one, two)
 
 
 def test_the_base_rate_is_the_prior_or_the_mean():
