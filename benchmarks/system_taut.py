@@ -9,7 +9,7 @@ import taut  # isort: skip (before Keras)
 import keras  # noqa: F401 (imports are not on the clock)
 import numpy as np
 
-import taut.tables.fit
+import taut.tables.fitting
 
 TARGET = "__target__"
 

@@ -14,7 +14,7 @@ SOURCE = Path(taut.__file__).parent
 # From the parts that know least to those that know most; those on one line may know each other.
 LEVELS = [
     {"errors", "formulas"},
-    {"checks", "files"},
+    {"checks", "files", "typed_json"},
     {"_backend", "_keras_compat", "_mirror", "_register"},
     {"_keras_state", "_losses", "_sums"},
     {"_data", "_weights", "describing"},
@@ -28,6 +28,7 @@ LEVELS = [
     {"engine"},
     {"loggers", "progress"},
     {"studies"},
+    {"frames", "run"},
     {"tables"},
     {"report"},
     {"cli"},
@@ -152,19 +153,31 @@ def test_studies_contain_no_jax_and_no_training_loop():
         assert not calls & {"fit", "train_on_batch", "stateless_apply", "stateless_call", "vmap"}
 
 
+def test_frames_are_understood_without_what_trains():
+    for path in sorted((SOURCE / "frames").rglob("*.py")):
+        names = set(imports(parse(path), package=package_of(path)))
+        assert not {name.split(".")[0] for name in names} & {"keras", "jax", "torch", "tensorflow"}
+        taut_parts = {name.split(".")[1] for name in names if name.startswith("taut.")}
+        assert taut_parts <= {"frames", "typed_json", "errors"}
+
+
 def test_the_report_trains_nothing():
     for path in sorted((SOURCE / "report").rglob("*.py")):
         names = set(imports(parse(path), package=package_of(path)))
         assert not {name.split(".")[0] for name in names} & {"keras", "jax", "sklearn", "skops"}
         taut_parts = {name.split(".")[1] for name in names if name.startswith("taut.")}
-        assert taut_parts <= {"report", "errors", "formulas"}
+        assert taut_parts <= {"report", "run", "errors"}
 
 
 @pytest.mark.parametrize("path", sorted((SOURCE / "cli").rglob("*.py")), ids=lambda p: p.name)
 def test_the_command_loads_nothing_heavy_at_its_top(path):
     names = set(imports(parse(path), package=package_of(path), top_level=True))
     assert not {name.split(".")[0] for name in names} & HEAVY
-    assert not {n for n in names if n.startswith(("taut.tables", "taut.engine", "taut.studies"))}
+    assert not {
+        n
+        for n in names
+        if n.startswith(("taut.frames", "taut.tables", "taut.engine", "taut.studies"))
+    }
 
 
 def test_internals_of_keras_have_one_home():
@@ -177,12 +190,13 @@ def test_internals_of_keras_have_one_home():
     assert homes <= {"_keras_compat.py", "_keras_state.py"}
 
 
-def _modules_after(code):
+def _modules_after(code, *, whole=False):
     code += "\nimport json, sys; print(json.dumps(sorted(sys.modules)))"
     done = subprocess.run(
         [sys.executable, "-W", "error", "-c", code], capture_output=True, text=True, check=True
     )
-    return {name.split(".")[0] for name in json.loads(done.stdout.splitlines()[-1])}
+    names = json.loads(done.stdout.splitlines()[-1])
+    return set(names) if whole else {name.split(".")[0] for name in names}
 
 
 @pytest.mark.parametrize("statement", ["import taut", "import taut.cli", "import taut.report"])
@@ -220,3 +234,21 @@ def test_public_names_of_the_parts_resolve(name):
     module = __import__(f"taut.{name}", fromlist=["x"])
     for public in getattr(module, "__all__", ()):
         assert hasattr(module, public)
+
+
+def test_predict_loads_nothing_that_only_a_fit_needs():
+    """Up to Keras, which loads what it likes: scikit-learn, matplotlib."""
+    code = "import taut.cli, taut.cli.predict, taut.frames.read, taut.tables.table_model"
+    loaded = _modules_after(code, whole=True)
+    assert "pandas" in loaded
+    unwanted = {"keras", "jax", "sklearn", "scipy", "skops", "torch", "altair", "vl_convert"}
+    assert not {name.split(".")[0] for name in loaded} & unwanted
+    # With Keras come taut's models, which any saved network may hold, and the network on tables.
+    loaded = _modules_after(f"{code}, taut.tables.network", whole=True)
+    ours = {".".join(name.split(".")[:2]) for name in loaded if name.startswith("taut.")}
+    assert not ours & {"taut.engine", "taut.studies", "taut.progress", "taut.loggers"}
+    assert {name for name in loaded if name.startswith("taut.tables.")} == {
+        "taut.tables.network",
+        "taut.tables.table_model",
+    }
+    assert not {name.split(".")[0] for name in loaded} & {"skops", "altair", "vl_convert"}

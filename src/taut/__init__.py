@@ -29,8 +29,8 @@ _NAMES = {
         "from_keras",
     ),
     "taut.studies": ("regularization_path",),
-    "taut.tables.fit": ("fit_table",),
-    "taut.tables.model": ("TableModel",),
+    "taut.tables.fitting": ("fit_table",),
+    "taut.tables.table_model": ("TableModel",),
 }
 _HOME = {name: module for module, names in _NAMES.items() for name in names}
 _MODULES = (
@@ -65,8 +65,8 @@ if TYPE_CHECKING:
     from taut.optimizers import Proximal
     from taut.penalties import *
     from taut.studies import regularization_path
-    from taut.tables.fit import fit_table
-    from taut.tables.model import TableModel
+    from taut.tables.fitting import fit_table
+    from taut.tables.table_model import TableModel
 
 
 def __getattr__(name: str) -> Any:

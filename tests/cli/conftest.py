@@ -11,6 +11,8 @@ import pandas as pd
 import pytest
 from typer.testing import CliRunner
 
+from taut.typed_json import plain, typed
+
 _spec = importlib.util.spec_from_file_location(
     "synthetic_run", Path(__file__).parents[1] / "report" / "synthetic_run.py"
 )
@@ -27,13 +29,13 @@ class FakeModel:
 
     def __init__(self, schema):
         self.schema = schema
-        self.metrics = self.features = None
+        self.run = None
 
     def save(self, directory, overwrite=False):
         task = self.schema.task
         target = self.schema.target
         synthetic_run.make_run(Path(directory), task=task, target=target)
-        names = self.schema.to_dict()
+        names = plain(self.schema)
         (Path(directory) / "schema.json").write_text(json.dumps(names))
         type(self).during_save(Path(directory))
 
@@ -43,9 +45,9 @@ class FakeModel:
 
     @classmethod
     def load_schema(cls, directory):
-        from taut.tables.schema import Schema
+        from taut.frames.schema import Schema
 
-        return Schema.from_dict(json.loads((Path(directory) / "schema.json").read_text()))
+        return typed(Schema, json.loads((Path(directory) / "schema.json").read_text()))
 
     def _codes(self, frame):
         self.schema.prepare(frame, require_target=False)
@@ -61,12 +63,13 @@ class FakeModel:
 
 @pytest.fixture
 def fits(monkeypatch, tmp_path):
-    """Replaces `taut.tables.fit`; `fits.calls` has the arguments of each fit.
+    """Replaces `taut.tables.fitting`; `fits.calls` has the arguments of each fit.
 
     `fits.during` is called while the fit trains, `fits.during_save` while the model is saved.
     """
     from taut.engine import Lane, News
-    from taut.tables.schema import understand
+    from taut.frames.understand import understand
+    from taut.run import Run
 
     record = types.SimpleNamespace(calls=[], during=lambda: None, model=FakeModel)
 
@@ -85,14 +88,13 @@ def fits(monkeypatch, tmp_path):
         with_results = synthetic_run.make_run(
             tmp_path / f"results {len(record.calls)}", task=model.schema.task, target=target
         )
-        model.metrics = json.loads((with_results / "metrics.json").read_text())
-        model.features = pd.read_csv(with_results / "features.csv")
+        model.run = Run.load(with_results)
         return model
 
-    fake = types.ModuleType("taut.tables.fit")
+    fake = types.ModuleType("taut.tables.fitting")
     fake.fit_table, fake.TableModel = fit_table, FakeModel  # type: ignore[attr-defined]
-    monkeypatch.setitem(sys.modules, "taut.tables.fit", fake)
-    monkeypatch.setattr("taut.tables.model.TableModel", FakeModel)
+    monkeypatch.setitem(sys.modules, "taut.tables.fitting", fake)
+    monkeypatch.setattr("taut.tables.table_model.TableModel", FakeModel)
     monkeypatch.setattr(FakeModel, "during_save", staticmethod(lambda directory: None))
     return record
 

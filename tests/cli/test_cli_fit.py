@@ -159,8 +159,10 @@ def test_force_replaces_a_run_and_keeps_what_the_user_put_there(taut, fits, tabl
     run = here / "taut-run"
     (run / "metrics.json").write_text("{}")
     (run / "mine.txt").write_text("mine")
+    (run / "preprocessing.skops").write_text("of the fit before, by an earlier release")
     assert taut("fit", table, "--target", "ill", "--force").exit_code == 0
     assert (run / "metrics.json").stat().st_size > 100
+    assert not (run / "preprocessing.skops").exists()
     assert (run / "mine.txt").read_text() == "mine"
     assert {path.name for path in here.iterdir()} == {"patients.csv", "taut-run"}
 

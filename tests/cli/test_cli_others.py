@@ -37,15 +37,15 @@ def test_predict_of_a_quantity_has_one_column(taut, fits, table, here):
 
 def test_a_category_that_looks_like_numbers_stays_a_category(taut, run, frame, here):
     seen = {}
-    from taut.tables.fit import TableModel  # type: ignore[import-not-found]
+    from taut.tables.fitting import TableModel  # type: ignore[import-not-found]
 
-    original = TableModel.predict
-    TableModel.predict = lambda self, f: (seen.update(frame=f), original(self, f))[1]
+    original = TableModel.predict_proba
+    TableModel.predict_proba = lambda self, f: (seen.update(frame=f), original(self, f))[1]
     try:
         frame.assign(code="01").to_csv(here / "new.csv", index=False)
         assert taut("predict", run, "new.csv", "--out", "out.csv").exit_code == 0
     finally:
-        TableModel.predict = original
+        TableModel.predict_proba = original
     assert set(seen["frame"]["code"]) == {"01"}
 
 
@@ -116,7 +116,7 @@ def test_demo_does_what_fit_does(taut, fits, here):
     taut(*command.split()[2:], "--force")
     demo, fit = fits.calls
     pd.testing.assert_frame_equal(demo.pop("frame"), fit.pop("frame"))
-    assert demo == fit
+    assert dict.fromkeys(("groups", "time", "weights")) | demo == fit
     assert {path.name for path in (here / "taut-demo").iterdir()} == {"breast_cancer.csv", "run"}
     table = pd.read_csv(here / "taut-demo" / "breast_cancer.csv")
     assert table.shape == (569, 31)
@@ -189,10 +189,10 @@ def test_predict_reads_a_file_as_the_training_table(taut, fits, here, frame):
     written.to_csv(here / "t.csv", index=False, sep=";")
     assert taut("fit", "t.csv", "-t", "ill", "--na", "-999").exit_code == 0
     seen = {}
-    from taut.tables.fit import TableModel  # type: ignore[import-not-found]
+    from taut.tables.fitting import TableModel  # type: ignore[import-not-found]
 
-    original = TableModel.predict
-    TableModel.predict = lambda self, f: (seen.update(frame=f), original(self, f))[1]
+    original = TableModel.predict_proba
+    TableModel.predict_proba = lambda self, f: (seen.update(frame=f), original(self, f))[1]
     try:
         written.head(3).assign(age=-999, weight="1.234,5").to_csv(
             here / "new.csv", index=False, sep="\t", encoding="utf-16"
@@ -201,7 +201,7 @@ def test_predict_reads_a_file_as_the_training_table(taut, fits, here, frame):
         assert result.exit_code == 0, result.output
         schema = TableModel.load_schema(here / "taut-run")
     finally:
-        TableModel.predict = original
+        TableModel.predict_proba = original
     features, _ = schema.prepare(seen["frame"], require_target=False)
     assert features["age"].isna().all()
     assert set(features["weight"]) == {1234.5}
@@ -214,7 +214,7 @@ def test_predict_reads_a_file_as_the_training_table(taut, fits, here, frame):
 def test_predict_tells_what_the_model_warns_of(taut, run, table, here):
     import warnings
 
-    from taut.tables.fit import TableModel  # type: ignore[import-not-found]
+    from taut.tables.fitting import TableModel  # type: ignore[import-not-found]
 
     original = TableModel._codes
 
@@ -241,7 +241,7 @@ def test_labels_that_are_formulas_are_text_in_the_csv(taut, fits, table, frame, 
 
 
 def test_a_table_is_refused_before_the_network_is_loaded(taut, run, here):
-    from taut.tables.fit import TableModel  # type: ignore[import-not-found]
+    from taut.tables.fitting import TableModel  # type: ignore[import-not-found]
 
     (here / "other.csv").write_text("height\n1\n")
     original = TableModel.load
@@ -257,7 +257,7 @@ def test_a_table_is_refused_before_the_network_is_loaded(taut, run, here):
 def test_reading_and_checking_a_table_need_no_keras():
     code = """
 import sys
-import taut.tables.model, taut.tables.read, taut.tables.schema
+import taut.tables.table_model, taut.frames.read, taut.frames.schema
 print(sorted({"keras", "jax", "tensorflow"} & set(sys.modules)))
 """
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)

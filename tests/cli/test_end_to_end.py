@@ -17,7 +17,7 @@ pytestmark = pytest.mark.skipif(keras.backend.backend() != "jax", reason="lanes 
 
 FILES = {
     "model.keras",
-    "preprocessing.skops",
+    "preprocessing.json",
     "metrics.json",
     "path.parquet",
     "features.csv",

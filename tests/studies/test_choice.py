@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from taut.studies import choose
+from taut.studies.choice import choose, mean_and_error, not_clearly_worse
 
 STRENGTHS = np.array([1.0, 0.1, 0.01, 0.0])
 
@@ -58,3 +58,49 @@ def test_all_diverged_still_gives_an_answer():
     found = choose(np.full((4, 3), np.nan), STRENGTHS)
     assert not np.isfinite(found.mean).any()
     assert STRENGTHS[found.one_standard_error] >= STRENGTHS[found.least]
+
+
+DRAW = np.random.default_rng(0)
+
+
+def test_the_error_of_a_mean_is_that_of_rows_or_of_groups():
+    values = DRAW.normal(size=(3, 50))
+    mean, error = mean_and_error(values)
+    np.testing.assert_allclose(mean, values.mean(axis=1))
+    np.testing.assert_allclose(error, values.std(axis=1) / np.sqrt(50))
+    # A row of weight 3 is as good as three rows that belong together.
+    weights = DRAW.integers(1, 4, 50)
+    of = np.repeat(np.arange(50), weights)
+    one = mean_and_error(values, weights.astype(float))
+    two = mean_and_error(np.repeat(values, weights, axis=1), groups=of)
+    np.testing.assert_allclose(one, two)
+
+
+def test_near_is_within_one_standard_error_on_either_side():
+    losses = np.array(
+        [[1.0, 1.2, 1.1], [0.9, 1.1, 1.0], [1.0, 1.1, 1.05], [2.0, 2, 2], [1, np.inf, 1]]
+    )
+    choice = choose(losses, np.array([0.1, 0.2, 0.3, 0.4, 0.5]))
+    assert choice.least == 1
+    bound = losses[1].mean() + losses[1].std(ddof=1) / np.sqrt(3)
+    np.testing.assert_array_equal(choice.near, losses.mean(axis=1) <= bound)
+    assert choice.near.tolist() == [False, True, True, False, False]
+    assert not choose(np.full((2, 3), np.nan), np.array([0.1, 0.2])).near.any()
+
+
+def test_what_is_not_clearly_worse_may_predict():
+    rows = 400
+    best = DRAW.normal(1, 1, rows)
+    hard = 0.05 * DRAW.normal(size=rows)  # paired: rows that are hard for one are hard for all
+    candidates = np.stack(
+        [best + 0.1, best + hard - hard.mean(), best - 0.001, np.full(rows, np.inf), best + 0.01]
+    )
+    assert not_clearly_worse(candidates, at_least=1).tolist() == [2, 1]
+    assert not_clearly_worse(candidates).tolist() == [2, 1, 4]
+    # Weighing and grouping rows: a hundred copies of a row are one row.
+    groups = np.repeat(np.arange(4), 100)
+    lucky = np.stack([best, best + np.repeat([0.3, -0.2, 0.25, -0.1], 100)])
+    assert not_clearly_worse(lucky, at_least=1).tolist() == [0]
+    assert not_clearly_worse(lucky, groups=groups, at_least=1).tolist() == [0, 1]
+    only_second = np.repeat([0.0, 1.0, 0.0, 0.0], 100)
+    assert not_clearly_worse(lucky, only_second, at_least=1).tolist() == [1]

@@ -14,6 +14,7 @@ from taut.tables.settings import (
     bins_for,
     settings,
 )
+from taut.tables.trained import Rows
 
 SIZES = [(200, 30), (2000, 10), (2344, 75), (4000, 30), (20_000, 20), (200_000, 20), (10**6, 20)]
 
@@ -117,8 +118,8 @@ def test_a_share_chooses_and_all_rows_train(monkeypatch, given):
         def fold_losses(self, setting):
             return np.array([1.0, 3.0]) - setting
 
-    def train(encoded, y, splits, settings, **options):
-        calls.append((encoded, y, splits, settings, options))
+    def train(rows, splits, settings, **options):
+        calls.append((rows.encoded, rows.y, splits, settings, options))
         return Found()
 
     monkeypatch.setattr(budget, "train", train)
@@ -129,8 +130,9 @@ def test_a_share_chooses_and_all_rows_train(monkeypatch, given):
     splits = [Split(np.setdiff1d(np.arange(rows), part), part) for part in parts]
     tried = (Setting("L1", 0.1), Setting("L1", 0.2), Setting("L2", 0.1), Setting("L2", 0.2))
     found = budget.Plan(1.0, 2.0, epochs=7, rows=1000, folds=2, tried=tried)
-    options = {"outputs": 3, "seed": 0, "seeds": 2, "given": given, "compared": True}
-    budget.train_within(found, x, y, splits, tried, **options)
+    options = {"seed": 0, "seeds": 2, "given": given, "compared": True}
+    data = Rows(encoded=x, y=y, outputs=3, numbers=1)
+    budget.train_within(found, data, splits, tried, **options)
 
     (few, few_y, few_splits, settings, first), (every, _, all_splits, last_settings, last) = calls
     assert settings == tried
@@ -143,7 +145,7 @@ def test_a_share_chooses_and_all_rows_train(monkeypatch, given):
     for mine, whole in zip(few_splits, splits, strict=False):
         assert set(drawn[mine.held_out]) == set(drawn) & set(whole.held_out)
         assert set(drawn[mine.train]) == set(drawn) & set(whole.train)
-    assert (first["seeds"], first["most_epochs"], first["outputs"]) == (1, None, 3)
+    assert (first["seeds"], first["most_epochs"]) == (1, None)
     assert every is x
     assert all_splits is splits
     assert (last["seeds"], last["most_epochs"]) == (2, 7)

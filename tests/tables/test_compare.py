@@ -5,10 +5,10 @@ import pytest
 from scipy.stats import binomtest
 from sklearn import metrics as sk
 
+from taut.run import Score
 from taut.tables.compare import by_class, compare, exact_interval
-from taut.tables.evaluate import is_rare, metric_names, score, weighted_scores
 from taut.tables.peers import base_prediction, linear_prediction
-from taut.tables.uncertainty import mean_and_error
+from taut.tables.scores import is_rare, metric_names, score, weighted_scores
 
 DRAW = np.random.default_rng(0)
 
@@ -23,50 +23,50 @@ def classified(rows, *, share=0.3, accuracy=0.8, seed=0):
 
 
 def taut_of(found, name):
-    return next(s for s in found["systems"] if s["name"] == "taut")["scores"][name]
+    return next(s for s in found.systems if s.name == "taut").scores[name]
 
 
 @pytest.mark.parametrize(("right", "rows"), [(0, 4), (4, 4), (3, 17), (112, 114), (50, 100)])
 def test_a_share_has_the_exact_interval(right, rows):
-    found = exact_interval(right, rows)
+    interval = exact_interval(right, rows)
     expected = binomtest(right, rows).proportion_ci(0.95, method="exact")
-    assert (found["low"], found["high"]) == pytest.approx((expected.low, expected.high))
+    assert interval == pytest.approx((expected.low, expected.high))
 
 
 def test_four_rows_that_are_all_right_are_not_certain():
     y = np.array([0, 1, 0, 1])
     found = compare("binary", y, {"taut": ("", np.eye(2)[y] * 0.8 + 0.1)})
     accuracy = taut_of(found, "accuracy")
-    assert accuracy["value"] == accuracy["high"] == 1
-    assert accuracy["low"] == pytest.approx(0.398, abs=1e-3)
+    assert accuracy.value == accuracy.high == 1
+    assert accuracy.low == pytest.approx(0.398, abs=1e-3)
     for name in ("log_loss", "roc_auc"):
-        assert taut_of(found, name)["low"] is taut_of(found, name)["high"] is None
-        assert "4 test rows are too few" in taut_of(found, name)["withheld"]
+        assert taut_of(found, name).low is taut_of(found, name).high is None
+        assert "4 test rows are too few" in taut_of(found, name).withheld
 
 
 def test_what_a_bootstrap_cannot_know_is_withheld():
     y, p = classified(60)
     perfect = compare("binary", y, {"taut": ("", np.eye(2)[y] * 0.9 + 0.05)})
-    assert "the same score" in taut_of(perfect, "roc_auc")["withheld"]
+    assert "the same score" in taut_of(perfect, "roc_auc").withheld
     one = compare("binary", np.zeros(60, int), {"taut": ("", p)})
-    assert "all of one class" in taut_of(one, "roc_auc")["withheld"]
+    assert "all of one class" in taut_of(one, "roc_auc").withheld
     y, p = classified(60, share=0.1)
     few = compare("binary", y, {"taut": ("", p)}, rare=1)
     for name in ("roc_auc", "balanced_accuracy", "average_precision"):
-        assert "6 test rows" in taut_of(few, name)["withheld"]
-    assert "withheld" not in taut_of(few, "log_loss")
+        assert "6 test rows" in taut_of(few, name).withheld
+    assert taut_of(few, "log_loss").withheld is None
     constant = compare("regression", np.ones(60), {"taut": ("", DRAW.normal(size=60))})
-    assert "not defined" in taut_of(constant, "r2")["withheld"]
+    assert "not defined" in taut_of(constant, "r2").withheld
 
 
 def test_systems_that_are_right_in_the_same_rows_have_no_interval_of_the_difference():
     y, p = classified(80)
     other = np.where(p > 0.5, 0.9, 0.1)
     found = compare("binary", y, {"taut": ("", p), "other": ("", other)})
-    difference = next(d for d in found["differences"] if d["metric"] == "accuracy")
-    assert difference["value"] == 0
-    assert difference["low"] is None
-    assert difference["withheld"]
+    difference = next(d for d in found.differences if d.metric == "accuracy")
+    assert difference.value == 0
+    assert difference.low is None
+    assert difference.withheld
 
 
 def test_groups_are_drawn_whole():
@@ -77,14 +77,13 @@ def test_groups_are_drawn_whole():
     grouped = compare("binary", many[0], {"taut": ("", many[1])}, groups=of)
     blind = compare("binary", many[0], {"taut": ("", many[1])})
     widths = [
-        taut_of(f, "log_loss")["high"] - taut_of(f, "log_loss")["low"]
-        for f in (once, grouped, blind)
+        taut_of(f, "log_loss").high - taut_of(f, "log_loss").low for f in (once, grouped, blind)
     ]
     assert widths[1] == pytest.approx(widths[0], rel=0.05)
     assert widths[2] < 0.6 * widths[0]
-    assert taut_of(grouped, "accuracy")["low"] < taut_of(blind, "accuracy")["low"]
+    assert taut_of(grouped, "accuracy").low < taut_of(blind, "accuracy").low
     few = compare("binary", many[0], {"taut": ("", many[1])}, groups=of // 12)
-    assert "5 groups in the test set are too few" in taut_of(few, "accuracy")["withheld"]
+    assert "5 groups in the test set are too few" in taut_of(few, "accuracy").withheld
 
 
 @pytest.mark.parametrize("task", ["binary", "regression"])
@@ -109,15 +108,15 @@ def test_weights_weigh_every_score_as_scikit_learn_does(task):
         }
     rare = 1 if task == "binary" else None
     found = compare(task, y, {"taut": ("", p)}, weights=weights, rare=rare)
-    assert found["metrics"] == list(expected)
+    assert list(found.metrics) == list(expected)
     for name, value in expected.items():
         own = taut_of(found, name)
-        assert own["value"] == pytest.approx(value)
-        assert own["low"] < value < own["high"]
-    assert "weighs" in found["method"]
+        assert own.value == pytest.approx(value)
+        assert own.low < value < own.high
+    assert "weighs" in found.method
     if task == "binary":  # rows that are right weigh nine times as much
         heavy = compare(task, y, {"taut": ("", p)}, weights=np.where(p.argmax(1) == y, 9.0, 1.0))
-        assert taut_of(heavy, "accuracy")["low"] > expected["accuracy"] + 0.05
+        assert taut_of(heavy, "accuracy").low > expected["accuracy"] + 0.05
 
 
 def test_scores_of_rare_classes_are_scikit_learns():
@@ -156,26 +155,13 @@ def test_each_class_has_its_recall_and_precision():
     chosen = np.array([0] * 90 + [1] * 4 + [0] * 6 + [0] * 5)
     found = by_class(("ok", "fraud", "odd", "none"), y, np.eye(4)[chosen], exact=True)
     ok, fraud, odd, none = found
-    assert (fraud["rows"], fraud["recognised"], fraud["named"]) == (10, 4, 4)
-    assert fraud["recall"] == {"value": 0.4, **exact_interval(4, 10)}
-    assert fraud["precision"]["value"] == 1
-    assert ok["precision"]["value"] == pytest.approx(90 / 101)
-    assert (odd["recall"]["value"], odd["precision"]["value"]) == (0, None)
-    assert none["rows"] == 0
-    assert none["recall"]["value"] is None
-
-
-def test_the_error_of_a_mean_is_that_of_rows_or_of_groups():
-    values = DRAW.normal(size=(3, 50))
-    mean, error = mean_and_error(values)
-    np.testing.assert_allclose(mean, values.mean(axis=1))
-    np.testing.assert_allclose(error, values.std(axis=1) / np.sqrt(50))
-    # A row of weight 3 is as good as three rows that belong together.
-    weights = DRAW.integers(1, 4, 50)
-    of = np.repeat(np.arange(50), weights)
-    one = mean_and_error(values, weights.astype(float))
-    two = mean_and_error(np.repeat(values, weights, axis=1), groups=of)
-    np.testing.assert_allclose(one, two)
+    assert (fraud.rows, fraud.recognised, fraud.named) == (10, 4, 4)
+    assert fraud.recall == Score(0.4, *exact_interval(4, 10))
+    assert fraud.precision.value == 1
+    assert ok.precision.value == pytest.approx(90 / 101)
+    assert (odd.recall.value, odd.precision.value) == (0, None)
+    assert none.rows == 0
+    assert none.recall.value is None
 
 
 def test_the_base_rate_is_the_prior_or_the_mean():

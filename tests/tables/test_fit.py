@@ -7,14 +7,16 @@ import numpy as np
 import pandas as pd
 import pytest
 import sklearn.model_selection
+from scipy.special import softmax
 from sklearn import metrics as sk
 from sklearn.datasets import load_breast_cancer, load_diabetes, load_wine
 
 import taut
 from taut.engine import Callback
 from taut.errors import InputError
-from taut.tables.committee import ensemble, softmax, temperature, train
+from taut.tables.ensemble import mean_of, temperature
 from taut.tables.settings import Setting
+from taut.tables.trained import Rows, Trained, train
 
 pytestmark = pytest.mark.skipif(keras.backend.backend() != "jax", reason="lanes need JAX")
 
@@ -282,7 +284,7 @@ def test_order_of_columns_and_rows_and_other_columns_do_not_matter(fitted):
 
 def test_a_saved_run_predicts_the_same_bit_for_bit(fitted, tmp_path):
     run = fitted.model.save(tmp_path / "run")
-    names = {"model.keras", "preprocessing.skops", "metrics.json", "path.parquet", "features.csv"}
+    names = {"model.keras", "preprocessing.json", "metrics.json", "path.parquet", "features.csv"}
     assert {path.name for path in run.iterdir()} == names
     assert [path.name for path in tmp_path.iterdir()] == ["run"]
     loaded = taut.TableModel.load(run)
@@ -294,6 +296,9 @@ def test_a_saved_run_predicts_the_same_bit_for_bit(fitted, tmp_path):
             other.predict_proba(fitted.frame), one.predict_proba(fitted.frame)
         )
     assert other.metrics == json.loads(json.dumps(one.metrics))
+    # What another release left beside it is not its encoder.
+    (run / "preprocessing.skops").write_text("of another fit")
+    assert taut.TableModel.load_schema(run) == one.schema
     assert other.schema == one.schema
     assert other.selected_features_ == one.selected_features_
     pd.testing.assert_frame_equal(other.path, one.path)
@@ -507,14 +512,12 @@ def test_single_refits_one_network():
 
 
 def test_where_one_network_cannot_be_refitted_those_of_the_folds_predict(monkeypatch):
-    from taut.tables.fit import train
-
     def full(*data, **options):
         if "stop_after" in options:
             raise MemoryError("no room")
         return train(*data, **options)
 
-    monkeypatch.setattr("taut.tables.fit.train", full)
+    monkeypatch.setattr("taut.tables.ensemble.train", full)
     with pytest.warns(UserWarning, match=r"one network that `single`.*no room.*networks predict"):
         model = taut.fit_table(diabetes_frame(), target="target", **FAST, single=True)
     assert model.metrics["choice"]["models"] > 1
@@ -588,7 +591,7 @@ def test_callbacks_are_told(wine):
     assert done[-1] == calls[-2][2]
 
 
-# Inside the committee
+# Inside the ensemble
 
 
 @pytest.fixture(scope="module")
@@ -606,15 +609,16 @@ def rows():
     return np.column_stack([x, level]), data.target, splits
 
 
-def committee(x, y, splits, strengths=(0.0, 0.02), **options):
+def some_settings(x, y, splits, strengths=(0.0, 0.02), **options):
     settings = [Setting("L1", a) for a in strengths]
-    options = {"outputs": 3, "numbers": 6, "seeds": 2, "seed": 5, "quick": True} | options
-    return train(x, y, splits, settings, callbacks=(), **options)
+    options = {"seeds": 2, "seed": 5, "quick": True} | options
+    learned_from = Rows(encoded=x, y=y, outputs=3, numbers=6)
+    return train(learned_from, splits, settings, callbacks=(), **options)
 
 
 @pytest.fixture(scope="module")
 def trained(rows):
-    return committee(*rows)
+    return some_settings(*rows)
 
 
 def member(trained, lane, x):
@@ -625,8 +629,8 @@ def member(trained, lane, x):
 def test_an_ensemble_is_the_mean_of_its_members(trained, rows):
     x = rows[0]
     lanes = [0, 3, 4, 7, 6]
-    model = ensemble(trained, lanes)
-    mean = np.mean([softmax(member(trained, k, x)) for k in lanes], axis=0)
+    model = mean_of(trained, lanes)
+    mean = np.mean([softmax(member(trained, k, x), axis=-1) for k in lanes], axis=0)
     found = model.predict(x.astype("float32"), verbose=0)
     np.testing.assert_allclose(found, mean, atol=1e-5)
     model.get_layer("mean").temperature.assign(1.7)
@@ -643,7 +647,9 @@ def test_out_of_fold_predictions_are_those_of_models_that_did_not_see_the_row(tr
             assert not set(split.train) & set(split.held_out)
             lanes = trained.lanes(setting, fold)
             assert {trained.record.lanes[k].split for k in lanes} == {fold}
-            expected = np.mean([softmax(member(trained, k, x[split.held_out])) for k in lanes], 0)
+            expected = np.mean(
+                [softmax(member(trained, k, x[split.held_out]), axis=-1) for k in lanes], 0
+            )
             found = trained.out_of_fold[setting, split.held_out]
             np.testing.assert_allclose(found, expected, atol=1e-5)
     chosen = trained.out_of_fold[:, np.arange(len(y)), y]
@@ -656,7 +662,7 @@ def test_held_out_rows_change_nothing_that_a_fold_learns(trained, rows):
     draw = np.random.default_rng(2)
     changed[splits[0].held_out] = draw.normal(size=(78, 7)) * 100
     labels[splits[0].held_out] = draw.integers(0, 3, 78)
-    other = committee(changed, labels, splits)
+    other = some_settings(changed, labels, splits)
     lanes = np.concatenate([trained.lanes(s, 0) for s in (0, 1)])
     for a, b in zip(trained.record.non_trainable, other.record.non_trainable, strict=True):
         np.testing.assert_array_equal(a[lanes], b[lanes])
@@ -684,9 +690,9 @@ def test_lanes_of_a_setting_keep_a_common_epoch(trained):
 def test_temperature_undoes_overconfidence():
     draw = np.random.default_rng(0)
     logits = draw.normal(size=(4000, 3))
-    y = np.array([draw.choice(3, p=p) for p in softmax(logits)])
-    assert temperature(softmax(logits), y) == pytest.approx(1, abs=0.1)
-    assert temperature(softmax(1.8 * logits), y) == pytest.approx(1.8, abs=0.15)
+    y = np.array([draw.choice(3, p=p) for p in softmax(logits, axis=-1)])
+    assert temperature(softmax(logits, axis=-1), y) == pytest.approx(1, abs=0.1)
+    assert temperature(softmax(1.8 * logits, axis=-1), y) == pytest.approx(1.8, abs=0.15)
 
 
 # Rows that belong together, follow one another, or weigh differently
@@ -782,10 +788,10 @@ def test_a_class_that_is_never_recognised_is_told():
     assert test["rare"] == "fraud"
     from taut.report import findings
 
-    assert findings.classes(model.metrics) == [
+    assert findings.classes(model.run.metrics) == [
         "None of the 2 rows of class fraud in the test set was recognised."
     ]
-    assert "(always the commonest class: 0.975)" in findings.headline(model.metrics)
+    assert "(always the commonest class: 0.975)" in findings.headline(model.run.metrics)
 
 
 @pytest.mark.parametrize(
@@ -800,37 +806,37 @@ def test_a_class_that_is_never_recognised_is_told():
     ],
 )
 def test_groups_times_and_weights_that_cannot_be_end_before_training(monkeypatch, options, words):
-    monkeypatch.setattr("taut.tables.fit.train", lambda *_, **__: pytest.fail("it trained"))
+    monkeypatch.setattr("taut.tables.budget.train", lambda *_, **__: pytest.fail("it trained"))
     with pytest.raises(InputError, match=words):
         taut.fit_table(diabetes_frame(), target="target", **FAST, **options)
 
 
 def test_inputs_shuffled_a_few_at_a_time_are_as_important(monkeypatch):
     """Bounded memory: what 4·32·columns² bytes held at once is done in pieces."""
-    from taut.tables import committee, selected
+    from taut.tables import importance
 
     kept = []
     monkeypatch.setattr(
-        "taut.tables.fit.feature_table",
-        lambda trained, *rest: kept.append((trained, *rest)) or selected.feature_table(*kept[-1]),
+        "taut.tables.conclude.feature_table",
+        lambda trained, *rest: kept.append((trained, *rest)) or importance.feature_table(*kept[-1]),
     )
     taut.fit_table(wine_frame(), target="cultivar", **FAST)
     [(trained, chosen, inputs, sources, _)] = kept
-    assert isinstance(trained, committee.Trained)
-    pieces, predict = [], selected.predict_lanes
+    assert isinstance(trained, Trained)
+    pieces, predict = [], importance.predict_lanes
 
     def spied(model, record, x, **options):
         pieces.append(x.size)
         return predict(model, record, x, **options)
 
-    monkeypatch.setattr(selected, "predict_lanes", spied)
-    whole = selected.importance(trained, chosen, inputs, sources)
+    monkeypatch.setattr(importance, "predict_lanes", spied)
+    whole = importance.shuffled(trained, chosen, inputs, sources)
     assert len(pieces) == len(trained.splits)
-    cells = trained.encoded.shape[1] * max(len(s.held_out) for s in trained.splits)
+    cells = trained.rows.encoded.shape[1] * max(len(s.held_out) for s in trained.splits)
     for at_once in (3 * cells, cells, 1):
         pieces.clear()
-        monkeypatch.setattr(selected, "PIECE", at_once)
-        found = selected.importance(trained, chosen, inputs, sources)
+        monkeypatch.setattr(importance, "PIECE", at_once)
+        found = importance.shuffled(trained, chosen, inputs, sources)
         np.testing.assert_allclose(found, whole, rtol=1e-5, atol=1e-7)
         assert max(pieces) <= max(at_once, cells)
 
@@ -843,15 +849,15 @@ def test_what_fails_after_training_does_not_lose_the_model(monkeypatch, tmp_path
     def fails(*_, **__):
         raise np.linalg.LinAlgError("did not converge")
 
-    monkeypatch.setattr("taut.tables.fit.linear_prediction", fails)
+    monkeypatch.setattr("taut.tables.examine.linear_prediction", fails)
     with pytest.warns(UserWarning, match=r"linear model .* must not cost.*did not converge"):
         model = taut.fit_table(wine_frame(), target="cultivar", **FAST)
     names = [s["name"] for s in model.metrics["test"]["systems"]]
     assert names == [*SYSTEMS[:2], model.metrics["test"]["base"]]
-    monkeypatch.setattr("taut.tables.fit.compare", fails)
-    monkeypatch.setattr("taut.tables.chosen.stationarity", fails)
-    monkeypatch.setattr("taut.tables.fit.temperature", fails)
-    monkeypatch.setattr("taut.tables.selected.importance", fails)
+    monkeypatch.setattr("taut.tables.examine.compare", fails)
+    monkeypatch.setattr("taut.tables.best_setting.stationarity", fails)
+    monkeypatch.setattr("taut.tables.ensemble.temperature", fails)
+    monkeypatch.setattr("taut.tables.importance.shuffled", fails)
     with pytest.warns(UserWarning, match="must not cost") as told:
         model = taut.fit_table(wine_frame(), target="cultivar", **FAST)
     for what in ("linear model", "certificate", "scores", "temperature", "importance"):
@@ -861,6 +867,6 @@ def test_what_fails_after_training_does_not_lose_the_model(monkeypatch, tmp_path
     assert model.features["importance"].isna().all()
     assert (model.predict_proba(wine_frame()).sum(axis=1) > 0.99).all()
     write_report(model.save(tmp_path / "run"))
-    show_fit(console(), model.metrics, model.features)
+    show_fit(console(), model.run)
     page = (tmp_path / "run" / "report.html").read_text(encoding="utf-8")
     assert "could not be scored" in page

@@ -8,11 +8,14 @@ import pandas as pd
 import pytest
 
 from taut.engine import Split
-from taut.tables import told
-from taut.tables.chosen import edge, learned
-from taut.tables.committee import Trained
-from taut.tables.leaks import carrier_sentence, carriers, copies
+from taut.run import Carrier, Learned
+from taut.tables.best_setting import edge
+from taut.tables.caveats import warnings_of
+from taut.tables.leaks import carrier_sentence, carriers
+from taut.tables.learned import learned
 from taut.tables.settings import UNPENALISED, Setting
+from taut.tables.split import copies
+from taut.tables.trained import Rows, Trained
 
 ROWS = 240
 DRAW = np.random.default_rng(0)
@@ -27,15 +30,13 @@ def trained(x, y, weight=None, settings=()):
     empty = np.zeros((0, ROWS, 1))
     return Trained(
         model=None,
-        encoded=x,
-        y=y,
+        rows=Rows(encoded=x, y=y, outputs=1, numbers=0, weight=weight),
         settings=tuple(settings),
         splits=splits,
         seeds=1,
         record=types.SimpleNamespace(),  # type: ignore[arg-type]
         out_of_fold=empty,
         row_loss=empty[..., 0],
-        weight=weight,
     )
 
 
@@ -47,9 +48,8 @@ def soft(y, p=0.95):
 
 def found(x, y, predicted, importance=(), sources=SOURCES, **options):
     shares = dict(zip(SOURCES, importance, strict=False))
-    return [
-        one["input"] for one in carriers(trained(x, y, **options), predicted, sources, None, shares)
-    ]
+    suspects = carriers(trained(x, y, **options), predicted, sources, None, shares)
+    return [carrier.input for carrier in suspects]
 
 
 Y = {"classes": (X[:, 0] + X[:, 1] > 0).astype(int) + (X[:, 1] > 1), "values": X[:, 0] + X[:, 1]}
@@ -78,7 +78,7 @@ def test_two_copies_are_both_found():
     x, y = X.copy(), Y["classes"]
     x[:, 2], x[:, 3] = y, y
     both = carriers(trained(x, y), soft(y), SOURCES, None, {})
-    assert {one["input"] for one in both} == {"c", "d"}
+    assert {carrier.input for carrier in both} == {"c", "d"}
     sentence = carrier_sentence(both, "ill")
     assert "'c', 'd'" in sentence or "'d', 'c'" in sentence
 
@@ -145,18 +145,18 @@ def test_nothing_learned_is_told_from_something(groups):
         base[split.held_out] = np.bincount(y[split.train]) + 0.5
     base /= base.sum(axis=1, keepdims=True)
     none = learned(trained(X, y), base, groups)
-    assert not none["anything"]
+    assert not none.anything
     # Nor is a slightly better estimate of the shares, the same in every row.
     nudged = learned(trained(X, y), 0.8 * base + 0.2 * np.bincount(y) / ROWS, groups)
-    assert nudged["gain"] > 1.96 * nudged["se"]
-    assert not nudged["anything"]
-    assert none["loss"] == pytest.approx(none["base_loss"], abs=0.01)
+    assert nudged.gain > 1.96 * nudged.se
+    assert not nudged.anything
+    assert none.loss == pytest.approx(none.base_loss, abs=0.01)
     worse = learned(trained(X, y), soft(DRAW.permutation(y), 0.6), groups)
-    assert not worse["anything"]
-    assert learned(trained(X, y), soft(y), groups)["anything"]
+    assert not worse.anything
+    assert learned(trained(X, y), soft(y), groups).anything
     values = learned(trained(X, Y["values"]), 0.9 * Y["values"][:, None], groups)
-    assert values["anything"]
-    assert values["base_loss"] == pytest.approx(Y["values"].var(), rel=0.02)
+    assert values.anything
+    assert values.base_loss == pytest.approx(Y["values"].var(), rel=0.02)
 
 
 def schema(warnings=(), classes=("a", "b", "c")):
@@ -165,10 +165,10 @@ def schema(warnings=(), classes=("a", "b", "c")):
 
 def test_the_worst_is_said_first():
     y = Y["classes"]
-    sentences = told.warnings_of(
+    sentences = warnings_of(
         schema(("Column 'p' looks like a group.",), classes=("a", "b", "c", "late")),
-        learned={"anything": False, "loss": 1.0, "base_loss": 0.9, "gain": -0.1, "se": 0.2},
-        carriers=[{"input": "x", "share": 1.0, "explained": 0.99}],
+        learned=Learned(loss=1.0, base_loss=0.9, gain=-0.1, se=0.2, anything=False),
+        carriers=[Carrier("x", share=1.0, explained=0.99)],
         copies=9,
         y=y,
         test_y=y[:30],
@@ -178,8 +178,8 @@ def test_the_worst_is_said_first():
     for sentence, start in zip(sentences, starts, strict=True):
         assert sentence.startswith(start)
     assert "late" in sentences[-1]
-    good = {"anything": True, "loss": 0.1, "base_loss": 0.9, "gain": 0.8, "se": 0.1}
-    few = told.warnings_of(schema(), learned=good, carriers=[], copies=1, y=y, test_y=np.arange(30))
+    good = Learned(loss=0.1, base_loss=0.9, gain=0.8, se=0.1, anything=True)
+    few = warnings_of(schema(), learned=good, carriers=[], copies=1, y=y, test_y=np.arange(30))
     assert few == []
 
 

@@ -5,8 +5,8 @@ import pandas as pd
 import pytest
 
 from taut.errors import InputError
-from taut.tables.roles import Roles, RowFacts, row_facts
-from taut.tables.schema import understand
+from taut.frames.roles import Roles, RowFacts, row_facts
+from taut.frames.understand import understand
 from taut.tables.split import fold_rows, set_test_aside
 
 ROWS = 120

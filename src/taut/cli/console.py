@@ -129,7 +129,9 @@ def _handlers(new: dict[int, Any], before: dict[int, Any] | None = None) -> Iter
         return
     before = {} if before is None else before
     present = {number: signal.getsignal(number) for number in new}
-    before.update({n: own for n, own in present.items() if own not in (signal.SIG_IGN, None)})
+    before.update(
+        {n: handler for n, handler in present.items() if handler not in (signal.SIG_IGN, None)}
+    )
     for number in before:
         signal.signal(number, new[number])
     try:

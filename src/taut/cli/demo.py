@@ -9,8 +9,9 @@ from typing import Annotated, Any
 import typer
 from rich.text import Text
 
+from taut.cli import options as option
 from taut.cli.console import attempt, console, uninterrupted
-from taut.cli.fit import ForceOption, QuickOption, checked, fit_file
+from taut.cli.fit import fit_file
 from taut.cli.output import check_directory, write_file
 from taut.errors import InputError
 from taut.report.text import clean
@@ -22,12 +23,11 @@ def demo(
     directory: Annotated[Path, typer.Argument(metavar="[DIR]", help="Where to write.")] = Path(
         "taut-demo"
     ),
-    quick: QuickOption = False,
-    force: ForceOption = False,
+    quick: option.Quick = False,
+    force: option.Force = False,
 ) -> None:
     """Write a real table (569 tumours, 30 measurements each) and fit it."""
     with attempt() as state:
-        choices = checked(None, "auto", 5, 1, None, 0.2, single=False, seed=0, quick=quick)
         if directory.exists() and not directory.is_dir():
             raise InputError(f"DIR must name a directory. Received: {directory}, a file.")
         run, table = directory / RUN, directory / TABLE
@@ -38,7 +38,8 @@ def demo(
             command = ["taut", "fit", clean(table), "--target", TARGET, "--out", clean(run)]
             command += ["--quick"] * quick + ["--force"] * force
             out.print(Text(f"$ {shlex.join(command)}", style="bold"), soft_wrap=True)
-            fit_file(table, TARGET, place, choices, shown=run, force=force, state=state)
+            options = option.fit_options(quick=quick)
+            fit_file(table, TARGET, place, shown=run, force=force, state=state, options=options)
         except BaseException:
             if state.written is None:
                 _remove(made)

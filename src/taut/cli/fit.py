@@ -2,84 +2,18 @@
 
 from __future__ import annotations
 
-import math
 import shlex
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 import typer
 from rich.text import Text
 
+from taut.cli import options as option
 from taut.cli.console import Attempt, attempt, console, say_error, say_warning
 from taut.cli.output import check_directory, write_directory, write_elsewhere
-from taut.cli.reading import (
-    DecimalOption,
-    DropOption,
-    EncodingOption,
-    FeaturesOption,
-    KindOption,
-    NaOption,
-    SepOption,
-    SheetOption,
-    read_kinds,
-    read_names,
-)
 from taut.errors import InputError
-
-Task = Literal["binary", "multiclass", "classification", "regression"]
-Penalty = Literal["auto", "l1", "l2"]
-
-OutOption = Annotated[
-    Path, typer.Option("--out", "-o", metavar="RUN", help="Run directory to write.")
-]
-PenaltyOption = Annotated[Penalty, typer.Option(help="Which penalty; auto tries both.")]
-FoldsOption = Annotated[int, typer.Option(help="Folds of the cross-validation, at least 2.")]
-SeedsOption = Annotated[int, typer.Option(help="Networks for each fold and strength.")]
-StrengthsOption = Annotated[
-    str | None,
-    typer.Option(
-        metavar="A,B,…",
-        help="Strengths to try, such as 0.1,0.01; a default list if not given.",
-    ),
-]
-GroupsOption = Annotated[
-    str | None,
-    typer.Option(
-        metavar="COLUMN",
-        help="Rows with one value of it (a patient) stay on one side of every split.",
-    ),
-]
-TimeOption = Annotated[
-    str | None,
-    typer.Option(metavar="COLUMN", help="Learn from the past, be tested on the latest rows."),
-]
-WeightsOption = Annotated[
-    str | None, typer.Option(metavar="COLUMN", help="How much each row counts, 0 or more.")
-]
-TestSizeOption = Annotated[float, typer.Option(help="Share of the rows set aside as a test.")]
-SingleOption = Annotated[bool, typer.Option("--single", help="Refit one network on all folds.")]
-SeedOption = Annotated[int, typer.Option(help="Seed of everything that is random.")]
-QuickOption = Annotated[bool, typer.Option("--quick", help="A first look: less of everything.")]
-ForceOption = Annotated[bool, typer.Option("--force", help="Replace a run that is there.")]
-
-
-@dataclass(frozen=True)
-class Choices:
-    """What `fit` and `demo` pass on to `taut.fit_table`."""
-
-    task: str | None
-    penalty: str
-    folds: int
-    seeds: int
-    strengths: tuple[float, ...] | None
-    test_size: float
-    single: bool
-    seed: int
-    quick: bool
-    groups: str | None = None
-    time: str | None = None
-    weights: str | None = None
 
 
 def fit(
@@ -93,39 +27,48 @@ def fit(
             "--target", "-t", metavar="COLUMN", help="Column to predict.", show_default=False
         ),
     ],
-    out: OutOption = Path("taut-run"),
-    task: Annotated[Task | None, typer.Option(help="What the target is; seen in the data.")] = None,
-    penalty: PenaltyOption = "auto",
-    folds: FoldsOption = 5,
-    seeds: SeedsOption = 1,
-    strengths: StrengthsOption = None,
-    groups: GroupsOption = None,
-    time: TimeOption = None,
-    weights: WeightsOption = None,
-    test_size: TestSizeOption = 0.2,
-    single: SingleOption = False,
-    seed: SeedOption = 0,
-    quick: QuickOption = False,
-    force: ForceOption = False,
-    features: FeaturesOption = None,
-    drop: DropOption = None,
-    kind: KindOption = None,
-    decimal: DecimalOption = None,
-    na: NaOption = None,
-    encoding: EncodingOption = None,
-    sep: SepOption = None,
-    sheet: SheetOption = None,
+    out: option.Out = Path("taut-run"),
+    task: Annotated[
+        option.TaskName | None, typer.Option(help="What the target is; seen in the data.")
+    ] = None,
+    penalty: option.Penalty = "auto",
+    folds: option.Folds = 5,
+    seeds: option.Seeds = 1,
+    strengths: option.Strengths = None,
+    groups: option.Groups = None,
+    time: option.Time = None,
+    weights: option.Weights = None,
+    test_size: option.TestSize = 0.2,
+    single: option.Single = False,
+    seed: option.Seed = 0,
+    quick: option.Quick = False,
+    force: option.Force = False,
+    features: option.Features = None,
+    drop: option.Drop = None,
+    kind: option.Kind = None,
+    decimal: option.Decimal = None,
+    na: option.Na = None,
+    encoding: option.Encoding = None,
+    sep: option.Sep = None,
+    sheet: option.Sheet = None,
 ) -> None:
     """Fit a penalised network on a table, choose its strength, and write a run directory."""
     with attempt() as state:
-        choices = checked(
-            task, penalty, folds, seeds, strengths, test_size, single=single, seed=seed, quick=quick
+        options = option.fit_options(
+            task=task,
+            penalty=penalty,
+            folds=folds,
+            seeds=seeds,
+            strengths=strengths,
+            test_size=test_size,
+            single=single,
+            seed=seed,
+            quick=quick,
         )
-        choices = replace(choices, groups=groups, time=time, weights=weights)
         columns = {
             "features": features,
             "drop": drop,
-            "kind": read_kinds(kind) if kind else None,
+            "kind": option.read_kinds(kind) if kind else None,
             "decimal": decimal,
             "na": na,
         }
@@ -134,64 +77,28 @@ def fit(
             table,
             target,
             place,
-            choices,
             shown=out,
             force=force,
             state=state,
-            columns={name: value for name, value in columns.items() if value is not None},
+            options=options,
+            columns={name: value for name, value in columns.items() if value},
+            roles={"groups": groups, "time": time, "weights": weights},
             reading={"encoding": encoding, "sep": sep, "sheet": sheet, "na": na or ()},
         )
-
-
-def checked(
-    task: str | None,
-    penalty: str,
-    folds: int,
-    seeds: int,
-    strengths: str | None,
-    test_size: float,
-    *,
-    single: bool,
-    seed: int,
-    quick: bool,
-) -> Choices:
-    """The options, refused where they are out of range."""
-    if folds < 2:
-        raise InputError(f"--folds must be at least 2. Received: {folds}.")
-    if seeds < 1:
-        raise InputError(f"--seeds must be at least 1. Received: {seeds}.")
-    if seed < 0:
-        raise InputError(f"--seed must be at least 0. Received: {seed}.")
-    if not 0 < test_size < 1:
-        raise InputError(f"--test-size must lie between 0 and 1. Received: {test_size:g}.")
-    values = None if strengths is None else read_strengths(strengths)
-    return Choices(task, penalty, folds, seeds, values, test_size, single, seed, quick)
-
-
-def read_strengths(given: str) -> tuple[float, ...]:
-    """`0.1,0.01` as numbers."""
-    rule = "--strengths must be finite numbers >= 0 with commas between them"
-    try:
-        values = tuple(float(part) for part in given.split(","))
-    except ValueError:
-        raise InputError(f"{rule}, such as 0.1,0.01. Received: {given!r}.") from None
-    wrong = [value for value in values if not math.isfinite(value) or value < 0]
-    if wrong:
-        raise InputError(f"{rule}. Received: {', '.join(f'{value:g}' for value in wrong)}.")
-    return values
 
 
 def fit_file(
     table: Path,
     target: str,
     place: Path,
-    choices: Choices,
     *,
     shown: Path,
     force: bool,
     state: Attempt,
-    columns: dict[str, Any] | None = None,
-    reading: dict[str, Any] | None = None,
+    options: Mapping[str, Any],
+    columns: Mapping[str, Any] = {},
+    roles: Mapping[str, str | None] = {},
+    reading: Mapping[str, Any] = {},
 ) -> None:
     """Reads the table, shows what was understood, fits, writes the run, shows what was found.
 
@@ -199,32 +106,36 @@ def fit_file(
         table: The file.
         target: The column to predict.
         place: The run directory.
-        choices: How to fit.
         shown: The run directory as the user calls it.
         force: Whether a run that is there is replaced.
         state: What has been written.
-        columns: Options of `understand` that say what columns are.
-        reading: Options of `read_table`.
+        options: Of `taut.fit_table`, how to fit.
+        columns: Of `understand`, what columns are.
+        roles: Columns that group, order or weigh the rows.
+        reading: Of `read_table`.
     """
-    from taut.tables.read import read_table
-    from taut.tables.roles import Roles
-    from taut.tables.schema import check_enough_rows, folds_for, understand
+    from taut.frames.enough_rows import check_enough_rows, folds_for
+    from taut.frames.read import read_table
+    from taut.frames.roles import Roles
+    from taut.frames.understand import understand
 
     out = console()
-    frame = read_table(table, **(reading or {}))
-    roles = Roles(choices.groups, choices.time, choices.weights)
-    columns = dict(columns or {})
-    for name in columns.keys() & {"features", "drop"}:
-        columns[name] = read_names(columns[name], frame.columns)
-    schema = understand(frame, target=target, task=choices.task, roles=roles, **columns)
-    schema.row_facts(frame, roles)  # refuses values that cannot be used, before any work
-    folds = folds_for(choices.folds, quick=choices.quick)
-    check_enough_rows(schema, folds=folds, test_size=choices.test_size)
+    frame = read_table(table, **reading)
+    names = {
+        n: option.read_names(columns[n], frame.columns)
+        for n in ("features", "drop")
+        if columns.get(n)
+    }
+    columns = {**columns, **names}
+    schema = understand(frame, target=target, task=options["task"], roles=Roles(**roles), **columns)
+    schema.row_facts(frame, Roles(**roles))  # refuses values that cannot be used, before any work
+    folds = folds_for(options["folds"], quick=options["quick"])
+    check_enough_rows(schema, folds=folds, test_size=options["test_size"])
 
     from taut.cli.show import show_fit, show_schema
 
     show_schema(out, schema, name=table.name)
-    model = _trained(frame, target, choices, state, columns)
+    model = _trained(frame, {"target": target, **options, **columns, **roles}, state)
     state.check()
 
     failed: list[Exception] = []
@@ -260,41 +171,22 @@ def fit_file(
     for error in failed[-1:]:
         words = f"the report could not be written ({type(error).__name__}: {error})"
         say_warning(f"{words}; the run is whole, and taut report writes the page again")
-    show_fit(out, model.metrics, model.features)
+    show_fit(out, model.run)
     _show_where(out, shown)
     if problem is not None:
         say_error(problem)
         raise typer.Exit(1)
 
 
-def _trained(
-    frame: Any, target: str, choices: Choices, state: Attempt, columns: dict[str, Any]
-) -> Any:
+def _trained(frame: Any, options: dict[str, Any], state: Attempt) -> Any:
     screen = console(stderr=True)
     with screen.status("starting"):  # these imports take seconds
         from taut.progress import Display
-        from taut.tables.fit import fit_table
+        from taut.tables.fitting import fit_table
 
     state.check()
     with Display(screen, check=state.check) as display:
-        return fit_table(
-            frame,
-            target=target,
-            task=choices.task,
-            penalty=choices.penalty,
-            test_size=choices.test_size,
-            folds=choices.folds,
-            seeds=choices.seeds,
-            strengths=choices.strengths,
-            groups=choices.groups,
-            time=choices.time,
-            weights=choices.weights,
-            quick=choices.quick,
-            single=choices.single,
-            seed=choices.seed,
-            callbacks=[display],
-            **columns,
-        )
+        return fit_table(frame, callbacks=[display], **options)
 
 
 def _show_where(out: Any, shown: Path) -> None:

@@ -12,6 +12,7 @@ from pathlib import Path
 from taut.cli.console import uninterrupted
 from taut.errors import InputError
 from taut.files import put_in_place
+from taut.run import FORMER_PREPROCESSING
 
 
 def check_directory(out: Path, *, force: bool) -> Path:
@@ -101,7 +102,7 @@ def _swap(stage: Path, place: Path, *, force: bool) -> None:
         raise
     if replaced:
         for entry in old.iterdir():
-            if not (place / entry.name).exists():
+            if entry.name != FORMER_PREPROCESSING and not (place / entry.name).exists():
                 os.rename(entry, place / entry.name)
 
 

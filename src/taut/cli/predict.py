@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.text import Text
 
+from taut.cli import options as option
 from taut.cli.console import attempt, console
 from taut.cli.output import check_file, write_file
-from taut.cli.reading import EncodingOption, SepOption, SheetOption
 from taut.errors import InputError
 from taut.report.text import clean
 
@@ -34,9 +34,9 @@ def predict(
         ),
     ],
     force: Annotated[bool, typer.Option("--force", help="Replace a file that is there.")] = False,
-    encoding: EncodingOption = None,
-    sep: SepOption = None,
-    sheet: SheetOption = None,
+    encoding: option.Encoding = None,
+    sep: option.Sep = None,
+    sheet: option.Sheet = None,
 ) -> None:
     """Predict each row of a table: the prediction, and one probability for each class."""
     with attempt() as state:
@@ -46,9 +46,9 @@ def predict(
             raise InputError(f"There is no file {str(table)!r}. Check the path.")
 
         from taut.formulas import write_csv
-        from taut.tables.frames import NOTES
-        from taut.tables.model import TableModel
-        from taut.tables.read import read_table
+        from taut.frames.as_frame import NOTES
+        from taut.frames.read import read_table
+        from taut.tables.table_model import TableModel
 
         # The table is read and checked first: the network takes seconds to load.
         schema = TableModel.load_schema(run)
@@ -61,7 +61,7 @@ def predict(
             sheet=sheet,
         )
         schema.prepare(frame, require_target=False)
-        answer, told = predictions(TableModel.load(run), frame)
+        answer, sentences = predictions(TableModel.load(run), frame)
         state.check()
 
         def done() -> None:
@@ -72,7 +72,7 @@ def predict(
             lambda temporary: write_csv(answer, temporary),
             done=done,
         )
-        for sentence in (*frame.attrs.get(NOTES, ()), *told):
+        for sentence in (*frame.attrs.get(NOTES, ()), *sentences):
             note = Text(f"note: {clean(sentence)}", style="yellow")
             console(stderr=True).print(note, soft_wrap=True)
         rows = f"{len(answer)} row{'s' * (len(answer) != 1)}"
@@ -85,13 +85,16 @@ def predictions(model: Any, frame: pandas.DataFrame) -> tuple[pandas.DataFrame, 
 
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always", UserWarning)
-        columns: dict[str, Any] = {"prediction": model.predict(frame)}
+        columns: dict[str, Any] = {}
         if model.schema.classes:
             probabilities = model.predict_proba(frame)
+            columns["prediction"] = model.schema.labels(probabilities.argmax(axis=1))
             for k, label in enumerate(model.schema.classes):
                 columns[f"probability_{label}"] = probabilities[:, k]
-    told = dict.fromkeys(str(one.message) for one in caught if one.category is UserWarning)
-    return pandas.DataFrame(columns), list(told)
+        else:
+            columns["prediction"] = model.predict(frame)
+    sentences = dict.fromkeys(str(one.message) for one in caught if one.category is UserWarning)
+    return pandas.DataFrame(columns), list(sentences)
 
 
 def check_run(run: Path) -> None:

@@ -13,11 +13,10 @@ from rich.table import Table
 from rich.text import Text
 
 from taut.report import findings, text
+from taut.run import Metrics, Run
 
 if TYPE_CHECKING:
-    import pandas
-
-    from taut.tables.schema import Schema
+    from taut.frames.schema import Schema
 
 MOST_COLUMNS = 40
 MOST_INPUTS = 20
@@ -68,24 +67,24 @@ def _worth_showing(columns: tuple[Any, ...]) -> list[Any]:
     """All columns, or, of many, those with something to say first; in the table's order."""
     if len(columns) <= MOST_COLUMNS:
         return list(columns)
-    told = [c for c in columns if not c.used or c.reason][: MOST_COLUMNS // 2]
-    plain = [c for c in columns if c not in told][: MOST_COLUMNS - len(told)]
-    return [c for c in columns if c in told or c in plain]
+    noted = [c for c in columns if not c.used or c.reason][: MOST_COLUMNS // 2]
+    plain = [c for c in columns if c not in noted][: MOST_COLUMNS - len(noted)]
+    return [c for c in columns if c in noted or c in plain]
 
 
-def show_fit(out: Console, metrics: dict[str, Any], features: pandas.DataFrame) -> None:
+def show_fit(out: Console, run: Run) -> None:
     """Warnings, the scores on the test rows, the choice, and the inputs kept."""
-    _show_warnings(out, metrics.get("warnings") or ())
-    split = metrics["split"]
-    trained = text.count(split["lanes"], "network")
-    out.print(Text(f"{trained} trained in {text.duration(metrics.get('seconds'))}", style="dim"))
+    metrics = run.metrics
+    _show_warnings(out, metrics.warnings)
+    trained = text.count(metrics.split.lanes, "network")
+    out.print(Text(f"{trained} trained in {text.duration(metrics.seconds)}", style="dim"))
     out.print(Text(findings.choice(metrics), style="bold"))
-    if metrics["choice"].get("rule"):
-        out.print(Text(text.clean(metrics["choice"]["rule"]), style="dim"))
-    certificate = metrics["choice"].get("stationarity")
+    if metrics.choice.rule:
+        out.print(Text(text.clean(metrics.choice.rule), style="dim"))
+    certificate = metrics.choice.stationarity
     if certificate:
-        largest = text.short(certificate["largest"])
-        words = f"certificate: at most {largest} from stationary. {certificate['note']}"
+        largest = text.short(certificate.largest)
+        words = f"certificate: at most {largest} from stationary. {certificate.note}"
         out.print(Text(text.clean(words), style="dim"))
     out.print()
     _show_scores(out, metrics)
@@ -93,7 +92,7 @@ def show_fit(out: Console, metrics: dict[str, Any], features: pandas.DataFrame) 
     if sentence:
         out.print(Text(sentence))
     out.print()
-    _show_inputs(out, metrics, features)
+    _show_inputs(out, run)
 
 
 def _show_warnings(out: Console, sentences: Sequence[str]) -> None:
@@ -104,14 +103,14 @@ def _show_warnings(out: Console, sentences: Sequence[str]) -> None:
         out.print()
 
 
-def _show_scores(out: Console, metrics: dict[str, Any]) -> None:
-    if metrics["test"] is None:
+def _show_scores(out: Console, metrics: Metrics) -> None:
+    if metrics.test is None:
         out.print("The test rows could not be scored.", style="bold")
         return
-    level = f"{100 * metrics['test'].get('confidence', 0.95):g}%"
+    level = f"{100 * metrics.test.confidence:g}%"
     out.print(Text(findings.headline(metrics), style="bold"))
     table = _table(out, "", ">value", f">{level} interval", "taut is")
-    for name in metrics["test"]["metrics"]:
+    for name in metrics.test.metrics:
         words = text.metric(name)
         verdicts = {d.versus: d.verdict for d in findings.differences(metrics, name)}
         better = "lower" if words.lower_is_better else "higher"
@@ -134,9 +133,9 @@ def _show_scores(out: Console, metrics: dict[str, Any]) -> None:
     out.print()
 
 
-def _show_inputs(out: Console, metrics: dict[str, Any], features: pandas.DataFrame) -> None:
-    out.print(Text(findings.inputs(metrics), style="bold"))
-    kept = features.loc[features["kept"].astype(str) == "True"]
+def _show_inputs(out: Console, run: Run) -> None:
+    out.print(Text(findings.inputs(run.metrics), style="bold"))
+    kept = run.features.loc[run.features["kept"]]
     kept = kept.sort_values("importance", ascending=False, kind="stable")
     if kept.empty:
         return

@@ -6,9 +6,12 @@ no clear difference, and one on the wrong side is called worse.
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from collections.abc import Sequence
+from typing import NamedTuple
 
+from taut import run
 from taut.report import text
+from taut.run import Metrics, Predicting
 
 TAUT = "taut"
 
@@ -70,67 +73,57 @@ def interval(low: float | None, high: float | None, places: int, *, sign: bool =
     return f"{text.fixed(low, places, sign=sign)} to {text.fixed(high, places, sign=sign)}"
 
 
-def _half(score: dict[str, Any]) -> float | None:
-    low, high = score.get("low"), score.get("high")
+def _half(score: run.Score | run.Difference) -> float | None:
+    low, high = score.low, score.high
     return (high - low) / 2 if text.is_number(low) and text.is_number(high) else None  # type: ignore[operator]
 
 
-def scores(metrics: dict[str, Any], name: str) -> list[Score]:
+def scores(metrics: Metrics, name: str) -> list[Score]:
     """Each system's score by one metric, all with the same number of decimals."""
-    systems = [s for s in metrics["test"]["systems"] if name in s["scores"]]
-    places = text.decimals(_half(s["scores"][name]) for s in systems)
+    systems = [s for s in metrics.tested.systems if name in s.scores]
+    places = text.decimals(_half(s.scores[name]) for s in systems)
     return [
-        Score(
-            system=s["name"],
-            description=s.get("description", ""),
-            value=s["scores"][name].get("value"),
-            low=s["scores"][name].get("low"),
-            high=s["scores"][name].get("high"),
-            places=places,
-            withheld=s["scores"][name].get("withheld"),
-        )
+        Score(s.name, s.description, score.value, score.low, score.high, places, score.withheld)
         for s in systems
+        for score in [s.scores[name]]
     ]
 
 
-def differences(metrics: dict[str, Any], name: str) -> list[Difference]:
+def differences(metrics: Metrics, name: str) -> list[Difference]:
     """Taut against each other system by one metric."""
-    rows = [d for d in metrics["test"].get("differences", ()) if d["metric"] == name]
+    rows = [d for d in metrics.tested.differences if d.metric == name]
     places = text.decimals(_half(d) for d in rows)
-    return [
-        Difference(d["versus"], name, d.get("value"), d.get("low"), d.get("high"), places)
-        for d in rows
-    ]
+    return [Difference(d.versus, name, d.value, d.low, d.high, places) for d in rows]
 
 
-def warnings(metrics: dict[str, Any]) -> list[str]:
+def warnings(metrics: Metrics) -> list[str]:
     """Why the scores may say less than they seem to, the worst first."""
-    return [text.clean(sentence) for sentence in metrics.get("warnings") or ()]
+    return [text.clean(sentence) for sentence in metrics.warnings]
 
 
-def base_rate(metrics: dict[str, Any], name: str) -> str | None:
+def base_rate(metrics: Metrics, name: str) -> str | None:
     """What a score is without looking at any input: `always the commonest class: 0.948`."""
-    base = metrics["test"].get("base")
-    found = next((s for s in scores(metrics, name) if s.system == base), None)
-    if base is None or found is None:
+    base = metrics.tested.base
+    score = next((s for s in scores(metrics, name) if s.system == base), None)
+    if base is None or score is None:
         return None
     words = "always the commonest class" if name == "accuracy" else text.clean(base)
-    return f"{words}: {found.shown}"
+    return f"{words}: {score.shown}"
 
 
-def headline(metrics: dict[str, Any]) -> str:
+def headline(metrics: Metrics) -> str:
     """`Log-loss 0.083 on 114 rows that nothing was chosen on (95% interval 0.051 to 0.121; base
     rate: 0.66). Accuracy 0.974 (always the commonest class: 0.632).`"""
-    primary = metrics["test"]["primary"]
-    if primary is None and metrics["split"]["test"]:
+    primary = metrics.tested.primary
+    if primary is None and metrics.split.test:
         return "The test rows could not be scored."
     if primary is None:
         return "No rows were set aside as a test, so there is no test score."
     mine = next((s for s in scores(metrics, primary) if s.system == TAUT), None)
-    rows = text.count(metrics["split"]["test"], "row")
+    rows = text.count(metrics.split.test, "row")
     if mine is None:
         return f"No test score: taut was not scored on the {rows} held out."
-    level = f"{100 * metrics['test'].get('confidence', 0.95):g}%"
+    level = f"{100 * metrics.tested.confidence:g}%"
     interval = f"no interval: {text.clean(mine.withheld)}"
     if not mine.withheld:
         interval = f"{level} interval {mine.interval}"
@@ -147,10 +140,10 @@ def _capital(name: str) -> str:
     return label[0].upper() + label[1:]
 
 
-def _second(metrics: dict[str, Any]) -> str:
+def _second(metrics: Metrics) -> str:
     """The score that people ask for, beside its base rate."""
-    name = next((n for n in ("accuracy", "r2") if n in metrics["test"]["metrics"]), None)
-    if name is None or metrics["test"].get("base") is None:
+    name = next((n for n in ("accuracy", "r2") if n in metrics.tested.metrics), None)
+    if name is None or metrics.tested.base is None:
         return ""
     mine = next((s for s in scores(metrics, name) if s.system == TAUT), None)
     base = base_rate(metrics, name)
@@ -162,41 +155,39 @@ def _second(metrics: dict[str, Any]) -> str:
 MOST_CLASSES = 5
 
 
-def classes(metrics: dict[str, Any]) -> list[str]:
+def classes(metrics: Metrics) -> list[str]:
     """What an accuracy hides: classes that are never recognised, and how a rare one fares."""
-    test = metrics["test"]
-    found = []
-    for one in test.get("classes") or ():
-        label, rows, right = text.clean(one["class"]), one["rows"], one["recognised"]
+    sentences = []
+    for one in metrics.tested.classes or ():
+        label, rows, right = text.clean(one.label), one.rows, one.recognised
         if rows == 0:
-            found.append(f"No test row is of class {label}: how it is recognised is not known.")
+            sentences.append(f"No test row is of class {label}: how it is recognised is not known.")
         elif right == 0 and rows == 1:
-            found.append(f"The one row of class {label} in the test set was not recognised.")
+            sentences.append(f"The one row of class {label} in the test set was not recognised.")
         elif right == 0:
-            found.append(
+            sentences.append(
                 f"None of the {text.fixed(rows, 0)} rows of class {label} in the test set was "
                 "recognised."
             )
-        elif one["class"] == test.get("rare"):
-            recall = one["recall"]
-            spread = interval(recall.get("low"), recall.get("high"), 2)
+        elif one.label == metrics.tested.rare:
+            spread = interval(one.recall.low, one.recall.high, 2)
             spread = "" if spread == text.MISSING else f", interval {spread}"
-            found.append(
+            sentences.append(
                 f"Of the {text.count(rows, 'row')} of class {label} in the test set "
                 f"{text.fixed(right, 0)} {'was' if right == 1 else 'were'} recognised "
-                f"({text.fixed(recall['value'], 2)}{spread}); of the "
-                f"{text.count(one['named'], 'row')} taken for it {text.fixed(right, 0)} "
+                f"({text.fixed(one.recall.value, 2)}{spread}); of the "
+                f"{text.count(one.named, 'row')} taken for it {text.fixed(right, 0)} "
                 f"{'was' if right == 1 else 'were'}."
             )
-    more = len(found) - MOST_CLASSES
-    return found[:MOST_CLASSES] + ([f"The same of {more} more classes."] if more > 0 else [])
+    more = len(sentences) - MOST_CLASSES
+    return sentences[:MOST_CLASSES] + ([f"The same of {more} more classes."] if more > 0 else [])
 
 
-def withheld(metrics: dict[str, Any]) -> list[str]:
+def withheld(metrics: Metrics) -> list[str]:
     """Why some intervals are not given, each reason once."""
-    base = metrics["test"].get("base")
+    base = metrics.tested.base
     reasons: dict[str, list[str]] = {}
-    for name in metrics["test"]["metrics"]:
+    for name in metrics.tested.metrics:
         for score in scores(metrics, name):
             if score.withheld and score.system != base:
                 names = reasons.setdefault(score.withheld, [])
@@ -210,7 +201,7 @@ def withheld(metrics: dict[str, Any]) -> list[str]:
     ]
 
 
-def against(difference: Difference, metrics: dict[str, Any]) -> str:
+def against(difference: Difference, metrics: Metrics) -> str:
     """One sentence on one difference: what the other reached, and whether that is clear."""
     other = next(
         (s for s in scores(metrics, difference.metric) if s.system == difference.versus), None
@@ -234,12 +225,11 @@ def _size(difference: Difference) -> str:
     return f"{value} (interval {interval(low, high, difference.places)})"
 
 
-def choice(metrics: dict[str, Any]) -> str:
+def choice(metrics: Metrics) -> str:
     """Who predicts, and what the best of them is."""
-    chosen = metrics["choice"]
+    chosen = metrics.choice
     what = _setting(chosen)
-    models, settings = chosen["models"], chosen.get("settings") or [chosen]
-    share = chosen.get("zero_share")
+    models, settings, share = chosen.models, chosen.predicting, chosen.zero_share
     zeros = "" if share is None else f"; {text.percent(share)} of its weights are exactly 0"
     if len(settings) > 1:
         sentence = (
@@ -254,47 +244,46 @@ def choice(metrics: dict[str, Any]) -> str:
     return " ".join([sentence, *edge(metrics)])
 
 
-def edge(metrics: dict[str, Any]) -> list[str]:
+def edge(metrics: Metrics) -> list[str]:
     """A word where the best strength is the last one that was tried."""
-    chosen = metrics["choice"]
-    side = chosen.get("edge")
-    if side is None or (side == "strongest" and chosen.get("zero_share") == 1):
+    chosen, side = metrics.choice, metrics.choice.edge
+    if side is None or (side == "strongest" and chosen.zero_share == 1):
         return []  # beyond a strength that leaves nothing there is nothing
     other = {"weakest": "weaker", "strongest": "stronger"}[side]
     return [
-        f"Its strength is the {side} that was tried with {chosen['penalty']}: a {other} one may "
+        f"Its strength is the {side} that was tried with {chosen.penalty}: a {other} one may "
         "do better (--strengths)."
     ]
 
 
-def _setting(setting: dict[str, Any]) -> str:
-    if not setting["strength"]:
+def _setting(chosen: run.Choice) -> str:
+    if not chosen.strength:
         return "no penalty"
-    what = f"{setting['penalty']} with strength {text.short(setting['strength'])}"
-    if setting.get("network", "full") != "full":
-        what += f" (network: {text.clean(setting['network'])})"
+    what = f"{chosen.penalty} with strength {text.short(chosen.strength)}"
+    if chosen.network != "full":
+        what += f" (network: {text.clean(chosen.network)})"
     return what
 
 
-def penalties(settings: list[dict[str, Any]]) -> list[str]:
+def penalties(settings: Sequence[Predicting]) -> list[str]:
     """The penalties of some settings, each once: `["L1", "no penalty"]`."""
-    return list(dict.fromkeys(s["penalty"] if s["strength"] else "no penalty" for s in settings))
+    return list(dict.fromkeys(s.penalty if s.strength else "no penalty" for s in settings))
 
 
-def _penalties(settings: list[dict[str, Any]]) -> str:
+def _penalties(settings: Sequence[Predicting]) -> str:
     counts = [
         (name, sum(penalties([s]) == [name] for s in settings)) for name in penalties(settings)
     ]
     return ", ".join(f"{count} with {name}" for name, count in counts)
 
 
-def overfitting(metrics: dict[str, Any]) -> str | None:
+def overfitting(metrics: Metrics) -> str | None:
     """The gap between training and test loss, with the penalty and without."""
-    losses = metrics.get("overfitting")
+    losses = metrics.overfitting
     if not losses:
         return None
-    mine = _gap(losses.get("train_loss"), losses.get("test_loss"))
-    bare = _gap(losses.get("unpenalised_train_loss"), losses.get("unpenalised_test_loss"))
+    mine = _gap(losses.train_loss, losses.test_loss)
+    bare = _gap(losses.unpenalised_train_loss, losses.unpenalised_test_loss)
     if mine is None or bare is None:
         return None
     places = text.decimals([max(abs(mine), abs(bare)) / 2])
@@ -308,9 +297,9 @@ def _gap(train: float | None, test: float | None) -> float | None:
     return test - train if text.is_number(train) and text.is_number(test) else None  # type: ignore[operator]
 
 
-def inputs(metrics: dict[str, Any]) -> str:
+def inputs(metrics: Metrics) -> str:
     """How many of the input columns the sparsest good models read."""
-    kept, of = metrics["features"]["kept"], metrics["features"]["of"]
+    kept, of = metrics.features.kept, metrics.features.of
     if kept == of:
         whole = "the one input" if of == 1 else f"all {of} inputs"
         return f"Also the sparsest good models read {whole}."

@@ -5,98 +5,71 @@ from __future__ import annotations
 import json
 import shlex
 from collections import Counter
+from collections.abc import Sequence
 from typing import Any
 
 from taut.report import findings, text
-from taut.report.load import Run
 from taut.report.path_chart import off_scale, panels
 from taut.report.path_summary import summarise
 from taut.report.scale import Scale, spanning
+from taut.run import InputColumn, Metrics, Run
 
 TOP = 30
 _MOST_CLASSES = 12
 
 
-def page(run: Run) -> dict[str, Any]:
-    """The template's variables."""
+def page(run: Run, name: str) -> dict[str, Any]:
+    """The template's variables, of a run that the commands on the page call `name`."""
     metrics = run.metrics
-    target = metrics["target"]
+    target = metrics.target
     return {
-        "run": run,
+        "name": name,
         "m": metrics,
         "target": target,
         "warnings": findings.warnings(metrics),
         "headline": findings.headline(metrics),
         "class_sentences": findings.classes(metrics),
         "withheld": findings.withheld(metrics),
-        "recognised": _recognised(metrics),
-        "roles": {r: metrics["split"].get(r) for r in ("groups", "time", "weights")},
+        "most_classes": _MOST_CLASSES,
         "against": [
             (d.verdict, findings.against(d, metrics))
-            for d in findings.differences(metrics, metrics["test"]["primary"])
+            for d in findings.differences(metrics, metrics.tested.primary or "")
         ],
         "inputs": findings.inputs(metrics),
         "choice": findings.choice(metrics),
         "tiles": _tiles(metrics),
-        "tests": [_test(metrics, name) for name in metrics["test"]["metrics"]],
-        "level": f"{100 * metrics['test'].get('confidence', 0.95):g}%",
+        "tests": [_test(metrics, name) for name in metrics.tested.metrics],
+        "level": f"{100 * metrics.tested.confidence:g}%",
         "overfitting": _overfitting(metrics),
         "path": _path(run),
         "features": _features(run),
-        "columns": _columns(metrics["columns"]),
-        "classes": _classes(target),
-        "shell_name": shlex.quote(text.clean(run.name)),
+        "kinds": _kinds(metrics.columns),
+        "shell_name": shlex.quote(text.clean(name)),
         # A JSON string is a Python literal too.
-        "python_name": json.dumps(text.clean(run.name), ensure_ascii=False),
-        "created": text.day(metrics.get("created")),
+        "python_name": json.dumps(text.clean(name), ensure_ascii=False),
+        "created": text.day(metrics.created),
     }
 
 
-def _tiles(metrics: dict[str, Any]) -> list[tuple[str, str]]:
-    features, split, chosen = metrics["features"], metrics["split"], metrics["choice"]
-    tiles = [(f"{features['kept']} of {features['of']}", "inputs read")]
-    if chosen.get("zero_share") is not None:
-        tiles.append((text.percent(chosen["zero_share"]), "of the best’s weights exactly 0"))
+def _tiles(metrics: Metrics) -> list[tuple[str, str]]:
+    features, chosen, settings = metrics.features, metrics.choice, metrics.choice.predicting
+    tiles = [(f"{features.kept} of {features.of}", "inputs read")]
+    if chosen.zero_share is not None:
+        tiles.append((text.percent(chosen.zero_share), "of the best’s weights exactly 0"))
     best = "no penalty"
-    if chosen["strength"]:
-        best = f"{chosen['penalty']} · {text.short(chosen['strength'])}"
-    settings = chosen.get("settings") or [chosen]
+    if chosen.strength:
+        best = f"{chosen.penalty} · {text.short(chosen.strength)}"
     if len(settings) > 1:
         names = ", ".join(findings.penalties(settings))
         words = f"of {len(settings)} settings ({names}) predict; the best: {best}"
-        tiles.append((text.count(chosen["models"], "network"), words))
+        tiles.append((text.count(chosen.models, "network"), words))
     else:
         tiles.append((best, "penalty and strength"))
-    trained = f"networks trained in {text.duration(metrics.get('seconds'))}"
-    return [*tiles, (text.fixed(split["lanes"], 0), trained)]
+    trained = f"networks trained in {text.duration(metrics.seconds)}"
+    return [*tiles, (text.fixed(metrics.split.lanes, 0), trained)]
 
 
-def _recognised(metrics: dict[str, Any]) -> dict[str, Any] | None:
-    """For each class, how many of its test rows are recognised, and how often it is named."""
-    found = metrics["test"].get("classes")
-    if not found:
-        return None
-    rows = [
-        {
-            "label": one["class"],
-            "rows": one["rows"],
-            "recognised": one["recognised"],
-            "named": one["named"],
-            "recall": text.fixed(one["recall"]["value"], 2),
-            "recall_interval": findings.interval(
-                one["recall"].get("low"), one["recall"].get("high"), 2
-            ),
-            "precision": text.fixed(one["precision"]["value"], 2),
-            "precision_interval": findings.interval(
-                one["precision"].get("low"), one["precision"].get("high"), 2
-            ),
-        }
-        for one in found
-    ]
-    return {"rows": rows[:_MOST_CLASSES], "more": len(rows[_MOST_CLASSES:])}
-
-
-def _test(metrics: dict[str, Any], name: str) -> dict[str, Any]:
+def _test(metrics: Metrics, name: str) -> dict[str, Any]:
     """One metric: the systems on one axis, and taut's differences on another about zero."""
     rows = findings.scores(metrics, name)
     gaps = findings.differences(metrics, name)
@@ -123,23 +96,18 @@ def _places(item: findings.Score | findings.Difference, scale: Scale) -> dict[st
     return {"at": at(item.value), "low": at(item.low), "high": at(item.high)}
 
 
-def _overfitting(metrics: dict[str, Any]) -> dict[str, Any] | None:
+def _overfitting(metrics: Metrics) -> dict[str, Any] | None:
     sentence = findings.overfitting(metrics)
-    if sentence is None:
+    losses = metrics.overfitting
+    if sentence is None or losses is None:
         return None
-    losses = metrics["overfitting"]
-    pairs = [
-        ("with the penalty", losses["train_loss"], losses["test_loss"], True),
-        (
-            "without it",
-            losses["unpenalised_train_loss"],
-            losses["unpenalised_test_loss"],
-            False,
-        ),
+    pairs: list[tuple[str, Any, Any, bool]] = [
+        ("with the penalty", losses.train_loss, losses.test_loss, True),
+        ("without it", losses.unpenalised_train_loss, losses.unpenalised_test_loss, False),
     ]
-    every = [v for pair in pairs for v in pair[1:3]]
-    scale = spanning(every)
-    places = text.decimals([(max(every) - min(every)) / 2])
+    values = [value for pair in pairs for value in pair[1:3]]
+    scale = spanning(values)
+    places = text.decimals([(max(values) - min(values)) / 2])
     rows = [
         {
             "name": name,
@@ -155,8 +123,11 @@ def _overfitting(metrics: dict[str, Any]) -> dict[str, Any] | None:
 
 
 def _path(run: Run) -> dict[str, Any]:
-    summary = summarise(run.path)
-    drawn = panels(summary, run.metrics["choice"])
+    path = run.path
+    if "network" in path:  # a path is drawn for one network: the one that was chosen
+        path = path[(path["network"] == run.metrics.choice.network) | (path["penalty"] == "none")]
+    summary = summarise(path)
+    drawn = panels(summary, run.metrics.choice)
     rows = summary.to_dict("records")
     finished = [row for row in rows if text.is_number(row["val"])]
     # Half of the error at the least loss: the resolution at which the choice was made.
@@ -180,7 +151,7 @@ def _features(run: Run) -> dict[str, Any]:
     records = [
         {
             "name": r["feature"],
-            "kept": str(r["kept"]) == "True",
+            "kept": r["kept"],
             "importance": r["importance"],
             "width": round(100 * r["importance"] / most, 2) if most > 0 else 0,
             "folds": text.percent(r["folds_kept"])
@@ -194,31 +165,9 @@ def _features(run: Run) -> dict[str, Any]:
     return {"all": records, "top": kept[:TOP], "kept": len(kept), "more": len(kept[TOP:])}
 
 
-def _columns(columns: list[dict[str, Any]]) -> dict[str, Any]:
-    used = Counter(c["kind"] for c in columns if c["used"])
+def _kinds(columns: Sequence[InputColumn]) -> str:
+    """The kinds of the inputs, after their number."""
+    used = Counter(c.kind for c in columns if c.used)
     if len(used) == 1:
-        kinds = f", {'all ' * (len(columns) > 1)}{next(iter(used))}"
-    else:
-        kinds = ": " + ", ".join(text.count(n, kind, kind) for kind, n in used.most_common())
-    return {
-        "all": columns,
-        "dropped": [c for c in columns if not c["used"]],
-        "used": sum(used.values()),
-        "kinds": kinds,
-    }
-
-
-def _classes(target: dict[str, Any]) -> dict[str, Any] | None:
-    if not target.get("classes"):
-        return None
-    counts = target["counts"]
-    rows = [
-        {
-            "label": label,
-            "count": n,
-            "share": n / sum(counts),
-            "width": round(100 * n / max(counts), 2),
-        }
-        for label, n in zip(target["classes"], counts, strict=True)
-    ]
-    return {"rows": rows[:_MOST_CLASSES], "more": len(rows[_MOST_CLASSES:])}
+        return f", {'all ' * (len(columns) > 1)}{next(iter(used))}"
+    return ": " + ", ".join(text.count(n, kind, kind) for kind, n in used.most_common())

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from taut.report import text
 from taut.report.path_summary import at_strength
+from taut.run import Choice
 
 if TYPE_CHECKING:
     import pandas
@@ -29,7 +30,7 @@ class Panel(NamedTuple):
     description: str
 
 
-def panels(summary: pandas.DataFrame, choice: dict[str, Any]) -> list[Panel]:
+def panels(summary: pandas.DataFrame, choice: Choice) -> list[Panel]:
     """One panel for each penalty that has a positive strength with a finite loss."""
     usable = _usable(summary)
     if usable.empty:
@@ -76,7 +77,7 @@ def _loss_domain(rows: pandas.DataFrame, bare: pandas.Series | None) -> tuple[fl
 def _panel(
     penalty: str,
     rows: pandas.DataFrame,
-    choice: dict[str, Any],
+    choice: Choice,
     domain: tuple[float, float],
     unpenalised: pandas.Series | None,
     most: float,
@@ -190,12 +191,14 @@ def _kept(
 
 
 def _marks(
-    penalty: str, rows: pandas.DataFrame, choice: dict[str, Any], reach: tuple[float, float]
+    penalty: str, rows: pandas.DataFrame, choice: Choice, reach: tuple[float, float]
 ) -> list[dict[str, Any]]:
     """The vertical lines of this panel: the chosen strength, and the one-standard-error one."""
-    wanted = [("chosen", choice["penalty"], choice["strength"], True)]
-    other = (choice.get("one_se_penalty"), choice.get("one_se_strength"))
-    if other == (choice["penalty"], choice["strength"]):
+    wanted: list[tuple[str, str | None, float | None, bool]] = [
+        ("chosen", choice.penalty, choice.strength, True)
+    ]
+    other = (choice.one_se_penalty, choice.one_se_strength)
+    if other == (choice.penalty, choice.strength):
         wanted = [("chosen, also one-standard-error", *other, True)]
     else:
         wanted.append(("one standard error", *other, False))
@@ -224,8 +227,8 @@ def _decades(reach: tuple[float, float]) -> list[float]:
         inside = [float(f"{t:.3g}") for t in ticks if reach[0] <= t <= reach[1]]
         if len(inside) >= 2:
             break
-    every = math.ceil(len(inside) / 7)
-    return inside[::every]
+    stride = math.ceil(len(inside) / 7)
+    return inside[::stride]
 
 
 def _describe(penalty: str, rows: pandas.DataFrame) -> str:

@@ -9,9 +9,9 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from taut.report import text
-from taut.report.load import Run, load_run
+from taut.report import findings, text
 from taut.report.page import page
+from taut.run import METRICS, Run
 
 _PACKAGE = "taut.report"
 
@@ -40,14 +40,14 @@ def write_report(directory: str | Path, *, name: str | None = None) -> Path:
         PosixPath('taut-run/report.html')
     """
     directory = Path(directory)
-    html = render(load_run(directory, name=name))
+    html = render(Run.load(directory), name or directory.resolve().name)
     target = directory / "report.html"
     handle, temporary = tempfile.mkstemp(prefix=".report-", suffix=".html", dir=directory)
     try:
         with os.fdopen(handle, "w", encoding="utf-8", newline="\n") as file:
             file.write(html)
         # mkstemp makes a file for its owner alone; a report is as readable as its neighbours.
-        os.chmod(temporary, (directory / "metrics.json").stat().st_mode & 0o666)
+        os.chmod(temporary, (directory / METRICS).stat().st_mode & 0o666)
         os.replace(temporary, target)
     except BaseException:
         Path(temporary).unlink(missing_ok=True)
@@ -55,8 +55,8 @@ def write_report(directory: str | Path, *, name: str | None = None) -> Path:
     return target
 
 
-def render(run: Run) -> str:
-    """The page of a run, as HTML."""
+def render(run: Run, name: str) -> str:
+    """The page of a run, as HTML; its commands call the run `name`."""
     import jinja2
 
     environment = jinja2.Environment(
@@ -71,9 +71,10 @@ def render(run: Run) -> str:
         "fixed": text.fixed,
         "short": text.short,
         "percent": text.percent,
+        "interval": lambda score: findings.interval(score.low, score.high, 2),
     }
     environment.filters.update(filters)
     style = environment.loader.get_source(environment, "report.css")[0]  # type: ignore[union-attr]
     digest = base64.b64encode(hashlib.sha256(style.encode("utf-8")).digest()).decode("ascii")
     template = environment.get_template("report.html.jinja")
-    return template.render(page(run), style=style, style_hash=digest)
+    return template.render(page(run, name), style=style, style_hash=digest)

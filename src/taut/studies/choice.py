@@ -1,4 +1,4 @@
-"""Choose a strength from held-out losses."""
+"""Every rule of choice by held-out losses, and the standard errors that they go by."""
 
 from __future__ import annotations
 
@@ -9,12 +9,22 @@ import numpy as np
 
 @dataclass(frozen=True)
 class Choice:
-    """Indices of two choices on a path: the least held-out loss, and one standard error on."""
+    """Indices of two choices on a path: the least held-out loss, and one standard error on.
+
+    Attributes:
+        least: Of least mean loss.
+        one_standard_error: The largest strength within one standard error of that.
+        mean: [strengths] over the folds.
+        standard_error: [strengths] of the mean; NaN where a lane diverged, or with one fold.
+        near: [strengths] whether the mean is within one standard error of the least, at a strength
+            on either side.
+    """
 
     least: int
     one_standard_error: int
     mean: np.ndarray
     standard_error: np.ndarray
+    near: np.ndarray
 
 
 def choose(losses: np.ndarray, strengths: np.ndarray) -> Choice:
@@ -48,4 +58,64 @@ def choose(losses: np.ndarray, strengths: np.ndarray) -> Choice:
     least = int(order[np.argmin(mean[order])])
     bound = mean[least] + (error[least] if np.isfinite(error[least]) else 0.0)
     allowed = [i for i in range(len(mean)) if mean[i] <= bound and strengths[i] >= strengths[least]]
-    return Choice(least, max(allowed, key=lambda i: strengths[i]), mean, error)
+    strongest = max(allowed, key=lambda i: strengths[i])
+    return Choice(least, strongest, mean, error, finite & (mean <= bound))
+
+
+def not_clearly_worse(
+    row_losses: np.ndarray,
+    weights: np.ndarray | None = None,
+    groups: np.ndarray | None = None,
+    *,
+    at_least: int = 3,
+) -> np.ndarray:
+    r"""Which candidates may predict: the best, and those that are not clearly worse.
+
+    With dᵢ the difference of a candidate's loss to the best one's in row i, it is kept if
+    mean(d) ≤ its standard error, std(d)/√n. The rows are out-of-fold.
+
+    Args:
+        row_losses: [candidates, rows]; infinite where one diverged.
+        weights: What each row counts, [rows]; all alike unless given.
+        groups: [rows] group numbers: the error is then that of groups (see `mean_and_error`).
+        at_least: So many are kept in any case.
+
+    Returns:
+        Numbers of those that are kept, best first; none that diverged.
+    """
+    mean, _ = mean_and_error(row_losses, weights)
+    order = np.argsort(mean, kind="stable")
+    usable = order[np.isfinite(mean[order])]
+    difference = row_losses[usable] - row_losses[usable[0]]
+    mean, error = mean_and_error(difference, weights, groups)
+    near = mean <= error + 1e-12
+    near[:at_least] = True
+    return usable[near]
+
+
+def mean_and_error(
+    values: np.ndarray, weights: np.ndarray | None = None, groups: np.ndarray | None = None
+) -> tuple[np.ndarray, np.ndarray]:
+    r"""Weighted means over rows and their standard errors.
+
+        m = Σ w·v / Σ w,    error² = Σ_g (Σ_{i in g} w_i·(v_i − m))² / (Σ w)²
+
+    Without groups each row is one: for equal weights the error is std(v)/√n.
+
+    Args:
+        values: [..., rows].
+        weights: [rows], >= 0 and not all 0; equal unless given.
+        groups: [rows] group numbers; the groups, not the rows, are taken to be independent.
+
+    Returns:
+        Means [...] and errors [...].
+    """
+    w = np.ones(values.shape[-1]) if weights is None else weights
+    with np.errstate(invalid="ignore"):  # infinite where a lane diverged
+        mean = (values * w).sum(axis=-1) / w.sum()
+        apart = w * (values - mean[..., None])
+    if groups is not None:
+        order = np.argsort(groups, kind="stable")
+        starts = np.flatnonzero(np.diff(groups[order], prepend=-1))
+        apart = np.add.reduceat(apart[..., order], starts, axis=-1)
+    return mean, np.sqrt((apart**2).sum(axis=-1)) / w.sum()

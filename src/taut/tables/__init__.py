@@ -1,1 +1,1 @@
-"""Data frames in: what a table holds, its preprocessing, the default network."""
+"""Data frames in, the default network out: settings, training, choice, ensemble, scores."""

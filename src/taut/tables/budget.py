@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 
 from taut.engine import Split
-from taut.tables.committee import Trained, train
 from taut.tables.settings import LEAST_EPOCHS, QUICK, UNPENALISED, Schedule, Setting
+from taut.tables.trained import Rows, Trained, train
 
 WHOLE, CHOOSING, LAST = 60.0, 40.0, 80.0
 """Seconds of one core: above the first, a share chooses; what both parts may take."""
@@ -83,16 +83,16 @@ def plan(
     share = 1 / 3 if quick else 1.0
 
     def cost(lanes: int, of: int, rows: int, epochs: int | None = None) -> float:
-        own = max(rows * (of - 1) // of, 1)
-        return seconds(lanes, own, Schedule.of(own, quick=quick, most=epochs), size)
+        of_a_fold = max(rows * (of - 1) // of, 1)
+        return seconds(lanes, of_a_fold, Schedule.of(of_a_fold, quick=quick, most=epochs), size)
 
     whole = cost((len(candidates) + (UNPENALISED not in candidates)) * folds * seeds, folds, rows)
     if whole <= WHOLE * share:
         return Plan(whole, whole)
 
-    own = max(rows * (folds - 1) // folds, 1)
+    of_a_fold = max(rows * (folds - 1) // folds, 1)
     lanes = min(len(candidates), FINALISTS) * folds * seeds
-    usual = Schedule.of(own, quick=quick).epochs
+    usual = Schedule.of(of_a_fold, quick=quick).epochs
     epochs = next(
         (e for e in range(usual, LEAST_EPOCHS, -1) if cost(lanes, folds, rows, e) <= LAST * share),
         LEAST_EPOCHS,
@@ -116,12 +116,10 @@ def plan(
 
 def train_within(
     budget: Plan,
-    encoded: np.ndarray,
-    y: np.ndarray,
+    rows: Rows,
     splits: list[Split],
     candidates: Sequence[Setting],
     *,
-    outputs: int,
     seed: int,
     given: bool,
     compared: bool,
@@ -131,32 +129,28 @@ def train_within(
 
     Args:
         budget: The plan.
-        encoded: Encoded table [rows, columns].
-        y: Class numbers, or the standardised target.
+        rows: The rows.
         splits: Folds.
         candidates: What to choose from.
-        outputs: Classes, or 1.
         seed: Seeds everything.
         given: Whether the strengths are the user's, so that no others are tried.
         compared: Whether no penalty is trained in any case, for comparison.
         options: The others of `train`.
     """
     bare = (UNPENALISED,) if compared or UNPENALISED in candidates else ()
-    options |= {"outputs": outputs, "seed": seed, "most_epochs": budget.epochs}
+    options |= {"seed": seed, "most_epochs": budget.epochs}
     if budget.rows is None:
-        return train(encoded, y, splits, tuple(dict.fromkeys((*candidates, *bare))), **options)
-    rows = _sample(y, budget.rows, seed, classes=outputs > 1)
-    place = np.full(len(y), -1)
-    place[rows] = np.arange(len(rows))
+        return train(rows, splits, tuple(dict.fromkeys((*candidates, *bare))), **options)
+    drawn = _sample(rows.y, budget.rows, seed, classes=rows.outputs > 1)
+    place = np.full(len(rows.y), -1)
+    place[drawn] = np.arange(len(drawn))
     few = [_among(split, place) for split in splits[: budget.folds]]
-    weight = options.get("weight")
     first = {**options, "seeds": 1, "most_epochs": None}
-    first["weight"] = None if weight is None else weight[rows]
-    found = train(encoded[rows], y[rows], few, budget.tried, **first)
-    loss = [float(np.mean(found.fold_losses(i))) for i in range(len(budget.tried))]
+    first_look = train(rows.at(drawn), few, budget.tried, **first)
+    loss = [float(np.mean(first_look.fold_losses(i))) for i in range(len(budget.tried))]
     best = [budget.tried[i] for i in np.argsort(loss, kind="stable")]
-    chosen = finalists(best, len(rows) / len(y), given=given)
-    return train(encoded, y, splits, (*chosen, *bare), **options)
+    chosen = finalists(best, len(drawn) / len(rows.y), given=given)
+    return train(rows, splits, (*chosen, *bare), **options)
 
 
 def finalists(best: Sequence[Setting], share: float, *, given: bool) -> tuple[Setting, ...]:
@@ -183,18 +177,18 @@ def finalists(best: Sequence[Setting], share: float, *, given: bool) -> tuple[Se
 
 def notes(budget: Plan, rows: int, candidates: int) -> list[str]:
     """What is to be known before the training: how long it takes, and what is left out."""
-    told = []
+    sentences = []
     if budget.seconds >= TELL:
-        told.append(f"Training takes about {_clock(budget.seconds)} on one core.")
+        sentences.append(f"Training takes about {_clock(budget.seconds)} on one core.")
     if budget.rows is not None:
-        told.append(
+        sentences.append(
             f"All {candidates} settings on all rows would take about {_clock(budget.whole)}. So "
             f"{len(budget.tried)} are tried on {budget.rows} of {rows} rows and on {budget.folds} "
             f"folds, and at most {FINALISTS} are trained on all rows."
         )
     if budget.epochs is not None:
-        told.append(f"Training on all rows has {budget.epochs} epochs, fewer than usual.")
-    return told
+        sentences.append(f"Training on all rows has {budget.epochs} epochs, fewer than usual.")
+    return sentences
 
 
 def _sample(y: np.ndarray, count: int, seed: int, *, classes: bool) -> np.ndarray:
@@ -204,9 +198,9 @@ def _sample(y: np.ndarray, count: int, seed: int, *, classes: bool) -> np.ndarra
         return np.sort(draw.permutation(len(y))[:count])
     chosen = []
     for label in np.unique(y):
-        own = np.flatnonzero(y == label)
-        wanted = max(round(count * len(own) / len(y)), min(len(own), LEAST_OF_A_CLASS))
-        chosen.append(draw.permutation(own)[:wanted])
+        of_class = np.flatnonzero(y == label)
+        wanted = max(round(count * len(of_class) / len(y)), min(len(of_class), LEAST_OF_A_CLASS))
+        chosen.append(draw.permutation(of_class)[:wanted])
     return np.sort(np.concatenate(chosen))
 
 

@@ -6,7 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from taut.tables.evaluate import metric_names, weighted_scores
+from taut.run import ClassScore, Difference, Score, System, Test
+from taut.tables.scores import metric_names, weighted_scores
 
 DRAWS, CONFIDENCE = 2000, 0.95
 BLOCK = 1 << 22  # draws times rows at a time: 32 MiB
@@ -26,8 +27,8 @@ def compare(
     groups: np.ndarray | None = None,
     base: str | None = None,
     rare: int | None = None,
-) -> dict[str, Any]:
-    """The `test` part of `metrics.json`: scores, intervals, paired differences.
+) -> Test:
+    """Scores, intervals, paired differences.
 
     An interval is exact (Clopper and Pearson) for the accuracy of rows that count alike, and
     otherwise a percentile bootstrap of the rows, or of the groups. Where neither can know, `low`
@@ -46,42 +47,47 @@ def compare(
     names = metric_names(task, rare=rare is not None)
     positive = 1 if rare is None else rare
     draw = np.random.default_rng(seed)
-    own = np.ones(len(y)) if weights is None else weights / weights.mean()
-    values = _bootstrap(names, y, predictions, draw, own, groups, positive)
-    counts = None if task == "regression" else np.bincount(np.asarray(y, int))
+    counted = np.ones(len(y)) if weights is None else weights / weights.mean()
+    drawn = _bootstrap(names, y, predictions, draw, counted, groups, positive)
+    of_class = None if task == "regression" else np.bincount(np.asarray(y, int))
     exact = weights is None and groups is None
+    unknown = {name: _cannot_know(name, len(y), groups, of_class) for name in names}
     systems = []
     for system, (description, predicted) in predictions.items():
-        scores: dict[str, Any] = {}
+        scores: dict[str, Score] = {}
         for name in names:
-            value = float(weighted_scores(name, y, predicted, own[None], positive=positive)[0])
+            value = float(weighted_scores(name, y, predicted, counted[None], positive=positive)[0])
             if name == "accuracy" and exact:
-                found = exact_interval(round(value * len(y)), len(y))
+                scores[name] = Score(value, *exact_interval(round(value * len(y)), len(y)))
             else:
-                found = _interval(values[system, name], _cannot_know(name, len(y), groups, counts))
-            scores[name] = {"value": value, **found}
-        systems.append({"name": system, "description": description, "scores": scores})
+                scores[name] = Score(value, *_interval(drawn[system, name], unknown[name]))
+        systems.append(System(system, description, scores))
     first, *others = predictions
     differences = [
-        {
-            "versus": other,
-            "metric": name,
-            "value": systems[0]["scores"][name]["value"] - systems[k]["scores"][name]["value"],
-            **_difference(values[first, name], values[other, name], predictions, first, other)
-            | _withheld(_cannot_know(name, len(y), groups, counts)),
-        }
+        Difference(
+            other,
+            name,
+            _value(systems[0], name) - _value(systems[k], name),
+            *_difference(drawn, predictions, first, other, name, unknown[name]),
+        )
         for k, other in enumerate(others, 1)
         for name in names
     ]
-    return {
-        "metrics": names,
-        "primary": names[0],
-        "base": base,
-        "confidence": CONFIDENCE,
-        "method": _method(task, exact, groups is not None, weights is not None),
-        "systems": systems,
-        "differences": differences,
-    }
+    return Test(
+        metrics=tuple(names),
+        primary=names[0],
+        base=base,
+        confidence=CONFIDENCE,
+        method=_method(task, exact, groups is not None, weights is not None),
+        systems=tuple(systems),
+        differences=tuple(differences),
+    )
+
+
+def _value(system: System, name: str) -> float:
+    value = system.scores[name].value
+    assert value is not None
+    return value
 
 
 def _method(task: str, exact: bool, grouped: bool, weighted: bool) -> str:
@@ -95,7 +101,7 @@ def _method(task: str, exact: bool, grouped: bool, weighted: bool) -> str:
     return "; ".join(words)
 
 
-def exact_interval(successes: int, rows: int) -> dict[str, Any]:
+def exact_interval(successes: int, rows: int) -> tuple[float, float]:
     """The interval of Clopper and Pearson for a share: at least as wide as its level says.
 
     Args:
@@ -103,8 +109,8 @@ def exact_interval(successes: int, rows: int) -> dict[str, Any]:
         rows: All rows, at least 1.
 
     Example:
-        >>> found = exact_interval(4, 4)  # four of four right
-        >>> round(found["low"], 3), found["high"]
+        >>> low, high = exact_interval(4, 4)  # four of four right
+        >>> round(low, 3), high
         (0.398, 1.0)
     """
     from scipy.stats import beta
@@ -114,15 +120,15 @@ def exact_interval(successes: int, rows: int) -> dict[str, Any]:
     high = 1.0
     if successes < rows:
         high = float(beta.ppf(1 - tail, successes + 1, rows - successes))
-    return {"low": low, "high": high}
+    return low, high
 
 
 def _cannot_know(
     name: str, rows: int, groups: np.ndarray | None, counts: np.ndarray | None
 ) -> str | None:
     """Why a bootstrap cannot know the interval of a score, if it cannot."""
-    if groups is not None and (found := len(np.unique(groups))) < LEAST_GROUPS:
-        return f"{found} groups in the test set are too few (fewer than {LEAST_GROUPS})"
+    if groups is not None and (number := len(np.unique(groups))) < LEAST_GROUPS:
+        return f"{number} groups in the test set are too few (fewer than {LEAST_GROUPS})"
     if rows < LEAST_ROWS:
         return f"{rows} test rows are too few (fewer than {LEAST_ROWS})"
     if counts is not None and name in BY_CLASS:
@@ -137,11 +143,11 @@ def _cannot_know(
     return None
 
 
-def _withheld(why: str | None) -> dict[str, Any]:
-    return {} if why is None else {"low": None, "high": None, "withheld": why}
+Interval = tuple[float | None, float | None, str | None]
+"""The lower and the upper bound, or why they are withheld."""
 
 
-def _interval(drawn: np.ndarray, why: str | None) -> dict[str, Any]:
+def _interval(drawn: np.ndarray, why: str | None) -> Interval:
     tail = (1 - CONFIDENCE) / 2
     finite = drawn[np.isfinite(drawn)]
     if why is None and len(finite) < 0.9 * len(drawn):
@@ -149,21 +155,22 @@ def _interval(drawn: np.ndarray, why: str | None) -> dict[str, Any]:
     if why is None and np.ptp(finite) <= 1e-9 * np.abs(finite).max():
         why = "every draw of the test rows gives the same score"
     if why is not None:
-        return _withheld(why)
+        return None, None, why
     low, high = np.quantile(finite, [tail, 1 - tail])
-    return {"low": float(low), "high": float(high)}
+    return float(low), float(high), None
 
 
 def _difference(
-    one: np.ndarray,
-    two: np.ndarray,
+    drawn: dict[tuple[str, str], np.ndarray],
     predictions: dict[str, tuple[str, np.ndarray]],
     first: str,
     other: str,
-) -> dict[str, Any]:
-    if np.array_equal(predictions[first][1], predictions[other][1]):
-        return {"low": 0.0, "high": 0.0}  # the same system: known without drawing
-    return _interval(one - two, None)
+    name: str,
+    why: str | None,
+) -> Interval:
+    if why is None and np.array_equal(predictions[first][1], predictions[other][1]):
+        return 0.0, 0.0, None  # the same system: known without drawing
+    return _interval(drawn[first, name] - drawn[other, name], why)
 
 
 def _bootstrap(
@@ -171,12 +178,12 @@ def _bootstrap(
     y: np.ndarray,
     predictions: dict[str, tuple[str, np.ndarray]],
     draw: np.random.Generator,
-    own: np.ndarray,
+    counted: np.ndarray,
     groups: np.ndarray | None,
     positive: int,
 ) -> dict[tuple[str, str], np.ndarray]:
     """Every system's scores [draws], all on the same draws."""
-    found: dict[tuple[str, str], list[np.ndarray]] = {}
+    parts: dict[tuple[str, str], list[np.ndarray]] = {}
     # Groups are drawn as wholes: rows of one patient are not as good as rows of several.
     units = np.arange(len(y)) if groups is None else np.unique(groups, return_inverse=True)[1]
     number, done = int(units.max()) + 1, 0
@@ -184,18 +191,18 @@ def _bootstrap(
     while done < DRAWS:
         size = min(block, DRAWS - done)
         counts = draw.multinomial(number, np.full(number, 1 / number), size).astype(float)
-        counts = counts[:, units] * own
+        counts = counts[:, units] * counted
         for system, (_, predicted) in predictions.items():
             for name in names:
                 scores = weighted_scores(name, y, predicted, counts, positive=positive)
-                found.setdefault((system, name), []).append(scores)
+                parts.setdefault((system, name), []).append(scores)
         done += size
-    return {key: np.concatenate(parts) for key, parts in found.items()}
+    return {key: np.concatenate(one) for key, one in parts.items()}
 
 
 def by_class(
     labels: tuple[Any, ...], y: np.ndarray, predicted: np.ndarray, *, exact: bool
-) -> list[dict[str, Any]]:
+) -> tuple[ClassScore, ...]:
     """For each class, how many of its test rows are recognised, and how often it is named wrongly.
 
     Args:
@@ -203,28 +210,19 @@ def by_class(
         y: Class numbers of the test rows.
         predicted: Probabilities [rows, classes].
         exact: Whether rows are independent and count alike, so that shares have exact intervals.
-
-    Returns:
-        One dict a class: `rows` of the class in the test, `named` rows predicted as it,
-        `recognised` rows that are both; `recall` and `precision` with `low` and `high`.
     """
+
+    def share(right: int, of: int) -> Score:
+        if not of:
+            return Score(None)
+        return Score(right / of, *exact_interval(right, of)) if exact else Score(right / of)
+
     chosen = predicted.argmax(axis=1)
-    found = []
+    scores = []
     for k, label in enumerate(labels):
         rows, named = int((y == k).sum()), int((chosen == k).sum())
         right = int(((y == k) & (chosen == k)).sum())
-        shares = {"recall": rows, "precision": named}
-        found.append(
-            {
-                "class": label,
-                "rows": rows,
-                "named": named,
-                "recognised": right,
-                **{
-                    share: {"value": right / of if of else None}
-                    | (exact_interval(right, of) if of and exact else {"low": None, "high": None})
-                    for share, of in shares.items()
-                },
-            }
+        scores.append(
+            ClassScore(label, rows, named, right, share(right, rows), share(right, named))
         )
-    return found
+    return tuple(scores)

@@ -1,4 +1,4 @@
-"""What the trained networks show of leaks: inputs that carry everything, rows on both sides."""
+"""What the trained networks show of leaks: inputs that carry everything."""
 
 from __future__ import annotations
 
@@ -6,11 +6,10 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
-import pandas as pd
 
-from taut.tables.committee import Trained
-from taut.tables.peers import base_prediction
-from taut.tables.uncertainty import mean_and_error
+from taut.run import Carrier
+from taut.studies.choice import mean_and_error
+from taut.tables.trained import Trained
 
 CARRIES = 0.95
 """The share of what is explained above which one input is suspect."""
@@ -29,7 +28,7 @@ def carriers(
     sources: Sequence[str],
     groups: np.ndarray | None,
     importance: Mapping[str, float],
-) -> list[dict[str, Any]]:
+) -> tuple[Carrier, ...]:
     r"""Inputs that carry more than 95% of what all inputs together explain.
 
     With S the out-of-fold squared error (of probabilities, the Brier score), an input's share is
@@ -49,23 +48,17 @@ def carriers(
         predicted: Out-of-fold [rows, outputs] predictions of those that predict.
         sources: Input column of each encoded column.
         groups: [rows] group numbers, for the standard error.
-        importance: Input to its share of all inputs' importance (see `selected.importance`).
+        importance: Input to its share of all inputs' importance (see `importance.shuffled`).
 
     Returns:
-        A dict for each: `input`, `share` (at most 1), `explained` (of S_base, by it alone).
+        Of each its share, at most 1, and what it explains of S_base by itself; the worst first.
     """
-    y, outputs, held = trained.y, predicted.shape[-1], trained.held
-    weight = None if trained.weight is None else trained.weight[held]
-    own_groups = None if groups is None else groups[held]
-    base = np.zeros_like(predicted)
-    for split in trained.splits:
-        own = None if trained.weight is None else trained.weight[split.train]
-        prior = base_prediction(y[split.train], len(split.held_out), outputs=outputs, weights=own)
-        base[split.held_out] = prior.reshape(-1, outputs)
-    squared_base = _squared(base, y)[held]
+    y, outputs, held = trained.rows.y, predicted.shape[-1], trained.held
+    weight, groups = trained.held_weight, None if groups is None else groups[held]
+    squared_base = _squared(trained.base_rate(outputs), y)[held]
     squared_all = _squared(predicted, y)[held]
     names = list(dict.fromkeys(sources))
-    found = []
+    suspects = []
     looked_at = _most_alike(trained, names, sources, outputs)
     looked_at.append(max(names, key=lambda name: importance.get(name, 0.0)))
     for name in dict.fromkeys(looked_at):
@@ -74,9 +67,9 @@ def carriers(
         squared = min(trees, key=lambda errors: float(np.average(errors, weights=weight)))
         losses = np.stack([squared_base, squared, squared_all])
         gains = np.stack([squared_base - squared, squared_base - squared_all])
-        (base_loss, alone, every), _ = mean_and_error(losses, weight, own_groups)
-        gain, error = mean_and_error(gains, weight, own_groups)
-        most, own = base_loss - min(alone, every), importance.get(name, 0.0)
+        (base_loss, alone, together), _ = mean_and_error(losses, weight, groups)
+        gain, error = mean_and_error(gains, weight, groups)
+        most, important = base_loss - min(alone, together), importance.get(name, 0.0)
         if base_loss <= 0 or most < EXPLAINED * base_loss or (gain <= SURE * error).all():
             continue
         share, explained = float(gain[0] / most), float(gain[0] / base_loss)
@@ -84,11 +77,11 @@ def carriers(
         if len(names) == 1:
             suspect = whole
         else:
-            suspect = own > CARRIES or (share > CARRIES and (whole or own >= HALF))
+            suspect = important > CARRIES or (share > CARRIES and (whole or important >= HALF))
         if suspect:
-            share = max(share, own) if own > CARRIES else share
-            found.append({"input": name, "share": share, "explained": explained})
-    return sorted(found, key=lambda one: -one["explained"])
+            share = max(share, important) if important > CARRIES else share
+            suspects.append(Carrier(name, share, explained))
+    return tuple(sorted(suspects, key=lambda carrier: -carrier.explained))
 
 
 def _squared(predicted: np.ndarray, y: np.ndarray) -> np.ndarray:
@@ -102,7 +95,7 @@ def _alone(trained: Trained, columns: np.ndarray, outputs: int, leaf: int) -> np
     """Out-of-fold predictions of a decision tree on some columns only, `leaf` rows a leaf."""
     from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 
-    x = np.nan_to_num(np.asarray(trained.encoded[:, columns], "float32"), nan=-3e38)
+    x = np.nan_to_num(np.asarray(trained.rows.encoded[:, columns], "float32"), nan=-3e38)
     predicted = np.zeros((len(x), outputs))
     draw = np.random.default_rng(0)
     for split in trained.splits:
@@ -111,8 +104,7 @@ def _alone(trained: Trained, columns: np.ndarray, outputs: int, leaf: int) -> np
             rows = np.sort(draw.choice(rows, MOST_ROWS, replace=False))
         kind = DecisionTreeRegressor if outputs == 1 else DecisionTreeClassifier
         tree: Any = kind(min_samples_leaf=leaf, random_state=0)
-        weight = None if trained.weight is None else trained.weight[rows]
-        tree.fit(x[rows], trained.y[rows], sample_weight=weight)
+        tree.fit(x[rows], trained.rows.y[rows], sample_weight=trained.rows.counted(rows))
         if outputs == 1:
             predicted[split.held_out, 0] = tree.predict(x[split.held_out])
         else:
@@ -125,15 +117,15 @@ def _most_alike(
     trained: Trained, names: Sequence[str], sources: Sequence[str], outputs: int
 ) -> list[str]:
     """The inputs by whose quantiles the target differs most."""
-    rows = np.arange(len(trained.y))
+    rows = np.arange(len(trained.rows.y))
     if len(rows) > MOST_ROWS:
         rows = np.random.default_rng(0).choice(rows, MOST_ROWS, replace=False)
-    y = trained.y[rows]
+    y = trained.rows.y[rows]
     indicators = y[:, None] if outputs == 1 else np.eye(outputs)[np.asarray(y, int)]
     centred = indicators - indicators.mean(axis=0)
     best = dict.fromkeys(names, 0.0)
     for j, name in enumerate(sources):
-        column = trained.encoded[rows, j]
+        column = trained.rows.encoded[rows, j]
         # Ranks of distinct values: a few values are bins of their own.
         distinct, codes = np.unique(column, return_inverse=True)
         if len(distinct) > BINS:
@@ -145,25 +137,14 @@ def _most_alike(
     return sorted(names, key=lambda name: -best[name])[:LOOKED_AT]
 
 
-def copies(features: pd.DataFrame, y: np.ndarray, rows: np.ndarray, test: np.ndarray) -> int:
-    """Test rows that a row to learn from equals exactly, in all inputs and the target."""
-    if not len(test):
-        return 0
-    keys = pd.util.hash_pandas_object(features.assign(**{_TARGET: y}), index=False).to_numpy()
-    return int(np.isin(keys[test], keys[rows]).sum())
-
-
-_TARGET = "\x00target"
-
-
-def carrier_sentence(found: Sequence[dict[str, Any]], target: str) -> str:
+def carrier_sentence(suspects: Sequence[Carrier], target: str) -> str:
     """Why inputs that carry everything are suspect."""
-    names = [repr(one["input"]) for one in found]
-    if len(found) == 1:
-        parts = f"Input {names[0]} carries {_percent(found[0]['share'])} of"
+    names = [repr(carrier.input) for carrier in suspects]
+    if len(suspects) == 1:
+        parts = f"Input {names[0]} carries {_percent(suspects[0].share)} of"
     else:
         parts = f"Inputs {', '.join(names)} each carry more than {CARRIES:.0%} of"
-    left = 1 - max(one["explained"] for one in found)
+    left = 1 - max(carrier.explained for carrier in suspects)
     whole = ""
     if left <= 1 - IS_TARGET:
         rest = f"{100 * left:.2g}%" if left > 5e-4 else "nothing"

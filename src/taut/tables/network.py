@@ -103,8 +103,8 @@ class TableInputs(keras.layers.Layer):
         return ops.concatenate(parts, axis=-1)
 
     def get_config(self) -> dict[str, Any]:
-        own = {"numbers": self.numbers, "bins": self.bins, "members": self.members}
-        return {**super().get_config(), **own}
+        config = {"numbers": self.numbers, "bins": self.bins, "members": self.members}
+        return {**super().get_config(), **config}
 
 
 @keras.saving.register_keras_serializable("taut")
@@ -153,13 +153,13 @@ class MemberDense(keras.layers.Layer):
         return self.activation(y if self.bias is None else y + self.bias)
 
     def get_config(self) -> dict[str, Any]:
-        own = {
+        config = {
             "units": self.units,
             "activation": keras.activations.serialize(self.activation),
             "use_bias": self.use_bias,
             "scale": self.scale,
         }
-        return {**super().get_config(), **own}
+        return {**super().get_config(), **config}
 
 
 @keras.saving.register_keras_serializable("taut")

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from taut.tables.statistics import prior
+from taut.frames.preprocessing import prior
 
 STRENGTHS = 10
 
@@ -16,7 +16,7 @@ def base_prediction(
 ) -> np.ndarray:
     """The class shares, or the mean, of the training rows, for every row.
 
-    The shares are those that a network starts from (see `statistics.prior`): half a row is added
+    The shares are those that a network starts from (see `preprocessing.prior`): half a row is added
     to each class, or one that is not there would have an infinite loss.
 
     Args:
@@ -28,8 +28,8 @@ def base_prediction(
     Returns:
         [rows, classes], or [rows] for a regression.
     """
-    found = prior(y, outputs, weights)
-    return np.full(rows, found[0]) if outputs == 1 else np.tile(np.exp(found), (rows, 1))
+    start = prior(y, outputs, weights)
+    return np.full(rows, start[0]) if outputs == 1 else np.tile(np.exp(start), (rows, 1))
 
 
 def linear_prediction(
@@ -115,15 +115,15 @@ def _by_hand(
     w = np.ones(len(y)) if weights is None else weights
 
     def predict(rows: np.ndarray, c: float, x: np.ndarray) -> np.ndarray:
-        found = np.zeros((len(x), classes))
+        probabilities = np.zeros((len(x), classes))
         there = np.unique(y[rows])
         if len(there) == 1:
-            found[:, there] = 1.0
-            return found
+            probabilities[:, there] = 1.0
+            return probabilities
         model = _pipeline(LogisticRegression(C=c, max_iter=2000))
         model.fit(encoded[rows], y[rows], logisticregression__sample_weight=w[rows])
-        found[:, there] = model.predict_proba(x)
-        return found
+        probabilities[:, there] = model.predict_proba(x)
+        return probabilities
 
     def loss(c: float) -> float:
         total = 0.0

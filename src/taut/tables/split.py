@@ -1,13 +1,14 @@
-"""Which rows are the test, and which make up the folds."""
+"""Which rows are the test, which make up the folds, and which are on both sides."""
 
 from __future__ import annotations
 
 import numpy as np
+import pandas as pd
 
 from taut.engine import Split
 from taut.errors import InputError
+from taut.frames.roles import RowFacts
 from taut.studies import folds, forward_folds, group_folds
-from taut.tables.roles import RowFacts
 
 PARTS = 20, 100
 """The groups are dealt into about so many parts; the test set is some of them."""
@@ -91,13 +92,13 @@ def _a_row_of_each_class(y: np.ndarray, test_size: float) -> None:
         )
 
 
-def _enough(role: str, found: int, needed: int, count: int, test_size: float) -> None:
-    if found < needed:
+def _enough(role: str, number: int, needed: int, count: int, test_size: float) -> None:
+    if number < needed:
         what = "groups" if role == "groups" else "different times"
         test = " and a test set" if test_size else ""
         raise InputError(
             f"`{role}` must hold at least {needed} {what} for {count} folds{test}. "
-            f"Received: {found}. Use fewer folds, or {'add' if role == 'groups' else 'a finer'} "
+            f"Received: {number}. Use fewer folds, or {'add' if role == 'groups' else 'a finer'} "
             f"{'groups' if role == 'groups' else 'time'}."
         )
 
@@ -130,3 +131,14 @@ def _of_whole_groups(
             break
         test[parts[k]] = True
     return test if test.any() else groups == groups[parts[order[0]][0]]
+
+
+def copies(features: pd.DataFrame, y: np.ndarray, rows: np.ndarray, test: np.ndarray) -> int:
+    """Test rows that a row to learn from equals exactly, in all inputs and the target."""
+    if not len(test):
+        return 0
+    keys = pd.util.hash_pandas_object(features.assign(**{_TARGET: y}), index=False).to_numpy()
+    return int(np.isin(keys[test], keys[rows]).sum())
+
+
+_TARGET = "\x00target"

@@ -1,0 +1,167 @@
+"""The options of the commands: how to fit, how a table is read, and what its columns are."""
+
+from __future__ import annotations
+
+import csv
+import math
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import typer
+
+from taut.errors import InputError
+
+TaskName = Literal["binary", "multiclass", "classification", "regression"]
+PenaltyName = Literal["auto", "l1", "l2"]
+
+Out = Annotated[Path, typer.Option("--out", "-o", metavar="RUN", help="Run directory to write.")]
+Penalty = Annotated[PenaltyName, typer.Option(help="Which penalty; auto tries both.")]
+Folds = Annotated[int, typer.Option(help="Folds of the cross-validation, at least 2.")]
+Seeds = Annotated[int, typer.Option(help="Networks for each fold and strength.")]
+Strengths = Annotated[
+    str | None,
+    typer.Option(
+        metavar="A,B,…",
+        help="Strengths to try, such as 0.1,0.01; a default list if not given.",
+    ),
+]
+Groups = Annotated[
+    str | None,
+    typer.Option(
+        metavar="COLUMN",
+        help="Rows with one value of it (a patient) stay on one side of every split.",
+    ),
+]
+Time = Annotated[
+    str | None,
+    typer.Option(metavar="COLUMN", help="Learn from the past, be tested on the latest rows."),
+]
+Weights = Annotated[
+    str | None, typer.Option(metavar="COLUMN", help="How much each row counts, 0 or more.")
+]
+TestSize = Annotated[float, typer.Option(help="Share of the rows set aside as a test.")]
+Single = Annotated[bool, typer.Option("--single", help="Refit one network on all folds.")]
+Seed = Annotated[int, typer.Option(help="Seed of everything that is random.")]
+Quick = Annotated[bool, typer.Option("--quick", help="A first look: less of everything.")]
+Force = Annotated[bool, typer.Option("--force", help="Replace a run that is there.")]
+Features = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--features",
+        metavar="A,B,…",
+        help="Input columns to use, in place of all useful ones.",
+        show_default=False,
+    ),
+]
+Drop = Annotated[
+    list[str] | None,
+    typer.Option("--drop", metavar="A,B,…", help="Columns to leave out.", show_default=False),
+]
+Kind = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--kind",
+        metavar="COL=KIND",
+        help="What a column is: numeric, category, date (date-dmy, date-mdy), text or ignore. "
+        "May be repeated.",
+        show_default=False,
+    ),
+]
+Decimal = Annotated[
+    str | None,
+    typer.Option(
+        metavar="SIGN", help='Decimal sign, "." or ",", where it is in doubt.', show_default=False
+    ),
+]
+Na = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--na",
+        metavar="MARK",
+        help="Another mark of missing values, such as -999. May be repeated.",
+        show_default=False,
+    ),
+]
+Encoding = Annotated[
+    str | None,
+    typer.Option(
+        metavar="NAME",
+        help="Encoding of a text file, such as gb18030; found if not given.",
+        show_default=False,
+    ),
+]
+Sep = Annotated[
+    str | None,
+    typer.Option(
+        metavar="SIGN", help="Sign between the fields; found if not given.", show_default=False
+    ),
+]
+Sheet = Annotated[
+    str | None,
+    typer.Option(
+        metavar="NAME", help="Sheet of an Excel file; the first if not given.", show_default=False
+    ),
+]
+
+
+def read_kinds(given: Sequence[str]) -> dict[str, str]:
+    """`["zip=category"]` as a dict."""
+    kinds: dict[str, str] = {}
+    for one in given:
+        name, equals, kind = one.rpartition("=")
+        if not equals or not name or not kind:
+            raise InputError(f"--kind must be COL=KIND, such as zip=category. Received: {one!r}.")
+        kinds[name] = kind
+    return kinds
+
+
+def read_names(given: Sequence[str], columns: Sequence[Any]) -> list[str]:
+    """`["a,b", "c"]` as names; a name that has a comma itself is known by the table's columns."""
+    known = set(map(str, columns))
+    names: list[str] = []
+    for one in given:
+        names += [one] if one in known else next(csv.reader([one], skipinitialspace=True), [])
+    return names
+
+
+def read_strengths(given: str) -> tuple[float, ...]:
+    """`0.1,0.01` as numbers."""
+    rule = "--strengths must be finite numbers >= 0 with commas between them"
+    try:
+        values = tuple(float(part) for part in given.split(","))
+    except ValueError:
+        raise InputError(f"{rule}, such as 0.1,0.01. Received: {given!r}.") from None
+    wrong = [value for value in values if not math.isfinite(value) or value < 0]
+    if wrong:
+        raise InputError(f"{rule}. Received: {', '.join(f'{value:g}' for value in wrong)}.")
+    return values
+
+
+DEFAULTS: dict[str, Any] = {
+    "task": None,
+    "penalty": "auto",
+    "folds": 5,
+    "seeds": 1,
+    "strengths": None,
+    "test_size": 0.2,
+    "single": False,
+    "seed": 0,
+    "quick": False,
+}
+"""How `taut.fit_table` fits unless it is told otherwise."""
+
+
+def fit_options(**given: Any) -> dict[str, Any]:
+    """How it is to fit, refused where a number is out of range."""
+    options = {**DEFAULTS, **given}
+    for name, least in (("folds", 2), ("seeds", 1), ("seed", 0)):
+        if options[name] < least:
+            raise InputError(f"--{name} must be at least {least}. Received: {options[name]}.")
+    if not 0 < options["test_size"] < 1:
+        raise InputError(
+            f"--test-size must lie between 0 and 1. Received: {options['test_size']:g}."
+        )
+    if options["strengths"] is not None:
+        options["strengths"] = read_strengths(options["strengths"])
+    return options

@@ -1,0 +1,1 @@
+"""Data frames understood and encoded: read, schema, columns, target, encoding. Nothing trains."""

@@ -1,0 +1,83 @@
+"""A table in memory, whatever library it comes from, as a pandas data frame."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from pandas.api import types
+
+from taut.errors import InputError
+from taut.frames.numbers import to_float
+from taut.frames.values import levels
+
+NOTES = "taut.notes"
+"""Where a frame's `attrs` hold what its reader has to tell."""
+
+
+def as_frame(table: Any) -> pd.DataFrame:
+    """The same table with its column names as str, without a copy where that can be.
+
+    Args:
+        table: a pandas data frame, or one of polars, pyarrow or another library that can hand its
+            columns over as Arrow or as pandas.
+
+    Raises:
+        InputError: it is no table.
+    """
+    if hasattr(table, "collect") and hasattr(table, "lazy"):  # of polars, not computed yet
+        table = table.collect()
+    if isinstance(table, pd.DataFrame):
+        frame = table
+    elif hasattr(table, "__arrow_c_stream__") and not hasattr(table, "to_frame"):
+        import pyarrow
+
+        frame = pyarrow.table(table).to_pandas()
+    elif hasattr(table, "to_pandas") and not hasattr(table, "to_frame"):
+        frame = table.to_pandas()
+    elif hasattr(table, "__dataframe__"):
+        import pyarrow.interchange
+
+        frame = pyarrow.interchange.from_dataframe(table).to_pandas()
+    else:
+        raise InputError(
+            "A table is a data frame of polars or pyarrow, or a pandas DataFrame. "
+            f"Received: {type(table).__name__}. Convert it, for example with `.to_pandas()` or "
+            "`pandas.DataFrame(…)`; a file is read by `taut.frames.read.read_table(path)`."
+        )
+    return frame.set_axis([str(name) for name in frame.columns], axis="columns")
+
+
+def check_marks(na: Sequence[Any] | str) -> tuple[str, ...]:
+    """Further marks of missing values, as text without surrounding blanks."""
+    if isinstance(na, str):
+        raise InputError(f"`na` must be a list of marks. Received: na={na!r}.")
+    return tuple(str(mark).strip() for mark in na)
+
+
+def blank(frame: pd.DataFrame, na: Sequence[str]) -> pd.DataFrame:
+    """The table with each value that is one of the marks missing; numbers are compared as such."""
+    if not na:
+        return frame
+    marks = {mark.casefold() for mark in na}
+    numbers = [to_float(mark) for mark in na if not math.isnan(to_float(mark))]
+    changed: dict[str, pd.Series] = {}
+    for name in dict.fromkeys(frame.columns):
+        series = frame.loc[:, name]
+        if isinstance(series, pd.DataFrame):
+            continue  # given twice, which is refused where it matters
+        dtype = series.dtype
+        if types.is_bool_dtype(dtype) or types.is_datetime64_any_dtype(dtype):
+            continue
+        if types.is_numeric_dtype(dtype):
+            hit = series.isin(numbers).to_numpy(bool)
+        else:
+            codes, distinct = pd.factorize(levels(series))
+            is_mark = [text.casefold() in marks or to_float(text) in numbers for text in distinct]
+            hit = np.array([*is_mark, False])[codes]
+        if hit.any():
+            changed[name] = series.mask(hit)
+    return frame.assign(**changed) if changed else frame

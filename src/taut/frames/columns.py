@@ -1,0 +1,203 @@
+"""What is understood of one messy column: what it holds, and whether it can be an input."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from taut.frames.dates import find_date_form, parse_date, varying_parts
+from taut.frames.numbers import (
+    NO_NUMBER,
+    PLAIN,
+    is_number,
+    number_form,
+)
+from taut.frames.values import (
+    Notation,
+    find_notation,
+    infinite,
+    is_numeric_type,
+    levels,
+    missing,
+    read,
+    shorten,
+    unreadable,
+)
+
+MANY_LEVELS = 25  # more levels than this are grouped; as many as half the rows are text
+LONG_TEXT = 50  # characters, on average over the distinct values
+KINDS = ("numeric", "category", "date", "date-dmy", "date-mdy", "date-ymd", "text", "ignore")
+_ID_NAME = re.compile(
+    r"(?i:(^|[_\W])(id|uuid|guid|key|index|row|rownames?)|unnamed: \d+|#|no|nr|obs|s\.?no|case)\.?$"
+    r"|[a-z](Id|ID)$|^$|(序号|编号|学号|工号)$"
+)
+# Names of what is counted through, one row after another: hours of an experiment, doses.
+_QUANTITY = re.compile(
+    r"(?i)^[txz]$|hour|time|day|week|month|year|minute|second|date|dose|age|step|depth|dist|length"
+    r"|width|height|weight|size|temp|degree|angle|volum|pressure|conc|level|cycle|lap|tenure|freq"
+)
+
+
+@dataclass(frozen=True)
+class Column:
+    """What was understood of one input column.
+
+    Args:
+        name: the column's name.
+        kind: "numeric", "boolean", "date" (days since 1970-01-01), "time" (hours) or "category";
+            or, not used by default, "identifier", "text", "constant" or "empty".
+        used: whether the column is an input of the model.
+        reason: why it is not used, or what else there is to know; often empty.
+        missing: number of rows without a value.
+        levels: number of different values.
+        form: how its numbers or dates are written; see `Notation`.
+        parts: the parts of its dates that are inputs too, with blanks between them; see
+            `taut.frames.dates.date_part`.
+        doubt: what the column itself leaves open, and how it was read.
+    """
+
+    name: str
+    kind: str
+    used: bool
+    reason: str
+    missing: int
+    levels: int
+    form: str = ""
+    parts: str = ""
+    doubt: str = ""
+
+
+def understand_column(
+    name: str,
+    series: pd.Series,
+    *,
+    forced: bool = False,
+    kind: str | None = None,
+    decimal: str | None = None,
+    order: str | None = None,
+) -> Column:
+    """Says what a column holds and whether it can be an input.
+
+    Args:
+        name: the column's name; an integer column with unique values and a name such as
+            `customer_id` is an identifier.
+        series: the column's values [rows].
+        forced: the user asked for this column: an identifier or a text is used all the same, as
+            numbers or as categories.
+        kind: one of `KINDS`, what the user says that it is; found unless given.
+        decimal: the decimal sign, "." or ",", where the column leaves it open.
+        order: the order of day and month, "dmy" or "mdy", where the column leaves it open.
+
+    Returns:
+        A `Column`.
+
+    Example:
+        >>> understand_column("age", pd.Series(["31", " 42", "?"])).kind
+        'numeric'
+    """
+    if kind in ("text", "ignore"):
+        gone = missing(series)
+        there = pd.unique(levels(series.loc[~gone]))
+        kind = "text" if kind == "text" else "ignored"
+        return Column(name, kind, False, "as asked", missing=int(gone.sum()), levels=len(there))
+    notation = find_notation(series, kind=kind, decimal=decimal, order=order)
+    forced = forced or kind is not None
+    kind = notation.kind
+    values = read(series, kind, notation.form)
+    present = values[~pd.isna(values)]
+    distinct = np.asarray(pd.unique(present))
+    used, reason = True, ""
+    hint = _written(notation)
+    if kind == "category" and not isinstance(series.dtype, pd.CategoricalDtype):
+        hint = _almost(distinct) or _alike(distinct)
+    if len(present) == 0 and not unreadable(series, kind, values).any():
+        kind, used, reason = "empty", False, "every value is missing"
+    elif len(distinct) == 1 and len(present) == len(series):
+        kind, used = "constant", False
+        reason = f"every value is {shorten(levels(series.iloc[:1])[0])}"
+    elif not forced and not (kind == "numeric" and number_form(notation.form).unit):
+        other, reason = _not_an_input(name, kind, present, distinct)
+        kind, used = other or kind, other is None
+    if kind == "numeric" and not is_numeric_type(series.dtype):
+        marks = NO_NUMBER.intersection(pd.unique(levels(series[pd.isna(values)])))
+        shown = ", ".join(map(repr, sorted(marks)))
+        reason = "; ".join(
+            part for part in (reason, shown and f"{shown} counts as missing") if part
+        )
+    reason = "; ".join(part for part in (reason, hint) if part)
+    parts = " ".join(varying_parts(values)) if kind == "date" else ""
+    count = len(series) - len(present)
+    doubt = notation.doubt if used else ""
+    return Column(name, kind, used, reason, count, len(distinct), notation.form, parts, doubt)
+
+
+def _not_an_input(
+    name: str, kind: str, present: np.ndarray, distinct: np.ndarray
+) -> tuple[str | None, str]:
+    """("identifier" or "text", why), or (None, "") when the column is an input."""
+    unique = len(distinct) == len(present)
+    whole = kind == "numeric" and not infinite(present) and not np.mod(present, 1).any()
+    if whole and present.min() >= 19000101 and present.max() <= 21001231:
+        compact = [parse_date(f"{number:.0f}", "ymd") for number in distinct]
+        if not np.isnan(compact).any():
+            return None, f"may be dates, such as {present[0]:.0f}"
+    if whole and unique:
+        called = _ID_NAME.search(name) is not None
+        # A table that is a part of another has gaps in its row numbers, but not many.
+        numbering = present.min() >= 0 and present.max() <= 1.5 * len(present)
+        steps = np.diff(present)
+        ordered = bool((steps > 0).all() or (steps < 0).all())
+        if numbering and ordered and (called or not _QUANTITY.search(name)):
+            return "identifier", "it numbers the rows"
+        if called:
+            return "identifier", "every whole number occurs once, and its name says identifier"
+        if numbering:
+            return None, "every whole number occurs once: if it numbers the rows, leave it out"
+    if kind == "category":
+        if len(distinct) > MANY_LEVELS and np.mean([len(text) for text in distinct]) > LONG_TEXT:
+            return "text", "it holds long text"
+        if unique:
+            return "identifier", "every value occurs once"
+        if len(distinct) > max(MANY_LEVELS, len(present) / 2):
+            return "text", f"{len(distinct)} different texts in {len(present)} rows"
+    return None, ""
+
+
+def _written(notation: Notation) -> str:
+    """How numbers or dates are written, where that is not the usual way."""
+    kind, form, _ = notation
+    if kind == "numeric" and form not in ("", PLAIN):
+        return f"written like {form}"
+    orders = {"dmy": "day/month/year", "mdy": "month/day/year"}
+    return f"written as {orders[form[:3]]}" if kind == "date" and form[:3] in orders else ""
+
+
+def _almost(distinct: np.ndarray) -> str:
+    """A hint for a column of numbers or dates that a few words have turned into text."""
+    if len(distinct) < 10:
+        return ""
+    readers: dict[str, Callable[[str], bool]] = {"numbers": is_number, "dates": _is_date}
+    for what, reads in readers.items():
+        words = [text for text in distinct if not reads(text)]
+        if not words:
+            return f"{what} that are written in more than one way, or in several units"
+        if len(words) <= len(distinct) / 10:
+            return f"{what} but for {', '.join(shorten(word) for word in words[:3])}"
+    return ""
+
+
+def _alike(distinct: np.ndarray) -> str:
+    """A hint for levels that differ by case or blanks only."""
+    groups: dict[str, list[str]] = {}
+    for text in distinct if len(distinct) <= 1000 else ():
+        groups.setdefault(" ".join(text.casefold().split()), []).append(text)
+    same = next((group for group in groups.values() if len(group) > 1), None)
+    return f"{' and '.join(map(shorten, same[:3]))} are different levels" if same else ""
+
+
+def _is_date(text: str) -> bool:
+    return find_date_form([text]) is not None

@@ -1,0 +1,227 @@
+"""Numbers as people write them: decimal commas, thousands, currencies, percents."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Sequence
+from functools import lru_cache
+from typing import NamedTuple
+
+# A true minus, a full-width one and a figure dash; the spaces that set thousands apart.
+_ALIKE = str.maketrans(
+    dict.fromkeys("\u2212\ufe63\uff0d\u2012", "-")
+    | dict.fromkeys("\xa0\u2000\u2002\u2003\u2007\u2008\u2009\u200a\u202f\u205f\u3000", " ")
+    | {"\u2019": "'", "\uff0c": ",", "\uff0e": ".", "\uff05": "%", "\uffe5": "\xa5"}
+)
+_CURRENCY = r"(?:US|R|A|C|HK|NT)?\$|[€£¥₹₩₽₺₫฿元円]|USD|EUR|GBP|JPY|CNY|RMB|CHF|INR|AUD|CAD"
+# Units of measurement; one letter needs a blank before it, for "12A" may be a seat.
+_UNIT = (
+    r"°[CF]?|(?:[kcmµμn]|(?<= ))m|(?:[kmµμ]|(?<= ))g|lbs?|oz|ft|in|mi|(?:[mdc]|(?<= ))[lL]"
+    r"|(?:m|(?<= ))s|min|hrs?|(?<= )h|(?:[kMG]|(?<= ))Wh?|(?:[kMG])?Hz|[hk]?Pa|bar|mmHg"
+    r"|(?:k|(?<= ))V|mA|km/h|mph|m/s|mmol/[lL]|mg/d[lL]|g/[dc]?[lL]|pp[mb]|dB|m[²2³3]"
+)
+_NUMBER = re.compile(
+    rf"(?P<open>\()?\s*(?P<sign>[+-])?\s*(?P<before>{_CURRENCY})?\s*(?P<inner>[+-])?"
+    rf"(?P<body>[\d.,' ]*\d[.,]?(?:[eE][+-]?\d+)?)\s*(?P<after>%|{_CURRENCY}|{_UNIT})?"
+    r"(?P<trailing>-)?\s*(?P<close>\))?"
+)
+_LOOSE = re.compile(_CURRENCY)  # beside "$5" a bare 5 is as many dollars
+_FORM = re.compile(r"1(?P<group>[,.]?)234(?P<decimal>[,.])5(?: (?P<unit>.+))?")
+_SPACED = re.compile(r"\d{1,3}(?:([ '])\d{3})(?:\1\d{3})*(?=[.,]|$)")
+# What stands for no number among numbers, and may be a level or a class elsewhere.
+NO_NUMBER = frozenset(
+    """None none NONE - -- --- – — . .. ... … * n.a. N.A. n.d. nd k.A. missing Missing 无 缺失 空
+    #DIV/0! #VALUE! #REF! #NUM! #NAME? #NULL!""".split()  # noqa: SIM905
+)
+PLAIN = "1234.5"
+FORMS = (PLAIN, "1,234.5", "1234,5", "1.234,5")
+
+
+class NumberForm(NamedTuple):
+    """How a column writes its numbers; as text it is a number so written, such as "1.234,5 €".
+
+    Args:
+        decimal: the decimal sign, "." or ",".
+        group: the sign between thousands, "" where none was seen. Spaces and apostrophes are
+            always read as such, for they can mean nothing else.
+        unit: "%", a currency, or a unit of measurement.
+    """
+
+    decimal: str = "."
+    group: str = ""
+    unit: str = ""
+
+    def __str__(self) -> str:
+        unit = f" {self.unit}" if self.unit else ""
+        return f"1{self.group}234{self.decimal}5{unit}"
+
+
+@lru_cache(maxsize=64)
+def number_form(form: str) -> NumberForm:
+    """The form that a text stands for; "" is the plain one."""
+    match = _FORM.fullmatch(form or PLAIN)
+    assert match is not None, form
+    return NumberForm(match["decimal"], match["group"], match["unit"] or "")
+
+
+def parse_number(text: str, form: str = "") -> float:
+    """The number that a text holds in a form; NaN if it holds none.
+
+    A column that was never seen with thousands does not read "1,234" as 1234: where the decimal
+    sign is a comma it is another number. "1,234.5" and "1,234,567" are clear by themselves.
+
+    Example:
+        >>> parse_number("1.234,50 €", "1.234,5 €")
+        1234.5
+    """
+    decimal, group, unit = number_form(form)
+    if not unit:
+        number = to_float(text) if decimal == "." or "." not in text else math.nan
+        if not math.isnan(number) and "_" not in text:
+            return number
+    body, marked = _split(text)
+    if marked != unit and not (_LOOSE.fullmatch(unit) and marked == ""):
+        zero = marked == "" and _value(body, decimal, group) == 0
+        return 0.0 if zero else math.nan
+    return _value(body, decimal, group)
+
+
+def takes_bare_numbers(form: str) -> bool:
+    """Whether a number without a unit means the same in this form."""
+    unit = number_form(form).unit
+    return not unit or _LOOSE.fullmatch(unit) is not None
+
+
+def find_number_form(
+    texts: Sequence[str], *, decimal: str | None = None, forced: bool = False
+) -> tuple[str, str] | None:
+    """The form in which all the texts are numbers, decided over the whole column.
+
+    Args:
+        texts: distinct texts.
+        decimal: the decimal sign where the column itself leaves it open, as "1,234" does.
+        forced: the column shall be numbers: take the form that reads most of the texts.
+
+    Returns:
+        The form, and what was in doubt ("" if nothing was); None if there is no such form.
+    """
+    rest = [text for text in texts if text not in NO_NUMBER]
+    if not rest and set(texts) - {"None"} and not forced:
+        return None
+    texts = rest
+    if texts and not forced and not _split(texts[0])[0] and math.isnan(parse_number(texts[0])):
+        return None  # most columns of text end here
+    plain = all("_" not in text and not math.isnan(to_float(text)) for text in texts)
+    if plain and not (decimal == "," and thousands(texts, ".")):
+        return PLAIN, ""
+    parts = [_split(text) for text in texts]
+    if not forced and not all(body for body, _ in parts):
+        return None
+    units = {unit for body, unit in parts if body and (unit or _zero(body) is False)}
+    units -= {""} if any(map(_LOOSE.fullmatch, units)) else set()
+    if len(units) > 1:
+        if not forced:
+            return None
+        units = set()
+    unit = next(iter(units), "")
+    bodies = [body for body, _ in parts if body]
+    signs = (decimal or "") + ".," if any(re.search("[.,]", body) for body in bodies) else "."
+    forms: list[NumberForm] = []
+    for sign in dict.fromkeys(signs):
+        other = "," if sign == "." else "."
+        form = NumberForm(sign, other if any(other in body for body in bodies) else "", unit)
+        if all(not math.isnan(_value(body, sign, form.group)) for body in bodies):
+            forms.append(form)
+    if not forms:
+        if not forced:
+            return None
+        best = max(
+            FORMS, key=lambda form: sum(not math.isnan(parse_number(t, form)) for t in texts)
+        )
+        return best, ""
+    doubt = ""
+    if len(forms) == 2 and decimal is None and forms[0].group == ",":
+        example = next(body for body in bodies if "," in body)
+        doubt = f"{example!r} may have a decimal comma or thousands; it was read with thousands"
+    return str(forms[0]), doubt
+
+
+def decimal_sign(texts: Sequence[str]) -> str | None:
+    """The decimal sign that a column of numbers shows beyond doubt, or None."""
+    bodies = [_split(text)[0] for text in texts if text not in NO_NUMBER]
+    if not all(bodies) or not any("," in body or "." in body for body in bodies):
+        return None
+    fits = [
+        sign
+        for sign, group in (".,", ",.")
+        if all(not math.isnan(_value(body, sign, group)) for body in bodies)
+    ]
+    return fits[0] if len(fits) == 1 else None
+
+
+def thousands(texts: Sequence[str], group: str) -> bool:
+    """Whether every text that holds the sign reads with thousands set apart by it."""
+    held = [body for body, _ in map(_split, texts) if group in body]
+    decimal = "," if group == "." else "."
+    return bool(held) and all(not math.isnan(_value(body, decimal, group)) for body in held)
+
+
+def is_number(text: str) -> bool:
+    """Whether a text is a number in any form."""
+    return text in NO_NUMBER or any(not math.isnan(parse_number(text, form)) for form in _any(text))
+
+
+def _any(text: str) -> list[str]:
+    unit = _split(text)[1]
+    return [f"{form} {unit}".rstrip() for form in FORMS]
+
+
+def _split(text: str) -> tuple[str, str]:
+    """A signed number without its unit, and the unit; ("", "") if the text is no number."""
+    match = _NUMBER.fullmatch(text.translate(_ALIKE).strip())
+    if match is None or (match["open"] is None) != (match["close"] is None):
+        return "", ""
+    signs = [match["sign"], match["inner"], match["trailing"], match["open"]]
+    if sum(sign is not None for sign in signs) > 1 or (match["before"] and match["after"]):
+        return "", ""
+    body = match["body"]
+    if match["trailing"] and not re.search(r"[.,]\d+$", body):  # "2-" is a mark at school
+        return "", ""
+    minus = "-" in (match["sign"], match["inner"], match["trailing"]) or match["open"]
+    return ("-" if minus else "") + body.strip(), match["before"] or match["after"] or ""
+
+
+def _value(body: str, decimal: str, group: str) -> float:
+    if not body:
+        return math.nan
+    sign, body = (-1, body[1:]) if body[0] == "-" else (1, body)
+    spaced = _SPACED.match(body)
+    if spaced:
+        body = spaced[0].replace(spaced[1], "") + body[spaced.end() :]
+    whole, point, rest = body.partition(decimal)
+    other = "," if decimal == "." else "."
+    if other in whole:
+        if spaced:
+            return math.nan
+        clear = point != "" or whole.count(other) > 1
+        pattern = r"[1-9]\d{0,2}(,\d{2,3})*,\d{3}" if other == "," else r"[1-9]\d{0,2}(\.\d{3})+"
+        if not (group == other or clear) or not re.fullmatch(pattern, whole):
+            return math.nan
+        whole = whole.replace(other, "")
+    plain = f"{whole}.{rest}" if point else whole
+    if re.fullmatch(r"(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", plain) is None:
+        return math.nan
+    return sign * float(plain)
+
+
+def _zero(body: str) -> bool:
+    return not re.search("[1-9]", body)
+
+
+def to_float(text: str) -> float:
+    """What Python reads as a number; NaN otherwise."""
+    try:
+        return float(text)
+    except ValueError:
+        return math.nan

@@ -1,0 +1,230 @@
+"""A table from a file: CSV, Parquet or Excel."""
+
+from __future__ import annotations
+
+import csv
+import os
+import warnings
+import zipfile
+import zlib
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from taut.errors import InputError
+from taut.frames.as_frame import NOTES, blank, check_marks
+from taut.frames.column_options import distinct_texts
+from taut.frames.numbers import decimal_sign, thousands
+from taut.frames.text_file import SEPARATORS, TextFile, inspect, open_text
+from taut.frames.values import MISSING_TEXT
+
+_TEXT_SUFFIXES = (".csv", ".csv.gz", ".tsv", ".tsv.gz", ".txt", ".txt.gz")
+_PARQUET_SUFFIXES = (".parquet", ".pq")
+_EXCEL_SUFFIXES = (".xlsx", ".xlsm")
+
+
+def read_table(
+    path: str | os.PathLike[str],
+    *,
+    text: Sequence[str] = (),
+    na: Sequence[str] = (),
+    encoding: str | None = None,
+    sep: str | None = None,
+    sheet: str | None = None,
+) -> pd.DataFrame:
+    """Reads a CSV, Parquet or Excel file into a data frame.
+
+    Args:
+        path: a file ending in .csv, .tsv or .txt (also with .gz), .parquet, .pq or .xlsx. Titles
+            above the line that names the columns are skipped, and told.
+        text: columns of a text file to keep as they are written. A table to predict on may hold
+            only "01" and "02" of a category that also has "A": without this they become 1 and 2.
+            Names that the file does not have are ignored.
+        na: marks of missing values. Empty fields and marks such as `NA` and `?` are so anyway.
+        encoding: of a text file; found unless given: UTF-8, UTF-16, GB18030 or cp1252.
+        sep: between the fields of a text file: a character, or "comma", "semicolon", "tab",
+            "pipe" or "space"; found unless given.
+        sheet: the name of an Excel sheet; the first unless given.
+
+    Returns:
+        The table [rows, columns], with at least one row and no two columns of one name. An index
+        that was saved with a name in a Parquet file is a column again. `understand` tells what
+        was decided here, which it finds in the frame's `attrs`.
+
+    Raises:
+        InputError: the file is missing or cannot be read, the suffix is unknown, the table is
+            empty, or two columns have one name.
+
+    Example:
+        >>> frame = read_table("patients.csv")  # doctest: +SKIP
+    """
+    path = Path(path)
+    suffix = "".join(path.suffixes[-2:] if path.suffix.lower() == ".gz" else path.suffixes[-1:])
+    suffixes = _TEXT_SUFFIXES + _PARQUET_SUFFIXES + _EXCEL_SUFFIXES
+    if suffix.lower() not in suffixes:
+        raise InputError(
+            f"The name of a table ends in one of {', '.join(suffixes)}. Received: {str(path)!r}. "
+            "Save the table in one of these formats, or rename the file."
+        )
+    if not path.exists():
+        raise InputError(f"There is no file {str(path)!r}. Check the path.")
+    sep = SEPARATORS.get(sep or "", sep)
+    if sep is not None and len(sep) != 1:
+        raise InputError(
+            f"`sep` must be one character, or one of {', '.join(SEPARATORS)}. Received: {sep!r}."
+        )
+    na = check_marks(na)
+    # Each library has errors of its own for a damaged file; most are ValueErrors or OSErrors.
+    unreadable = (OSError, EOFError, ValueError, KeyError, csv.Error, zlib.error)
+    try:
+        if suffix.lower() in _TEXT_SUFFIXES:
+            frame = _read_text(path, text, na, encoding, sep)
+        elif suffix.lower() in _PARQUET_SUFFIXES:
+            frame = blank(_read_parquet(path), na)
+        else:
+            frame = blank(_read_excel(path, sheet), na)
+    except InputError:
+        raise
+    except UnicodeError as error:
+        raise InputError(
+            f"{str(path)!r} is not text in the encoding {encoding or 'that it begins with'} "
+            f"({error}). Say the right one with --encoding, or save the file in UTF-8."
+        ) from error
+    except (*unreadable, zipfile.BadZipFile) as error:
+        raise InputError(f"{str(path)!r} cannot be read: {error}") from error
+    if frame.empty:
+        raise InputError(f"A table needs rows. Received: {str(path)!r}, which has none.")
+    return frame
+
+
+def _read_text(
+    path: Path, text: Sequence[str], na: Sequence[str], encoding: str | None, sep: str | None
+) -> pd.DataFrame:
+    file = inspect(path, encoding=encoding, separator=sep)
+    text = [name for name in file.header if name.strip() in set(text)]
+    # pandas renames the second of two equal columns without a word, so the file itself is asked.
+    _refuse_duplicates(path, (name.strip() for name in file.header if name.strip()))
+    frame = _parse(path, file, na, dtype=dict.fromkeys(text, str))
+    if not frame.index.equals(pd.RangeIndex(len(frame))):  # pandas took the surplus for row names
+        # Every line but the first ends in a separator.
+        if not isinstance(frame.index, pd.MultiIndex) and frame.iloc[:, -1].isna().all():
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", pd.errors.ParserWarning)
+                frame = _parse(path, file, na, dtype=dict.fromkeys(text, str), index_col=False)
+        else:
+            raise InputError(
+                f"Every row of {str(path)!r} must have as many fields as its first line, which "
+                f"names {len(file.header)} columns. Received: more. Name every column, quote the "
+                "fields that hold the separator, or say which it is with --sep."
+            )
+    frame = _keep_thousands(path, file, na, frame).rename(columns=str.strip)
+    frame.attrs[NOTES] = list(file.notes)
+    return frame
+
+
+def _parse(path: Path, file: TextFile, na: Sequence[str], **options: Any) -> pd.DataFrame:
+    # Before pandas 3 numbers are read to the last digit only when asked.
+    if int(pd.__version__.split(".")[0]) < 3:
+        options["float_precision"] = "round_trip"
+    marks = [*MISSING_TEXT, *(mark.upper() for mark in MISSING_TEXT), *na]
+    with open_text(path, file.encoding) as handle:
+        for _ in range(file.skipped):
+            handle.readline()
+        return pd.read_csv(
+            handle,
+            sep=r"\s+" if file.separator == " " else file.separator,
+            skipinitialspace=True,
+            low_memory=False,
+            keep_default_na=False,
+            na_values=["NaN", "NaT", *marks],
+            **options,
+        )
+
+
+def _keep_thousands(
+    path: Path, file: TextFile, na: Sequence[str], frame: pd.DataFrame
+) -> pd.DataFrame:
+    """Beside decimal commas "12.345" may be 12345: then it stays text, and `understand` decides."""
+    texts = distinct_texts(frame, frame.columns)
+    names = [name for name in frame.columns if frame[name].dtype == float]
+    if not names or "," not in map(decimal_sign, texts):
+        return frame
+    written = _parse(path, file, na, dtype=str, usecols=names)
+    kept = [name for name in names if thousands(written[name].dropna().unique().tolist(), ".")]
+    return frame.assign(**{name: written[name] for name in kept})
+
+
+def _read_excel(path: Path, sheet: str | None) -> pd.DataFrame:
+    try:
+        import openpyxl
+    except ImportError:
+        raise InputError(
+            f"Excel files are read by openpyxl, which is not installed. Received: {str(path)!r}. "
+            "Install it with `pip install openpyxl`, or save the table as CSV."
+        ) from None
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)  # of formats that hold no values
+        book = openpyxl.load_workbook(path, read_only=True, data_only=True)
+    try:
+        if sheet is not None and sheet not in book.sheetnames:
+            raise InputError(
+                f"The file has no sheet {sheet!r}. Its sheets are {', '.join(book.sheetnames)}."
+            )
+        name = sheet or book.sheetnames[0]
+        rows = [list(row) for row in book[name].iter_rows(values_only=True)]
+        others = [other for other in book.sheetnames if other != name]
+    finally:
+        book.close()
+    filled = [k for k, row in enumerate(rows) if _filled(row)]
+    if not filled:
+        raise InputError(f"A table needs columns and rows. Received: {str(path)!r}, empty.")
+    # Titles fill fewer cells than the table below them.
+    usual = Counter(_filled(rows[k]) for k in filled).most_common(1)[0][0]
+    start = next((k for k in filled if _filled(rows[k]) >= max(2, usual / 2)), filled[0])
+    header = ["" if cell is None else str(cell).strip() for cell in rows[start]]
+    columns = list(map(list, zip(*(row for row in rows[start + 1 :] if _filled(row)), strict=True)))
+    kept = [
+        k
+        for k, head in enumerate(header)
+        if head or (columns and any(cell is not None for cell in columns[k]))
+    ]
+    names = [header[k] or f"Unnamed: {k}" for k in kept]
+    _refuse_duplicates(path, names)
+    held = {
+        head: pd.Series(columns[k] if columns else [], dtype=object).infer_objects()
+        for head, k in zip(names, kept, strict=True)
+    }
+    frame = pd.DataFrame(held)
+    notes = []
+    if start > filled[0]:
+        notes.append(f"The header is in row {start + 1} of the sheet {name!r}.")
+    if others and sheet is None:
+        notes.append(f"Read the first sheet, {name!r}, of {len(others) + 1} (--sheet decides).")
+    frame.attrs[NOTES] = notes
+    return frame
+
+
+def _filled(row: list[Any]) -> int:
+    return sum(cell is not None and str(cell).strip() != "" for cell in row)
+
+
+def _read_parquet(path: Path) -> pd.DataFrame:
+    import pyarrow.parquet  # costs as much as pandas itself, and CSV does not need it
+
+    _refuse_duplicates(path, pyarrow.parquet.read_schema(path).names)
+    frame = pd.read_parquet(path, engine="pyarrow")
+    named = [name for name in frame.index.names if name is not None]
+    return frame.reset_index(named) if named else frame
+
+
+def _refuse_duplicates(path: Path, names: Iterable[str]) -> None:
+    repeated = [name for name, count in Counter(names).items() if count > 1]
+    if repeated:
+        shown = ", ".join(map(repr, repeated[:10]))
+        raise InputError(
+            f"Every column needs a name of its own. Received more than once in {str(path)!r}: "
+            f"{shown}. Rename the columns (the first line of a text file must be their names)."
+        )

@@ -1,0 +1,211 @@
+"""The values of one messy column: how they are written, and what they are as numbers or levels.
+
+Everything that is not a plain number, boolean or date goes through its text: stripped of
+surrounding spaces, with the usual marks of missing values recognised. So a column means the same
+whether it comes from CSV, from Parquet, or from objects in memory, and means at prediction what
+it meant in training.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from functools import partial
+from typing import Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+from pandas.api import types
+
+from taut.frames.dates import find_date_form, parse_date, parse_time, zone_name
+from taut.frames.numbers import NO_NUMBER, find_number_form, parse_number, takes_bare_numbers
+
+# "None" is not among them: it is often a real level, or a real class ("None", "Mild", "Severe").
+# A column of numbers still reads it as missing.
+MISSING_TEXT = frozenset(
+    ["", "?", "na", "n/a", "#na", "#n/a", "<na>", "nan", "-nan", "nat", "null"]
+)
+LARGEST = float(np.finfo(np.float64).max)
+_FLAGS = {"true": 1.0, "false": 0.0, "1": 1.0, "0": 0.0}
+
+
+class Notation(NamedTuple):
+    """How the values of a column read.
+
+    Args:
+        kind: "numeric", "boolean", "date", "time" or "category".
+        form: how numbers or dates are written: a number such as "1.234,5 €", or an order and a
+            zone such as "dmy Europe/Paris". "" where nothing is written, and for what a release
+            before 0.4 saved: a decimal point, and dates year first in UTC.
+        doubt: what the column leaves open; "" if nothing.
+    """
+
+    kind: str
+    form: str = ""
+    doubt: str = ""
+
+
+def find_notation(
+    series: pd.Series,
+    *,
+    kind: str | None = None,
+    decimal: str | None = None,
+    order: str | None = None,
+) -> Notation:
+    """How the values of a column read, decided over the whole column.
+
+    A declared category stays one. Text is numeric, boolean (true, false), a date or a time when
+    every value that is not missing reads as such, in one form. The arguments are those of
+    `understand_column`.
+    """
+    dtype = series.dtype
+    if kind == "category" or (kind is None and isinstance(dtype, pd.CategoricalDtype)):
+        return Notation("category")
+    if (kind or "date").startswith("date") and types.is_datetime64_any_dtype(dtype):
+        return Notation("date", f"ymd {_own_zone(dtype)}".rstrip())
+    native = next((kind for kind, native in _NATIVE.items() if native(dtype)), None)
+    if native is not None and kind in (None, native):
+        return Notation(native)
+    distinct = [text for text in pd.unique(levels(series)) if isinstance(text, str)]
+    if kind is not None:
+        kind, _, order_given = kind.partition("-")
+        if kind == "numeric":
+            notation = find_number_form(distinct, decimal=decimal, forced=True)
+        elif all(not math.isnan(parse_time(text)) for text in distinct):
+            return Notation("time")
+        elif order_given:
+            notation = order_given + (find_date_form(distinct, forced=True) or ("", ""))[0][3:], ""
+        else:
+            notation = find_date_form(distinct, order=order, forced=True)
+        return Notation(kind, *(notation or ("", "")))
+    notation = find_number_form(distinct, decimal=decimal)
+    if notation:
+        return Notation("numeric", *notation)
+    if all(text.lower() in _FLAGS for text in distinct):
+        return Notation("boolean")
+    notation = find_date_form(distinct, order=order)
+    if notation:
+        return Notation("date", *notation)
+    if all(not math.isnan(parse_time(text)) for text in distinct):
+        return Notation("time")
+    return Notation("category")
+
+
+def read(series: pd.Series, kind: str, form: str = "") -> np.ndarray:
+    """The values of a column as `kind`.
+
+    Args:
+        series: values of any type [rows].
+        kind: "numeric", "boolean" (0 and 1), "date" (days since 1970-01-01, by the clock of the
+            form's zone), "time" (hours) or "category".
+        form: how numbers or dates are written; see `Notation`.
+
+    Returns:
+        float64 [rows] with NaN for what is missing or cannot be read; for "category", an object
+        array [rows] of str with NaN for what is missing.
+    """
+    dtype = series.dtype
+    if kind == "category":
+        return levels(series)
+    if kind == "date" and types.is_datetime64_any_dtype(dtype):
+        moments = pd.to_datetime(series, utc=True)
+        zone = _own_zone(dtype)
+        if zone:  # a clock without a zone is read as it is
+            moments = moments.dt.tz_convert((form or "ymd UTC").partition(" ")[2] or zone)
+        since = moments.dt.tz_localize(None) - pd.Timestamp(0)
+        return (since / pd.Timedelta(days=1)).to_numpy(np.float64, na_value=np.nan)
+    if kind == "numeric" and types.is_timedelta64_dtype(dtype):
+        return (series / pd.Timedelta(days=1)).to_numpy(np.float64)
+    # A column of percents as text gives no unit to plain numbers: 0.5 may be 0.5% or 50%.
+    bare = kind == "boolean" or (kind == "numeric" and takes_bare_numbers(form))
+    if bare and (_is_boolean(dtype) or is_numeric_type(dtype)):
+        numbers = series.to_numpy(np.float64, na_value=np.nan)
+        if kind == "boolean":
+            numbers = np.where((numbers == 0) | (numbers == 1), numbers, np.nan)
+        return numbers
+    parse: Callable[[str], float] = {
+        "numeric": partial(parse_number, form=form),
+        "boolean": _flag,
+        "date": partial(parse_date, form=form),
+        "time": parse_time,
+    }[kind]
+    codes, distinct = pd.factorize(levels(series))  # -1 stands for missing
+    return np.array([parse(text) for text in distinct] + [math.nan])[codes]
+
+
+def unreadable(series: pd.Series, kind: str, values: np.ndarray) -> np.ndarray:
+    """Which values are there but could not be read: a mask [rows], given `read`'s `values`."""
+    failed = pd.isna(values)
+    if kind == "category" or not failed.any():
+        return np.zeros(len(series), dtype=bool)
+    texts = levels(series)
+    failed &= ~pd.isna(texts)
+    return failed & ~np.isin(texts.astype(str), list(NO_NUMBER)) if kind == "numeric" else failed
+
+
+def missing(series: pd.Series) -> np.ndarray:
+    """Which values are missing: a mask [rows]. Text such as "" or "NA" counts as missing."""
+    if any(native(series.dtype) for native in _NATIVE.values()):
+        return series.isna().to_numpy(bool)
+    return pd.isna(levels(series))
+
+
+def levels(series: pd.Series) -> np.ndarray:
+    """The values of a column as text [rows]: stripped str, NaN where missing.
+
+    A whole number has one text, whether it arrives as 1, 1.0 or "1".
+    """
+    held = series.astype(object)
+    if types.infer_dtype(held, skipna=True) == "string":
+        codes, distinct = pd.factorize(held)  # -1 stands for missing
+        return np.array([*map(_text, distinct), math.nan], dtype=object)[codes]
+    absent = series.isna().to_numpy(bool)
+    texts = [math.nan if gone else _text(value) for value, gone in zip(held, absent, strict=True)]
+    return np.array(texts, dtype=object)
+
+
+def infinite(values: np.ndarray, *, largest: float = LARGEST) -> bool:
+    """Whether any number is infinite, or larger than it may be."""
+    return bool((np.abs(values) > largest).any())
+
+
+def shorten(value: object) -> str:
+    """A value as it is shown in a message: quoted when it is text, and cut when it is long."""
+    shown = repr(value)
+    return shown if len(shown) <= 60 else f"{shown[:56]}...{shown[-1]}"
+
+
+def _text(value: object) -> str | float:
+    """The text of one value, or NaN for a mark of a missing one."""
+    if isinstance(value, bytes):
+        value = value.decode("utf-8", errors="replace")
+    elif isinstance(value, (float, np.floating)) and value.is_integer() and abs(value) < 1e15:
+        value = int(value)
+    text = str(value).strip()
+    return math.nan if text.lower() in MISSING_TEXT else text
+
+
+def _flag(text: str) -> float:
+    return _FLAGS.get(text.lower(), math.nan)
+
+
+def _own_zone(dtype: Any) -> str:
+    """The zone of a column of moments, "" for none."""
+    zone = getattr(getattr(dtype, "pyarrow_dtype", dtype), "tz", None)
+    return "" if zone is None else zone_name(zone)
+
+
+def _is_boolean(dtype: object) -> bool:
+    return types.is_bool_dtype(dtype) and not isinstance(dtype, pd.CategoricalDtype)
+
+
+def is_numeric_type(dtype: object) -> bool:
+    plain = types.is_numeric_dtype(dtype) and not types.is_complex_dtype(dtype)
+    return (plain and not _is_boolean(dtype)) or types.is_timedelta64_dtype(dtype)
+
+
+_NATIVE: dict[str, Callable[[object], bool]] = {
+    "boolean": _is_boolean,
+    "numeric": is_numeric_type,
+    "date": types.is_datetime64_any_dtype,
+}

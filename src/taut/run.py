@@ -1,0 +1,357 @@
+"""A run directory: what a fit was given, chose and measured, and the files that hold it.
+
+`tables` writes it; the report, `taut predict` and what the terminal shows read it. What the
+network itself needs (`model.keras`, `preprocessing.json`) lies beside it.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import MISSING, dataclass, field, fields
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from taut.errors import InputError
+from taut.formulas import unguard, write_csv
+from taut.typed_json import plain, typed
+
+if TYPE_CHECKING:
+    import pandas
+
+METRICS, PATH, FEATURES = FILES = ("metrics.json", "path.parquet", "features.csv")
+FORMER_PREPROCESSING = "preprocessing.skops"
+"""Beside these in runs of taut 0.3, in place of `preprocessing.json`."""
+_PATH = ("penalty", "strength", "fold", "seed", "train_loss", "val_loss", "inputs_kept", "status")
+_FEATURES = ("feature", "kept", "importance", "folds_kept", "reason")
+
+
+@dataclass(frozen=True)
+class Table:
+    """The table that was given; `rows_dropped` had no target."""
+
+    rows: int
+    columns: int
+    rows_dropped: int = 0
+
+
+@dataclass(frozen=True)
+class Target:
+    """What is predicted: classes with the rows of each, or a quantity with its mean and std."""
+
+    name: str
+    task: str
+    reason: str = ""
+    classes: tuple[str | int | float | bool, ...] | None = None
+    counts: tuple[int, ...] | None = None
+    mean: float | None = field(default=None, metadata={"with": "mean"})
+    std: float | None = field(default=None, metadata={"with": "std"})
+
+
+@dataclass(frozen=True)
+class InputColumn:
+    """What was understood of a column, and how many encoded columns it became."""
+
+    name: str
+    kind: str
+    used: bool
+    reason: str
+    missing: int
+    levels: int
+    encoded: int = 0
+
+
+@dataclass(frozen=True)
+class Role:
+    """A column that groups, orders or weighs the rows; of groups their number, of weights the sum.
+
+    Attributes:
+        column: Its name.
+        train, test: Groups among the rows to learn from and of the test.
+        total: Weight of the rows to learn from.
+    """
+
+    column: str
+    train: int | None = field(default=None, metadata={"with": "train"})
+    test: int | None = field(default=None, metadata={"with": "test"})
+    total: float | None = field(default=None, metadata={"with": "total"})
+
+
+@dataclass(frozen=True)
+class RowSplit:
+    """How rows were split and what was trained on them; `copies` are test rows learned from."""
+
+    train: int
+    test: int
+    folds: int
+    seeds: int
+    lanes: int
+    copies: int = 0
+    groups: Role | None = None
+    time: Role | None = None
+    weights: Role | None = None
+
+
+@dataclass(frozen=True)
+class Predicting:
+    """A setting that predicts, by how many models."""
+
+    penalty: str
+    strength: float
+    network: str = "full"
+    models: int = 0
+
+
+@dataclass(frozen=True)
+class Certificate:
+    """The largest distance of a model from a stationary point of its objective."""
+
+    largest: float | None
+    note: str
+
+
+@dataclass(frozen=True)
+class Choice:
+    """The best setting, by which rule, and who predicts.
+
+    Attributes:
+        penalty, strength, network: The best setting.
+        rule: How it was chosen, in words.
+        cv_loss, cv_se: Its mean loss over the folds, and the standard error of that.
+        one_se_penalty, one_se_strength: The largest strength within one standard error.
+        models: Networks that predict.
+        settings: The settings that predict, best first.
+        edge: "weakest" or "strongest" where the best strength is the last that was tried.
+        zero_share: Of the best's weights, how many an L1 has made exactly 0.
+        stationarity: Of one of the best's models.
+    """
+
+    penalty: str
+    strength: float
+    network: str = "full"
+    rule: str = ""
+    cv_loss: float | None = None
+    cv_se: float | None = None
+    one_se_penalty: str | None = None
+    one_se_strength: float | None = None
+    models: int = 1
+    settings: tuple[Predicting, ...] = ()
+    edge: str | None = None
+    zero_share: float | None = None
+    stationarity: Certificate | None = None
+
+    @property
+    def predicting(self) -> tuple[Predicting, ...]:
+        """The settings that predict: the best alone in runs of taut 0.1."""
+        best = Predicting(self.penalty, self.strength, self.network, self.models)
+        return self.settings or (best,)
+
+
+@dataclass(frozen=True)
+class Carrier:
+    """An input that carries nearly everything: its share, and what it explains by itself."""
+
+    input: str
+    share: float
+    explained: float
+
+
+@dataclass(frozen=True)
+class Learned:
+    """The out-of-fold loss against that of looking at no input; None where it is not known."""
+
+    loss: float | None = None
+    base_loss: float | None = None
+    gain: float | None = None
+    se: float | None = None
+    anything: bool | None = None
+    carriers: tuple[Carrier, ...] = ()
+
+
+@dataclass(frozen=True)
+class Score:
+    """A score, its interval, and why there is none where it is withheld."""
+
+    value: float | None
+    low: float | None = None
+    high: float | None = None
+    withheld: str | None = field(default=None, metadata={"with": "withheld"})
+
+
+@dataclass(frozen=True)
+class System:
+    """What was scored on the test rows, and its score by each metric."""
+
+    name: str
+    description: str = ""
+    scores: dict[str, Score] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Difference:
+    """The first system's score minus another's, on the same rows."""
+
+    versus: str
+    metric: str
+    value: float | None = None
+    low: float | None = None
+    high: float | None = None
+    withheld: str | None = field(default=None, metadata={"with": "withheld"})
+
+
+@dataclass(frozen=True)
+class ClassScore:
+    """A class: its test rows, the rows taken for it, and the rows that are both."""
+
+    label: str | int | float | bool = field(metadata={"key": "class"})
+    rows: int
+    named: int
+    recognised: int
+    recall: Score
+    precision: Score
+
+
+@dataclass(frozen=True)
+class Test:
+    """The systems on the test rows.
+
+    Attributes:
+        metrics: Names of the scores.
+        primary: The one that choices are judged by.
+        base: The system that looks at no input.
+        confidence: Of the intervals.
+        method: How the intervals were found, in words.
+        systems: The first is taut.
+        differences: Of taut to each other system.
+        rare: A class so rare that accuracy says little.
+        classes: By class; None for a regression.
+    """
+
+    __test__ = False  # to pytest it is none
+
+    metrics: tuple[str, ...] = ()
+    primary: str | None = None
+    base: str | None = None
+    confidence: float = 0.95
+    method: str = ""
+    systems: tuple[System, ...] = ()
+    differences: tuple[Difference, ...] = ()
+    rare: str | int | float | bool | None = field(default=None, metadata={"with": "classes"})
+    classes: tuple[ClassScore, ...] | None = field(default=None, metadata={"with": "classes"})
+
+
+@dataclass(frozen=True)
+class Overfitting:
+    """Losses on the rows learned from and on the test rows, with the penalty and without."""
+
+    train_loss: float | None = None
+    test_loss: float | None = None
+    unpenalised_train_loss: float | None = None
+    unpenalised_test_loss: float | None = None
+
+
+@dataclass(frozen=True)
+class Kept:
+    """How many of the inputs the sparsest good models read."""
+
+    kept: int
+    of: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Metrics:
+    """What is in `metrics.json`: what was understood, chosen and measured."""
+
+    taut_version: str | None = None
+    created: str | None = None
+    table: Table
+    target: Target
+    columns: tuple[InputColumn, ...]
+    notes: tuple[str, ...]
+    warnings: tuple[str, ...] = ()
+    split: RowSplit
+    choice: Choice
+    learned: Learned | None = None
+    test: Test | None
+    overfitting: Overfitting | None = None
+    features: Kept
+    seconds: float | None = None
+
+    @property
+    def tested(self) -> Test:
+        """The same as `test`, without systems where no rows were scored."""
+        return self.test or Test()
+
+
+@dataclass(frozen=True)
+class Run:
+    """What a fit says of itself.
+
+    Attributes:
+        metrics: What was understood, chosen and measured.
+        path: One line a training.
+        features: One line an input: kept or not, importance, share of models that read it.
+    """
+
+    metrics: Metrics
+    path: pandas.DataFrame
+    features: pandas.DataFrame
+
+    def save(self, directory: str | Path) -> None:
+        """Write `metrics.json`, `path.parquet` and `features.csv` into a directory."""
+        directory = Path(directory)
+        # JSON has no NaN and no infinities.
+        values = json.loads(json.dumps(plain(self.metrics)), parse_constant=lambda _: None)
+        text = json.dumps(values, indent=1, ensure_ascii=False)
+        (directory / METRICS).write_text(text + "\n", encoding="utf-8")
+        self.path.to_parquet(directory / PATH, index=False)
+        write_csv(self.features, directory / FEATURES)
+
+    @classmethod
+    def load(cls, directory: str | Path) -> Run:
+        """Read what `save` wrote, by this release or an earlier one.
+
+        Raises:
+            InputError: It is no run directory, or a file in it is missing or cannot be read.
+        """
+        import pandas
+
+        directory = Path(directory)
+        missing = [file for file in FILES if not (directory / file).is_file()]
+        if missing:
+            what = "has no" if directory.is_dir() else "does not exist; expected in it:"
+            raise InputError(
+                f"A run directory, as `taut fit` writes it, holds {', '.join(FILES)}. "
+                f"Received: {directory}, which {what} {', '.join(missing)}."
+            )
+        try:
+            values = json.loads((directory / METRICS).read_text(encoding="utf-8"))
+            needed = tuple(f.name for f in fields(Metrics) if f.default is MISSING)
+            _check(METRICS, needed, values if isinstance(values, dict) else (), directory)
+            metrics = typed(Metrics, values)
+            path = pandas.read_parquet(directory / PATH)
+            _check(PATH, _PATH, path.columns, directory)
+            # A column may be called "NA" or "null": names are read as they are.
+            names = {"feature": str, "reason": str}
+            features = pandas.read_csv(directory / FEATURES, dtype=names, keep_default_na=False)
+            _check(FEATURES, _FEATURES, features.columns, directory)
+            features["feature"] = features["feature"].map(unguard)
+            features["kept"] = features["kept"].astype(str) == "True"
+            for column in {"importance", "loss_increase", "folds_kept"} & set(features):
+                features[column] = pandas.to_numeric(features[column], errors="coerce")
+        except InputError:
+            raise
+        except (ValueError, KeyError, TypeError, OSError) as error:
+            raise InputError(
+                f"The files of a run must be as `taut fit` wrote them. Received: {directory}, "
+                f"where one cannot be read ({type(error).__name__}: {error}). Fit it again."
+            ) from error
+        return cls(metrics, path, features)
+
+
+def _check(file: str, expected: tuple[str, ...], received: Any, directory: Path) -> None:
+    missing = [key for key in expected if key not in received]
+    if missing:
+        raise InputError(
+            f"{file} must hold {', '.join(expected)}. Received: {directory / file}, which lacks "
+            f"{', '.join(missing)}. Fit it again with this version of taut."
+        )

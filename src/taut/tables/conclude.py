@@ -1,0 +1,130 @@
+"""From trained lanes to a model and what is said of it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import UTC, datetime
+from time import perf_counter
+
+import pandas as pd
+
+from taut import __version__
+from taut.engine import afterwards
+from taut.run import InputColumn, Kept, Learned, Metrics, Run, Table, Target
+from taut.tables.best_setting import describe
+from taut.tables.caveats import notes_of, split_of, warnings_of
+from taut.tables.ensemble import assemble
+from taut.tables.examine import examine
+from taut.tables.importance import feature_table
+from taut.tables.lane_weights import lane_table
+from taut.tables.leaks import carriers
+from taut.tables.learned import learned
+from taut.tables.prepared import Prepared
+from taut.tables.settings import UNPENALISED, Setting
+from taut.tables.table_model import TableModel
+from taut.tables.trained import Trained
+
+
+def conclude(
+    trained: Trained,
+    data: Prepared,
+    *,
+    settings: Sequence[Setting],
+    epochs: int | None,
+    notes: Sequence[str],
+    single: bool,
+    quick: bool,
+    seed: int,
+    started: float,
+) -> TableModel:
+    """Choose, assemble, certify, score.
+
+    Args:
+        trained: The trained lanes.
+        data: What they were trained on.
+        settings: What was to be chosen from.
+        epochs: Of the schedule, at most.
+        notes: What was told before the training.
+        single: Whether one refitted network predicts.
+        quick: A shorter schedule.
+        seed: Seeds everything.
+        started: When the fit began, by `perf_counter`.
+    """
+    # Strength 0 is only compared with, unless there are rows enough for it to be a candidate.
+    candidates = [i for i, s in enumerate(trained.settings) if s != UNPENALISED or s in settings]
+    ensemble = assemble(
+        trained, data, candidates, single=single, epochs=epochs, quick=quick, seed=seed
+    )
+    predicted, sources = ensemble.out_of_fold, data.encoder.sources
+    beyond_base = afterwards(
+        "What was learned beyond the base rate",
+        lambda: learned(trained, predicted, data.facts.groups),
+        Learned(),
+    )
+    inputs = [column.name for column in data.schema.used]
+    features = feature_table(trained, ensemble.kept, inputs, sources, data.numbers)
+    shares = dict(zip(features["feature"], features["importance"], strict=True))
+    suspects = afterwards(
+        "The search for inputs that carry everything",
+        lambda: carriers(trained, predicted, sources, data.facts.groups, shares),
+        (),
+    )
+    test = overfitting = None
+    choice = describe(trained, ensemble, candidates)
+    if len(data.test_y):
+        test, overfitting = afterwards(
+            "The scores on the test rows",
+            lambda: examine(ensemble.model, trained, data, seed),
+            (None, None),
+            remedy="Score `model.predict` of rows of your own.",
+        )
+    schema = data.schema
+    metrics = Metrics(
+        taut_version=__version__,
+        created=datetime.now(UTC).isoformat(timespec="seconds"),
+        table=Table(schema.rows, len(schema.columns) + 1, schema.rows_dropped),
+        target=_target(data),
+        columns=_columns(data),
+        notes=(
+            *schema.notes,
+            *notes,
+            *notes_of(schema, data.roles, data.copies, len(data.test_y)),
+        ),
+        warnings=tuple(
+            warnings_of(
+                schema,
+                learned=beyond_base,
+                carriers=suspects,
+                copies=data.copies,
+                y=data.y,
+                test_y=data.test_y,
+            )
+        ),
+        split=split_of(data, trained),
+        choice=choice,
+        learned=replace(beyond_base, carriers=suspects),
+        test=test,
+        overfitting=overfitting,
+        features=Kept(int(features["kept"].sum()), len(features)),
+        seconds=round(perf_counter() - started, 2),
+    )
+    run = Run(metrics, lane_table(trained, sources, data.numbers), features)
+    return TableModel(ensemble.model, data.encoder, run)
+
+
+def _target(data: Prepared) -> Target:
+    schema = data.schema
+    if data.outputs == 1:
+        return Target(schema.target, schema.task, schema.reason, mean=data.mean, std=data.deviation)
+    return Target(schema.target, schema.task, schema.reason, schema.classes, schema.counts)
+
+
+def _columns(data: Prepared) -> tuple[InputColumn, ...]:
+    encoded = pd.Series(data.encoder.sources).value_counts()
+    return tuple(
+        InputColumn(
+            c.name, c.kind, c.used, c.reason, c.missing, c.levels, int(encoded.get(c.name, 0))
+        )
+        for c in data.schema.columns
+    )

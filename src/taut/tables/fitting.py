@@ -1,0 +1,161 @@
+"""The main job: a table in, a well-regularised network out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from time import perf_counter
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from taut.engine import Callback
+from taut.errors import InputError
+from taut.frames.as_frame import as_frame
+from taut.frames.enough_rows import check_enough_rows, folds_for
+from taut.frames.roles import Roles
+from taut.frames.understand import understand
+from taut.progress import displayed
+from taut.tables import budget
+from taut.tables.conclude import conclude
+from taut.tables.network import size
+from taut.tables.prepared import prepare
+from taut.tables.settings import bins_for, settings
+from taut.tables.table_model import TableModel
+
+
+@displayed
+def fit_table(
+    frame: pd.DataFrame,
+    *,
+    target: str,
+    task: str | None = None,
+    features: Sequence[str] | None = None,
+    drop: Sequence[str] = (),
+    kind: Mapping[str, str] | None = None,
+    decimal: str | None = None,
+    na: Sequence[str] = (),
+    penalty: str = "auto",
+    strengths: Sequence[float] | None = None,
+    groups: str | None = None,
+    time: str | None = None,
+    weights: str | None = None,
+    test_size: float = 0.2,
+    folds: int = 5,
+    seeds: int = 1,
+    single: bool = False,
+    quick: bool = False,
+    seed: int = 0,
+    callbacks: Sequence[Callback] | None = None,
+) -> TableModel:
+    """Fit the default network on a table, choose its penalty, and measure what that was worth.
+
+    A test set is set aside first, and nothing is chosen on it. On the other rows, networks
+    with an L1 or an L2 penalty at several strengths are trained on every fold and seed as one
+    program; imputing, scaling and binning are learned inside each fold. Settings are compared
+    by out-of-fold loss.
+
+    Args:
+        frame: The table: a data frame of pandas, polars or Arrow.
+        target: Name of the column to predict.
+        task: "binary", "multiclass", "classification" or "regression"; detected unless given.
+        features: Input columns, also such as would be left out (identifiers, text); all that
+            are useful unless given.
+        drop: Columns to leave out.
+        kind: What columns are, by name: "numeric", "category", "date" (or "date-dmy",
+            "date-mdy", "date-ymd"), "text" or "ignore"; found unless given.
+        decimal: The decimal sign, "." or ",", of text that leaves it open, such as "1,234".
+        na: Marks of missing values beyond the usual ones, such as "-999".
+        penalty: "auto" (L1 and L2), "l1" or "l2".
+        strengths: Strengths to try; a default grid unless given.
+        groups: A column whose equal values (a patient, a household) stay on one side of the test
+            split and of every fold. It is no input. Not with `time`.
+        time: A column of dates or numbers: the test set is the latest rows, and folds go from
+            past to future. It is an input only if `features` names it.
+        weights: A column of numbers >= 0: how much each row counts in training, in the choice and
+            in the scores. It is no input.
+        test_size: Share of rows set aside; 0 sets none aside and reports no test scores.
+        folds: Folds of the cross-validation.
+        seeds: Networks of each setting and fold.
+        single: Refit one network at the best setting instead of predicting with many.
+        quick: A first look: fewer settings, shorter training, three folds at most.
+        seed: Seeds everything that is random.
+        callbacks: Told of the progress; a display on the terminal unless given.
+
+    Returns:
+        A `TableModel`.
+
+    Raises:
+        InputError: For a table, target or option that cannot be used; before any training.
+
+    Example:
+        >>> model = taut.fit_table(frame, target="species")  # doctest: +SKIP
+        >>> model.predict(new_frame)  # doctest: +SKIP
+    """
+    started = perf_counter()
+    _check_options(test_size, folds=(folds, 2), seeds=(seeds, 1), seed=(seed, 0))
+    settings(penalty, strengths, bins=True)  # wrong ones are told before the table is read
+    folds = folds_for(folds, quick=quick)
+    roles = Roles(groups, time, weights)
+    frame = as_frame(frame)
+    schema = understand(
+        frame,
+        target=target,
+        task=task,
+        features=features,
+        drop=drop,
+        kind=kind,
+        decimal=decimal,
+        na=na,
+        roles=roles,
+    )
+    check_enough_rows(schema, folds=folds, test_size=test_size)
+    data = prepare(frame, schema, roles, test_size=test_size, folds=folds, seed=seed)
+    bins, rows = bins_for(data.numbers), len(data.y)
+    candidates = settings(penalty, strengths, bins=bins > 0, quick=quick, rows=rows)
+    plan = budget.plan(
+        rows,
+        size(data.encoded.shape[1], data.outputs, numbers=data.numbers, bins=bins),
+        candidates,
+        folds=folds,
+        seeds=seeds,
+        quick=quick,
+    )
+    notes = [*data.notes, *budget.notes(plan, rows, len(candidates))]
+    for callback in callbacks or ():
+        for note in notes:
+            callback.on_note(note)
+    trained = budget.train_within(
+        plan,
+        data,
+        data.splits,
+        candidates,
+        given=strengths is not None,
+        compared=len(data.test_y) > 0,
+        seeds=seeds,
+        seed=seed,
+        quick=quick,
+        callbacks=callbacks or (),
+    )
+    return conclude(
+        trained,
+        data,
+        settings=candidates,
+        epochs=plan.epochs,
+        notes=notes,
+        single=single,
+        quick=quick,
+        seed=seed,
+        started=started,
+    )
+
+
+def _check_options(test_size: Any, **integers: tuple[Any, int]) -> None:
+    """Raise for a share that is none, and for integers below their least value."""
+    if not isinstance(test_size, (int, float)) or not 0 <= test_size < 1:
+        raise InputError(
+            f"`test_size` must be at least 0 and below 1. Received: test_size={test_size!r}."
+        )
+    for name, (value, least) in integers.items():
+        if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < least:
+            raise InputError(f"`{name}` must be an integer >= {least}. Received: {name}={value!r}.")

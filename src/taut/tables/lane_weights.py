@@ -1,0 +1,98 @@
+"""What the weights of a lane read: which inputs, how strongly, and how many are exactly zero."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from taut.tables.trained import Trained
+
+
+def zero_share(trained: Trained, lane: int) -> float:
+    """The share of exact zeros among the weights of a lane that data reach.
+
+    Weights on columns or pieces that are constant in the fold, and those of a part of the network
+    that is switched off, count neither way: nothing ever pulled at them.
+    """
+    nonzero, used = count_weights(trained, lane)
+    return 1 - nonzero / used if used else 1.0
+
+
+def count_weights(trained: Trained, lane: int) -> tuple[int, int]:
+    """Weights of a lane that are not zero, and all, among those that data reach."""
+    live, (linear, hidden) = live_columns(trained, lane)
+    nonzero = used = 0
+    pairs = zip(trained.model.trainable_variables, trained.record.trainable, strict=True)
+    for variable, stacked in pairs:
+        if variable.name != "kernel":
+            continue
+        layer = variable.path.split("/")[-2]
+        array = stacked[lane, 0]
+        if not (linear if layer == "skip" else hidden):
+            continue
+        if layer in ("skip", "first"):
+            array = array[live]
+        nonzero, used = nonzero + int(np.count_nonzero(array)), used + array.size
+    return nonzero, used
+
+
+def input_weights(trained: Trained, lane: int, sources: Sequence[str], numbers: int) -> pd.Series:
+    """The norm of all weights of a lane that read an input column, by input.
+
+    A weight counts if the part of the network behind it is there (its gate is 1).
+    """
+    model, record = trained.model, trained.record
+    trainable = _by_name(model.trainable_variables, record.trainable)
+    live, (linear, hidden) = live_columns(trained, lane)
+    squares = linear * (trainable["skip/kernel"][lane, 0].astype(float) ** 2).sum(axis=1)
+    squares = squares + hidden * (trainable["first/kernel"][lane, 0].astype(float) ** 2).sum(axis=1)
+    # A column that is constant in the fold reaches nothing, whatever its weights.
+    squares = squares * live
+    pieces = (len(live) - len(sources)) // numbers if numbers else 0
+    of = [*sources, *(name for name in sources[:numbers] for _ in range(pieces))]
+    return pd.Series(squares).groupby(np.asarray(of, object), sort=False).sum().pow(0.5)
+
+
+def live_columns(trained: Trained, lane: int) -> tuple[np.ndarray, tuple[float, float]]:
+    """Which columns behind the inputs layer vary in a lane's fold, and the gates (0 or 1) of its
+    linear part and of its hidden part."""
+    fixed = _by_name(trained.model.non_trainable_variables, trained.record.non_trainable)
+    live = [fixed["inputs/multiplier"][lane, 0] != 0]
+    if "inputs/slope" in fixed:
+        live.append((fixed["inputs/slope"][lane, 0] != 0).ravel())
+    linear, hidden = fixed["combine/gates"][lane, 0]
+    return np.concatenate(live), (float(linear), float(hidden))
+
+
+def _by_name(variables: Sequence[Any], arrays: Sequence[np.ndarray]) -> dict[str, np.ndarray]:
+    names = ("/".join(variable.path.split("/")[-2:]) for variable in variables)
+    return dict(zip(names, arrays, strict=True))
+
+
+def lane_table(trained: Trained, sources: Sequence[str], numbers: int) -> pd.DataFrame:
+    """One line a training, as in `path.parquet`."""
+    record = trained.record
+    training, held_out = record.kept_losses()
+    lanes = range(len(record.lanes))
+    per_setting = len(trained.splits) * trained.seeds
+    settings = [trained.settings[k // per_setting] for k in lanes]
+    inputs = [int((input_weights(trained, k, sources, numbers) > 0).sum()) for k in lanes]
+    return pd.DataFrame(
+        {
+            "penalty": [s.penalty for s in settings],
+            "strength": [s.strength for s in settings],
+            "network": [s.network for s in settings],
+            "fold": [lane.split for lane in record.lanes],
+            "seed": [lane.seed for lane in record.lanes],
+            "train_loss": training.astype(float),
+            "val_loss": held_out.astype(float),
+            "best_epoch": record.best_epoch.astype(int),
+            "epochs": record.epochs.astype(int),
+            "nonzero": [count_weights(trained, k)[0] for k in lanes],
+            "inputs_kept": inputs,
+            "status": list(record.status),
+        }
+    )

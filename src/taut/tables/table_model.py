@@ -1,0 +1,205 @@
+"""A fitted table: predicts, and is saved to and loaded from a run directory."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+import warnings
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+import pandas as pd
+
+from taut.errors import InputError
+from taut.files import put_in_place
+from taut.frames.encode import Encoder
+from taut.frames.schema import Schema
+from taut.run import FILES, FORMER_PREPROCESSING, METRICS, Run
+from taut.typed_json import plain
+
+MODEL, PREPROCESSING = "model.keras", "preprocessing.json"
+PREDICT_ROWS = 256, 4096
+"""Rows are padded to one of these, so that a second table compiles nothing."""
+LARGEST = 1e30
+
+
+class TableModel:
+    """What `fit_table` returns.
+
+    Attributes:
+        model: One Keras model, from encoded columns to probabilities or, for a regression, to the
+            target standardised by the mean and std in `metrics["target"]`.
+        metrics: What was found, as in `metrics.json`.
+        path: One line a training.
+        features: One line an input: kept or not, importance, share of models that read it.
+        schema: What was understood of the table.
+        run: Metrics, path and features, as one typed object.
+    """
+
+    def __init__(self, model: Any, encoder: Encoder, run: Run):
+        self.model, self.run = model, run
+        self._encoder = encoder
+
+    @property
+    def metrics(self) -> dict[str, Any]:
+        return plain(self.run.metrics)
+
+    @property
+    def path(self) -> pd.DataFrame:
+        return self.run.path
+
+    @property
+    def features(self) -> pd.DataFrame:
+        return self.run.features
+
+    @property
+    def schema(self) -> Schema:
+        return self._encoder.schema
+
+    @property
+    def warnings(self) -> list[str]:
+        """Why the scores may say less than they seem to, the worst first; read these first."""
+        return list(self.run.metrics.warnings)
+
+    def __repr__(self) -> str:
+        lines = [f"TableModel(target={self.schema.target!r}, task={self.schema.task!r})"]
+        return "\n".join([*lines, *(f"warning: {text}" for text in self.warnings)])
+
+    @property
+    def selected_features_(self) -> list[str]:
+        """The input columns that the sparse models read; see `features`."""
+        return self.features.loc[self.features["kept"], "feature"].tolist()
+
+    def predict(self, frame: pd.DataFrame) -> np.ndarray:
+        """Predict the target: labels as the target had them, or floats.
+
+        Args:
+            frame: The input columns, in any order; others are ignored. Levels that training did
+                not have, and columns without a value, are told by a warning.
+
+        Raises:
+            InputError: If input columns are missing or cannot be read.
+        """
+        output = self._output(frame)
+        if self.schema.task == "regression":
+            return output[:, 0]
+        return self.schema.labels(output.argmax(axis=1))
+
+    def predict_proba(self, frame: pd.DataFrame) -> np.ndarray:
+        """Probabilities [rows, classes], in the order of `schema.classes`.
+
+        Args:
+            frame: The input columns, in any order; others are ignored.
+
+        Raises:
+            InputError: For a regression, or if input columns are missing or cannot be read.
+        """
+        if self.schema.task == "regression":
+            raise InputError(
+                "`predict_proba` is for classes. Received: a regression. Use `predict`."
+            )
+        return self._output(frame)
+
+    def _output(self, frame: pd.DataFrame) -> np.ndarray:
+        features, _ = self.schema.prepare(frame, require_target=False)
+        features, sentences = self._encoder.match_levels(features)
+        for sentence in sentences:
+            warnings.warn(sentence, UserWarning, stacklevel=3)
+        output = predict(self.model, self._encoder.transform(features))
+        if self.schema.task != "regression":
+            return output
+        # In double precision: a large mean would leave the network's single no decimals.
+        target = self.run.metrics.target
+        return output * (target.std or 1.0) + (target.mean or 0.0)
+
+    def save(self, directory: str | Path, *, overwrite: bool = False) -> Path:
+        """Write a run directory: whole, or not at all.
+
+        Args:
+            directory: Where.
+            overwrite: Whether to replace a directory that exists.
+
+        Raises:
+            InputError: If it exists and `overwrite` is False, or it is something else than a run.
+        """
+        directory = Path(directory)
+        if directory.exists() and not (directory.is_dir() and not any(directory.iterdir())):
+            if not overwrite:
+                raise InputError(
+                    f"The run directory must not exist. Received: {str(directory)!r}, which does. "
+                    "Choose another, or pass overwrite=True."
+                )
+            if not (directory / METRICS).is_file():
+                raise InputError(
+                    "Only a run directory may be replaced. Received: "
+                    f"{str(directory)!r}, which holds no {METRICS}. Choose another."
+                )
+        directory.parent.mkdir(parents=True, exist_ok=True)
+        whole = Path(tempfile.mkdtemp(prefix=f".{directory.name}-", dir=directory.parent))
+        try:
+            new = whole / directory.name
+            new.mkdir()
+            self.model.save(new / MODEL)
+            self._encoder.save(new / PREPROCESSING)
+            self.run.save(new)
+            put_in_place(new, directory, whole / "old")
+        finally:
+            shutil.rmtree(whole, ignore_errors=True)
+        return directory
+
+    @classmethod
+    def load_schema(cls, directory: str | Path) -> Schema:
+        """Read what a run understood of its table, without its network: in no time.
+
+        Raises:
+            InputError: If the file is missing or damaged.
+        """
+        return Encoder.load(_preprocessing(Path(directory))).schema
+
+    @classmethod
+    def load(cls, directory: str | Path) -> Self:
+        """Read what `save` wrote. Nothing is unpickled.
+
+        Raises:
+            InputError: If a file is missing or damaged.
+        """
+        directory = Path(directory)
+        names = (MODEL, _preprocessing(directory).name, *FILES)
+        missing = [name for name in names if not (directory / name).is_file()]
+        if missing:
+            raise InputError(
+                f"A run directory must hold {', '.join(names)}. Received: {str(directory)!r} "
+                f"without {', '.join(missing)}. Fit again with `taut fit`."
+            )
+        try:
+            import keras  # takes seconds, and a table can be refused before
+
+            from taut.tables import network  # noqa: F401 (registers the layers)
+
+            model = keras.saving.load_model(directory / MODEL, compile=False)
+        except (OSError, ValueError, TypeError, KeyError) as error:
+            raise InputError(
+                f"A run directory must be whole. Received: {str(directory)!r}, where a file is "
+                f"damaged ({error}). Fit again with `taut fit`."
+            ) from error
+        return cls(model, Encoder.load(_preprocessing(directory)), Run.load(directory))
+
+
+def _preprocessing(directory: Path) -> Path:
+    """The file of the encoder: JSON, or what taut 0.3 wrote."""
+    present = (n for n in (PREPROCESSING, FORMER_PREPROCESSING) if (directory / n).is_file())
+    return directory / next(present, PREPROCESSING)
+
+
+def predict(model: Any, encoded: np.ndarray) -> np.ndarray:
+    """The model's output, float64 [rows, outputs], compiled for few row counts."""
+    rows = len(encoded)
+    size = next((n for n in PREDICT_ROWS if n >= rows), PREDICT_ROWS[-1])
+    # Encoded numbers are standardised: larger ones mean the same, and overflow in float32.
+    encoded = np.clip(encoded, -LARGEST, LARGEST)
+    padded = np.resize(encoded, (-(-rows // size) * size, encoded.shape[1]))
+    output = model.predict(padded.astype("float32"), batch_size=size, verbose=0)
+    output = output[:rows].astype(float)
+    # In float32 probabilities sum to one within 1e-7 only, which scikit-learn warns about.
+    return output / output.sum(axis=1, keepdims=True) if output.shape[1] > 1 else output

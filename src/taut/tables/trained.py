@@ -1,0 +1,258 @@
+"""Every setting × fold × seed, trained as one program."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import keras
+import numpy as np
+from scipy.special import softmax
+
+import taut
+from taut.engine import Callback, Lane, Record, Split, predict_lanes, train_lanes
+from taut.frames import preprocessing
+from taut.tables.network import network
+from taut.tables.peers import base_prediction
+from taut.tables.settings import Schedule, Setting, bins_for
+
+LEARNING_RATE, BETA_2, WARM_UP = 3e-3, 0.99, 0.1
+LEAST_PROBABILITY = 1e-6
+
+
+@dataclass(frozen=True, kw_only=True)
+class Rows:
+    """Rows to learn from.
+
+    Attributes:
+        encoded: [rows, columns] encoded table, NaN where a number is missing.
+        y: Class numbers, or the standardised target.
+        outputs: Classes, or 1.
+        numbers: How many of the columns, the first ones, are numeric.
+        weight: [rows] what each row counts, 1 on average; None where all count alike.
+    """
+
+    encoded: np.ndarray
+    y: np.ndarray
+    outputs: int
+    numbers: int
+    weight: np.ndarray | None = None
+
+    def counted(self, rows: np.ndarray) -> np.ndarray | None:
+        """What some rows count."""
+        return None if self.weight is None else self.weight[rows]
+
+    def at(self, rows: np.ndarray) -> Rows:
+        """Some of them."""
+        return Rows(
+            encoded=self.encoded[rows],
+            y=self.y[rows],
+            outputs=self.outputs,
+            numbers=self.numbers,
+            weight=self.counted(rows),
+        )
+
+
+@dataclass(frozen=True)
+class Trained:
+    """Every setting on every fold and seed.
+
+    Attributes:
+        model: The network of one member that the lanes were trained from.
+        rows: What they were trained on.
+        settings: [settings].
+        record: Lanes ordered by setting, then fold, then seed.
+        out_of_fold: [settings, rows, outputs] predictions of rows by models that did not train
+            on them, averaged over seeds: probabilities, or the standardised target.
+        row_loss: [settings, rows] their losses; infinite where every seed diverged.
+    """
+
+    model: Any
+    rows: Rows
+    settings: tuple[Setting, ...]
+    splits: list[Split]
+    seeds: int
+    record: Record
+    out_of_fold: np.ndarray
+    row_loss: np.ndarray
+
+    @property
+    def held(self) -> np.ndarray:
+        """Rows that are held out in some fold, and so have an out-of-fold prediction."""
+        return np.unique(np.concatenate([split.held_out for split in self.splits]))
+
+    def lanes(self, setting: int, fold: int | None = None) -> np.ndarray:
+        """Numbers of the lanes of a setting."""
+        shape = len(self.settings), len(self.splits), self.seeds
+        numbers = np.arange(len(self.record.lanes)).reshape(shape)[setting]
+        return (numbers if fold is None else numbers[fold]).ravel()
+
+    def healthy(self, settings: Sequence[int], fold: int | None = None) -> list[int]:
+        """Numbers of the lanes of some settings that did not diverge."""
+        lanes = [int(k) for setting in settings for k in self.lanes(setting, fold)]
+        return [k for k in lanes if self.record.status[k] != "diverged"]
+
+    @property
+    def held_weight(self) -> np.ndarray | None:
+        """What each of the held-out rows counts."""
+        return self.rows.counted(self.held)
+
+    def base_rate(self, outputs: int) -> np.ndarray:
+        """[rows, outputs] predictions of held-out rows that look at no input, fold by fold."""
+        base = np.zeros((len(self.rows.y), outputs))
+        for split in self.splits:
+            y, weights = self.rows.y[split.train], self.rows.counted(split.train)
+            one = base_prediction(y, len(split.held_out), outputs=outputs, weights=weights)
+            base[split.held_out] = one.reshape(-1, outputs)
+        return base
+
+    def fold_losses(self, setting: int) -> np.ndarray:
+        """[folds] mean out-of-fold loss of a setting."""
+        loss, held = self.row_loss[setting], [split.held_out for split in self.splits]
+        return np.array([np.average(loss[rows], weights=self.rows.counted(rows)) for rows in held])
+
+
+def train(
+    rows: Rows,
+    splits: list[Split],
+    settings: Sequence[Setting],
+    *,
+    seeds: int,
+    seed: int,
+    quick: bool,
+    callbacks: Sequence[Callback],
+    stop_after: int | None = None,
+    most_epochs: int | None = None,
+) -> Trained:
+    """Train the lanes, and predict each row by the models that did not see it.
+
+    Args:
+        rows: The rows.
+        splits: Folds; one split without held-out rows trains to the last epoch.
+        settings: What to train on each fold.
+        seeds: Models of each setting and fold.
+        seed: Seeds initial weights and the order of rows.
+        quick: A shorter schedule.
+        callbacks: Told of the progress.
+        stop_after: Epochs to train, of the schedule's; all unless given.
+        most_epochs: Epochs of the schedule at most, where it would take too long.
+    """
+    numbers, outputs = rows.numbers, rows.outputs
+    bins = bins_for(numbers)
+    model = network(rows.encoded.shape[1], outputs, numbers=numbers, bins=bins, classes=None)
+    longest = max(len(split.train) for split in splits)
+    schedule = Schedule.of(longest, quick=quick, most=most_epochs)
+    compile_(model, schedule, longest, outputs)
+    values = [
+        preprocessing.input_values(rows.encoded, split.train, numbers=numbers, bins=bins)
+        for split in splits
+    ]
+    priors = [preprocessing.prior(rows.y[s.train], outputs, rows.counted(s.train)) for s in splits]
+    lanes = [
+        _lane(model, setting, fold, seed + repeat, values[fold], priors[fold])
+        for setting in settings
+        for fold in range(len(splits))
+        for repeat in range(seeds)
+    ]
+    rows = replace(rows, encoded=rows.encoded.astype("float32"))
+    # One epoch for all folds of a setting: chosen on all rows, it fits each fold's less.
+    groups = [k // (len(splits) * seeds) for k in range(len(lanes))]
+    record = train_lanes(
+        model,
+        rows.encoded,
+        rows.y,
+        lanes,
+        splits=splits,
+        sample_weight=rows.weight,
+        epochs=stop_after or schedule.epochs,
+        batch_size=schedule.batch_size,
+        groups=groups if all(len(split.held_out) for split in splits) else None,
+        width=8,
+        callbacks=callbacks,
+    )
+    shape = len(settings), len(rows.y), outputs
+    trained = Trained(
+        model=model,
+        rows=rows,
+        settings=tuple(settings),
+        splits=splits,
+        seeds=seeds,
+        record=record,
+        out_of_fold=np.zeros(shape),
+        row_loss=np.zeros(shape[:2]),
+    )
+    if all(len(split.held_out) for split in splits):
+        _predict_out_of_fold(trained)
+    return trained
+
+
+def compile_(model: Any, schedule: Schedule, rows: int, outputs: int) -> None:
+    """Adam with warm-up and cosine decay; L1 and L2, each with strengths of its own by part."""
+    updates = -(-rows // schedule.batch_size) * schedule.epochs
+    warm_up = max(int(WARM_UP * updates), 1)
+    rate = keras.optimizers.schedules.CosineDecay(
+        LEARNING_RATE / warm_up,
+        max(updates - warm_up, 1),
+        warmup_target=LEARNING_RATE,
+        warmup_steps=warm_up,
+    )
+    both = taut.L1(0.0) + taut.L2(0.0)
+    parts = {"first/kernel": both, "skip/kernel": both, "(second|last)/kernel": both}
+    loss: Any = "mse"
+    if outputs > 1:
+        loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    optimizer = keras.optimizers.Adam(rate, beta_2=BETA_2)
+    model.compile(optimizer=taut.Proximal(optimizer, parts), loss=loss)
+
+
+def _lane(
+    model: Any,
+    setting: Setting,
+    fold: int,
+    seed: int,
+    values: dict[str, np.ndarray],
+    prior: np.ndarray,
+) -> Lane:
+    inputs, combine = model.get_layer("inputs"), model.get_layer("combine")
+    values = values if setting.bins else preprocessing.without_bins(values)
+    return Lane(
+        setting.strengths(),
+        fold,
+        seed,
+        {
+            **{getattr(inputs, name).path: value for name, value in values.items()},
+            combine.gates.path: np.array([setting.skip, setting.hidden], float),
+            combine.bias.path: prior,
+        },
+    )
+
+
+def _predict_out_of_fold(trained: Trained) -> None:
+    longest = max(len(split.held_out) for split in trained.splits)
+    ok = np.array([status != "diverged" for status in trained.record.status])
+    for fold, split in enumerate(trained.splits):
+        # One shape for every fold, so that one program predicts them all.
+        padded = np.resize(split.held_out, longest)
+        numbers = np.stack([trained.lanes(s, fold) for s in range(len(trained.settings))])
+        rows = trained.rows.encoded[padded]
+        raw = predict_lanes(trained.model, trained.record, rows, lanes=numbers.ravel().tolist())
+        raw = raw[:, : len(split.held_out)].astype(float)
+        if raw.shape[-1] > 1:
+            raw = softmax(raw, axis=-1)
+        raw = raw.reshape(*numbers.shape, *raw.shape[1:])
+        weight = ok[numbers].astype(float)[..., None, None]
+        with np.errstate(invalid="ignore"):
+            mean = np.where(weight > 0, raw, 0).sum(axis=1) / weight.sum(axis=1)
+        trained.out_of_fold[:, split.held_out] = mean
+    trained.row_loss[:] = row_loss(trained.out_of_fold, trained.rows.y)
+
+
+def row_loss(predicted: np.ndarray, y: np.ndarray) -> np.ndarray:
+    """Log-loss or squared error by row; [..., rows, outputs] to [..., rows]."""
+    if predicted.shape[-1] == 1:
+        loss = (predicted[..., 0] - y) ** 2
+    else:
+        chosen = predicted[..., np.arange(len(y)), np.asarray(y, int)]
+        loss = -np.log(np.clip(chosen, LEAST_PROBABILITY, None))
+    return np.where(np.isfinite(loss), loss, np.inf)

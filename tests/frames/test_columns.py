@@ -1,0 +1,179 @@
+import datetime as dt
+from decimal import Decimal
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pytest
+
+from taut.frames.columns import understand_column
+from taut.frames.values import find_notation, levels, missing, read, unreadable
+
+NAN = np.nan
+MOMENT = dt.datetime(2020, 1, 1, 12)
+
+
+def arrow(values, kind):
+    return pd.Series(values, dtype=pd.ArrowDtype(kind))
+
+
+# Every row: a column, how it reads, and its values as that.
+COLUMNS = {
+    "bool": (pd.Series([True, False]), "boolean", [1, 0]),
+    "nullable bool": (pd.Series([True, None], dtype="boolean"), "boolean", [1, NAN]),
+    "bool objects": (pd.Series([True, None, False]), "boolean", [1, NAN, 0]),
+    "arrow bool": (arrow([None, False], pa.bool_()), "boolean", [NAN, 0]),
+    "bool text": (pd.Series(["true", " FALSE", ""]), "boolean", [1, 0, NAN]),
+    "int": (pd.Series([1, 2]), "numeric", [1, 2]),
+    "float": (pd.Series([1.5, NAN]), "numeric", [1.5, NAN]),
+    "half": (pd.Series([1.5, 2], dtype="float16"), "numeric", [1.5, 2]),
+    "nullable int": (pd.Series([1, None], dtype="Int64"), "numeric", [1, NAN]),
+    "nullable float": (pd.Series([1.5, None], dtype="Float32"), "numeric", [1.5, NAN]),
+    "arrow int": (arrow([1, None], pa.int8()), "numeric", [1, NAN]),
+    "arrow decimal": (arrow([Decimal("1.5"), None], pa.decimal128(9, 2)), "numeric", [1.5, NAN]),
+    "decimals": (pd.Series([Decimal("1.5"), None]), "numeric", [1.5, NAN]),
+    "large ints": (pd.Series([2**70, 1]), "numeric", [2.0**70, 1]),
+    "sparse": (pd.Series(pd.arrays.SparseArray([0, 1.5, NAN])), "numeric", [0, 1.5, NAN]),
+    "durations": (pd.Series(pd.to_timedelta(["36h", None])), "numeric", [1.5, NAN]),
+    "number text": (pd.Series([" 1", "2e3 ", "?", "\xa05"]), "numeric", [1, 2000, NAN, 5]),
+    "arrow number text": (arrow(["1", None], pa.string()), "numeric", [1, NAN]),
+    "number text, None": (pd.Series(["1", "None"]), "numeric", [1, NAN]),
+    "mixed numbers": (pd.Series([1, 2.5, Decimal(3), "4", None]), "numeric", [1, 2.5, 3, 4, NAN]),
+    "dates": (pd.Series([dt.date(1970, 1, 2), None]), "date", [1, NAN]),
+    "moments": (pd.Series(pd.to_datetime([MOMENT, None])), "date", [18262.5, NAN]),
+    "zone": (  # by its own clock
+        pd.Series(pd.to_datetime([MOMENT, None]).tz_localize("Europe/Paris")),
+        "date",
+        [18262.5, NAN],
+    ),
+    "seconds": (pd.Series(np.array([MOMENT], dtype="datetime64[s]")), "date", [18262.5]),
+    "arrow moments": (arrow([MOMENT, None], pa.timestamp("us", "UTC")), "date", [18262.5, NAN]),
+    "arrow dates": (arrow([dt.date(1970, 1, 2), None], pa.date32()), "date", [1, NAN]),
+    "date text": (pd.Series(["1970-01-02", "9999-12-31", ""]), "date", [1, 2932896, NAN]),
+    "zone text": (
+        pd.Series(["1970-01-02T01:00:00+02:00", "1970-01-01 00:00Z"]),
+        "date",
+        [23 / 24, 0],
+    ),
+    "text": (pd.Series([" a", "b ", "NA", None]), "category", ["a", "b", NAN, NAN]),
+    "arrow text": (arrow(["a", None], pa.string()), "category", ["a", NAN]),
+    "string[pyarrow]": (pd.Series(["a", None], dtype="string[pyarrow]"), "category", ["a", NAN]),
+    "bytes": (pd.Series([b"a", b"\xc3\xb6"]), "category", ["a", "ö"]),
+    "categories": (pd.Series(pd.Categorical(["a", None])), "category", ["a", NAN]),
+    "number categories": (pd.Series(pd.Categorical([1, None, 2.0])), "category", ["1", NAN, "2"]),
+    "mixed": (pd.Series([1, 1.0, "1", "a", True]), "category", ["1", "1", "1", "a", "True"]),
+    "lists": (pd.Series([[1], None]), "category", ["[1]", NAN]),
+    "complex": (pd.Series([1j, 2]), "category", ["1j", "(2+0j)"]),
+    "periods": (
+        pd.Series(pd.period_range("2020-01", periods=1, freq="M")),
+        "date",
+        [18262],
+    ),
+    "ambiguous dates": (pd.Series(["01/02/2020"]), "date", [18263]),
+    "impossible date": (pd.Series(["2020-13-45"]), "category", ["2020-13-45"]),
+    "underscores": (pd.Series(["1_0"]), "category", ["1_0"]),
+}
+
+
+@pytest.mark.parametrize("name", COLUMNS)
+def test_a_column_reads_as_what_it_holds(name):
+    series, kind, values = COLUMNS[name]
+    found = find_notation(series)
+    assert found.kind == kind
+    got = read(series, kind, found.form)
+    assert got.dtype == (object if kind == "category" else np.float64)
+    if kind == "category":
+        assert [NAN if pd.isna(v) else v for v in got] == pytest.approx(values, nan_ok=True)
+    else:
+        np.testing.assert_allclose(got, values, rtol=1e-12)
+    assert not unreadable(series, kind, got).any()
+    none_text = np.array([value == "None" for value in series])
+    np.testing.assert_array_equal(missing(series) | none_text, pd.isna(got))
+
+
+@pytest.mark.parametrize("name", COLUMNS)
+def test_a_column_reads_the_same_as_objects_and_in_any_order(name):
+    series, kind, _ = COLUMNS[name]
+    objects = series.astype(object)
+    if kind != "category" and not isinstance(series.iloc[0], dt.timedelta):
+        np.testing.assert_array_equal(read(objects, kind), read(series, kind))
+    backwards = read(series[::-1], kind)[::-1]
+    assert pd.Series(backwards).equals(pd.Series(read(series, kind)))
+
+
+def test_a_whole_number_has_one_text():
+    texts = [levels(pd.Series([v], dtype=object))[0] for v in (1, 1.0, np.float32(1), "1", " 1 ")]
+    assert texts == ["1"] * 5
+    assert levels(pd.Series([1, None], dtype="Int64"))[0] == levels(pd.Series([1.0, NAN]))[0] == "1"
+
+
+def test_values_that_cannot_be_read_are_told_from_missing_ones():
+    series = pd.Series(["1", "", None, "abc", "None"])
+    failed = unreadable(series, "numeric", read(series, "numeric"))
+    assert failed.tolist() == [False, False, False, True, False]
+    numbers = pd.Series([0.0, 1.0, 2.0, NAN])
+    failed = unreadable(numbers, "boolean", read(numbers, "boolean"))
+    assert failed.tolist() == [False, False, True, False]
+
+
+RNG = np.random.default_rng(0)
+MANY = [f"v{i}" for i in range(100)]
+
+
+@pytest.mark.parametrize(
+    ("name", "values", "kind"),
+    [
+        ("n", np.arange(200), "identifier"),
+        ("n", np.arange(1, 201)[::-1], "identifier"),
+        ("n", np.sort(RNG.permutation(280)[:200]), "identifier"),  # a part of a larger table
+        ("n", RNG.permutation(280)[:200], "numeric"),
+        ("hours", np.arange(1, 201), "numeric"),
+        ("dose_mg", np.arange(200)[::-1], "numeric"),
+        ("Unnamed: 0", np.arange(200), "identifier"),
+        ("", 7 * np.arange(200), "identifier"),
+        ("n", [str(i) for i in range(200)], "identifier"),
+        ("n", np.arange(200).astype(float), "identifier"),
+        ("year", np.arange(1825, 2025), "numeric"),
+        ("n", np.arange(200) + 0.5, "numeric"),
+        ("n", np.arange(200) - 100, "numeric"),
+        ("customer_id", 7 * np.arange(200), "identifier"),
+        ("CustomerID", 7 * np.arange(200), "identifier"),
+        ("Id", 7 * np.arange(200), "identifier"),
+        ("paid", 7 * np.arange(200), "numeric"),
+        ("customer_id", np.arange(200) % 150, "numeric"),
+        ("name", [f"p{i}" for i in range(200)], "identifier"),
+        ("name", pd.Categorical([f"p{i}" for i in range(200)]), "identifier"),
+        ("t", (MANY + [f"w{i}" for i in range(50)]) + MANY[:50], "text"),
+        ("t", MANY * 2, "category"),
+        ("t", ["a", "b"] * 100, "category"),
+        ("t", [f"{'word ' * 20}{i % 60}" for i in range(200)], "text"),
+        ("t", [f"{'word ' * 20}{i % 5}" for i in range(200)], "category"),
+        ("c", np.ones(200), "constant"),
+        ("c", ["a", "a "] * 100, "constant"),
+        ("c", ["a", None] * 100, "category"),
+        ("c", [1.0, None] * 100, "numeric"),
+        ("e", [None] * 200, "empty"),
+        ("e", ["", "NA"] * 100, "empty"),
+        ("d", pd.date_range("2020", periods=200), "date"),
+    ],
+)
+def test_kinds(name, values, kind):
+    column = understand_column(name, pd.Series(values))
+    assert column.kind == kind
+    assert column.used == (kind in ("numeric", "category", "boolean", "date"))
+    assert column.used or column.reason
+    forced = understand_column(name, pd.Series(values), forced=True)
+    assert forced.used == (kind not in ("constant", "empty"))
+
+
+def test_missing_and_levels_are_counted():
+    column = understand_column("a", pd.Series(["x", "y", " x", "", None, "?"]))
+    assert (column.missing, column.levels) == (3, 2)
+
+
+def test_a_word_among_numbers_is_pointed_out():
+    values = [str(i % 50) for i in range(200)]
+    values[7] = "unknown"
+    column = understand_column("a", pd.Series(values))
+    assert column.kind == "category"
+    assert "'unknown'" in column.reason

@@ -1,0 +1,136 @@
+"""Numbers as people write them."""
+
+import math
+
+import pytest
+
+from taut.frames.numbers import decimal_sign, find_number_form, parse_number
+
+NAN = math.nan
+# Every row: the texts of a column, the form, and the numbers.
+COLUMNS = [
+    (["1", "2.5", "-3e2"], "1234.5", [1, 2.5, -300]),
+    (["1,234.50", "2"], "1,234.5", [1234.5, 2]),
+    (["1.234,50", "2"], "1.234,5", [1234.5, 2]),
+    (["0,5", "1,25"], "1234,5", [0.5, 1.25]),
+    (["1 234,5", "12"], "1234,5", [1234.5, 12]),
+    (["1\xa0234,5", "1\u202f000\u202f000,25"], "1234,5", [1234.5, 1000000.25]),
+    (["1\u2009234.5", "7"], "1234.5", [1234.5, 7]),
+    (["1'234.50", "1\u2019000"], "1234.5", [1234.5, 1000]),
+    (["1,23,456", "7"], "1,234.5", [123456, 7]),
+    (["1.234.567", "7"], "1.234,5", [1234567, 7]),
+    (["1.234", "2.5"], "1234.5", [1.234, 2.5]),
+    (["\u22125", "3", "\uff0d1"], "1234.5", [-5, 3, -1]),
+    (["\u22120,5", "1,5"], "1234,5", [-0.5, 1.5]),
+    (["$1,234.50", "$5", "-$7", "$-8"], "1,234.5 $", [1234.5, 5, -7, -8]),
+    (["$5", "6"], "1234.5 $", [5, 6]),
+    (["1.234,50 €", "-2,5 €"], "1.234,5 €", [1234.5, -2.5]),
+    (["£5", "£ 6.5"], "1234.5 £", [5, 6.5]),
+    (["¥100", "￥5"], "1234.5 ¥", [100, 5]),
+    (["12%", "0", "3.5 %"], "1234.5 %", [12, 0, 3.5]),
+    (["12,5 %", "3 %"], "1234,5 %", [12.5, 3]),
+    (["(1,234.50)", "3"], "1,234.5", [-1234.5, 3]),
+    (["1.234,50-", "3,00"], "1.234,5", [-1234.5, 3]),
+    (["5 kg", "6.5kg", "0"], "1234.5 kg", [5, 6.5, 0]),
+    (["36,6 °C", "-2 °C"], "1234,5 °C", [36.6, -2]),
+    (["48.1°"], "1234.5 °", [48.1]),
+    (["5 m", "6 m"], "1234.5 m", [5, 6]),
+    (["1", "-", "None", "#DIV/0!"], "1234.5", [1, NAN, NAN, NAN]),
+    (["1,5", "-"], "1234,5", [1.5, NAN]),
+]
+
+
+@pytest.mark.parametrize(("texts", "form", "values"), COLUMNS)
+def test_a_column_of_numbers_is_read_in_its_own_form(texts, form, values):
+    found = find_number_form(texts)
+    assert found == (form, "")
+    assert [parse_number(text, form) for text in texts] == pytest.approx(values, nan_ok=True)
+
+
+@pytest.mark.parametrize(
+    "texts",
+    [
+        ["1.5", "2,5"],  # two decimal signs
+        ["$5", "€5"],  # two currencies
+        ["12%", "0.12"],  # with and without a percent sign
+        ["5 kg", "6 g"],  # two units
+        ["5 kg", "6"],
+        ["12A", "13A"],  # seats
+        ["5 apples"],
+        ["abc"],
+        ["1_0"],
+        ["1-2"],
+        ["2-", "3"],  # marks at school
+        ["1,2,3"],
+        ["12,34,5"],
+        ["1.2.3"],
+        ["--5"],
+        ["(-5)"],
+        ["(5"],
+        ["10\xb2"],
+        ["-"],
+        ["", "1"],
+    ],
+)
+def test_what_is_not_one_kind_of_number_is_left_alone(texts):
+    assert find_number_form(texts) is None
+
+
+def test_what_the_column_leaves_open_is_named_and_can_be_decided():
+    texts = ["1,234", "950"]
+    form, doubt = find_number_form(texts)
+    assert parse_number("1,234", form) == 1234
+    assert "'1,234'" in doubt
+    for sign, value in ((",", 1.234), (".", 1234)):
+        form, doubt = find_number_form(texts, decimal=sign)
+        assert (parse_number("1,234", form), doubt) == (value, "")
+    form, _ = find_number_form(["1.234", "12.345"], decimal=",")
+    assert parse_number("12.345", form) == 12345
+    form, _ = find_number_form(["1.5", "12.345"], decimal=",")  # leaves nothing open
+    assert parse_number("12.345", form) == 12.345
+
+
+@pytest.mark.parametrize(
+    ("texts", "sign"),
+    [
+        (["1,5"], ","),
+        (["1.5"], "."),
+        (["1,234.5"], "."),
+        (["1.234", "2.345.678"], ","),
+        (["1,234"], None),
+        (["1.234"], None),
+        (["12"], None),
+        (["a", "1,5"], None),
+        (["1,5", "1.5"], None),
+        (["1,5", "-"], ","),
+    ],
+)
+def test_the_sign_that_a_column_shows_beyond_doubt(texts, sign):
+    assert decimal_sign(texts) == sign
+
+
+@pytest.mark.parametrize(
+    ("text", "form"),
+    [
+        ("1,5", "1234.5"),
+        ("1,234", "1234.5"),  # never seen with thousands: it may be a decimal comma
+        ("1.234", "1234,5"),
+        ("12%", "1234.5"),
+        ("0.12", "1234.5 %"),
+        ("$5", "1234.5"),
+        ("5 kg", "1234.5"),
+        ("5 g", "1234.5 kg"),
+        ("5", "1234.5 kg"),
+        ("€5", "1234.5 $"),
+    ],
+)
+def test_a_later_number_in_another_form_is_not_read(text, form):
+    assert math.isnan(parse_number(text, form))
+
+
+@pytest.mark.parametrize(
+    ("text", "form", "value"),
+    [("1,234.5", "1234.5", 1234.5), ("1,234,567", "", 1234567), ("5", "1234.5 $", 5)],
+)
+def test_a_later_number_that_is_clear_by_itself_is_read(text, form, value):
+    assert parse_number(text, form) == value

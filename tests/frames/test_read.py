@@ -1,0 +1,118 @@
+import gzip
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from taut.errors import InputError
+from taut.frames.read import read_table
+
+FRAME = pd.DataFrame(
+    {
+        "age": [31.5, np.nan, 40.0],
+        "<script>alert(1)</script>": ["a, b", 'say "x"', "ö"],
+        "n": [1, 2, 3],
+        "smoker": [True, False, True],
+    }
+)
+
+
+def write(frame, path):
+    if path.suffix in (".parquet", ".pq"):
+        frame.to_parquet(path)
+    else:
+        frame.to_csv(path, index=False, sep="\t" if ".tsv" in path.name else ",")
+    return path
+
+
+@pytest.mark.parametrize(
+    "name", ["t.csv", "T.CSV", "t.csv.gz", "v1.2.csv", "t.tsv", "t.tsv.gz", "t.parquet", "t.pq"]
+)
+def test_every_format_gives_the_same_table(tmp_path, name):
+    pd.testing.assert_frame_equal(read_table(write(FRAME, tmp_path / name)), FRAME)
+    pd.testing.assert_frame_equal(read_table(str(tmp_path / name)), FRAME)
+
+
+@pytest.mark.parametrize("separator", [",", ";", "\t"])
+def test_the_separator_is_taken_from_the_first_line(tmp_path, separator):
+    path = tmp_path / "t.csv"
+    FRAME.to_csv(path, index=False, sep=separator, encoding="utf-8-sig")
+    pd.testing.assert_frame_equal(read_table(path), FRAME)
+
+
+def test_marks_of_missing_values_do_not_turn_numbers_into_text(tmp_path):
+    path = tmp_path / "t.csv"
+    path.write_text("a, b,c\n1, ?,None\n2, NA,Mild\n3, 5,\n")
+    frame = read_table(path)
+    assert frame["b"].tolist()[2] == 5
+    assert frame["b"].isna().tolist() == [True, True, False]
+    assert frame["c"].tolist()[:2] == ["None", "Mild"], "None is a level, or a class"
+    assert frame["c"].isna().tolist() == [False, False, True]
+
+
+def test_text_columns_stay_as_they_are_written(tmp_path):
+    path = tmp_path / "t.csv"
+    path.write_text("code,flag,n\n01,true,1\n02,,2\n")
+    frame = read_table(path, text=["code", "flag", "not there"])
+    assert frame["code"].tolist() == ["01", "02"]
+    assert frame["flag"].tolist()[0] == "true"
+    assert frame["flag"].isna().tolist() == [False, True]
+    assert frame["n"].tolist() == [1, 2]
+
+
+def test_a_named_index_of_a_parquet_file_is_a_column(tmp_path):
+    FRAME.set_index("n").to_parquet(tmp_path / "t.parquet")
+    frame = read_table(tmp_path / "t.parquet")
+    pd.testing.assert_frame_equal(frame[list(FRAME)], FRAME)
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "says"),
+    [
+        ("t.doc", b"x", "ends in one of .csv"),
+        ("t.xlsx", b"x", "cannot be read"),
+        ("t.gz", b"x", "ends in one of .csv"),
+        ("t", b"x", "ends in one of .csv"),
+        ("t.csv", None, "no file"),
+        ("t.csv", b"", "empty"),
+        ("t.csv", b"\n\n  \n", "empty"),
+        ("t.csv", b"a,b\n", "needs rows"),
+        ("t.csv", b"a,b,a\n1,2,3\n", "'a'"),
+        ("t.csv", b'\xef\xbb\xbf"a, x",b,"a, x"\n1,2,3\n', "'a, x'"),
+        ("t.csv", b"1,2,1\n1,2,3\n", "first line"),
+        ("t.csv", b"a,b\n1,2,3\n4,5,6\n", "as many fields"),
+        ("t.csv", b"a,b\n1,2\n4,5,6\n", "cannot be read"),
+        ("t.csv", b'a,b\n1,"2\n', "cannot be read"),
+        ("t.csv.gz", b"a,b\n1,2\n", "cannot be read"),
+        ("t.csv.gz", gzip.compress(b"a,b\n1,2\n" * 99, mtime=0)[:-20], "cannot be read"),
+        ("t.csv.gz", gzip.compress(b"a,b\n1,2\n", mtime=0)[:10] + b"\xff" * 40, "cannot be read"),
+        ("t.csv", b"a" * 200_000 + b"\n1\n", "cannot be read"),
+        ("t.parquet", b"a,b\n1,2\n", "cannot be read"),
+    ],
+)
+def test_bad_files_are_refused(tmp_path, name, content, says):
+    path = tmp_path / name
+    if content is not None:
+        path.write_bytes(content)
+    with pytest.raises(InputError, match="(?s)" + says):
+        read_table(path)
+
+
+def test_a_directory_is_refused(tmp_path):
+    (tmp_path / "t.csv").mkdir()
+    with pytest.raises(InputError, match=r"(?i)is a directory"):
+        read_table(tmp_path / "t.csv")
+
+
+def test_duplicated_names_in_parquet_are_refused(tmp_path):
+    pa = pytest.importorskip("pyarrow")
+    pq = pytest.importorskip("pyarrow.parquet")
+    pq.write_table(pa.table([[1], [2]], names=["a", "a"]), tmp_path / "t.parquet")
+    with pytest.raises(InputError, match="'a'"):
+        read_table(tmp_path / "t.parquet")
+
+
+def test_columns_without_a_name_are_not_duplicates(tmp_path):
+    path = tmp_path / "t.csv"
+    path.write_text(",a,\n0,5,1\n1,6,2\n")
+    assert read_table(path)["a"].tolist() == [5, 6]
