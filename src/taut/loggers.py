@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from taut.engine.lanes import DIVERGED, DROPPED, Lane
-from taut.engine.progress import Callback, LaneEnd, News
+from taut.engine.news import Callback, LaneEnd, News
 from taut.errors import InputError
 
 TRAIN, HELD_OUT = "train_loss", "held_out_loss"

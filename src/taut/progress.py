@@ -11,7 +11,7 @@ from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn
 from rich.text import Text
 
 from taut.engine.lanes import Lane
-from taut.engine.progress import Callback, News
+from taut.engine.news import Callback, News
 from taut.errors import InputError
 
 Study = TypeVar("Study", bound=Callable[..., Any])

@@ -15,12 +15,12 @@ import pytest
 
 import taut
 from taut.engine import Lane, predict_lanes
-from taut.engine.data.blocks import held_out_rows, steps_in, training_rows
+from taut.engine.data.fold_batches import held_out_rows, steps_in, training_rows
 from taut.engine.data.hashing import fold_of, row_hash
 from taut.engine.data.parquet import ParquetRows
 from taut.engine.data.reading import Budget, Layout, blocks, in_order
 from taut.engine.data.sources import ArraySource, DatasetSource, Rows, first_rows
-from taut.engine.progress import Callback
+from taut.engine.news import Callback
 from taut.engine.stream import train_streamed
 from taut.errors import InputError, UnsupportedError
 

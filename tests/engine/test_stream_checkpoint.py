@@ -22,7 +22,7 @@ from taut.engine import (
     loop,
     stream,
 )
-from taut.engine.data.blocks import training_rows
+from taut.engine.data.fold_batches import training_rows
 from taut.errors import InputError
 from tests.engine.crash import StopAfter
 from tests.engine.stream_study import BLOCKS, data, record_of

@@ -11,7 +11,7 @@ import pytest
 
 import taut
 from taut.objective import Objective
-from taut.objective.programs import _KEPT, MOST_KEPT
+from taut.objective.shared_programs import _KEPT, MOST_KEPT
 
 pytestmark = pytest.mark.skipif(keras.backend.backend() != "jax", reason="JAX compiles programs")
 

@@ -57,7 +57,7 @@ def test_lanes_are_checked_and_predict(diabetes):
 
 @pytest.mark.skipif(keras.backend.backend() == "jax", reason="tests/tables has it")
 def test_a_table_is_fitted(monkeypatch):
-    monkeypatch.setattr("taut.tables.settings.Schedule.of", staticmethod(_short))
+    monkeypatch.setattr("taut.tables.candidates.Schedule.of", staticmethod(_short))
     model = taut.fit_table(
         load_wine(as_frame=True).frame, target="target", quick=True, strengths=[0.01], folds=2
     )
@@ -65,7 +65,7 @@ def test_a_table_is_fitted(monkeypatch):
 
 
 def _short(rows, *, quick, most=None):
-    from taut.tables.settings import Schedule
+    from taut.tables.candidates import Schedule
 
     del rows, quick, most
     return Schedule(epochs=4, batch_size=16)

@@ -4,8 +4,7 @@ import pytest
 from taut.engine import Split
 from taut.tables import budget
 from taut.tables.budget import CHOOSING, FINALISTS, LAST, WHOLE, finalists, notes, plan
-from taut.tables.network import network, size
-from taut.tables.settings import (
+from taut.tables.candidates import (
     LEAST_EPOCHS,
     MANY_ROWS,
     UNPENALISED,
@@ -14,6 +13,7 @@ from taut.tables.settings import (
     bins_for,
     settings,
 )
+from taut.tables.network import network, size
 from taut.tables.trained import Rows
 
 SIZES = [(200, 30), (2000, 10), (2344, 75), (4000, 30), (20_000, 20), (200_000, 20), (10**6, 20)]

@@ -14,8 +14,8 @@ from sklearn.datasets import load_breast_cancer, load_diabetes, load_wine
 import taut
 from taut.engine import Callback
 from taut.errors import InputError
+from taut.tables.candidates import Setting
 from taut.tables.ensemble import mean_of, temperature
-from taut.tables.settings import Setting
 from taut.tables.trained import Rows, Trained, train
 
 pytestmark = pytest.mark.skipif(keras.backend.backend() != "jax", reason="lanes need JAX")
@@ -449,10 +449,10 @@ def test_a_table_over_its_budget_is_chosen_on_a_share_and_says_so(monkeypatch):
 
 
 def test_no_penalty_is_chosen_where_rows_are_many_and_it_is_best(monkeypatch):
-    monkeypatch.setattr("taut.tables.settings.MANY_ROWS", 100)
+    monkeypatch.setattr("taut.tables.candidates.MANY_ROWS", 100)
     weak, strong = Setting("none", 0.0), Setting("L1", 5.0)
-    monkeypatch.setattr("taut.tables.settings.WEAK", ())
-    monkeypatch.setattr("taut.tables.settings.QUICK", (strong,))
+    monkeypatch.setattr("taut.tables.candidates.WEAK", ())
+    monkeypatch.setattr("taut.tables.candidates.QUICK", (strong,))
     fit = Fit(diabetes_frame(), "target", strengths=None)
     assert (fit.metrics["choice"]["penalty"], fit.metrics["choice"]["strength"]) == ("none", 0)
     assert fit.metrics["choice"]["one_se_strength"] == 0

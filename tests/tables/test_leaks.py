@@ -10,10 +10,10 @@ import pytest
 from taut.engine import Split
 from taut.run import Carrier, Learned
 from taut.tables.best_setting import edge
+from taut.tables.candidates import UNPENALISED, Setting
 from taut.tables.caveats import warnings_of
 from taut.tables.leaks import carrier_sentence, carriers
 from taut.tables.learned import learned
-from taut.tables.settings import UNPENALISED, Setting
 from taut.tables.split import copies
 from taut.tables.trained import Rows, Trained
 

@@ -1,14 +1,14 @@
 """Digests of what a program computes, by which it is known again."""
 
 from taut.describing.digest import digest_of
-from taut.describing.layers import (
+from taut.describing.model_digest import model_digest
+from taut.describing.packages import Undescribed, library
+from taut.describing.parts import (
     layer_described,
     layers_described,
     loss_described,
     optimizer_described,
 )
-from taut.describing.models import model_digest
-from taut.describing.packages import Undescribed, library
 
 __all__ = [
     "Undescribed",

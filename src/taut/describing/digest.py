@@ -22,8 +22,8 @@ import keras
 import numpy as np
 from keras import ops
 
-from taut.describing.layers import labels, layer_described
 from taut.describing.packages import Undescribed, library
+from taut.describing.parts import labels, layer_described
 
 _NOT_MEANT = ("name", "_name", "shared_object_id")
 """Entries of Keras's configurations and objects that say nothing: "adam_1" is Adam."""

@@ -1,14 +1,14 @@
 """Lanes in, record out: many variants of one model trained as one program."""
 
 from taut.engine.aftermath import afterwards
-from taut.engine.copies import copy_of
 from taut.engine.data.parquet import ParquetRows
 from taut.engine.data.sources import ArraySource, DatasetSource, Source
 from taut.engine.evaluate import held_out_metrics, held_out_metrics_of
 from taut.engine.halving import Halving, rungs_for
 from taut.engine.lanes import Lane, Record, Split
-from taut.engine.predict import predict_lanes
-from taut.engine.progress import Callback, LaneEnd, News
+from taut.engine.model_copy import copy_of
+from taut.engine.news import Callback, LaneEnd, News
+from taut.engine.predictions import predict_lanes
 from taut.engine.study import check_model
 from taut.engine.train import train_lanes
 from taut.engine.width import width_for

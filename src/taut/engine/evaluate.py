@@ -11,7 +11,7 @@ from keras import ops, tree
 from taut._keras_compat import compiled_metrics, set_keras_mask
 from taut.engine.data.sources import Rows
 from taut.engine.lanes import Record, Split
-from taut.engine.predict import predict_with_masks
+from taut.engine.predictions import predict_with_masks
 from taut.errors import InputError
 
 

@@ -17,10 +17,10 @@ from taut.engine.convolutions import are_products, convolves_on_cpu, rows_at_a_t
 from taut.engine.data.batches import PADDING, Batches
 from taut.engine.data.sources import Rows
 from taut.engine.initial import InitialValues
+from taut.engine.kept_programs import programs_of
 from taut.engine.lanes import Record
 from taut.engine.ledger import Ledger
 from taut.engine.program import EVERYWHERE, HELD_OUT, ROWS, batch_by_batch, whole_epochs
-from taut.engine.programs import programs_of
 from taut.engine.slots import Slots
 from taut.engine.step import Plan
 from taut.engine.study import Arrays, Study

@@ -14,7 +14,7 @@ import numpy as np
 from taut.engine import processes
 from taut.engine.checkpoint.archive import Checkpoint
 from taut.engine.ledger import Ledger
-from taut.engine.progress import Callback, LaneEnd, news_of, tell
+from taut.engine.news import Callback, LaneEnd, news_of, tell
 from taut.engine.state import LaneState
 
 SECONDS_OF_SILENCE = 1.0

@@ -21,17 +21,17 @@ from taut.engine.batchwise import ROWS, may_mix_rows, mixes_rows
 from taut.engine.checkpoint.archive import Checkpoint
 from taut.engine.checkpoint.identity import study_of as identity_of
 from taut.engine.convolutions import are_products, convolves_on_cpu, rows_at_a_time
-from taut.engine.data.blocks import held_out_rows, steps_in, training_rows
 from taut.engine.data.class_weights import WeightedSource
+from taut.engine.data.fold_batches import held_out_rows, steps_in, training_rows
 from taut.engine.data.hashing import fold_of, row_hash
 from taut.engine.data.prefetch import prefetched
 from taut.engine.data.reading import Budget, Layout, blocks, in_order
 from taut.engine.data.sources import MEMORY, Rows, Source, described, first_rows, rows_of
 from taut.engine.initial import InitialValues
+from taut.engine.kept_programs import programs_of
 from taut.engine.lanes import Lane, Record
 from taut.engine.ledger import SNAPSHOTS, Ledger
 from taut.engine.program import EVERYWHERE, block_by_block
-from taut.engine.programs import programs_of
 from taut.engine.slots import Slots
 from taut.engine.step import Block, Plan
 from taut.engine.study import Stream, Study, check_model, study_of

@@ -18,7 +18,7 @@ from taut.checks import check_whole, check_whole_or_none
 from taut.engine.data.sources import Source
 from taut.engine.halving import Halving
 from taut.engine.lanes import Lane, Split, check_lanes, check_splits
-from taut.engine.progress import Callback
+from taut.engine.news import Callback
 from taut.engine.state import Rules
 from taut.errors import InputError, UnsupportedError
 

@@ -12,7 +12,7 @@ from taut._weights import ClassWeight
 from taut.engine.data.sources import MEMORY, as_source, is_source
 from taut.engine.halving import Halving
 from taut.engine.lanes import Lane, Record, Split
-from taut.engine.progress import Callback
+from taut.engine.news import Callback
 from taut.engine.study import arrays_of, check_model, study_of
 from taut.errors import InputError
 

@@ -12,8 +12,8 @@ from keras import ops, tree
 
 from taut._keras_compat import StatelessScope, mode
 from taut._losses import data_loss_value
-from taut.objective.programs import Program
 from taut.objective.rows import count_rows
+from taut.objective.shared_programs import Program
 
 Values = list[Any]
 LossAndGradients = Callable[[Any, Values, Values, Any, Any, Any], tuple[Any, Values]]

@@ -15,7 +15,7 @@ from taut._keras_compat import StatelessScope
 from taut.describing import Undescribed, layers_described, loss_described, model_digest
 from taut.objective.gap import gap, is_convex
 from taut.objective.gradients import Values, loss_and_gradients, squared_row_norms
-from taut.objective.programs import Program, kept_program
+from taut.objective.shared_programs import Program, kept_program
 from taut.optimizers.blocks import KerasConstraints
 from taut.optimizers.proximals import left_out_of_loss, proximals_of
 from taut.penalties import Penalty, distance_of, prox_of, value_of

@@ -14,9 +14,9 @@ from taut._keras_compat import loss_of_classes
 from taut._weights import ClassWeight, checked_weights
 from taut.engine import Halving, Lane, Record, Split, held_out_metrics, train_lanes
 from taut.objective import Stationarity, stationarity
-from taut.studies.copies import check_inputs
 from taut.studies.folds import class_labels, fold_values, folds
-from taut.studies.settings import Settings
+from taut.studies.study_model import check_inputs
+from taut.studies.training_settings import Settings
 
 
 @dataclass(frozen=True)

@@ -16,13 +16,13 @@ from taut.engine.data.sources import as_source, is_source
 from taut.errors import InputError
 from taut.penalties import L1, Penalty
 from taut.progress import displayed
-from taut.studies.copies import one_penalty, study_copy
 from taut.studies.folded import FoldedArrays, FoldedRows
 from taut.studies.grid import Grid
 from taut.studies.range import strength_range
 from taut.studies.result import PathResult, make_result, warn_of_diverged
-from taut.studies.settings import Settings
 from taut.studies.strengths import given_strengths
+from taut.studies.study_model import one_penalty, study_copy
+from taut.studies.training_settings import Settings
 from taut.studies.warm import chains, check_warm_epochs, check_warm_start, disagreement
 
 

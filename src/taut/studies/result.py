@@ -13,7 +13,7 @@ from taut.engine import Record, afterwards
 from taut.errors import InputError
 from taut.objective import Stationarity
 from taut.penalties import Penalty
-from taut.studies.copies import compiled_copy
+from taut.studies.study_model import compiled_copy
 from taut.studies.summary import lane_table, summarise
 
 if TYPE_CHECKING:

@@ -10,22 +10,22 @@ import numpy as np
 from taut._weights import ClassWeight
 from taut.checks import is_whole
 from taut.engine import Halving, Lane, Record, Source, Split, held_out_metrics_of, train_lanes
-from taut.engine.copies import ROWS
 from taut.engine.data.class_weights import WeightedSource
 from taut.engine.data.hashing import fold_of, row_hash
 from taut.engine.data.sources import MEMORY, first_rows, rows_of
+from taut.engine.model_copy import ROWS
 from taut.engine.stream import check_backend, room_for, train_streamed
 from taut.errors import InputError
 from taut.objective import Stationarity
 from taut.objective.stationarity import BATCH_ROWS, stationarity_over
 from taut.studies.folded import Pilot
-from taut.studies.settings import Settings
 from taut.studies.streamed_folds import (
     drawn_rows,
     held_out_batches,
     streamed_fold_values,
     training_batches,
 )
+from taut.studies.training_settings import Settings
 
 PILOT_ROWS = 8192
 PILOT_EPOCHS = 30

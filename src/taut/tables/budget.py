@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from taut.engine import Split
-from taut.tables.settings import LEAST_EPOCHS, QUICK, UNPENALISED, Schedule, Setting
+from taut.tables.candidates import LEAST_EPOCHS, QUICK, UNPENALISED, Schedule, Setting
 from taut.tables.trained import Rows, Trained, train
 
 WHOLE, CHOOSING, LAST = 60.0, 40.0, 80.0

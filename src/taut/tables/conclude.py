@@ -13,6 +13,7 @@ from taut import __version__
 from taut.engine import afterwards
 from taut.run import InputColumn, Kept, Learned, Metrics, Run, Table, Target
 from taut.tables.best_setting import describe
+from taut.tables.candidates import UNPENALISED, Setting
 from taut.tables.caveats import notes_of, split_of, warnings_of
 from taut.tables.ensemble import assemble
 from taut.tables.examine import examine
@@ -21,7 +22,6 @@ from taut.tables.lane_weights import lane_table
 from taut.tables.leaks import carriers
 from taut.tables.learned import learned
 from taut.tables.prepared import Prepared
-from taut.tables.settings import UNPENALISED, Setting
 from taut.tables.table_model import TableModel
 from taut.tables.trained import Trained
 

@@ -12,9 +12,9 @@ from scipy.special import softmax
 from taut.engine import Split, afterwards
 from taut.errors import InputError
 from taut.studies.choice import not_clearly_worse
+from taut.tables.candidates import Setting
 from taut.tables.network import network
 from taut.tables.prepared import Prepared
-from taut.tables.settings import Setting
 from taut.tables.trained import LEAST_PROBABILITY, Trained, row_loss, train
 
 RULE = (

@@ -10,12 +10,12 @@ import numpy as np
 from taut.engine import afterwards
 from taut.frames.roles import RowFacts
 from taut.run import Overfitting, Test
+from taut.tables.candidates import UNPENALISED
 from taut.tables.compare import by_class, compare
 from taut.tables.ensemble import mean_of
 from taut.tables.peers import base_prediction, linear_prediction
 from taut.tables.prepared import Prepared
 from taut.tables.scores import is_rare
-from taut.tables.settings import UNPENALISED
 from taut.tables.table_model import predict
 from taut.tables.trained import Trained, row_loss
 

@@ -17,10 +17,10 @@ from taut.frames.roles import Roles
 from taut.frames.understand import understand
 from taut.progress import displayed
 from taut.tables import budget
+from taut.tables.candidates import bins_for, settings
 from taut.tables.conclude import conclude
 from taut.tables.network import size
 from taut.tables.prepared import prepare
-from taut.tables.settings import bins_for, settings
 from taut.tables.table_model import TableModel
 
 

@@ -13,9 +13,9 @@ from scipy.special import softmax
 import taut
 from taut.engine import Callback, Lane, Record, Split, predict_lanes, train_lanes
 from taut.frames import preprocessing
+from taut.tables.candidates import Schedule, Setting, bins_for
 from taut.tables.network import network
 from taut.tables.peers import base_prediction
-from taut.tables.settings import Schedule, Setting, bins_for
 
 LEARNING_RATE, BETA_2, WARM_UP = 3e-3, 0.99, 0.1
 LEAST_PROBABILITY = 1e-6

@@ -12,7 +12,7 @@ from taut import penalties
 from taut._keras_compat import compile_arguments, compiled_loss, mode
 from taut.engine import copy_of
 from taut.engine.checkpoint.identity import study_key
-from taut.engine.copies import give_state
+from taut.engine.model_copy import give_state
 from taut.errors import InputError
 from taut.optimizers import Proximal
 from taut.optimizers.proximals import proximals_in

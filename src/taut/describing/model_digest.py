@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from taut.describing.digest import digest_of
-from taut.describing.layers import labels
+from taut.describing.parts import labels
 
 
 def model_digest(model: Any, tree: Any, *, known: Mapping[int, str] | None = None) -> str:
