@@ -94,14 +94,14 @@ def test_ctrl_c_at_the_very_end_is_not_swallowed(tmp_path, monkeypatch):
 
 
 def test_studies_that_only_look_alike_are_told_apart():
-    from taut.engine.checkpoint.identity import study_of
+    from taut.engine.checkpoint.identity import identity_of
 
     def identity(loss="mse", second=0):
         a, b = keras.Input((3,)), keras.Input((3,))
         c = keras.layers.Dense(3)(a)
         model = keras.Model([a, b], keras.layers.Add()([c, (a, b)[second]]))
         model.compile(taut.Proximal("adam", taut.L1()), loss)
-        return study_of(model, [], [], [], {}, devices=1)
+        return identity_of(model, [], [], [], {}, devices=1)
 
     def loss_of(power):
         return lambda y, prediction: keras.ops.mean(keras.ops.abs(y - prediction) ** power, -1)

@@ -12,7 +12,7 @@ from jax.sharding import Mesh
 from taut.engine import loop, processes
 from taut.engine.batchwise import may_mix_rows
 from taut.engine.checkpoint.archive import Checkpoint
-from taut.engine.checkpoint.identity import study_of
+from taut.engine.checkpoint.identity import identity_of
 from taut.engine.convolutions import are_products, convolves_on_cpu, rows_at_a_time
 from taut.engine.data.batches import PADDING, Batches
 from taut.engine.data.sources import Rows
@@ -46,7 +46,7 @@ def train_in_memory(study: Study, arrays: Arrays) -> Record:
     saved, resumed = None, None
     if study.checkpoint is not None:
         settings = {**study.settings(), "sharers": arrays.sharers}
-        identity = study_of(
+        identity = identity_of(
             study.model, data, study.lanes, arrays.splits, settings, devices=mesh.devices.size
         )
         with processes.together():

@@ -19,7 +19,7 @@ from taut.checks import check_whole, check_whole_or_none
 from taut.engine import loop, processes
 from taut.engine.batchwise import ROWS, may_mix_rows, mixes_rows
 from taut.engine.checkpoint.archive import Checkpoint
-from taut.engine.checkpoint.identity import study_of as identity_of
+from taut.engine.checkpoint.identity import identity_of
 from taut.engine.convolutions import are_products, convolves_on_cpu, rows_at_a_time
 from taut.engine.data.class_weights import WeightedSource
 from taut.engine.data.fold_batches import held_out_rows, steps_in, training_rows

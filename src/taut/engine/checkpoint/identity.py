@@ -21,7 +21,7 @@ from taut.errors import UnsupportedError
 Tree = Any
 
 
-def study_of(
+def identity_of(
     model: Any,
     data: Tree,
     lanes: Any,
