@@ -74,7 +74,7 @@ def network(name, regularizer=None):
         import cnn
 
         return cnn.network(regularizer), "sparse_categorical_crossentropy"
-    units = int(name.lstrip("denslt"))
+    units = int("".join(filter(str.isdigit, name)))
     if name.startswith("dense"):
         hidden = [layers.Dense(units, "relu", **options) for _ in range(2)]
         inputs = keras.Input((50,))

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 import taut
-from taut._keras_compat import convolutions_as_products
+from taut._keras_compat import over_patches
 from taut.engine import Lane, Split, train_lanes
 from taut.engine.convolutions import are_products, rows_at_a_time
 from taut.engine.data.batches import Batches
@@ -40,7 +40,7 @@ def test_a_product_is_the_convolution_and_has_its_gradients(kind, shape, options
         return (value**2).sum(), value
 
     (_, plain), expected = jax.value_and_grad(total, (0, 1), has_aux=True)(x, kernel)
-    with convolutions_as_products():
+    with over_patches():
         (_, product), found = jax.value_and_grad(total, (0, 1), has_aux=True)(x, kernel)
         code = str(jax.make_jaxpr(lambda x: total(x, kernel)[1])(x))
     assert ("conv_general_dilated" in code) == ("groups" in options)
@@ -48,6 +48,38 @@ def test_a_product_is_the_convolution_and_has_its_gradients(kind, shape, options
     for ours, theirs in zip(found, expected, strict=True):
         np.testing.assert_allclose(ours, theirs, rtol=1e-4, atol=1e-4)
     assert "conv_general_dilated" in str(jax.make_jaxpr(lambda x: total(x, kernel)[1])(x))
+
+
+@pytest.mark.parametrize(
+    ("kind", "shape", "options", "cut"),
+    [
+        ("MaxPooling1D", (9, 3), {"pool_size": 2}, True),
+        ("MaxPooling2D", (7, 8, 2), {"pool_size": (2, 3)}, True),
+        ("MaxPooling3D", (4, 5, 6, 2), {"pool_size": 2}, True),
+        ("MaxPooling2D", (7, 8, 2), {"pool_size": 3, "strides": 2}, False),
+        ("MaxPooling2D", (7, 8, 2), {"pool_size": 2, "padding": "same"}, False),
+    ],
+)
+def test_the_maximum_of_windows_has_the_gradients_of_pooling_also_among_equals(
+    kind, shape, options, cut
+):
+    import jax
+
+    layer = getattr(keras.layers, kind)(**options)
+    draw = np.random.default_rng(0)
+    x = draw.integers(0, 3, size=(4, *shape)).astype("float32")
+    weight = draw.normal(size=layer(x).shape).astype("float32")
+
+    def total(x):
+        value = layer(x)
+        return (value * weight).sum(), value
+
+    (_, plain), expected = jax.value_and_grad(total, has_aux=True)(x)
+    with over_patches():
+        (_, value), found = jax.value_and_grad(total, has_aux=True)(x)
+        assert ("reduce_window_max" in str(jax.make_jaxpr(total)(x))) != cut
+    np.testing.assert_array_equal(value, plain)
+    np.testing.assert_allclose(found, expected, atol=1e-6)
 
 
 def network(*extra, convolution=None, head=1, loss="mse"):

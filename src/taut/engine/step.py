@@ -14,9 +14,9 @@ import numpy as np
 
 from taut._keras_compat import (
     StatelessScope,
-    convolutions_as_products,
     mode,
     moments_of_rows,
+    over_patches,
 )
 from taut._losses import data_loss_value
 from taut.engine.data.batches import PADDING
@@ -234,7 +234,7 @@ def _computed(model: Any, plan: Plan, batch: Batch) -> Iterator[None]:
         if plan.own_moments:
             stack.enter_context(moments_of_rows(model, batch.present))
         if plan.products:
-            stack.enter_context(convolutions_as_products())
+            stack.enter_context(over_patches())
         yield
 
 
