@@ -25,7 +25,7 @@ def as_arrays(data: Any, name: str) -> Any:
     if isinstance(data, (list, tuple)) and not any(map(_is_part, data)):
         data = np.asarray(data)
 
-    def one(leaf: Any) -> np.ndarray:
+    def leaf_array(leaf: Any) -> np.ndarray:
         array = np.asarray(leaf)
         if array.dtype.kind in "OSUMmV":
             example = repr(array.reshape(-1)[0]) if array.size else array.dtype
@@ -36,7 +36,7 @@ def as_arrays(data: Any, name: str) -> Any:
             )
         return array
 
-    return keras.tree.map_structure(one, data)
+    return keras.tree.map_structure(leaf_array, data)
 
 
 def _is_part(item: Any) -> bool:

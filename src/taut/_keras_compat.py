@@ -136,14 +136,14 @@ def leave_out_of_losses(left_out: Callable[[Any], Collection[int]]) -> None:
     Args:
         left_out: (model) -> the ids of the variables whose regularizers are not in its loss.
     """
-    every = keras.layers.Layer._get_regularization_losses
+    keras_losses = keras.layers.Layer._get_regularization_losses
 
     def losses(self: Any) -> list[Any]:
         ids = left_out(self)
         if not ids:
-            return every(self)
+            return keras_losses(self)
         left = [v for v in self.trainable_weights if id(v) not in ids]
-        return every(SimpleNamespace(trainable_weights=left))
+        return keras_losses(SimpleNamespace(trainable_weights=left))
 
     keras.layers.Layer._get_regularization_losses = losses
 
@@ -232,7 +232,7 @@ def arrivals(
         state: Values of its trainable and its non-trainable variables.
         calls: How often each layer is called, by its id: the model is called no further.
     """
-    found: list[Arrival] = []
+    records: list[Arrival] = []
     left = None if calls is None else dict(calls)
 
     def hook(layer: Any, call: Any) -> Any:
@@ -241,7 +241,7 @@ def arrivals(
             mask = kwargs.get("mask")
             if mask is None and keras.ops.is_tensor(value):
                 mask = backend.get_keras_mask(value)
-            found.append(Arrival(layer, value, mask))
+            records.append(Arrival(layer, value, mask))
             if left is not None:
                 left[id(layer)] -= 1
                 if not any(left.values()):
@@ -258,11 +258,11 @@ def arrivals(
     except _Enough:
         pass
     finally:
-        for layer, own in zip(layers, before, strict=True):
+        for layer, instance_call in zip(layers, before, strict=True):
             del layer.__dict__["call"]
-            if own is not None:
-                layer.__dict__["call"] = own
-    return found
+            if instance_call is not None:
+                layer.__dict__["call"] = instance_call
+    return records
 
 
 def state_after_a_step(model: Any, x: Any, state: tuple[list[Any], list[Any]]) -> list[Any]:
@@ -280,8 +280,8 @@ def build_loss(model: Any, x: Any, y: Any) -> None:
     compiled = model._compile_loss
     several = len(keras.tree.flatten(y)) > 1 or keras.tree.is_nested(compiled._user_loss)
     if not compiled.built and several:
-        one = keras.tree.map_structure(lambda a: a[:1], (x, y))
-        model._symbolic_build(data_batch=(*one, None))
+        first_row = keras.tree.map_structure(lambda a: a[:1], (x, y))
+        model._symbolic_build(data_batch=(*first_row, None))
 
 
 def compile_arguments(model: Any) -> dict[str, Any]:
@@ -325,12 +325,12 @@ def loss_of_classes(model: Any) -> bool | None:
     if any("crossentropy" in word or "hinge" in word for word in words):
         return True
     function = getattr(loss, "fn", loss)
-    own = function if hasattr(function, "__name__") else type(loss)
-    return False if str(own.__module__).startswith("keras.") else None
+    definition = function if hasattr(function, "__name__") else type(loss)
+    return False if str(definition.__module__).startswith("keras.") else None
 
 
-def call_losses(model: Any, one: Any, y: Any, prediction: Any) -> Any:
-    """The compiled loss with `one(part, y_true, y_pred)` in place of each of its losses.
+def call_losses(model: Any, loss_of: Any, y: Any, prediction: Any) -> Any:
+    """The compiled loss with `loss_of(part, y_true, y_pred)` in place of each of its losses.
 
     Which target belongs to which output, and which outputs have a loss, Keras alone decides.
     """
@@ -340,7 +340,7 @@ def call_losses(model: Any, one: Any, y: Any, prediction: Any) -> Any:
     again = object.__new__(type(compiled))  # `copy` would save and load it
     vars(again).update(vars(compiled))
     again._flat_losses = [
-        part._replace(loss=lambda y, p, _=None, part=part: one(part, y, p))
+        part._replace(loss=lambda y, p, _=None, part=part: loss_of(part, y, p))
         for part in compiled._flat_losses
     ]
     return again(y, prediction)
@@ -350,7 +350,7 @@ def call_losses(model: Any, one: Any, y: Any, prediction: Any) -> Any:
 def moments_of_rows(model: Any, present: Any) -> Iterator[None]:
     """Batch normalisation takes the moments of the rows that are `present`, [rows] of bool."""
 
-    def of(layer: Any) -> Any:
+    def moments_of(layer: Any) -> Any:
         def moments(inputs: Any, mask: Any) -> Any:
             if inputs.shape[0] != present.shape[0]:
                 raise UnsupportedError(
@@ -363,15 +363,15 @@ def moments_of_rows(model: Any, present: Any) -> Iterator[None]:
             rows = ops.reshape(present, (-1, *[1] * (len(shape) - 1)))
             rows = ops.broadcast_to(rows, shape)
             mask = rows if mask is None else ops.logical_and(ops.cast(mask, "bool"), rows)
-            found = type(layer)._moments(layer, inputs, mask)
-            return tuple(ops.reshape(a, (-1,)) for a in found)
+            statistics = type(layer)._moments(layer, inputs, mask)
+            return tuple(ops.reshape(a, (-1,)) for a in statistics)
 
         return moments
 
     kind = keras.layers.BatchNormalization
     norms = [layer for layer in model._flatten_layers() if isinstance(layer, kind)]
     for layer in norms:
-        vars(layer)["_moments"] = of(layer)
+        vars(layer)["_moments"] = moments_of(layer)
     try:
         yield
     finally:

@@ -115,13 +115,13 @@ def _uncompiled(model: Any) -> Iterator[None]:
         if isinstance(layer, keras.Model) and layer.compiled
     ]
     with _SAVING:
-        for one in inner:
-            vars(one)["get_compile_config"] = _nothing
+        for submodel in inner:
+            vars(submodel)["get_compile_config"] = _nothing
         try:
             yield
         finally:
-            for one in inner:
-                vars(one).pop("get_compile_config", None)
+            for submodel in inner:
+                vars(submodel).pop("get_compile_config", None)
 
 
 def _nothing() -> None:

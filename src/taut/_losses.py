@@ -67,29 +67,31 @@ def loss_parts(model: Any, x: Any, y: Any) -> list[LossPart]:
     build_loss(model, x, y)
     fixed = [t.shape[0] for t in getattr(model, "inputs", None) or () if t.shape[0]]
     rows = fixed[0] if fixed else _SYMBOLIC_ROWS
-    found: list[LossPart] = []
+    parts: list[LossPart] = []
 
     def record(x: Any, y: Any) -> Any:
-        found.clear()
+        parts.clear()
         numbers = {id(leaf): k for k, leaf in enumerate(keras.tree.flatten(y))}
 
-        def one(part: Any, y_true: Any, y_pred: Any) -> Any:
+        def record_part(part: Any, y_true: Any, y_pred: Any) -> Any:
             loss = part.loss
-            own = type(loss).__call__ is not _CALL
+            own_call = type(loss).__call__ is not _CALL
             values, mask = (
-                (loss(y_true, y_pred), None) if own else loss_values(loss, y_true, y_pred)
+                (loss(y_true, y_pred), None) if own_call else loss_values(loss, y_true, y_pred)
             )
             leaves = tuple(numbers[id(leaf)] for leaf in keras.tree.flatten(y_true))
             name = part.name or getattr(loss, "name", repr(loss))
             shape = tuple(values.shape)
             labels = _labels(loss, y_pred)
-            found.append(
-                LossPart(name, loss.reduction, shape, rows, leaves, mask is not None, own, labels)
+            parts.append(
+                LossPart(
+                    name, loss.reduction, shape, rows, leaves, mask is not None, own_call, labels
+                )
             )
             return ops.sum(values)
 
         prediction = model(x, **mode(model, training=False))
-        return call_losses(model, one, y, prediction)
+        return call_losses(model, record_part, y, prediction)
 
     def symbol(a: Any) -> Any:
         # As wide as a backend has them by default.
@@ -98,7 +100,7 @@ def loss_parts(model: Any, x: Any, y: Any) -> list[LossPart]:
         return keras.KerasTensor((rows, *a.shape[1:]), narrow.get(kind, kind))
 
     symbolic_call(record, *keras.tree.map_structure(symbol, (x, y)))
-    return found
+    return parts
 
 
 def _labels(loss: Any, y_pred: Any) -> int | str | None:
@@ -148,17 +150,18 @@ def data_loss_value(
     weights = weights * len(leaves) if len(weights) == 1 else weights
     of_leaf = {id(leaf): weight for leaf, weight in zip(leaves, weights, strict=True)}
 
-    def one(part: Any, y_true: Any, y_pred: Any) -> Any:
-        own = [of_leaf[id(leaf)] for leaf in keras.tree.flatten(y_true)]
-        if any(weight is not own[0] for weight in own) or type(part.loss).__call__ is not _CALL:
+    def loss_of(part: Any, y_true: Any, y_pred: Any) -> Any:
+        target_weights = [of_leaf[id(leaf)] for leaf in keras.tree.flatten(y_true)]
+        alike = all(weight is target_weights[0] for weight in target_weights)
+        if not alike or type(part.loss).__call__ is not _CALL:
             raise UnsupportedError(
                 "A loss's weights must be those of one target, and its `__call__` Keras's own. "
                 f"Received: the loss {part.name or part.loss!r}. Give one weight a row for all "
                 "outputs, or one loss for each output, and write the loss in `call`."
             )
-        return _reduced(part, y_true, y_pred, own[0], present, across)
+        return _reduced(part, y_true, y_pred, target_weights[0], present, across)
 
-    return call_losses(model, one, y, prediction)
+    return call_losses(model, loss_of, y, prediction)
 
 
 def loss_values(loss: Any, y_true: Any, y_pred: Any) -> tuple[Any, Any]:

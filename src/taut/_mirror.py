@@ -80,10 +80,10 @@ class _Mirror(MetaPathFinder):
         ):
             return None  # taut's own
         try:
-            found = find_spec(f"keras.{name}")
+            spec = find_spec(f"keras.{name}")
         except ModuleNotFoundError:
             return None
-        return found and ModuleSpec(fullname, _Loader())
+        return spec and ModuleSpec(fullname, _Loader())
 
 
 class _Loader(Loader):

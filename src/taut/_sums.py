@@ -69,8 +69,8 @@ class FoldMoments:
         folds = len(self._by_fold)
         others = [m for f, m in enumerate(self._by_fold) if f != fold or folds == 1]
         total, *rest = [m for m in others if m is not None]
-        for one in rest:
-            total = merged(total, one)
+        for moments in rest:
+            total = merged(total, moments)
         return total
 
 
@@ -123,21 +123,21 @@ class FoldMedians:
         if self._left == 32:
             self._known = np.zeros((self._folds, 2, columns), np.uint32)
             self._rank = np.zeros((self._folds, 2, columns), np.int64)
-        every = np.arange(columns)
-        for fold, own in enumerate(self._counts):
-            training = total if self._folds == 1 else total - own
+        column_numbers = np.arange(columns)
+        for fold, fold_counts in enumerate(self._counts):
+            training = total if self._folds == 1 else total - fold_counts
             if self._left == 32:
                 numbers = training.sum(axis=(1, 2))
                 self._rank[fold] = np.maximum(numbers - 1, 0) // 2, numbers // 2
             for middle in range(2):
                 known, rank = self._known[fold, middle], self._rank[fold, middle]
                 slot = (known[:, None] > self._wanted[:, :-1]).sum(axis=1)
-                below = training[every, slot].cumsum(axis=1)
+                below = training[column_numbers, slot].cumsum(axis=1)
                 # A column without a number is anywhere.
                 digit = np.minimum((below <= rank[:, None]).sum(axis=1), below.shape[1] - 1)
-                rank -= np.where(digit > 0, below[every, digit - 1], 0)
+                rank -= np.where(digit > 0, below[column_numbers, digit - 1], 0)
                 known[:] = (known << np.uint32(self._bits)) | digit.astype(np.uint32)
-        distinct = [np.unique(some) for some in self._known.reshape(-1, columns).T]
+        distinct = [np.unique(column) for column in self._known.reshape(-1, columns).T]
         most = max(map(len, distinct))
         self._wanted = np.stack([np.pad(d, (0, most - len(d)), mode="edge") for d in distinct])
         self._counts = np.zeros(0, np.uint32)

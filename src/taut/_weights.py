@@ -121,7 +121,7 @@ def labels_of(model: Any, x: Any, y: Any) -> Callable[[Any], np.ndarray]:
             "`class_weight` is for one output. Received: "
             f"{len(leaves)} outputs. Give `sample_weight`."
         )
-    return lambda some: _labels(tree.flatten(some)[0], parts)
+    return lambda targets: _labels(tree.flatten(targets)[0], parts)
 
 
 def class_weights(classes: np.ndarray, counts: np.ndarray, class_weight: Any) -> np.ndarray:

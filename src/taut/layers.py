@@ -75,8 +75,8 @@ class Standardize(keras.layers.Layer):
 
     def fold_values(self, x: Any, mask: Any = None) -> dict[str, np.ndarray]:
         """The same statistics by the path of the weight, without changing the layer."""
-        found = self._statistics(x, mask)
-        return {getattr(self, name).path: value for name, value in found.items()}
+        statistics = self._statistics(x, mask)
+        return {getattr(self, name).path: value for name, value in statistics.items()}
 
     def fold_sums(self, folds: int) -> FoldSums:
         """The same of rows in pieces, for each of `folds` folds; they are read three times."""
@@ -126,7 +126,7 @@ class _StandardizeSums:
         return not self._medians.settled
 
     def values(self) -> list[dict[str, np.ndarray]]:
-        found = []
+        by_fold = []
         for fold in range(self._folds):
             rows = self._rows.sum() - (self._rows[fold] if self._folds > 1 else 0)
             count, mean, squares = self._moments.of_training(fold)
@@ -134,8 +134,8 @@ class _StandardizeSums:
             filled = np.stack([rows - count, fill, np.zeros_like(fill)])
             _, centre, squares = merged(np.stack([count, mean, squares]), filled)
             statistics = _scaled(fill, centre, np.sqrt(squares / max(rows, 1)))
-            found.append({self._paths[name]: value for name, value in statistics.items()})
-        return found
+            by_fold.append({self._paths[name]: value for name, value in statistics.items()})
+        return by_fold
 
 
 def _scaled(fill: np.ndarray, centre: np.ndarray, deviation: np.ndarray) -> dict[str, np.ndarray]:

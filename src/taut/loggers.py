@@ -126,8 +126,8 @@ class MLflowLogger(Callback):
         self._client, self._name, self._given = client, run_name, run_id
         if run_id is not None:
             self._experiment = client.get_run(run_id).info.experiment_id
-        elif (found := client.get_experiment_by_name(experiment)) is not None:
-            self._experiment = found.experiment_id
+        elif (known_experiment := client.get_experiment_by_name(experiment)) is not None:
+            self._experiment = known_experiment.experiment_id
         else:
             self._experiment = client.create_experiment(experiment)
         self._parent, self._left = run_id, 0
@@ -161,11 +161,11 @@ class MLflowLogger(Callback):
             self._client.set_terminated(self._parent, "KILLED" if self._left else "FINISHED")
 
     def _log(
-        self, run: Any, about: dict[str, Any], found: Sequence[tuple[str, int, float]] = ()
+        self, run: Any, about: dict[str, Any], losses: Sequence[tuple[str, int, float]] = ()
     ) -> None:
         params = [self._entities.Param(name, str(value)) for name, value in about.items()]
         now = int(1000 * time.time())
-        metrics = [self._entities.Metric(name, loss, now, epoch) for name, epoch, loss in found]
+        metrics = [self._entities.Metric(name, loss, now, epoch) for name, epoch, loss in losses]
         self._client.log_batch(run, metrics=metrics[:MOST_METRICS], params=params)
         for start in range(MOST_METRICS, len(metrics), MOST_METRICS):
             self._client.log_batch(run, metrics=metrics[start : start + MOST_METRICS])

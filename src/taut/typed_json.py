@@ -31,9 +31,9 @@ def plain(value: Any) -> Any:
             if "with" not in field.metadata or getattr(value, field.metadata["with"]) is not None
         }
     if isinstance(value, dict):
-        return {key: plain(one) for key, one in value.items()}
+        return {key: plain(element) for key, element in value.items()}
     if isinstance(value, (list, tuple)):
-        return [plain(one) for one in value]
+        return [plain(element) for element in value]
     item: Any = getattr(value, "item", None)  # of a number of NumPy
     return value if item is None else item()
 
@@ -50,7 +50,9 @@ def typed(kind: type[T], value: Any) -> T:
 def _of(hint: Any, value: Any) -> Any:
     origin, inner = get_origin(hint), get_args(hint)
     if origin in (Union, types.UnionType):
-        kinds = [one for one in inner if get_origin(one) or dataclasses.is_dataclass(one)]
+        kinds = [
+            option for option in inner if get_origin(option) or dataclasses.is_dataclass(option)
+        ]
         return value if value is None or not kinds else _of(kinds[0], value)
     if dataclasses.is_dataclass(hint):
         _check(value, dict, hint)
@@ -58,10 +60,10 @@ def _of(hint: Any, value: Any) -> Any:
         return hint(**there)  # type: ignore[operator]
     if origin is tuple:
         _check(value, list, hint)
-        return tuple(_of(inner[0], one) for one in value)
+        return tuple(_of(inner[0], element) for element in value)
     if origin is dict:
         _check(value, dict, hint)
-        return {key: _of(inner[1], one) for key, one in value.items()}
+        return {key: _of(inner[1], element) for key, element in value.items()}
     return value
 
 

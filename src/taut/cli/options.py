@@ -108,10 +108,10 @@ Sheet = Annotated[
 def read_kinds(given: Sequence[str]) -> dict[str, str]:
     """`["zip=category"]` as a dict."""
     kinds: dict[str, str] = {}
-    for one in given:
-        name, equals, kind = one.rpartition("=")
+    for pair in given:
+        name, equals, kind = pair.rpartition("=")
         if not equals or not name or not kind:
-            raise InputError(f"--kind must be COL=KIND, such as zip=category. Received: {one!r}.")
+            raise InputError(f"--kind must be COL=KIND, such as zip=category. Received: {pair!r}.")
         kinds[name] = kind
     return kinds
 
@@ -120,8 +120,8 @@ def read_names(given: Sequence[str], columns: Sequence[Any]) -> list[str]:
     """`["a,b", "c"]` as names; a name that has a comma itself is known by the table's columns."""
     known = set(map(str, columns))
     names: list[str] = []
-    for one in given:
-        names += [one] if one in known else next(csv.reader([one], skipinitialspace=True), [])
+    for entry in given:
+        names += [entry] if entry in known else next(csv.reader([entry], skipinitialspace=True), [])
     return names
 
 

@@ -93,7 +93,9 @@ def predictions(model: Any, frame: pandas.DataFrame) -> tuple[pandas.DataFrame, 
                 columns[f"probability_{label}"] = probabilities[:, k]
         else:
             columns["prediction"] = model.predict(frame)
-    sentences = dict.fromkeys(str(one.message) for one in caught if one.category is UserWarning)
+    sentences = dict.fromkeys(
+        str(warning.message) for warning in caught if warning.category is UserWarning
+    )
     return pandas.DataFrame(columns), list(sentences)
 
 

@@ -93,7 +93,7 @@ class _Describer:
             named = type(item).__qualname__ if hasattr(item, "_fields") else "list"
             return self._all(named, *item)
         if isinstance(item, (set, frozenset)):
-            return _hash("set", *sorted(self.of(one) for one in item))
+            return _hash("set", *sorted(self.of(member) for member in item))
         if isinstance(item, keras.KerasTensor):
             return self._all("symbolic", item.shape, str(item.dtype))
         if isinstance(item, keras.Variable):
@@ -114,9 +114,9 @@ class _Describer:
             except ValueError:
                 return _hash("empty cell")
         if callable(item) or isinstance(item, _DESCRIPTORS):
-            found = self._callable(item)
-            if found is not None:
-                return found
+            digest = self._callable(item)
+            if digest is not None:
+                return digest
         return self._object(item)
 
     def _mapping(self, item: Mapping[Any, Any]) -> bytes:
@@ -138,24 +138,24 @@ class _Describer:
             code.co_code,
             getattr(code, "co_exceptiontable", b""),
             counts,
-            [list(some) for some in names],
+            [list(group) for group in names],
             list(code.co_consts),
         )
 
     def _function(self, item: types.FunctionType) -> bytes:
         cells = list(item.__closure__ or ())
-        own = [item.__defaults__, item.__kwdefaults__, cells, vars(item)]
+        state = [item.__defaults__, item.__kwdefaults__, cells, vars(item)]
         package = library(item.__module__)
         if package is not None:
             name = package, item.__module__, item.__qualname__
-            return self._all("function", *name, *(own if "<locals>" in name[2] else ()))
-        return _hash("own function", self.of(item.__code__), self.of(own), self._globals(item))
+            return self._all("function", *name, *(state if "<locals>" in name[2] else ()))
+        return _hash("own function", self.of(item.__code__), self.of(state), self._globals(item))
 
     def _globals(self, item: types.FunctionType) -> bytes:
         """What a function's code takes from outside by name."""
         used = list(_instructions(item.__code__))
         attributes = {name for kind, name in used if kind in _OF_MODULES}
-        found = []
+        digests = []
         for kind, name in sorted(set(used)):
             if kind == "IMPORT_NAME":
                 package = item.__globals__.get("__package__")
@@ -168,10 +168,10 @@ class _Describer:
             else:
                 continue  # an attribute, a builtin, or nothing yet
             if isinstance(value, types.ModuleType):
-                found.append(self.of(name) + self._module(value, attributes))
+                digests.append(self.of(name) + self._module(value, attributes))
             else:
-                found.append(self.of(name) + self.of(value))
-        return _hash("globals", *found)
+                digests.append(self.of(name) + self.of(value))
+        return _hash("globals", *digests)
 
     def _module(self, module: types.ModuleType, used: set[str] | None) -> bytes:
         """A package by its version; a module of the user's by what is used of it."""
@@ -184,14 +184,14 @@ class _Describer:
             return _hash("module within", module.__name__)
         self._open[id(module)] = len(self._open)
         try:
-            found = []
+            digests = []
             for name in sorted(used & set(vars(module))):
                 value = vars(module)[name]
                 inner = isinstance(value, types.ModuleType)
-                found.append(_hash(name, self._module(value, used) if inner else self.of(value)))
+                digests.append(_hash(name, self._module(value, used) if inner else self.of(value)))
         finally:
             del self._open[id(module)]
-        return _hash("module", module.__name__, *found)
+        return _hash("module", module.__name__, *digests)
 
     def _callable(self, item: Any) -> bytes | None:
         if isinstance(item, types.FunctionType):
@@ -212,10 +212,10 @@ class _Describer:
             return self._all("builtin", str(item.__module__), item.__qualname__, owner)
         module, name = getattr(item, "__module__", None), getattr(item, "__qualname__", None)
         if isinstance(name, str) and isinstance(module, str) and library(module):
-            found: Any = sys.modules.get(module)
+            public_item: Any = sys.modules.get(module)
             for part in name.split("."):
-                found = getattr(found, part, None)
-            if found is item:
+                public_item = getattr(public_item, part, None)
+            if public_item is item:
                 return _hash("named", str(library(module)), module, name)
         if isinstance(item, (types.WrapperDescriptorType, types.MethodDescriptorType)):
             return self._all("descriptor", item.__objclass__, item.__name__)
@@ -269,27 +269,36 @@ class _Describer:
         inner = _Describer(self._names, {**self._known, **labels(item)})
         inner._open = self._open
         values = [ops.convert_to_numpy(v) for v in item.variables]
-        return inner._all("model", [layer_described(one) for one in item._flatten_layers()], values)
+        return inner._all(
+            "model", [layer_described(layer) for layer in item._flatten_layers()], values
+        )
 
 
 def _attributes(item: Any) -> dict[str, Any] | None:
     """The attributes of an object by name; None where it does not keep them in Python."""
     kind = type(item)
     given = [vars(base).get("__slots__", ()) for base in kind.__mro__]
-    each = [name for some in given for name in ([some] if isinstance(some, str) else some)]
+    each = [
+        name
+        for declared in given
+        for name in ([declared] if isinstance(declared, str) else declared)
+    ]
     slots = [name for name in each if name not in ("__dict__", "__weakref__")]
     if not hasattr(item, "__dict__") and not slots:
         return None
     if kind.__reduce__ is not object.__reduce__ and library(kind.__module__) and not _ours(kind):
         return None  # written in C, in part: it says itself what it is made of
-    found = {name: getattr(item, name) for name in slots if hasattr(item, name)}
-    found.update(getattr(item, "__dict__", {}))
+    attributes = {name: getattr(item, name) for name in slots if hasattr(item, name)}
+    attributes.update(getattr(item, "__dict__", {}))
     if isinstance(item, keras.initializers.Initializer):
-        found.pop("seed", None)  # the lane's own decides
+        attributes.pop("seed", None)  # the lane's own decides
     if not _ours(kind):
         # `name` is an attribute like any other there.
-        return {"own": sorted(found), "values": [found[name] for name in sorted(found)]}
-    return found
+        return {
+            "own": sorted(attributes),
+            "values": [attributes[name] for name in sorted(attributes)],
+        }
+    return attributes
 
 
 def _ours(kind: type) -> bool:
@@ -303,18 +312,19 @@ def _dunder(name: str) -> bool:
 
 def _instructions(code: types.CodeType) -> Iterator[tuple[str, str]]:
     """(operation, name) of all that a code and the functions inside of it take by name."""
-    for one in dis.get_instructions(code):
-        if isinstance(one.argval, str) and one.opname in (*_IN_CODE, *_OF_MODULES, "IMPORT_NAME"):
-            yield one.opname, one.argval
+    kinds = (*_IN_CODE, *_OF_MODULES, "IMPORT_NAME")
+    for instruction in dis.get_instructions(code):
+        if isinstance(instruction.argval, str) and instruction.opname in kinds:
+            yield instruction.opname, instruction.argval
     for constant in code.co_consts:
         if isinstance(constant, types.CodeType):
             yield from _instructions(constant)
 
 
 def _hash(*parts: Any) -> bytes:
-    found = hashlib.blake2b(digest_size=20)
+    hasher = hashlib.blake2b(digest_size=20)
     for part in parts:
         data = part.encode("utf-8", "surrogatepass") if isinstance(part, str) else part
-        found.update(len(data).to_bytes(8, "little"))
-        found.update(data)
-    return found.digest()
+        hasher.update(len(data).to_bytes(8, "little"))
+        hasher.update(data)
+    return hasher.digest()

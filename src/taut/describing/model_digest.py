@@ -26,5 +26,5 @@ def model_digest(model: Any, tree: Any, *, known: Mapping[int, str] | None = Non
 def _names(model: Any) -> dict[str, str]:
     # Keras counts names up within a process: "dense_3" is only the fourth that was made.
     layers = list(model._flatten_layers())
-    operations = [one for layer in layers for one in getattr(layer, "operations", ())]
-    return {one.name: f"layer {k}" for k, one in enumerate([*operations, *layers])}
+    operations = [operation for layer in layers for operation in getattr(layer, "operations", ())]
+    return {layer.name: f"layer {k}" for k, layer in enumerate([*operations, *layers])}

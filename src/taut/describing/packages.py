@@ -21,11 +21,11 @@ def library(module: str | None) -> str | None:
     top = (module or "__main__").partition(".")[0]
     if top in sys.stdlib_module_names:
         return f"python {sys.version_info.major}.{sys.version_info.minor}"
-    found = sys.modules.get(top)
-    parts = Path(getattr(found, "__file__", None) or "").parts
+    package = sys.modules.get(top)
+    parts = Path(getattr(package, "__file__", None) or "").parts
     if top not in _KNOWN and not {"site-packages", "dist-packages"} & set(parts):
         return None
-    version = getattr(found, "__version__", None)
+    version = getattr(package, "__version__", None)
     if version is None:
         try:
             version = importlib.metadata.version(top)

@@ -79,18 +79,18 @@ def _attributes_of(layer: Any) -> dict[str, Any]:
 
     Of Keras's own layers those with a public name: the others are in the configuration.
     """
-    own = library(type(layer).__module__) is None
-    if not own and isinstance(layer, keras.Model):
+    custom = library(type(layer).__module__) is None
+    if not custom and isinstance(layer, keras.Model):
         return {}  # its layers are all that it computes with
-    found = {
+    attributes = {
         name: value
         for name, value in vars(layer).items()
-        if name not in bookkeeping() and (own or not name.startswith("_"))
+        if name not in bookkeeping() and (custom or not name.startswith("_"))
     }
-    if not own:
+    if not custom:
         # The lanes' seeds decide; what a table holds is said by the layer.
         for name in ("seed", "lookup_table", "backend"):
-            found.pop(name, None)
+            attributes.pop(name, None)
         if hasattr(layer, "get_vocabulary"):
-            found["vocabulary"] = layer.get_vocabulary()
-    return found
+            attributes["vocabulary"] = layer.get_vocabulary()
+    return attributes

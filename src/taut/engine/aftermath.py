@@ -23,11 +23,11 @@ def afterwards(what: str, work: Callable[[], T], missing: T, *, remedy: str = ""
 
     Example:
         >>> import warnings
-        >>> with warnings.catch_warnings(record=True) as told:
+        >>> with warnings.catch_warnings(record=True) as news:
         ...     warnings.simplefilter("always")
         ...     afterwards("The share", lambda: 1 / 0, float("nan"))
         nan
-        >>> print(told[0].message)
+        >>> print(news[0].message)
         The share must not cost what was trained, so it is left out. Received: ZeroDivisionError: division by zero.
     """  # noqa: E501
     try:

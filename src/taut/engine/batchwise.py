@@ -23,7 +23,7 @@ def may_mix_rows(model: Any) -> bool:
     operation or loss is not.
     """
     layers = list(model._flatten_layers())
-    operations = [o for some in layers for o in getattr(some, "operations", ())]
+    operations = [o for layer in layers for o in getattr(layer, "operations", ())]
     losses = keras.tree.flatten(model.loss)
     return not (all(map(_keeps_apart, [*layers, *operations])) and all(map(_of_keras, losses)))
 
@@ -39,19 +39,19 @@ def mixes_rows(model: Any, x: Any, y: Any) -> bool:
         x: Inputs, [rows, …] or a tree of these.
         y: Targets, likewise.
     """
-    some = keras.tree.map_structure(
+    sample = keras.tree.map_structure(
         lambda a: np.resize(np.asarray(a), (ROWS, *a.shape[1:])), (x, y)
     )
     unchanged = np.arange(ROWS) < ROWS // 2
     others = np.where(unchanged, np.arange(ROWS), 0)
 
     def computed(rows: np.ndarray) -> tuple[list[np.ndarray], bool]:
-        rows_x, rows_y = keras.tree.map_structure(lambda a: ops.convert_to_tensor(a[rows]), some)
-        found = []
+        rows_x, rows_y = keras.tree.map_structure(lambda a: ops.convert_to_tensor(a[rows]), sample)
+        losses = []
 
-        def one(part: Any, y_true: Any, y_pred: Any) -> Any:
-            found.append(loss_values(part.loss, y_true, y_pred)[0])
-            return ops.sum(found[-1])
+        def loss_of(part: Any, y_true: Any, y_pred: Any) -> Any:
+            losses.append(loss_values(part.loss, y_true, y_pred)[0])
+            return ops.sum(losses[-1])
 
         build_loss(model, rows_x, rows_y)
         with own_stream(0), moments_of_rows(model, ops.convert_to_tensor(unchanged)):
@@ -63,14 +63,14 @@ def mixes_rows(model: Any, x: Any, y: Any) -> bool:
                 **mode(model, training=True),
             )
         with StatelessScope():
-            call_losses(model, one, rows_y, prediction)
-        every = [*keras.tree.flatten(prediction), *found]
-        return [ops.convert_to_numpy(a)[unchanged] for a in every], bool(added)
+            call_losses(model, loss_of, rows_y, prediction)
+        outputs = [*keras.tree.flatten(prediction), *losses]
+        return [ops.convert_to_numpy(a)[unchanged] for a in outputs], bool(added)
 
-    (one, added), (other, _) = computed(np.arange(ROWS)), computed(others)
+    (before, added), (after, _) = computed(np.arange(ROWS)), computed(others)
     return added or not all(
         np.allclose(a, b, rtol=1e-5, atol=1e-6, equal_nan=True)
-        for a, b in zip(one, other, strict=True)
+        for a, b in zip(before, after, strict=True)
     )
 
 
@@ -88,10 +88,10 @@ def _keeps_apart(layer: Any) -> bool:
     return _of_keras(layer) and not (_normalises(layer) or across_rows or adds_loss)
 
 
-def _of_keras(some: Any) -> bool:
+def _of_keras(part: Any) -> bool:
     """Whether a layer, operation or loss is Keras's or ours: of a class, a function, or a name."""
-    if some is None or isinstance(some, str):
+    if part is None or isinstance(part, str):
         return True
-    function = getattr(some, "fn", some)
+    function = getattr(part, "fn", part)
     where = function if hasattr(function, "__code__") else type(function)
     return str(where.__module__).split(".")[0] in ("keras", "taut")

@@ -36,11 +36,11 @@ def held_out_metrics(
         InputError: For lanes of several targets.
     """
 
-    def pick(some: Any, rows: np.ndarray) -> Any:
-        return None if some is None else tree.map_structure(lambda a: a[rows], some)
+    def pick(arrays: Any, rows: np.ndarray) -> Any:
+        return None if arrays is None else tree.map_structure(lambda a: a[rows], arrays)
 
     pieces = (
-        (number, Rows(*(pick(some, split.held_out) for some in (x, y, sample_weight))))
+        (number, Rows(*(pick(arrays, split.held_out) for arrays in (x, y, sample_weight))))
         for number, split in enumerate(splits)
         if len(split.held_out)
     )

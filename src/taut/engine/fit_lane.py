@@ -64,8 +64,8 @@ class Trainee(keras.Model):
         del x, training
         # The network's own records of its losses are not touched. As zeros of the program they
         # are no arrays from outside of it either, which JAX loses in a second program.
-        own = [v for metric in compiled_loss(self.network).metrics for v in metric.variables]
-        zeros = [(v, keras.ops.zeros(v.shape, v.dtype)) for v in own]
+        records = [v for metric in compiled_loss(self.network).metrics for v in metric.variables]
+        zeros = [(v, keras.ops.zeros(v.shape, v.dtype)) for v in records]
         with StatelessScope(state_mapping=zeros):
             loss = data_loss_value(self.network, y, y_pred, sample_weight)
         rows = keras.ops.shape(keras.tree.flatten(y)[0])[0]

@@ -58,11 +58,11 @@ class Halving:
 
     def alive(self, status: Sequence[str]) -> np.ndarray:
         """[lanes] whether the group of a lane is still in the race, by the status of each lane."""
-        groups, of = np.asarray(self.groups), np.asarray(status)
+        groups, states = np.asarray(self.groups), np.asarray(status)
         out = [
             g
             for g in np.unique(groups)
-            if (of[groups == g] == DROPPED).any() or (of[groups == g] == DIVERGED).all()
+            if (states[groups == g] == DROPPED).any() or (states[groups == g] == DIVERGED).all()
         ]
         return ~np.isin(groups, out)
 
@@ -76,13 +76,13 @@ class Halving:
         groups = np.asarray(self.groups)
         left = np.unique(groups[alive])
         scores = np.where(np.isfinite(scores), scores, np.inf)
-        of = [scores[groups == g] for g in left]
-        order = np.argsort([some.mean() for some in of], kind="stable")
-        best = of[order[0]]
+        group_scores = [scores[groups == g] for g in left]
+        order = np.argsort([values.mean() for values in group_scores], kind="stable")
+        best = group_scores[order[0]]
         worse = [
             left[k]
             for k in order[math.ceil(self.keep * len(left)) :]
-            if of[k].mean() - best.mean() > 2 * _standard_error(of[k], best)
+            if group_scores[k].mean() - best.mean() > 2 * _standard_error(group_scores[k], best)
         ]
         return np.flatnonzero(alive & np.isin(groups, worse)).tolist()
 

@@ -128,12 +128,12 @@ class InitialValues:
         if (seed, present) not in self._by_seed:
             model = self._model
             if seed is None:
-                found = model.trainable_variables, model.non_trainable_variables
+                values = model.trainable_variables, model.non_trainable_variables
             else:
-                found = redrawn(model, seed, weights=not present)
+                values = redrawn(model, seed, weights=not present)
             self._by_seed[seed, present] = (
-                [np.array(keras.ops.convert_to_numpy(v)) for v in found[0]],
-                [np.array(keras.ops.convert_to_numpy(v)) for v in found[1]],
+                [np.array(keras.ops.convert_to_numpy(v)) for v in values[0]],
+                [np.array(keras.ops.convert_to_numpy(v)) for v in values[1]],
             )
         return self._by_seed[seed, present]
 

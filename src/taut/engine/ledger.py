@@ -120,9 +120,9 @@ class Ledger:
             means = self.losses[healthy][:, epochs, 1].mean(axis=0)
             common = int(epochs[np.argmin(means)])
         for i in members:
-            of = dict(self.snapshots.pop(i))
-            self.best_epoch[i] = common if i in healthy else max(of)
-            self.kept[i] = of[int(self.best_epoch[i])]
+            snapshots = dict(self.snapshots.pop(i))
+            self.best_epoch[i] = common if i in healthy else max(snapshots)
+            self.kept[i] = snapshots[int(self.best_epoch[i])]
 
     def judge(self) -> bool:
         """Once no lane may run: drop what the next rung says. Whether there was a rung left."""

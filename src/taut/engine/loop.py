@@ -83,7 +83,7 @@ class Watch:
         self._callbacks = callbacks if processes.first() else ()
         self._numbers = numbers or {}
         self._ended: set[int] = set()  # a call that goes on tells of every lane
-        self._started = self._told = time.monotonic()
+        self._started = self._last_news = time.monotonic()
         self._begun: float | None = None
         self.interrupted: Sequence[int] = ()
 
@@ -94,7 +94,7 @@ class Watch:
     def wanted(self) -> bool:
         """Whether there is something to do; for it the devices are waited for."""
         due = self._checkpoint is not None and self._checkpoint.due()
-        silence = time.monotonic() - self._told
+        silence = time.monotonic() - self._last_news
         return due or bool(self.interrupted) or silence >= SECONDS_OF_SILENCE
 
     def look(self, share: float = 0.0) -> None:
@@ -124,7 +124,7 @@ class Watch:
 
     def tell(self, share: float = 0.0) -> None:
         """Tell how far the study is, and of lanes that have ended since."""
-        self._told = time.monotonic()
+        self._last_news = time.monotonic()
         if not self._callbacks:
             return
         ledger = self._ledger
@@ -136,7 +136,7 @@ class Watch:
             done=done,
             begun=self._begun or 0.0,
             total=total,
-            seconds=self._told - self._started,
+            seconds=self._last_news - self._started,
         )
         over = all(ledger.status)
         for i, status in enumerate(ledger.status):

@@ -67,9 +67,9 @@ def check_same(model: Any, copy: Any, x: Any) -> None:
     Raises:
         UnsupportedError: It names the layers that differ.
     """
-    some = keras.tree.map_structure(lambda a: ops.convert_to_tensor(np.asarray(a)[:ROWS]), x)
+    sample = keras.tree.map_structure(lambda a: ops.convert_to_tensor(np.asarray(a)[:ROWS]), x)
     for training in (False, True):
-        if not _alike(_computed(model, some, training), _computed(copy, some, training)):
+        if not _alike(_computed(model, sample, training), _computed(copy, sample, training)):
             raise UnsupportedError(
                 "A study trains copies of the model, which must compute what it computes. "
                 f"Received: {model.name!r}, whose copy differs in {_suspects(model, copy)}. Keep "
@@ -94,7 +94,7 @@ def _alike(ours: list[Any], theirs: list[Any]) -> bool:
     if len(ours) != len(theirs):
         return False
     for one, other in zip(ours, theirs, strict=True):
-        a, b = (np.asarray(ops.convert_to_numpy(some)) for some in (one, other))
+        a, b = (np.asarray(ops.convert_to_numpy(value)) for value in (one, other))
         if a.shape != b.shape or a.dtype != b.dtype:
             return False
         if a.dtype.kind in "biuSUO":
@@ -121,5 +121,7 @@ def _suspects(model: Any, copy: Any) -> str:
             same = False
         if not same:
             names.append(old.name)
-    own = [o.name for o in model._flatten_layers() if not type(o).__module__.startswith("keras.")]
-    return ", ".join(repr(name) for name in names or own) or "what a layer computes"
+    custom = [
+        o.name for o in model._flatten_layers() if not type(o).__module__.startswith("keras.")
+    ]
+    return ", ".join(repr(name) for name in names or custom) or "what a layer computes"

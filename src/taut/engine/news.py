@@ -78,7 +78,7 @@ def _best(
     lanes: Sequence[Lane], status: Sequence[str], held_out: np.ndarray
 ) -> tuple[Lane, float] | None:
     least = np.where(np.isfinite(held_out), held_out, np.inf).min(axis=1)
-    least[[one == DIVERGED for one in status]] = np.inf
+    least[[state == DIVERGED for state in status]] = np.inf
     i = int(np.argmin(least))
     return (lanes[i], float(least[i])) if np.isfinite(least[i]) else None
 

@@ -62,19 +62,19 @@ def predict_with_masks(
         values = [[a[padded] for a in record.trainable], [a[padded] for a in record.non_trainable]]
         count, pieces = len(part), []
         for first in range(0, rows, ROWS):
-            some = jax.tree.map(lambda a, at=slice(first, first + ROWS): a[at], x)
-            found = predict(*values, some)
-            pieces.append(jax.tree.map(lambda a, n=count: np.asarray(a)[:n], found))
-        outputs.append(jax.tree.map(lambda *all_: np.concatenate(all_, axis=1), *pieces))
-    return jax.tree.map(lambda *some: np.concatenate(some), *outputs)
+            batch = jax.tree.map(lambda a, at=slice(first, first + ROWS): a[at], x)
+            predicted = predict(*values, batch)
+            pieces.append(jax.tree.map(lambda a, n=count: np.asarray(a)[:n], predicted))
+        outputs.append(jax.tree.map(lambda *leaves: np.concatenate(leaves, axis=1), *pieces))
+    return jax.tree.map(lambda *leaves: np.concatenate(leaves), *outputs)
 
 
 def _program_of(model: Any) -> Any:
     """The program of a model as it is now."""
-    key, found = layers_key(model), _compiled.get(model)
-    if found is None or key is None or found[0] != key:
-        found = _compiled[model] = key, _program(weakref.ref(model))
-    return found[1]
+    key, entry = layers_key(model), _compiled.get(model)
+    if entry is None or key is None or entry[0] != key:
+        entry = _compiled[model] = key, _program(weakref.ref(model))
+    return entry[1]
 
 
 def _program(model: weakref.ref[Any]) -> Any:
@@ -82,12 +82,12 @@ def _program(model: weakref.ref[Any]) -> Any:
     def predict(trainable: Any, non_trainable: Any, x: Any) -> Any:
         network: Any = model()
 
-        def one(trainable: Any, non_trainable: Any) -> Any:
+        def lane(trainable: Any, non_trainable: Any) -> Any:
             outputs = network.stateless_call(
                 trainable, non_trainable, x, **mode(network, training=False)
             )[0]
             return outputs, [keras_mask(output) for output in keras.tree.flatten(outputs)]
 
-        return side_by_side(one, len(trainable[0]))(trainable, non_trainable)
+        return side_by_side(lane, len(trainable[0]))(trainable, non_trainable)
 
     return predict

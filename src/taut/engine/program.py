@@ -28,8 +28,8 @@ def side_by_side(lane: Callable[..., Tree], lanes: int) -> Callable[..., Tree]:
     if lanes > 1:
         return jax.vmap(lane)
     # One lane is not mapped: a mapped convolution is a grouped one, which is slow on a CPU.
-    return lambda *some: jax.tree.map(
-        lambda a: jnp.asarray(a)[None], lane(*jax.tree.map(lambda a: a[0], some))
+    return lambda *arguments: jax.tree.map(
+        lambda a: jnp.asarray(a)[None], lane(*jax.tree.map(lambda a: a[0], arguments))
     )
 
 
@@ -56,14 +56,14 @@ def whole_epochs(model: Any, plan: Plan, mesh: Mesh) -> Callable[..., tuple[Tree
     alive = weakref.ref(model)  # a program must not keep its model alive
 
     def shard(state: LaneState, rows: Any, held_out: Any, epochs: Any, data: Rows) -> Tree:
-        def one(state: LaneState, rows: Any, held_out: Any) -> tuple[LaneState, Any]:
+        def one_lane(state: LaneState, rows: Any, held_out: Any) -> tuple[LaneState, Any]:
             state, trained = train(alive(), plan, state, Block(data, rows))
             measured = jnp.zeros((), jnp.float32)
             if plan.rules.held_out:
                 measured = measure(alive(), plan, state, Block(data, held_out))
             return judged(plan, state, (trained, measured), (rows, held_out))
 
-        lane = side_by_side(one, rows.shape[0])
+        lane = side_by_side(one_lane, rows.shape[0])
 
         def epoch(i: Any, carry: Tree) -> Tree:
             state, losses = carry
@@ -144,7 +144,8 @@ def batch_by_batch(model: Any, plan: Plan, mesh: Mesh) -> Callable[..., tuple[Tr
 def judged(plan: Plan, state: LaneState, totals: Any, rows: Any) -> tuple[LaneState, Any]:
     """(the lane after an epoch, its losses), given their sums over these row numbers."""
     trained, measured = (
-        total / plan.total((some >= 0).sum()) for total, some in zip(totals, rows, strict=True)
+        total / plan.total((numbers >= 0).sum())
+        for total, numbers in zip(totals, rows, strict=True)
     )
     losses = jnp.stack([trained, measured if plan.rules.held_out else jnp.nan])
     after, better = judge(plan.rules, state, losses)
@@ -177,8 +178,8 @@ def block_by_block(
 
             def lane(state: LaneState) -> Any:
                 # One order of rows for all lanes is read once for all lanes.
-                one = block.rows.shape[0] == 1
-                rows = block.rows[0] if one else block.rows[state.split]
+                common_order = block.rows.shape[0] == 1
+                rows = block.rows[0] if common_order else block.rows[state.split]
                 return move(alive(), plan, state, replace(block, rows=rows, steps=steps))
 
             return side_by_side(lane, width)(state)

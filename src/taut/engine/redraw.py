@@ -92,12 +92,12 @@ def paired_variables(layer: Any, other: Any) -> Iterator[tuple[Any, Any]]:
 
 def _draws(model: Any, seed: int) -> Callable[[Any, int], np.ndarray]:
     """(variable, seed) -> a first value, from what the model's configuration says."""
-    found: dict[int, Any] = {}
+    twins: dict[int, Any] = {}
 
     def note(other: Any) -> None:
-        for layer, one in paired(model, other):
-            for variable, twin in paired_variables(layer, one):
-                found[id(variable)] = twin
+        for layer, counterpart in paired(model, other):
+            for variable, twin in paired_variables(layer, counterpart):
+                twins[id(variable)] = twin
 
     try:
         with private_seeds(seed):
@@ -109,7 +109,7 @@ def _draws(model: Any, seed: int) -> Callable[[Any, int], np.ndarray]:
         first = _taken
 
     def draw(variable: Any, seed: int) -> np.ndarray:
-        twin = found.get(id(variable))
+        twin = twins.get(id(variable))
         if twin is None:
             raise UnsupportedError(
                 "A seed draws a variable by the initialiser that made it. Received: "
@@ -138,22 +138,22 @@ def _drawn(variable: Any, seed: int) -> np.ndarray:
             value = initializer(variable.shape, dtype=variable.dtype)
         return np.array(ops.convert_to_numpy(ops.convert_to_tensor(value, dtype=variable.dtype)))
 
-    one = values()
+    drawn = values()
     if type(initializer).__module__.startswith("keras."):
-        return one
-    if _same(one, values()):
-        return one
+        return drawn
+    if _same(drawn, values()):
+        return drawn
     with global_streams(seed):
-        one = values()
+        drawn = values()
     with global_streams(seed):
         again = values()
-    if not _same(one, again):
+    if not _same(drawn, again):
         raise UnsupportedError(
             "An initialiser must give the same values for the same seed: draw from `keras.random`, "
             f"or with its own `seed`. Received: {initializer!r} of {variable.path!r}, which gives "
             "others each time."
         )
-    return one
+    return drawn
 
 
 def _same(one: np.ndarray, other: np.ndarray) -> bool:

@@ -133,7 +133,7 @@ class Slots:
             return
         host = jax.tree.map(np.array, processes.to_host(self._state))
         for slot, state in new.items():
-            jax.tree.map(lambda old, one, s=slot: old.__setitem__(s, one), host, state)
+            jax.tree.map(lambda old, leaf, s=slot: old.__setitem__(s, leaf), host, state)
         self._state = self._put(host)
 
     def _put(self, tree: Tree) -> Tree:

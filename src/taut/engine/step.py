@@ -170,8 +170,8 @@ def _train_batch(
     trainable, non_trainable, optimizer = variables
     count = plan.total((rows >= 0).sum())
 
-    def gradients(non_trainable: Tree, some: Any) -> tuple[Any, Tree, Tree]:
-        batch = _batch(plan, data, target, some)
+    def gradients(non_trainable: Tree, portion: Any) -> tuple[Any, Tree, Tree]:
+        batch = _batch(plan, data, target, portion)
         gradient = jax.value_and_grad(data_loss, argnums=1, has_aux=True)
         with _computed(model, plan, batch):
             (_, (loss, non_trainable)), grads = gradient(
@@ -179,9 +179,9 @@ def _train_batch(
             )
         return loss, grads, non_trainable
 
-    def add(sums: Tree, some: Any) -> tuple[Tree, None]:
-        loss, grads, non_trainable = gradients(sums[2], some)
-        share = (some >= 0).sum() / jnp.maximum(count, 1)
+    def add(sums: Tree, portion: Any) -> tuple[Tree, None]:
+        loss, grads, non_trainable = gradients(sums[2], portion)
+        share = (portion >= 0).sum() / jnp.maximum(count, 1)
         # Of a piece without rows nothing may be finite.
         weighed = lambda a, b: a + jnp.where(share > 0, b * share, 0).astype(a.dtype)  # noqa: E731
         return (*jax.tree.map(weighed, sums[:2], (loss, grads)), non_trainable), None
@@ -208,8 +208,8 @@ def _held_out_batch(
     """The data loss of one batch, in inference mode, times its rows."""
     trainable, non_trainable, _ = variables
 
-    def piece(total: Any, some: Any) -> tuple[Any, None]:
-        batch, count = _batch(plan, data, target, some), plan.total((some >= 0).sum())
+    def piece(total: Any, portion: Any) -> tuple[Any, None]:
+        batch, count = _batch(plan, data, target, portion), plan.total((portion >= 0).sum())
         with _computed(model, plan, batch):
             _, (loss, _) = data_loss(model, trainable, non_trainable, batch, False, plan.across)
         loss = jnp.where(count > 0, plan.mean(loss) * count, 0.0)
@@ -254,8 +254,10 @@ def _of_its_size(step: Callable[..., Tree], sizes: Sequence[int]) -> Callable[..
     """A step for a last batch: a program for each size it may have."""
 
     def sized(variables: Tree, rows: Any) -> Tree:
-        every = [lambda variables, rows, size=size: step(variables, rows[:size]) for size in sizes]
+        branches = [
+            lambda variables, rows, size=size: step(variables, rows[:size]) for size in sizes
+        ]
         which = jnp.searchsorted(np.array(sizes), (rows >= 0).sum())
-        return jax.lax.switch(which, every, variables, rows)
+        return jax.lax.switch(which, branches, variables, rows)
 
     return sized

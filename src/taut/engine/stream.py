@@ -112,8 +112,10 @@ def train_streamed(
     saved, resumed = None, None
     if study.checkpoint is not None:
         read = [folds, fold_seed, seed, shuffle, memory]
-        own = {**study.settings(), "streamed": read}
-        identity = identity_of(model, described(source), lanes, (), own, devices=mesh.size)
+        study_settings = {**study.settings(), "streamed": read}
+        identity = identity_of(
+            model, described(source), lanes, (), study_settings, devices=mesh.size
+        )
         saved = Checkpoint(study.checkpoint, study.checkpoint_seconds, identity)
         resumed = saved.load(ledger, initial.state(ledger, 0))
     programs = programs_of(model)
@@ -166,14 +168,14 @@ class BlockSlots(Slots):
         self._layout, self._budget = layout, budget
         self._most = study.width or most_side_by_side(study.model)
         products = convolves_on_cpu(study.model) and are_products(study.model)
-        some = first_rows(stream.source, 1)
+        sample = first_rows(stream.source, 1)
         self._plan = Plan(
             study.rules,
             study.batch_size,
             gaps=stream.number > 1,
             own_moments=True,
             products=products,
-            rows_at_a_time=rows_at_a_time(study.model, some.x, some.y) if products else None,
+            rows_at_a_time=rows_at_a_time(study.model, sample.x, sample.y) if products else None,
         )
         self._at = Position()
         self._live: Any = None

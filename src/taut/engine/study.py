@@ -179,10 +179,10 @@ def check_model(model: Any) -> None:
             "Lanes keep the weights of their best epoch, not averages. Received: an optimizer with "
             "use_ema=True. Leave it out, and decay the learning rate."
         )
-    if own := custom_training(model):
+    if overrides := custom_training(model):
         raise UnsupportedError(
             "A lane is trained by Keras's own step: the compiled loss of what the model returns. "
-            f"Received: {type(model).__name__}, which has its own {', '.join(own)}. Put the "
+            f"Received: {type(model).__name__}, which has its own {', '.join(overrides)}. Put the "
             "objective in a loss function or in `add_loss`, or loop over `fit`."
         )
     for layer in model._flatten_layers():
@@ -204,10 +204,10 @@ def _targets(y: Any, targets: Sequence[Any] | None, rows: int) -> list[Any]:
         raise InputError(
             "Give either `y` or `targets`. Received: " + ("neither." if y is None else "both.")
         )
-    learned = [as_arrays(one, "y") for one in ([y] if targets is None else targets)]
-    shapes = [[a.shape for a in tree.flatten(one)] for one in learned]
-    alike = all(_same(learned[0], one) for one in learned[1:])
-    if not learned or not alike or any(some != shapes[0] for some in shapes):
+    learned = [as_arrays(target, "y") for target in ([y] if targets is None else targets)]
+    shapes = [[a.shape for a in tree.flatten(target)] for target in learned]
+    alike = all(_same(learned[0], target) for target in learned[1:])
+    if not learned or not alike or any(shape != shapes[0] for shape in shapes):
         raise InputError(
             f"`targets` must be like each other, one at least. Received: shapes {shapes}."
         )

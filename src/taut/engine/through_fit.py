@@ -56,7 +56,7 @@ class FitTrainer:
         self._study, self._splits = study, arrays.splits
         self._initial, self._ledger = initial, ledger
         self._x, self._weights = as_arrays(arrays.x), as_arrays(arrays.weights)
-        self._targets = [as_arrays(one) for one in arrays.targets]
+        self._targets = [as_arrays(target) for target in arrays.targets]
         self._batches = Batches(arrays.splits, study.batch_size)
         self._trainee = Trainee(study.model)
         self._state: LaneState | None = None
@@ -155,7 +155,7 @@ def predict_one_by_one(
         for lane in range(len(record.lanes)) if lanes is None else lanes:
             record.give_weights(int(lane), model)
             outputs.append(trainee.predict(x, batch_size=batch_size, verbose=0))
-    return keras.tree.map_structure(lambda *some: np.stack(some), *outputs)
+    return keras.tree.map_structure(lambda *leaves: np.stack(leaves), *outputs)
 
 
 def masks_one_by_one(
@@ -163,25 +163,28 @@ def masks_one_by_one(
 ) -> list[Any]:
     """The mask of each output by lane, [lanes, rows, …], which `predict` loses; None without."""
     x = as_arrays(x)
-    count, found = len(keras.tree.flatten(x)[0]), []
+    count, lane_masks = len(keras.tree.flatten(x)[0]), []
     with as_it_was(model):
         for lane in range(len(record.lanes)) if lanes is None else lanes:
             record.apply(int(lane), model)
             pieces = []
             for at in range(0, count, rows):
-                some = take(x, np.arange(at, min(at + rows, count)))
-                outputs = keras.tree.flatten(model(some, **mode(model, training=False)))
+                batch = take(x, np.arange(at, min(at + rows, count)))
+                outputs = keras.tree.flatten(model(batch, **mode(model, training=False)))
                 masks = [keras_mask(output) for output in outputs]
                 if all(mask is None for mask in masks):
                     return masks
                 pieces.append([None if m is None else keras.ops.convert_to_numpy(m) for m in masks])
-            found.append(
+            lane_masks.append(
                 [
-                    None if some[0] is None else np.concatenate(some)
-                    for some in zip(*pieces, strict=True)
+                    None if parts[0] is None else np.concatenate(parts)
+                    for parts in zip(*pieces, strict=True)
                 ]
             )
-    return [None if some[0] is None else np.stack(some) for some in zip(*found, strict=True)]
+    return [
+        None if by_lane[0] is None else np.stack(by_lane)
+        for by_lane in zip(*lane_masks, strict=True)
+    ]
 
 
 def as_arrays(tree: Tree) -> Tree:
@@ -217,8 +220,8 @@ def _values(model: Any) -> tuple[list[np.ndarray], ...]:
 
 
 def _assign(model: Any, values: Sequence[Sequence[np.ndarray]]) -> None:
-    for variables, own in zip(_variables(model), values, strict=True):
-        for variable, value in zip(variables, own, strict=True):
+    for variables, arrays in zip(_variables(model), values, strict=True):
+        for variable, value in zip(variables, arrays, strict=True):
             variable.assign(value)
 
 

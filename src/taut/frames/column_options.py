@@ -47,7 +47,7 @@ def distinct_texts(frame: pd.DataFrame, names: Iterable[str]) -> list[list[str]]
 
 def only(answers: Iterable[str | None]) -> str | None:
     """The one answer that columns give, None where there is none or they differ."""
-    known = {one for one in answers if one is not None}
+    known = {answer for answer in answers if answer is not None}
     return known.pop() if len(known) == 1 else None
 
 

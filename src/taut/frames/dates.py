@@ -87,7 +87,7 @@ def find_date_form(
             return None
     if not read:
         return ("ymd", "") if forced else None
-    counts = {o: sum(o in one.days for one in read) for o in ORDERS}
+    counts = {o: sum(o in entry.days for entry in read) for o in ORDERS}
     fits = [o for o in ORDERS if counts[o] == len(read)]
     if not fits and not forced:
         return None
@@ -97,12 +97,12 @@ def find_date_form(
         example = texts[0]
         chosen = order if order in fits else "mdy" if "/" in example else "dmy"
         names = {"dmy": "day/month/year", "mdy": "month/day/year"}
-        if order not in fits and any(one.days["dmy"] != one.days["mdy"] for one in read):
+        if order not in fits and any(entry.days["dmy"] != entry.days["mdy"] for entry in read):
             doubt = f"{example!r} may begin with the day or the month; it was read as "
             doubt += names[chosen]
-    if any(one.short for one in read) and not doubt:
+    if any(entry.short for entry in read) and not doubt:
         doubt = "years of two digits were read as 1970 to 2069"
-    zone = _zone_of({one.offset for one in read})
+    zone = _zone_of({entry.offset for entry in read})
     return f"{chosen} {zone}".rstrip(), doubt
 
 

@@ -111,17 +111,17 @@ def find_marks(ordered: np.ndarray) -> list[Mark]:
     enough = counts >= max(LEAST_COUNT, LEAST_SHARE * len(ordered))
     for end in (1, -1):
         towards, often = distinct[::end], enough[::end]
-        for many in range(1, MOST_MARKS + 1):
+        for mark_count in range(1, MOST_MARKS + 1):
             # Of two different numbers none is far: what is left has no spread.
-            if many > len(distinct) - 2 or not often[-many]:
+            if mark_count > len(distinct) - 2 or not often[-mark_count]:
                 break
             # In halves, or the largest of numbers would overflow.
-            gap = abs(float(towards[-many] / 2 - towards[-many - 1] / 2))
-            others = ordered[np.isin(ordered, towards[:-many])]
+            gap = abs(float(towards[-mark_count] / 2 - towards[-mark_count - 1] / 2))
+            others = ordered[np.isin(ordered, towards[:-mark_count])]
             if gap > FAR / 2 * spread(others):
                 bounds = float(others[0]), float(others[-1])
                 number = counts[::end]
-                places = range(1, many + 1)
+                places = range(1, mark_count + 1)
                 return [Mark(float(towards[-k]), int(number[-k]), *bounds) for k in places]
     return []
 

@@ -88,7 +88,7 @@ def explain(model: Any) -> Explanation:
             f"{model.name!r}. Add a `keras.Input`, or call the model on data first."
         )
     optimizers = Objective(model).optimizers
-    found: dict[int, VariableReport] = {}
+    reports: dict[int, VariableReport] = {}
     plan: dict[int, Assignment] = {}
     blocks: dict[int, Block] = {}
     for optimizer in optimizers:
@@ -96,16 +96,16 @@ def explain(model: Any) -> Explanation:
         for assignment in optimizer.assignments() if optimizer.built else ():
             block = blocks.get(id(assignment.variable))
             plan[id(assignment.variable)] = assignment
-            found[id(assignment.variable)] = _row(assignment, optimizer, block)
+            reports[id(assignment.variable)] = _row(assignment, optimizer, block)
     for variable in model.trainable_variables:
-        if id(variable) not in found:
+        if id(variable) not in reports:
             (assignment,) = assign([variable], ())
             if optimizers:
                 assignment = replace(assignment, reason="its optimizer is not a taut.Proximal")
-            found[id(variable)] = _row(assignment, None, None)
+            reports[id(variable)] = _row(assignment, None, None)
     note = _note(model, optimizers, blocks)
     order = {id(v): number for number, v in enumerate(model.variables)}
-    rows = sorted(found.items(), key=lambda item: order.get(item[0], len(order)))
+    rows = sorted(reports.items(), key=lambda item: order.get(item[0], len(order)))
     in_order = [plan[key] for key, _ in rows if key in plan]
     warnings = tuple(_warnings(model, in_order, blocks))
     return Explanation(tuple(row for _, row in rows), note, warnings)
@@ -204,13 +204,13 @@ def _row(assignment: Assignment, optimizer: Any, block: Block | None) -> Variabl
 
 
 def _reason(assignment: Assignment, block: Block) -> str:
-    own = []
+    layer_parts = []
     if block.regularizers:
-        own.append(f"the layer's Keras {type(assignment.variable.regularizer).__name__}")
+        layer_parts.append(f"the layer's Keras {type(assignment.variable.regularizer).__name__}")
     if block.constraints:
-        own.append(f"the layer's Keras {type(assignment.variable.constraint).__name__}")
+        layer_parts.append(f"the layer's Keras {type(assignment.variable.constraint).__name__}")
     asked = [assignment.reason] if block.requested else []
-    return ", with ".join([*asked, " and ".join(own)]) if own else assignment.reason
+    return ", with ".join([*asked, " and ".join(layer_parts)]) if layer_parts else assignment.reason
 
 
 def _zero_groups(block: Block) -> str:

@@ -173,13 +173,13 @@ class _Certificate:
 
     def note(self, tolerance: float) -> str:
         """What was reached, against what was wanted."""
-        found = f"The residual is {self.residual:.2e}"
+        sentence = f"The residual is {self.residual:.2e}"
         if self.gap is not None:
-            found += f" and the objective at most {self.gap:.2e} above its minimum"
+            sentence += f" and the objective at most {self.gap:.2e} above its minimum"
             if self.objective > 0:
-                found += f" ({self.gap / self.objective:.1e} of it)"
+                sentence += f" ({self.gap / self.objective:.1e} of it)"
         wanted = "at most" if self.within(tolerance) else "not at most"
-        return f"{found}, {wanted} the tolerance of {tolerance:g}"
+        return f"{sentence}, {wanted} the tolerance of {tolerance:g}"
 
 
 class _Search:
@@ -210,7 +210,7 @@ class _Search:
         """How far w is from a stationary point, or the minimum."""
         scale = scale_of(self.function.squared_row_norms(self.w, *self._scale_rows))
         residuals, _ = self.function.residuals(self.w, self.gradient)
-        w, residuals = ([ops.convert_to_numpy(a) for a in some] for some in (self.w, residuals))
+        w, residuals = ([ops.convert_to_numpy(a) for a in arrays] for arrays in (self.w, residuals))
         largest = max(float(np.linalg.norm(d)) for d in residuals) / scale
         above = self.function.gap(self.objective, w, residuals)
         return _Certificate(largest, above, self.objective)

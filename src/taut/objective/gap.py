@@ -69,8 +69,8 @@ def is_convex(model: Any, penalties: Sequence[Any]) -> bool:
         activation = getattr(after[0].operation, "activation", activations.softmax)
     elif after or trained[0].makes[0] is not graph.outputs[0]:
         return False
-    found = [keras.losses.get(loss) for loss in keras.tree.flatten(model.loss)]
-    return len(found) == 1 and _convex_behind(found[0], activation)
+    losses = [keras.losses.get(loss) for loss in keras.tree.flatten(model.loss)]
+    return len(losses) == 1 and _convex_behind(losses[0], activation)
 
 
 def _convex_behind(loss: Any, activation: Any) -> bool:
@@ -126,5 +126,5 @@ def _of_term(
             continue
         ratio = float(ops.convert_to_numpy(part.critical_strength(slopes))) / strength
         bounds.append(inner + ratio * objective)
-    found = min(bounds)
-    return found if math.isfinite(found) else None
+    bound = min(bounds)
+    return bound if math.isfinite(bound) else None

@@ -42,14 +42,14 @@ def squared_row_norms() -> Callable[[Any, Values, Values, Any, Any, Any], np.nda
     def squares(
         model: Any, values: Values, others: Values, x: Any, y: Any, weight: Any
     ) -> np.ndarray:
-        found = np.empty(count_rows(y))
-        for i in range(len(found)):
+        norms = np.empty(count_rows(y))
+        for i in range(len(norms)):
             row = tree.map_structure(
                 lambda a, i=i: None if a is None else a[i : i + 1], (x, y, weight)
             )
             _, grads = whole(model, values, others, *row)
-            found[i] = sum(float(ops.convert_to_numpy(ops.sum(ops.square(g)))) for g in grads)
-        return found
+            norms[i] = sum(float(ops.convert_to_numpy(ops.sum(ops.square(g)))) for g in grads)
+        return norms
 
     return squares
 
@@ -73,8 +73,8 @@ def _jax_squared_row_norms() -> Callable[..., np.ndarray]:
 
     def squares(model: Any, values: Values, others: Values, rows: Any) -> Any:
         def square(row: Any) -> Any:
-            one = jax.tree.map(lambda a: a[None], row)
-            gradients = jax.grad(partial(_jax_loss, model))(values, others, *one)
+            single_row = jax.tree.map(lambda a: a[None], row)
+            gradients = jax.grad(partial(_jax_loss, model))(values, others, *single_row)
             return sum((g**2).sum() for g in gradients)
 
         return jax.vmap(square)(rows)

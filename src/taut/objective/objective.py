@@ -91,7 +91,9 @@ class Objective:
         """
         treated = [block for optimizer in self.optimizers for block in optimizer.blocks]
         constraints = KerasConstraints.of(self.variables, treated)
-        return [term for one in (*self.optimizers, constraints) for term in self._terms(one)]
+        return [
+            term for optimizer in (*self.optimizers, constraints) for term in self._terms(optimizer)
+        ]
 
     def _terms(self, optimizer: Any) -> list[Term]:
         index = {id(v): i for i, v in enumerate(self.variables)}
@@ -129,21 +131,23 @@ class Objective:
 
     def penalty(self) -> float:
         """αR(w) at the present weights, over what the optimizers penalise."""
-        blocks = [(one, block) for one in self.optimizers for block in one.blocks]
+        blocks = [(optimizer, block) for optimizer in self.optimizers for block in optimizer.blocks]
         values = [
-            block.value(block.values(), [ops.convert_to_tensor(s) for s in one.strengths_of(block)])
-            for one, block in blocks
+            block.value(
+                block.values(), [ops.convert_to_tensor(s) for s in optimizer.strengths_of(block)]
+            )
+            for optimizer, block in blocks
         ]
         return sum(float(ops.convert_to_numpy(value)) for value in values)
 
     def residuals(self, w: Values, gradients: Values) -> tuple[Values, list[Any]]:
         """The residual of stationarity of each variable, given ∇J(w), and αR(w) of each term."""
         distances, penalties = self._residuals(self.terms, w, gradients, *self._given())
-        found = list(gradients)
-        for term, some in zip(self.terms, distances, strict=True):
-            for i, distance in zip(term.at, some, strict=True):
-                found[i] = distance
-        return found, penalties
+        residuals = list(gradients)
+        for term, of_term in zip(self.terms, distances, strict=True):
+            for i, distance in zip(term.at, of_term, strict=True):
+                residuals[i] = distance
+        return residuals, penalties
 
     def step(self, z: Values, gradients: Values, curvature: Any) -> tuple[Values, Any]:
         """w = prox_{αR/L}(z − ∇J(z)/L) with L the curvature, and αR(w)."""
@@ -212,7 +216,7 @@ def _at_no_strength(part: Penalty) -> Penalty:
 def _keeping(terms: Sequence[Term], arrays: Any) -> Any:
     """A context in which the variables that optimizers keep for penalties have these values."""
     variables = [variable for term in terms for variable in term.arrays]
-    values = [value for some in arrays for value in some]
+    values = [value for of_term in arrays for value in of_term]
     return StatelessScope(state_mapping=list(zip(variables, values, strict=True)))
 
 
@@ -222,9 +226,9 @@ def _residuals(
     distances, penalties = [], []
     with _keeping(terms, arrays):
         for term, values in zip(terms, strengths, strict=True):
-            some, slopes = [w[i] for i in term.at], [gradients[i] for i in term.at]
-            distances.append(distance_of(term.parts, some, slopes, values))
-            penalties.append(value_of(term.parts, some, values))
+            weights, slopes = [w[i] for i in term.at], [gradients[i] for i in term.at]
+            distances.append(distance_of(term.parts, weights, slopes, values))
+            penalties.append(value_of(term.parts, weights, values))
     return distances, penalties
 
 
@@ -235,8 +239,8 @@ def _step(
     penalty = ops.zeros(())
     with _keeping(terms, arrays):
         for term, values in zip(terms, strengths, strict=True):
-            some = prox_of(term.parts, [w[i] for i in term.at], 1 / curvature, values)
-            for i, value in zip(term.at, some, strict=True):
+            weights = prox_of(term.parts, [w[i] for i in term.at], 1 / curvature, values)
+            for i, value in zip(term.at, weights, strict=True):
                 w[i] = value
-            penalty = penalty + value_of(term.parts, some, values)
+            penalty = penalty + value_of(term.parts, weights, values)
     return w, penalty

@@ -27,10 +27,10 @@ def checked_arrays(model: Any, x: Any, y: Any, sample_weight: Any) -> tuple[Any,
 
 def take_rows(x: Any, y: Any, weight: Any, rows: Any) -> tuple[Any, Any, Any]:
     """Some rows of the data, as tensors."""
-    some = tree.map_structure(lambda a: ops.convert_to_tensor(a[rows]), (x, y))
+    tensors = tree.map_structure(lambda a: ops.convert_to_tensor(a[rows]), (x, y))
     if weight is None:
-        return *some, None
-    return *some, tree.map_structure(lambda a: ops.convert_to_tensor(a[rows]), weight)
+        return *tensors, None
+    return *tensors, tree.map_structure(lambda a: ops.convert_to_tensor(a[rows]), weight)
 
 
 def mean_of_pieces(model: Any, x: Any, y: Any) -> bool:

@@ -143,17 +143,17 @@ def _certificate(
     slopes = [ops.convert_to_tensor(g.astype("float32")) for g in gradients]
     residuals, penalties = objective.residuals(w, slopes)
     treated = {i for term in objective.terms for i in term.at}
-    found = [
+    doubles = [
         _double(residual) if i in treated else gradient
         for i, (residual, gradient) in enumerate(zip(residuals, gradients, strict=True))
     ]
     value = loss + sum(float(ops.convert_to_numpy(penalty)) for penalty in penalties)
-    above = objective.gap(value, [_double(a) for a in w], found)
+    above = objective.gap(value, [_double(a) for a in w], doubles)
     names: list[str] = []
     for variable in objective.variables:  # two variables may have the same path
         count = sum(name.partition(" #")[0] == variable.path for name in names)
         names.append(f"{variable.path} #{count + 1}" if count else variable.path)
-    sizes = [float(np.linalg.norm(d)) / scale for d in found]
+    sizes = [float(np.linalg.norm(d)) / scale for d in doubles]
     note = _note(objective.variables, above)
     return Stationarity(dict(zip(names, sizes, strict=True)), max(sizes), scale, above, note)
 

@@ -51,8 +51,10 @@ class Block:
     @property
     def lifts(self) -> bool:
         """Whether the layers' own regularizers are treated here, and so not in the loss."""
-        own = [v.regularizer for v in self.variables if v.regularizer is not None]
-        return self.regularizers > 0 or any(one is self.entry.penalty for one in own)
+        layer_regularizers = [v.regularizer for v in self.variables if v.regularizer is not None]
+        return self.regularizers > 0 or any(
+            regularizer is self.entry.penalty for regularizer in layer_regularizers
+        )
 
     def values(self) -> list[Any]:
         """The present values of the variables."""
@@ -114,8 +116,8 @@ def divide(
             groups = [([v], None) for v in variables]
         elif structures is None and id(entry) in saved:
             groups = _saved_groups(variables, saved[id(entry)], penalty.groups)
-        elif structures is None and (own := _own(variables, saved_own)):
-            groups = _saved_groups(variables, own, penalty.groups)
+        elif structures is None and (layer_blocks := _own(variables, saved_own)):
+            groups = _saved_groups(variables, layer_blocks, penalty.groups)
         elif structures is None:
             raise InputError(
                 f"A penalty on groups must know the model that it is for. Received: {penalty!r} "
@@ -221,8 +223,8 @@ def _groups(
         keys = dict.fromkeys(views[id(v)].key for v in having)
         sets = [[v for v in having if views[id(v)].key == key] for key in keys]
     shapes = [tuple(views[id(v)].shape for v in members) for members in sets]
-    found = zip(sets, shapes, strict=True)
-    return [(members, Grouping.checked(shape, groups)) for members, shape in found]
+    pairs = zip(sets, shapes, strict=True)
+    return [(members, Grouping.checked(shape, groups)) for members, shape in pairs]
 
 
 def _own(variables: Sequence[Any], saved: SavedBlock) -> list[SavedBlock]:

@@ -15,14 +15,16 @@ Parts = tuple[Penalty, ...]
 
 def own_penalty(variable: Any) -> Penalty | None:
     """The penalty that a layer's own `…_regularizer=taut.…` puts on a variable."""
-    own = variable.regularizer
-    return own if isinstance(own, Penalty) else None
+    regularizer = variable.regularizer
+    return regularizer if isinstance(regularizer, Penalty) else None
 
 
 def equals(variable: Any) -> tuple[Parts, ...]:
     """The sums of penalties that equal the Keras regularizer of a variable; none if none do."""
-    own = variable.regularizer
-    return () if own is None or isinstance(own, Penalty) else from_keras_regularizer(own)
+    regularizer = variable.regularizer
+    if regularizer is None or isinstance(regularizer, Penalty):
+        return ()
+    return from_keras_regularizer(regularizer)
 
 
 def constraint_parts(variable: Any) -> Parts:
@@ -34,15 +36,15 @@ def constraint_parts(variable: Any) -> Parts:
     constraint = variable.constraint
     if constraint is None:
         return ()
-    found = _equal(variable)
-    if found is None:
+    penalty = _equal(variable)
+    if penalty is None:
         raise UnsupportedError(
             "A layer's Keras constraint must equal a constraint of taut: NonNeg, MaxNorm (over "
             "neighbouring axes) or MinMaxNorm with min_value=0 and rate=1. Otherwise it is not "
             f"known where training with penalties ends. Received: {_named(constraint)} on "
             f"{variable.path}. Take it off the layer, or compile without `taut.Proximal`."
         )
-    return (found,)
+    return (penalty,)
 
 
 def is_penalty(variable: Any) -> bool:
@@ -69,9 +71,10 @@ def combined(parts: Parts, variables: list[Any]) -> tuple[Parts, Parts]:
         UnsupportedError: For a constraint whose sum with `parts` has no known prox, or that not
             all of the variables have, or that equals no penalty.
     """
-    each = [constraint_parts(v) for v in variables]
-    constraint = tuple(part for part in each[0] if part not in parts)
-    if any(one != each[0] for one in each) or not prox_is_known([*parts, *constraint]):
+    constraints = [constraint_parts(v) for v in variables]
+    constraint = tuple(part for part in constraints[0] if part not in parts)
+    alike = all(other == constraints[0] for other in constraints)
+    if not alike or not prox_is_known([*parts, *constraint]):
         received = ", ".join(
             f"{_named(v.constraint)} on {v.path}" for v in variables if v.constraint is not None
         )
@@ -82,7 +85,7 @@ def combined(parts: Parts, variables: list[Any]) -> tuple[Parts, Parts]:
             f"{', '.join(v.path for v in variables)}. Take one of the two off."
         )
     choices = [equals(v) for v in variables]
-    for choice in choices[0] if all(one == choices[0] for one in choices) else ():
+    for choice in choices[0] if all(other == choices[0] for other in choices) else ():
         if prox_is_known([*parts, *constraint, *choice]):
             return choice, constraint
     return (), constraint
@@ -111,23 +114,24 @@ def asks_for_prox(model: Any) -> tuple[bool, bool]:
 
     Looks at the variables that there are, and at the arguments of layers that are not built yet.
     """
-    owns = [v.regularizer for v in model.trainable_variables]
-    owns += [
+    regularizers = [v.regularizer for v in model.trainable_variables]
+    regularizers += [
         getattr(layer, name, None)
         for layer in model._flatten_layers()
         if not layer.built
         for name in dir(layer)
         if name.endswith("_regularizer") and name != "activity_regularizer"
     ]
-    ours = any(isinstance(own, Penalty) for own in owns)
+    ours = any(isinstance(regularizer, Penalty) for regularizer in regularizers)
     theirs = any(
-        from_keras_regularizer(own)
-        for own in owns
-        if isinstance(own, keras.regularizers.Regularizer) and not isinstance(own, Penalty)
+        from_keras_regularizer(regularizer)
+        for regularizer in regularizers
+        if isinstance(regularizer, keras.regularizers.Regularizer)
+        and not isinstance(regularizer, Penalty)
     )
     return ours, theirs
 
 
-def _named(own: Any) -> str:
-    name = getattr(own, "__name__", type(own).__name__)
-    return f"Keras's {name}" if type(own).__module__.startswith("keras.") else name
+def _named(constraint: Any) -> str:
+    name = getattr(constraint, "__name__", type(constraint).__name__)
+    return f"Keras's {name}" if type(constraint).__module__.startswith("keras.") else name

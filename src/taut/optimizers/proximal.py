@@ -131,7 +131,7 @@ class Proximal(HookedUpdates):
         self._saved_own_groups = _Held([])
         self._matches = _Held(None)
         self._foreseen = _Held(None)
-        self._told = False
+        self._has_warned = False
         self.has_model = False
         ALIVE.add(self)
         self.strengths: list[Any] = []
@@ -199,16 +199,16 @@ class Proximal(HookedUpdates):
         return structure(model) if model is not None and model.built else None
 
     def _divide(self, plan: list[Assignment], constants: Any) -> list[Block]:
-        saved, own = self._saved_blocks.value, self._saved_own_groups.value
+        saved, own_groups = self._saved_blocks.value, self._saved_own_groups.value
         matches = self._matches_of([a.variable for a in plan])
-        return divide(plan, self._structures(), constants, saved, own, matches)
+        return divide(plan, self._structures(), constants, saved, own_groups, matches)
 
     def _tell(self, plan: list[Assignment], blocks: list[Block], matches: Matches) -> None:
         """Warn, once, of what a user may not expect."""
-        if self._told:
+        if self._has_warned:
             return
-        self._told = True
-        told = [
+        self._has_warned = True
+        sentences = [
             f"A selector takes what a later one names: {text}. The first that matches counts: put "
             "the narrower one first, or name the layer exactly."
             for text in shadowed(self.entries, plan, matches)
@@ -217,12 +217,12 @@ class Proximal(HookedUpdates):
         stay = in_loss([a.variable for a in plan], _lifted(blocks))
         stay += [] if model is None else activities(model)
         if stay and (blocks or self.entries):
-            told.append(
+            sentences.append(
                 "No exact proximal step is known for these regularizers of layers, which stay in "
                 f"the loss that is trained and reported: {', '.join(stay)}. Use L1, L2 or L1L2 of "
                 "Keras, or a penalty of taut."
             )
-        for text in told:
+        for text in sentences:
             warnings.warn(text, UserWarning, stacklevel=4)
 
     def lifted(self, model: Any) -> set[int]:
@@ -307,10 +307,10 @@ class Proximal(HookedUpdates):
             self.compiled_strengths = values
 
     def _own_strengths(self, block: Block) -> list[Any]:
-        own = block.parts[block.requested :]
+        layer_parts = block.parts[block.requested :]
         # Fixed beside a request, so that lanes set the strengths of the request alone.
         free = 0 if self.entries else block.regularizers
-        return [self._add_strength(part, fixed=i >= free) for i, part in enumerate(own)]
+        return [self._add_strength(part, fixed=i >= free) for i, part in enumerate(layer_parts)]
 
     def _add_strength(self, part: Penalty, *, fixed: bool = False) -> Any:
         number = len(self.constants) if fixed else len(self.strengths)
@@ -350,19 +350,19 @@ class Proximal(HookedUpdates):
     def _after_updates(self, updates: list[Update], learning_rate: Any) -> None:
         by_variable = {self._var_key(u.variable): u for u in updates}  # type: ignore[attr-defined]
         for block in self.blocks:
-            own = [by_variable.get(self._var_key(v)) for v in block.variables]  # type: ignore[attr-defined]
-            if not any(own):  # no gradient reaches the block in this step
+            of_block = [by_variable.get(self._var_key(v)) for v in block.variables]  # type: ignore[attr-defined]
+            if not any(of_block):  # no gradient reaches the block in this step
                 if self.use_ema:  # type: ignore[attr-defined]
                     zero = ops.zeros((), block.variables[0].dtype)
                     self._averages.value.add(block, block.values(), zero)
                 continue
             w, steps = block.values(), []
-            for i, (variable, update) in enumerate(zip(block.variables, own, strict=True)):
+            for i, (variable, update) in enumerate(zip(block.variables, of_block, strict=True)):
                 step = self._step(variable, update, learning_rate)
                 if block.scalar_step and update is not None:
                     w[i], step = _with_one_step(update.before, w[i], step)
                 steps.append(step)
-            alone = len(own) == 1 or (all(own) and not getattr(self, "momentum", 0))
+            alone = len(of_block) == 1 or (all(of_block) and not getattr(self, "momentum", 0))
             if alone and all(ops.ndim(step) == 0 for step in steps):
                 steps = steps[0]  # one step for all
             if self.use_ema:  # type: ignore[attr-defined]
@@ -396,41 +396,41 @@ class Proximal(HookedUpdates):
 
     def get_config(self) -> dict[str, Any]:
         inner = super().get_config()  # type: ignore[misc]
-        every = [a.variable.path for a in self._plan.value]
+        paths = [a.variable.path for a in self._plan.value]
         matches = self._matches_of([a.variable for a in self._plan.value])
         config = {
             "optimizer": {"class_name": self._kind.__name__, "config": inner},
-            "penalties": [self._saved(entry, every, matches) for entry in self.entries],
-            "own_groups": self._saved_own(every),
+            "penalties": [self._saved(entry, paths, matches) for entry in self.entries],
+            "own_groups": self._saved_own(paths),
         }
         if self._set_strengths.value is not None:
             config["strengths"] = self._set_strengths.value
         return config
 
-    def _saved(self, entry: Entry, every: list[str], matches: Matches) -> dict[str, Any]:
+    def _saved(self, entry: Entry, paths: list[str], matches: Matches) -> dict[str, Any]:
         chosen = [a.variable for a in self._plan.value if a.entry is entry]
         penalty = entry.penalty
         if penalty is not None and self.built:
             penalty = penalty.unbound()  # its arrays are among the optimizer's variables
         blocks = [
             [
-                [ending(v.path, every), list(shape)]
+                [ending(v.path, paths), list(shape)]
                 for v, shape in zip(block.variables, block.grouping.shapes, strict=True)
             ]
             for block in self.blocks
             if block.entry is entry and block.grouping is not None
         ]
         return {
-            "selector": saved_selector(entry.selector, chosen, every, matches),
+            "selector": saved_selector(entry.selector, chosen, paths, matches),
             "penalty": None if penalty is None else keras.saving.serialize_keras_object(penalty),
             "blocks": blocks,
         }
 
-    def _saved_own(self, every: list[str]) -> list[Any]:
+    def _saved_own(self, paths: list[str]) -> list[Any]:
         """The groups of layers' own penalties, which are not in the request."""
         requested = {id(entry) for entry in self.entries}
         return [
-            [ending(block.variables[0].path, every), list(block.grouping.shapes[0])]
+            [ending(block.variables[0].path, paths), list(block.grouping.shapes[0])]
             for block in self.blocks
             if block.grouping is not None and id(block.entry) not in requested
         ]

@@ -15,18 +15,18 @@ def proximals_in(optimizer: Any) -> list[Proximal]:
     """The `Proximal` optimizers that an optimizer is, or has inside Keras's wrappers."""
     optimizer = getattr(optimizer, "inner_optimizer", optimizer)  # LossScaleOptimizer
     inside = getattr(optimizer, "optimizers", [optimizer])  # MultiOptimizer
-    return [one for one in inside if isinstance(one, Proximal)]
+    return [proximal for proximal in inside if isinstance(proximal, Proximal)]
 
 
 def kept_proximals(model: Any) -> list[Proximal]:
     """Those that a model with a `train_step` of its own keeps as attributes."""
-    own = getattr(model, "optimizer", None)
+    optimizer = getattr(model, "optimizer", None)
     return [
         proximal
         for kept in list(vars(model).values())
-        for one in (kept if isinstance(kept, (list, tuple)) else [kept])
-        if one is not own and isinstance(one, keras.optimizers.Optimizer)
-        for proximal in proximals_in(one)
+        for candidate in (kept if isinstance(kept, (list, tuple)) else [kept])
+        if candidate is not optimizer and isinstance(candidate, keras.optimizers.Optimizer)
+        for proximal in proximals_in(candidate)
     ]
 
 
@@ -36,16 +36,18 @@ def proximals_of(model: Any) -> list[Proximal]:
     These are its own, also inside Keras's `LossScaleOptimizer` and `MultiOptimizer`, and those
     that a model with a `train_step` of its own keeps as attributes.
     """
-    own = getattr(model, "optimizer", None)
+    optimizer = getattr(model, "optimizer", None)
     others = kept_proximals(model)
-    inner: Any = getattr(own, "inner_optimizer", own)
+    inner: Any = getattr(optimizer, "inner_optimizer", optimizer)
     several = hasattr(inner, "optimizers")
-    if model.built and not others and (several or proximals_in(own)) and not inner.built:
+    if model.built and not others and (several or proximals_in(optimizer)) and not inner.built:
         # Keras builds it when training starts, with the same variables.
-        for proximal in proximals_in(own):
+        for proximal in proximals_in(optimizer):
             proximal.bind(model)
         inner.build(model.trainable_variables)
-    return list({id(one): one for one in [*proximals_in(own), *others]}.values())
+    return list(
+        {id(proximal): proximal for proximal in [*proximals_in(optimizer), *others]}.values()
+    )
 
 
 def proximal_of(model: Any) -> Any:
@@ -54,27 +56,27 @@ def proximal_of(model: Any) -> Any:
     Raises:
         UnsupportedError: If there are several.
     """
-    found = proximals_of(model)
-    if len(found) > 1:
+    proximals = proximals_of(model)
+    if len(proximals) > 1:
         raise UnsupportedError(
             "This works on models with one `taut.Proximal` optimizer. Received: "
-            f"{model.name!r} with {len(found)}. Compile it with one, and give it a mapping from "
-            "selectors to penalties."
+            f"{model.name!r} with {len(proximals)}. Compile it with one, and give it a mapping "
+            "from selectors to penalties."
         )
-    return found[0] if found else None
+    return proximals[0] if proximals else None
 
 
 def left_out_of_loss(model: Any) -> set[int]:
     """The ids of the variables whose regularizers are no part of a model's loss."""
     if not isinstance(model, keras.Model) or not model.built:
         return set()
-    own = getattr(model, "optimizer", None)
-    several = hasattr(getattr(own, "inner_optimizer", own), "optimizers")
-    mine = [p for p in proximals_in(own) if p.built or not several]
+    optimizer = getattr(model, "optimizer", None)
+    several = hasattr(getattr(optimizer, "inner_optimizer", optimizer), "optimizers")
+    mine = [p for p in proximals_in(optimizer) if p.built or not several]
     mine += [p for p in kept_proximals(model) if p.built]
     for proximal in mine:
         proximal.has_model = True
-    if own is None:  # perhaps a loop of one's own
+    if optimizer is None:  # perhaps a loop of one's own
         mine += [p for p in list(ALIVE) if p.may_train(model)]
     return set().union(*(proximal.lifted(model) for proximal in mine))
 

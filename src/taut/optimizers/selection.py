@@ -97,31 +97,34 @@ def assign(
     """
     matches = matches or Matches([*variables, *frozen])
     structures = structures or {}
-    found = [_assign(v, entries, matches, structures.get(id(v)), saved or {}) for v in variables]
+    assignments = [
+        _assign(v, entries, matches, structures.get(id(v)), saved or {}) for v in variables
+    ]
     for entry in entries:
         if entry.selector is not None:
-            for one in entry.selector if isinstance(entry.selector, tuple) else (entry.selector,):
-                _check_match(one, variables, frozen, matches)
-            _check_choice(entry, found, matches)
+            parts = entry.selector if isinstance(entry.selector, tuple) else (entry.selector,)
+            for selector in parts:
+                _check_match(selector, variables, frozen, matches)
+            _check_choice(entry, assignments, matches)
     wanted = [entry for entry in entries if entry.penalty is not None]
-    if wanted and variables and not any(a.entry is entry for a in found for entry in wanted):
-        reasons = "\n  ".join(f"{a.variable.path}: {a.reason}" for a in found)
+    if wanted and variables and not any(a.entry is entry for a in assignments for entry in wanted):
+        reasons = "\n  ".join(f"{a.variable.path}: {a.reason}" for a in assignments)
         raise InputError(
             "A penalty must be on at least one variable. Received: "
             f"{', '.join(describe(entry.selector) for entry in wanted)}, where\n  {reasons}\n"
             "Name the variable that you mean, {'layer/variable': taut.L1(…)}, and take other "
             "penalties off it."
         )
-    return found
+    return assignments
 
 
 def _check_match(
     selector: Selector, variables: Sequence[Any], frozen: Sequence[Any], matches: Matches
 ) -> None:
-    found = matches.of(selector)
-    if not variables or any(id(v) in found for v in variables):
+    matched_ids = matches.of(selector)
+    if not variables or any(id(v) in matched_ids for v in variables):
         return
-    idle = [v.path for v in frozen if id(v) in found]
+    idle = [v.path for v in frozen if id(v) in matched_ids]
     if idle:
         raise InputError(
             "A penalty must be on trainable weights: frozen ones do not move. Received: "
@@ -135,8 +138,8 @@ def _check_match(
     )
 
 
-def _check_choice(entry: Entry, found: Sequence[Assignment], matches: Matches) -> None:
-    matched = [a for a in found if id(a.variable) in matches.of(entry.selector)]
+def _check_choice(entry: Entry, assignments: Sequence[Assignment], matches: Matches) -> None:
+    matched = [a for a in assignments if id(a.variable) in matches.of(entry.selector)]
     if entry.penalty is None or not matched or any(a.entry is not None for a in matched):
         return  # it has a variable, or earlier entries have taken what it matches
     reasons = "\n  ".join(f"{a.variable.path}: {a.reason}" for a in matched)
@@ -146,38 +149,40 @@ def _check_choice(entry: Entry, found: Sequence[Assignment], matches: Matches) -
     )
 
 
-def shadowed(entries: Sequence[Entry], found: Sequence[Assignment], matches: Matches) -> list[str]:
+def shadowed(
+    entries: Sequence[Entry], assignments: Sequence[Assignment], matches: Matches
+) -> list[str]:
     """Where a selector has taken what a later one names, in words.
 
     An exception that comes before a wider selector (`"first/kernel"` before `"first"`, anything
     before `".*"`) is meant; what is told is the reverse, and a selector that is left with nothing.
     """
-    told = []
+    sentences = []
     for late, entry in enumerate(entries):
         if takes_all(entry.selector):
             continue
-        eligible = [a for a in found if _may_take(entry, a.variable, matches)]
+        eligible = [a for a in assignments if _may_take(entry, a.variable, matches)]
         for a in eligible:
             if a.entry is entry or a.entry is None:
                 continue
             if a.entry not in entries[:late]:
-                told.append(
+                sentences.append(
                     f"{a.variable.path} has {a.reason}, not that of {describe(entry.selector)}"
                 )
                 continue
-            earlier = [o for o in found if _may_take(a.entry, o.variable, matches)]
+            earlier = [o for o in assignments if _may_take(a.entry, o.variable, matches)]
             wider = {id(o.variable) for o in eligible} <= {id(o.variable) for o in earlier}
             if wider or not any(o.entry is entry for o in eligible):
-                told.append(
+                sentences.append(
                     f"{describe(a.entry.selector)} has taken {a.variable.path}, which "
                     f"{describe(entry.selector)} matches too"
                 )
-    return told
+    return sentences
 
 
 def _may_take(entry: Entry, variable: Any, matches: Matches) -> bool:
-    found = matches.of(entry.selector)
-    return id(variable) in found and (found[id(variable)] or exclusion(variable) is None)
+    by_id = matches.of(entry.selector)
+    return id(variable) in by_id and (by_id[id(variable)] or exclusion(variable) is None)
 
 
 def without_penalty(assignment: Assignment) -> Assignment:
@@ -196,9 +201,9 @@ def _assign(
     structure: VariableStructure | None,
     saved: Mapping[int, Any],
 ) -> Assignment:
-    own = own_penalty(variable)
-    if own is not None:
-        return Assignment(variable, Entry(None, own), "the layer's own penalty")
+    penalty = own_penalty(variable)
+    if penalty is not None:
+        return Assignment(variable, Entry(None, penalty), "the layer's own penalty")
     excluded = exclusion(variable)
     reason = excluded or "no selector matches it"
     claimed = False

@@ -69,7 +69,7 @@ class Matches:
         self._known = model is not None
         root = _first_of_all(paths) if model is None else _own_name(model)
         self._paths = {id(v): v.path.removeprefix(f"{root}/") for v in self.variables}
-        self._found: dict[Any, dict[int, bool]] = {}
+        self._by_selector: dict[Any, dict[int, bool]] = {}
 
     def of(self, selector: Selector) -> dict[int, bool]:
         """By id of each variable that it matches: whether it asks for the variable itself.
@@ -77,14 +77,14 @@ class Matches:
         A pattern does so if it ends in the variable's own name, a callable always.
         """
         key = selector if isinstance(selector, str) else id(selector)
-        if key not in self._found:
-            self._found[key] = self._of(selector)
-        return self._found[key]
+        if key not in self._by_selector:
+            self._by_selector[key] = self._of(selector)
+        return self._by_selector[key]
 
     def all_of(self, selector: Selector) -> list[Any]:
         """The variables that it matches."""
-        found = self.of(selector)
-        return [v for v in self.variables if id(v) in found]
+        matched_ids = self.of(selector)
+        return [v for v in self.variables if id(v) in matched_ids]
 
     def _of(self, selector: Selector) -> dict[int, bool]:
         if selector is None:
@@ -97,30 +97,30 @@ class Matches:
                 return _united(map(self._named, alternatives))
             return self._named(selector)
         if isinstance(selector, keras.layers.Layer):
-            own = {id(v) for v in selector.variables}
-            return {id(v): False for v in self.variables if id(v) in own}
+            layer_ids = {id(v) for v in selector.variables}
+            return {id(v): False for v in self.variables if id(v) in layer_ids}
         return {id(v): True for v in self.variables if selector(v)}
 
     def _named(self, text: str) -> dict[int, bool]:
-        found = {}
+        by_id = {}
         for v in self.variables:
             path = f"/{self._paths[id(v)]}"
             if f"/{text}/" in f"{path}/" or text == v.path:
-                found[id(v)] = path.endswith(f"/{text}") or text == v.path
-        if found:
-            return found
-        found = _searched(text, self._paths)
-        if not found and ("/" in text or not self._known):
-            found = _searched(text, {id(v): v.path for v in self.variables})
-        return found
+                by_id[id(v)] = path.endswith(f"/{text}") or text == v.path
+        if by_id:
+            return by_id
+        by_id = _searched(text, self._paths)
+        if not by_id and ("/" in text or not self._known):
+            by_id = _searched(text, {id(v): v.path for v in self.variables})
+        return by_id
 
 
 def _united(parts: Iterable[dict[int, bool]]) -> dict[int, bool]:
-    found: dict[int, bool] = {}
+    by_id: dict[int, bool] = {}
     for part in parts:
         for key, by_name in part.items():
-            found[key] = found.get(key, False) or by_name
-    return found
+            by_id[key] = by_id.get(key, False) or by_name
+    return by_id
 
 
 def _searched(pattern: str, paths: dict[int, str]) -> dict[int, bool]:
@@ -154,7 +154,7 @@ def in_order(selector: Selector, variables: Sequence[Any], matches: Matches) -> 
     if not isinstance(selector, tuple):
         return list(variables)
     place = {
-        id(v): next(i for i, one in enumerate(selector) if id(v) in matches.of(one))
+        id(v): next(i for i, part in enumerate(selector) if id(v) in matches.of(part))
         for v in variables
     }
     return sorted(variables, key=lambda v: place[id(v)])
@@ -166,7 +166,7 @@ def is_end(end: str, path: str) -> bool:
 
 
 def saved_selector(
-    selector: Selector, variables: Sequence[Any], every: Sequence[str], matches: Matches
+    selector: Selector, variables: Sequence[Any], paths: Sequence[str], matches: Matches
 ) -> Any:
     """A selector as it is saved: patterns as they are, all others as the paths they chose.
 
@@ -179,15 +179,17 @@ def saved_selector(
     if selector is None:
         return None
     if isinstance(selector, tuple):
-        own = [[v for v in variables if id(v) in matches.of(one)] for one in selector]
-        return [saved_selector(*pair, every, matches) for pair in zip(selector, own, strict=True)]
+        choices = [[v for v in variables if id(v) in matches.of(part)] for part in selector]
+        return [
+            saved_selector(*pair, paths, matches) for pair in zip(selector, choices, strict=True)
+        ]
     chosen = [v.path for v in variables]
     if isinstance(selector, str) and all(
         re.search(selector, path.partition("/")[2]) or "/" not in path for path in chosen
     ):
         return selector
     if chosen:
-        return f"(^|/)({'|'.join(re.escape(ending(path, every)) for path in chosen)})$"
+        return f"(^|/)({'|'.join(re.escape(ending(path, paths)) for path in chosen)})$"
     if isinstance(selector, keras.layers.Layer):
         name: str = getattr(selector, "name", "")
         return f"(^|/){re.escape(name)}/"
@@ -198,11 +200,11 @@ def saved_selector(
     )
 
 
-def ending(path: str, every: Sequence[str]) -> str:
+def ending(path: str, paths: Sequence[str]) -> str:
     """The shortest end of `path`, of two components or more, that no other path has."""
     components = path.split("/")
     for count in range(2, len(components)):
         end = "/".join(components[-count:])
-        if sum(other == end or other.endswith("/" + end) for other in every) == 1:
+        if sum(other == end or other.endswith("/" + end) for other in paths) == 1:
             return end
     return path

@@ -48,22 +48,22 @@ class WithArrays(Separable):
         if isinstance(array, keras.Variable) or ops.is_tensor(array):
             array = ops.convert_to_numpy(ops.convert_to_tensor(array))
         try:
-            found = np.array(array)
-            if found.dtype.kind in "biu" or not hasattr(array, "dtype"):
-                found = found.astype("float32")
-            finite = bool(np.isfinite(found).all())
+            numbers = np.array(array)
+            if numbers.dtype.kind in "biu" or not hasattr(array, "dtype"):
+                numbers = numbers.astype("float32")
+            finite = bool(np.isfinite(numbers).all())
         except (TypeError, ValueError):
-            found, finite = np.zeros(0), False
+            numbers, finite = np.zeros(0), False
         if not finite:
             name = f"{self.field}[{key!r}]" if key else self.field
             raise InputError(
                 f"`{self.field}` must hold finite numbers. Received: {name}={array!r:.200}."
             )
-        return found
+        return numbers
 
     def bind(self, binding: Binding) -> Self:
-        found = [self._array_of(*pair) for pair in zip(binding.paths, binding.values, strict=True)]
-        missing = [p for p, array in zip(binding.paths, found, strict=True) if array is None]
+        arrays = [self._array_of(*pair) for pair in zip(binding.paths, binding.values, strict=True)]
+        missing = [p for p, array in zip(binding.paths, arrays, strict=True) if array is None]
         if missing:
             raise InputError(
                 f"`{self.field}` must have an array for each variable that the penalty is put on; "
@@ -71,7 +71,7 @@ class WithArrays(Separable):
                 f"{_some(missing)}; the keys are {_some(self._given)}. Add them, or put the "
                 "penalty on fewer variables."
             )
-        return self._keeping(*binding.constants(found, self.field))
+        return self._keeping(*binding.constants(arrays, self.field))
 
     def _array_of(self, path: str, value: np.ndarray) -> np.ndarray | None:
         given = self._given

@@ -154,8 +154,8 @@ class GroupLasso(Grouped):
     def prox(self, w: Any, step: Any, strength: Any) -> Any:
         grouping = self.grouping_of(w)
         views = grouping.views(w)
-        one = not isinstance(step, list)
-        steps = ops.cast(step, views[0].dtype) if one else grouping.views(step)
+        one_step = not isinstance(step, list)
+        steps = ops.cast(step, views[0].dtype) if one_step else grouping.views(step)
         scales = self.scales(grouping, views, strength)
         return grouping.unviewed(group_shrink(grouping, views, steps, scales), w)
 

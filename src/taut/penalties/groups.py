@@ -37,10 +37,10 @@ class Grouping:
                 return groups
         elif isinstance(groups, Sequence) and groups and all(map(_is_list_of_inputs, groups)):
             lists = [[int(i) for i in group] for group in groups]
-            every = [i for group in lists for i in group]
-            twice = sorted({i for i in every if every.count(i) > 1}) if len(every) < 1e4 else []
-            missing = sorted(set(range(max(every) + 1)) - set(every))
-            if twice or len(set(every)) < len(every):
+            inputs = [i for group in lists for i in group]
+            twice = sorted({i for i in inputs if inputs.count(i) > 1}) if len(inputs) < 1e4 else []
+            missing = sorted(set(range(max(inputs) + 1)) - set(inputs))
+            if twice or len(set(inputs)) < len(inputs):
                 raise InputError(
                     "Groups must not overlap: each input belongs to one group. Received: inputs "
                     f"{twice or 'that occur'} more than once."
@@ -138,15 +138,15 @@ class Grouping:
     def norm(self, views: Sequence[Any]) -> Any:
         """[groups] the Euclidean norm of each group, of which the slope at zero is 0, not NaN."""
         squares = self.sum([ops.square(v) for v in views])
-        some = squares > 0
-        return ops.where(some, ops.sqrt(ops.where(some, squares, 1)), 0)
+        positive = squares > 0
+        return ops.where(positive, ops.sqrt(ops.where(positive, squares, 1)), 0)
 
     def max(self, views: Sequence[Any]) -> Any:
         """[groups] the largest weight of each group."""
         largest = None
         for view in views:
-            own = ops.max(view, axis=(0, 2))
-            largest = own if largest is None else ops.maximum(largest, own)
+            of_view = ops.max(view, axis=(0, 2))
+            largest = of_view if largest is None else ops.maximum(largest, of_view)
         if self.labels is None:
             return largest
         return ops.segment_max(largest, np.asarray(self.labels, "int32"), num_segments=self.count)
@@ -180,7 +180,7 @@ def some_at_a_time(
     if width >= slices or grouping.labels is not None:
         return prox(grouping, views, steps, strength)
 
-    def some(start: Any, count: int, views: list[Any]) -> list[Any]:
+    def prox_of_slices(start: Any, count: int, views: list[Any]) -> list[Any]:
         def cut(a: Any) -> Any:
             if tuple(a.shape)[1] == 1:
                 return a
@@ -198,9 +198,9 @@ def some_at_a_time(
         return [pasted(v, part) for v, part in zip(views, new, strict=True)]
 
     whole = slices // width
-    views = ops.fori_loop(0, whole, lambda i, v: some(i * width, width, v), list(views))
+    views = ops.fori_loop(0, whole, lambda i, v: prox_of_slices(i * width, width, v), list(views))
     rest = slices - whole * width
-    return some(whole * width, rest, views) if rest else views
+    return prox_of_slices(whole * width, rest, views) if rest else views
 
 
 def _single(array: Any) -> Any:

@@ -116,8 +116,8 @@ class Hierarchical(Grouped):
         theta = ops.while_loop(going, move, state, maximum_iterations=64)[3]
         b = _norm(theta)
         bound = grouping.spread(m * b)
-        found = [_unrows(theta, skip), ops.maximum(ops.minimum(first, bound), -bound)]
-        return grouping.unviewed(found, w)
+        views = [_unrows(theta, skip), ops.maximum(ops.minimum(first, bound), -bound)]
+        return grouping.unviewed(views, w)
 
     def distance(self, w: Any, gradient: Any, strength: Any) -> Any:
         grouping, (skip, first), tolerance = self._views(w)
@@ -141,14 +141,14 @@ class Hierarchical(Grouped):
         moved = g + _column(strength - x) * unit
         allowed = ops.max(size, axis=(0, 2)) <= m * (1 + tolerance) * b
         moved = ops.where(_column(allowed), moved, float("inf"))
-        found = [_unrows(moved, skip), g_first + eta * ops.sign(first)]
+        views = [_unrows(moved, skip), g_first + eta * ops.sign(first)]
         # From zero αR rises as steeply far out as near by: a step of 1 shows its least slope.
         steepest = grouping.views(
             self.prox([-ops.convert_to_tensor(a) for a in gradient], 1.0, strength)
         )
         dead = spread(ops.logical_and(b <= 0, allowed))
-        found = [ops.where(dead, a, f) for a, f in zip(steepest, found, strict=True)]
-        return grouping.unviewed(found, w)
+        views = [ops.where(dead, a, f) for a, f in zip(steepest, views, strict=True)]
+        return grouping.unviewed(views, w)
 
     def critical_strength(self, gradient: Any) -> Any:
         grouping, (skip, first), _ = self._views(gradient)
@@ -161,11 +161,11 @@ class Hierarchical(Grouped):
     def _views(self, arrays: Any) -> tuple[Grouping, list[Any], float]:
         """The two arrays as [before, inputs, after], and the tolerance of the constraint."""
         if not isinstance(arrays, (list, tuple)) or len(arrays) != 2:
-            one = len(arrays) if isinstance(arrays, (list, tuple)) else 1
+            count = len(arrays) if isinstance(arrays, (list, tuple)) else 1
             raise InputError(
                 "Hierarchical needs the skip layer's and the first layer's weights together: "
-                f'{{("skip", "first"): taut.Hierarchical(…)}}. Received: {one} '
-                f"{'weight' if one == 1 else 'weights'}."
+                f'{{("skip", "first"): taut.Hierarchical(…)}}. Received: {count} '
+                f"{'weight' if count == 1 else 'weights'}."
             )
         arrays = [ops.convert_to_tensor(a) for a in arrays]
         grouping = self.grouping_of(arrays)

@@ -28,15 +28,15 @@ def takes_lists(method: Callable[..., Any]) -> Callable[..., Any]:
                 return method(self, w, *others)
             one_step = method.__name__ == "prox" and not ops.ndim(shaped[0])
             listed = shaped if one_step else [[a] for a in shaped]
-            found = method(self, [w], *listed, *strength)
-            return found[0] if isinstance(found, list) else found
+            results = method(self, [w], *listed, *strength)
+            return results[0] if isinstance(results, list) else results
         if self.groups is not None:
             return method(self, w, *others)
         columns = [a if isinstance(a, (list, tuple)) else [a] * len(w) for a in shaped]
         rows = zip(self.each(len(w)), w, *columns, strict=True)
-        found = [for_both(one, *row, *strength) for one, *row in rows]
+        results = [for_both(penalty, *row, *strength) for penalty, *row in rows]
         if method.__name__ == "value":
-            return sum(found)
-        return ops.max(ops.stack(found)) if method.__name__ == "critical_strength" else found
+            return sum(results)
+        return ops.max(ops.stack(results)) if method.__name__ == "critical_strength" else results
 
     return for_both

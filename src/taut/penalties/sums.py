@@ -82,10 +82,10 @@ class Sum(Penalty):
         decides = rest[0] if rest else self._parts[0]
         if any(part.kind == "cone" for part in self._parts):
             gradient = [ops.minimum(g, 0) for g in gradient]
-        found = decides.critical_strength(gradient)
+        critical = decides.critical_strength(gradient)
         if decides.strength > 0:
-            return found / decides.strength
-        return ops.where(ops.equal(found, 0), found, float("inf"))
+            return critical / decides.strength
+        return ops.where(ops.equal(critical, 0), critical, float("inf"))
 
     def bind(self, binding: Binding) -> Self:
         return type(self)([part.bind(binding) for part in self._parts])
@@ -167,7 +167,9 @@ def prox_of(parts: Parts, w: list[Any], steps: Any, strengths: Sequence[Any]) ->
         total = sum(a for _, a in quadratics)
         shared = not isinstance(steps, (list, tuple))
         each = [steps] * len(w) if shared else steps
-        pulls = [sum(a * of[i].centre(v) for of, a in quadratics) for i, v in enumerate(w)]
+        pulls = [
+            sum(a * penalties[i].centre(v) for penalties, a in quadratics) for i, v in enumerate(w)
+        ]
         shrink = [1 / (1 + s * total) for s in each]
         w = [(v + s * p) * k for v, s, p, k in zip(w, each, pulls, shrink, strict=True)]
         steps = steps * shrink[0] if shared else [s * k for s, k in zip(each, shrink, strict=True)]
@@ -185,8 +187,8 @@ def distance_of(
     whole = None
     for part, strength in zip(parts, strengths, strict=True):
         if isinstance(part, Separable):
-            for i, (one, v) in enumerate(zip(part.each(len(w)), w, strict=True)):
-                least, most = one.subdifferential(v, strength)
+            for i, (penalty, v) in enumerate(zip(part.each(len(w)), w, strict=True)):
+                least, most = penalty.subdifferential(v, strength)
                 low[i], high[i] = low[i] + least, high[i] + most
         else:
             whole = part, strength

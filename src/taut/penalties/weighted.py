@@ -81,13 +81,13 @@ class WeightedL1(WithArrays):
         return self._given
 
     def checked(self, array: Any, key: str = "") -> np.ndarray:
-        found = super().checked(array, key)
-        if (found < 0).any():
+        weights = super().checked(array, key)
+        if (weights < 0).any():
             raise InputError(
                 "`weights` must be >= 0. Received: a smallest weight of "
-                f"{found.min():g}{f' for {key!r}' if key else ''}."
+                f"{weights.min():g}{f' for {key!r}' if key else ''}."
             )
-        return found
+        return weights
 
     def default(self, value: np.ndarray) -> np.ndarray:
         return np.ones(np.shape(value), "float32")

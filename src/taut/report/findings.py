@@ -158,8 +158,8 @@ MOST_CLASSES = 5
 def classes(metrics: Metrics) -> list[str]:
     """What an accuracy hides: classes that are never recognised, and how a rare one fares."""
     sentences = []
-    for one in metrics.tested.classes or ():
-        label, rows, right = text.clean(one.label), one.rows, one.recognised
+    for outcome in metrics.tested.classes or ():
+        label, rows, right = text.clean(outcome.label), outcome.rows, outcome.recognised
         if rows == 0:
             sentences.append(f"No test row is of class {label}: how it is recognised is not known.")
         elif right == 0 and rows == 1:
@@ -169,14 +169,14 @@ def classes(metrics: Metrics) -> list[str]:
                 f"None of the {text.fixed(rows, 0)} rows of class {label} in the test set was "
                 "recognised."
             )
-        elif one.label == metrics.tested.rare:
-            spread = interval(one.recall.low, one.recall.high, 2)
+        elif outcome.label == metrics.tested.rare:
+            spread = interval(outcome.recall.low, outcome.recall.high, 2)
             spread = "" if spread == text.MISSING else f", interval {spread}"
             sentences.append(
                 f"Of the {text.count(rows, 'row')} of class {label} in the test set "
                 f"{text.fixed(right, 0)} {'was' if right == 1 else 'were'} recognised "
-                f"({text.fixed(one.recall.value, 2)}{spread}); of the "
-                f"{text.count(one.named, 'row')} taken for it {text.fixed(right, 0)} "
+                f"({text.fixed(outcome.recall.value, 2)}{spread}); of the "
+                f"{text.count(outcome.named, 'row')} taken for it {text.fixed(right, 0)} "
                 f"{'was' if right == 1 else 'were'}."
             )
     more = len(sentences) - MOST_CLASSES
@@ -299,8 +299,8 @@ def _gap(train: float | None, test: float | None) -> float | None:
 
 def inputs(metrics: Metrics) -> str:
     """How many of the input columns the sparsest good models read."""
-    kept, of = metrics.features.kept, metrics.features.of
-    if kept == of:
-        whole = "the one input" if of == 1 else f"all {of} inputs"
+    kept, total = metrics.features.kept, metrics.features.of
+    if kept == total:
+        whole = "the one input" if total == 1 else f"all {total} inputs"
         return f"Also the sparsest good models read {whole}."
-    return f"The sparsest good models read {kept} of {text.count(of, 'input')}."
+    return f"The sparsest good models read {kept} of {text.count(total, 'input')}."

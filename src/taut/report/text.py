@@ -103,9 +103,9 @@ def short(value: float | None) -> str:
     return text.replace("-", "\u2212")
 
 
-def count(number: int, one: str, many: str | None = None) -> str:
+def count(number: int, singular: str, plural: str | None = None) -> str:
     """`1 row`, `1 204 rows`."""
-    return f"{fixed(number, 0)} {one if number == 1 else many or one + 's'}"
+    return f"{fixed(number, 0)} {singular if number == 1 else plural or singular + 's'}"
 
 
 def percent(share: float | None) -> str:

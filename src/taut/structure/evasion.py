@@ -55,15 +55,15 @@ def rescaled_by(model: Any) -> dict[int, str]:
             f"{model.name!r}. Add a `keras.Input`, or call the model on data first."
         )
     graph = Graph(model)
-    found = {}
+    normalisations = {}
     for layer in graph.layers:
         if not isinstance(layer, _LINEAR) or not homogeneous_activation(layer.activation):
             continue
         names = [_undone_by(graph, call.makes[0]) for call in graph.calls_of(layer)]
         if names and None not in names:
             kernels = (v for v in own_weights(layer) if v.name.endswith("kernel"))
-            found.update({id(kernel): names[0] for kernel in kernels})
-    return found
+            normalisations.update({id(kernel): names[0] for kernel in kernels})
+    return normalisations
 
 
 def _undone_by(graph: Graph, tensor: Tensor) -> str | None:

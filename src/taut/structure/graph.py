@@ -95,7 +95,7 @@ class Graph:
             return self._take_apart(op.layer, reads, count)
         if isinstance(op, layers.Bidirectional):
             both = op.forward_layer, op.backward_layer
-            return self._add(op, [self._take_apart(one, reads, 1)[0] for one in both], count)
+            return self._add(op, [self._take_apart(layer, reads, 1)[0] for layer in both], count)
         if isinstance(op, layers.RNN):
             made = self._take_apart(op.cell, reads, 1)
             return made + self._add(op, made, count - 1)
@@ -152,8 +152,8 @@ class Graph:
         for layer in inside:
             if id(layer) in self._alone or isinstance(layer, layers.InputLayer):
                 continue
-            self._alone[id(layer)] = own = Tensor(f"input of {self.paths[id(layer)]}")
-            self._take_apart(layer, [own], 1)
+            self._alone[id(layer)] = hidden_input = Tensor(f"input of {self.paths[id(layer)]}")
+            self._take_apart(layer, [hidden_input], 1)
 
     def _add(self, op: Any, reads: Sequence[Tensor], count: int) -> list[Tensor]:
         name = self.paths.get(id(op), f"{type(op).__name__} {len(self.calls)}")

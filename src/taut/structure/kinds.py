@@ -41,8 +41,8 @@ _ELEMENTWISE = (
 
 def _family(*stems: str) -> tuple[type, ...]:
     """The layers of one, two and three dimensions that Keras has of these names."""
-    found = (getattr(layers, f"{stem}{rank}D", None) for stem in stems for rank in (1, 2, 3))
-    return tuple(layer for layer in found if layer is not None)
+    classes = (getattr(layers, f"{stem}{rank}D", None) for stem in stems for rank in (1, 2, 3))
+    return tuple(layer for layer in classes if layer is not None)
 
 
 GLOBAL_POOLING = _family("GlobalMaxPooling", "GlobalAveragePooling")

@@ -204,8 +204,8 @@ def _between(letters: str, sizes: tuple[int, ...], wanted: str) -> Shape | None:
 
 
 def _from_the_end(letters: str, wanted: str) -> int | None:
-    _, found, after = letters.partition(wanted) if len(wanted) == 1 else ("", "", "")
-    return -len(after) - 1 if found and "." not in after else None
+    _, separator, after = letters.partition(wanted) if len(wanted) == 1 else ("", "", "")
+    return -len(after) - 1 if separator and "." not in after else None
 
 
 def _channels(layer: Any) -> int:

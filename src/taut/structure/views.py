@@ -85,10 +85,10 @@ def structure(model: Any) -> dict[int, VariableStructure]:
             "`structure` needs a built model: its variables do not exist yet. Received: "
             f"{model.name!r}. Add a `keras.Input`, or call the model on data first."
         )
-    found = _Structure(Graph(model))
+    analysis = _Structure(Graph(model))
     result: dict[int, VariableStructure] = {}
-    for layer in found.graph.layers:
-        for variable, groups in found.of_layer(layer):
+    for layer in analysis.graph.layers:
+        for variable, groups in analysis.of_layer(layer):
             # A wrapper may list the weights of the layer inside it once more.
             if groups != VariableStructure() or id(variable) not in result:
                 result[id(variable)] = groups
@@ -105,8 +105,8 @@ class _Structure:
     def of_layer(self, layer: Any) -> Iterator[tuple[Any, VariableStructure]]:
         known = self._layout(layer)
         slices = known or matrix(layer) or Layout()
-        own = f"input of {self.graph.paths[id(layer)]}"
-        reads = own if known is None else self._input_key(layer, known)
+        layer_key = f"input of {self.graph.paths[id(layer)]}"
+        reads = layer_key if known is None else self._input_key(layer, known)
         makes = self._unit_key(layer)
         for v in own_weights(layer):
             units = _view(makes, slices.units, v)
@@ -139,24 +139,24 @@ class _Structure:
     def _unit_key(self, layer: Any) -> str:
         """The layer that makes the units, which for a normalisation is one before it."""
         if id(layer) not in self._unit_keys:
-            own = self.graph.paths[id(self.graph.heads.get(id(layer), layer))]
-            self._unit_keys[id(layer)] = own  # also ends a circle: a layer after itself
+            layer_key = self.graph.paths[id(self.graph.heads.get(id(layer), layer))]
+            self._unit_keys[id(layer)] = layer_key  # also ends a circle: a layer after itself
             if isinstance(layer, NORMALIZATION):
                 before = {self._made_before(call) for call in self.graph.calls_of(layer)}
                 only = before.pop() if len(before) == 1 else None
-                self._unit_keys[id(layer)] = only or own
+                self._unit_keys[id(layer)] = only or layer_key
         return self._unit_keys[id(layer)]
 
     def _made_before(self, call: Call) -> str | None:
         """The key of the units that a normalisation reads one by one, if it does."""
-        own = self._layout(call.operation)
+        layout = self._layout(call.operation)
         maker = self.graph.maker(call.reads[0])
-        while maker is not None and own is not None:
+        while maker is not None and layout is not None:
             made, before = self._layout(maker.operation), maker.operation
             if made is not None and made.units:
-                same = made.count == own.count and made.makes == own.makes is not None
+                same = made.count == layout.count and made.makes == layout.makes is not None
                 return self._unit_key(before) if same else None
-            if not elementwise(before) and not _pools_around(before, own.makes):
+            if not elementwise(before) and not _pools_around(before, layout.makes):
                 break
             maker = self.graph.maker(maker.reads[0])
         return None
@@ -179,18 +179,18 @@ class _Structure:
                 todo.extend(call.reads)
 
 
-def _apart(found: dict[int, VariableStructure]) -> dict[int, VariableStructure]:
+def _apart(structures: dict[int, VariableStructure]) -> dict[int, VariableStructure]:
     """Give views of one key and different numbers of groups a key for each number."""
     for kind in ("inputs", "units", "rows"):
-        views = {i: view for i, s in found.items() if (view := getattr(s, kind)) is not None}
+        views = {i: view for i, s in structures.items() if (view := getattr(s, kind)) is not None}
         counts: dict[str, set[int]] = {}
         for view in views.values():
             counts.setdefault(view.key, set()).add(view.shape[1])
         for i, view in views.items():
             if len(counts[view.key]) > 1:
                 other = replace(view, key=f"{view.key}, {view.shape[1]} groups")
-                found[i] = replace(found[i], **{kind: other})
-    return found
+                structures[i] = replace(structures[i], **{kind: other})
+    return structures
 
 
 def _pools_around(op: Any, axis: int | None) -> bool:

@@ -41,26 +41,26 @@ class Adaptive:
         self._model, self._calls = model, {}
         self.layers: list[Any] = []
         self._after: dict[int, bool] = {}
-        every = [layer for layer in model._flatten_layers() if hasattr(layer, "fold_values")]
-        if not every:
+        learners = [layer for layer in model._flatten_layers() if hasattr(layer, "fold_values")]
+        if not learners:
             return
-        some = keras.tree.map_structure(lambda a: np.asarray(a[:PROBED]), x)
-        for arrival in arrivals(model, every, some, self._state({})):
+        sample = keras.tree.map_structure(lambda a: np.asarray(a[:PROBED]), x)
+        for arrival in arrivals(model, learners, sample, self._state({})):
             self._calls[id(arrival.layer)] = self._calls.get(id(arrival.layer), 0) + 1
             if arrival.layer not in self.layers:
                 self.layers.append(arrival.layer)
-        if missed := [layer.name for layer in every if id(layer) not in self._calls]:
+        if missed := [layer.name for layer in learners if id(layer) not in self._calls]:
             raise UnsupportedError(
                 "A layer that learns statistics must be reached when the model is called in "
                 f"inference mode. Received: {', '.join(missed)}, which {model.name!r} does not "
                 "call. Call it, or take it out of the model."
             )
         self._check_paths()
-        changing = _changed_by_training(model, some, self._state({}))
+        changing = _changed_by_training(model, sample, self._state({}))
         for layer in self.layers:
-            self._check_fixed(layer, some, changing)
+            self._check_fixed(layer, sample, changing)
             others = [v for other in self.layers if other is not layer for v in other.variables]
-            self._after[id(layer)] = self._depends(layer, some, others)
+            self._after[id(layer)] = self._depends(layer, sample, others)
 
     def independent(self) -> list[Any]:
         """The layers that none of the others is before: what reaches them is alike in all folds."""
@@ -80,10 +80,10 @@ class Adaptive:
             x: Inputs, a tree of arrays [rows, …].
             values: What the layers before have learned, by the path of the weight.
         """
-        own = {v.path: v for layer in self.layers for v in layer.variables}
-        state = self._state({id(own[path]): value for path, value in (values or {}).items()})
+        variables = {v.path: v for layer in self.layers for v in layer.variables}
+        state = self._state({id(variables[path]): value for path, value in (values or {}).items()})
         rows = len(keras.tree.flatten(x)[0])
-        found: dict[int, Calls] = {id(layer): [] for layer in layers}
+        calls: dict[int, Calls] = {id(layer): [] for layer in layers}
         for arrival in arrivals(self._model, layers, x, state, self._calls_of(layers)):
             try:
                 value = keras.tree.map_structure(keras.ops.convert_to_numpy, arrival.value)
@@ -100,8 +100,8 @@ class Adaptive:
                     f"Received: {arrival.layer.name!r}, which gets "
                     f"{[np.shape(a) for a in keras.tree.flatten(value)]} of {rows} rows."
                 )
-            found[id(arrival.layer)].append((value, mask))
-        return [found[id(layer)] for layer in layers]
+            calls[id(arrival.layer)].append((value, mask))
+        return [calls[id(layer)] for layer in layers]
 
     def _calls_of(self, layers: Iterable[Any]) -> dict[int, int]:
         return {id(layer): self._calls[id(layer)] for layer in layers}
@@ -109,7 +109,7 @@ class Adaptive:
     def _state(self, changes: Mapping[int, Any]) -> tuple[list[Any], list[Any]]:
         """(trainable, non-trainable) values of the model, some replaced, by id of the variable."""
 
-        def of(variables: Any) -> list[Any]:
+        def state(variables: Any) -> list[Any]:
             return [
                 keras.ops.convert_to_tensor(np.asarray(changes[id(v)]), v.dtype)
                 if id(v) in changes
@@ -117,12 +117,12 @@ class Adaptive:
                 for v in variables
             ]
 
-        return of(self._model.trainable_variables), of(self._model.non_trainable_variables)
+        return state(self._model.trainable_variables), state(self._model.non_trainable_variables)
 
     def _check_paths(self) -> None:
         paths = [v.path for v in self._model.variables]
-        own = [v.path for layer in self.layers for v in layer.variables]
-        if double := [path for path in own if paths.count(path) > 1]:
+        learned_paths = [v.path for layer in self.layers for v in layer.variables]
+        if double := [path for path in learned_paths if paths.count(path) > 1]:
             raise InputError(
                 "Layers that learn statistics must differ in their names, by which a fold's "
                 f"values are given to them. Received: several variables {double[0]!r}. Give each "
@@ -167,7 +167,7 @@ def learned(layer: Any, calls: Calls) -> dict[str, np.ndarray]:
     if len({np.shape(a)[1:] for a in values if not keras.tree.is_nested(a)}) > 1:
         values = [np.reshape(a, (-1, np.shape(a)[-1])) for a in values]
         masks = [None if m is None else np.reshape(m, -1) for m in masks]
-    x = keras.tree.map_structure(lambda *some: np.concatenate(some), *values)
+    x = keras.tree.map_structure(lambda *leaves: np.concatenate(leaves), *values)
     mask = None if masks[0] is None else np.concatenate([m for m in masks if m is not None])
     return layer.fold_values(x, **with_mask(layer.fold_values, mask))
 
@@ -186,7 +186,7 @@ def with_mask(method: Any, mask: np.ndarray | None) -> dict[str, np.ndarray]:
 
 def rows_of_calls(calls: Calls, rows: np.ndarray) -> Calls:
     """Some rows of what reaches a layer."""
-    pick = lambda some: keras.tree.map_structure(lambda a: a[rows], some)  # noqa: E731
+    pick = lambda tree: keras.tree.map_structure(lambda a: a[rows], tree)  # noqa: E731
     return [(pick(value), None if mask is None else mask[rows]) for value, mask in calls]
 
 
@@ -195,7 +195,7 @@ def joined(pieces: Sequence[Calls]) -> Calls:
     whole = []
     for of_call in zip(*pieces, strict=True):
         values, masks = zip(*of_call, strict=True)
-        value = keras.tree.map_structure(lambda *some: np.concatenate(some), *values)
+        value = keras.tree.map_structure(lambda *leaves: np.concatenate(leaves), *values)
         whole.append((value, None if masks[0] is None else np.concatenate(masks)))
     return whole
 
@@ -215,7 +215,7 @@ def _other_values(weights: Sequence[Any]) -> Iterator[dict[int, np.ndarray]]:
 
 def _same(one: Any, other: Any) -> bool:
     def same(a: Any, b: Any) -> bool:
-        a, b = (np.asarray(keras.ops.convert_to_numpy(some), "float64") for some in (a, b))
+        a, b = (np.asarray(keras.ops.convert_to_numpy(value), "float64") for value in (a, b))
         return a.shape == b.shape and np.array_equal(a, b, equal_nan=True)
 
     try:

@@ -152,7 +152,7 @@ class FoldedArrays:
 
     def certify(self, model: Any, fold: int) -> Stationarity:
         rows = self.splits[fold].train
-        pick = lambda some: keras.tree.map_structure(lambda a: np.asarray(a)[rows], some)  # noqa: E731
+        pick = lambda tree: keras.tree.map_structure(lambda a: np.asarray(a)[rows], tree)  # noqa: E731
         weight = None if self._weight is None else pick(self._weight)
         return stationarity(model, pick(self._x), pick(self._y), sample_weight=weight)
 
@@ -161,6 +161,6 @@ def _splits(model: Any, x: Any, y: Any, cv: Any, seed: int) -> list[Split]:
     leaves = keras.tree.flatten(y)
     # Whole numbers are classes for a loss on classes only. Several outputs are not stratified.
     labels = class_labels(leaves[0], loss_of_classes(model)) if len(leaves) == 1 else None
-    of = leaves[0] if labels is None or not isinstance(cv, (int, np.integer)) else labels
+    targets = leaves[0] if labels is None or not isinstance(cv, (int, np.integer)) else labels
     inputs = keras.tree.flatten(x)
-    return folds(of, cv, seed=seed, x=inputs[0], classes=labels is not None)
+    return folds(targets, cv, seed=seed, x=inputs[0], classes=labels is not None)

@@ -128,8 +128,8 @@ def group_folds(
         InputError: If there are fewer groups than folds.
 
     Example:
-        >>> found = group_folds([0, 1] * 4, [1, 1, 2, 2, 3, 3, 4, 4], 2)
-        >>> sorted(len(split.held_out) for split in found)
+        >>> splits = group_folds([0, 1] * 4, [1, 1, 2, 2, 3, 3, 4, 4], 2)
+        >>> sorted(len(split.held_out) for split in splits)
         [4, 4]
     """
     from sklearn.model_selection import StratifiedGroupKFold
@@ -224,14 +224,16 @@ def fold_values(model: Any, x: Any, splits: list[Split]) -> list[dict[str, np.nd
     adaptive = Adaptive(model, x)
     values: list[dict[str, np.ndarray]] = [{} for _ in splits]
     if alike := adaptive.independent():
-        pieces = [adaptive.reaching(alike, some) for some in in_pieces(x)]
+        pieces = [adaptive.reaching(alike, piece) for piece in in_pieces(x)]
         for layer, *of_layer in zip(alike, *pieces, strict=True):
             calls = joined(of_layer)
-            for own, split in zip(values, splits, strict=True):
-                own.update(learned(layer, rows_of_calls(calls, split.train)))
+            for statistics, split in zip(values, splits, strict=True):
+                statistics.update(learned(layer, rows_of_calls(calls, split.train)))
     for layer in adaptive.dependent():
-        for own, split in zip(values, splits, strict=True):
-            some = keras.tree.map_structure(lambda a, at=split.train: np.asarray(a)[at], x)
-            pieces = [adaptive.reaching([layer], piece, own)[0] for piece in in_pieces(some)]
-            own.update(learned(layer, joined(pieces)))
+        for statistics, split in zip(values, splits, strict=True):
+            training = keras.tree.map_structure(lambda a, at=split.train: np.asarray(a)[at], x)
+            pieces = [
+                adaptive.reaching([layer], piece, statistics)[0] for piece in in_pieces(training)
+            ]
+            statistics.update(learned(layer, joined(pieces)))
     return values

@@ -28,7 +28,7 @@ def strength_range(
     """The top and the bottom of the grid, found on the first fold by lanes like `lane`."""
     rows = pilot.rows[:GRADIENT_ROWS]
     tensor = keras.ops.convert_to_tensor
-    some = keras.tree.map_structure(lambda a: tensor(a[rows]), pilot.x)
+    inputs = keras.tree.map_structure(lambda a: tensor(a[rows]), pilot.x)
     # The same weights in every process, so that a study that was interrupted finds the same grid.
     targets = keras.tree.map_structure(lambda a: tensor(a[rows]), pilot.y)
     with as_it_was(model):  # to which a penalty may refer
@@ -39,7 +39,7 @@ def strength_range(
         ):
             for variable, value in zip(variables, values, strict=True):
                 variable.assign(value)
-        gradients = Objective(model).gradients(some, targets)
+        gradients = Objective(model).gradients(inputs, targets)
     return find_range(
         pilot.train,
         lambda strength: replace(lane, strengths=(strength,)),

@@ -87,32 +87,32 @@ class FoldedStream:
         )
         rows = max(self._memory // SHARE // self._layout.row_bytes, 1)
         self._at_once = min(rows, BATCH_ROWS)
-        self._some = drawn_rows(
+        self._sample = drawn_rows(
             self._source, self._layout, budget, self._seed, min(rows, PILOT_ROWS)
         )
-        self._fold = fold_of(row_hash(self._some.x, self._some.y), self.folds, self._seed)
+        self._fold = fold_of(row_hash(self._sample.x, self._sample.y), self.folds, self._seed)
         return streamed_fold_values(model, self._source, self.folds, self._seed, self._at_once)
 
     def pilot(self, model: Any, settings: Settings) -> Pilot:
-        fold, some = self._fold, self._some
+        fold, sample = self._fold, self._sample
         _check_pilot(fold, self.folds)
         split = Split(np.flatnonzero(fold != 0), np.flatnonzero(fold == 0))
-        whole = rows_of(self._source) == len(some)
+        whole = rows_of(self._source) == len(sample)
         epochs = settings.epochs if whole else max(settings.epochs, PILOT_EPOCHS)
 
         def train(lanes: list[Lane]) -> Record:
             arguments = {**settings.arguments("range"), "epochs": epochs}
             return train_lanes(
                 model,
-                some.x,
-                some.y,
+                sample.x,
+                sample.y,
                 lanes,
                 splits=[split],
-                sample_weight=some.weight,
+                sample_weight=sample.weight,
                 **arguments,
             )
 
-        return Pilot(some.x, some.y, split.train, train)
+        return Pilot(sample.x, sample.y, split.train, train)
 
     def train(
         self,
@@ -140,7 +140,7 @@ class FoldedStream:
 
     def certify(self, model: Any, fold: int) -> Stationarity:
         """On all rows that are not in the fold; its scale on some of them, from everywhere."""
-        drawn = self._some[self._fold != fold]
+        drawn = self._sample[self._fold != fold]
         batches = training_batches(
             self._source, self._layout, fold, self.folds, self._seed, self._at_once
         )

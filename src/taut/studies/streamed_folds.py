@@ -70,31 +70,32 @@ def streamed_fold_values(
         while pending:
             seen = np.zeros(folds, np.int64)
             for piece, fold in with_folds(source, folds, seed, rows):
-                for k in dict.fromkeys(one.fold for one in pending):
-                    own = [one for one in pending if one.fold == k]
+                for k in dict.fromkeys(learner.fold for learner in pending):
+                    learners = [learner for learner in pending if learner.fold == k]
                     before = None if k is None else values[k]
-                    found = adaptive.reaching([one.layer for one in own], piece.x, before)
+                    layers = [learner.layer for learner in learners]
+                    reached = adaptive.reaching(layers, piece.x, before)
                     training = np.full(len(fold), True) if k is None or folds == 1 else fold != k
-                    for one, calls in zip(own, found, strict=True):
-                        one.add(calls, fold if k is None else np.zeros_like(fold), training)
+                    for learner, calls in zip(learners, reached, strict=True):
+                        learner.add(calls, fold if k is None else np.zeros_like(fold), training)
                 seen += np.bincount(fold, minlength=folds)
             if not seen.all():
                 raise InputError(
                     "Every fold needs rows to train on and rows held out; equal rows are in one "
                     f"fold. Received: a fold without, with {folds} folds. Use fewer, or more rows."
                 )
-            pending = [one for one in pending if one.sums.end_pass()]
+            pending = [learner for learner in pending if learner.sums.end_pass()]
 
     together = [_Learning(layer, layer.fold_sums(folds), None) for layer in adaptive.independent()]
     learn(together)
-    for one in together:
-        for own, found in zip(values, one.sums.values(), strict=True):
-            own.update(found)
+    for learner in together:
+        for statistics, of_layer in zip(values, learner.sums.values(), strict=True):
+            statistics.update(of_layer)
     for layer in adaptive.dependent():
         apart = [_Learning(layer, layer.fold_sums(1), fold) for fold in range(folds)]
         learn(apart)
-        for own, one in zip(values, apart, strict=True):
-            own.update(one.sums.values()[0])
+        for statistics, learner in zip(values, apart, strict=True):
+            statistics.update(learner.sums.values()[0])
     return values
 
 
@@ -117,19 +118,19 @@ class _Learning:
                 )
             step = max(VALUES // max(int(np.prod(value.shape[1:])), 1), 1)
             for start in range(0, len(at), step):
-                some = at[start : start + step]
-                own = with_mask(self.sums.add, None if mask is None else mask[some])
-                self.sums.add(value[some], folds[some], **own)
+                numbers = at[start : start + step]
+                mask_argument = with_mask(self.sums.add, None if mask is None else mask[numbers])
+                self.sums.add(value[numbers], folds[numbers], **mask_argument)
 
 
 def training_batches(
     source: Source, layout: Layout, fold: int, folds: int, seed: int, rows: int
 ) -> Iterator[tuple[Any, Any, Any]]:
     """(x, y, weight) of all rows that are not in a fold, `rows` at a time but for the last."""
-    own = (piece[of != fold] for piece, of in with_folds(source, folds, seed, rows))
-    for block, count in blocks(own, layout, rows):
-        some = block[:count]
-        yield some.x, some.y, some.weight
+    pieces = (piece[numbers != fold] for piece, numbers in with_folds(source, folds, seed, rows))
+    for block, count in blocks(pieces, layout, rows):
+        batch = block[:count]
+        yield batch.x, batch.y, batch.weight
 
 
 def held_out_batches(

@@ -45,9 +45,9 @@ def check_inputs(model: Any, x: Any) -> None:
     rows = np.flatnonzero(wrong)
     if not len(rows):
         return
-    some = keras.tree.map_structure(lambda a: a[rows[:256]], x)
-    made = keras.tree.flatten(model(some, **mode(model, training=False)))
-    if not all(np.isfinite(keras.ops.convert_to_numpy(one)).all() for one in made):
+    sample = keras.tree.map_structure(lambda a: a[rows[:256]], x)
+    made = keras.tree.flatten(model(sample, **mode(model, training=False)))
+    if not all(np.isfinite(keras.ops.convert_to_numpy(output)).all() for output in made):
         raise InputError(
             "`x` must be finite numbers, where the model makes NaN of others. Received: NaN or "
             f"infinite values in {len(rows)} of {len(wrong)} rows, first in row {rows[0]}. Fill "

@@ -82,8 +82,8 @@ def plan(
     """
     share = 1 / 3 if quick else 1.0
 
-    def cost(lanes: int, of: int, rows: int, epochs: int | None = None) -> float:
-        of_a_fold = max(rows * (of - 1) // of, 1)
+    def cost(lanes: int, fold_count: int, rows: int, epochs: int | None = None) -> float:
+        of_a_fold = max(rows * (fold_count - 1) // fold_count, 1)
         return seconds(lanes, of_a_fold, Schedule.of(of_a_fold, quick=quick, most=epochs), size)
 
     whole = cost((len(candidates) + (UNPENALISED not in candidates)) * folds * seeds, folds, rows)
@@ -105,13 +105,13 @@ def plan(
     tried = tuple(s for s in candidates if s != UNPENALISED)
     fewer = tuple(s for s in tried if s in QUICK) or tried
     halves = [rows // 2**k for k in range(1, 40) if rows // 2**k >= LEAST_ROWS] or [rows]
-    for some, of in ((tried, FOLDS), (fewer, FOLDS), (fewer, 2)):
-        of = min(of, folds)
+    for strengths, fold_count in ((tried, FOLDS), (fewer, FOLDS), (fewer, 2)):
+        fold_count = min(fold_count, folds)
         for share_of_rows in halves:
-            first = cost(len(some) * of, folds, share_of_rows)
+            first = cost(len(strengths) * fold_count, folds, share_of_rows)
             if first <= CHOOSING * share:
-                return Plan(first + last, whole, fewer_epochs, share_of_rows, of, some)
-    return Plan(first + last, whole, fewer_epochs, halves[-1], of, fewer)
+                return Plan(first + last, whole, fewer_epochs, share_of_rows, fold_count, strengths)
+    return Plan(first + last, whole, fewer_epochs, halves[-1], fold_count, fewer)
 
 
 def train_within(

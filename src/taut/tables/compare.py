@@ -197,7 +197,7 @@ def _bootstrap(
                 scores = weighted_scores(name, y, predicted, counts, positive=positive)
                 parts.setdefault((system, name), []).append(scores)
         done += size
-    return {key: np.concatenate(one) for key, one in parts.items()}
+    return {key: np.concatenate(pieces) for key, pieces in parts.items()}
 
 
 def by_class(
@@ -212,10 +212,10 @@ def by_class(
         exact: Whether rows are independent and count alike, so that shares have exact intervals.
     """
 
-    def share(right: int, of: int) -> Score:
-        if not of:
+    def share(right: int, rows: int) -> Score:
+        if not rows:
             return Score(None)
-        return Score(right / of, *exact_interval(right, of)) if exact else Score(right / of)
+        return Score(right / rows, *exact_interval(right, rows)) if exact else Score(right / rows)
 
     chosen = predicted.argmax(axis=1)
     scores = []

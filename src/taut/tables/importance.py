@@ -62,16 +62,16 @@ def shuffled(
         at_once = max(PIECE // (count * max(width, len(healthy) * outputs)), 1)
         losses = np.empty(len(columns))
         for start in range(0, len(columns), at_once):
-            some = slice(start, min(start + at_once, len(columns)))
-            x = np.repeat(trained.rows.encoded[rows][None], some.stop - start, axis=0)
-            for k, (own_columns, order) in enumerate(zip(columns[some], orders[some], strict=True)):
+            part = slice(start, min(start + at_once, len(columns)))
+            x = np.repeat(trained.rows.encoded[rows][None], part.stop - start, axis=0)
+            for k, (own_columns, order) in enumerate(zip(columns[part], orders[part], strict=True)):
                 x[k, :, own_columns] = x[k, order][:, own_columns].T
             raw = predict_lanes(
                 trained.model, trained.record, x.reshape(-1, width), lanes=healthy
             ).astype(float)
             mean = (softmax(raw, axis=-1) if raw.shape[-1] > 1 else raw).mean(axis=0)
             mean = mean.reshape(len(x), count, -1)
-            losses[some] = row_loss(mean, trained.rows.y[rows]).mean(axis=1)
+            losses[part] = row_loss(mean, trained.rows.y[rows]).mean(axis=1)
         rise += count * (losses[:-1] - losses[-1])
         total += count
     return rise / max(total, 1)

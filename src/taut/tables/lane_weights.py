@@ -52,8 +52,8 @@ def input_weights(trained: Trained, lane: int, sources: Sequence[str], numbers: 
     # A column that is constant in the fold reaches nothing, whatever its weights.
     squares = squares * live
     pieces = (len(live) - len(sources)) // numbers if numbers else 0
-    of = [*sources, *(name for name in sources[:numbers] for _ in range(pieces))]
-    return pd.Series(squares).groupby(np.asarray(of, object), sort=False).sum().pow(0.5)
+    input_names = [*sources, *(name for name in sources[:numbers] for _ in range(pieces))]
+    return pd.Series(squares).groupby(np.asarray(input_names, object), sort=False).sum().pow(0.5)
 
 
 def live_columns(trained: Trained, lane: int) -> tuple[np.ndarray, tuple[float, float]]:

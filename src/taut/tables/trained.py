@@ -103,8 +103,8 @@ class Trained:
         base = np.zeros((len(self.rows.y), outputs))
         for split in self.splits:
             y, weights = self.rows.y[split.train], self.rows.counted(split.train)
-            one = base_prediction(y, len(split.held_out), outputs=outputs, weights=weights)
-            base[split.held_out] = one.reshape(-1, outputs)
+            predictions = base_prediction(y, len(split.held_out), outputs=outputs, weights=weights)
+            base[split.held_out] = predictions.reshape(-1, outputs)
         return base
 
     def fold_losses(self, setting: int) -> np.ndarray:

@@ -42,8 +42,8 @@ def tensors(arrays: Any, dtype: str = "float32") -> Any:
     )
 
 
-def numpy(found: Any) -> Any:
-    return tree.map_structure(lambda t: np.array(ops.convert_to_numpy(t)), found)
+def numpy(values: Any) -> Any:
+    return tree.map_structure(lambda t: np.array(ops.convert_to_numpy(t)), values)
 
 
 def size_of(arrays: Arrays) -> float:
@@ -70,9 +70,9 @@ class Case:
     ):
         self.penalty, self.seed = penalty, seed
         self.shapes = [tuple(shape) for shape in (penalty.shapes if shapes is None else shapes)]
-        own = [part.strength for part in penalty.parts if part.strength > 0]
+        strengths = [part.strength for part in penalty.parts if part.strength > 0]
         # A sum takes a factor of its parts' strengths, the others the strength itself.
-        self.strength = 0.3 / min(own) if len(penalty.parts) > 1 and own else 0.3
+        self.strength = 0.3 / min(strengths) if len(penalty.parts) > 1 and strengths else 0.3
         grouping = None
         if penalty.groups is not None:
             grouping = Grouping.of_kernels(penalty.groups, self.shapes)
@@ -131,11 +131,11 @@ class Case:
         """The values of a batch of weights [batch, …], in double precision."""
 
         def each(w: Any, strength: Any) -> Any:
-            return ops.vectorized_map(lambda one: self.bound.value(list(one), strength), w)
+            return ops.vectorized_map(lambda weights: self.bound.value(list(weights), strength), w)
 
         with double_precision():
-            found = self.function("values", each)(tensors(batch, "float64"), strength)
-            return numpy(found).astype("float64")
+            results = self.function("values", each)(tensors(batch, "float64"), strength)
+            return numpy(results).astype("float64")
 
     def _run(self, name: str, *arguments: Any, dtype: str = "float32") -> Any:
         function = self.function(name, getattr(self.bound, name))

@@ -85,18 +85,18 @@ def _candidates(rng: np.random.Generator, w: Arrays, u: Arrays, guides: list[Arr
 
     # Along each coordinate, the whole way: where αR is not convex there are several valleys.
     whole = np.linspace(-0.5, 1.5, 33)[:, None, None] * start
-    found = [end[None], start[None], 0 * end[None]]
-    found += [np.where(np.eye(end.size, dtype=bool), whole, end).reshape(-1, end.size)]
+    candidates = [end[None], start[None], 0 * end[None]]
+    candidates += [np.where(np.eye(end.size, dtype=bool), whole, end).reshape(-1, end.size)]
     masks = np.stack([*_slices(w), *(rng.random((24, end.size)) < [[0.2], [0.5], [0.8]] * 8)])
-    found += [np.where(masks, t * end, end) for t in (0, 0.5, 0.9, 0.99, 1.01, 1.5)]
-    found += [np.where(masks, start, end), np.where(masks, start, 0)]
+    candidates += [np.where(masks, t * end, end) for t in (0, 0.5, 0.9, 0.99, 1.01, 1.5)]
+    candidates += [np.where(masks, start, end), np.where(masks, start, 0)]
     random = size * rng.normal(size=(24, end.size))
     directions = [*random, *(random * (end != 0)), start - end, end]
     directions += [*(masks * size * rng.normal(size=masks.shape))]
     short = 10.0 ** np.arange(-5, 0.5, 0.5)
-    found += [along(directions, [*short, *-short])]
-    found += [along([_flat(guide) - end for guide in guides], (1, 0.5, 0.1, 0.01, 1e-3, 1e-4))]
-    return np.concatenate(found)
+    candidates += [along(directions, [*short, *-short])]
+    candidates += [along([_flat(guide) - end for guide in guides], (1, 0.5, 0.1, 0.01, 1e-3, 1e-4))]
+    return np.concatenate(candidates)
 
 
 def _slices(w: Arrays) -> list[np.ndarray]:

@@ -50,28 +50,28 @@ def law_dtypes(case: Case) -> None:
     run = case.function("together", _together(case))
     for dtype, eps in EPS.items():
         rounded = tensors(arguments, dtype)
-        found = run(*rounded, [step, a])
-        made = {dtype_of(t) for name in found if name != "value" for t in found[name]}
-        given, found = _single(rounded), _single(found)
+        results = run(*rounded, [step, a])
+        made = {dtype_of(t) for name in results if name != "value" for t in results[name]}
+        given, results = _single(rounded), _single(results)
         expected = numpy(run(*tensors([*given, [np.float32(step), np.float32(a)]])))
-        _require_near(case, dtype, eps, made, found, expected)
+        _require_near(case, dtype, eps, made, results, expected)
     if keras.backend.backend() == "torch":
         return  # `keras.ops.maximum` and others make float32 of float64 there
-    found = {
+    results = {
         "prox": case.prox(w, step, a, "float64"),
         "distance": case.distance(w, gradient, a, "float64"),
     }
     expected = {"prox": case.prox(w, step, a), "distance": case.distance(w, gradient, a)}
-    made = {str(x.dtype) for arrays in found.values() for x in arrays}
-    _require_near(case, "float64", 2.0**-23, made, found, expected)
+    made = {str(x.dtype) for arrays in results.values() for x in arrays}
+    _require_near(case, "float64", 2.0**-23, made, results, expected)
 
 
 def _require_near(
-    case: Case, dtype: str, eps: float, made: set[str], found: Any, expected: Any
+    case: Case, dtype: str, eps: float, made: set[str], results: Any, expected: Any
 ) -> None:
     case.require(made == {dtype}, "dtypes", f"from {dtype} it makes {', '.join(sorted(made))}.")
     for name in expected:
-        pairs = zip(_list(found[name]), _list(expected[name]), strict=True)
+        pairs = zip(_list(results[name]), _list(expected[name]), strict=True)
         # Rounding moves weights off the sphere of a constraint, where distances are infinite.
         pairs = [(b, c) for b, c in pairs if np.isfinite(c).all()]
         gap, size = size_of([b - c for b, c in pairs]), size_of([c for _, c in pairs])
@@ -82,12 +82,12 @@ def _require_near(
         )
 
 
-def _single(found: Any) -> Any:
-    return numpy(keras.tree.map_structure(lambda t: ops.cast(t, "float32"), found))
+def _single(results: Any) -> Any:
+    return numpy(keras.tree.map_structure(lambda t: ops.cast(t, "float32"), results))
 
 
-def _list(found: Any) -> list[np.ndarray]:
-    return found if isinstance(found, list) else [found]
+def _list(result: Any) -> list[np.ndarray]:
+    return result if isinstance(result, list) else [result]
 
 
 def law_compiled(case: Case) -> None:
@@ -107,16 +107,16 @@ def law_compiled(case: Case) -> None:
     stacked = jax.tree.map(lambda *x: ops.stack(x), *lanes)
     mapped = numpy(compiled(jax.vmap(run))(*stacked))
     for i, lane in enumerate(lanes):
-        one = keras.tree.map_structure(lambda x, i=i: x[i], mapped)
-        _require_same(case, f"mapped, lane {i},", one, numpy(alone(*lane)))
+        lane_results = keras.tree.map_structure(lambda x, i=i: x[i], mapped)
+        _require_same(case, f"mapped, lane {i},", lane_results, numpy(alone(*lane)))
 
 
-def _require_same(case: Case, form: str, found: Any, expected: Any) -> None:
+def _require_same(case: Case, form: str, results: Any, expected: Any) -> None:
     for name in expected:
-        pairs = zip(_list(found[name]), _list(expected[name]), strict=True)
+        pairs = zip(_list(results[name]), _list(expected[name]), strict=True)
         same = all(a.shape == b.shape and np.allclose(a, b, 1e-4, 1e-5) for a, b in pairs)
         case.require(
-            same, "compiled", f"the {name}, {form} is {found[name]} instead of {expected[name]}."
+            same, "compiled", f"the {name}, {form} is {results[name]} instead of {expected[name]}."
         )
 
 
@@ -157,10 +157,10 @@ def law_regularizer(case: Case) -> None:
     w = case.draw(case.rng())[:1]
     penalty = case.penalty if grouped else case.bound.each(len(case.shapes))[0]
     given = tensors(w)
-    found = float(numpy(penalty(given[0])))
+    value = float(numpy(penalty(given[0])))
     expected = penalty.value(given, penalty.strength)
-    same = np.allclose(found, float(numpy(expected)), 1e-5, 0)
-    case.require(same, "regularizer", f"called it gives {found} instead of {expected}.")
+    same = np.allclose(value, float(numpy(expected)), 1e-5, 0)
+    case.require(same, "regularizer", f"called it gives {value} instead of {expected}.")
     half = [v * (np.arange(v.size).reshape(v.shape) >= v.size // 2) for v in w]
     for zeros in (case.zeros()[:1], half):
         slope = numpy(gradient_of(lambda v: penalty(v[0]), tensors(zeros)))[0]

@@ -60,33 +60,33 @@ def law_critical_strength(case: Case) -> None:
     gradients += [[np.abs(g) for g in gradients[0]], zero]
     for gradient in gradients:
         critical, size = case.critical(gradient), size_of(gradient)
-        told = f"Received: critical_strength={critical} for gradient={gradient}"
-        case.require(critical >= 0, "critical strength", f"it must be >= 0. {told}.")
+        received = f"Received: critical_strength={critical} for gradient={gradient}"
+        case.require(critical >= 0, "critical strength", f"it must be >= 0. {received}.")
         if critical == math.inf:
             left = size_of(case.distance(zero, gradient, 1e3 * case.strength))
             case.require(
                 left > 1e-4 * size,
                 "critical strength",
-                f"infinite, but w = 0 is stationary at a large strength. {told}.",
+                f"infinite, but w = 0 is stationary at a large strength. {received}.",
             )
             continue
         left = size_of(case.distance(zero, gradient, critical * (1 + 1e-5)))
         case.require(
             left <= 1e-4 * size,
             "critical strength",
-            f"w = 0 must be stationary at it; its distance is {left:.3g}. {told}.",
+            f"w = 0 must be stationary at it; its distance is {left:.3g}. {received}.",
         )
         if critical > 0:
-            _check_edge(case, gradient, critical, told)
+            _check_edge(case, gradient, critical, received)
 
 
-def _check_edge(case: Case, gradient: Arrays, critical: float, told: str) -> None:
+def _check_edge(case: Case, gradient: Arrays, critical: float, received: str) -> None:
     size, short = size_of(gradient), 0.01
     left = size_of(case.distance(case.zeros(), gradient, 0.99 * critical))
     case.require(
         left > 1e-5 * size,
         "critical strength",
-        f"w = 0 must not be stationary just below it; its distance is {left:.3g}. {told}.",
+        f"w = 0 must not be stationary just below it; its distance is {left:.3g}. {received}.",
     )
     step = [-short * g for g in gradient]
     stays = size_of(case.prox(step, short, critical * (1 + 1e-4)))
@@ -95,7 +95,7 @@ def _check_edge(case: Case, gradient: Arrays, critical: float, told: str) -> Non
         stays <= 1e-6 * short * size < leaves,
         "critical strength",
         "a step from w = 0 must end at 0 at it and leave just below it. Received: it ends "
-        f"{stays:.3g} away at it, {leaves:.3g} away below. {told}.",
+        f"{stays:.3g} away at it, {leaves:.3g} away below. {received}.",
     )
 
 
@@ -110,14 +110,14 @@ def law_zeros(case: Case) -> None:
         steps += [[x * s for x in half] for s in (1.0, 1e8)] + [case.zeros()]
     for w in (case.zeros(), first, case.draw(rng)):
         for a in (0.0, case.strength):
-            found = [*case.distance(w, case.zeros(), a), *case.distance(w, ones, a)]
-            bad = math.isnan(case.value(w, a)) or any(np.isnan(v).any() for v in found)
+            distances = [*case.distance(w, case.zeros(), a), *case.distance(w, ones, a)]
+            bad = math.isnan(case.value(w, a)) or any(np.isnan(v).any() for v in distances)
             case.require(not bad, "zeros", f"NaN in the value or distance at w={w}, strength={a}.")
             for step in steps:
                 u = case.prox(w, step, a)
-                told = f"Received: {u} at w={w}, step={step}, strength={a}."
+                received = f"Received: {u} at w={w}, step={step}, strength={a}."
                 fine = all(np.isfinite(v).all() for v in u)
-                case.require(fine, "zeros", f"the prox must be finite. {told}")
+                case.require(fine, "zeros", f"the prox must be finite. {received}")
                 if a == 0 and case.value(w, 0.0) == 0 and case.value(u, case.strength) < math.inf:
                     same = all(np.allclose(v, x, 1e-5, 1e-6) for v, x in zip(u, w, strict=True))
-                    case.require(same, "zeros", f"at strength 0 the prox must be w. {told}")
+                    case.require(same, "zeros", f"at strength 0 the prox must be w. {received}")

@@ -156,7 +156,9 @@ def _flatten(
     ledger: Ledger, states: Mapping[int, LaneState]
 ) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
     """The ledger as JSON and arrays: like trees are stacked leaf by leaf."""
-    snapshots = [(i, epoch, tree) for i, some in ledger.snapshots.items() for epoch, tree in some]
+    snapshots = [
+        (i, epoch, tree) for i, of_lane in ledger.snapshots.items() for epoch, tree in of_lane
+    ]
     trees = {
         "kept": list(ledger.kept.values()),
         "states": list(states.values()),
@@ -171,8 +173,8 @@ def _flatten(
         "types": {},
     }
     arrays = {"losses": ledger.losses, "ran": ledger.ran, "best_epoch": ledger.best_epoch}
-    for name, some in trees.items():
-        for k, leaves in enumerate(zip(*map(jax.tree.leaves, some), strict=True)):
+    for name, group in trees.items():
+        for k, leaves in enumerate(zip(*map(jax.tree.leaves, group), strict=True)):
             stacked = np.stack(leaves)
             parts["types"][f"{name}/{k}"] = stacked.dtype.name
             # Types that NumPy does not know, such as bfloat16, travel as bytes.

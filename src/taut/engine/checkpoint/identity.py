@@ -62,17 +62,17 @@ def identity_of(
         "splits": lambda: [[s.train, s.held_out] for s in splits],
         "settings": lambda: dict(settings),
     }
-    found = {}
+    digests = {}
     for part, tree in parts.items():
         try:
-            found[part] = model_digest(model, tree())
+            digests[part] = model_digest(model, tree())
         except Undescribed as error:
             raise UnsupportedError(
                 "A checkpoint must tell its study from others by what they compute. Received: in "
                 f"the {part}, {error}, of which that is not known. Leave `checkpoint` out, or make "
                 "it of functions, arrays, numbers, and objects with plain attributes."
             ) from error
-    return {**found, "number of devices": str(devices)}
+    return {**digests, "number of devices": str(devices)}
 
 
 def program_key(model: Any) -> str | None:

@@ -36,8 +36,8 @@ class WeightedSource:
         counts: dict[int, int] = {}
         for part in range(source.parts(COUNTED_ROWS)):
             for piece in source.pieces(part, COUNTED_ROWS):
-                classes, some = np.unique(self._labels_of(piece.y), return_counts=True)
-                for k, n in zip(classes.tolist(), some.tolist(), strict=True):
+                classes, numbers = np.unique(self._labels_of(piece.y), return_counts=True)
+                for k, n in zip(classes.tolist(), numbers.tolist(), strict=True):
                     counts[k] = counts.get(k, 0) + n
         classes = np.array(sorted(counts))
         of_class = class_weights(classes, np.array([counts[k] for k in classes]), class_weight)

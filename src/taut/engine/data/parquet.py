@@ -136,16 +136,16 @@ class ParquetRows:
     def _row_groups(self, path: Path, schema: Any) -> list[tuple[Path, int, int, dict[str, int]]]:
         """(file, row group, rows, nulls by column that the file knows of) of a file."""
         with self._open_file(path) as file:
-            own, metadata = file.schema_arrow, file.metadata
+            file_schema, metadata = file.schema_arrow, file.metadata
         for name in self._columns:
-            kind = own.field(name).type if name in own.names else "missing"
+            kind = file_schema.field(name).type if name in file_schema.names else "missing"
             if kind != schema.field(name).type:
                 raise InputError(
                     "A column must have one type in all files. Received: "
                     f"{name!r}, {schema.field(name).type} in {self._files[0].name} and {kind} in "
                     f"{path.name}. Write the files with one schema."
                 )
-        found = []
+        groups = []
         for group in range(metadata.num_row_groups):
             of_group = metadata.row_group(group)
             nulls = {}
@@ -155,20 +155,20 @@ class ParquetRows:
                 if statistics is not None and statistics.has_null_count and statistics.null_count:
                     nulls[column.path_in_schema] = statistics.null_count
             if of_group.num_rows:
-                found.append((path, group, of_group.num_rows, nulls))
-        return found
+                groups.append((path, group, of_group.num_rows, nulls))
+        return groups
 
     def _check_nulls(self) -> None:
         if not self._parts:
             raise InputError(f"There must be at least one row. Received: none in {self._files}.")
-        found = [
+        columns = [
             (path, name, nulls[name])
             for path, _, _, nulls in self._parts
             for name in self._columns
             if name in nulls
         ]
-        if found:
-            raise _nulls(found)
+        if columns:
+            raise _nulls(columns)
 
 
 def _files(directory: Path) -> list[Path]:
@@ -183,10 +183,10 @@ def _files(directory: Path) -> list[Path]:
     return files
 
 
-def _nulls(found: list[tuple[Path, str, int]]) -> InputError:
-    names = list(dict.fromkeys(name for _, name, _ in found))
+def _nulls(columns: list[tuple[Path, str, int]]) -> InputError:
+    names = list(dict.fromkeys(name for _, name, _ in columns))
     return InputError(
-        f"Columns must have no nulls. Received: {_listed(names)}, first in {found[0][0].name}. "
+        f"Columns must have no nulls. Received: {_listed(names)}, first in {columns[0][0].name}. "
         "Fill them in, or leave the columns or rows out."
     )
 

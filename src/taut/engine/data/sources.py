@@ -92,8 +92,8 @@ class ArraySource:
 
     def identity(self) -> list[Any]:
         """Rows from all over the arrays."""
-        some = np.unique(np.linspace(0, len(self) - 1, IDENTITY_ROWS).astype(int))
-        return [np.asarray(leaf[some]) for leaf in jax.tree.leaves(self._data)]
+        positions = np.unique(np.linspace(0, len(self) - 1, IDENTITY_ROWS).astype(int))
+        return [np.asarray(leaf[positions]) for leaf in jax.tree.leaves(self._data)]
 
     def parts(self, rows: int) -> int:
         return -(-len(self) // rows)
@@ -181,15 +181,15 @@ def first_rows(source: Source, rows: int) -> Rows:
     Raises:
         InputError: If the source has no rows.
     """
-    found: list[Rows] = []
+    pieces: list[Rows] = []
     for part in range(source.parts(rows)):
         for piece in source.pieces(part, rows):
-            wanted = rows - sum(map(len, found))
+            wanted = rows - sum(map(len, pieces))
             if len(piece):
-                found.append(jax.tree.map(lambda a, n=wanted: np.array(a[:n]), piece))
+                pieces.append(jax.tree.map(lambda a, n=wanted: np.array(a[:n]), piece))
             if wanted <= len(piece):
-                return joined(found)
-    return joined(found)
+                return joined(pieces)
+    return joined(pieces)
 
 
 def rows_of(source: Source) -> int | None:
@@ -205,9 +205,9 @@ def described(source: Source) -> list[Any]:
     and what its method `identity`, if it has one, returns: nested lists of arrays, numbers and
     strings (of arrays, some rows everywhere; of files, their names, sizes and rows).
     """
-    own = source.identity() if hasattr(source, "identity") else None  # type: ignore[attr-defined]
+    identity = source.identity() if hasattr(source, "identity") else None  # type: ignore[attr-defined]
     leaves, structure = jax.tree.flatten(first_rows(source, IDENTITY_ROWS))
-    return [type(source).__name__, str(structure), leaves, rows_of(source), own]
+    return [type(source).__name__, str(structure), leaves, rows_of(source), identity]
 
 
 def joined(pieces: list[Rows]) -> Rows:
