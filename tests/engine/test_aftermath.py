@@ -73,7 +73,7 @@ def test_a_metric_that_fails_leaves_the_path(monkeypatch):
     def fails(*_, **__):
         raise MemoryError("no room")
 
-    monkeypatch.setattr("taut.studies.path.stationarity", fails)
+    monkeypatch.setattr("taut.studies.folded.stationarity", fails)
     with pytest.warns(UserWarning, match=r"certificate must not cost.*no room"):
         result = taut.regularization_path(classifier(), x, y, **SHORT)
     assert result.certificate is None

@@ -262,7 +262,7 @@ def test_finding_the_range_leaves_what_a_penalty_refers_to(diabetes):
     ],
 )
 def test_what_the_study_needs_is_checked_before_the_pilots(options, words, diabetes, monkeypatch):
-    monkeypatch.setattr("taut.studies.path.train_lanes", None)
+    monkeypatch.setattr("taut.studies.folded.train_lanes", None)
     with pytest.raises(InputError, match=words):
         taut.regularization_path(
             network(10), *diabetes, **{"strengths": 4, "cv": 2, "epochs": 4, **options}

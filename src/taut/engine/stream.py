@@ -168,14 +168,17 @@ class BlockSlots(Slots):
         self._layout, self._budget = layout, budget
         self._most = study.width or most_side_by_side(study.model)
         products = convolves_on_cpu(study.model) and are_products(study.model)
-        sample = first_rows(stream.source, 1)
+        pieces = None
+        if products:
+            sample = first_rows(stream.source, 1)
+            pieces = rows_at_a_time(study.model, sample.x, sample.y)
         self._plan = Plan(
             study.rules,
             study.batch_size,
             gaps=stream.number > 1,
             own_moments=True,
             products=products,
-            rows_at_a_time=rows_at_a_time(study.model, sample.x, sample.y) if products else None,
+            rows_at_a_time=pieces,
         )
         self._at = Position()
         self._live: Any = None
