@@ -10,7 +10,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from taut.engine.data.parquet import ParquetRows
-from taut.engine.data.prefetch import AHEAD, prefetched
+from taut.engine.data.prefetch import AHEAD, Prefetch
 from taut.engine.data.reading import Budget, Layout, blocks, in_order
 from taut.engine.data.sources import ArraySource, DatasetSource, as_source, first_rows, is_source
 from taut.errors import InputError
@@ -261,14 +261,14 @@ def test_reading_ahead_is_bounded_and_leaves_no_thread():
             yield k
 
     before = threading.active_count()
-    with prefetched(make) as ahead:
+    with Prefetch(make) as ahead:
         for k in ahead:
             time.sleep(0.01)
             assert made[-1] <= k + 1 + AHEAD
             if k == 5:
                 break
     assert threading.active_count() == before
-    with prefetched(make) as ahead:
+    with Prefetch(make) as ahead:
         assert list(ahead) == list(range(100))
     assert threading.active_count() == before
 

@@ -24,7 +24,7 @@ from taut.engine.convolutions import are_products, convolves_on_cpu, rows_at_a_t
 from taut.engine.data.class_weights import WeightedSource
 from taut.engine.data.fold_batches import held_out_rows, steps_in, training_rows
 from taut.engine.data.hashing import fold_of, row_hash
-from taut.engine.data.prefetch import prefetched
+from taut.engine.data.prefetch import Prefetch
 from taut.engine.data.reading import Budget, Layout, blocks, in_order
 from taut.engine.data.sources import MEMORY, Rows, Source, described, first_rows, rows_of
 from taut.engine.initial import InitialValues
@@ -182,6 +182,7 @@ class BlockSlots(Slots):
         )
         self._at = Position()
         self._live: Any = None
+        self._prefetch: Prefetch[tuple[Block, np.ndarray]] | None = None
         rows = stream.rows
         # How many blocks there are in a pass; None where it is not known yet.
         self._blocks = None if rows is None else -(-rows // (budget.steps * study.batch_size))
@@ -244,6 +245,12 @@ class BlockSlots(Slots):
         rows = np.array(at["rows"], np.int64)
         self._at = Position(at["blocks"], np.array(at["sums"]), rows, np.array(at["train"]))
 
+    def close(self) -> None:
+        """Leave no thread either, should an interrupt have come while it was being stopped."""
+        if self._prefetch is not None:
+            self._prefetch.close()
+        super().close()
+
     def _measured(self, measures: Callable[..., Any], block: Block) -> Any:
         return measures(self._state, self._live, block)
 
@@ -264,8 +271,9 @@ class BlockSlots(Slots):
         nothing = np.zeros(slots)
         self._running = nothing
         made = partial(self._read, batches, order, at.blocks)
-        with prefetched(made) as blocks_ahead:
-            for block, counts in blocks_ahead:
+        self._prefetch = Prefetch(made)
+        with self._prefetch:
+            for block, counts in self._prefetch:
                 at.rows += counts
                 placed = processes.put(block, self._mesh, EVERYWHERE)  # while the last one runs
                 at.sums += np.asarray(self._running, np.float64)
