@@ -95,8 +95,8 @@ def regularization_path(
         seed: Seeds folds, initial weights and the order of rows.
         sample_weight: [rows] weights of the data loss.
         class_weight: Weights by class number, as in Keras, or `"balanced"`.
-        width: Trainings side by side on one device; unless given at most 16, and on a CPU no more
-            than fit its cache (see `taut.engine.width`).
+        width: Trainings side by side on one device; unless given at most 16, and on a CPU 1 for
+            convolutions and for more than some thousand weights (see `taut.engine.width`).
         memory: Stream the rows, and take at most so many bytes for them and for the lanes; 1 GiB
             for a source unless given.
         checkpoint: A folder, made if need be, in which the study is saved as it goes. The same
