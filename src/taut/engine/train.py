@@ -80,8 +80,8 @@ def train_lanes(
             16 equally spaced ones. Not with patience.
         halving: Drop hopeless groups of lanes early.
         width: Lanes side by side on one device; unless given at most 16, and on a CPU 1 for
-            convolutions and for more than some thousand weights (see `taut.engine.width`). Where memory does not
-            suffice it is halved.
+            convolutions and for more than some thousand weights (see `taut.engine.width`). Where
+            memory does not suffice it is halved.
         sharers: Devices that share each batch; the others take other lanes.
         folds: With streamed data, instead of `splits`: how many folds by a hash of the row.
         memory: Stream arrays too, memory-mapped ones say, within so many bytes; a source is

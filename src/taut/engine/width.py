@@ -20,7 +20,8 @@ def most_side_by_side(model: Any) -> int:
     for a core alone; larger ones, whose lanes' weights, gradients and moments would fill the
     cache, are faster one after another. Measured: from 16 to 64 units in two layers the widths of 2
     to 16 differ by less than the noise, from 128 units on, and for an LSTM of 64, 1 is fastest, by
-    up to four times. Convolutions are computed one lane at a time, since several become one grouped convolution.
+    up to four times. Convolutions are computed one lane at a time, since several become one grouped
+    convolution.
     """
     if jax.default_backend() != "cpu":
         return MOST
