@@ -19,8 +19,8 @@ from taut.engine import (
     Callback,
     DatasetSource,
     ParquetRows,
+    block_slots,
     loop,
-    stream,
 )
 from taut.engine.data.fold_batches import training_rows
 from taut.errors import InputError
@@ -99,7 +99,7 @@ def test_what_is_done_of_a_pass_is_not_trained_on_again(tmp_path, monkeypatch, t
         calls.append(1)
         return training_rows(*args)
 
-    monkeypatch.setattr(stream, "training_rows", counted)
+    monkeypatch.setattr(block_slots, "training_rows", counted)
     record_of(epochs=1)
     assert len(calls) == BLOCKS
     with pytest.raises(RuntimeError, match="crash"):
