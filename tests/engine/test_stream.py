@@ -102,6 +102,7 @@ def test_a_lane_is_what_keras_would_train_on_its_rows_of_the_same_batches(diabet
     assert record.held_out_loss[0, -1] == pytest.approx(expected, rel=1e-4)
 
 
+@pytest.mark.slow
 def test_lane_k_of_many_equals_lane_k_alone_whatever_the_width(diabetes):
     model, source = network(), ArraySource(*diabetes)
     run = lambda lanes, **more: train_streamed(  # noqa: E731

@@ -13,7 +13,7 @@ from sklearn.datasets import load_wine
 
 import taut
 from taut.errors import InputError
-from tests.conftest import minimise, standardised
+from tests.conftest import minimise, some_slow, standardised
 
 DIABETES = [[0, 1], [2], [3, 4, 5], [6, 7, 8, 9]]
 CANCER = [[j, j + 10, j + 20] for j in range(10)]  # mean, error and worst of one measurement
@@ -35,7 +35,7 @@ def norms(w, groups):
     return sum(np.sqrt(w[g].size) * np.linalg.norm(w[g]) for g in groups)
 
 
-@pytest.mark.parametrize("share", [0.8, 0.4, 0.2, 0.1, 0.02])
+@pytest.mark.parametrize("share", some_slow([0.8, 0.4, 0.2, 0.1, 0.02], (0.2, 0.02)))
 def test_group_lasso_is_that_of_skglm_and_celer(share, diabetes):
     x, y = diabetes
     rows, scales = len(y), np.sqrt([len(g) for g in DIABETES])
@@ -61,7 +61,7 @@ def test_group_lasso_is_that_of_skglm_and_celer(share, diabetes):
 
 
 @pytest.mark.filterwarnings("ignore:.*is faster on contiguous arrays")
-@pytest.mark.parametrize("share", [0.8, 0.4, 0.2, 0.1, 0.05])
+@pytest.mark.parametrize("share", some_slow([0.8, 0.4, 0.2, 0.1, 0.05], (0.2, 0.05)))
 def test_logistic_group_lasso_is_that_of_skglm(share, breast_cancer):
     x, y = breast_cancer
     rows, signs, scales = len(y), 2.0 * y - 1, np.full(10, np.sqrt(3))
