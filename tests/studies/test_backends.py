@@ -40,6 +40,14 @@ def test_a_path_finds_the_lasso(diabetes):
         np.testing.assert_allclose(found, expected, atol=2e-3)
 
 
+def test_a_path_finds_its_own_strengths(diabetes):
+    x, y = diabetes
+    result = taut.regularization_path(linear(), x, y, strengths=3, cv=2, epochs=4, batch_size=221)
+    assert len(result.strengths) == 3
+    assert result.strengths[0] > result.strengths[-1] > 0
+    assert result.table["status"].tolist() == ["finished"] * 6
+
+
 def test_lanes_are_checked_and_predict(diabetes):
     x, y = diabetes
     model = linear()

@@ -24,7 +24,7 @@ from taut.engine.program import EVERYWHERE, HELD_OUT, ROWS, batch_by_batch, whol
 from taut.engine.slots import Slots
 from taut.engine.step import Plan
 from taut.engine.study import Arrays, Study
-from taut.engine.width import width_for
+from taut.engine.width import trainable_weights, width_for
 from taut.errors import InputError, UnsupportedError
 
 EPOCHS_A_BLOCK = 25
@@ -138,7 +138,7 @@ class EpochSlots(Slots):
         ledger, patience = self._ledger, self._study.rules.patience
         left = max((ledger.goal(i) - int(ledger.ran[i]) for i in self.lanes), default=0)
         epochs = left if patience is None else min(left, patience)
-        weights = sum(int(v.value.size) for v in self._study.model.trainable_variables)
+        weights = trainable_weights(self._study.model)
         return 6.0 * weights * self._batches.rows * epochs * slots
 
     def placed(self) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import jax
@@ -27,8 +28,12 @@ def most_side_by_side(model: Any) -> int:
         return MOST
     if convolves_on_cpu(model):
         return 1
-    weights = sum(int(v.value.size) for v in model.trainable_variables)
-    return MOST if weights <= FEW_WEIGHTS else 1
+    return MOST if trainable_weights(model) <= FEW_WEIGHTS else 1
+
+
+def trainable_weights(model: Any) -> int:
+    """How many numbers training changes."""
+    return sum(math.prod(v.shape) for v in model.trainable_variables)
 
 
 def width_for(model: Any, lanes: int, devices: int | None = None) -> int:
