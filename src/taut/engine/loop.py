@@ -51,10 +51,6 @@ class Trainer(Protocol):
         """What else is needed to go on: as JSON."""
         ...
 
-    def restore(self, numbers: dict[str, Any]) -> None:
-        """Be where it was when `numbers` was called; the ledger has been restored."""
-        ...
-
     def close(self) -> None:
         """Leave nothing in flight, and no thread."""
         ...
@@ -84,7 +80,7 @@ class Watch:
         self._numbers = numbers or {}
         self._ended: set[int] = set()  # a call that goes on tells of every lane
         self._started = self._last_news = time.monotonic()
-        self._begun: float | None = None
+        self._begun = 0.0
         self.interrupted: Sequence[int] = ()
 
     @property
@@ -116,9 +112,9 @@ class Watch:
             numbers = {**self._numbers, **self._trainer.numbers()}
             self._checkpoint.save(self._ledger, self._trainer.states(), numbers)
 
-    def start(self, share: float = 0.0) -> None:
+    def start(self) -> None:
         """Tell that training begins."""
-        self._begun = self._ledger.lane_epochs(share)[0]
+        self._begun = self._ledger.lane_epochs()[0]
         for callback in self._callbacks:
             callback.on_start(self._ledger.lanes, self._ledger.epochs)
 
@@ -134,7 +130,7 @@ class Watch:
             ledger.status,
             ledger.losses[..., 1],
             done=done,
-            begun=self._begun or 0.0,
+            begun=self._begun,
             total=total,
             seconds=self._last_news - self._started,
         )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import jax
@@ -85,13 +86,14 @@ def train_streamed(
     check_model(model)
     check_whole_or_none(1, folds=folds)
     check_whole(1, memory=memory)
-    if class_weight is not None:
-        source = WeightedSource(source, model, class_weight)
     stream = Stream(source, folds, fold_seed, seed, shuffle, memory, rows=rows_of(source))
     study = study_of(model, stream, lanes, **settings)
     initial = InitialValues(model)
     initial.check(lanes)
     _check_rows_apart(study, stream)
+    if class_weight is not None:  # reads all rows: after the checks
+        source = WeightedSource(source, model, class_weight)
+        stream = replace(stream, source=source)
     of_groups = study.groups is not None
     layout, budget = room_for(
         model, source, lanes, stream.number, study.batch_size, memory, groups=of_groups

@@ -107,9 +107,6 @@ class FitTrainer:
     def numbers(self) -> dict[str, Any]:
         return {}
 
-    def restore(self, numbers: dict[str, Any]) -> None:
-        del numbers
-
     def close(self) -> None:
         """Nothing is in flight: `fit` has returned."""
 
