@@ -28,12 +28,12 @@ def in_memory_feed(model, x, y, lanes, *, folds, **options):
 
 def batch_by_batch(model, x, y, lanes, *, folds, **options):
     """As models with transposed or depthwise convolutions are trained on a CPU."""
-    convolves, products = in_memory.convolves_on_cpu, in_memory.are_products
-    in_memory.convolves_on_cpu, in_memory.are_products = lambda model: True, lambda model: False
+    convolves = in_memory.convolves_on_cpu
+    in_memory.convolves_on_cpu = lambda model: True
     try:
         return in_memory_feed(model, x, y, lanes, folds=folds, **options)
     finally:
-        in_memory.convolves_on_cpu, in_memory.are_products = convolves, products
+        in_memory.convolves_on_cpu = convolves
 
 
 def streamed(model, x, y, lanes, *, folds, **options):

@@ -14,7 +14,7 @@ import numpy as np
 from jax.sharding import Mesh
 
 from taut.engine import loop, processes
-from taut.engine.convolutions import are_products, convolves_on_cpu, rows_at_a_time
+from taut.engine.convolutions import over_patches_of
 from taut.engine.data.fold_batches import held_out_rows, steps_in, training_rows
 from taut.engine.data.hashing import fold_of, row_hash
 from taut.engine.data.prefetch import Prefetch
@@ -70,18 +70,17 @@ class BlockSlots(Slots):
         self._study, self._stream, self._programs = study, stream, programs
         self._layout, self._budget = layout, budget
         self._most = study.width or most_side_by_side(study.model)
-        products = convolves_on_cpu(study.model) and are_products(study.model)
-        pieces = None
-        if products:
-            sample = first_rows(stream.source, 1)
-            pieces = rows_at_a_time(study.model, sample.x, sample.y)
+
+        def row() -> tuple[Any, Any]:
+            first = first_rows(stream.source, 1)
+            return first.x, first.y
+
         self._plan = Plan(
             study.rules,
             study.batch_size,
             gaps=stream.number > 1,
             own_moments=True,
-            products=products,
-            rows_at_a_time=pieces,
+            **over_patches_of(study.model, row),
         )
         self._at = Position()
         self._live: Any = None

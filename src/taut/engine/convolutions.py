@@ -7,6 +7,7 @@ product over patches, some rows at a time, so that the patches stay in the cache
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import jax
@@ -34,6 +35,20 @@ def are_products(model: Any) -> bool:
     return not _layers(model, _OTHERS) and all(
         layer.groups == 1 and layer.data_format == "channels_last" for layer in plain
     )
+
+
+def over_patches_of(model: Any, rows: Callable[[], tuple[Any, Any]]) -> dict[str, Any]:
+    """What a `Plan` says of a model's convolutions: `products` and `rows_at_a_time`.
+
+    Args:
+        model: Compiled and built.
+        rows: Gives (inputs, targets) of a row or more; called where there are such convolutions.
+    """
+    products = convolves_on_cpu(model) and are_products(model)
+    return {
+        "products": products,
+        "rows_at_a_time": rows_at_a_time(model, *rows()) if products else None,
+    }
 
 
 def rows_at_a_time(model: Any, x: Any, y: Any) -> int | None:

@@ -13,7 +13,7 @@ from taut.engine import loop, processes
 from taut.engine.batchwise import may_mix_rows
 from taut.engine.checkpoint.archive import Checkpoint
 from taut.engine.checkpoint.identity import identity_of
-from taut.engine.convolutions import are_products, convolves_on_cpu, rows_at_a_time
+from taut.engine.convolutions import convolves_on_cpu, over_patches_of
 from taut.engine.data.batches import PADDING, Batches
 from taut.engine.data.sources import Rows
 from taut.engine.initial import InitialValues
@@ -103,12 +103,10 @@ class EpochSlots(Slots):
         self._study, self._batches, self._programs = study, batches, programs
         self._count = width * mesh.shape["lanes"]
         self._block = _epochs_a_block(study, self._count * batches.rows)
-        convolves = convolves_on_cpu(study.model)
-        products = convolves and are_products(study.model)
-        self._stepwise = convolves and not products
-        pieces = None
-        if products and arrays.sharers == 1:
-            pieces = rows_at_a_time(study.model, arrays.x, arrays.targets[0])
+        patches = over_patches_of(study.model, lambda: (arrays.x, arrays.targets[0]))
+        self._stepwise = convolves_on_cpu(study.model) and not patches["products"]
+        if arrays.sharers > 1:
+            patches["rows_at_a_time"] = None
         self._plan = Plan(
             study.rules,
             study.batch_size,
@@ -117,8 +115,7 @@ class EpochSlots(Slots):
             gaps=batches.uneven,
             sharers=arrays.sharers,
             ends=_ends(study, batches, arrays.sharers),
-            products=products,
-            rows_at_a_time=pieces,
+            **patches,
         )
         self._shapes = tuple((np.shape(a), str(a.dtype)) for a in jax.tree.leaves(data))
         self._data = processes.put(data, mesh, EVERYWHERE)
