@@ -32,7 +32,10 @@ class VariableReport:
     groups: str = ""
 
 
-@dataclass(frozen=True)
+HEAD = ("variable", "shape", "penalty", "strength", "exact zeros", "zero groups", "why")
+
+
+@dataclass(frozen=True, repr=False)
 class Explanation:
     """What `explain` returns: one line a variable. Print it, or read `variables`."""
 
@@ -41,8 +44,31 @@ class Explanation:
     warnings: tuple[str, ...] = ()
 
     def __str__(self) -> str:
-        head = ("variable", "shape", "penalty", "strength", "exact zeros", "zero groups", "why")
-        rows = [
+        rows = [HEAD, *self._rows()]
+        widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+        lines = [
+            "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
+            for row in rows
+        ]
+        lines.insert(1, "─" * max(map(len, lines)))
+        return "\n".join([*lines, self.note, *(f"Warning: {text}" for text in self.warnings)])
+
+    def __repr__(self) -> str:
+        penalised = sum(bool(v.strengths) for v in self.variables)
+        warned = f", {len(self.warnings)} warnings" if self.warnings else ""
+        return f"Explanation({penalised} of {len(self.variables)} variables penalised{warned})"
+
+    def _repr_html_(self) -> str:
+        from html import escape
+
+        import pandas as pd
+
+        table = pd.DataFrame(self._rows(), columns=list(HEAD)).to_html(index=False, border=0)
+        texts = [self.note, *(f"Warning: {text}" for text in self.warnings)]
+        return table + "".join(f"<p>{escape(text)}</p>" for text in texts)
+
+    def _rows(self) -> list[tuple[str, ...]]:
+        return [
             (
                 v.path,
                 "×".join(map(str, v.shape)) or "scalar",
@@ -54,13 +80,6 @@ class Explanation:
             )
             for v in self.variables
         ]
-        widths = [max(len(row[i]) for row in [head, *rows]) for i in range(len(head))]
-        lines = [
-            "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
-            for row in [head, *rows]
-        ]
-        lines.insert(1, "─" * max(map(len, lines)))
-        return "\n".join([*lines, self.note, *(f"Warning: {text}" for text in self.warnings)])
 
 
 def explain(model: Any) -> Explanation:

@@ -46,13 +46,8 @@ def choose(losses: np.ndarray, strengths: np.ndarray) -> Choice:
         Bengio and Grandvalet, No unbiased estimator of the variance of K-fold
         cross-validation, 2004.
     """
-    losses = np.where(np.isfinite(losses), losses, np.inf)
-    mean = losses.mean(axis=1)
-    folds = losses.shape[1]
-    error = np.full(len(mean), np.nan)
+    mean, error = over_folds(np.where(np.isfinite(losses), losses, np.inf))
     finite = np.isfinite(mean)
-    if folds > 1:
-        error[finite] = losses[finite].std(axis=1, ddof=1) / np.sqrt(folds)
     # Among equals the larger strength: nothing speaks for the more complex model.
     order = np.argsort(-strengths, kind="stable")
     least = int(order[np.argmin(mean[order])])
@@ -60,6 +55,20 @@ def choose(losses: np.ndarray, strengths: np.ndarray) -> Choice:
     allowed = [i for i in range(len(mean)) if mean[i] <= bound and strengths[i] >= strengths[least]]
     strongest = max(allowed, key=lambda i: strengths[i])
     return Choice(least, strongest, mean, error, finite & (mean <= bound))
+
+
+def over_folds(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Means over folds, [strengths, folds], and their standard errors s/√F.
+
+    Returns:
+        Both [strengths]; the error is NaN where a value is not finite, and with one fold.
+    """
+    mean, folds = values.mean(axis=1), values.shape[1]
+    error = np.full(len(mean), np.nan)
+    finite = np.isfinite(mean)
+    if folds > 1:
+        error[finite] = values[finite].std(axis=1, ddof=1) / np.sqrt(folds)
+    return mean, error
 
 
 def not_clearly_worse(

@@ -16,10 +16,11 @@ from taut.engine.data.sources import as_source, is_source
 from taut.errors import InputError
 from taut.penalties import L1, Penalty
 from taut.progress import displayed
+from taut.studies.conclude import make_result, warn_of_diverged, warn_of_edge
 from taut.studies.folded import FoldedArrays, FoldedRows
 from taut.studies.grid import Grid
 from taut.studies.range import strength_range
-from taut.studies.result import PathResult, make_result, warn_of_diverged
+from taut.studies.result import PathResult
 from taut.studies.strengths import given_strengths
 from taut.studies.study_model import one_penalty, study_copy
 from taut.studies.training_settings import Settings
@@ -197,6 +198,7 @@ def regularization_path(
         copy, kind, given, record, directions, penalised, rows.folds, metrics, rows.certify
     )
     warn_of_diverged(record)
+    warn_of_edge(result, listed=count is None)
     if warm_start is None:
         return result
     chosen = {result.best_strength, result.one_se_strength}

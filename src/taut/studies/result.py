@@ -1,29 +1,32 @@
-"""What a regularization path returns, made from the record of its lanes."""
+"""What a regularization path returns: frozen numbers, and the models behind them."""
 
 from __future__ import annotations
 
-import warnings
-from collections.abc import Callable, Mapping
+import os
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
-from taut.engine import Record, afterwards
+from taut.engine import Record
 from taut.errors import InputError
 from taut.objective import Stationarity
-from taut.penalties import Penalty
+from taut.studies import stored
+from taut.studies.kept import group_norms, input_norms
 from taut.studies.study_model import compiled_copy
-from taut.studies.summary import lane_table, summarise
+from taut.studies.summary import by_strength
 
 if TYPE_CHECKING:
     import pandas as pd
 
 
 PRINTED = 1e-3
+"""A printed strength has been rounded: the nearest within this relative distance is meant."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False, eq=False)
 class PathResult:
     """What `regularization_path` returns.
 
@@ -35,9 +38,12 @@ class PathResult:
             that are not exactly zero), status; and held_out_<name> for each metric that the
             model was compiled with (one a number where it returns several: held_out_f1_score_0, …).
         summary: One line a strength: mean losses, the standard error of the held-out loss over
-            folds, mean nonzero. Seeds and directions are averaged first.
+            folds, mean nonzero. Seeds and directions are averaged first. `to_frame` has more.
         best_strength: The strength of least mean held-out data loss.
         one_se_strength: The largest strength within one standard error of it.
+        edge: "weakest" or "strongest" where `best_strength` is at that end of the strengths and
+            there could be a better one beyond; otherwise None, as at strength 0, and at one that
+            leaves no penalised weight.
         certificate: Residual of stationarity of one model of the best strength (the first fold
             and seed) on the rows it was trained on, all of them; streamed rows are read once more
             for it. None if it failed, which a warning tells.
@@ -54,6 +60,7 @@ class PathResult:
     summary: pd.DataFrame
     best_strength: float
     one_se_strength: float
+    edge: str | None
     certificate: Stationarity | None
     standard_error_note: str
     record: Record
@@ -69,91 +76,201 @@ class PathResult:
         Raises:
             InputError: If the path has no such strength; the nearest is named.
         """
+        return [trained(self._model, self.record, int(lane)) for lane in self._lanes(strength)]
+
+    def weights(self, strength: float | None = None) -> dict[str, np.ndarray]:
+        """The trained weights of one strength.
+
+        Args:
+            strength: One of `strengths`, as it is printed; the best unless given.
+
+        Returns:
+            By the path of the variable, [trainings, *shape]: one training a fold and seed, in the
+            order of the lines of `table`.
+
+        Raises:
+            InputError: If the path has no such strength; the nearest is named.
+
+        Example:
+            >>> result.weights(0.01)["sequential/dense/kernel"].mean(axis=0)  # doctest: +SKIP
+        """
+        lanes = self._lanes(strength)
+        named = zip(self._model.trainable_variables, self.record.trainable, strict=True)
+        return {variable.path: array[lanes] for variable, array in named}
+
+    def to_frame(self) -> pd.DataFrame:
+        """One line a strength, with all that is known of its networks.
+
+        Returns:
+            The strength; trainings, and failed, how many of them diverged or were dropped;
+            train_loss, held_out_loss and the means of the held-out metrics, each with the standard
+            error over folds behind it (`…_standard_error`, seeds averaged first: optimistic, see
+            `standard_error_note`); means over the trainings of nonzero and zeros, the penalised
+            weights that are not and that are exactly zero; of groups_kept, where the penalty has
+            groups; and of inputs_kept, the inputs that a network reads, where that is known of all
+            that reads them (`taut.structure.input_readers`).
+        """
+        return by_strength(self._lines(), self.strengths)
+
+    def group_norms(self) -> pd.DataFrame:
+        """How large each group is along the path: where it is zero, the networks do without it.
+
+        Returns:
+            One line a training and group: strength, fold, seed, layer (of the first weight in the
+            group), group, norm. The groups are those of the penalty; of a penalty without groups,
+            all weights that read one input, with "input" for the layer.
+
+        Raises:
+            InputError: If there are neither groups nor inputs of which it is known what reads them.
+        """
+        import pandas as pd
+
+        norms = group_norms(self._model, self.record)
+        inputs = None if norms else input_norms(self._model, self.record)
+        norms = norms if inputs is None else {"input": inputs}
+        if not norms:
+            raise InputError(
+                "Norms need a penalty on groups, or a model of which it is known what reads each "
+                f"input. Received: {self.penalty} on {self._model.name!r}. Use "
+                "`taut.GroupLasso`, or `result.weights()`."
+            )
+        keys, parts = self.table[["strength", "fold", "seed"]], []
+        for layer, array in norms.items():
+            lines = keys.loc[keys.index.repeat(array.shape[1])]
+            group = np.tile(np.arange(array.shape[1]), len(keys))
+            parts.append(lines.assign(layer=layer, group=group, norm=array.ravel()))
+        return pd.concat(parts, ignore_index=True)
+
+    def plot(self, *, by: str = "strength", names: Sequence[str] | None = None) -> Any:
+        """The path as an Altair chart, with the two choices marked.
+
+        Args:
+            by: "strength": losses against strength; with several seeds, each seed has a faint line
+                of its own. "inputs": losses against the number of inputs that the networks read.
+                "groups": the norm of each group (or input) against strength, see `group_norms`.
+            names: Of the groups, for "groups": those of the first layer that has as many. The
+                others go by their layer and number.
+
+        Raises:
+            InputError: If `by` is none of these, if Altair is not installed, or if the inputs or
+                groups are not known.
+        """
+        from taut.studies.plots import path_chart
+
+        return path_chart(self, by, names)
+
+    def save(self, path: str | os.PathLike[str], *, overwrite: bool = False) -> Path:
+        """Write the result to one file, with its model and the weights of every training.
+
+        Args:
+            path: The file; its folder must exist.
+            overwrite: Whether to replace a file that exists.
+
+        Returns:
+            The file.
+
+        Raises:
+            InputError: If the file exists, cannot be written, or the model cannot be saved. Nothing
+                is lost: what was there is whole.
+        """
+        place = Path(path)
+        if place.is_dir() or (place.exists() and not overwrite):
+            raise InputError(
+                f"`path` must be a new file. Received: {str(place)!r}, which exists. Choose "
+                "another, or, to replace a file, pass overwrite=True."
+            )
+        stored.write(place, self)
+        return place
+
+    @classmethod
+    def load(
+        cls, path: str | os.PathLike[str], *, custom_objects: Mapping[str, Any] | None = None
+    ) -> Self:
+        """Read what `save` wrote: the same numbers, and `models` of the same weights.
+
+        Nothing is unpickled, and no code in the file is run.
+
+        Args:
+            path: The file.
+            custom_objects: Your own layers, losses and functions by name, where they are not
+                registered with Keras.
+
+        Raises:
+            InputError: If there is no such file, it is damaged, or Keras cannot load its model.
+        """
+        return cls(**stored.read(Path(path), custom_objects))
+
+    def __repr__(self) -> str:
+        return "\n".join([self._title(), *(f"  {line}" for line in self._choices())])
+
+    def _repr_html_(self) -> str:
+        from html import escape
+
+        lines = "<br>".join(escape(line) for line in (self._title(), *self._choices()))
+        table = self.summary.to_html(index=False, border=0, float_format="%.4g")
+        return f"<p>{lines}</p>{table}"
+
+    def _title(self) -> str:
+        folds, seeds = self.table["fold"].nunique(), self.table["seed"].nunique()
+        strong, weak = self.strengths[0], self.strengths[-1]
+        return (
+            f"PathResult: {self.penalty} at {_count(len(self.strengths), 'strength')} from "
+            f"{strong:.4g} to {weak:.4g}, {_count(folds, 'fold')} × {_count(seeds, 'seed')}"
+        )
+
+    def _choices(self) -> list[str]:
+        lines = [
+            f"{name}: {_line(self.summary, self.strengths, strength)}"
+            for name, strength in (
+                ("least held-out loss", self.best_strength),
+                ("one standard error", self.one_se_strength),
+            )
+        ]
+        if self.edge:
+            lines[0] += f"; the {self.edge} of the path"
+        if failed := int(self.table["status"].isin(["diverged", "dropped"]).sum()):
+            lines.append(f"{failed} of {len(self.table)} trainings diverged or were dropped")
+        known = self.certificate
+        return [*lines, "no certificate" if known is None else f"certificate: {known!r}"]
+
+    def _lines(self) -> pd.DataFrame:
+        """The table, with what is counted of each training's weights."""
+        size = sum(
+            int(np.prod(a.variable.shape)) for a in self._model.optimizer.assignments() if a.parts
+        )
+        counts = {"zeros": size - self.table["nonzero"]}
+        if groups := group_norms(self._model, self.record):
+            counts["groups_kept"] = sum((norms > 0).sum(axis=1) for norms in groups.values())
+        if (inputs := input_norms(self._model, self.record)) is not None:
+            counts["inputs_kept"] = (inputs > 0).sum(axis=1)
+        return self.table.assign(**counts)
+
+    def _lanes(self, strength: float | None) -> np.ndarray:
         strength = self.best_strength if strength is None else float(strength)
         nearest = self.strengths[np.argmin(np.abs(self.strengths - strength))]
-        # A printed strength has been rounded.
         if not np.isclose(nearest, strength, rtol=PRINTED, atol=0):
             raise InputError(
                 "`strength` must be one of the path's. "
                 f"Received: strength={strength!r}; the nearest is {float(nearest)!r}."
             )
-        at = np.flatnonzero(self.table["strength"] == nearest)
-        return [_trained(self._model, self.record, int(lane)) for lane in at]
-
-    def plot(self) -> Any:
-        """The path as an Altair chart: losses against strength, the two choices marked."""
-        from taut.studies.plots import path_chart
-
-        return path_chart(self)
+        return np.flatnonzero(self.table["strength"] == nearest)
 
 
-def warn_of_diverged(record: Record) -> None:
-    """Name the trainings that diverged, to who called the study."""
-    if diverged := record.diverged():
-        warnings.warn(
-            f"{len(diverged)} of {len(record.lanes)} trainings diverged: {'; '.join(diverged[:5])}"
-            f"{'; …' if len(diverged) > 5 else ''}. They count as infinitely bad.",
-            RuntimeWarning,
-            stacklevel=3,
-        )
+def trained(model: Any, record: Record, lane: int) -> Any:
+    """A copy of a study's model with the kept weights and the strengths of a lane, compiled."""
+    request = {entry.selector: entry.penalty for entry in model.optimizer.entries}
+    return record.apply(lane, compiled_copy(model, request))
 
 
-def make_result(
-    model: Any,
-    kind: Penalty,
-    strengths: np.ndarray,
-    record: Record,
-    directions: list[str],
-    penalised: list[int],
-    folds: int,
-    metrics: Mapping[str, np.ndarray],
-    certify: Callable[[Any, int], Stationarity],
-) -> PathResult:
-    """The result of a record.
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}{'s' * (number != 1)}"
 
-    Args:
-        metrics: [lanes] held-out metrics, by name.
-        certify: Given the best model and the fold it left out.
 
-    Raises:
-        InputError: If some training of every strength diverged.
-    """
-    table = lane_table(record, penalised)
-    table.insert(3, "start", directions)
-    table = table.assign(**{f"held_out_{name}": values for name, values in metrics.items()})
-    summary, choice = summarise(table, strengths)
-    if not np.isfinite(choice.mean).any():
-        diverged = (table["status"] == "diverged").sum()
-        raise InputError(
-            "Training must not diverge at every strength. Received: a loss that is not finite in "
-            f"{diverged} of {len(table)} trainings, on some fold of every strength. Lower the "
-            "learning rate, or check inputs and loss."
-        )
-    first = np.flatnonzero(table["strength"] == strengths[choice.least])[0]
-    certificate = afterwards(
-        "The certificate",
-        lambda: certify(_trained(model, record, int(first)), int(table["fold"][first])),
-        None,
-        remedy="Try `taut.stationarity` on one of `result.models()`.",
+def _line(summary: pd.DataFrame, strengths: np.ndarray, strength: float) -> str:
+    line = summary.iloc[int(np.flatnonzero(strengths == strength)[0])]
+    error = line["standard_error"]
+    error = f" ± {error:.2g}" if np.isfinite(error) else ""
+    return (
+        f"{line['held_out_loss']:.4g}{error} at strength {strength:.4g}, "
+        f"{line['nonzero']:.4g} weights not zero"
     )
-    return PathResult(
-        penalty=type(kind).__name__,
-        strengths=strengths,
-        table=table,
-        summary=summary,
-        best_strength=float(strengths[choice.least]),
-        one_se_strength=float(strengths[choice.one_standard_error]),
-        certificate=certificate,
-        standard_error_note=(
-            f"s/√F over the F = {folds} folds (seeds averaged first), with s the sample "
-            "standard deviation; folds share training rows, so it is optimistic."
-        ),
-        record=record,
-        warm_disagreement=None,
-        _model=model,
-    )
-
-
-def _trained(model: Any, record: Record, lane: int) -> Any:
-    trained = compiled_copy(model, model.optimizer.entries[0].penalty)
-    return record.apply(lane, trained)

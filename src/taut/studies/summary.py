@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from taut.engine import Record
-from taut.studies.choice import Choice, choose
+from taut.studies.choice import Choice, choose, over_folds
 
 if TYPE_CHECKING:
     import pandas as pd
+
+FAILED = ("diverged", "dropped")
 
 
 def lane_table(record: Record, penalised: Sequence[int]) -> pd.DataFrame:
@@ -40,12 +42,7 @@ def summarise(table: pd.DataFrame, strengths: np.ndarray) -> tuple[pd.DataFrame,
     """One line a strength, and the choice."""
     import pandas as pd
 
-    out = table["status"].isin(["diverged", "dropped"])
-    healthy = table.assign(held_out_loss=table["held_out_loss"].where(~out, np.inf))
-    losses = healthy.pivot_table(
-        index="strength", columns="fold", values="held_out_loss", aggfunc="mean", dropna=False
-    ).loc[strengths]
-    choice = choose(losses.to_numpy(), strengths)
+    choice = choose(_by_fold(table, "held_out_loss", strengths), strengths)
     means = table.groupby("strength")[["train_loss", "nonzero"]].mean().loc[strengths]
     summary = pd.DataFrame(
         {
@@ -57,3 +54,52 @@ def summarise(table: pd.DataFrame, strengths: np.ndarray) -> tuple[pd.DataFrame,
         }
     )
     return summary, choice
+
+
+def by_strength(lines: pd.DataFrame, strengths: np.ndarray) -> pd.DataFrame:
+    """One line a strength of all that a table measures of each training.
+
+    Args:
+        lines: The lane table, with further columns of counts (nonzero, zeros, …_kept).
+        strengths: [strengths], in the order of the lines.
+
+    Returns:
+        Losses and metrics with their standard errors over folds, and means of the counts.
+    """
+    import pandas as pd
+
+    failed = lines["status"].isin(FAILED)
+    groups = lines.assign(failed=failed).groupby("strength")
+    columns: dict[str, np.ndarray] = {
+        "strength": strengths,
+        "trainings": groups.size().loc[strengths].to_numpy(),
+        "failed": groups["failed"].sum().loc[strengths].to_numpy(),
+    }
+    measured = [c for c in lines if c == "train_loss" or str(c).startswith("held_out_")]
+    for name in measured:
+        mean, error = over_folds(_by_fold(lines, str(name), strengths))
+        columns |= {str(name): mean, f"{name}_standard_error": error}
+    for name in ("nonzero", "zeros", "groups_kept", "inputs_kept"):
+        if name in lines:
+            columns[name] = groups[name].mean().loc[strengths].to_numpy()
+    return pd.DataFrame(columns)
+
+
+def _by_fold(table: pd.DataFrame, column: str, strengths: np.ndarray) -> np.ndarray:
+    """[strengths, folds], averaged over seeds and directions.
+
+    A training that failed has an infinite loss; its metrics are not known.
+    """
+    failed = table["status"].isin(FAILED)
+    instead = np.inf if column.endswith("_loss") else np.nan
+    return (
+        table.assign(**{column: table[column].where(~failed, instead)})
+        .pivot_table(index="strength", columns="fold", values=column, aggfunc=_mean, dropna=False)
+        .loc[strengths]
+        .to_numpy()
+    )
+
+
+def _mean(values: Any) -> float:
+    """The mean, not known where one value is not."""
+    return float(np.mean(np.asarray(values, float)))
