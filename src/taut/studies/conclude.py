@@ -12,6 +12,8 @@ from taut.engine import Record, afterwards
 from taut.errors import EdgeWarning, InputError
 from taut.objective import Stationarity
 from taut.penalties import Penalty
+from taut.studies.choice import choose
+from taut.studies.crossvalidate import CrossValidation
 from taut.studies.result import PathResult, trained
 from taut.studies.summary import lane_table, summarise
 
@@ -22,15 +24,12 @@ GRID = 3
 def make_result(
     model: Any,
     kind: Penalty,
-    strengths: np.ndarray,
-    record: Record,
-    directions: list[str],
+    crossvalidation: CrossValidation,
     penalised: list[int],
-    folds: int,
     metrics: Mapping[str, np.ndarray],
     certify: Callable[[Any, int], Stationarity],
 ) -> PathResult:
-    """The result of a record.
+    """The result of a cross-validation.
 
     Args:
         metrics: [lanes] held-out metrics, by name.
@@ -39,10 +38,12 @@ def make_result(
     Raises:
         InputError: If some training of every strength diverged.
     """
-    table = lane_table(record, penalised)
-    table.insert(3, "start", directions)
+    record, folds = crossvalidation.record, crossvalidation.grid.folds
+    strengths = np.array([c.strengths[0] for c in crossvalidation.grid.candidates])
+    table = lane_table(crossvalidation, penalised)
     table = table.assign(**{f"held_out_{name}": values for name, values in metrics.items()})
-    summary, choice = summarise(table, strengths)
+    choice = choose(crossvalidation.losses(), strengths)
+    summary = summarise(table, strengths, choice)
     if not np.isfinite(choice.mean).any():
         diverged = (table["status"] == "diverged").sum()
         raise InputError(

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from taut.engine import Record
-from taut.studies.choice import Choice, choose, over_folds
+from taut.studies.choice import Choice, over_folds
+from taut.studies.crossvalidate import CrossValidation
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -16,10 +16,11 @@ if TYPE_CHECKING:
 FAILED = ("diverged", "dropped")
 
 
-def lane_table(record: Record, penalised: Sequence[int]) -> pd.DataFrame:
-    """One line a lane of a record of one strength a lane."""
+def lane_table(trained: CrossValidation, penalised: Sequence[int]) -> pd.DataFrame:
+    """One line a lane of candidates of one strength each."""
     import pandas as pd
 
+    record = trained.record
     training, held_out = record.kept_losses()
     count = len(record.lanes)
     nonzero = sum((record.trainable[v] != 0).reshape(count, -1).sum(axis=1) for v in penalised)
@@ -28,6 +29,7 @@ def lane_table(record: Record, penalised: Sequence[int]) -> pd.DataFrame:
             "strength": [lane.strengths[0] for lane in record.lanes],
             "fold": [lane.split for lane in record.lanes],
             "seed": [lane.seed for lane in record.lanes],
+            "start": trained.directions,
             "train_loss": training.astype(float),
             "held_out_loss": held_out.astype(float),
             "best_epoch": record.best_epoch,
@@ -38,13 +40,12 @@ def lane_table(record: Record, penalised: Sequence[int]) -> pd.DataFrame:
     )
 
 
-def summarise(table: pd.DataFrame, strengths: np.ndarray) -> tuple[pd.DataFrame, Choice]:
-    """One line a strength, and the choice."""
+def summarise(table: pd.DataFrame, strengths: np.ndarray, choice: Choice) -> pd.DataFrame:
+    """One line a strength."""
     import pandas as pd
 
-    choice = choose(_by_fold(table, "held_out_loss", strengths), strengths)
     means = table.groupby("strength")[["train_loss", "nonzero"]].mean().loc[strengths]
-    summary = pd.DataFrame(
+    return pd.DataFrame(
         {
             "strength": strengths,
             "train_loss": means["train_loss"].to_numpy(),
@@ -53,7 +54,6 @@ def summarise(table: pd.DataFrame, strengths: np.ndarray) -> tuple[pd.DataFrame,
             "nonzero": means["nonzero"].to_numpy(),
         }
     )
-    return summary, choice
 
 
 def by_strength(lines: pd.DataFrame, strengths: np.ndarray) -> pd.DataFrame:
