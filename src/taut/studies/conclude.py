@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -11,11 +11,11 @@ import numpy as np
 from taut.engine import Record, afterwards
 from taut.errors import EdgeWarning, InputError
 from taut.objective import Stationarity
-from taut.penalties import Penalty
+from taut.studies.axes import Axes
 from taut.studies.choice import choose
 from taut.studies.crossvalidate import CrossValidation
-from taut.studies.result import PathResult, trained
-from taut.studies.summary import lane_table, summarise
+from taut.studies.result import PathResult, Strength, trained
+from taut.studies.summary import heads, lane_table, summarise
 
 GRID = 3
 """Listed strengths have a middle from so many on: of fewer, the best is always at an edge."""
@@ -23,15 +23,21 @@ GRID = 3
 
 def make_result(
     model: Any,
-    kind: Penalty,
+    axes: Axes,
     crossvalidation: CrossValidation,
-    penalised: list[int],
+    penalised: Sequence[int],
+    kept: tuple[str, ...],
     metrics: Mapping[str, np.ndarray],
     certify: Callable[[Any, int], Stationarity],
 ) -> PathResult:
     """The result of a cross-validation.
 
     Args:
+        model: The study's.
+        axes: Of the path.
+        crossvalidation: Of its points.
+        penalised: Numbers of the variables whose penalties are varied.
+        kept: The penalties that stay, in words.
         metrics: [lanes] held-out metrics, by name.
         certify: Given the best model and the fold it left out.
 
@@ -39,11 +45,12 @@ def make_result(
         InputError: If some training of every strength diverged.
     """
     record, folds = crossvalidation.record, crossvalidation.grid.folds
-    strengths = np.array([c.strengths[0] for c in crossvalidation.grid.candidates])
-    table = lane_table(crossvalidation, penalised)
+    points, candidate_of = axes.points(), crossvalidation.candidate_of
+    head = heads(axes.names, points)
+    table = lane_table(crossvalidation, head, penalised)
     table = table.assign(**{f"held_out_{name}": values for name, values in metrics.items()})
-    choice = choose(crossvalidation.losses(), strengths)
-    summary = summarise(table, strengths, choice)
+    choice = choose(crossvalidation.losses(), points)
+    summary = summarise(table, head, candidate_of, choice)
     if not np.isfinite(choice.mean).any():
         diverged = (table["status"] == "diverged").sum()
         raise InputError(
@@ -51,7 +58,7 @@ def make_result(
             f"{diverged} of {len(table)} trainings, on some fold of every strength. Lower the "
             "learning rate, or check inputs and loss."
         )
-    first = np.flatnonzero(table["strength"] == strengths[choice.least])[0]
+    first = crossvalidation.lanes(choice.least)[0]
     certificate = afterwards(
         "The certificate",
         lambda: certify(trained(model, record, int(first)), int(table["fold"][first])),
@@ -59,13 +66,15 @@ def make_result(
         remedy="Try `taut.stationarity` on one of `result.models()`.",
     )
     return PathResult(
-        penalty=type(kind).__name__,
-        strengths=strengths,
+        penalty=axes.title,
+        axes=axes.names,
+        strengths=points[:, 0] if len(axes.names) == 1 else points,
         table=table,
         summary=summary,
-        best_strength=float(strengths[choice.least]),
-        one_se_strength=float(strengths[choice.one_standard_error]),
-        edge=_edge(strengths, choice.least, summary["nonzero"].to_numpy()),
+        best_strength=_strength(axes.names, points[choice.least]),
+        one_se_strength=_strength(axes.names, points[choice.one_standard_error]),
+        edge=_edge(axes.names, points, choice.least, summary["nonzero"].to_numpy()),
+        kept_penalties=kept,
         certificate=certificate,
         standard_error_note=(
             f"s/√F over the F = {folds} folds (seeds averaged first), with s the sample "
@@ -74,15 +83,30 @@ def make_result(
         record=record,
         warm_disagreement=None,
         _model=model,
+        _candidate_of=candidate_of,
+        _penalised=tuple(penalised),
     )
 
 
-def _edge(strengths: np.ndarray, least: int, nonzero: np.ndarray) -> str | None:
-    if strengths[least] == strengths.min() and strengths[least] > 0:
-        return "weakest"
-    if strengths[least] == strengths.max() and nonzero[least] > 0:
-        return "strongest"
-    return None
+def _strength(names: Sequence[str], point: np.ndarray) -> Strength:
+    values = dict(zip(names, map(float, point), strict=True))
+    return values if len(names) > 1 else values[names[0]]
+
+
+def _edge(
+    names: Sequence[str], points: np.ndarray, least: int, nonzero: np.ndarray
+) -> str | dict[str, str] | None:
+    """At which ends of the strengths the best is, where there could be a better one beyond."""
+    ends: dict[str, str] = {}
+    for name, values in zip(names, points.T, strict=True):
+        end = None
+        if values[least] == values.min() and values[least] > 0:
+            end = "weakest"
+        elif values[least] == values.max() and nonzero[least] > 0:
+            end = "strongest"
+        if end and values.min() < values.max():
+            ends[name] = end
+    return (ends if len(names) > 1 else next(iter(ends.values()), None)) or None
 
 
 def warn_of_diverged(record: Record) -> None:
@@ -92,26 +116,33 @@ def warn_of_diverged(record: Record) -> None:
             f"{len(diverged)} of {len(record.lanes)} trainings diverged: {'; '.join(diverged[:5])}"
             f"{'; …' if len(diverged) > 5 else ''}. They count as infinitely bad.",
             RuntimeWarning,
-            stacklevel=3,
+            stacklevel=4,
         )
 
 
-def warn_of_edge(result: PathResult, *, listed: bool) -> None:
+def warn_of_edge(result: PathResult, listed: Sequence[str]) -> None:
     """Say so where a better strength may lie beyond those listed.
 
     Of a grid that was found there is nothing to say: its bottom changes nothing, its top leaves
     nothing.
+
+    Args:
+        result: Of a path.
+        listed: The axes whose values the user listed.
     """
-    if result.edge is None or not listed or len(result.strengths) < GRID:
-        return
-    if result.edge == "weakest":
-        beyond = f"weaker ones, such as {result.best_strength / 10:.3g}, or 0"
-    else:
-        beyond = f"stronger ones, such as {result.best_strength * 10:.3g}"
-    warnings.warn(
-        f"The least held-out loss is at the {result.edge} of the strengths, "
-        f"{result.best_strength:.4g}: a better one may lie beyond. List {beyond}, or give their "
-        "number, and the range is found.",
-        EdgeWarning,
-        stacklevel=3,
-    )
+    best, edge = result.best_strength, result.edge
+    for name in listed:
+        of_axis = edge.get(name) if isinstance(edge, dict) else edge
+        if of_axis is None or result.summary[name].nunique() < GRID:
+            continue
+        value = best[name] if isinstance(best, dict) else best
+        beyond = f"weaker ones, such as {value / 10:.3g}, or 0"
+        if of_axis == "strongest":
+            beyond = f"stronger ones, such as {value * 10:.3g}"
+        what = "the strengths" if len(result.axes) == 1 else f"the strengths of {name!r}"
+        warnings.warn(
+            f"The least held-out loss is at the {of_axis} of {what}, {value:.4g}: a better one may "
+            f"lie beyond. List {beyond}, or give their number, and the range is found.",
+            EdgeWarning,
+            stacklevel=4,
+        )

@@ -38,12 +38,22 @@ def path_chart(result: PathResult, by: str, names: Sequence[str] | None) -> Any:
             "`plot` needs Altair, which is not installed. Install it with "
             "`pip install altair vl-convert-python`."
         ) from error
+    if len(result.axes) > 1 and by == "groups":
+        raise InputError(
+            "Norms are drawn along one strength. Received: a path of "
+            f"{', '.join(map(repr, result.axes))}. Draw `result.group_norms()`."
+        )
     chart = charts[by](alt, result) if names is None else _groups(alt, result, names)
     return chart.properties(**SIZE)
 
 
 def _by_strength(alt: Any, result: PathResult) -> Any:
-    """Training and held-out loss against strength, and the held-out loss of each seed."""
+    """Training and held-out loss against strength, and the held-out loss of each seed.
+
+    Of two strengths the held-out loss alone, as the colour of a table of both.
+    """
+    if len(result.axes) > 1:
+        return _table(alt, result)
     x = _strength(alt)
     table = result.table[result.table["strength"] > 0]
     of_seed = table.groupby(["strength", "seed"], as_index=False)["held_out_loss"].mean()
@@ -52,7 +62,32 @@ def _by_strength(alt: Any, result: PathResult) -> Any:
         seeds = alt.Chart(_finite(of_seed, "held_out_loss")).mark_line(opacity=0.35, strokeWidth=1)
         y, colour = alt.Y("held_out_loss:Q"), alt.value("gray")
         layers.insert(1, seeds.encode(x, y, detail="seed:N", color=colour))
-    return alt.layer(*layers).properties(title=f"{result.penalty}: loss by strength")
+    return alt.layer(*layers).properties(title=f"{_printable(result.penalty)}: loss by strength")
+
+
+def _table(alt: Any, result: PathResult) -> Any:
+    if len(result.axes) > 2:
+        raise InputError(
+            "Losses are drawn by one strength or two. Received: a path of "
+            f"{', '.join(map(repr, result.axes))}. Draw `result.summary`, or plot by inputs."
+        )
+    names = dict(zip(result.axes, ("across", "down"), strict=True))
+    frame = _finite(result.summary, "held_out_loss").rename(columns=names)
+    for name in names.values():
+        frame[name] = frame[name].map("{:.4g}".format)
+    at = [result._point(s) for s in (result.best_strength, result.one_se_strength)]
+    marks = frame.loc[at, ["across", "down"]].assign(choice=CHOICES)
+    across, down = (
+        alt.Y(f"{short}:O", title=_printable(name), sort=frame[short].unique().tolist())
+        if short == "down"
+        else alt.X(f"{short}:O", title=_printable(name), sort=frame[short].unique().tolist()[::-1])
+        for name, short in names.items()
+    )
+    colour = alt.Color("held_out_loss:Q", scale=alt.Scale(reverse=True), title="held-out loss")
+    points = alt.Chart(marks).mark_point(size=120, color="black")
+    table = alt.Chart(frame).mark_rect().encode(across, down, color=colour)
+    layers = [table, points.encode(across, down, shape=alt.Shape("choice:N"))]
+    return alt.layer(*layers).properties(title=f"{_printable(result.penalty)}: held-out loss")
 
 
 def _by_inputs(alt: Any, result: PathResult) -> Any:
@@ -67,17 +102,18 @@ def _by_inputs(alt: Any, result: PathResult) -> Any:
         )
     frame = frame.rename(columns={"held_out_loss_standard_error": "standard_error"})
     x = alt.X("inputs_kept:Q", title="inputs read", axis=alt.Axis(tickMinStep=1))
-    at = [result.best_strength, result.one_se_strength]
-    chosen = frame.set_index("strength").loc[at, ["inputs_kept", "held_out_loss"]]
+    at = [result._point(s) for s in (result.best_strength, result.one_se_strength)]
+    chosen = frame.iloc[at][["inputs_kept", "held_out_loss"]]
     marks = pd.DataFrame(chosen.to_numpy(), columns=list(chosen)).assign(choice=CHOICES)
     points = alt.Chart(marks).mark_point(size=120, filled=False, color="black", strokeWidth=2)
     shape = alt.Shape("choice:N", title="choice")
     # In the order of the strengths, from which the inputs follow, not from left to right.
+    frame = frame.assign(place=range(len(frame)))
     layers = [
-        *_losses(alt, frame, x, order=alt.Order("strength:Q", sort="descending"), points=True),
+        *_losses(alt, frame, x, order="place", lines=len(result.axes) == 1),
         points.encode(x, alt.Y("held_out_loss:Q"), shape=shape),
     ]
-    return alt.layer(*layers).properties(title=f"{result.penalty}: loss by inputs read")
+    return alt.layer(*layers).properties(title=f"{_printable(result.penalty)}: loss by inputs read")
 
 
 def _groups(alt: Any, result: PathResult, names: Sequence[str] | None = None) -> Any:
@@ -98,7 +134,7 @@ def _groups(alt: Any, result: PathResult, names: Sequence[str] | None = None) ->
         of_seed = _finite(norms.groupby(keys, as_index=False)["norm"].mean(), "norm")
         seeds = alt.Chart(of_seed).mark_line(opacity=0.3, strokeWidth=1)
         layers.insert(0, seeds.encode(x, y, color=colour, detail="seed:N"))
-    return alt.layer(*layers).properties(title=f"{result.penalty}: groups by strength")
+    return alt.layer(*layers).properties(title=f"{_printable(result.penalty)}: groups by strength")
 
 
 def _labels(norms: pd.DataFrame, names: Sequence[str] | None) -> dict[tuple[str, int], str]:
@@ -118,12 +154,15 @@ def _labels(norms: pd.DataFrame, names: Sequence[str] | None) -> dict[tuple[str,
 
 
 def _losses(
-    alt: Any, frame: pd.DataFrame, x: Any, *, order: Any = None, points: bool = False
+    alt: Any, frame: pd.DataFrame, x: Any, *, order: str | None = None, lines: bool = True
 ) -> list[Any]:
-    """Both losses as lines, and the standard error of the held-out one."""
-    field = x.shorthand.partition(":")[0]
+    """Both losses, and the standard error of the held-out one: a band, or in some order bars.
+
+    Where several strengths read as many inputs, a band would cross itself.
+    """
+    fields = [x.shorthand.partition(":")[0], *([] if order is None else [order])]
     long = frame.rename(columns={"train_loss": "training", "held_out_loss": "held out"}).melt(
-        list(dict.fromkeys([field, "strength"])), ["training", "held out"], "rows", "loss"
+        fields, ["training", "held out"], "rows", "loss"
     )
     band = _finite(frame, "standard_error").assign(
         low=lambda data: data["held_out_loss"] - data["standard_error"],
@@ -131,12 +170,14 @@ def _losses(
     )
     ends = alt.Y("low:Q", title="data loss"), alt.Y2("high")
     spread = alt.Chart(band)
-    # Where several strengths read as many inputs, a band would cross itself.
-    area = spread.mark_rule(opacity=0.4) if points else spread.mark_area(opacity=0.2)
+    area = spread.mark_area(opacity=0.2) if order is None else spread.mark_rule(opacity=0.4)
     y = alt.Y("loss:Q", title="data loss", scale=alt.Scale(zero=False))
-    encoding = {"color": alt.Color("rows:N"), **({} if order is None else {"order": order})}
-    lines = alt.Chart(_finite(long, "loss")).mark_line(point=points).encode(x, y, **encoding)
-    return [area.encode(x, *ends), lines]
+    encoding = {"color": alt.Color("rows:N")}
+    if order is not None:
+        encoding["order"] = alt.Order(f"{order}:Q")
+    losses = alt.Chart(_finite(long, "loss"))
+    marks = losses.mark_line(point=order is not None) if lines else losses.mark_point(filled=True)
+    return [area.encode(x, *ends), marks.encode(x, y, **encoding)]
 
 
 def _strength(alt: Any) -> Any:

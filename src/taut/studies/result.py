@@ -16,12 +16,14 @@ from taut.objective import Stationarity
 from taut.studies import stored
 from taut.studies.kept import group_norms, input_norms
 from taut.studies.study_model import compiled_copy
-from taut.studies.summary import by_strength
+from taut.studies.summary import FAILED, by_strength
 
 if TYPE_CHECKING:
     import pandas as pd
 
 
+Strength = float | dict[str, float]
+"""A strength, or, where several vary, each by its name."""
 PRINTED = 1e-3
 """A printed strength has been rounded: the nearest within this relative distance is meant."""
 
@@ -32,18 +34,25 @@ class PathResult:
 
     Attributes:
         penalty: Name of the penalty.
-        strengths: [strengths], from strong to weak.
+        axes: What varies: ("strength",), or the names of several strengths, which have a column
+            each wherever this page says strength.
+        strengths: [strengths], from strong to weak; [combinations, axes] where several vary. Of a
+            sum of penalties, or a mapping, it is what all their strengths are multiplied by.
         table: One line a training: strength, fold, seed, start ("cold"; "down" or "up" with warm
             starts), train_loss, held_out_loss, best_epoch, epochs, nonzero (penalised weights
             that are not exactly zero), status; and held_out_<name> for each metric that the
             model was compiled with (one a number where it returns several: held_out_f1_score_0, …).
         summary: One line a strength: mean losses, the standard error of the held-out loss over
             folds, mean nonzero. Seeds and directions are averaged first. `to_frame` has more.
-        best_strength: The strength of least mean held-out data loss.
-        one_se_strength: The largest strength within one standard error of it.
+        best_strength: The strength of least mean held-out data loss; a dict by axis where several
+            vary.
+        one_se_strength: The largest strength within one standard error of it. Of several, none is
+            less than at the best (see `taut.studies.choose`).
         edge: "weakest" or "strongest" where `best_strength` is at that end of the strengths and
             there could be a better one beyond; otherwise None, as at strength 0, and at one that
-            leaves no penalised weight.
+            leaves no penalised weight. A dict by axis where several vary.
+        kept_penalties: What else is penalised, at strengths that stay: of the mapping, of what
+            the model was compiled with, and of its layers.
         certificate: Residual of stationarity of one model of the best strength (the first fold
             and seed) on the rows it was trained on, all of them; streamed rows are read once more
             for it. None if it failed, which a warning tells.
@@ -55,34 +64,40 @@ class PathResult:
     """
 
     penalty: str
+    axes: tuple[str, ...]
     strengths: np.ndarray
     table: pd.DataFrame
     summary: pd.DataFrame
-    best_strength: float
-    one_se_strength: float
-    edge: str | None
+    best_strength: Strength
+    one_se_strength: Strength
+    edge: str | dict[str, str] | None
+    kept_penalties: tuple[str, ...]
     certificate: Stationarity | None
     standard_error_note: str
     record: Record
     warm_disagreement: pd.DataFrame | None
     _model: Any
+    _candidate_of: np.ndarray
+    _penalised: tuple[int, ...]
 
-    def models(self, strength: float | None = None) -> list[Any]:
+    def models(self, strength: Strength | None = None) -> list[Any]:
         """The trained models of one strength, one a fold and seed, compiled.
 
         Args:
-            strength: One of `strengths`, as it is printed; the best unless given.
+            strength: One of `strengths`, as it is printed, or a dict by axis where several
+                vary; the best unless given.
 
         Raises:
             InputError: If the path has no such strength; the nearest is named.
         """
         return [trained(self._model, self.record, int(lane)) for lane in self._lanes(strength)]
 
-    def weights(self, strength: float | None = None) -> dict[str, np.ndarray]:
+    def weights(self, strength: Strength | None = None) -> dict[str, np.ndarray]:
         """The trained weights of one strength.
 
         Args:
-            strength: One of `strengths`, as it is printed; the best unless given.
+            strength: One of `strengths`, as it is printed, or a dict by axis where several
+                vary; the best unless given.
 
         Returns:
             By the path of the variable, [trainings, *shape]: one training a fold and seed, in the
@@ -110,7 +125,7 @@ class PathResult:
             groups; and of inputs_kept, the inputs that a network reads, where that is known of all
             that reads them (`taut.structure.input_readers`).
         """
-        return by_strength(self._lines(), self.strengths)
+        return by_strength(self._lines(), self.summary[list(self.axes)], self._candidate_of)
 
     def group_norms(self) -> pd.DataFrame:
         """How large each group is along the path: where it is zero, the networks do without it.
@@ -134,7 +149,7 @@ class PathResult:
                 f"input. Received: {self.penalty} on {self._model.name!r}. Use "
                 "`taut.GroupLasso`, or `result.weights()`."
             )
-        keys, parts = self.table[["strength", "fold", "seed"]], []
+        keys, parts = self.table[[*self.axes, "fold", "seed"]], []
         for layer, array in norms.items():
             lines = keys.loc[keys.index.repeat(array.shape[1])]
             group = np.tile(np.arange(array.shape[1]), len(keys))
@@ -212,32 +227,46 @@ class PathResult:
 
     def _title(self) -> str:
         folds, seeds = self.table["fold"].nunique(), self.table["seed"].nunique()
-        strong, weak = self.strengths[0], self.strengths[-1]
+        ranges = []
+        for name in self.axes:
+            values = self.summary[name]
+            of_axis = "" if len(self.axes) == 1 else f" of {name}"
+            ends = f"from {values.max():.4g} to {values.min():.4g}"
+            ranges.append(f"{_count(values.nunique(), 'strength')}{of_axis} {ends}")
         return (
-            f"PathResult: {self.penalty} at {_count(len(self.strengths), 'strength')} from "
-            f"{strong:.4g} to {weak:.4g}, {_count(folds, 'fold')} × {_count(seeds, 'seed')}"
+            f"PathResult: {self.penalty} at {' × '.join(ranges)}, {_count(folds, 'fold')} × "
+            f"{_count(seeds, 'seed')}"
         )
 
     def _choices(self) -> list[str]:
         lines = [
-            f"{name}: {_line(self.summary, self.strengths, strength)}"
+            f"{name}: {self._line(strength)}"
             for name, strength in (
                 ("least held-out loss", self.best_strength),
                 ("one standard error", self.one_se_strength),
             )
         ]
-        if self.edge:
+        if isinstance(self.edge, str):
             lines[0] += f"; the {self.edge} of the path"
-        if failed := int(self.table["status"].isin(["diverged", "dropped"]).sum()):
+        elif self.edge:
+            lines[0] += "".join(f"; the {end} of {name}" for name, end in self.edge.items())
+        lines += [f"kept: {text}" for text in self.kept_penalties]
+        if failed := int(self.table["status"].isin(FAILED).sum()):
             lines.append(f"{failed} of {len(self.table)} trainings diverged or were dropped")
         known = self.certificate
         return [*lines, "no certificate" if known is None else f"certificate: {known!r}"]
 
+    def _line(self, strength: Strength) -> str:
+        line = self.summary.iloc[self._point(strength)]
+        error = line["standard_error"]
+        error = f" ± {error:.2g}" if np.isfinite(error) else ""
+        values = ", ".join(f"{name} {line[name]:.4g}" for name in self.axes)
+        kept = f"{line['nonzero']:.4g} weights not zero"
+        return f"{line['held_out_loss']:.4g}{error} at {values}, {kept}"
+
     def _lines(self) -> pd.DataFrame:
         """The table, with what is counted of each training's weights."""
-        size = sum(
-            int(np.prod(a.variable.shape)) for a in self._model.optimizer.assignments() if a.parts
-        )
+        size = sum(self.record.trainable[k][0].size for k in self._penalised)
         counts = {"zeros": size - self.table["nonzero"]}
         if groups := group_norms(self._model, self.record):
             counts["groups_kept"] = sum((norms > 0).sum(axis=1) for norms in groups.values())
@@ -245,15 +274,35 @@ class PathResult:
             counts["inputs_kept"] = (inputs > 0).sum(axis=1)
         return self.table.assign(**counts)
 
-    def _lanes(self, strength: float | None) -> np.ndarray:
-        strength = self.best_strength if strength is None else float(strength)
-        nearest = self.strengths[np.argmin(np.abs(self.strengths - strength))]
-        if not np.isclose(nearest, strength, rtol=PRINTED, atol=0):
+    def _lanes(self, strength: Strength | None) -> np.ndarray:
+        return np.flatnonzero(self._candidate_of == self._point(strength))
+
+    def _point(self, strength: Strength | None) -> int:
+        """The number of a strength, or of a combination of several."""
+        strength = self.best_strength if strength is None else strength
+        points = self.summary[list(self.axes)].to_numpy(float)
+        values = strength if isinstance(strength, Mapping) else {self.axes[0]: strength}
+        if set(values) != set(self.axes):
+            raise InputError(
+                f"`strength` must be a dict with {', '.join(map(repr, self.axes))}. "
+                f"Received: strength={strength!r}."
+            )
+        wanted = np.array([float(values[name]) for name in self.axes])
+        # Nearness is measured on each axis alone, for they may be of different sizes.
+        near = [self._nearest(points[:, k], value) for k, value in enumerate(wanted)]
+        if not np.allclose(near, wanted, rtol=PRINTED, atol=0):
+            given = strength if isinstance(strength, Mapping) else float(strength)
+            named = dict(zip(self.axes, near, strict=True))
             raise InputError(
                 "`strength` must be one of the path's. "
-                f"Received: strength={strength!r}; the nearest is {float(nearest)!r}."
+                f"Received: strength={given!r}; the nearest is "
+                f"{named if len(near) > 1 else near[0]!r}."
             )
-        return np.flatnonzero(self.table["strength"] == nearest)
+        return int(np.flatnonzero((points == near).all(axis=1))[0])
+
+    @staticmethod
+    def _nearest(values: np.ndarray, wanted: float) -> float:
+        return float(values[np.argmin(np.abs(values - wanted))])
 
 
 def trained(model: Any, record: Record, lane: int) -> Any:
@@ -264,13 +313,3 @@ def trained(model: Any, record: Record, lane: int) -> Any:
 
 def _count(number: int, noun: str) -> str:
     return f"{number} {noun}{'s' * (number != 1)}"
-
-
-def _line(summary: pd.DataFrame, strengths: np.ndarray, strength: float) -> str:
-    line = summary.iloc[int(np.flatnonzero(strengths == strength)[0])]
-    error = line["standard_error"]
-    error = f" ± {error:.2g}" if np.isfinite(error) else ""
-    return (
-        f"{line['held_out_loss']:.4g}{error} at strength {strength:.4g}, "
-        f"{line['nonzero']:.4g} weights not zero"
-    )
