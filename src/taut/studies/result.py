@@ -53,6 +53,10 @@ class PathResult:
             leaves no penalised weight. A dict by axis where several vary.
         kept_penalties: What else is penalised, at strengths that stay: of the mapping, of what
             the model was compiled with, and of its layers.
+        scoring: What was chosen by: "loss", or a score that has a column `held_out_<scoring>` in
+            all tables. The two choices are then by it: the best, and within one standard error.
+        classes: [classes] the labels of `y` in the order of their numbers, where it had labels;
+            otherwise None.
         certificate: Residual of stationarity of one model of the best strength (the first fold
             and seed) on the rows it was trained on, all of them; streamed rows are read once more
             for it. None if it failed, which a warning tells.
@@ -72,6 +76,8 @@ class PathResult:
     one_se_strength: Strength
     edge: str | dict[str, str] | None
     kept_penalties: tuple[str, ...]
+    scoring: str
+    classes: np.ndarray | None
     certificate: Stationarity | None
     standard_error_note: str
     record: Record
@@ -242,7 +248,7 @@ class PathResult:
         lines = [
             f"{name}: {self._line(strength)}"
             for name, strength in (
-                ("least held-out loss", self.best_strength),
+                (self.best_name, self.best_strength),
                 ("one standard error", self.one_se_strength),
             )
         ]
@@ -256,13 +262,19 @@ class PathResult:
         known = self.certificate
         return [*lines, "no certificate" if known is None else f"certificate: {known!r}"]
 
+    @property
+    def best_name(self) -> str:
+        """What `best_strength` is the best by, in words."""
+        return "least held-out loss" if self.scoring == "loss" else f"best {self.scoring}"
+
     def _line(self, strength: Strength) -> str:
         line = self.summary.iloc[self._point(strength)]
-        error = line["standard_error"]
+        score = f"held_out_{self.scoring}"
+        error = line["standard_error" if self.scoring == "loss" else f"{score}_standard_error"]
         error = f" ± {error:.2g}" if np.isfinite(error) else ""
         values = ", ".join(f"{name} {line[name]:.4g}" for name in self.axes)
         kept = f"{line['nonzero']:.4g} weights not zero"
-        return f"{line['held_out_loss']:.4g}{error} at {values}, {kept}"
+        return f"{line[score]:.4g}{error} at {values}, {kept}"
 
     def _lines(self) -> pd.DataFrame:
         """The table, with what is counted of each training's weights."""
