@@ -28,7 +28,7 @@ from taut.studies.result import PathResult
 from taut.studies.scoring import scoring_of
 from taut.studies.study_model import study_copy
 from taut.studies.training_settings import Settings
-from taut.studies.warm import check_warm_epochs, check_warm_start, disagreement
+from taut.studies.warm import check_warm_start, disagreement
 
 
 @displayed
@@ -151,22 +151,8 @@ def regularization_path(
         checkpoint_seconds=checkpoint_seconds,
         callbacks=callbacks,
     )
-    check_warm_start(warm_start)
-    if warm_start and len(axes.axes) > 1:
-        raise InputError(
-            "`warm_start` goes from strength to strength, of which a path then has one. Received: "
-            f"strengths of {', '.join(map(repr, axes.names))}, warm_start={warm_start!r}."
-        )
-    if halving and (warm_start or patience is None):
-        raise InputError(
-            "`halving` compares strengths that train side by side, by their best epoch so far: it "
-            f"needs `patience`, and no warm starts. Received: patience={patience}, "
-            f"warm_start={warm_start!r}."
-        )
-    warm_epochs = check_warm_epochs(warm_epochs, epochs)
-    rungs = rungs_for(epochs)
-    if halving and rungs[-1:] != (epochs // 2,):
-        raise InputError(f"`halving` needs at least 2 epochs. Received: epochs={epochs}.")
+    warm_epochs = check_warm_start(warm_start, warm_epochs, epochs, axes.names)
+    rungs = _rungs(epochs, patience, warm_start) if halving else ()
     rows: FoldedRows
     labels = None if is_source(x) else labelled(model, y)
     if labels is not None:
@@ -237,7 +223,7 @@ def regularization_path(
         present=present,
         warm_start=warm_start,
         warm_epochs=warm_epochs,
-        rungs=rungs if halving else (),
+        rungs=rungs,
     )
     record = trained.record
     metrics: dict[str, np.ndarray] = afterwards(
@@ -282,3 +268,17 @@ def regularization_path(
 
     difference = afterwards("The comparison with trainings from fresh weights", compared, None)
     return replace(result, warm_disagreement=difference)
+
+
+def _rungs(epochs: int, patience: int | None, warm_start: str | None) -> tuple[int, ...]:
+    """The epochs after which `halving` drops strengths."""
+    if warm_start or patience is None:
+        raise InputError(
+            "`halving` compares strengths that train side by side, by their best epoch so far: it "
+            f"needs `patience`, and no warm starts. Received: patience={patience}, "
+            f"warm_start={warm_start!r}."
+        )
+    rungs = rungs_for(epochs)
+    if rungs[-1:] != (epochs // 2,):
+        raise InputError(f"`halving` needs at least 2 epochs. Received: epochs={epochs}.")
+    return rungs

@@ -77,7 +77,7 @@ def _table(alt: Any, result: PathResult) -> Any:
     frame = _finite(result.summary, "held_out_loss").rename(columns=names)
     for name in names.values():
         frame[name] = frame[name].map("{:.4g}".format)
-    at = [result._point(s) for s in (result.best_strength, result.one_se_strength)]
+    at = [result.point_of(s) for s in (result.best_strength, result.one_se_strength)]
     marks = frame.loc[at, ["across", "down"]].assign(choice=_choices(result))
     across, down = (
         alt.Y(f"{short}:O", title=_printable(name), sort=frame[short].unique().tolist())
@@ -104,7 +104,7 @@ def _by_inputs(alt: Any, result: PathResult) -> Any:
         )
     frame = frame.rename(columns={"held_out_loss_standard_error": "standard_error"})
     x = alt.X("inputs_kept:Q", title="inputs read", axis=alt.Axis(tickMinStep=1))
-    at = [result._point(s) for s in (result.best_strength, result.one_se_strength)]
+    at = [result.point_of(s) for s in (result.best_strength, result.one_se_strength)]
     chosen = frame.iloc[at][["inputs_kept", "held_out_loss"]]
     marks = pd.DataFrame(chosen.to_numpy(), columns=list(chosen)).assign(choice=_choices(result))
     points = alt.Chart(marks).mark_point(size=120, filled=False, color="black", strokeWidth=2)
