@@ -68,12 +68,12 @@ def stationarity(model: Any, x: Any, y: Any, *, sample_weight: Any = None) -> St
     above it J'(w) is: the residuals are in units of a row's gradient, which inputs of large scale
     make, and say little of the objective where the scales of inputs differ. The bound is
 
-        Σ_blocks min(⟨|d|, |w|⟩ + R°(d)/α · J'(w),  ‖d‖²/(2μ)),
+        Σ_terms min(⟨|d|, |w|⟩ + R°(d)/α · J'(w),  ‖d‖²/(2μ)),
 
-    with d the residual before scaling, R°(d) the critical strength and μ the strong convexity
-    of αR; a block that no penalty bounds, such as an intercept, adds ‖d‖·max(1, ‖w‖), which holds
-    for minima no farther away than that. For several layers a zero residual is a stationary
-    point, as good as first-order conditions can tell; the note says which.
+    over the terms of αR, with d the residual before scaling, R°(d) the critical strength and μ the
+    strong convexity of a term; a variable that no term bounds, such as an intercept, adds
+    ‖d‖·max(1, ‖w‖), which holds for minima no farther away than that. For several layers a zero
+    residual is a stationary point, as good as first-order conditions can tell; the note says which.
 
     Args:
         model: A compiled and built Keras model.
