@@ -16,6 +16,7 @@ from taut.optimizers.own import activities, in_loss
 from taut.optimizers.selection import Assignment, assign
 from taut.optimizers.terms import Term
 from taut.structure import rescaled_by
+from taut.text_table import text_table
 
 
 @dataclass(frozen=True)
@@ -54,13 +55,8 @@ class Explanation:
             )
             for v in self.variables
         ]
-        widths = [max(len(row[i]) for row in [head, *rows]) for i in range(len(head))]
-        lines = [
-            "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
-            for row in [head, *rows]
-        ]
-        lines.insert(1, "─" * max(map(len, lines)))
-        return "\n".join([*lines, self.note, *(f"Warning: {text}" for text in self.warnings)])
+        table = text_table(rows, header=head)
+        return "\n".join([table, self.note, *(f"Warning: {text}" for text in self.warnings)])
 
 
 def explain(model: Any) -> Explanation:

@@ -18,6 +18,7 @@ from taut.objective.rows import (
     scale_rows,
     take_rows,
 )
+from taut.text_table import text_table
 
 BATCH_ROWS = 4096
 
@@ -45,9 +46,8 @@ class Stationarity:
     note: str
 
     def __str__(self) -> str:
-        width = max(map(len, self.residuals))
-        lines = [f"{path.ljust(width)}  {r:.2e}" for path, r in self.residuals.items()]
-        return "\n".join([*lines, f"{'largest'.ljust(width)}  {self.largest:.2e}", self.note])
+        rows = [*self.residuals.items(), ("largest", self.largest)]
+        return f"{text_table([path, f'{r:.2e}'] for path, r in rows)}\n{self.note}"
 
 
 def stationarity(model: Any, x: Any, y: Any, *, sample_weight: Any = None) -> Stationarity:
