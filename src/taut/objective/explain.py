@@ -33,7 +33,10 @@ class VariableReport:
     groups: str = ""
 
 
-@dataclass(frozen=True)
+HEAD = ("variable", "shape", "penalty", "strength", "exact zeros", "zero groups", "why")
+
+
+@dataclass(frozen=True, repr=False)
 class Explanation:
     """What `explain` returns: one line a variable. Print it, or read `variables`."""
 
@@ -42,8 +45,25 @@ class Explanation:
     warnings: tuple[str, ...] = ()
 
     def __str__(self) -> str:
-        head = ("variable", "shape", "penalty", "strength", "exact zeros", "zero groups", "why")
-        rows = [
+        table = text_table(self._rows(), header=HEAD)
+        return "\n".join([table, self.note, *(f"Warning: {text}" for text in self.warnings)])
+
+    def __repr__(self) -> str:
+        penalised = sum(bool(v.strengths) for v in self.variables)
+        warned = f", {len(self.warnings)} warnings" if self.warnings else ""
+        return f"Explanation({penalised} of {len(self.variables)} variables penalised{warned})"
+
+    def _repr_html_(self) -> str:
+        from html import escape
+
+        import pandas as pd
+
+        table = pd.DataFrame(self._rows(), columns=list(HEAD)).to_html(index=False, border=0)
+        texts = [self.note, *(f"Warning: {text}" for text in self.warnings)]
+        return table + "".join(f"<p>{escape(text)}</p>" for text in texts)
+
+    def _rows(self) -> list[tuple[str, ...]]:
+        return [
             (
                 v.path,
                 "×".join(map(str, v.shape)) or "scalar",
@@ -55,8 +75,6 @@ class Explanation:
             )
             for v in self.variables
         ]
-        table = text_table(rows, header=head)
-        return "\n".join([table, self.note, *(f"Warning: {text}" for text in self.warnings)])
 
 
 def explain(model: Any) -> Explanation:

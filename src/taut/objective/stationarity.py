@@ -21,11 +21,13 @@ from taut.objective.rows import (
 from taut.text_table import text_table
 
 BATCH_ROWS = 4096
+CONVERGED = 1e-3
+"""A largest residual below this is converged for most purposes."""
 
 Batch = tuple[Any, Any, Any]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Stationarity:
     """The residual of stationarity of J', by variable.
 
@@ -47,7 +49,38 @@ class Stationarity:
 
     def __str__(self) -> str:
         rows = [*self.residuals.items(), ("largest", self.largest)]
-        return f"{text_table([path, f'{r:.2e}'] for path, r in rows)}\n{self.note}"
+        table = text_table([path, f"{r:.2e}"] for path, r in rows)
+        return "\n".join([table, self.verdict, self.note])
+
+    @property
+    def converged(self) -> bool:
+        """Whether the largest residual is below 1e-3; False where it is not a number."""
+        return self.largest < CONVERGED
+
+    @property
+    def verdict(self) -> str:
+        """The certificate in words: converged or not, and where it is farthest from it."""
+        farthest = max(
+            self.residuals, key=lambda path: np.nan_to_num(self.residuals[path], nan=np.inf)
+        )
+        text = f"largest residual {self.largest:.1e}, of {farthest}"
+        if self.converged:
+            return f"converged: {text}"
+        return f"not converged: {text}; train longer, or lower the learning rate"
+
+    def __repr__(self) -> str:
+        return f"Stationarity({self.verdict})"
+
+    def _repr_html_(self) -> str:
+        from html import escape
+
+        import pandas as pd
+
+        table = pd.DataFrame(
+            {"variable": list(self.residuals), "residual": self.residuals.values()}
+        )
+        shown = table.to_html(index=False, border=0, float_format="%.2e")
+        return f"<p><b>{escape(self.verdict)}</b></p>{shown}<p>{escape(self.note)}</p>"
 
 
 def stationarity(model: Any, x: Any, y: Any, *, sample_weight: Any = None) -> Stationarity:
