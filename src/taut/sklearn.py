@@ -1,0 +1,6 @@
+"""Estimators of scikit-learn's interface: penalised networks, tables, and the choice of inputs."""
+
+from taut.estimators.classifier import PenalizedMLPClassifier
+from taut.estimators.regressor import PenalizedMLPRegressor
+
+__all__ = ["PenalizedMLPClassifier", "PenalizedMLPRegressor"]
