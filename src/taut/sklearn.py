@@ -1,6 +1,7 @@
 """Estimators of scikit-learn's interface: penalised networks, tables, and the choice of inputs."""
 
 from taut.estimators.classifier import PenalizedMLPClassifier
+from taut.estimators.feature_selector import FeatureSelector
 from taut.estimators.regressor import PenalizedMLPRegressor
 
-__all__ = ["PenalizedMLPClassifier", "PenalizedMLPRegressor"]
+__all__ = ["FeatureSelector", "PenalizedMLPClassifier", "PenalizedMLPRegressor"]

@@ -49,7 +49,7 @@ class FitSettings:
         """
         e = estimator
         rule = e.strength if isinstance(e.strength, str) else None
-        number = is_number(e.strength) and e.strength >= 0
+        number = is_number(e.strength) and float(e.strength) >= 0
         if rule not in (None, CV, ONE_SE) or not (rule or e.strength is None or number):
             raise InputError(
                 '`strength` must be a finite number >= 0, "cv", "one_se", or None for the '

@@ -17,6 +17,9 @@ from taut.estimators.merged_rows import MergedRows
 from taut.optimizers import Proximal
 from taut.studies.folds import fold_values
 
+LEAST_ROWS = 256
+"""A batch for all rows has places for so many, or a power of two; those without rows are unseen."""
+
 
 def compile_with(model: Any, penalty: Any, *, optimizer: Any, loss: Any) -> Any:
     """Compile a model with a penalty; return it.
@@ -77,7 +80,7 @@ def train_one(
         InputError: If the training diverges.
     """
     count = len(rows.x)
-    batch_size = min(batch_size, 1 << (count - 1).bit_length())
+    batch_size = min(batch_size, max(LEAST_ROWS, 1 << (count - 1).bit_length()))
     # No batch takes the rows that fill the last one up: their number is no reason to compile.
     filled = -(-count // batch_size) * batch_size
     fill = lambda a: None if a is None else np.resize(a, (filled, *a.shape[1:]))  # noqa: E731
