@@ -645,7 +645,7 @@ def test_out_of_fold_predictions_are_those_of_models_that_did_not_see_the_row(tr
     for setting in (0, 1):
         for fold, split in enumerate(splits):
             assert not set(split.train) & set(split.held_out)
-            lanes = trained.lanes(setting, fold)
+            lanes = trained.cross.lanes(setting, fold)
             assert {trained.record.lanes[k].split for k in lanes} == {fold}
             expected = np.mean(
                 [softmax(member(trained, k, x[split.held_out]), axis=-1) for k in lanes], 0
@@ -663,7 +663,7 @@ def test_held_out_rows_change_nothing_that_a_fold_learns(trained, rows):
     changed[splits[0].held_out] = draw.normal(size=(78, 7)) * 100
     labels[splits[0].held_out] = draw.integers(0, 3, 78)
     other = some_settings(changed, labels, splits)
-    lanes = np.concatenate([trained.lanes(s, 0) for s in (0, 1)])
+    lanes = np.concatenate([trained.cross.lanes(s, 0) for s in (0, 1)])
     for a, b in zip(trained.record.non_trainable, other.record.non_trainable, strict=True):
         np.testing.assert_array_equal(a[lanes], b[lanes])
     np.testing.assert_array_equal(trained.record.train_loss[lanes], other.record.train_loss[lanes])
@@ -677,14 +677,14 @@ def test_a_level_that_a_fold_never_saw_cannot_matter_to_it(trained, rows):
     with_level, without = x.copy(), x.copy()
     with_level[:, 6], without[:, 6] = 1, 0
     for fold, matters in ((0, False), (1, True)):
-        lane = int(trained.lanes(0, fold)[0])
+        lane = int(trained.cross.lanes(0, fold)[0])
         found = np.abs(member(trained, lane, with_level) - member(trained, lane, without))
         assert found.max() > 1e-3 if matters else found.max() == 0
 
 
 def test_lanes_of_a_setting_keep_a_common_epoch(trained):
     for setting in (0, 1):
-        assert len(set(trained.record.best_epoch[trained.lanes(setting)])) == 1
+        assert len(set(trained.record.best_epoch[trained.cross.lanes(setting)])) == 1
 
 
 def test_temperature_undoes_overconfidence():

@@ -95,13 +95,6 @@ def input_values(
     return {**values, "lower": lower, "slope": slope, "level": level}
 
 
-def without_bins(values: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
-    """The same, with every piece switched off (a piece of slope 0 is 0 for every row)."""
-    if "slope" not in values:
-        return values
-    return {**values, "slope": np.zeros_like(values["slope"])}
-
-
 def _edges(column: np.ndarray, bins: int) -> np.ndarray | None:
     """Quantiles of a column, or its distinct values if they are few; None for fewer than 3.
 

@@ -62,9 +62,11 @@ class FoldedRows(Protocol):
         lanes: Sequence[Lane],
         settings: Settings,
         name: str,
+        *,
         halving: Halving | None = None,
+        groups: Sequence[int] | None = None,
     ) -> Record:
-        """Train lanes, which are saved under a name."""
+        """Train lanes, which are saved under a name; the lanes of a group have one epoch."""
         ...
 
     def metrics(self, model: Any, record: Record) -> dict[str, np.ndarray]:
@@ -80,37 +82,15 @@ class FoldedArrays:
     """Rows in memory.
 
     Args:
-        model: Compiled and built; its loss says whether `y` are classes.
-        x: Inputs, [rows, …] or a tree of these.
+        x: Inputs, a tree of arrays [rows, …].
         y: Targets, likewise.
-        cv: How many folds, a scikit-learn splitter, or pairs of row numbers.
-        seed: Draws the folds.
-        sample_weight: [rows] weights of the data loss.
-        class_weight: Weights by class number, or `"balanced"`.
-
-    Raises:
-        InputError: For rows, weights or folds that cannot be.
+        splits: The folds.
+        weight: [rows] weights of the data loss; a tree of these by output; None for none.
     """
 
-    def __init__(
-        self,
-        model: Any,
-        x: Any,
-        y: Any,
-        *,
-        cv: Any,
-        seed: int,
-        sample_weight: Any = None,
-        class_weight: ClassWeight = None,
-    ):
-        self._x, self._y = as_arrays(x, "x"), as_arrays(y, "y")
-        checked_weights(model, self._x, self._y, sample_weight)
-        check_inputs(model, self._x)
-        if class_weight is not None:
-            # Once, so that the certificate is of the same objective.
-            sample_weight = checked_weights(model, self._x, self._y, sample_weight, class_weight)
-        self._weight = sample_weight
-        self.splits = _splits(model, self._x, self._y, cv, seed)
+    def __init__(self, x: Any, y: Any, splits: Sequence[Split], weight: Any = None):
+        self._x, self._y, self._weight = x, y, weight
+        self.splits = list(splits)
 
     @property
     def folds(self) -> int:
@@ -134,7 +114,9 @@ class FoldedArrays:
         lanes: Sequence[Lane],
         settings: Settings,
         name: str,
+        *,
         halving: Halving | None = None,
+        groups: Sequence[int] | None = None,
     ) -> Record:
         return train_lanes(
             model,
@@ -144,6 +126,7 @@ class FoldedArrays:
             splits=self.splits,
             sample_weight=self._weight,
             halving=halving,
+            groups=groups,
             **settings.arguments(name),
         )
 
@@ -155,6 +138,39 @@ class FoldedArrays:
         pick = lambda tree: keras.tree.map_structure(lambda a: np.asarray(a)[rows], tree)  # noqa: E731
         weight = None if self._weight is None else pick(self._weight)
         return stationarity(model, pick(self._x), pick(self._y), sample_weight=weight)
+
+
+def folded_arrays(
+    model: Any,
+    x: Any,
+    y: Any,
+    *,
+    cv: Any,
+    seed: int,
+    sample_weight: Any = None,
+    class_weight: ClassWeight = None,
+) -> FoldedArrays:
+    """A user's rows, checked and divided into folds.
+
+    Args:
+        model: Compiled and built; its loss says whether `y` are classes.
+        x: Inputs, [rows, …] or a tree of these.
+        y: Targets, likewise.
+        cv: How many folds, a scikit-learn splitter, or pairs of row numbers.
+        seed: Draws the folds.
+        sample_weight: [rows] weights of the data loss.
+        class_weight: Weights by class number, or `"balanced"`.
+
+    Raises:
+        InputError: For rows, weights or folds that cannot be.
+    """
+    x, y = as_arrays(x, "x"), as_arrays(y, "y")
+    checked_weights(model, x, y, sample_weight)
+    check_inputs(model, x)
+    if class_weight is not None:
+        # Once, so that the certificate is of the same objective.
+        sample_weight = checked_weights(model, x, y, sample_weight, class_weight)
+    return FoldedArrays(x, y, _splits(model, x, y, cv, seed), sample_weight)
 
 
 def _splits(model: Any, x: Any, y: Any, cv: Any, seed: int) -> list[Split]:

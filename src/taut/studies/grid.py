@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -11,16 +11,30 @@ from taut.engine import Lane
 
 
 @dataclass(frozen=True)
+class Candidate:
+    """What may be chosen: strengths, and what else sets its trainings apart.
+
+    Attributes:
+        strengths: α for each of the optimizer's strengths, in their order.
+        values: Initial values by path, such as a gate that shuts a part of the network; they go
+            before what is learned of a fold's rows.
+    """
+
+    strengths: tuple[float, ...]
+    values: Mapping[str, np.ndarray] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
 class Grid:
     """Candidates × folds × seeds: each is trained on what every fold leaves, from every seed.
 
     Attributes:
-        candidates: The strengths of each.
+        candidates: Listed by the user, found from the data, or a list that was measured before.
         folds: How many folds.
         seeds: Seeds of initial weights and of the order of rows.
     """
 
-    candidates: Sequence[tuple[float, ...]]
+    candidates: Sequence[Candidate]
     folds: int
     seeds: Sequence[int]
 
@@ -28,7 +42,7 @@ class Grid:
         return len(self.candidates) * self.folds * len(self.seeds)
 
     def lanes(
-        self, values: Sequence[Mapping[str, np.ndarray]] | None = None, *, present: bool = False
+        self, values: Sequence[Mapping[str, np.ndarray]], *, present: bool = False
     ) -> list[Lane]:
         """The lane of each: by fold, then by seed, then in the order of the candidates.
 
@@ -37,10 +51,10 @@ class Grid:
             present: Whether lanes start from the present weights.
         """
         return [
-            Lane(strengths, fold, seed, {} if values is None else values[fold], present=present)
+            Lane(c.strengths, fold, seed, {**values[fold], **c.values}, present=present)
             for fold in range(self.folds)
             for seed in self.seeds
-            for strengths in self.candidates
+            for c in self.candidates
         ]
 
     def candidate_of(self) -> list[int]:

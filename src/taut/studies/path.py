@@ -11,19 +11,20 @@ import numpy as np
 
 from taut._weights import ClassWeight
 from taut.checks import check_whole
-from taut.engine import Callback, Halving, Lane, afterwards, check_model, rungs_for, width_for
+from taut.engine import Callback, Lane, afterwards, check_model, rungs_for, width_for
 from taut.engine.data.sources import as_source, is_source
 from taut.errors import InputError
 from taut.penalties import L1, Penalty
 from taut.progress import displayed
-from taut.studies.folded import FoldedArrays, FoldedRows
-from taut.studies.grid import Grid
+from taut.studies.crossvalidate import crossvalidate
+from taut.studies.folded import FoldedRows, folded_arrays
+from taut.studies.grid import Candidate, Grid
 from taut.studies.range import strength_range
 from taut.studies.result import PathResult, make_result, warn_of_diverged
 from taut.studies.strengths import given_strengths
 from taut.studies.study_model import one_penalty, study_copy
 from taut.studies.training_settings import Settings
-from taut.studies.warm import chains, check_warm_epochs, check_warm_start, disagreement
+from taut.studies.warm import check_warm_epochs, check_warm_start, disagreement
 
 
 @displayed
@@ -166,7 +167,7 @@ def regularization_path(
     elif y is None:
         raise InputError("`y` must be given with arrays. Received: y=None.")
     else:
-        rows = FoldedArrays(model, x, y, cv=cv, seed=seed, **weights)
+        rows = folded_arrays(model, x, y, cv=cv, seed=seed, **weights)
     copy = study_copy(model, kind, rows.first())
     values = rows.learned(copy)
     penalised = [i for i, a in enumerate(copy.optimizer.assignments()) if a.parts]
@@ -182,29 +183,38 @@ def regularization_path(
             penalised,
         )
         given = np.geomspace(top, bottom, int(count))
-    grid = Grid([(float(s),) for s in given], rows.folds, range(seed, seed + seeds))
-    cold = grid.lanes(values, present=present)
-    lanes, directions = chains(cold, len(given), warm_start, warm_epochs)
-    drop = Halving(grid.candidate_of(), rungs) if halving else None
-    record = rows.train(copy, lanes, settings, "lanes", drop)
+    candidates = [Candidate((float(strength),)) for strength in given]
+    grid = Grid(candidates, rows.folds, range(seed, seed + seeds))
+    trained = crossvalidate(
+        copy,
+        rows,
+        grid,
+        settings,
+        values=values,
+        present=present,
+        warm_start=warm_start,
+        warm_epochs=warm_epochs,
+        rungs=rungs if halving else (),
+    )
+    record = trained.record
     metrics: dict[str, np.ndarray] = afterwards(
         "The held-out metrics",
         lambda: rows.metrics(copy, record),
         {},
         remedy="Measure them by `result.models()`.",
     )
-    result = make_result(
-        copy, kind, given, record, directions, penalised, rows.folds, metrics, rows.certify
-    )
+    result = make_result(copy, kind, trained, penalised, metrics, rows.certify)
     warn_of_diverged(record)
     if warm_start is None:
         return result
     chosen = {result.best_strength, result.one_se_strength}
 
     def compared() -> Any:
-        again = [lane for lane in cold if lane.strengths[0] in chosen]
-        fresh = rows.train(copy, again, settings, "cold")
-        return disagreement(record, directions, fresh, penalised)
+        again = replace(grid, candidates=[c for c in candidates if c.strengths[0] in chosen])
+        cold = crossvalidate(
+            copy, rows, again, settings, values=values, name="cold", present=present
+        )
+        return disagreement(record, trained.directions, cold.record, penalised)
 
     difference = afterwards("The comparison with trainings from fresh weights", compared, None)
     return replace(result, warm_disagreement=difference)

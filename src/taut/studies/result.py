@@ -13,6 +13,8 @@ from taut.engine import Record, afterwards
 from taut.errors import InputError
 from taut.objective import Stationarity
 from taut.penalties import Penalty
+from taut.studies.choice import choose
+from taut.studies.crossvalidate import CrossValidation
 from taut.studies.study_model import compiled_copy
 from taut.studies.summary import lane_table, summarise
 
@@ -101,15 +103,12 @@ def warn_of_diverged(record: Record) -> None:
 def make_result(
     model: Any,
     kind: Penalty,
-    strengths: np.ndarray,
-    record: Record,
-    directions: list[str],
+    trained: CrossValidation,
     penalised: list[int],
-    folds: int,
     metrics: Mapping[str, np.ndarray],
     certify: Callable[[Any, int], Stationarity],
 ) -> PathResult:
-    """The result of a record.
+    """The result of a cross-validation.
 
     Args:
         metrics: [lanes] held-out metrics, by name.
@@ -118,10 +117,12 @@ def make_result(
     Raises:
         InputError: If some training of every strength diverged.
     """
-    table = lane_table(record, penalised)
-    table.insert(3, "start", directions)
+    record, folds = trained.record, trained.grid.folds
+    strengths = np.array([candidate.strengths[0] for candidate in trained.grid.candidates])
+    table = lane_table(trained, penalised)
     table = table.assign(**{f"held_out_{name}": values for name, values in metrics.items()})
-    summary, choice = summarise(table, strengths)
+    choice = choose(trained.losses(), strengths)
+    summary = summarise(table, strengths, choice)
     if not np.isfinite(choice.mean).any():
         diverged = (table["status"] == "diverged").sum()
         raise InputError(

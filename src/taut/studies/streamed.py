@@ -120,7 +120,9 @@ class FoldedStream:
         lanes: Sequence[Lane],
         settings: Settings,
         name: str,
+        *,
         halving: Halving | None = None,
+        groups: Sequence[int] | None = None,
     ) -> Record:
         return train_streamed(
             model,
@@ -131,6 +133,7 @@ class FoldedStream:
             seed=self._seed,
             memory=self._memory,
             halving=halving,
+            groups=groups,
             **settings.arguments(name),
         )
 

@@ -7,17 +7,18 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from taut.engine import Record
-from taut.studies.choice import Choice, choose
+from taut.studies.choice import Choice
+from taut.studies.crossvalidate import CrossValidation
 
 if TYPE_CHECKING:
     import pandas as pd
 
 
-def lane_table(record: Record, penalised: Sequence[int]) -> pd.DataFrame:
-    """One line a lane of a record of one strength a lane."""
+def lane_table(trained: CrossValidation, penalised: Sequence[int]) -> pd.DataFrame:
+    """One line a lane of candidates of one strength each."""
     import pandas as pd
 
+    record = trained.record
     training, held_out = record.kept_losses()
     count = len(record.lanes)
     nonzero = sum((record.trainable[v] != 0).reshape(count, -1).sum(axis=1) for v in penalised)
@@ -26,6 +27,7 @@ def lane_table(record: Record, penalised: Sequence[int]) -> pd.DataFrame:
             "strength": [lane.strengths[0] for lane in record.lanes],
             "fold": [lane.split for lane in record.lanes],
             "seed": [lane.seed for lane in record.lanes],
+            "start": trained.directions,
             "train_loss": training.astype(float),
             "held_out_loss": held_out.astype(float),
             "best_epoch": record.best_epoch,
@@ -36,18 +38,12 @@ def lane_table(record: Record, penalised: Sequence[int]) -> pd.DataFrame:
     )
 
 
-def summarise(table: pd.DataFrame, strengths: np.ndarray) -> tuple[pd.DataFrame, Choice]:
-    """One line a strength, and the choice."""
+def summarise(table: pd.DataFrame, strengths: np.ndarray, choice: Choice) -> pd.DataFrame:
+    """One line a strength."""
     import pandas as pd
 
-    out = table["status"].isin(["diverged", "dropped"])
-    healthy = table.assign(held_out_loss=table["held_out_loss"].where(~out, np.inf))
-    losses = healthy.pivot_table(
-        index="strength", columns="fold", values="held_out_loss", aggfunc="mean", dropna=False
-    ).loc[strengths]
-    choice = choose(losses.to_numpy(), strengths)
     means = table.groupby("strength")[["train_loss", "nonzero"]].mean().loc[strengths]
-    summary = pd.DataFrame(
+    return pd.DataFrame(
         {
             "strength": strengths,
             "train_loss": means["train_loss"].to_numpy(),
@@ -56,4 +52,3 @@ def summarise(table: pd.DataFrame, strengths: np.ndarray) -> tuple[pd.DataFrame,
             "nonzero": means["nonzero"].to_numpy(),
         }
     )
-    return summary, choice

@@ -35,11 +35,11 @@ class Settings:
         *,
         epochs: int,
         batch_size: int,
-        patience: int | None,
-        width: int | None,
-        checkpoint: str | os.PathLike[str] | None,
-        checkpoint_seconds: float,
-        callbacks: Sequence[Callback] | None,
+        patience: int | None = None,
+        width: int | None = None,
+        checkpoint: str | os.PathLike[str] | None = None,
+        checkpoint_seconds: float = 60.0,
+        callbacks: Sequence[Callback] | None = None,
     ) -> Settings:
         """Raise for sizes that cannot be, and for a folder that cannot be made."""
         check_whole(1, epochs=epochs, batch_size=batch_size)

@@ -42,33 +42,36 @@ def check_warm_epochs(warm_epochs: int | None, epochs: int) -> int:
 
 
 def chains(
-    cold: Sequence[Lane], strengths: int, warm_start: str | None, epochs: int
-) -> tuple[list[Lane], list[str]]:
+    cold: Sequence[Lane], candidates: int, warm_start: str | None, epochs: int | None
+) -> tuple[list[Lane], list[int], list[str]]:
     """Link the lanes of each fold and seed, in one direction or in both.
 
     Args:
-        cold: The lanes without warm starts: for each fold and seed all strengths, from strong
+        cold: The lanes without warm starts: for each fold and seed all candidates, from strong
             to weak.
-        strengths: How many strengths there are.
+        candidates: How many candidates there are.
         warm_start: A key of `DIRECTIONS`.
         epochs: Epochs of a warm lane; the first of a chain has all of the study's.
 
     Returns:
-        (lanes, the direction of each: "cold", "down" or "up").
+        (lanes, the number in `cold` of each, the direction of each: "cold", "down" or "up").
     """
     lanes: list[Lane] = []
+    numbers: list[int] = []
     directions: list[str] = []
     for direction in DIRECTIONS[warm_start]:
-        for first in range(0, len(cold), strengths):
-            chain = list(cold[first : first + strengths])
+        for first in range(0, len(cold), candidates):
+            chain = list(range(first, first + candidates))
             if direction == "up":
                 chain.reverse()
-            for place, lane in enumerate(chain):
+            for place, number in enumerate(chain):
+                lane = cold[number]
                 if place and direction != "cold":
                     lane = replace(lane, start=len(lanes) - 1, epochs=epochs)
                 lanes.append(lane)
+                numbers.append(number)
                 directions.append(direction)
-    return lanes, directions
+    return lanes, numbers, directions
 
 
 def disagreement(

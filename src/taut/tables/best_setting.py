@@ -26,7 +26,7 @@ def describe(trained: Trained, ensemble: Ensemble, candidates: Sequence[int]) ->
         candidates: Settings that could have been chosen.
     """
     best = ensemble.best
-    setting, lane = trained.settings[best], int(trained.lanes(best)[0])
+    setting, lane = trained.settings[best], int(trained.cross.lanes(best)[0])
     path = [
         i
         for i, s in enumerate(trained.settings)

@@ -57,7 +57,7 @@ class Ensemble:
         if self.single:
             yield trained.settings[self.best], 1
         else:
-            yield from ((trained.settings[k], len(trained.healthy([k]))) for k in self.kept)
+            yield from ((trained.settings[k], len(trained.cross.healthy([k]))) for k in self.kept)
 
 
 def assemble(
@@ -105,7 +105,7 @@ def assemble(
     if single:
         members, rule, out_of_fold = 1, SINGLE_RULE, trained.out_of_fold[kept[0]]
     else:
-        lanes = trained.healthy(kept)
+        lanes = trained.cross.healthy(kept)
         model = mean_of(trained, lanes)
         members, rule, out_of_fold = len(lanes), RULE, trained.out_of_fold[kept].mean(axis=0)
     if data.outputs > 1:
@@ -128,10 +128,10 @@ def _refit(
         seed=seed,
         quick=quick,
         most_epochs=epochs,
-        stop_after=int(trained.record.best_epoch[trained.lanes(setting)[0]]) + 1,
+        stop_after=int(trained.record.best_epoch[trained.cross.lanes(setting)[0]]) + 1,
         callbacks=(),
     )
-    if not alone.healthy([0]):
+    if not alone.cross.healthy([0]):
         raise ArithmeticError("its loss was not finite")
     return mean_of(alone, [0])
 

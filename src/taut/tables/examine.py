@@ -32,7 +32,7 @@ def examine(model: Any, trained: Trained, data: Prepared, seed: int) -> tuple[Te
         data: The rows.
         seed: Seeds the bootstrap.
     """
-    healthy = trained.healthy([trained.settings.index(UNPENALISED)])
+    healthy = trained.cross.healthy([trained.settings.index(UNPENALISED)])
     # Without a penalty every lane may have diverged.
     bare = mean_of(trained, healthy) if healthy else None
     test = data.test_facts

@@ -55,7 +55,7 @@ def shuffled(
         rows = np.resize(draw.permutation(split.held_out), count)
         orders = [draw.permutation(count) for _ in inputs]
         orders.append(np.arange(count))
-        healthy = trained.healthy(chosen, fold)
+        healthy = trained.cross.healthy(chosen, fold)
         if not healthy:
             continue
         # Of many inputs a few at a time: all of them together take 4·32·columns² bytes.
@@ -100,7 +100,7 @@ def feature_table(
     """
 
     def weights(setting: int) -> pd.DataFrame:
-        healthy = trained.healthy([setting]) or trained.lanes(setting).tolist()
+        healthy = trained.cross.healthy([setting]) or trained.cross.lanes(setting).tolist()
         series = [input_weights(trained, k, sources, numbers) for k in healthy]
         return pd.concat(series, axis=1).reindex(list(features), fill_value=0.0)
 

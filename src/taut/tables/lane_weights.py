@@ -74,25 +74,24 @@ def _by_name(variables: Sequence[Any], arrays: Sequence[np.ndarray]) -> dict[str
 
 def lane_table(trained: Trained, sources: Sequence[str], numbers: int) -> pd.DataFrame:
     """One line a training, as in `path.parquet`."""
-    record = trained.record
+    record, candidate_of = trained.record, trained.cross.candidate_of
     training, held_out = record.kept_losses()
-    lanes = range(len(record.lanes))
-    per_setting = len(trained.splits) * trained.seeds
-    settings = [trained.settings[k // per_setting] for k in lanes]
+    lanes = np.argsort(candidate_of, kind="stable")
+    settings = [trained.settings[candidate_of[k]] for k in lanes]
     inputs = [int((input_weights(trained, k, sources, numbers) > 0).sum()) for k in lanes]
     return pd.DataFrame(
         {
             "penalty": [s.penalty for s in settings],
             "strength": [s.strength for s in settings],
             "network": [s.network for s in settings],
-            "fold": [lane.split for lane in record.lanes],
-            "seed": [lane.seed for lane in record.lanes],
-            "train_loss": training.astype(float),
-            "val_loss": held_out.astype(float),
-            "best_epoch": record.best_epoch.astype(int),
-            "epochs": record.epochs.astype(int),
+            "fold": [record.lanes[k].split for k in lanes],
+            "seed": [record.lanes[k].seed for k in lanes],
+            "train_loss": training[lanes].astype(float),
+            "val_loss": held_out[lanes].astype(float),
+            "best_epoch": record.best_epoch[lanes].astype(int),
+            "epochs": record.epochs[lanes].astype(int),
             "nonzero": [count_weights(trained, k)[0] for k in lanes],
             "inputs_kept": inputs,
-            "status": list(record.status),
+            "status": [record.status[k] for k in lanes],
         }
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import keras
@@ -11,8 +11,12 @@ import numpy as np
 from scipy.special import softmax
 
 import taut
-from taut.engine import Callback, Lane, Record, Split, predict_lanes, train_lanes
+from taut.engine import Callback, Record, Split, predict_lanes
 from taut.frames import preprocessing
+from taut.studies.crossvalidate import CrossValidation, crossvalidate
+from taut.studies.folded import FoldedArrays
+from taut.studies.grid import Candidate, Grid
+from taut.studies.training_settings import Settings
 from taut.tables.candidates import Schedule, Setting, bins_for
 from taut.tables.network import network
 from taut.tables.peers import base_prediction
@@ -61,8 +65,9 @@ class Trained:
     Attributes:
         model: The network of one member that the lanes were trained from.
         rows: What they were trained on.
-        settings: [settings].
-        record: Lanes ordered by setting, then fold, then seed.
+        settings: [settings], the candidates of the cross-validation.
+        splits: The folds.
+        cross: What was trained of each.
         out_of_fold: [settings, rows, outputs] predictions of rows by models that did not train
             on them, averaged over seeds: probabilities, or the standardised target.
         row_loss: [settings, rows] their losses; infinite where every seed diverged.
@@ -72,26 +77,24 @@ class Trained:
     rows: Rows
     settings: tuple[Setting, ...]
     splits: list[Split]
-    seeds: int
-    record: Record
+    cross: CrossValidation
     out_of_fold: np.ndarray
     row_loss: np.ndarray
+
+    @property
+    def record(self) -> Record:
+        """Of the lanes."""
+        return self.cross.record
+
+    @property
+    def seeds(self) -> int:
+        """Models of each setting and fold."""
+        return len(self.cross.grid.seeds)
 
     @property
     def held(self) -> np.ndarray:
         """Rows that are held out in some fold, and so have an out-of-fold prediction."""
         return np.unique(np.concatenate([split.held_out for split in self.splits]))
-
-    def lanes(self, setting: int, fold: int | None = None) -> np.ndarray:
-        """Numbers of the lanes of a setting."""
-        shape = len(self.settings), len(self.splits), self.seeds
-        numbers = np.arange(len(self.record.lanes)).reshape(shape)[setting]
-        return (numbers if fold is None else numbers[fold]).ravel()
-
-    def healthy(self, settings: Sequence[int], fold: int | None = None) -> list[int]:
-        """Numbers of the lanes of some settings that did not diverge."""
-        lanes = [int(k) for setting in settings for k in self.lanes(setting, fold)]
-        return [k for k in lanes if self.record.status[k] != "diverged"]
 
     @property
     def held_weight(self) -> np.ndarray | None:
@@ -108,9 +111,37 @@ class Trained:
         return base
 
     def fold_losses(self, setting: int) -> np.ndarray:
-        """[folds] mean out-of-fold loss of a setting."""
+        """[folds] mean out-of-fold loss of a setting: of its seeds' mean prediction."""
         loss, held = self.row_loss[setting], [split.held_out for split in self.splits]
         return np.array([np.average(loss[rows], weights=self.rows.counted(rows)) for rows in held])
+
+
+class FoldedTable(FoldedArrays):
+    """The rows of a table in folds; scales, pieces and class shares are learned inside each.
+
+    Args:
+        rows: The rows.
+        splits: The folds.
+    """
+
+    def __init__(self, rows: Rows, splits: list[Split]):
+        super().__init__(rows.encoded.astype("float32"), rows.y, splits, rows.weight)
+        self._rows = rows
+
+    def learned(self, model: Any) -> list[dict[str, np.ndarray]]:
+        inputs, combine, rows = model.get_layer("inputs"), model.get_layer("combine"), self._rows
+        values = []
+        for split in self.splits:
+            of_inputs = preprocessing.input_values(
+                rows.encoded, split.train, numbers=rows.numbers, bins=inputs.bins
+            )
+            weights = rows.counted(split.train)
+            prior = preprocessing.prior(rows.y[split.train], rows.outputs, weights)
+            values.append(
+                {getattr(inputs, name).path: value for name, value in of_inputs.items()}
+                | {combine.bias.path: prior}
+            )
+        return values
 
 
 def train(
@@ -138,38 +169,26 @@ def train(
         stop_after: Epochs to train, of the schedule's; all unless given.
         most_epochs: Epochs of the schedule at most, where it would take too long.
     """
-    numbers, outputs = rows.numbers, rows.outputs
-    bins = bins_for(numbers)
-    model = network(rows.encoded.shape[1], outputs, numbers=numbers, bins=bins, classes=None)
+    columns, numbers, outputs = rows.encoded.shape[1], rows.numbers, rows.outputs
+    model = network(columns, outputs, numbers=numbers, bins=bins_for(numbers), classes=None)
     longest = max(len(split.train) for split in splits)
     schedule = Schedule.of(longest, quick=quick, most=most_epochs)
     compile_(model, schedule, longest, outputs)
-    values = [
-        preprocessing.input_values(rows.encoded, split.train, numbers=numbers, bins=bins)
-        for split in splits
-    ]
-    priors = [preprocessing.prior(rows.y[s.train], outputs, rows.counted(s.train)) for s in splits]
-    lanes = [
-        _lane(model, setting, fold, seed + repeat, values[fold], priors[fold])
-        for setting in settings
-        for fold in range(len(splits))
-        for repeat in range(seeds)
-    ]
-    rows = replace(rows, encoded=rows.encoded.astype("float32"))
-    # One epoch for all folds of a setting: chosen on all rows, it fits each fold's less.
-    groups = [k // (len(splits) * seeds) for k in range(len(lanes))]
-    record = train_lanes(
+    folded = FoldedTable(rows, splits)
+    held_out = all(len(split.held_out) for split in splits)
+    cross = crossvalidate(
         model,
-        rows.encoded,
-        rows.y,
-        lanes,
-        splits=splits,
-        sample_weight=rows.weight,
-        epochs=stop_after or schedule.epochs,
-        batch_size=schedule.batch_size,
-        groups=groups if all(len(split.held_out) for split in splits) else None,
-        width=8,
-        callbacks=callbacks,
+        folded,
+        Grid([_candidate(model, s) for s in settings], len(splits), range(seed, seed + seeds)),
+        Settings.checked(
+            epochs=stop_after or schedule.epochs,
+            batch_size=schedule.batch_size,
+            width=8,
+            callbacks=callbacks,
+        ),
+        values=folded.learned(model),
+        # One epoch for all folds of a setting: chosen on all rows, it fits each fold's less.
+        common_epoch=held_out,
     )
     shape = len(settings), len(rows.y), outputs
     trained = Trained(
@@ -177,12 +196,11 @@ def train(
         rows=rows,
         settings=tuple(settings),
         splits=splits,
-        seeds=seeds,
-        record=record,
+        cross=cross,
         out_of_fold=np.zeros(shape),
         row_loss=np.zeros(shape[:2]),
     )
-    if all(len(split.held_out) for split in splits):
+    if held_out:
         _predict_out_of_fold(trained)
     return trained
 
@@ -206,26 +224,14 @@ def compile_(model: Any, schedule: Schedule, rows: int, outputs: int) -> None:
     model.compile(optimizer=taut.Proximal(optimizer, parts), loss=loss)
 
 
-def _lane(
-    model: Any,
-    setting: Setting,
-    fold: int,
-    seed: int,
-    values: dict[str, np.ndarray],
-    prior: np.ndarray,
-) -> Lane:
+def _candidate(model: Any, setting: Setting) -> Candidate:
+    """A setting: its strengths, and the gates of the parts of the network that it lacks."""
     inputs, combine = model.get_layer("inputs"), model.get_layer("combine")
-    values = values if setting.bins else preprocessing.without_bins(values)
-    return Lane(
-        setting.strengths(),
-        fold,
-        seed,
-        {
-            **{getattr(inputs, name).path: value for name, value in values.items()},
-            combine.gates.path: np.array([setting.skip, setting.hidden], float),
-            combine.bias.path: prior,
-        },
-    )
+    values = {combine.gates.path: np.array([setting.skip, setting.hidden], float)}
+    if inputs.bins and not setting.bins:
+        # A piece of slope 0 is 0 for every row.
+        values[inputs.slope.path] = np.zeros(inputs.slope.shape)
+    return Candidate(setting.strengths(), values)
 
 
 def _predict_out_of_fold(trained: Trained) -> None:
@@ -234,7 +240,7 @@ def _predict_out_of_fold(trained: Trained) -> None:
     for fold, split in enumerate(trained.splits):
         # One shape for every fold, so that one program predicts them all.
         padded = np.resize(split.held_out, longest)
-        numbers = np.stack([trained.lanes(s, fold) for s in range(len(trained.settings))])
+        numbers = np.stack([trained.cross.lanes(s, fold) for s in range(len(trained.settings))])
         rows = trained.rows.encoded[padded]
         raw = predict_lanes(trained.model, trained.record, rows, lanes=numbers.ravel().tolist())
         raw = raw[:, : len(split.held_out)].astype(float)
