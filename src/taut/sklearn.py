@@ -3,5 +3,12 @@
 from taut.estimators.classifier import PenalizedMLPClassifier
 from taut.estimators.feature_selector import FeatureSelector
 from taut.estimators.regressor import PenalizedMLPRegressor
+from taut.estimators.table_tasks import TableClassifier, TableRegressor
 
-__all__ = ["FeatureSelector", "PenalizedMLPClassifier", "PenalizedMLPRegressor"]
+__all__ = [
+    "FeatureSelector",
+    "PenalizedMLPClassifier",
+    "PenalizedMLPRegressor",
+    "TableClassifier",
+    "TableRegressor",
+]

@@ -123,7 +123,15 @@ class FeatureSelector(SelectorMixin, BaseEstimator):
             raise InputError(
                 f'`task` must be "auto", "classification" or "regression". Received: {self.task!r}.'
             )
-        x, y = validate_data(self, X, y, accept_sparse="csr", dtype="float32", multi_output=True)
+        x, y = validate_data(
+            self,
+            X,
+            y,
+            accept_sparse="csr",
+            dtype="float32",
+            multi_output=True,
+            ensure_min_samples=2,
+        )
         y = dense(y)
         task = _task(y) if self.task == "auto" else self.task
         settings = {k: v for k, v in self.get_params(deep=False).items() if k != "task"}

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
-from sklearn.utils import check_random_state
-
 from taut._keras_state import private_seeds
 from taut.errors import InputError
-from taut.estimators.dense_network import at_strength
 from taut.estimators.fit_settings import FitSettings, schedule_of
 from taut.estimators.merged_rows import MergedRows
+from taut.estimators.networks import Networks
 from taut.estimators.one_training import learned_values
+from taut.estimators.penalized_network import drawn_seed
 
 
 class PartialFit:
@@ -26,11 +24,11 @@ class PartialFit:
                 "`partial_fit` trains at one strength: it has not all rows to choose it on. "
                 f"Received: strength={self.strength!r}. Give a number."
             )
+        schedule = schedule_of(self, len(rows.x))
         if not hasattr(self, "model_"):
-            seed = int(check_random_state(self.random_state).randint(np.iinfo(np.int32).max))
-            request = at_strength(settings.penalty, settings.strength)
-            with private_seeds(seed):
-                model = self._compiled(settings, outputs, request, self.learning_rate)
+            networks = Networks(self, settings, schedule, outputs)
+            with private_seeds(drawn_seed(self.random_state)):
+                model = networks.compiled(settings.strength)
             values = learned_values(model, rows)
             for variable in model.non_trainable_variables:
                 if variable.path in values:
@@ -41,7 +39,7 @@ class PartialFit:
             rows.x,
             rows.y,
             sample_weight=rows.weight,
-            batch_size=schedule_of(self, len(rows.x)).batch_size,
+            batch_size=schedule.batch_size,
             epochs=1,
             shuffle=False,
             verbose=0,

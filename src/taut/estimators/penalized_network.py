@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import replace
 from typing import Any, Self
@@ -17,21 +17,19 @@ from taut._keras_state import private_seeds
 from taut.engine import Record, afterwards
 from taut.errors import InputError
 from taut.estimators import model_bytes
-from taut.estimators.dense_network import at_strength, dense_network
 from taut.estimators.fit_settings import CV, FitSettings, schedule_of
 from taut.estimators.forward import outputs_of
-from taut.estimators.idle_models import borrowed
 from taut.estimators.input_norms import input_norms
 from taut.estimators.merged_rows import MergedRows, merge_rows
-from taut.estimators.one_training import compile_with, learned_values, train_one
+from taut.estimators.networks import Networks
+from taut.estimators.one_training import learned_values, train_one
 from taut.estimators.row_splits import held_out_split, splits_of
 from taut.objective import stationarity
 from taut.progress import Display
 from taut.studies import PathResult, regularization_path
-from taut.tables.candidates import Schedule
 
-WARM_UP = 0.1
-"""Share of the updates in which the learning rate rises."""
+FITTED_BY_FOLDS = "path_", "certificate_", "validation_loss_curve_"
+"""What only fits with folds, or with rows held out, set."""
 
 
 class PenalizedNetwork(BaseEstimator):
@@ -105,9 +103,9 @@ class PenalizedNetwork(BaseEstimator):
         raise NotImplementedError
 
     def _train(self, x: np.ndarray, y: np.ndarray, weight: Any, outputs: int, groups: Any) -> Self:
-        """Fit to rows that count more than 0; sets what ends in an underscore, at the end."""
+        """Fit to rows that count more than 0; sets what ends in an underscore."""
         settings = FitSettings.of(self)
-        seed = int(check_random_state(self.random_state).randint(np.iinfo(np.int32).max))
+        seed = drawn_seed(self.random_state)
         common: dict[str, Any] = {"groups": groups, "seed": seed, "classes": self._of_classes()}
         splits = None
         if settings.rule:
@@ -117,22 +115,22 @@ class PenalizedNetwork(BaseEstimator):
         rows = self._targets(merge_rows(x, y, weight, splits))
         longest = max(len(s.train) for s in rows.splits) if rows.splits else len(rows.x)
         schedule = schedule_of(self, longest)
-        path, strength, epochs = None, settings.strength, schedule.epochs
+        networks = Networks(self, settings, schedule, outputs)
+        for name in FITTED_BY_FOLDS:
+            self.__dict__.pop(name, None)
         with ExitStack() as stack:
             stack.enter_context(private_seeds(seed))
             callbacks = [stack.enter_context(Display())] if self.verbose else []
+            strength, epochs = settings.strength, schedule.epochs
             if settings.rule:
-                path = self._path(settings, rows, schedule, outputs, seed, callbacks)
-                strength = path.best_strength if settings.rule == CV else path.one_se_strength
-                epochs = _kept_epochs(path, strength)
+                # Kept at once, so that a refit that fails does not lose it.
+                self.path_ = self._path(networks, rows, seed, callbacks)
+                best = settings.rule == CV
+                strength = self.path_.best_strength if best else self.path_.one_se_strength
+                epochs = _kept_epochs(self.path_, strength)
                 rows = replace(rows, splits=None)
-            request = at_strength(settings.penalty, strength)
-            model = self._compiled(settings, outputs, request, self.learning_rate)
-            rate = _decaying(self.learning_rate, schedule, len(rows.x))
-            alike = self._kind(settings, schedule, outputs, len(rows.x))
-            with borrowed(
-                alike, lambda: self._compiled(settings, outputs, request, rate)
-            ) as lane_model:
+            model = networks.compiled(strength)
+            with networks.borrowed(strength, len(rows.x)) as lane_model:
                 record = train_one(
                     lane_model,
                     rows,
@@ -141,16 +139,13 @@ class PenalizedNetwork(BaseEstimator):
                     epochs=epochs,
                     batch_size=schedule.batch_size,
                     patience=None if settings.rule else self.patience,
-                    values={
-                        **learned_values(lane_model, rows),
-                        **self._present_weights(lane_model),
-                    },
-                    present=self.start == "present" and self.build is not None,
+                    values=learned_values(lane_model, rows) | self._present_weights(lane_model),
+                    present=networks.start == "present",
                     callbacks=callbacks,
                 )
             record.apply(0, model)
-        self._keep(model, record, strength, path)
-        if path is not None:
+        self._keep(model, record, strength)
+        if settings.rule:
             self.certificate_ = afterwards(
                 "The certificate",
                 lambda: stationarity(model, rows.x, rows.y, sample_weight=rows.weight),
@@ -158,83 +153,24 @@ class PenalizedNetwork(BaseEstimator):
             )
         return self
 
-    def _path(
-        self,
-        settings: FitSettings,
-        rows: MergedRows,
-        schedule: Schedule,
-        outputs: int,
-        seed: int,
-        callbacks: Any,
-    ) -> PathResult:
+    def _path(self, networks: Networks, rows: MergedRows, seed: int, callbacks: Any) -> PathResult:
         assert rows.splits is not None
-        longest = max(len(split.train) for split in rows.splits)
-        model = self._built(settings, outputs)
-        if not getattr(model, "compiled", False):
-            rate = _decaying(self.learning_rate, schedule, longest)
-            model.compile(keras.optimizers.Adam(rate), self._loss(model))
         return regularization_path(
-            model,
+            networks.without_penalty(max(len(split.train) for split in rows.splits)),
             rows.x,
             rows.y,
-            penalty=settings.penalty,
+            penalty=networks.settings.penalty,
             strengths=self.strengths,
             cv=[(split.train, split.held_out) for split in rows.splits],
             seeds=self.seeds,
-            start=self.start if self.build is not None else "fresh",
-            epochs=schedule.epochs,
-            batch_size=schedule.batch_size,
+            start=networks.start,
+            epochs=networks.schedule.epochs,
+            batch_size=networks.schedule.batch_size,
             patience=self.patience,
             seed=seed,
             sample_weight=rows.weight,
             callbacks=callbacks,
         )
-
-    def _compiled(self, settings: FitSettings, outputs: int, request: Any, rate: Any) -> Any:
-        model = self._built(settings, outputs)
-        compiled = getattr(model, "compiled", False)
-        return compile_with(
-            model,
-            request,
-            optimizer=keras.optimizers.Adam(rate),
-            loss=None if compiled else self._loss(model),
-        )
-
-    def _built(self, settings: FitSettings, outputs: int) -> Any:
-        inputs = self.n_features_in_
-        if self.build is None:
-            return dense_network(
-                inputs,
-                outputs,
-                hidden=settings.hidden,
-                activation=self.activation,
-                standardize=self.standardize,
-                skip=settings.skip,
-            )
-        model = self.build(inputs, outputs)
-        if not isinstance(model, keras.Model) or not model.built:
-            raise InputError(
-                "`build` must return a built Keras model. Received: "
-                f"{type(model).__name__}. Begin it with `keras.Input((n_features,))`."
-            )
-        shapes = model.input_shape, model.output_shape
-        if shapes != ((None, inputs), (None, outputs)):
-            raise InputError(
-                f"`build({inputs}, {outputs})` must return a model from [rows, {inputs}] to "
-                f"[rows, {outputs}]. Received: {shapes[0]} to {shapes[1]}."
-            )
-        return model
-
-    def _kind(
-        self, settings: FitSettings, schedule: Schedule, outputs: int, rows: int
-    ) -> Hashable | None:
-        """What makes two compiled networks alike; None where that is not known."""
-        names = self.penalty, self.activation, getattr(self, "loss", "")
-        if self.build is not None or not all(isinstance(name, str) for name in names):
-            return None
-        numbers = self.n_features_in_, outputs, schedule, -(-rows // schedule.batch_size)
-        kind = type(self).__name__, self._of_classes(), bool(self.standardize)
-        return names, numbers, kind, settings.hidden, float(self.learning_rate)
 
     def _present_weights(self, model: Any) -> dict[str, np.ndarray]:
         """With `warm_start`, the weights of the last fit by the path of the model's variables."""
@@ -249,19 +185,13 @@ class PenalizedNetwork(BaseEstimator):
             )
         return {new.path: keras.ops.convert_to_numpy(old) for new, old in pairs}
 
-    def _keep(
-        self, model: Any, record: Record, strength: float | None, path: PathResult | None
-    ) -> None:
-        for name in ("path_", "certificate_", "validation_loss_curve_"):
-            self.__dict__.pop(name, None)
+    def _keep(self, model: Any, record: Record, strength: float | None) -> None:
         count = int(record.epochs[0])
         self.model_, self.strength_, self.n_iter_ = model, strength, count
         self.loss_curve_ = record.train_loss[0, :count].tolist()
         self.loss_ = self.loss_curve_[int(record.best_epoch[0])]
         if np.isfinite(record.held_out_loss[0, :count]).any():
             self.validation_loss_curve_ = record.held_out_loss[0, :count].tolist()
-        if path is not None:
-            self.path_ = path
 
     def _outputs(self, x: Any) -> np.ndarray:
         """[rows, outputs] what the model makes of new rows, checked."""
@@ -290,6 +220,11 @@ class PenalizedNetwork(BaseEstimator):
         super().__setstate__(state)
 
 
+def drawn_seed(random_state: Any) -> int:
+    """A seed for all that is random, from what scikit-learn takes as `random_state`."""
+    return int(check_random_state(random_state).randint(np.iinfo(np.int32).max))
+
+
 def dense(x: Any) -> np.ndarray:
     """Inputs as a dense array."""
     return x.toarray() if hasattr(x, "toarray") else x
@@ -304,12 +239,3 @@ def _kept_epochs(path: PathResult, strength: float) -> int:
         if lane.strengths[0] == strength and record.status[k] != "diverged"
     ]
     return max(round(float(np.mean(kept))), 1)
-
-
-def _decaying(rate: float, schedule: Schedule, rows: int) -> Any:
-    """A learning rate that rises to `rate`, and then falls to zero along a cosine."""
-    updates = -(-rows // schedule.batch_size) * schedule.epochs
-    warm_up = max(int(WARM_UP * updates), 1)
-    return keras.optimizers.schedules.CosineDecay(
-        rate / warm_up, max(updates - warm_up, 1), warmup_target=rate, warmup_steps=warm_up
-    )
