@@ -57,7 +57,7 @@ class PenalizedMLPRegressor(RegressorMixin, PartialFit, PenalizedNetwork):
         >>> from sklearn.datasets import load_diabetes
         >>> from taut.sklearn import PenalizedMLPRegressor
         >>> x, y = load_diabetes(return_X_y=True)
-        >>> model = PenalizedMLPRegressor("hierarchical", strength=0.1, random_state=0).fit(x, y)
+        >>> model = PenalizedMLPRegressor("group", strength=0.03, random_state=0).fit(x, y)
         >>> int(model.get_support().sum()) < 10
         True
     """
