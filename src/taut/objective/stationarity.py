@@ -18,6 +18,7 @@ from taut.objective.rows import (
     scale_rows,
     take_rows,
 )
+from taut.text_table import text_table
 
 BATCH_ROWS = 4096
 CONVERGED = 1e-3
@@ -47,10 +48,9 @@ class Stationarity:
     note: str
 
     def __str__(self) -> str:
-        width = max(map(len, self.residuals))
-        lines = [f"{path.ljust(width)}  {r:.2e}" for path, r in self.residuals.items()]
-        lines.append(f"{'largest'.ljust(width)}  {self.largest:.2e}")
-        return "\n".join([*lines, self.verdict, self.note])
+        rows = [*self.residuals.items(), ("largest", self.largest)]
+        table = text_table([path, f"{r:.2e}"] for path, r in rows)
+        return "\n".join([table, self.verdict, self.note])
 
     @property
     def converged(self) -> bool:
@@ -101,12 +101,12 @@ def stationarity(model: Any, x: Any, y: Any, *, sample_weight: Any = None) -> St
     above it J'(w) is: the residuals are in units of a row's gradient, which inputs of large scale
     make, and say little of the objective where the scales of inputs differ. The bound is
 
-        Σ_blocks min(⟨|d|, |w|⟩ + R°(d)/α · J'(w),  ‖d‖²/(2μ)),
+        Σ_terms min(⟨|d|, |w|⟩ + R°(d)/α · J'(w),  ‖d‖²/(2μ)),
 
-    with d the residual before scaling, R°(d) the critical strength and μ the strong convexity
-    of αR; a block that no penalty bounds, such as an intercept, adds ‖d‖·max(1, ‖w‖), which holds
-    for minima no farther away than that. For several layers a zero residual is a stationary
-    point, as good as first-order conditions can tell; the note says which.
+    over the terms of αR, with d the residual before scaling, R°(d) the critical strength and μ the
+    strong convexity of a term; a variable that no term bounds, such as an intercept, adds
+    ‖d‖·max(1, ‖w‖), which holds for minima no farther away than that. For several layers a zero
+    residual is a stationary point, as good as first-order conditions can tell; the note says which.
 
     Args:
         model: A compiled and built Keras model.
