@@ -145,7 +145,7 @@ def test_scikit_learn_searches_and_chains(rows):
 
 
 @pytest.mark.parametrize(
-    ("penalty", "threshold"), [("l1", None), ("group", 1e-5), ("hierarchical", 1e-5)]
+    ("penalty", "threshold"), [("l1", None), ("group", 1e-30), ("hierarchical", 1e-30)]
 )
 def test_select_from_model_drops_what_is_not_read(rows, penalty, threshold):
     x, y = rows
