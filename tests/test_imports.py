@@ -1,4 +1,4 @@
-"""Imports go one way, and starting is light."""
+"""Imports go one way, and the command starts at once."""
 
 import ast
 import json
@@ -9,10 +9,13 @@ from pathlib import Path
 import pytest
 
 import taut
+import taut_cli
 
 SOURCE = Path(taut.__file__).parent
+COMMAND = Path(taut_cli.__file__).parent
 HEAVY = {"keras", "jax", "pandas", "sklearn", "numpy", "altair", "skops", "pyarrow", "scipy"}
 MODULES = sorted(SOURCE.rglob("*.py"))
+COMMANDS = sorted(COMMAND.rglob("*.py"))
 
 
 def _inside_type_checking(tree):
@@ -50,10 +53,6 @@ def parse(path):
     return ast.parse(path.read_text(encoding="utf-8"))
 
 
-def package_of(path):
-    return ("taut", *path.relative_to(SOURCE).parts[:-1])
-
-
 def test_the_contracts_of_pyproject_hold():
     """Layers, circles, and what may not be imported: see `[tool.importlinter]`."""
     command = [Path(sys.executable).with_name("lint-imports"), "--no-cache"]
@@ -63,18 +62,32 @@ def test_the_contracts_of_pyproject_hold():
     assert "0 broken" in done.stdout
 
 
+def test_every_folder_of_modules_is_a_package():
+    """The contracts do not see others."""
+    for path in (*MODULES, *COMMANDS):
+        assert path.with_name("__init__.py") in (*MODULES, *COMMANDS)
+
+
 def test_no_two_modules_have_one_name():
     names = [path.name for path in MODULES if path.name not in ("__init__.py", "__main__.py")]
     assert len(set(names)) == len(names)
 
 
-def test_the_package_itself_imports_nothing_heavy():
-    names = set(imports(parse(SOURCE / "__init__.py"), top_level=True))
-    names |= set(imports(parse(SOURCE / "_backend.py"), top_level=True))
-    assert not {name.split(".")[0] for name in names} & HEAVY
-    assert {n for n in names if n.startswith("taut")} == {
-        *("taut._backend", "taut._mirror", "taut._register")
+def test_keras_is_imported_after_its_backend_is_picked():
+    """By `_backend`, which imports none, nor anything of taut's that would."""
+    names = set(imports(parse(SOURCE / "_backend.py"), top_level=True))
+    assert not {name.split(".")[0] for name in names} & (HEAVY | {"taut"})
+    package = parse(SOURCE / "__init__.py").body
+    lines = [ast.unparse(node) for node in package]
+    picked = lines.index("_backend.prepare()")
+    assert {name.split(".")[0] for node in package[:picked] for name in _imported(node)} == {
+        *("typing", "taut")
     }
+    assert "import keras" in lines[picked:]
+
+
+def _imported(node):
+    return imports(ast.Module([node], []))
 
 
 def _words(tree):
@@ -94,15 +107,11 @@ def test_studies_contain_no_training_loop():
         assert not _words(parse(path)) & loops
 
 
-@pytest.mark.parametrize("path", sorted((SOURCE / "cli").rglob("*.py")), ids=lambda p: p.name)
-def test_the_command_loads_nothing_heavy_at_its_top(path):
-    names = set(imports(parse(path), package=package_of(path), top_level=True))
-    assert not {name.split(".")[0] for name in names} & HEAVY
-    assert not {
-        n
-        for n in names
-        if n.startswith(("taut.frames", "taut.tables", "taut.engine", "taut.studies"))
-    }
+@pytest.mark.parametrize("path", COMMANDS, ids=lambda p: p.name)
+def test_the_command_imports_the_library_inside_the_commands(path):
+    names = set(imports(parse(path), top_level=True))
+    allowed = {"taut"} if path.name == "show.py" else set()  # imported inside a command itself
+    assert not {name.split(".")[0] for name in names} & ((HEAVY | {"taut"}) - allowed)
 
 
 def test_internals_of_keras_have_one_home():
@@ -115,18 +124,56 @@ def test_internals_of_keras_have_one_home():
     assert homes <= {"_keras_compat.py", "_keras_state.py"}
 
 
-def _modules_after(code, *, whole=False):
-    code += "\nimport json, sys; print(json.dumps(sorted(sys.modules)))"
+def _printed_by(code):
+    """What a fresh process prints last, as JSON; any warning ends it."""
     done = subprocess.run(
-        [sys.executable, "-W", "error", "-c", code], capture_output=True, text=True, check=True
+        [sys.executable, "-W", "error", "-c", code], capture_output=True, text=True, check=False
     )
-    names = json.loads(done.stdout.splitlines()[-1])
-    return set(names) if whole else {name.split(".")[0] for name in names}
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout.splitlines()[-1])
 
 
-@pytest.mark.parametrize("statement", ["import taut", "import taut.cli", "import taut.report"])
-def test_starting_loads_nothing_heavy(statement):
-    assert not _modules_after(statement) & {"keras", "jax", "sklearn", "pandas", "tensorflow"}
+def test_the_command_loads_no_library():
+    loaded = _printed_by("import json, sys, taut_cli\nprint(json.dumps(list(sys.modules)))")
+    loaded = {name.split(".")[0] for name in loaded}
+    assert "taut_cli" in loaded
+    assert not loaded & (HEAVY | {"taut", "torch", "tensorflow"})
+
+
+AFTER_KERAS = """
+import json, sys
+import keras
+finders, modules = [*sys.meta_path, *sys.path_hooks], set(sys.modules)
+import taut
+def known(name):
+    return keras.saving.get_registered_object(f"taut>{name}") is not None
+print(json.dumps({
+    "finders": [str(f) for f in (*sys.meta_path, *sys.path_hooks) if f not in finders],
+    "modules": sorted(set(sys.modules) - modules),
+    "known": list(filter(known, ["Sequential", "Standardize", "TableInputs", "L1"])),
+}))
+"""
+
+
+@pytest.fixture(scope="module")
+def after_keras():
+    """A fresh process that imports Keras, and then taut."""
+    return _printed_by(AFTER_KERAS)
+
+
+def test_there_is_no_finder_of_taut_s(after_keras):
+    assert after_keras["finders"] == []
+
+
+def test_keras_knows_the_classes_of_saved_models(after_keras):
+    assert after_keras["known"] == ["Sequential", "Standardize", "TableInputs", "L1"]
+
+
+def test_the_package_loads_little_that_keras_does_not(after_keras):
+    """Keras loads pandas, SciPy and a part of scikit-learn itself where they are installed."""
+    loaded = {name.split(".")[0] for name in after_keras["modules"]}
+    assert "taut" in loaded
+    assert not loaded & (HEAVY - {"jax"} | {"jinja2", "vl_convert", "torch", "tensorflow"})
 
 
 def test_public_names_resolve():
@@ -144,36 +191,8 @@ PARTS = [
 ]
 
 
-@pytest.mark.parametrize("part", PARTS)
-def test_each_part_can_be_imported_first_and_keras_then_knows_the_classes(part):
-    code = (
-        f"import taut.{part}, xmlrpc.client, keras\n"
-        "print(keras.saving.get_registered_object('taut>Sequential'))"
-    )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert "taut.models.Sequential" in done.stdout
-
-
-@pytest.mark.parametrize("name", [*PARTS, "report", "cli"])
+@pytest.mark.parametrize("name", [*PARTS, "report"])
 def test_public_names_of_the_parts_resolve(name):
     module = __import__(f"taut.{name}", fromlist=["x"])
     for public in getattr(module, "__all__", ()):
         assert hasattr(module, public)
-
-
-def test_predict_loads_nothing_that_only_a_fit_needs():
-    """Up to Keras, which loads what it likes: scikit-learn, matplotlib."""
-    code = "import taut.cli, taut.cli.predict, taut.frames.read, taut.tables.table_model"
-    loaded = _modules_after(code, whole=True)
-    assert "pandas" in loaded
-    unwanted = {"keras", "jax", "sklearn", "scipy", "skops", "torch", "altair", "vl_convert"}
-    assert not {name.split(".")[0] for name in loaded} & unwanted
-    # With Keras come taut's models, which any saved network may hold, and the network on tables.
-    loaded = _modules_after(f"{code}, taut.tables.network", whole=True)
-    ours = {".".join(name.split(".")[:2]) for name in loaded if name.startswith("taut.")}
-    assert not ours & {"taut.engine", "taut.studies", "taut.progress", "taut.loggers"}
-    assert {name for name in loaded if name.startswith("taut.tables.")} == {
-        "taut.tables.network",
-        "taut.tables.table_model",
-    }
-    assert not {name.split(".")[0] for name in loaded} & {"skops", "altair", "vl_convert"}

@@ -1,85 +1,125 @@
-"""Keras 3 networks that generalise: exact penalties, the strength chosen, the evidence."""
+"""Keras 3 networks that generalise: exact penalties, the strength chosen, the evidence.
 
-# ruff: noqa: F401, F403
-from importlib import import_module
+Keras is imported with it, on the backend that `_backend` picks, and whatever Keras must know to
+load a saved model is registered. Names that are not taut's own are Keras's.
+"""
+
+# ruff: noqa: E402 (the backend is picked before Keras is imported)
 from typing import TYPE_CHECKING, Any
 
-from taut import _backend, _mirror, _register
+from taut import _backend
 
 _backend.prepare()
-_register.register_after_keras()
-_mirror.install()
 
-__version__ = "0.3.0"
-
-# Imported when first asked for, so that `import taut` and the command start at once.
-_NAMES = {
-    "taut.conventions": (
-        *("from_gaussian_prior", "from_glmnet", "from_laplace_prior"),
-        *("from_sklearn", "from_torch"),
-    ),
-    "taut.engine": ("train_lanes",),
-    "taut.errors": ("InputError",),
-    "taut.models": ("Model", "Sequential"),
-    "taut.objective": ("FISTA", "explain", "stationarity"),
-    "taut.optimizers": ("Proximal",),
-    "taut.penalties": (
-        *("ElasticNet", "GroupLasso", "Hierarchical", "L1", "L2", "L2SP", "MCP", "NonNegative"),
-        *("NormBall", "NuclearNorm", "Orthogonality", "SCAD", "SparseGroupLasso", "WeightedL1"),
-        "from_keras",
-    ),
-    "taut.studies": ("regularization_path",),
-    "taut.tables.fitting": ("fit_table",),
-    "taut.tables.table_model": ("TableModel",),
-}
-_HOME = {name: module for module, names in _NAMES.items() for name in names}
-_MODULES = (
-    *("callbacks", "engine", "layers", "loggers", "models", "optimizers", "penalties", "progress"),
-    *("regularizers", "report", "studies", "testing"),
-)
-
-__all__ = sorted(["__version__", *_HOME, *_MODULES, *_mirror.LISTED])
+import keras
 
 if TYPE_CHECKING:
-    from keras import *  # pyright: ignore[reportWildcardImportFromLibrary]
+    from keras import *  # noqa: F403 # pyright: ignore[reportWildcardImportFromLibrary]
 
-    from taut import (
-        callbacks,
-        engine,
-        layers,
-        loggers,
-        models,
-        optimizers,
-        penalties,
-        progress,
-        regularizers,
-        report,
-        studies,
-        testing,
-    )
-    from taut.conventions import *
-    from taut.engine import train_lanes
-    from taut.errors import InputError
-    from taut.models import Model, Sequential
-    from taut.objective import *
-    from taut.optimizers import Proximal
-    from taut.penalties import *
-    from taut.studies import regularization_path
-    from taut.tables.fitting import fit_table
-    from taut.tables.table_model import TableModel
+from taut import (
+    callbacks,
+    engine,
+    layers,
+    loggers,
+    models,
+    optimizers,
+    penalties,
+    progress,
+    regularizers,
+    report,
+    studies,
+    testing,
+)
+from taut._mirror import alias_modules, is_mirrored
+from taut._version import __version__
+from taut.conventions import (
+    from_gaussian_prior,
+    from_glmnet,
+    from_laplace_prior,
+    from_sklearn,
+    from_torch,
+)
+from taut.engine import train_lanes
+from taut.errors import InputError
+from taut.models import Model, Sequential
+from taut.objective import FISTA, explain, stationarity
+from taut.optimizers import Proximal
+from taut.penalties import (
+    L1,
+    L2,
+    L2SP,
+    MCP,
+    SCAD,
+    ElasticNet,
+    GroupLasso,
+    Hierarchical,
+    NonNegative,
+    NormBall,
+    NuclearNorm,
+    Orthogonality,
+    SparseGroupLasso,
+    WeightedL1,
+    from_keras,
+)
+from taut.studies import regularization_path
+from taut.tables.fitting import fit_table
+from taut.tables.table_model import TableModel
+
+alias_modules(keras, __name__)
+
+__all__ = [
+    "FISTA",
+    "L1",
+    "L2",
+    "L2SP",
+    "MCP",
+    "SCAD",
+    "ElasticNet",
+    "GroupLasso",
+    "Hierarchical",
+    "InputError",
+    "Model",
+    "NonNegative",
+    "NormBall",
+    "NuclearNorm",
+    "Orthogonality",
+    "Proximal",
+    "Sequential",
+    "SparseGroupLasso",
+    "TableModel",
+    "WeightedL1",
+    "__version__",
+    "callbacks",
+    "engine",
+    "explain",
+    "fit_table",
+    "from_gaussian_prior",
+    "from_glmnet",
+    "from_keras",
+    "from_laplace_prior",
+    "from_sklearn",
+    "from_torch",
+    "layers",
+    "loggers",
+    "models",
+    "optimizers",
+    "penalties",
+    "progress",
+    "regularization_path",
+    "regularizers",
+    "report",
+    "stationarity",
+    "studies",
+    "testing",
+    "train_lanes",
+]
+__all__ += [name for name in dir(keras) if is_mirrored(name) and name not in __all__]
 
 
 def __getattr__(name: str) -> Any:
-    if name in _MODULES:
-        module = import_module(f"taut.{name}")
-        _register.register()
-        return module
-    if name not in _HOME:
-        return _mirror.of_keras(name)
-    value = getattr(import_module(_HOME[name]), name)
-    globals()[name] = value
-    _register.register()
-    return value
+    if is_mirrored(name) and hasattr(keras, name):
+        return getattr(keras, name)
+    raise AttributeError(f"module 'taut' has no attribute {name!r}")
 
 
 def __dir__() -> list[str]:

@@ -130,7 +130,7 @@ def table(here, frame):
 @pytest.fixture
 def taut():
     """`taut("fit", ...)` runs the command in this process."""
-    from taut.cli.app import app
+    from taut_cli.app import app
 
     return lambda *arguments: CliRunner().invoke(app, [str(a) for a in arguments])
 

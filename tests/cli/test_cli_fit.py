@@ -234,7 +234,7 @@ def test_a_fit_that_does_not_end_leaves_nothing(
 def test_a_run_that_cannot_be_written_where_it_should_is_written_elsewhere(
     taut, fits, table, here, tmp_path, monkeypatch, made
 ):
-    monkeypatch.setattr("taut.cli.output.tempfile.tempdir", str(tmp_path))
+    monkeypatch.setattr("taut_cli.output.tempfile.tempdir", str(tmp_path))
     places = []
 
     def once(directory):
@@ -270,7 +270,7 @@ def test_an_interrupt_while_renaming_waits_for_the_whole_run(taut, fits, table, 
         _interrupt()
         rename(old, new)
 
-    monkeypatch.setattr("taut.cli.output.os.rename", interrupted)
+    monkeypatch.setattr("taut_cli.output.os.rename", interrupted)
     result = taut("fit", table, "--target", "ill", "--force")
     assert result.exit_code == 130
     assert "taut-run is whole" in result.stderr
@@ -288,7 +288,7 @@ def test_a_rename_that_fails_brings_the_old_run_back(taut, fits, table, listing,
             raise OSError(5, "Input/output error", str(new))
         rename(old, new)
 
-    monkeypatch.setattr("taut.cli.output.os.rename", fail)
+    monkeypatch.setattr("taut_cli.output.os.rename", fail)
     result = taut("fit", table, "--target", "ill", "--force")
     assert result.exit_code == 1
     assert "Input/output error" in _error(result)

@@ -4,12 +4,9 @@ import os
 import signal
 import subprocess
 import sys
-from pathlib import Path
 
 import pandas as pd
 import pytest
-
-SOURCE = Path(__file__).parents[2] / "src" / "taut"
 
 
 @pytest.fixture
@@ -169,19 +166,59 @@ def test_a_missing_target_is_asked_for(taut, table):
     assert "--target" in result.stderr
 
 
-def test_the_command_itself_imports_nothing_heavy():
-    # The package's own __init__ is left out here: what it imports is its own affair.
+AT_ONCE = {
+    "--version": 0,
+    "--help": 0,
+    "fit --help": 0,
+    "predict --help": 0,
+    "fit t.csv": 2,
+    "fit absent.csv -t y": 2,
+    "fit t.csv -t y --folds 1": 2,
+    "fit t.csv -t y --strengths a": 2,
+    "fit t.csv -t y --kind y": 2,
+    "fit t.csv -t y --out t.csv": 2,
+    "predict . t.csv -o out.csv": 2,
+    "predict run absent.csv -o out.csv": 2,
+    "predict run t.csv -o out.txt": 2,
+    "report .": 2,
+    "demo t.csv": 2,
+}
+
+
+def test_what_needs_no_library_is_said_without_it(here):
+    (here / "t.csv").write_text("y\n1\n")
+    (here / "run").mkdir()
+    (here / "run" / "metrics.json").write_text("{}")
     code = f"""
-import sys, types
-package = types.ModuleType("taut")
-package.__path__ = [{str(SOURCE)!r}]
-sys.modules["taut"] = package
-import taut.cli
-heavy = {{"keras", "jax", "torch", "tensorflow", "pandas", "numpy", "sklearn", "altair"}}
-print(sorted(heavy & set(sys.modules)))
+import sys
+from typer.testing import CliRunner
+from taut_cli.app import app
+for arguments in {list(AT_ONCE)!r}:
+    result = CliRunner().invoke(app, arguments.split())
+    assert result.exception is None or isinstance(result.exception, SystemExit), arguments
+    loaded = {{"taut", "keras", "pandas", "numpy"}} & set(sys.modules)
+    print(arguments, result.exit_code, sorted(loaded), sep=": ")
 """
-    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
-    assert result.stdout.strip() == "[]", result.stderr
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    said = done.stdout.splitlines()
+    assert said == [f"{call}: {code}: []" for call, code in AT_ONCE.items()], done.stderr
+
+
+@pytest.mark.parametrize("module", ["taut", "taut_cli"])
+def test_the_command_is_a_module_too(module):
+    done = subprocess.run(
+        [sys.executable, "-m", module, "--version"], capture_output=True, text=True
+    )
+    assert done.stdout.startswith("taut "), done.stderr
+
+
+def test_an_odd_name_is_made_visible_though_nothing_is_loaded_yet(taut, here):
+    result = taut("fit", "a\x1b\u202e.csv", "-t", "y", "--out", "x\x07/y")
+    assert result.exit_code == 2
+    assert "\x1b" not in result.stderr
+    (here / "b\x07").write_text("")
+    result = taut("fit", "a.csv", "-t", "y", "--out", "b\x07")
+    assert r"Received: b\x07, a file" in result.stderr
 
 
 def test_predict_reads_a_file_as_the_training_table(taut, fits, here, frame):
@@ -252,13 +289,3 @@ def test_a_table_is_refused_before_the_network_is_loaded(taut, run, here):
         TableModel.load = original
     assert result.exit_code == 2
     assert "'age'" in result.stderr
-
-
-def test_reading_and_checking_a_table_need_no_keras():
-    code = """
-import sys
-import taut.tables.table_model, taut.frames.read, taut.frames.schema
-print(sorted({"keras", "jax", "tensorflow"} & set(sys.modules)))
-"""
-    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
-    assert result.stdout.strip() == "[]", result.stderr

@@ -842,9 +842,9 @@ def test_inputs_shuffled_a_few_at_a_time_are_as_important(monkeypatch):
 
 
 def test_what_fails_after_training_does_not_lose_the_model(monkeypatch, tmp_path):
-    from taut.cli.console import console
-    from taut.cli.show import show_fit
     from taut.report import write_report
+    from taut_cli.console import console
+    from taut_cli.show import show_fit
 
     def fails(*_, **__):
         raise np.linalg.LinAlgError("did not converge")

@@ -11,7 +11,7 @@ from sklearn.base import BaseEstimator
 from sklearn.utils import check_array, check_consistent_length
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from taut.estimators import table_bytes
+from taut.estimators import model_bytes
 from taut.estimators.penalized_network import drawn_seed
 from taut.tables.fitting import fit_table
 
@@ -138,10 +138,10 @@ class TableEstimator(BaseEstimator):
     def __getstate__(self) -> dict[str, Any]:
         state: Any = super().__getstate__()
         if "model_" in state:
-            state = {**state, "model_": table_bytes.to_bytes(state["model_"])}
+            state = {**state, "model_": model_bytes.to_bytes(state["model_"])}
         return state
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         if isinstance(state.get("model_"), bytes):
-            state = {**state, "model_": table_bytes.from_bytes(state["model_"])}
+            state = {**state, "model_": model_bytes.from_bytes(state["model_"])}
         super().__setstate__(state)

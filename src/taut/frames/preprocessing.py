@@ -5,8 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from sklearn.impute import SimpleImputer
-from sklearn.preprocessing import StandardScaler
 
 from taut.frames.scales import FAR
 
@@ -54,6 +52,9 @@ def fold_preprocessing(encoded: np.ndarray, rows: np.ndarray) -> Preprocessing:
         >>> scaled.apply(np.array([[2.0]]))
         array([[0.]])
     """
+    from sklearn.impute import SimpleImputer  # half of what `import taut` would take beside Keras
+    from sklearn.preprocessing import StandardScaler
+
     imputer = SimpleImputer(strategy="median", keep_empty_features=True).fit(encoded[rows])
     scaler = StandardScaler().fit(np.clip(imputer.transform(encoded[rows]), -FAR, FAR))
     fill = np.asarray(imputer.statistics_, dtype=np.float64)

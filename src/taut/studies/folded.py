@@ -52,8 +52,8 @@ class FoldedRows(Protocol):
         """By fold, what layers learn of its training rows, by the path of the weight."""
         ...
 
-    def pilot(self, model: Any, settings: Settings) -> Pilot:
-        """Rows to try lanes on."""
+    def pilot(self, model: Any, settings: Settings, name: str) -> Pilot:
+        """Rows to try lanes on, which are saved under a name."""
         ...
 
     def train(
@@ -102,9 +102,9 @@ class FoldedArrays:
     def learned(self, model: Any) -> list[dict[str, np.ndarray]]:
         return fold_values(model, self._x, self.splits)
 
-    def pilot(self, model: Any, settings: Settings) -> Pilot:
+    def pilot(self, model: Any, settings: Settings, name: str) -> Pilot:
         def train(lanes: list[Lane]) -> Record:
-            return self.train(model, lanes, settings, "range")
+            return self.train(model, lanes, settings, name)
 
         return Pilot(self._x, self._y, self.splits[0].train, train)
 

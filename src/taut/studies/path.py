@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -16,13 +16,15 @@ from taut.engine.data.sources import as_source, is_source
 from taut.errors import InputError
 from taut.penalties import L1, Penalty
 from taut.progress import displayed
+from taut.studies.axes import axes_of
+from taut.studies.conclude import make_result, warn_of_diverged, warn_of_edge
 from taut.studies.crossvalidate import crossvalidate
 from taut.studies.folded import FoldedRows, folded_arrays
 from taut.studies.grid import Candidate, Grid
-from taut.studies.range import strength_range
-from taut.studies.result import PathResult, make_result, warn_of_diverged
-from taut.studies.strengths import given_strengths
-from taut.studies.study_model import one_penalty, study_copy
+from taut.studies.kept_penalties import kept_texts, reached, with_kept
+from taut.studies.range import ranged
+from taut.studies.result import PathResult
+from taut.studies.study_model import study_copy
 from taut.studies.training_settings import Settings
 from taut.studies.warm import check_warm_epochs, check_warm_start, disagreement
 
@@ -33,8 +35,8 @@ def regularization_path(
     x: Any,
     y: Any = None,
     *,
-    penalty: type[Penalty] | Penalty | str = L1,
-    strengths: int | Sequence[float] = 30,
+    penalty: type[Penalty] | Penalty | str | Mapping[Any, Any] = L1,
+    strengths: int | Sequence[float] | Mapping[Any, int | Sequence[float]] = 30,
     cv: Any = 5,
     seeds: int = 1,
     start: str = "fresh",
@@ -72,9 +74,14 @@ def regularization_path(
         model: A compiled and built Keras model. It is not changed.
         x: Inputs, [rows, …] or a tree of these; or a source of rows.
         y: Targets, [rows, …] or a tree of these; not with a source, which brings its own.
-        penalty: A penalty class, instance (its strength is replaced) or name.
+        penalty: A penalty class, instance or name; a sum of penalties; or a mapping from selectors
+            to these, as `taut.Proximal` takes it. One strength is replaced by the path's; of
+            several, the path's strength multiplies each. What the model was compiled with besides
+            stays as it is, as do penalties of its layers: see `PathResult.kept_penalties`.
         strengths: How many, on a grid chosen from the data: its top leaves nothing, its bottom
-            changes nothing; or a list of strengths.
+            changes nothing; or a list of strengths. Or a mapping from selectors of `penalty` to
+            either: each varies on its own, and the path has all combinations. The range of each is
+            found with the others at 0.
         cv: Number of folds (stratified for classes), a scikit-learn splitter, or pairs of rows;
             of streamed rows a number, and not stratified.
         seeds: Trainings of each strength and fold, from different initial weights.
@@ -120,14 +127,10 @@ def regularization_path(
         coordinate descent, 2010.
     """
     check_model(model)
-    kind = one_penalty(penalty)
+    axes = with_kept(model, axes_of(penalty, strengths))
     if start not in ("fresh", "present"):
         raise InputError(f'`start` must be "fresh" or "present". Received: start={start!r}.')
     check_whole(1, seeds=seeds)
-    count = strengths if isinstance(strengths, (int, np.integer)) else None
-    if count is not None and count < 2:
-        raise InputError(f"`strengths` must be at least 2. Received: strengths={strengths}.")
-    given = None if count is not None else given_strengths(strengths)  # type: ignore[arg-type]
     settings = Settings.checked(
         epochs=epochs,
         batch_size=batch_size,
@@ -138,6 +141,11 @@ def regularization_path(
         callbacks=callbacks,
     )
     check_warm_start(warm_start)
+    if warm_start and len(axes.axes) > 1:
+        raise InputError(
+            "`warm_start` goes from strength to strength, of which a path then has one. Received: "
+            f"strengths of {', '.join(map(repr, axes.names))}, warm_start={warm_start!r}."
+        )
     if halving and (warm_start or patience is None):
         raise InputError(
             "`halving` compares strengths that train side by side, by their best epoch so far: it "
@@ -153,7 +161,6 @@ def regularization_path(
     if is_source(x) or memory is not None:
         from taut.studies.streamed import FoldedStream
 
-        trainings = int(count or len(given)) * seeds  # type: ignore[arg-type]
         rows = FoldedStream(
             as_source(x, y, sample_weight),
             cv=cv,
@@ -161,29 +168,30 @@ def regularization_path(
             class_weight=class_weight,
             memory=memory,
             batch_size=batch_size,
-            trainings=trainings,
+            trainings=axes.size * seeds,
             warm_start=warm_start,
         )
     elif y is None:
         raise InputError("`y` must be given with arrays. Received: y=None.")
     else:
         rows = folded_arrays(model, x, y, cv=cv, seed=seed, **weights)
-    copy = study_copy(model, kind, rows.first())
+    listed = [axis.name for axis in axes.axes if axis.values is not None]
+    copy = study_copy(model, axes.entries, rows.first())
     values = rows.learned(copy)
-    penalised = [i for i, a in enumerate(copy.optimizer.assignments()) if a.parts]
     present = start == "present"
-    if given is None:
-        assert count is not None
-        lanes_at_once = width or width_for(copy, int(count) * rows.folds * seeds)
-        top, bottom = strength_range(
-            copy,
-            rows.pilot(copy, replace(settings, width=lanes_at_once)),
-            Lane((0.0,), 0, seed, values[0], present=present),
-            2 * lanes_at_once,
-            penalised,
-        )
-        given = np.geomspace(top, bottom, int(count))
-    candidates = [Candidate((float(strength),)) for strength in given]
+    of_strength, parts = reached(copy, axes)
+    penalised = sorted(
+        {i for part in parts if part.strength.axis is not None for i in part.variables}
+    )
+    axes = ranged(
+        copy,
+        rows,
+        axes,
+        replace(settings, width=width or width_for(copy, axes.size * rows.folds * seeds)),
+        Lane((), 0, seed, values[0], present=present),
+    )
+    points = axes.points()
+    candidates = [Candidate(tuple(part.at(point) for part in of_strength)) for point in points]
     grid = Grid(candidates, rows.folds, range(seed, seed + seeds))
     trained = crossvalidate(
         copy,
@@ -203,18 +211,24 @@ def regularization_path(
         {},
         remedy="Measure them by `result.models()`.",
     )
-    result = make_result(copy, kind, trained, penalised, metrics, rows.certify)
+    result = make_result(
+        copy, axes, trained, penalised, kept_texts(copy, parts), metrics, rows.certify
+    )
     warn_of_diverged(record)
+    warn_of_edge(result, listed=listed)
     if warm_start is None:
         return result
-    chosen = {result.best_strength, result.one_se_strength}
+    strength_of = {c.strengths: float(s) for c, (s,) in zip(candidates, points, strict=True)}
+    chosen = result.best_strength, result.one_se_strength
 
     def compared() -> Any:
-        again = replace(grid, candidates=[c for c in candidates if c.strengths[0] in chosen])
+        again = replace(
+            grid, candidates=[c for c in candidates if strength_of[c.strengths] in chosen]
+        )
         cold = crossvalidate(
             copy, rows, again, settings, values=values, name="cold", present=present
         )
-        return disagreement(record, trained.directions, cold.record, penalised)
+        return disagreement(record, trained.directions, cold.record, penalised, strength_of)
 
     difference = afterwards("The comparison with trainings from fresh weights", compared, None)
     return replace(result, warm_disagreement=difference)

@@ -93,7 +93,7 @@ class FoldedStream:
         self._fold = fold_of(row_hash(self._sample.x, self._sample.y), self.folds, self._seed)
         return streamed_fold_values(model, self._source, self.folds, self._seed, self._at_once)
 
-    def pilot(self, model: Any, settings: Settings) -> Pilot:
+    def pilot(self, model: Any, settings: Settings, name: str) -> Pilot:
         fold, sample = self._fold, self._sample
         _check_pilot(fold, self.folds)
         split = Split(np.flatnonzero(fold != 0), np.flatnonzero(fold == 0))
@@ -101,7 +101,7 @@ class FoldedStream:
         epochs = settings.epochs if whole else max(settings.epochs, PILOT_EPOCHS)
 
         def train(lanes: list[Lane]) -> Record:
-            arguments = {**settings.arguments("range"), "epochs": epochs}
+            arguments = {**settings.arguments(name), "epochs": epochs}
             return train_lanes(
                 model,
                 sample.x,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -75,9 +75,21 @@ def chains(
 
 
 def disagreement(
-    warm: Record, directions: Sequence[str], cold: Record, penalised: Sequence[int]
+    warm: Record,
+    directions: Sequence[str],
+    cold: Record,
+    penalised: Sequence[int],
+    strengths: Mapping[tuple[float, ...], float] | None = None,
 ) -> pd.DataFrame:
     """Warm lanes beside cold ones of the same strength, fold and seed.
+
+    Args:
+        warm: The record of the warm lanes.
+        directions: The direction of each of them.
+        cold: The record of the cold lanes.
+        penalised: Numbers of the penalised trainable variables.
+        strengths: The path's strength at each of the strengths that lanes have; the first of a
+            lane's unless given.
 
     Returns:
         One line a pair: strength, fold, seed, start, the data losses of both (train_loss,
@@ -100,7 +112,7 @@ def disagreement(
             ]
             rows.append(
                 {
-                    "strength": lane.strengths[0],
+                    "strength": strengths[lane.strengths] if strengths else lane.strengths[0],
                     "fold": lane.split,
                     "seed": lane.seed,
                     "start": directions[w],

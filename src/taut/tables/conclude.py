@@ -9,7 +9,7 @@ from time import perf_counter
 
 import pandas as pd
 
-from taut import __version__
+from taut._version import __version__
 from taut.engine import afterwards
 from taut.run import InputColumn, Kept, Learned, Metrics, Run, Table, Target
 from taut.tables.best_setting import describe

@@ -10,9 +10,10 @@ import keras
 import numpy as np
 from scipy.special import softmax
 
-import taut
 from taut.engine import Callback, Record, Split, predict_lanes
 from taut.frames import preprocessing
+from taut.optimizers import Proximal
+from taut.penalties import L1, L2
 from taut.studies.crossvalidate import CrossValidation, crossvalidate
 from taut.studies.folded import FoldedArrays
 from taut.studies.grid import Candidate, Grid
@@ -215,13 +216,13 @@ def compile_(model: Any, schedule: Schedule, rows: int, outputs: int) -> None:
         warmup_target=LEARNING_RATE,
         warmup_steps=warm_up,
     )
-    both = taut.L1(0.0) + taut.L2(0.0)
+    both = L1(0.0) + L2(0.0)
     parts = {"first/kernel": both, "skip/kernel": both, "(second|last)/kernel": both}
     loss: Any = "mse"
     if outputs > 1:
         loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
     optimizer = keras.optimizers.Adam(rate, beta_2=BETA_2)
-    model.compile(optimizer=taut.Proximal(optimizer, parts), loss=loss)
+    model.compile(optimizer=Proximal(optimizer, parts), loss=loss)
 
 
 def _candidate(model: Any, setting: Setting) -> Candidate:

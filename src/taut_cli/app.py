@@ -1,7 +1,7 @@
 """The command line itself: which commands there are, and the way out.
 
-Nothing heavy is imported here or at the top of a command's file: Keras, pandas and scikit-learn
-load inside the commands, after what can be checked without them has been checked.
+Nothing heavy is imported here or at the top of a command's file: the library, and with it Keras,
+loads inside the commands, after what can be checked without it has been checked.
 """
 
 from __future__ import annotations
@@ -12,10 +12,10 @@ from typing import Annotated
 
 import typer
 
-from taut.cli.demo import demo
-from taut.cli.fit import fit
-from taut.cli.predict import predict
-from taut.cli.report import report
+from taut_cli.demo import demo
+from taut_cli.fit import fit
+from taut_cli.predict import predict
+from taut_cli.report import report
 
 app = typer.Typer(
     name="taut",

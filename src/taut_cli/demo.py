@@ -9,12 +9,11 @@ from typing import Annotated, Any
 import typer
 from rich.text import Text
 
-from taut.cli import options as option
-from taut.cli.console import attempt, console, uninterrupted
-from taut.cli.fit import fit_file
-from taut.cli.output import check_directory, write_file
-from taut.errors import InputError
-from taut.report.text import clean
+from taut_cli import options as option
+from taut_cli.console import attempt, clean, console, uninterrupted
+from taut_cli.errors import UsageError
+from taut_cli.fit import fit_file
+from taut_cli.output import check_directory, write_file
 
 TABLE, TARGET, RUN = "breast_cancer.csv", "diagnosis", "run"
 
@@ -29,7 +28,7 @@ def demo(
     """Write a real table (569 tumours, 30 measurements each) and fit it."""
     with attempt() as state:
         if directory.exists() and not directory.is_dir():
-            raise InputError(f"DIR must name a directory. Received: {directory}, a file.")
+            raise UsageError(f"DIR must name a directory. Received: {directory}, a file.")
         run, table = directory / RUN, directory / TABLE
         place = check_directory(run, force=force)
         made = write_table(table)
@@ -59,7 +58,7 @@ def write_table(table: Path) -> list[Path]:
     content = frame.to_csv(index=False, lineterminator="\n").encode("utf-8")
     if table.exists():
         if table.read_bytes() != content:
-            raise InputError(
+            raise UsageError(
                 f"The demo writes its own table. Received: {table}, which holds something else. "
                 "Choose another directory."
             )

@@ -9,10 +9,8 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
-from taut.cli.console import uninterrupted
-from taut.errors import InputError
-from taut.files import put_in_place
-from taut.run import FORMER_PREPROCESSING
+from taut_cli.console import uninterrupted
+from taut_cli.errors import UsageError
 
 
 def check_directory(out: Path, *, force: bool) -> Path:
@@ -23,19 +21,19 @@ def check_directory(out: Path, *, force: bool) -> Path:
     """
     place = out.resolve()
     if place.exists() and not place.is_dir():
-        raise InputError(f"--out must name a directory. Received: {out}, a file. Choose another.")
+        raise UsageError(f"--out must name a directory. Received: {out}, a file. Choose another.")
     if place.exists() and not force:
-        raise InputError(
+        raise UsageError(
             f"--out must not exist yet. Received: {out}, which does. "
             "Choose another, or replace it with --force."
         )
     if place.is_dir() and any(place.iterdir()) and not (place / "metrics.json").is_file():
-        raise InputError(
+        raise UsageError(
             f"--force replaces a run of taut only. Received: --out {out}, which has no "
             "metrics.json. Choose another directory."
         )
     if place.exists() and Path.cwd().is_relative_to(place):
-        raise InputError(
+        raise UsageError(
             f"--force cannot replace the directory you are in. Received: --out {out}. "
             "Change to another directory first."
         )
@@ -90,9 +88,12 @@ def write_elsewhere(place: Path, write: Callable[[Path], None]) -> Path | None:
 
 
 def _swap(stage: Path, place: Path, *, force: bool) -> None:
+    from taut.files import put_in_place
+    from taut.run import FORMER_PREPROCESSING
+
     new, old = stage / "new", stage / "old"
     if not force and place.exists():
-        raise InputError(f"--out must not exist. {place} has been made while taut worked.")
+        raise UsageError(f"--out must not exist. {place} has been made while taut worked.")
     made = _make_parents(place)
     try:
         replaced = put_in_place(new, place, old)
@@ -117,19 +118,25 @@ def _make_parents(place: Path) -> list[Path]:
 def check_file(out: Path, *, force: bool, source: Path | None = None) -> None:
     """Refuses, before any work, a file that must not be written."""
     if out.suffix.lower() != ".csv":
-        raise InputError(f"--out must end in .csv. Received: {out}.")
+        raise UsageError(f"--out must end in .csv. Received: {out}.")
     if out.is_dir():
-        raise InputError(f"--out must name a file. Received: {out}, a directory.")
+        raise UsageError(f"--out must name a file. Received: {out}, a directory.")
     if source is not None and out.exists() and source.exists() and out.samefile(source):
-        raise InputError(f"--out must not be the table itself. Received: {out} for both.")
+        raise UsageError(f"--out must not be the table itself. Received: {out} for both.")
     if out.exists() and not force:
-        raise InputError(
+        raise UsageError(
             f"--out must not exist yet. Received: {out}, which does. "
             "Choose another, or replace it with --force."
         )
     if not out.resolve().parent.is_dir():
-        raise InputError(f"--out must lie in a directory that exists. Received: {out}.")
+        raise UsageError(f"--out must lie in a directory that exists. Received: {out}.")
     _check_writable(out.resolve().parent, out)
+
+
+def check_table(table: Path) -> None:
+    """Refuses, before any work, a table that is not there."""
+    if not table.is_file():
+        raise UsageError(f"There is no file {str(table)!r}. Check the path.")
 
 
 def write_file(
@@ -162,6 +169,6 @@ def _check_writable(where: Path, out: Path) -> None:
     # A directory that exists and is to be replaced is renamed: its parent must be writable.
     where = where.parent if where == out.resolve() else where
     if not where.is_dir():
-        raise InputError(f"--out must lie in a directory. Received: {out}, but {where} is a file.")
+        raise UsageError(f"--out must lie in a directory. Received: {out}, but {where} is a file.")
     if not os.access(where, os.W_OK | os.X_OK):
-        raise InputError(f"--out must be writable. Received: {out}; {where} is not.")
+        raise UsageError(f"--out must be writable. Received: {out}; {where} is not.")

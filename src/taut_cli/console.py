@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,8 +15,7 @@ import typer
 from rich.console import Console
 from rich.text import Text
 
-from taut.errors import InputError
-from taut.report.text import clean
+from taut_cli.errors import UsageError
 
 _PIPED_WIDTH = 100
 COLLECTING = "_xla_gc_callback"
@@ -28,6 +28,16 @@ def console(*, stderr: bool = False) -> Console:
     if not made.is_terminal and "COLUMNS" not in os.environ:
         made.width = _PIPED_WIDTH
     return made
+
+
+def clean(text: object) -> str:
+    """`taut.report.text.clean`, for which the library loads only where there is something to do."""
+    words = str(text)
+    if words.isprintable():
+        return words
+    from taut.report.text import clean
+
+    return clean(words)
 
 
 def say_error(message: object) -> None:
@@ -55,6 +65,13 @@ class Attempt:
             raise KeyboardInterrupt
 
 
+def load(state: Attempt) -> None:
+    """Imports the library, and with it Keras, which takes seconds."""
+    with console(stderr=True).status("starting"):
+        import taut  # noqa: F401
+    state.check()
+
+
 @contextmanager
 def attempt() -> Iterator[Attempt]:
     """Turns what can go wrong into one clear message and an exit code.
@@ -77,7 +94,7 @@ def attempt() -> Iterator[Attempt]:
     with _handlers({signal.SIGINT: on_interrupt, signal.SIGTERM: on_terminate}):
         try:
             yield state
-        except InputError as error:
+        except _bad_input() as error:
             say_error(error)
             raise typer.Exit(2) from None
         except KeyboardInterrupt:
@@ -92,6 +109,12 @@ def attempt() -> Iterator[Attempt]:
             if interrupted:
                 raise _interrupted(state) from None
             raise
+
+
+def _bad_input() -> tuple[type[Exception], ...]:
+    """The command's own error, and the library's as soon as that is there to raise it."""
+    library = sys.modules.get("taut.errors")
+    return (UsageError, library.InputError) if library else (UsageError,)
 
 
 def _interrupted(state: Attempt) -> typer.Exit:

@@ -9,11 +9,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.text import Text
 
-from taut.cli import options as option
-from taut.cli.console import attempt, console
-from taut.cli.output import check_file, write_file
-from taut.errors import InputError
-from taut.report.text import clean
+from taut_cli import options as option
+from taut_cli.console import attempt, clean, console, load
+from taut_cli.errors import UsageError
+from taut_cli.output import check_file, check_table, write_file
 
 if TYPE_CHECKING:
     import pandas
@@ -42,15 +41,15 @@ def predict(
     with attempt() as state:
         check_file(out, force=force, source=table)
         check_run(run)
-        if not table.is_file():
-            raise InputError(f"There is no file {str(table)!r}. Check the path.")
+        check_table(table)
+        load(state)
 
         from taut.formulas import write_csv
         from taut.frames.as_frame import NOTES
         from taut.frames.read import read_table
         from taut.tables.table_model import TableModel
 
-        # The table is read and checked first: the network takes seconds to load.
+        # The table is read and checked first: the network takes a while to load.
         schema = TableModel.load_schema(run)
         frame = read_table(
             table,
@@ -103,6 +102,6 @@ def check_run(run: Path) -> None:
     """Refuses a path that is no run directory, before anything is loaded."""
     if not (run / "metrics.json").is_file():
         what = "has no metrics.json" if run.is_dir() else "is no directory"
-        raise InputError(
+        raise UsageError(
             f"RUN must be a directory that taut fit wrote. Received: {run}, which {what}."
         )

@@ -8,8 +8,8 @@ from typing import Annotated
 import typer
 from rich.text import Text
 
-from taut.cli.console import attempt, console
-from taut.cli.predict import check_run
+from taut_cli.console import attempt, console, load
+from taut_cli.predict import check_run
 
 
 def report(
@@ -18,8 +18,9 @@ def report(
     ],
 ) -> None:
     """Write the report of a run again; nothing is trained."""
-    with attempt():
+    with attempt() as state:
         check_run(run)
+        load(state)
 
         from taut.report import write_report
 

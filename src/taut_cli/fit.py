@@ -10,10 +10,10 @@ from typing import Annotated, Any
 import typer
 from rich.text import Text
 
-from taut.cli import options as option
-from taut.cli.console import Attempt, attempt, console, say_error, say_warning
-from taut.cli.output import check_directory, write_directory, write_elsewhere
-from taut.errors import InputError
+from taut_cli import options as option
+from taut_cli.console import Attempt, attempt, clean, console, load, say_error, say_warning
+from taut_cli.errors import UsageError
+from taut_cli.output import check_directory, check_table, write_directory, write_elsewhere
 
 
 def fit(
@@ -73,6 +73,7 @@ def fit(
             "na": na,
         }
         place = check_directory(out, force=force)
+        check_table(table)
         fit_file(
             table,
             target,
@@ -114,10 +115,14 @@ def fit_file(
         roles: Columns that group, order or weigh the rows.
         reading: Of `read_table`.
     """
+    load(state)
+
+    from taut.errors import InputError
     from taut.frames.enough_rows import check_enough_rows, folds_for
     from taut.frames.read import read_table
     from taut.frames.roles import Roles
     from taut.frames.understand import understand
+    from taut_cli.show import show_fit, show_schema
 
     out = console()
     frame = read_table(table, **reading)
@@ -131,8 +136,6 @@ def fit_file(
     schema.row_facts(frame, Roles(**roles))  # refuses values that cannot be used, before any work
     folds = folds_for(options["folds"], quick=options["quick"])
     check_enough_rows(schema, folds=folds, test_size=options["test_size"])
-
-    from taut.cli.show import show_fit, show_schema
 
     show_schema(out, schema, name=table.name)
     model = _trained(frame, {"target": target, **options, **columns, **roles}, state)
@@ -159,7 +162,7 @@ def fit_file(
     problem = None
     try:
         write_directory(place, write, force=force, done=done)
-    except (OSError, InputError) as error:
+    except (OSError, InputError, UsageError) as error:
         elsewhere = None if state.interrupts else write_elsewhere(place, write)
         if elsewhere is None:
             raise
@@ -179,19 +182,14 @@ def fit_file(
 
 
 def _trained(frame: Any, options: dict[str, Any], state: Attempt) -> Any:
-    screen = console(stderr=True)
-    with screen.status("starting"):  # these imports take seconds
-        from taut.progress import Display
-        from taut.tables.fitting import fit_table
+    from taut.progress import Display
+    from taut.tables.fitting import fit_table
 
-    state.check()
-    with Display(screen, check=state.check) as display:
+    with Display(console(stderr=True), check=state.check) as display:
         return fit_table(frame, callbacks=[display], **options)
 
 
 def _show_where(out: Any, shown: Path) -> None:
-    from taut.report.text import clean
-
     run = shlex.quote(clean(shown))
     out.print()
     lines = [

@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal
 
 import typer
 
-from taut.errors import InputError
+from taut_cli.errors import UsageError
 
 TaskName = Literal["binary", "multiclass", "classification", "regression"]
 PenaltyName = Literal["auto", "l1", "l2"]
@@ -111,7 +111,7 @@ def read_kinds(given: Sequence[str]) -> dict[str, str]:
     for pair in given:
         name, equals, kind = pair.rpartition("=")
         if not equals or not name or not kind:
-            raise InputError(f"--kind must be COL=KIND, such as zip=category. Received: {pair!r}.")
+            raise UsageError(f"--kind must be COL=KIND, such as zip=category. Received: {pair!r}.")
         kinds[name] = kind
     return kinds
 
@@ -131,10 +131,10 @@ def read_strengths(given: str) -> tuple[float, ...]:
     try:
         values = tuple(float(part) for part in given.split(","))
     except ValueError:
-        raise InputError(f"{rule}, such as 0.1,0.01. Received: {given!r}.") from None
+        raise UsageError(f"{rule}, such as 0.1,0.01. Received: {given!r}.") from None
     wrong = [value for value in values if not math.isfinite(value) or value < 0]
     if wrong:
-        raise InputError(f"{rule}. Received: {', '.join(f'{value:g}' for value in wrong)}.")
+        raise UsageError(f"{rule}. Received: {', '.join(f'{value:g}' for value in wrong)}.")
     return values
 
 
@@ -157,9 +157,9 @@ def fit_options(**given: Any) -> dict[str, Any]:
     options = {**DEFAULTS, **given}
     for name, least in (("folds", 2), ("seeds", 1), ("seed", 0)):
         if options[name] < least:
-            raise InputError(f"--{name} must be at least {least}. Received: {options[name]}.")
+            raise UsageError(f"--{name} must be at least {least}. Received: {options[name]}.")
     if not 0 < options["test_size"] < 1:
-        raise InputError(
+        raise UsageError(
             f"--test-size must lie between 0 and 1. Received: {options['test_size']:g}."
         )
     if options["strengths"] is not None:

@@ -1,0 +1,1 @@
+"""Where rows come from: arrays, data sets, Parquet; in what order, and in which fold."""

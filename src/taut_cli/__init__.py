@@ -1,0 +1,10 @@
+"""The command `taut`: fit, predict, report, demo. A thin layer over the library.
+
+It is a package beside `taut` because whatever lies inside `taut` imports Keras first, which takes
+seconds. Here the library is imported inside the commands, after what can be checked without it has
+been checked; so help, the version and wrong options are there at once.
+"""
+
+from taut_cli.app import main
+
+__all__ = ["main"]
