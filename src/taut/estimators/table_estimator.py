@@ -66,8 +66,8 @@ class TableEstimator(BaseEstimator):
 
     def _by_column(self, name: str) -> np.ndarray:
         check_is_fitted(self)
-        values = self.model_.features.set_index("feature")[name]
-        return values.reindex(self._columns, fill_value=0).to_numpy(float)
+        values = self.model_.features.set_index("feature")[name].astype(float)
+        return values.reindex(self._columns, fill_value=0.0).to_numpy()
 
     def _fit(self, x: Any, y: np.ndarray, task: str, roles: Mapping[str, Any]) -> None:
         frame = self._frame(x, reset=True)
@@ -105,7 +105,7 @@ class TableEstimator(BaseEstimator):
         self._columns = [str(name) for name in frame.columns[: self.n_features_in_]]
 
     def _frame(self, x: Any, *, reset: bool) -> pd.DataFrame:
-        """The inputs as a data frame; the columns of an array are x0, x1, …."""
+        """The inputs as a data frame; an array's columns are x0, x1, …, or in their order those of fit."""
         if hasattr(x, "toarray"):
             x = x.toarray()
         if isinstance(x, pd.DataFrame) or hasattr(x, "__dataframe__"):
@@ -120,7 +120,7 @@ class TableEstimator(BaseEstimator):
             input_name="X",
         )
         validate_data(self, x, skip_check_array=True, reset=reset)
-        names = [f"x{k}" for k in range(x.shape[1])]
+        names = [f"x{k}" for k in range(x.shape[1])] if reset else self._columns
         return pd.DataFrame(x, columns=names).infer_objects()
 
     def __sklearn_is_fitted__(self) -> bool:
