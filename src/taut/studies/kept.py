@@ -40,17 +40,17 @@ def group_norms(model: Any, record: Record) -> dict[str, np.ndarray]:
     """
     values = _values(model, record)
     norms: dict[str, np.ndarray] = {}
-    for block in model.optimizer.blocks:
-        if block.grouping is None:
+    for term in model.optimizer.terms:
+        if term.grouping is None:
             continue
-        arrays = [values[id(v)] for v in block.variables]
-        slices = _norms(list(zip(arrays, block.grouping.shapes, strict=True)))
-        if block.grouping.labels is not None:
-            squares = np.zeros((len(slices), block.grouping.count))
-            np.add.at(squares.T, np.asarray(block.grouping.labels), np.square(slices).T)
+        arrays = [values[id(v)] for v in term.variables]
+        slices = _norms(list(zip(arrays, term.grouping.shapes, strict=True)))
+        if term.grouping.labels is not None:
+            squares = np.zeros((len(slices), term.grouping.count))
+            np.add.at(squares.T, np.asarray(term.grouping.labels), np.square(slices).T)
             slices = np.sqrt(squares)
-        layer = block.variables[0].path.rpartition("/")[0]
-        norms[layer if layer not in norms else block.variables[0].path] = slices
+        layer = term.variables[0].path.rpartition("/")[0]
+        norms[layer if layer not in norms else term.variables[0].path] = slices
     return norms
 
 

@@ -86,9 +86,9 @@ def reached(model: Any, axes: Axes) -> tuple[tuple[PartStrength, ...], list[Reac
     place = {id(variable): k for k, variable in enumerate(optimizer.strengths)}
     number = {id(variable): k for k, variable in enumerate(model.trainable_variables)}
     result = []
-    for block in optimizer.blocks:
-        numbers = tuple(number[id(v)] for v in block.variables)
-        for part, strength in zip(block.parts, optimizer.strengths_of(block), strict=True):
+    for term in optimizer.terms:
+        numbers = tuple(number[id(v)] for v in term.variables)
+        for part, strength in zip(term.parts, optimizer.strengths_of(term), strict=True):
             known = place.get(id(strength))
             fixed = PartStrength(None, part.strength)
             result.append(Reached(numbers, part, fixed if known is None else of_strength[known]))
