@@ -35,11 +35,13 @@ class PenalizedMLPClassifier(ClassifierMixin, PartialFit, PenalizedNetwork):
     Args:
         penalty: R. "l1", "l2", "elastic_net" and the other names of `taut.penalties.get`;
             "group", `taut.GroupLasso` over whole inputs of every layer, which drops inputs and
-            hidden units; "hierarchical", LassoNet's, which drops inputs; a penalty of taut; a
-            mapping from selectors to penalties; None for none but those of the layers of `build`.
-        strength: α, a number >= 0 for a penalty that has one; None for its own, as in a mapping
-            or a sum; "cv" for the strength of least held-out loss, or "one_se" for the largest
-            within one standard error of it, found by `taut.regularization_path`.
+            hidden units; "hierarchical", LassoNet's, which drops inputs; a penalty of taut, a sum
+            of them, or a mapping from selectors to these; None for none but those of the layers of
+            `build`.
+        strength: α, a number >= 0; what multiplies each strength, where a sum or a mapping has
+            several. None for the penalty's own, which is 0.001 where it is named. "cv" for the
+            strength of least held-out loss, or "one_se" for the largest within one standard error
+            of it, found by `taut.regularization_path`.
         hidden_layer_sizes: Units of each hidden layer; () for a linear model.
         activation: Of the hidden layers, as in Keras.
         build: Makes the network instead: a function (n_features, n_outputs) to a built Keras
@@ -56,7 +58,8 @@ class PenalizedMLPClassifier(ClassifierMixin, PartialFit, PenalizedNetwork):
             best epoch. The held-out rows are those of the fold, or with a number as `strength` a
             share `validation_fraction`.
         validation_fraction: The share of rows, between 0 and 1.
-        strengths: With "cv" and "one_se" how many strengths, or a list of them.
+        strengths: With "cv" and "one_se" how many strengths, a list of them, or a mapping from
+            selectors of `penalty` to either, as of `taut.regularization_path`.
         cv: With these a number of folds (stratified), a scikit-learn splitter or pairs of rows.
         seeds: With these, trainings of each strength and fold.
         warm_start: Whether `fit` starts from the weights of the last fit.
@@ -67,7 +70,8 @@ class PenalizedMLPClassifier(ClassifierMixin, PartialFit, PenalizedNetwork):
     Attributes:
         classes_: [classes] the labels; for an indicator matrix the numbers of its columns.
         model_: The trained Keras model, which makes logits; compiled, with the penalty.
-        strength_: The strength that was trained with; None where penalties have their own.
+        strength_: The strength that was trained with; a dict where several vary, None where
+            penalties have their own.
         path_: With "cv" and "one_se" the `PathResult`; `certificate_` is that of the model.
         n_features_in_: Inputs; `feature_names_in_` their names, where they have some.
         n_iter_: Epochs that were run.
@@ -87,7 +91,7 @@ class PenalizedMLPClassifier(ClassifierMixin, PartialFit, PenalizedNetwork):
         self,
         penalty: Any = "l1",
         *,
-        strength: float | str | None = 0.001,
+        strength: float | str | None = None,
         hidden_layer_sizes: Sequence[int] = (64, 64),
         activation: Any = "relu",
         build: Any = None,
@@ -98,7 +102,7 @@ class PenalizedMLPClassifier(ClassifierMixin, PartialFit, PenalizedNetwork):
         batch_size: int | None = None,
         patience: int | None = None,
         validation_fraction: float = 0.1,
-        strengths: int | Sequence[float] = 30,
+        strengths: Any = 30,
         cv: Any = 5,
         seeds: int = 1,
         warm_start: bool = False,

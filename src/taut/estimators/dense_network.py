@@ -8,10 +8,12 @@ from typing import Any
 import keras
 
 from taut import penalties
-from taut.errors import InputError
 from taut.layers import Standardize
-from taut.penalties import GroupLasso, Hierarchical, Penalty
+from taut.penalties import GroupLasso, Hierarchical, Penalty, Sum
+from taut.studies.axes import axes_of
 
+NAMED_STRENGTH = 0.001
+"""Of a penalty that is asked for by its name alone."""
 STANDARDIZE, FIRST, SKIP, OUTPUT = "standardize", "hidden_1", "skip", "output"
 
 
@@ -47,26 +49,24 @@ def dense_network(
     return keras.Model(given, last)
 
 
-def penalty_of(penalty: Any) -> Penalty | Mapping[Any, Any] | None:
-    """What `penalty` of an estimator stands for, at a strength of its own.
+def penalty_of(penalty: Any) -> Any:
+    """What `penalty` of an estimator stands for.
 
     Args:
         penalty: "group" (`GroupLasso` over inputs), "hierarchical" (LassoNet's, between the layers
-            "skip" and "hidden_1"), a name or instance that `taut.penalties.get` takes, a class of
-            penalties, a mapping from selectors to these, or None.
+            "skip" and "hidden_1") or another name of `taut.penalties.get`, at `NAMED_STRENGTH`;
+            what else `taut.Proximal` takes, as it is.
 
     Raises:
-        InputError: For what is no penalty.
+        InputError: For a name of no penalty.
     """
-    if penalty is None or isinstance(penalty, Mapping):
+    if not isinstance(penalty, str):
         return penalty
-    if isinstance(penalty, type) and issubclass(penalty, Penalty):
-        return penalty()
-    if isinstance(penalty, str) and penalty.lower() == "group":
-        return GroupLasso(groups="inputs")
     if is_hierarchical(penalty):
-        return {(SKIP, FIRST): Hierarchical()}
-    return penalties.get(penalty)
+        return {(SKIP, FIRST): Hierarchical(NAMED_STRENGTH)}
+    if penalty.lower() == "group":
+        return GroupLasso(NAMED_STRENGTH, groups="inputs")
+    return penalties.get(penalty).with_strength(NAMED_STRENGTH)
 
 
 def is_hierarchical(penalty: Any) -> bool:
@@ -74,23 +74,26 @@ def is_hierarchical(penalty: Any) -> bool:
     return isinstance(penalty, str) and penalty.lower() == "hierarchical"
 
 
-def at_strength(penalty: Any, strength: float | None) -> Any:
-    """The penalty at another strength; at its own where that is None.
+def at_strength(penalty: Any, strengths: Any, strength: Any) -> Any:
+    """The penalty as it is at one point of a path.
+
+    Args:
+        penalty: As `taut.regularization_path` takes it, or None.
+        strengths: Those of the path.
+        strength: One of them, or a mapping from axes to them; None leaves each strength as it is.
 
     Raises:
-        InputError: If it has more than one strength.
+        InputError: For a penalty or a strength that cannot be.
     """
-    if strength is None or penalty is None:
+    if penalty is None or strength is None:
         return penalty
-    if isinstance(penalty, Mapping) and len(penalty) == 1:
-        ((selector, one),) = penalty.items()
-        one = penalties.get(one)
-        if len(one.parts) == 1:
-            return {selector: one.with_strength(strength)}
-    elif isinstance(penalty, Penalty) and len(penalty.parts) == 1:
-        return penalty.with_strength(strength)
-    raise InputError(
-        "A number as `strength` is for one penalty. Received: "
-        f"strength={strength!r} with penalty={penalty!r}. Give `strength=None`, which leaves each "
-        "its own strength."
-    )
+    axes = axes_of(penalty, strengths)
+    point = [strength[name] for name in axes.names] if isinstance(strength, Mapping) else [strength]
+    request: dict[Any, Penalty | None] = {}
+    for entry, along in zip(axes.entries, axes.parts, strict=True):
+        parts = [] if entry.penalty is None else list(entry.penalty.parts)
+        for k, number in enumerate(along):
+            if number.axis is not None:
+                parts[k] = parts[k].with_strength(number.at(point))
+        request[entry.selector] = Sum(parts) if len(parts) > 1 else next(iter(parts), None)
+    return request[None] if list(request) == [None] else request

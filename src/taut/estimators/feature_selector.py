@@ -82,7 +82,7 @@ class FeatureSelector(SelectorMixin, BaseEstimator):
         batch_size: int | None = None,
         patience: int | None = None,
         validation_fraction: float = 0.1,
-        strengths: int | Sequence[float] = 30,
+        strengths: Any = 30,
         cv: Any = 5,
         seeds: int = 1,
         random_state: Any = None,

@@ -17,6 +17,7 @@ from taut.checks import (
 )
 from taut.errors import InputError
 from taut.estimators.dense_network import is_hierarchical, penalty_of
+from taut.studies.axes import axes_of
 from taut.tables.candidates import Schedule
 
 CV, ONE_SE = "cv", "one_se"
@@ -27,8 +28,9 @@ class FitSettings:
     """What an estimator's arguments mean.
 
     Attributes:
-        penalty: A penalty, a mapping from selectors to penalties, or None.
-        strength: α; None for the penalty's own, or where folds choose it.
+        penalty: A penalty, a sum, a mapping from selectors to penalties, or None.
+        strength: α, or what multiplies the strengths of several; None for their own, or where
+            folds choose it.
         rule: "cv" or "one_se" where folds choose the strength; else None.
         hidden: Units of each hidden layer.
         skip: Whether the network has a linear layer beside them.
@@ -75,16 +77,22 @@ class FitSettings:
             )
         if e.start not in ("fresh", "present"):
             raise InputError(f'`start` must be "fresh" or "present". Received: start={e.start!r}.')
-        if rule and e.penalty is None:
-            raise InputError(
-                f"`strength` must be None without a penalty. Received: strength={rule!r}."
-            )
         check_above(0, learning_rate=e.learning_rate)
         check_whole_or_none(1, epochs=e.epochs, batch_size=e.batch_size, patience=e.patience)
         check_inner_share(validation_fraction=e.validation_fraction)
         check_whole(1, seeds=e.seeds)
         strength = None if rule or e.strength is None else float(e.strength)
-        return cls(penalty_of(e.penalty), strength, rule, hidden, skip)
+        if e.strength is not None and e.penalty is None:
+            raise InputError(
+                f"`strength` must be None without a penalty. Received: strength={e.strength!r}."
+            )
+        penalty = penalty_of(e.penalty)
+        if isinstance(penalty, type):  # of a class there is the strength of its default
+            penalty = penalty if rule or strength is not None else penalty()
+        if penalty is not None:
+            # What is no penalty is told now.
+            axes_of(penalty, e.strengths if rule else [1.0 if strength is None else strength])
+        return cls(penalty, strength, rule, hidden, skip)
 
 
 def schedule_of(estimator: Any, rows: int) -> Schedule:

@@ -14,6 +14,7 @@ from taut.estimators.dense_network import at_strength, dense_network
 from taut.estimators.fit_settings import FitSettings
 from taut.estimators.idle_models import borrowed
 from taut.estimators.one_training import compile_with
+from taut.optimizers import Proximal
 from taut.tables.candidates import Schedule
 
 WARM_UP = 0.1
@@ -41,11 +42,11 @@ class Networks:
         """Whether training starts from the weights that a network is built with."""
         return "fresh" if self.estimator.build is None else self.estimator.start
 
-    def compiled(self, strength: float | None) -> Any:
+    def compiled(self, strength: Any) -> Any:
         """A network with the penalty, and a learning rate that does not change."""
         return self._compiled(strength, self.estimator.learning_rate)
 
-    def borrowed(self, strength: float | None, rows: int) -> AbstractContextManager[Any]:
+    def borrowed(self, strength: Any, rows: int) -> AbstractContextManager[Any]:
         """A network for a training on so many rows, its learning rate decaying."""
         return borrowed(self._kind(rows), lambda: self._compiled(strength, self._decaying(rows)))
 
@@ -57,15 +58,18 @@ class Networks:
             model.compile(keras.optimizers.Adam(self._decaying(rows)), loss)
         return model
 
-    def _compiled(self, strength: float | None, rate: Any) -> Any:
+    def _compiled(self, strength: Any, rate: Any) -> Any:
         model = self._built()
         compiled = getattr(model, "compiled", False)
         return compile_with(
             model,
-            at_strength(self.settings.penalty, strength),
+            at_strength(self.settings.penalty, self._strengths(strength), strength),
             optimizer=keras.optimizers.Adam(rate),
             loss=None if compiled else self.estimator._loss(model),
         )
+
+    def _strengths(self, strength: Any) -> Any:
+        return self.estimator.strengths if self.settings.rule else [strength]
 
     def _built(self) -> Any:
         estimator, inputs, outputs = self.estimator, self.estimator.n_features_in_, self.outputs
@@ -89,6 +93,12 @@ class Networks:
             raise InputError(
                 f"`build({inputs}, {outputs})` must return a model from [rows, {inputs}] to "
                 f"[rows, {outputs}]. Received: {shapes[0]} to {shapes[1]}."
+            )
+        if isinstance(getattr(model, "optimizer", None), Proximal):
+            raise InputError(
+                "`build` must leave the penalties of its model to `penalty` and to its layers. "
+                "Received: a model compiled with `taut.Proximal`. Give a plain optimizer, and the "
+                "mapping from selectors to penalties as `penalty`."
             )
         return model
 

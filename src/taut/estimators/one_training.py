@@ -27,7 +27,7 @@ def compile_with(model: Any, penalty: Any, *, optimizer: Any, loss: Any) -> Any:
     What its user compiled it with stays: loss, metrics and optimizer.
 
     Args:
-        model: A built model, compiled or not; not with a proximal optimizer.
+        model: A built model, compiled or not, but not with a proximal optimizer.
         penalty: What `taut.Proximal` takes; None for the layers' own penalties alone.
         optimizer: Of a model that is not compiled.
         loss: Likewise.
@@ -35,13 +35,6 @@ def compile_with(model: Any, penalty: Any, *, optimizer: Any, loss: Any) -> Any:
     arguments: dict[str, Any] = {"loss": loss}
     if getattr(model, "compiled", False):
         arguments, given = compile_arguments(model), model.optimizer
-        optimizer = given
-        if isinstance(given, Proximal):
-            raise InputError(
-                "`build` must leave penalties on all weights to `penalty`. Received: a model "
-                "compiled with `taut.Proximal`. Give a plain optimizer, and the mapping from "
-                "selectors to penalties as `penalty`."
-            )
         optimizer = type(given).from_config(given.get_config())
     optimizer = Proximal(optimizer, penalty).bind(model)
     keras.Model.compile(model, optimizer, **arguments)

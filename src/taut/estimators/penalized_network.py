@@ -28,6 +28,8 @@ from taut.objective import stationarity
 from taut.progress import Display
 from taut.studies import PathResult, regularization_path
 
+SAVED = "model_", "path_"
+"""What a copy has as bytes of what Keras and taut save."""
 FITTED_BY_FOLDS = "path_", "certificate_", "validation_loss_curve_"
 """What only fits with folds, or with rows held out, set."""
 
@@ -42,7 +44,7 @@ class PenalizedNetwork(BaseEstimator):
         self,
         penalty: Any = "l1",
         *,
-        strength: float | str | None = 0.001,
+        strength: float | str | None = None,
         hidden_layer_sizes: Sequence[int] = (64, 64),
         activation: Any = "relu",
         build: Any = None,
@@ -53,7 +55,7 @@ class PenalizedNetwork(BaseEstimator):
         batch_size: int | None = None,
         patience: int | None = None,
         validation_fraction: float = 0.1,
-        strengths: int | Sequence[float] = 30,
+        strengths: Any = 30,
         cv: Any = 5,
         seeds: int = 1,
         warm_start: bool = False,
@@ -185,7 +187,7 @@ class PenalizedNetwork(BaseEstimator):
             )
         return {new.path: keras.ops.convert_to_numpy(old) for new, old in pairs}
 
-    def _keep(self, model: Any, record: Record, strength: float | None) -> None:
+    def _keep(self, model: Any, record: Record, strength: Any) -> None:
         count = int(record.epochs[0])
         self.model_, self.strength_, self.n_iter_ = model, strength, count
         self.loss_curve_ = record.train_loss[0, :count].tolist()
@@ -210,14 +212,18 @@ class PenalizedNetwork(BaseEstimator):
 
     def __getstate__(self) -> dict[str, Any]:
         state: Any = super().__getstate__()
-        if "model_" in state:
-            state = {**state, "model_": model_bytes.to_bytes(state["model_"])}
-        return state
+        return {
+            name: model_bytes.to_bytes(value) if name in SAVED else value
+            for name, value in state.items()
+        }
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        if isinstance(state.get("model_"), bytes):
-            state = {**state, "model_": model_bytes.from_bytes(state["model_"])}
-        super().__setstate__(state)
+        super().__setstate__(
+            {
+                name: model_bytes.from_bytes(value) if name in SAVED else value
+                for name, value in state.items()
+            }
+        )
 
 
 def drawn_seed(random_state: Any) -> int:
@@ -230,12 +236,9 @@ def dense(x: Any) -> np.ndarray:
     return x.toarray() if hasattr(x, "toarray") else x
 
 
-def _kept_epochs(path: PathResult, strength: float) -> int:
+def _kept_epochs(path: PathResult, strength: Any) -> int:
     """For how many epochs the folds kept the networks of a strength, on average."""
-    record = path.record
-    kept = [
-        int(record.best_epoch[k]) + 1
-        for k, lane in enumerate(record.lanes)
-        if lane.strengths[0] == strength and record.status[k] != "diverged"
-    ]
-    return max(round(float(np.mean(kept))), 1)
+    wanted = strength if isinstance(strength, dict) else {path.axes[0]: strength}
+    at = np.all([path.table[name] == value for name, value in wanted.items()], axis=0)
+    lanes = np.flatnonzero(at & (path.table["status"] != "diverged").to_numpy())
+    return max(round(float(np.mean(path.record.best_epoch[lanes] + 1))), 1)

@@ -11,7 +11,7 @@ from sklearn.base import BaseEstimator
 from sklearn.utils import check_array, check_consistent_length
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from taut.estimators import table_bytes
+from taut.estimators import model_bytes
 from taut.estimators.penalized_network import drawn_seed
 from taut.tables.fitting import fit_table
 
@@ -66,8 +66,8 @@ class TableEstimator(BaseEstimator):
 
     def _by_column(self, name: str) -> np.ndarray:
         check_is_fitted(self)
-        values = self.model_.features.set_index("feature")[name]
-        return values.reindex(self._columns, fill_value=0).to_numpy(float)
+        values = self.model_.features.set_index("feature")[name].astype(float)
+        return values.reindex(self._columns, fill_value=0.0).to_numpy()
 
     def _fit(self, x: Any, y: np.ndarray, task: str, roles: Mapping[str, Any]) -> None:
         frame = self._frame(x, reset=True)
@@ -105,7 +105,7 @@ class TableEstimator(BaseEstimator):
         self._columns = [str(name) for name in frame.columns[: self.n_features_in_]]
 
     def _frame(self, x: Any, *, reset: bool) -> pd.DataFrame:
-        """The inputs as a data frame; the columns of an array are x0, x1, …."""
+        """The inputs as a data frame; an array has columns x0, x1, … or, in order, those of fit."""
         if hasattr(x, "toarray"):
             x = x.toarray()
         if isinstance(x, pd.DataFrame) or hasattr(x, "__dataframe__"):
@@ -120,7 +120,7 @@ class TableEstimator(BaseEstimator):
             input_name="X",
         )
         validate_data(self, x, skip_check_array=True, reset=reset)
-        names = [f"x{k}" for k in range(x.shape[1])]
+        names = [f"x{k}" for k in range(x.shape[1])] if reset else self._columns
         return pd.DataFrame(x, columns=names).infer_objects()
 
     def __sklearn_is_fitted__(self) -> bool:
@@ -138,10 +138,10 @@ class TableEstimator(BaseEstimator):
     def __getstate__(self) -> dict[str, Any]:
         state: Any = super().__getstate__()
         if "model_" in state:
-            state = {**state, "model_": table_bytes.to_bytes(state["model_"])}
+            state = {**state, "model_": model_bytes.to_bytes(state["model_"])}
         return state
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         if isinstance(state.get("model_"), bytes):
-            state = {**state, "model_": table_bytes.from_bytes(state["model_"])}
+            state = {**state, "model_": model_bytes.from_bytes(state["model_"])}
         super().__setstate__(state)

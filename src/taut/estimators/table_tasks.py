@@ -14,6 +14,7 @@ from sklearn.utils.validation import check_is_fitted, column_or_1d
 from taut.errors import InputError
 from taut.estimators.table_estimator import TableEstimator
 from taut.frames.target import understand_target
+from taut.frames.values import missing
 
 ROLES = "groups", "time", "weights"
 
@@ -84,10 +85,8 @@ class TableClassifier(ClassifierMixin, TableEstimator):
             raise InputError(
                 f"`y` must hold at least two classes. Received: one class, {classes[0]!r}."
             )
-        # Labels as they are where a table reads them so; "NA" would be no label, but missing.
-        read = understand_target(pd.Series(y, name="y"), "classification")[2]
-        as_is = len(read) == len(classes) and list(read) == classes.tolist()
-        self._fit(X, y if as_is else codes, "classification", _roles(groups, time, weights))
+        labels = y if _read_as_they_are(y, classes) else codes
+        self._fit(X, labels, "classification", _roles(groups, time, weights))
         self.classes_ = classes
         return self
 
@@ -171,6 +170,14 @@ class TableRegressor(RegressorMixin, TableEstimator):
         """
         check_is_fitted(self)
         return self.model_.predict(self._frame(X, reset=False))
+
+
+def _read_as_they_are(y: np.ndarray, classes: np.ndarray) -> bool:
+    """Whether a table has these labels for classes; to it "NA" is none, and " a" is "a"."""
+    series = pd.Series(y, name="y")
+    if missing(series).any():
+        return False
+    return list(understand_target(series, "classification")[2]) == classes.tolist()
 
 
 def _roles(groups: Any, time: Any, weights: Any) -> dict[str, Any]:

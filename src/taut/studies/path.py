@@ -17,12 +17,12 @@ from taut.errors import InputError
 from taut.penalties import L1, Penalty
 from taut.progress import displayed
 from taut.studies.axes import axes_of
-from taut.studies.conclude import make_result, warn_of_diverged, warn_of_edge
 from taut.studies.crossvalidate import crossvalidate
 from taut.studies.folded import FoldedRows, folded_arrays
 from taut.studies.grid import Candidate, Grid
 from taut.studies.kept_penalties import kept_texts, reached, with_kept
 from taut.studies.labels import labelled
+from taut.studies.make_result import make_result, warn_of_diverged, warn_of_edge
 from taut.studies.range import ranged
 from taut.studies.result import PathResult
 from taut.studies.scoring import scoring_of
