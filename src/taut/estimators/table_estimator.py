@@ -99,13 +99,13 @@ class TableEstimator(BaseEstimator):
             single=self.single,
             quick=self.quick,
             seed=drawn_seed(self.random_state),
-            least_rows=LEAST_ROWS,
+            allow_small=True,
             callbacks=None if self.verbose else [],
         )
         self._columns = [str(name) for name in frame.columns[: self.n_features_in_]]
 
     def _frame(self, x: Any, *, reset: bool) -> pd.DataFrame:
-        """The inputs as a data frame; an array's columns are x0, x1, …, or in their order those of fit."""
+        """The inputs as a data frame; an array's columns are x0, x1, …, then those of the fit."""
         if hasattr(x, "toarray"):
             x = x.toarray()
         if isinstance(x, pd.DataFrame) or hasattr(x, "__dataframe__"):
