@@ -105,7 +105,7 @@ class TableEstimator(BaseEstimator):
         self._columns = [str(name) for name in frame.columns[: self.n_features_in_]]
 
     def _frame(self, x: Any, *, reset: bool) -> pd.DataFrame:
-        """The inputs as a data frame; an array's columns are x0, x1, …, then those of the fit."""
+        """The inputs as a data frame; an array has columns x0, x1, … or, in order, those of fit."""
         if hasattr(x, "toarray"):
             x = x.toarray()
         if isinstance(x, pd.DataFrame) or hasattr(x, "__dataframe__"):

@@ -75,7 +75,7 @@ class Objective:
 
     def __init__(self, model: Any):
         self.model = model
-        self.variables = list(model.trainable_variables)
+        self.variables: list[Any] = list(model.trainable_variables)
 
     @cached_property
     def optimizers(self) -> list[Any]:

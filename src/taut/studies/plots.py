@@ -17,7 +17,6 @@ if TYPE_CHECKING:
 SIZE = {"width": 480, "height": 280}
 LEGEND = 20
 """More groups than this have no legend: nobody can tell so many colours apart."""
-CHOICES = ("least held-out loss", "one standard error")
 
 
 def path_chart(result: PathResult, by: str, names: Sequence[str] | None) -> Any:
@@ -62,7 +61,10 @@ def _by_strength(alt: Any, result: PathResult) -> Any:
         seeds = alt.Chart(_finite(of_seed, "held_out_loss")).mark_line(opacity=0.35, strokeWidth=1)
         y, colour = alt.Y("held_out_loss:Q"), alt.value("gray")
         layers.insert(1, seeds.encode(x, y, detail="seed:N", color=colour))
-    return alt.layer(*layers).properties(title=f"{_printable(result.penalty)}: loss by strength")
+    title = f"{_printable(result.penalty)}: loss by strength"
+    if result.best_strength == 0:  # which a logarithmic axis has no place for
+        title += f"; {_printable(result.best_name)} at 0"
+    return alt.layer(*layers).properties(title=title)
 
 
 def _table(alt: Any, result: PathResult) -> Any:
@@ -75,8 +77,8 @@ def _table(alt: Any, result: PathResult) -> Any:
     frame = _finite(result.summary, "held_out_loss").rename(columns=names)
     for name in names.values():
         frame[name] = frame[name].map("{:.4g}".format)
-    at = [result._point(s) for s in (result.best_strength, result.one_se_strength)]
-    marks = frame.loc[at, ["across", "down"]].assign(choice=CHOICES)
+    at = [result.point_of(s) for s in (result.best_strength, result.one_se_strength)]
+    marks = frame.loc[at, ["across", "down"]].assign(choice=_choices(result))
     across, down = (
         alt.Y(f"{short}:O", title=_printable(name), sort=frame[short].unique().tolist())
         if short == "down"
@@ -102,9 +104,9 @@ def _by_inputs(alt: Any, result: PathResult) -> Any:
         )
     frame = frame.rename(columns={"held_out_loss_standard_error": "standard_error"})
     x = alt.X("inputs_kept:Q", title="inputs read", axis=alt.Axis(tickMinStep=1))
-    at = [result._point(s) for s in (result.best_strength, result.one_se_strength)]
+    at = [result.point_of(s) for s in (result.best_strength, result.one_se_strength)]
     chosen = frame.iloc[at][["inputs_kept", "held_out_loss"]]
-    marks = pd.DataFrame(chosen.to_numpy(), columns=list(chosen)).assign(choice=CHOICES)
+    marks = pd.DataFrame(chosen.to_numpy(), columns=list(chosen)).assign(choice=_choices(result))
     points = alt.Chart(marks).mark_point(size=120, filled=False, color="black", strokeWidth=2)
     shape = alt.Shape("choice:N", title="choice")
     # In the order of the strengths, from which the inputs follow, not from left to right.
@@ -184,11 +186,15 @@ def _strength(alt: Any) -> Any:
     return alt.X("strength:Q", scale=alt.Scale(type="log", nice=False), title="strength α")
 
 
+def _choices(result: PathResult) -> list[str]:
+    return [_printable(result.best_name), "one standard error"]
+
+
 def _rules(alt: Any, result: PathResult) -> Any:
     import pandas as pd
 
     at = [result.best_strength, result.one_se_strength]
-    marks = pd.DataFrame({"strength": at, "choice": CHOICES})
+    marks = pd.DataFrame({"strength": at, "choice": _choices(result)})
     marks = marks[marks["strength"] > 0]
     return (
         alt.Chart(marks).mark_rule().encode(_strength(alt), strokeDash=alt.StrokeDash("choice:N"))

@@ -14,9 +14,10 @@ from taut.engine import Record
 from taut.errors import InputError
 from taut.objective import Stationarity
 from taut.studies import stored
+from taut.studies.in_words import sentences
 from taut.studies.kept import group_norms, input_norms
 from taut.studies.study_model import compiled_copy
-from taut.studies.summary import FAILED, by_strength
+from taut.studies.summary import by_strength
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -53,6 +54,10 @@ class PathResult:
             leaves no penalised weight. A dict by axis where several vary.
         kept_penalties: What else is penalised, at strengths that stay: of the mapping, of what
             the model was compiled with, and of its layers.
+        scoring: What was chosen by: "loss", or a score that has a column `held_out_<scoring>` in
+            all tables. The two choices are then by it: the best, and within one standard error.
+        classes: [classes] the labels of `y` in the order of their numbers, where it had labels;
+            otherwise None.
         certificate: Residual of stationarity of one model of the best strength (the first fold
             and seed) on the rows it was trained on, all of them; streamed rows are read once more
             for it. None if it failed, which a warning tells.
@@ -72,6 +77,8 @@ class PathResult:
     one_se_strength: Strength
     edge: str | dict[str, str] | None
     kept_penalties: tuple[str, ...]
+    scoring: str
+    classes: np.ndarray | None
     certificate: Stationarity | None
     standard_error_note: str
     record: Record
@@ -215,54 +222,20 @@ class PathResult:
         """
         return cls(**stored.read(Path(path), custom_objects))
 
+    @property
+    def best_name(self) -> str:
+        """What `best_strength` is the best by, in words."""
+        return "least held-out loss" if self.scoring == "loss" else f"best {self.scoring}"
+
     def __repr__(self) -> str:
-        return "\n".join([self._title(), *(f"  {line}" for line in self._choices())])
+        title, *lines = sentences(self)
+        return "\n".join([title, *(f"  {line}" for line in lines)])
 
     def _repr_html_(self) -> str:
         from html import escape
 
-        lines = "<br>".join(escape(line) for line in (self._title(), *self._choices()))
-        table = self.summary.to_html(index=False, border=0, float_format="%.4g")
-        return f"<p>{lines}</p>{table}"
-
-    def _title(self) -> str:
-        folds, seeds = self.table["fold"].nunique(), self.table["seed"].nunique()
-        ranges = []
-        for name in self.axes:
-            values = self.summary[name]
-            of_axis = "" if len(self.axes) == 1 else f" of {name}"
-            ends = f"from {values.max():.4g} to {values.min():.4g}"
-            ranges.append(f"{_count(values.nunique(), 'strength')}{of_axis} {ends}")
-        return (
-            f"PathResult: {self.penalty} at {' × '.join(ranges)}, {_count(folds, 'fold')} × "
-            f"{_count(seeds, 'seed')}"
-        )
-
-    def _choices(self) -> list[str]:
-        lines = [
-            f"{name}: {self._line(strength)}"
-            for name, strength in (
-                ("least held-out loss", self.best_strength),
-                ("one standard error", self.one_se_strength),
-            )
-        ]
-        if isinstance(self.edge, str):
-            lines[0] += f"; the {self.edge} of the path"
-        elif self.edge:
-            lines[0] += "".join(f"; the {end} of {name}" for name, end in self.edge.items())
-        lines += [f"kept: {text}" for text in self.kept_penalties]
-        if failed := int(self.table["status"].isin(FAILED).sum()):
-            lines.append(f"{failed} of {len(self.table)} trainings diverged or were dropped")
-        known = self.certificate
-        return [*lines, "no certificate" if known is None else f"certificate: {known!r}"]
-
-    def _line(self, strength: Strength) -> str:
-        line = self.summary.iloc[self._point(strength)]
-        error = line["standard_error"]
-        error = f" ± {error:.2g}" if np.isfinite(error) else ""
-        values = ", ".join(f"{name} {line[name]:.4g}" for name in self.axes)
-        kept = f"{line['nonzero']:.4g} weights not zero"
-        return f"{line['held_out_loss']:.4g}{error} at {values}, {kept}"
+        lines = "<br>".join(map(escape, sentences(self)))
+        return f"<p>{lines}</p>{self.summary.to_html(index=False, border=0, float_format='%.4g')}"
 
     def _lines(self) -> pd.DataFrame:
         """The table, with what is counted of each training's weights."""
@@ -275,10 +248,14 @@ class PathResult:
         return self.table.assign(**counts)
 
     def _lanes(self, strength: Strength | None) -> np.ndarray:
-        return np.flatnonzero(self._candidate_of == self._point(strength))
+        return np.flatnonzero(self._candidate_of == self.point_of(strength))
 
-    def _point(self, strength: Strength | None) -> int:
-        """The number of a strength, or of a combination of several."""
+    def point_of(self, strength: Strength | None = None) -> int:
+        """The number of a strength, or of a combination of several, among `strengths`.
+
+        Raises:
+            InputError: If the path has no such strength; the nearest is named.
+        """
         strength = self.best_strength if strength is None else strength
         points = self.summary[list(self.axes)].to_numpy(float)
         values = strength if isinstance(strength, Mapping) else {self.axes[0]: strength}
@@ -309,7 +286,3 @@ def trained(model: Any, record: Record, lane: int) -> Any:
     """A copy of a study's model with the kept weights and the strengths of a lane, compiled."""
     request = {entry.selector: entry.penalty for entry in model.optimizer.entries}
     return record.apply(lane, compiled_copy(model, request))
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number} {noun}{'s' * (number != 1)}"

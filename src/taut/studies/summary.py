@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from taut.studies.choice import Choice, over_folds
+from taut.studies.choice import over_folds
 from taut.studies.crossvalidate import CrossValidation
 
 if TYPE_CHECKING:
@@ -52,16 +52,20 @@ def lane_table(
 
 
 def summarise(
-    table: pd.DataFrame, head: pd.DataFrame, candidate_of: np.ndarray, choice: Choice
+    table: pd.DataFrame, head: pd.DataFrame, candidate_of: np.ndarray, score: str
 ) -> pd.DataFrame:
-    """One line a candidate."""
+    """One line a candidate; with the column of the score, where that is not the loss."""
     means = table.groupby(candidate_of)[["train_loss", "nonzero"]].mean()
-    return head.assign(
+    mean, error = over_folds(by_fold(table, "held_out_loss", candidate_of))
+    summary = head.assign(
         train_loss=means["train_loss"].to_numpy(),
-        held_out_loss=choice.mean,
-        standard_error=choice.standard_error,
-        nonzero=means["nonzero"].to_numpy(),
+        held_out_loss=mean,
+        standard_error=error,
     )
+    if score != "held_out_loss":
+        mean, error = over_folds(by_fold(table, score, candidate_of))
+        summary = summary.assign(**{score: mean, f"{score}_standard_error": error})
+    return summary.assign(nonzero=means["nonzero"].to_numpy())
 
 
 def by_strength(lines: pd.DataFrame, head: pd.DataFrame, candidate_of: np.ndarray) -> pd.DataFrame:
@@ -80,7 +84,7 @@ def by_strength(lines: pd.DataFrame, head: pd.DataFrame, candidate_of: np.ndarra
     frame = head.assign(**{name: column.to_numpy() for name, column in columns.items()})
     measured = [str(c) for c in lines if c == "train_loss" or str(c).startswith("held_out_")]
     for name in measured:
-        mean, error = over_folds(_by_fold(lines, name, candidate_of))
+        mean, error = over_folds(by_fold(lines, name, candidate_of))
         frame = frame.assign(**{name: mean, f"{name}_standard_error": error})
     for name in ("nonzero", "zeros", "groups_kept", "inputs_kept"):
         if name in lines:
@@ -88,7 +92,7 @@ def by_strength(lines: pd.DataFrame, head: pd.DataFrame, candidate_of: np.ndarra
     return frame
 
 
-def _by_fold(table: pd.DataFrame, column: str, candidate_of: np.ndarray) -> np.ndarray:
+def by_fold(table: pd.DataFrame, column: str, candidate_of: np.ndarray) -> np.ndarray:
     """[candidates, folds], averaged over seeds and directions.
 
     A training that failed has an infinite loss; its metrics are not known.

@@ -38,7 +38,8 @@ class TableModel:
     """
 
     def __init__(self, model: Any, encoder: Encoder, run: Run):
-        self.model, self.run = model, run
+        self.model: Any = model
+        self.run: Run = run
         self._encoder = encoder
 
     @property

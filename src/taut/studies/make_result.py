@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -15,7 +15,11 @@ from taut.studies.axes import Axes
 from taut.studies.choice import choose
 from taut.studies.crossvalidate import CrossValidation
 from taut.studies.result import PathResult, Strength, trained
-from taut.studies.summary import heads, lane_table, summarise
+from taut.studies.scoring import Scoring
+from taut.studies.summary import by_fold, heads, lane_table, summarise
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 GRID = 3
 """Listed strengths have a middle from so many on: of fewer, the best is always at an edge."""
@@ -27,6 +31,8 @@ def make_result(
     crossvalidation: CrossValidation,
     penalised: Sequence[int],
     kept: tuple[str, ...],
+    scoring: Scoring,
+    classes: np.ndarray | None,
     metrics: Mapping[str, np.ndarray],
     certify: Callable[[Any, int], Stationarity],
 ) -> PathResult:
@@ -38,6 +44,8 @@ def make_result(
         crossvalidation: Of its points.
         penalised: Numbers of the variables whose penalties are varied.
         kept: The penalties that stay, in words.
+        scoring: What is chosen by.
+        classes: The labels of the classes, where `y` had labels.
         metrics: [lanes] held-out metrics, by name.
         certify: Given the best model and the fold it left out.
 
@@ -49,8 +57,9 @@ def make_result(
     head = heads(axes.names, points)
     table = lane_table(crossvalidation, head, penalised)
     table = table.assign(**{f"held_out_{name}": values for name, values in metrics.items()})
-    choice = choose(crossvalidation.losses(), points)
-    summary = summarise(table, head, candidate_of, choice)
+    scoring, losses = _measured(scoring, table, crossvalidation)
+    choice = choose(losses, points)
+    summary = summarise(table, head, candidate_of, scoring.column)
     if not np.isfinite(choice.mean).any():
         diverged = (table["status"] == "diverged").sum()
         raise InputError(
@@ -75,6 +84,8 @@ def make_result(
         one_se_strength=_strength(axes.names, points[choice.one_standard_error]),
         edge=_edge(axes.names, points, choice.least, summary["nonzero"].to_numpy()),
         kept_penalties=kept,
+        scoring=scoring.name,
+        classes=classes,
         certificate=certificate,
         standard_error_note=(
             f"s/√F over the F = {folds} folds (seeds averaged first), with s the sample "
@@ -86,6 +97,25 @@ def make_result(
         _candidate_of=candidate_of,
         _penalised=tuple(penalised),
     )
+
+
+def _measured(
+    scoring: Scoring, table: pd.DataFrame, crossvalidation: CrossValidation
+) -> tuple[Scoring, np.ndarray]:
+    """What is chosen by, [candidates, folds] such that less is better; the loss where need be."""
+    if scoring.column != Scoring().column:
+        if scoring.column in table:
+            scores = by_fold(table, scoring.column, crossvalidation.candidate_of)
+            losses = scoring.losses(scores)
+            if np.isfinite(losses).all(axis=1).any():
+                return scoring, losses
+        warnings.warn(
+            f"The choice is by the held-out loss: {scoring.name!r} is not known on every fold at "
+            "any strength. Choose by `result.table`.",
+            UserWarning,
+            stacklevel=5,
+        )
+    return Scoring(), crossvalidation.losses()
 
 
 def _strength(names: Sequence[str], point: np.ndarray) -> Strength:
@@ -141,7 +171,7 @@ def warn_of_edge(result: PathResult, listed: Sequence[str]) -> None:
             beyond = f"stronger ones, such as {value * 10:.3g}"
         what = "the strengths" if len(result.axes) == 1 else f"the strengths of {name!r}"
         warnings.warn(
-            f"The least held-out loss is at the {of_axis} of {what}, {value:.4g}: a better one may "
+            f"The {result.best_name} is at the {of_axis} of {what}, {value:.4g}: a better one may "
             f"lie beyond. List {beyond}, or give their number, and the range is found.",
             EdgeWarning,
             stacklevel=4,
