@@ -46,7 +46,7 @@ def fit_table(
     single: bool = False,
     quick: bool = False,
     seed: int = 0,
-    least_rows: int = MINIMUM_ROWS,
+    allow_small: bool = False,
     callbacks: Sequence[Callback] | None = None,
 ) -> TableModel:
     """Fit the default network on a table, choose its penalty, and measure what that was worth.
@@ -81,7 +81,9 @@ def fit_table(
         single: Refit one network at the best setting instead of predicting with many.
         quick: A first look: fewer settings, shorter training, three folds at most.
         seed: Seeds everything that is random.
-        least_rows: With fewer rows a table is refused: what is chosen on them would be chance.
+        allow_small: Whether to take tables of fewer than 20 rows, and classes of fewer rows than
+            folds. Rows of such a class are trained on in every fold and held out in none, so that
+            nothing measured says anything of it.
         callbacks: Told of the progress; a display on the terminal unless given.
 
     Returns:
@@ -110,9 +112,10 @@ def fit_table(
         decimal=decimal,
         na=na,
         roles=roles,
-        least_rows=least_rows,
+        least_rows=2 if allow_small else MINIMUM_ROWS,
     )
-    check_enough_rows(schema, folds=folds, test_size=test_size)
+    if not allow_small:
+        check_enough_rows(schema, folds=folds, test_size=test_size)
     data = prepare(frame, schema, roles, test_size=test_size, folds=folds, seed=seed)
     bins, rows = bins_for(data.numbers), len(data.y)
     candidates = settings(penalty, strengths, bins=bins > 0, quick=quick, rows=rows)
