@@ -12,8 +12,8 @@ Systems: taut (`select_inputs`: all that `fit_table(sparse=True)` does to select
 its package; lasso (LassoCV, or logistic regression with an L1, cross-validated); knockoffs
 (hidimstat's second-order model-X knockoffs at a false discovery rate of 0.1, with a cross-validated
 lasso); boosting (HistGradientBoosting, permutation importance on held-out rows above two standard
-deviations). Each in a process of its own with one thread of BLAS; seconds are of CPU, imports off the clock,
-compilation on it.
+deviations). Each in a process of its own with one thread of BLAS; seconds are of CPU, imports off
+the clock, compilation on it.
 
 For each scenario and system: mean false discovery proportion, mean share of the real inputs that
 are kept (power), share of draws that keep all of them, mean number kept, mean seconds.
@@ -149,8 +149,8 @@ def select_lassonet(x, y, classes):
 
 def imports(system):
     """What is imported before the clock starts."""
-    import sklearn.linear_model  # noqa: F401
-    import sklearn.model_selection  # noqa: F401
+    import sklearn.linear_model
+    import sklearn.model_selection
 
     if system == "taut":
         import taut.tables.selection  # noqa: F401
@@ -181,7 +181,7 @@ def run(system, scenarios, draws, first):
 
 
 def summary(lines):
-    columns = "scenario system draws kept FDP power all-real seconds".split()
+    columns = ["scenario", "system", "draws", "kept", "FDP", "power", "all-real", "seconds"]
     print("| " + " | ".join(columns) + " |\n" + "|---" * len(columns) + "|")
     for scenario, system in dict.fromkeys((line["scenario"], line["system"]) for line in lines):
         chosen = [x for x in lines if (x["scenario"], x["system"]) == (scenario, system)]
@@ -203,7 +203,9 @@ if __name__ == "__main__":
     parser.add_argument("--first", type=int, default=0, help="seed of the first draw")
     parser.add_argument("--systems", default=",".join(SYSTEMS))
     parser.add_argument("--scenarios", default=",".join(SCENARIOS))
-    parser.add_argument("--out", help="a file to which each selection is added, a line of JSON each")
+    parser.add_argument(
+        "--out", help="a file to which each selection is added, a line of JSON each"
+    )
     parser.add_argument("--only", help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.only:

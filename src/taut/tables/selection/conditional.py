@@ -28,10 +28,9 @@ def conditional_importance(
     r"""How much the out-of-fold loss rises when an input is replaced by what the others say of it.
 
     In each fold, with x̂ⱼ = E[xⱼ | other inputs], linear and learned of the training rows, the
-    held-out rows get x̂ⱼ and the residual xⱼ − x̂ⱼ of another held-out row. Permuting the input
-    itself would break its dependence on the others: a network asked where no rows are overrates
-    what is correlated. For a linear model and residuals independent of the noise, the rise over its standard
-    error is about the t-statistic of the input.
+    held-out rows get x̂ⱼ and the residual xⱼ − x̂ⱼ of another held-out row. To permute the input
+    itself would ask a network where no rows are, and overrate what is correlated. For a linear
+    model with normal noise, the rise over its standard error is about the input's t-statistic.
 
     Args:
         data: The rows.
@@ -96,6 +95,4 @@ def _residuals(
     precision = np.linalg.pinv(LedoitWolf(assume_centered=True).fit(z[0]).covariance_)
     pulled = z[1] @ precision
     places = [np.flatnonzero(of == number) for number in inputs]
-    return [
-        pulled[:, p] @ np.linalg.pinv(precision[np.ix_(p, p)]) / scale[p] for p in places
-    ]
+    return [pulled[:, p] @ np.linalg.pinv(precision[np.ix_(p, p)]) / scale[p] for p in places]

@@ -233,9 +233,7 @@ def _compile(model: Any, data: InputRows, updates: int, *, grouped: bool) -> Non
     model.compile(optimizer=optimizer, loss=loss)
 
 
-def _learned(
-    rows: Rows, train: np.ndarray, bins: int
-) -> tuple[dict[str, np.ndarray], np.ndarray]:
+def _learned(rows: Rows, train: np.ndarray, bins: int) -> tuple[dict[str, np.ndarray], np.ndarray]:
     """What the inputs layer learns of some rows, by the name of the weight, and the prior."""
     values = preprocessing.input_values(rows.encoded, train, numbers=rows.numbers, bins=bins)
     return values, preprocessing.prior(rows.y[train], rows.outputs, rows.counted(train))
@@ -249,7 +247,11 @@ def _lane(
     seed: int,
 ) -> Lane:
     """A column that is not read has the multiplier 0, and its pieces the slope 0."""
-    (values, prior), inputs, combine = learned, model.get_layer("inputs"), model.get_layer("combine")
+    (values, prior), inputs, combine = (
+        learned,
+        model.get_layer("inputs"),
+        model.get_layer("combine"),
+    )
     values, numbers = dict(values), data.rows.numbers
     if reader.inputs is not None:
         reads = np.isin(data.input_of, reader.inputs).astype(float)
