@@ -150,7 +150,7 @@ def known(name):
 print(json.dumps({
     "finders": [str(f) for f in (*sys.meta_path, *sys.path_hooks) if f not in finders],
     "modules": sorted(set(sys.modules) - modules),
-    "known": list(filter(known, ["Sequential", "Standardize", "TableInputs", "L1", "Proximal"])),
+    "known": list(filter(known, ["Sequential", "Standardize", "TableInputs", "L1"])),
 }))
 """
 

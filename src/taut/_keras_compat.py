@@ -308,6 +308,49 @@ def custom_training(model: Any) -> list[str]:
     ]
 
 
+def loss_name(model: Any) -> str:
+    """The name of the only compiled loss, in small letters; empty for several."""
+    loss = _only_loss(model)
+    while hasattr(loss, "func"):  # functools.partial
+        loss = loss.func
+    function = getattr(loss, "fn", loss)
+    named = "" if loss is None else getattr(function, "__name__", type(function).__name__)
+    return str(named).lower()
+
+
+def from_logits(model: Any) -> bool:
+    """Whether the only compiled loss takes what the model returns for logits."""
+    loss = _only_loss(model)
+    options = getattr(loss, "_fn_kwargs", None) or getattr(loss, "keywords", None) or {}
+    return bool(options.get("from_logits", getattr(loss, "from_logits", False)))
+
+
+def _only_loss(model: Any) -> Any:
+    given = [
+        loss for loss in keras.tree.flatten(model._compile_loss._user_loss) if loss is not None
+    ]
+    return keras.losses.get(given[0]) if len(given) == 1 else None
+
+
+def measured_once(model: Any, x: Any, y: Any) -> dict[str, tuple[Any, str | None]]:
+    """The compiled metrics of a few rows, by name, and whether each is better "up" or "down".
+
+    The direction is None where Keras does not know it.
+    """
+    metrics = compiled_metrics(model)
+    if metrics is None:
+        return {}
+    prediction = model(x, **mode(model, training=False))
+    metrics.update_state(y, prediction)
+    results = metrics.result()
+    metrics.reset_state()
+    directions = [getattr(metric, "_direction", None) for metric in metrics.metrics]
+    return {
+        name: (result, direction)
+        for (name, result), direction in zip(results.items(), directions, strict=True)
+    }
+
+
 def loss_of_classes(model: Any) -> bool | None:
     """Whether the compiled loss is one on classes; None where it is not one of Keras's.
 

@@ -27,7 +27,7 @@ class PenaltyMetrics(keras.callbacks.Callback):
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         del epoch
-        asked = any(p.entries or p.blocks for p in proximals_of(self.model))
+        asked = any(p.entries or p.terms for p in proximals_of(self.model))
         if asked and logs is not None and "loss" in logs:
             logs["penalty"] = Objective(self.model).penalty()
             logs["objective"] = logs["loss"] + logs["penalty"]

@@ -1,4 +1,4 @@
-"""The errors that taut raises on purpose."""
+"""The errors that taut raises on purpose, and its warnings."""
 
 
 class InputError(ValueError):
@@ -11,3 +11,7 @@ class InputError(ValueError):
 
 class UnsupportedError(InputError):
     """Something that taut refuses because it cannot do it exactly; the message says why."""
+
+
+class EdgeWarning(UserWarning):
+    """What was chosen lies at the edge of what was tried: something better may lie beyond."""

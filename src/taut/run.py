@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from taut.errors import InputError
 from taut.formulas import unguard, write_csv
-from taut.typed_json import plain, typed
+from taut.typed_json import json_text, typed
 
 if TYPE_CHECKING:
     import pandas
@@ -372,9 +372,7 @@ class Run:
     def save(self, directory: str | Path) -> None:
         """Write `metrics.json`, `path.parquet` and `features.csv` into a directory."""
         directory = Path(directory)
-        # JSON has no NaN and no infinities.
-        values = json.loads(json.dumps(plain(self.metrics)), parse_constant=lambda _: None)
-        text = json.dumps(values, indent=1, ensure_ascii=False)
+        text = json_text(self.metrics, indent=1)
         (directory / METRICS).write_text(text + "\n", encoding="utf-8")
         self.path.to_parquet(directory / PATH, index=False)
         write_csv(self.features, directory / FEATURES)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 import types
 from functools import cache
 from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints
@@ -36,6 +37,17 @@ def plain(value: Any) -> Any:
         return [plain(element) for element in value]
     item: Any = getattr(value, "item", None)  # of a number of NumPy
     return value if item is None else item()
+
+
+def json_text(value: Any, *, indent: int | None = None) -> str:
+    """What `plain` gives as JSON, which has no NaN and no infinities: they are null.
+
+    Example:
+        >>> json_text({"loss": float("nan"), "names": ("a", "ä")})
+        '{"loss": null, "names": ["a", "ä"]}'
+    """
+    finite = json.loads(json.dumps(plain(value)), parse_constant=lambda _: None)
+    return json.dumps(finite, indent=indent, ensure_ascii=False)
 
 
 def typed(kind: type[T], value: Any) -> T:

@@ -22,7 +22,6 @@ app = typer.Typer(
     help="A table in, a well-regularised network out.",
     epilog="Start with: taut demo",
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )

@@ -6,7 +6,7 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from types import FrameType
 from typing import Any
@@ -22,9 +22,14 @@ COLLECTING = "_xla_gc_callback"
 """JAX's function that Python calls at each garbage collection."""
 
 
-def console(*, stderr: bool = False) -> Console:
-    """A console that neither guesses colours for numbers nor reads markup into names."""
-    made = Console(stderr=stderr, highlight=False, markup=False, emoji=False)
+def console(*, stderr: bool = False, quiet: bool = False) -> Console:
+    """A console that neither guesses colours for numbers nor reads markup into names.
+
+    Args:
+        stderr: Whether it writes there.
+        quiet: Whether it writes nothing.
+    """
+    made = Console(stderr=stderr, quiet=quiet, highlight=False, markup=False, emoji=False)
     if not made.is_terminal and "COLUMNS" not in os.environ:
         made.width = _PIPED_WIDTH
     return made
@@ -65,9 +70,16 @@ class Attempt:
             raise KeyboardInterrupt
 
 
-def load(state: Attempt) -> None:
+def say_json(answer: Mapping[str, Any]) -> None:
+    """One JSON object on stdout, for other programs; what is not finite is null."""
+    from taut.typed_json import json_text
+
+    typer.echo(json_text(answer))
+
+
+def load(state: Attempt, *, quiet: bool = False) -> None:
     """Imports the library, and with it Keras, which takes seconds."""
-    with console(stderr=True).status("starting"):
+    with console(stderr=True, quiet=quiet).status("starting"):
         import taut  # noqa: F401
     state.check()
 

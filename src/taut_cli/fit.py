@@ -11,7 +11,16 @@ import typer
 from rich.text import Text
 
 from taut_cli import options as option
-from taut_cli.console import Attempt, attempt, clean, console, load, say_error, say_warning
+from taut_cli.console import (
+    Attempt,
+    attempt,
+    clean,
+    console,
+    load,
+    say_error,
+    say_json,
+    say_warning,
+)
 from taut_cli.errors import UsageError
 from taut_cli.output import check_directory, check_table, write_directory, write_elsewhere
 
@@ -53,6 +62,8 @@ def fit(
     encoding: option.Encoding = None,
     sep: option.Sep = None,
     sheet: option.Sheet = None,
+    quiet: option.Quiet = False,
+    as_json: option.AsJson = False,
 ) -> None:
     """Fit a penalised network on a table, choose its strength, and write a run directory."""
     with attempt() as state:
@@ -89,6 +100,8 @@ def fit(
             columns={name: value for name, value in columns.items() if value},
             roles={"groups": groups, "time": time, "weights": weights},
             reading={"encoding": encoding, "sep": sep, "sheet": sheet, "na": na or ()},
+            quiet=quiet or as_json,
+            as_json=as_json,
         )
 
 
@@ -104,6 +117,8 @@ def fit_file(
     columns: Mapping[str, Any] = {},
     roles: Mapping[str, str | None] = {},
     reading: Mapping[str, Any] = {},
+    quiet: bool = False,
+    as_json: bool = False,
 ) -> None:
     """Reads the table, shows what was understood, fits, writes the run, shows what was found.
 
@@ -118,8 +133,10 @@ def fit_file(
         columns: Of `understand`, what columns are.
         roles: Columns that group, order or weigh the rows.
         reading: Of `read_table`.
+        quiet: Whether only warnings and errors are written.
+        as_json: Whether the run is told as one JSON object.
     """
-    load(state)
+    load(state, quiet=quiet)
 
     from taut.errors import InputError
     from taut.frames.enough_rows import check_enough_rows, check_inputs, folds_for
@@ -128,7 +145,7 @@ def fit_file(
     from taut.frames.understand import understand
     from taut_cli.show import show_fit, show_schema
 
-    out = console()
+    out = console(quiet=quiet)
     frame = read_table(table, **reading)
     names = {
         n: option.read_names(columns[n], frame.columns)
@@ -143,7 +160,8 @@ def fit_file(
     check_inputs(options["inputs"], len(schema.used))
 
     show_schema(out, schema, name=table.name)
-    model = _trained(frame, {"target": target, **options, **columns, **roles}, state)
+    wanted = {"target": target, **options, **columns, **roles}
+    model = _trained(frame, wanted, state, quiet=quiet)
     state.check()
 
     failed: list[Exception] = []
@@ -181,16 +199,19 @@ def fit_file(
         say_warning(f"{words}; the run is whole, and taut report writes the page again")
     show_fit(out, model.run)
     _show_where(out, shown, sparse=bool(model.run.metrics.sparse_inputs))
+    if as_json:
+        page = None if failed else str(shown / "report.html")
+        say_json({"run": str(shown), "report": page, "metrics": model.run.metrics})
     if problem is not None:
         say_error(problem)
         raise typer.Exit(1)
 
 
-def _trained(frame: Any, options: dict[str, Any], state: Attempt) -> Any:
+def _trained(frame: Any, options: dict[str, Any], state: Attempt, *, quiet: bool) -> Any:
     from taut.progress import Display
     from taut.tables.fitting import fit_table
 
-    with Display(console(stderr=True), check=state.check) as display:
+    with Display(console(stderr=True, quiet=quiet), check=state.check) as display:
         return fit_table(frame, callbacks=[display], **options)
 
 

@@ -57,6 +57,12 @@ Inputs = Annotated[
 Seed = Annotated[int, typer.Option(help="Seed of everything that is random.")]
 Quick = Annotated[bool, typer.Option("--quick", help="A first look: less of everything.")]
 Force = Annotated[bool, typer.Option("--force", help="Replace a run that is there.")]
+Quiet = Annotated[
+    bool, typer.Option("--quiet", "-q", help="Write nothing but warnings and errors.")
+]
+AsJson = Annotated[
+    bool, typer.Option("--json", help="Write one JSON object to stdout, for other programs.")
+]
 Features = Annotated[
     list[str] | None,
     typer.Option(

@@ -10,7 +10,7 @@ import typer
 from rich.text import Text
 
 from taut_cli import options as option
-from taut_cli.console import attempt, clean, console, load
+from taut_cli.console import attempt, clean, console, load, say_json
 from taut_cli.errors import UsageError
 from taut_cli.output import check_file, check_table, write_file
 
@@ -36,13 +36,15 @@ def predict(
     encoding: option.Encoding = None,
     sep: option.Sep = None,
     sheet: option.Sheet = None,
+    quiet: option.Quiet = False,
+    as_json: option.AsJson = False,
 ) -> None:
     """Predict each row of a table: the prediction, and one probability for each class."""
     with attempt() as state:
         check_file(out, force=force, source=table)
         check_run(run)
         check_table(table)
-        load(state)
+        load(state, quiet=quiet or as_json)
 
         from taut.formulas import write_csv
         from taut.frames.as_frame import NOTES
@@ -71,11 +73,15 @@ def predict(
             lambda temporary: write_csv(answer, temporary),
             done=done,
         )
-        for sentence in (*frame.attrs.get(NOTES, ()), *sentences):
-            note = Text(f"note: {clean(sentence)}", style="yellow")
-            console(stderr=True).print(note, soft_wrap=True)
+        notes = [clean(sentence) for sentence in (*frame.attrs.get(NOTES, ()), *sentences)]
+        if as_json:
+            say_json({"predictions": str(out), "rows": len(answer), "notes": notes})
+            return
+        for note in notes:
+            console(stderr=True).print(Text(f"note: {note}", style="yellow"), soft_wrap=True)
         rows = f"{len(answer)} row{'s' * (len(answer) != 1)}"
-        console().print(Text(f"{rows} predicted, written to {out}"), soft_wrap=True)
+        words = Text(f"{rows} predicted, written to {out}")
+        console(quiet=quiet).print(words, soft_wrap=True)
 
 
 def predictions(model: Any, frame: pandas.DataFrame) -> tuple[pandas.DataFrame, list[str]]:

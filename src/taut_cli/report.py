@@ -8,7 +8,8 @@ from typing import Annotated
 import typer
 from rich.text import Text
 
-from taut_cli.console import attempt, console, load
+from taut_cli import options as option
+from taut_cli.console import attempt, console, load, say_json
 from taut_cli.predict import check_run
 
 
@@ -16,12 +17,18 @@ def report(
     run: Annotated[
         Path, typer.Argument(metavar="RUN", help="Run directory of taut fit.", show_default=False)
     ],
+    quiet: option.Quiet = False,
+    as_json: option.AsJson = False,
 ) -> None:
     """Write the report of a run again; nothing is trained."""
     with attempt() as state:
         check_run(run)
-        load(state)
+        load(state, quiet=quiet or as_json)
 
         from taut.report import write_report
 
-        console().print(Text(str(write_report(run))), soft_wrap=True)
+        page = write_report(run)
+        if as_json:
+            say_json({"report": str(page)})
+        else:
+            console(quiet=quiet).print(Text(str(page)), soft_wrap=True)

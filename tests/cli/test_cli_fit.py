@@ -1,11 +1,15 @@
 """`taut fit`: what it writes, what it says, and what it refuses."""
 
+import json
 import os
 import signal
 
 import numpy as np
 import pandas as pd
 import pytest
+
+from taut.run import Run
+from taut.typed_json import json_text
 
 FILES = {"metrics.json", "path.parquet", "features.csv", "report.html"}
 
@@ -33,6 +37,30 @@ def test_a_run_is_written_and_told(taut, fits, table, here):
     ):
         assert words in result.stdout
     assert "\x1b" not in result.output  # plain when this is no terminal
+
+
+def test_one_json_object_is_all_that_json_writes(taut, fits, table, here):
+    result = taut("fit", table, "--target", "ill", "--json")
+    assert (result.exit_code, result.stderr) == (0, "")
+    answer = json.loads(result.stdout)
+    assert answer.keys() == {"run", "report", "metrics"}
+    metrics = Run.load(here / answer["run"]).metrics
+    assert answer["metrics"] == json.loads(json_text(metrics))
+    assert (here / answer["report"]).is_file()
+
+
+def test_quiet_writes_nothing_but_what_went_wrong(taut, fits, table, monkeypatch):
+    assert taut("fit", table, "--target", "ill", "--quiet").output == ""
+    monkeypatch.setattr("taut.report.write_report", _fail)
+    result = taut("fit", table, "--target", "ill", "-q", "--force")
+    assert (result.exit_code, result.stdout) == (0, "")
+    assert "a page that cannot be" in result.stderr
+    result = taut("fit", table, "--target", "ill", "--json", "--force")
+    assert json.loads(result.stdout)["report"] is None
+
+
+def _fail(*_, **__):
+    raise ValueError("a page that cannot be")
 
 
 def test_the_report_is_called_by_the_name_of_the_run(taut, fits, table, here):
@@ -343,10 +371,7 @@ def test_warnings_are_the_first_lines(taut, fits, table, frame, here):
 
 
 def test_a_report_that_fails_does_not_lose_the_training(taut, fits, table, here, monkeypatch):
-    def fail(*_, **__):
-        raise ValueError("a page that cannot be")
-
-    monkeypatch.setattr("taut.report.write_report", fail)
+    monkeypatch.setattr("taut.report.write_report", _fail)
     result = taut("fit", table, "--target", "ill")
     assert result.exit_code == 0, result.output
     assert "a page that cannot be" in result.stderr

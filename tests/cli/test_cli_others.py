@@ -1,5 +1,6 @@
 """`taut predict`, `taut report`, `taut demo`, and the command as a whole."""
 
+import json
 import os
 import signal
 import subprocess
@@ -97,6 +98,21 @@ def test_report_is_written_again(taut, run):
     assert result.exit_code == 0
     assert "taut-run/report.html" in result.stdout
     assert page.read_text() == first
+
+
+def test_predict_and_report_write_json_or_nothing(taut, run, table, here):
+    out = here / "p.csv"
+    answer = json.loads(taut("predict", run, table, "--out", out, "--json").stdout)
+    assert answer == {"predictions": str(out), "rows": 60, "notes": []}
+    assert json.loads(taut("report", run, "--json").stdout) == {"report": str(run / "report.html")}
+    assert taut("predict", run, table, "--out", out, "--force", "--quiet").output == ""
+    assert taut("report", run, "--quiet").output == ""
+
+
+def test_completion_for_a_shell_is_shown_without_the_library(taut):
+    result = taut("--show-completion", "bash")
+    assert result.exit_code == 0
+    assert "_TAUT_COMPLETE=complete_bash" in result.stdout
 
 
 def test_report_refuses_what_is_no_run(taut, here):

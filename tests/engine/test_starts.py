@@ -134,6 +134,7 @@ def test_out_of_memory_halves_the_width(diabetes, splits, monkeypatch):
         same(record.held_out_loss, expected.held_out_loss)
 
 
+@pytest.mark.filterwarnings("ignore::taut.errors.EdgeWarning")
 def test_warm_paths_report_how_they_differ_from_cold_ones(diabetes):
     x, y = diabetes
     model = network()

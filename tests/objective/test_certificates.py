@@ -1,9 +1,11 @@
 """A 64-64 network trained on all rows reaches a stationary point of J', whatever the penalty."""
 
 import keras
+import numpy as np
 import pytest
 
 import taut
+from taut.objective import Stationarity
 from tests.conftest import some_slow
 
 pytestmark = pytest.mark.skipif(
@@ -54,3 +56,21 @@ def test_fista_certifies_every_penalty(name, diabetes):
     assert certificate <= 1.01e-3 < before
     rises = minimum.objective[1:] - minimum.objective[:-1]
     assert rises.max() <= 1e-5 * abs(minimum.objective[0])
+
+
+@pytest.mark.parametrize(
+    ("residual", "words"),
+    [
+        (2e-5, "converged: largest residual 2.0e-05, of <b>"),
+        (0.3, "not converged: largest residual 3.0e-01, of <b>; train longer, or lower"),
+        (np.nan, "not converged: largest residual nan, of <b>"),
+    ],
+)
+def test_a_certificate_says_in_words_whether_it_converged(residual, words):
+    certificate = Stationarity({"a": 1e-6, "<b>": residual}, residual, 1.0, None, "A note.")
+    assert certificate.converged == (not words.startswith("not"))
+    assert repr(certificate).startswith(f"Stationarity({words}")
+    assert f"\n{words}" in str(certificate)
+    html = certificate._repr_html_()
+    assert words.replace("<b>", "&lt;b&gt;") in html
+    assert html.count("<tr") == 3

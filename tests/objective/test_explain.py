@@ -62,3 +62,15 @@ def test_it_works_after_freezing_without_compiling_again():
     x, y = np.ones((5, 4), "float32"), np.ones(5, "float32")
     residuals = taut.stationarity(model, x, y).residuals
     assert not any("first" in path for path in residuals)
+
+
+def test_an_explanation_is_short_and_its_table_is_escaped():
+    explanation = taut.explain(network({"(?P<one>first)": taut.L1(0.1)}))
+    assert repr(explanation) == (
+        f"Explanation(1 of {len(explanation.variables)} variables penalised, "
+        f"{len(explanation.warnings)} warnings)"
+    )
+    html = explanation._repr_html_()
+    assert html.count("<tr") == len(explanation.variables) + 1
+    assert "(?P&lt;one&gt;first)" in html
+    assert "<one>" not in html

@@ -38,8 +38,7 @@ def objective(model, x, y):
     prediction = x.astype("float64") @ kernel + (bias[0] if bias else 0)
     optimizer = model.optimizer
     penalty = sum(
-        float(block.value(block.values(), optimizer.strengths_of(block)))
-        for block in optimizer.blocks
+        float(term.value(term.values(), optimizer.strengths_of(term))) for term in optimizer.terms
     )
     return ((prediction[:, 0] - y) ** 2).mean() + penalty
 

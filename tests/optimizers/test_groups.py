@@ -195,8 +195,8 @@ def test_a_tuple_of_selectors_is_one_group_in_any_model(diabetes):
     penalty = taut.GroupLasso(0.15, groups="inputs")
     model.compile("sgd", "mse", weight_regularizer={("one", "two"): penalty})
     model.optimizer.build(model.trainable_variables)
-    (block,) = model.optimizer.blocks
-    assert [v.path.split("/")[-2] for v in block.variables] == ["one", "two"]
+    (term,) = model.optimizer.terms
+    assert [v.path.split("/")[-2] for v in term.variables] == ["one", "two"]
     assert taut.FISTA(tolerance=1e-4).minimise(model, x, y).converged
     chosen = (model.one.kernel.numpy() != 0).any(1)
     np.testing.assert_array_equal(chosen, (model.two.kernel.numpy() != 0).any(1))
@@ -236,8 +236,8 @@ def test_a_saved_model_keeps_its_groups(diabetes, tmp_path):
     model.save(tmp_path / "model.keras")
     again = keras.models.load_model(tmp_path / "model.keras")
     np.testing.assert_allclose(again.optimizer.strengths[0].numpy(), 0.07)
-    assert [b.grouping for b in again.optimizer.blocks] == [
-        b.grouping for b in model.optimizer.blocks
+    assert [t.grouping for t in again.optimizer.terms] == [
+        t.grouping for t in model.optimizer.terms
     ]
     for one in (model, again):
         one.fit(x, y, epochs=3, verbose=0, shuffle=False)
@@ -255,7 +255,7 @@ def test_a_plain_keras_model_is_bound_or_told(diabetes):
     bound = taut.Proximal("sgd", taut.GroupLasso(0.1, groups="inputs")).bind(model)
     model.compile(bound, "mse")
     model.fit(x, y, epochs=1, verbose=0)
-    assert bound.blocks[0].grouping.count == 10
+    assert bound.terms[0].grouping.count == 10
 
 
 @pytest.mark.parametrize(
@@ -282,7 +282,7 @@ def test_a_plain_keras_model_keeps_its_groups_when_saved(request_, diabetes, tmp
     again = keras.models.load_model(tmp_path / "model.keras")
     for one in (model, again):
         one.fit(x, y, epochs=2, verbose=0, shuffle=False)
-    groupings = [[b.grouping for b in m.optimizer.blocks] for m in (model, again)]
+    groupings = [[t.grouping for t in m.optimizer.terms] for m in (model, again)]
     assert groupings[0] == groupings[1] != []
     for ours, theirs in zip(model.get_weights(), again.get_weights(), strict=True):
         np.testing.assert_allclose(ours, theirs, rtol=1e-5, atol=1e-7)
@@ -297,7 +297,7 @@ def test_a_layers_own_group_penalty_is_kept_when_saved(diabetes, tmp_path):
     model.save(tmp_path / "model.keras")
     again = keras.models.load_model(tmp_path / "model.keras")
     again.fit(x, np.stack([y, y], 1), epochs=1, verbose=0)
-    assert [b.grouping.count for b in again.optimizer.blocks] == [10]
+    assert [t.grouping.count for t in again.optimizer.terms] == [10]
 
 
 def test_a_bias_goes_with_its_weights():

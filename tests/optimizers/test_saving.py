@@ -59,5 +59,5 @@ def test_an_hdf5_file_is_written_and_trains_on(make, diabetes, tmp_path):
     for ours, theirs in zip(model.get_weights(), loaded.get_weights(), strict=True):
         np.testing.assert_array_equal(ours, theirs)
     more(loaded, diabetes)
-    assert len(loaded.optimizer.blocks) == 2
+    assert len(loaded.optimizer.terms) == 2
     assert len(loaded.optimizer.variables) == len(paths)

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 import taut
+from taut.optimizers.selection import parse
 from taut.studies.crossvalidate import crossvalidate
 from taut.studies.folded import folded_arrays
 from taut.studies.grid import Candidate, Grid
@@ -25,7 +26,7 @@ def rows():
 def model(rows):
     model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(1, name="last")])
     model.compile("adam", "mse")
-    return study_copy(model, taut.L1(0.0), rows[0])
+    return study_copy(model, parse(taut.L1(0.0)), rows[0])
 
 
 def cross(model, rows, candidates, patience=None, **options):

@@ -88,7 +88,7 @@ class BlockSlots(Slots):
         rows = stream.rows
         # How many blocks there are in a pass; None where it is not known yet.
         self._blocks = None if rows is None else -(-rows // (budget.steps * study.batch_size))
-        self.first_width = self._shape(-(-len(study.lanes) // mesh.size))[1]
+        self.first_width: int = self._shape(-(-len(study.lanes) // mesh.size))[1]
 
     @staticmethod
     def bytes_a_lane(values: Any, *, groups: bool) -> int:

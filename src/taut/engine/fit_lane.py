@@ -39,7 +39,7 @@ class Trainee(keras.Model):
     def __init__(self, network: Any):
         super().__init__()
         self.network = network
-        self.data_loss = keras.metrics.Mean(name="data_loss", dtype="float32")
+        self.data_loss: Any = keras.metrics.Mean(name="data_loss", dtype="float32")
         self.supports_masking = True
         self.built = True
         self.compile(
@@ -109,7 +109,7 @@ class LaneBatches(keras.utils.PyDataset):
         super().__init__()
         self._batches, self._lane, self._data = batches, lane, data
         self._first, self._end = epochs
-        self.steps = -(-len(split.train) // size)
+        self.steps: int = -(-len(split.train) // size)
         self._drawn: tuple[int, np.ndarray] | None = None
 
     def __len__(self) -> int:

@@ -39,18 +39,19 @@ class Ledger:
         groups: Sequence[int] | None = None,
         halving: Halving | None = None,
     ):
-        self.lanes, self.epochs = tuple(lanes), epochs
+        self.lanes: tuple[Lane, ...] = tuple(lanes)
+        self.epochs: int = epochs
         self._groups = None if groups is None else list(groups)
         self._halving = halving
         self._lengths = [lane.epochs or epochs for lane in lanes]
-        self.losses = np.full((len(lanes), epochs, 2), np.nan, np.float32)
+        self.losses: np.ndarray = np.full((len(lanes), epochs, 2), np.nan, np.float32)
         self.status: list[str] = [""] * len(lanes)
-        self.ran = np.zeros(len(lanes), np.int64)
-        self.best_epoch = np.zeros(len(lanes), np.int64)
+        self.ran: np.ndarray = np.zeros(len(lanes), np.int64)
+        self.best_epoch: np.ndarray = np.zeros(len(lanes), np.int64)
         self.kept: dict[int, Tree] = {}
         self.states: dict[int, LaneState] = {}
         self.snapshots: dict[int, list[tuple[int, Tree]]] = {}
-        self.rung = 0
+        self.rung: int = 0
 
     @property
     def interval(self) -> int | None:

@@ -40,11 +40,12 @@ def understand(
     kind: Mapping[str, str] | None = None,
     decimal: str | None = None,
     na: Sequence[str] = (),
+    least_rows: int = MINIMUM_ROWS,
 ) -> Schema:
     """Says what a table holds: which task its target is, and what each column can give.
 
     Args:
-        frame: the table [rows, columns], at least 20 rows with a target. It is not changed.
+        frame: the table [rows, columns]. It is not changed.
         target: name of the column to predict.
         task: "binary", "multiclass", "classification" or "regression"; None to detect it.
         features: names of the columns to use, identifiers and text among them; None to use all
@@ -55,6 +56,7 @@ def understand(
             "date-mdy" and "date-ymd" also say the order), "text" and "ignore" (left out).
         decimal: the decimal sign, "." or ",", of columns that leave it open, such as "1,234".
         na: marks of missing values beyond the usual ones, such as "-" or "-999".
+        least_rows: with fewer rows a table is refused.
 
     Returns:
         A `Schema`.
@@ -98,9 +100,9 @@ def understand(
     require_columns(frame, list(roles.named()))
     whole, absent = frame, missing(frame.loc[:, target])
     frame = frame.loc[~absent]
-    if len(frame) < MINIMUM_ROWS:
+    if len(frame) < least_rows:
         raise InputError(
-            f"A table needs at least {MINIMUM_ROWS} rows with a value in the target {target!r}. "
+            f"A table needs at least {least_rows} rows with a value in the target {target!r}. "
             f"Received: {len(frame)} (of {len(absent)}). Add rows."
         )
     texts = distinct_texts(frame, [name for name in frame.columns if kinds.get(name) is None])

@@ -12,10 +12,11 @@ from keras import ops
 from taut._keras_compat import is_bias, is_normalization_scale
 from taut.errors import InputError
 from taut.objective.objective import Objective
-from taut.optimizers.blocks import Block
 from taut.optimizers.own import activities, in_loss
 from taut.optimizers.selection import Assignment, assign
+from taut.optimizers.terms import Term
 from taut.structure import rescaled_by
+from taut.text_table import text_table
 
 
 @dataclass(frozen=True)
@@ -32,7 +33,10 @@ class VariableReport:
     groups: str = ""
 
 
-@dataclass(frozen=True)
+HEAD = ("variable", "shape", "penalty", "strength", "exact zeros", "zero groups", "why")
+
+
+@dataclass(frozen=True, repr=False)
 class Explanation:
     """What `explain` returns: one line a variable. Print it, or read `variables`."""
 
@@ -41,8 +45,25 @@ class Explanation:
     warnings: tuple[str, ...] = ()
 
     def __str__(self) -> str:
-        head = ("variable", "shape", "penalty", "strength", "exact zeros", "zero groups", "why")
-        rows = [
+        table = text_table(self._rows(), header=HEAD)
+        return "\n".join([table, self.note, *(f"Warning: {text}" for text in self.warnings)])
+
+    def __repr__(self) -> str:
+        penalised = sum(bool(v.strengths) for v in self.variables)
+        warned = f", {len(self.warnings)} warnings" if self.warnings else ""
+        return f"Explanation({penalised} of {len(self.variables)} variables penalised{warned})"
+
+    def _repr_html_(self) -> str:
+        from html import escape
+
+        import pandas as pd
+
+        table = pd.DataFrame(self._rows(), columns=list(HEAD)).to_html(index=False, border=0)
+        texts = [self.note, *(f"Warning: {text}" for text in self.warnings)]
+        return table + "".join(f"<p>{escape(text)}</p>" for text in texts)
+
+    def _rows(self) -> list[tuple[str, ...]]:
+        return [
             (
                 v.path,
                 "×".join(map(str, v.shape)) or "scalar",
@@ -54,13 +75,6 @@ class Explanation:
             )
             for v in self.variables
         ]
-        widths = [max(len(row[i]) for row in [head, *rows]) for i in range(len(head))]
-        lines = [
-            "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
-            for row in [head, *rows]
-        ]
-        lines.insert(1, "─" * max(map(len, lines)))
-        return "\n".join([*lines, self.note, *(f"Warning: {text}" for text in self.warnings)])
 
 
 def explain(model: Any) -> Explanation:
@@ -90,28 +104,28 @@ def explain(model: Any) -> Explanation:
     optimizers = Objective(model).optimizers
     reports: dict[int, VariableReport] = {}
     plan: dict[int, Assignment] = {}
-    blocks: dict[int, Block] = {}
+    terms: dict[int, Term] = {}
     for optimizer in optimizers:
-        blocks |= {id(v): block for block in optimizer.blocks for v in block.variables}
+        terms |= {id(v): term for term in optimizer.terms for v in term.variables}
         for assignment in optimizer.assignments() if optimizer.built else ():
-            block = blocks.get(id(assignment.variable))
+            term = terms.get(id(assignment.variable))
             plan[id(assignment.variable)] = assignment
-            reports[id(assignment.variable)] = _row(assignment, optimizer, block)
+            reports[id(assignment.variable)] = _row(assignment, optimizer, term)
     for variable in model.trainable_variables:
         if id(variable) not in reports:
             (assignment,) = assign([variable], ())
             if optimizers:
                 assignment = replace(assignment, reason="its optimizer is not a taut.Proximal")
             reports[id(variable)] = _row(assignment, None, None)
-    note = _note(model, optimizers, blocks)
+    note = _note(model, optimizers, terms)
     order = {id(v): number for number, v in enumerate(model.variables)}
     rows = sorted(reports.items(), key=lambda item: order.get(item[0], len(order)))
     in_order = [plan[key] for key, _ in rows if key in plan]
-    warnings = tuple(_warnings(model, in_order, blocks))
+    warnings = tuple(_warnings(model, in_order, terms))
     return Explanation(tuple(row for _, row in rows), note, warnings)
 
 
-def _note(model: Any, optimizers: Sequence[Any], blocks: Mapping[int, Block]) -> str:
+def _note(model: Any, optimizers: Sequence[Any], terms: Mapping[int, Term]) -> str:
     if not optimizers:
         note = "The model is not compiled with a taut.Proximal optimizer: nothing is exact."
     elif not all(optimizer.built for optimizer in optimizers):
@@ -119,26 +133,26 @@ def _note(model: Any, optimizers: Sequence[Any], blocks: Mapping[int, Block]) ->
             "Penalties are not in `loss`; they are treated by exact proximal steps. Of an "
             "optimizer that is not built it is not known yet what it penalises."
         )
-    elif not blocks:
+    elif not terms:
         note = "Nothing is penalised."
     else:
         note = "Penalties are not in `loss`; they are treated by exact proximal steps."
-    treated = {key for key, block in blocks.items() if block.lifts}
+    treated = {key for key, term in terms.items() if term.lifts}
     added = in_loss(model.trainable_variables, treated) + activities(model)
     if added:
         note += f" In `loss` too, by gradient steps: {', '.join(added)}."
     return note
 
 
-def _warnings(model: Any, plan: Sequence[Assignment], blocks: Mapping[int, Block]) -> Iterator[str]:
+def _warnings(model: Any, plan: Sequence[Assignment], terms: Mapping[int, Term]) -> Iterator[str]:
     """Where a penalty can be made small without any change of the predictions."""
     undone = rescaled_by(model)
     for assignment in plan:
         variable = assignment.variable
         norm = undone.get(id(variable))
-        if norm is None or not _shrinks(variable, blocks) or is_bias(variable):
+        if norm is None or not _shrinks(variable, terms) or is_bias(variable):
             continue
-        if any(is_normalization_scale(v) for v in blocks[id(variable)].variables):
+        if any(is_normalization_scale(v) for v in terms[id(variable)].variables):
             continue  # the scale is in the group, and shrinks with it
         scale = next((v for v in model.trainable_variables if _is_scale_of(v, norm)), None)
         remedy = "Penalise weights behind it instead, or leave it out."
@@ -153,10 +167,10 @@ def _warnings(model: Any, plan: Sequence[Assignment], blocks: Mapping[int, Block
             + remedy
         )
     weights = [a for a in plan if len(a.variable.shape) > 1]
-    if len(weights) < 2 or any(id(a.variable) in blocks for a in weights[1:]):
+    if len(weights) < 2 or any(id(a.variable) in terms for a in weights[1:]):
         return
     first = weights[0]
-    if _shrinks(first.variable, blocks):
+    if _shrinks(first.variable, terms):
         yield (
             f"only {first.variable.path}, the first layer, is penalised: the layers after it can "
             "grow while it shrinks, with the same predictions. Penalise them too, at least a "
@@ -168,28 +182,28 @@ def _is_scale_of(variable: Any, norm: str) -> bool:
     return variable.name in ("gamma", "scale") and f"/{norm}/" in f"/{variable.path}"
 
 
-def _shrinks(variable: Any, blocks: Mapping[int, Block]) -> bool:
+def _shrinks(variable: Any, terms: Mapping[int, Term]) -> bool:
     """Whether a penalty on it falls as it becomes smaller; a constraint does not."""
-    parts = blocks[id(variable)].parts if id(variable) in blocks else ()
+    parts = terms[id(variable)].parts if id(variable) in terms else ()
     return any(part.kind not in ("cone", "other") for part in parts)
 
 
-def _row(assignment: Assignment, optimizer: Any, block: Block | None) -> VariableReport:
+def _row(assignment: Assignment, optimizer: Any, term: Term | None) -> VariableReport:
     variable, parts, reason = assignment.variable, assignment.parts, assignment.reason
     values = np.asarray(ops.convert_to_numpy(variable))
-    if block is not None:
-        parts, reason = block.parts, _reason(assignment, block)
+    if term is not None:
+        parts, reason = term.parts, _reason(assignment, term)
     name = " + ".join(type(part).__name__ for part in parts)
     strengths: tuple[float, ...] = tuple(part.strength for part in parts)
     groups = ""
-    if block is not None:
-        strengths = tuple(float(s.numpy()) for s in optimizer.strengths_of(block))
-        groups = _zero_groups(block)
+    if term is not None:
+        strengths = tuple(float(s.numpy()) for s in optimizer.strengths_of(term))
+        groups = _zero_groups(term)
     elif parts:
         name += " (by subgradient)"
     elif variable.constraint is not None:
         reason += f"; Keras's {type(variable.constraint).__name__} is applied after each step"
-    if variable.regularizer is not None and not (block and block.lifts) and not parts:
+    if variable.regularizer is not None and not (term and term.lifts) and not parts:
         reason += f"; the layer's {type(variable.regularizer).__name__} stays in the loss"
     return VariableReport(
         path=variable.path,
@@ -203,20 +217,20 @@ def _row(assignment: Assignment, optimizer: Any, block: Block | None) -> Variabl
     )
 
 
-def _reason(assignment: Assignment, block: Block) -> str:
+def _reason(assignment: Assignment, term: Term) -> str:
     layer_parts = []
-    if block.regularizers:
+    if term.regularizers:
         layer_parts.append(f"the layer's Keras {type(assignment.variable.regularizer).__name__}")
-    if block.constraints:
+    if term.constraints:
         layer_parts.append(f"the layer's Keras {type(assignment.variable.constraint).__name__}")
-    asked = [assignment.reason] if block.requested else []
+    asked = [assignment.reason] if term.requested else []
     return ", with ".join([*asked, " and ".join(layer_parts)]) if layer_parts else assignment.reason
 
 
-def _zero_groups(block: Block) -> str:
-    if block.grouping is None:
+def _zero_groups(term: Term) -> str:
+    if term.grouping is None:
         return ""
-    sizes = block.grouping.max([ops.abs(v) for v in block.grouping.views(block.values())])
+    sizes = term.grouping.max([ops.abs(v) for v in term.grouping.views(term.values())])
     zero = int((ops.convert_to_numpy(sizes) == 0).sum())
-    groups = block.entry.penalty.groups  # type: ignore[union-attr]
-    return f"{zero} of {block.grouping.count} {groups if isinstance(groups, str) else 'groups'}"
+    groups = term.entry.penalty.groups  # type: ignore[union-attr]
+    return f"{zero} of {term.grouping.count} {groups if isinstance(groups, str) else 'groups'}"

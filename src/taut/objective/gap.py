@@ -36,7 +36,7 @@ NUMBERS = (
     keras.losses.categorical_hinge,
 )
 """Losses that are convex in the prediction, and not negative."""
-SHARES = {
+SHARES: dict[Any, Any] = {
     keras.losses.binary_crossentropy: activations.sigmoid,
     keras.losses.categorical_crossentropy: activations.softmax,
     keras.losses.sparse_categorical_crossentropy: activations.softmax,

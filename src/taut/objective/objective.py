@@ -16,14 +16,14 @@ from taut.describing import Undescribed, layers_described, loss_described, model
 from taut.objective.gap import gap, is_convex
 from taut.objective.gradients import Values, loss_and_gradients, squared_row_norms
 from taut.objective.shared_programs import Program, kept_program
-from taut.optimizers.blocks import KerasConstraints
 from taut.optimizers.proximals import left_out_of_loss, proximals_of
+from taut.optimizers.terms import KerasConstraints
 from taut.penalties import Penalty, distance_of, prox_of, value_of
 
 
 @dataclass(frozen=True)
-class Term:
-    """One term of αR: the penalties of variables that are treated together.
+class IndexedTerm:
+    """One term of αR, its variables by their numbers in the list of weights w.
 
     Attributes:
         parts: The penalties.
@@ -75,7 +75,7 @@ class Objective:
 
     def __init__(self, model: Any):
         self.model = model
-        self.variables = list(model.trainable_variables)
+        self.variables: list[Any] = list(model.trainable_variables)
 
     @cached_property
     def optimizers(self) -> list[Any]:
@@ -83,28 +83,28 @@ class Objective:
         return proximals_of(self.model)
 
     @cached_property
-    def terms(self) -> list[Term]:
+    def terms(self) -> list[IndexedTerm]:
         """The terms of αR: what optimizers penalise, and constraints that Keras applies instead.
 
         Raises:
             UnsupportedError: For a Keras constraint that equals no constraint of taut.
         """
-        treated = [block for optimizer in self.optimizers for block in optimizer.blocks]
+        treated = [term for optimizer in self.optimizers for term in optimizer.terms]
         constraints = KerasConstraints.of(self.variables, treated)
         return [
             term for optimizer in (*self.optimizers, constraints) for term in self._terms(optimizer)
         ]
 
-    def _terms(self, optimizer: Any) -> list[Term]:
+    def _terms(self, optimizer: Any) -> list[IndexedTerm]:
         index = {id(v): i for i, v in enumerate(self.variables)}
         return [
-            Term(
-                block.parts,
-                tuple(index[id(v)] for v in block.variables),
-                tuple(optimizer.strengths_of(block)),
+            IndexedTerm(
+                term.parts,
+                tuple(index[id(v)] for v in term.variables),
+                tuple(optimizer.strengths_of(term)),
             )
-            for block in optimizer.blocks
-            if all(id(v) in index for v in block.variables)
+            for term in optimizer.terms
+            if all(id(v) in index for v in term.variables)
         ]
 
     def weights(self) -> Values:
@@ -131,12 +131,12 @@ class Objective:
 
     def penalty(self) -> float:
         """αR(w) at the present weights, over what the optimizers penalise."""
-        blocks = [(optimizer, block) for optimizer in self.optimizers for block in optimizer.blocks]
         values = [
-            block.value(
-                block.values(), [ops.convert_to_tensor(s) for s in optimizer.strengths_of(block)]
+            term.value(
+                term.values(), [ops.convert_to_tensor(s) for s in optimizer.strengths_of(term)]
             )
-            for optimizer, block in blocks
+            for optimizer in self.optimizers
+            for term in optimizer.terms
         ]
         return sum(float(ops.convert_to_numpy(value)) for value in values)
 
@@ -213,7 +213,7 @@ def _at_no_strength(part: Penalty) -> Penalty:
     return other
 
 
-def _keeping(terms: Sequence[Term], arrays: Any) -> Any:
+def _keeping(terms: Sequence[IndexedTerm], arrays: Any) -> Any:
     """A context in which the variables that optimizers keep for penalties have these values."""
     variables = [variable for term in terms for variable in term.arrays]
     values = [value for of_term in arrays for value in of_term]
@@ -221,7 +221,7 @@ def _keeping(terms: Sequence[Term], arrays: Any) -> Any:
 
 
 def _residuals(
-    terms: Sequence[Term], w: Values, gradients: Values, strengths: Any, arrays: Any
+    terms: Sequence[IndexedTerm], w: Values, gradients: Values, strengths: Any, arrays: Any
 ) -> Any:
     distances, penalties = [], []
     with _keeping(terms, arrays):
@@ -233,7 +233,12 @@ def _residuals(
 
 
 def _step(
-    terms: Sequence[Term], z: Values, gradients: Values, curvature: Any, strengths: Any, arrays: Any
+    terms: Sequence[IndexedTerm],
+    z: Values,
+    gradients: Values,
+    curvature: Any,
+    strengths: Any,
+    arrays: Any,
 ) -> Any:
     w = [a - g / curvature for a, g in zip(z, gradients, strict=True)]
     penalty = ops.zeros(())

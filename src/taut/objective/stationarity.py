@@ -18,13 +18,16 @@ from taut.objective.rows import (
     scale_rows,
     take_rows,
 )
+from taut.text_table import text_table
 
 BATCH_ROWS = 4096
+CONVERGED = 1e-3
+"""A largest residual below this is converged for most purposes."""
 
 Batch = tuple[Any, Any, Any]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Stationarity:
     """The residual of stationarity of J', by variable.
 
@@ -45,9 +48,39 @@ class Stationarity:
     note: str
 
     def __str__(self) -> str:
-        width = max(map(len, self.residuals))
-        lines = [f"{path.ljust(width)}  {r:.2e}" for path, r in self.residuals.items()]
-        return "\n".join([*lines, f"{'largest'.ljust(width)}  {self.largest:.2e}", self.note])
+        rows = [*self.residuals.items(), ("largest", self.largest)]
+        table = text_table([path, f"{r:.2e}"] for path, r in rows)
+        return "\n".join([table, self.verdict, self.note])
+
+    @property
+    def converged(self) -> bool:
+        """Whether the largest residual is below 1e-3; False where it is not a number."""
+        return self.largest < CONVERGED
+
+    @property
+    def verdict(self) -> str:
+        """The certificate in words: converged or not, and where it is farthest from it."""
+        farthest = max(
+            self.residuals, key=lambda path: np.nan_to_num(self.residuals[path], nan=np.inf)
+        )
+        text = f"largest residual {self.largest:.1e}, of {farthest}"
+        if self.converged:
+            return f"converged: {text}"
+        return f"not converged: {text}; train longer, or lower the learning rate"
+
+    def __repr__(self) -> str:
+        return f"Stationarity({self.verdict})"
+
+    def _repr_html_(self) -> str:
+        from html import escape
+
+        import pandas as pd
+
+        table = pd.DataFrame(
+            {"variable": list(self.residuals), "residual": self.residuals.values()}
+        )
+        shown = table.to_html(index=False, border=0, float_format="%.2e")
+        return f"<p><b>{escape(self.verdict)}</b></p>{shown}<p>{escape(self.note)}</p>"
 
 
 def stationarity(model: Any, x: Any, y: Any, *, sample_weight: Any = None) -> Stationarity:
@@ -68,12 +101,12 @@ def stationarity(model: Any, x: Any, y: Any, *, sample_weight: Any = None) -> St
     above it J'(w) is: the residuals are in units of a row's gradient, which inputs of large scale
     make, and say little of the objective where the scales of inputs differ. The bound is
 
-        Σ_blocks min(⟨|d|, |w|⟩ + R°(d)/α · J'(w),  ‖d‖²/(2μ)),
+        Σ_terms min(⟨|d|, |w|⟩ + R°(d)/α · J'(w),  ‖d‖²/(2μ)),
 
-    with d the residual before scaling, R°(d) the critical strength and μ the strong convexity
-    of αR; a block that no penalty bounds, such as an intercept, adds ‖d‖·max(1, ‖w‖), which holds
-    for minima no farther away than that. For several layers a zero residual is a stationary
-    point, as good as first-order conditions can tell; the note says which.
+    over the terms of αR, with d the residual before scaling, R°(d) the critical strength and μ the
+    strong convexity of a term; a variable that no term bounds, such as an intercept, adds
+    ‖d‖·max(1, ‖w‖), which holds for minima no farther away than that. For several layers a zero
+    residual is a stationary point, as good as first-order conditions can tell; the note says which.
 
     Args:
         model: A compiled and built Keras model.

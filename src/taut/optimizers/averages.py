@@ -7,8 +7,8 @@ from typing import Any
 
 from keras import ops
 
-from taut.optimizers.blocks import Block
 from taut.optimizers.metric import one_step
+from taut.optimizers.terms import Term
 
 
 class Averages:
@@ -25,22 +25,22 @@ class Averages:
 
     Args:
         optimizer: A `Proximal` optimizer with `use_ema`, which is being built.
-        blocks: Its penalised variables.
+        terms: The terms of its αR(w).
 
     References:
         Xiao, Dual averaging methods for regularized stochastic learning, 2010.
     """
 
-    def __init__(self, optimizer: Any, blocks: Sequence[Block]):
+    def __init__(self, optimizer: Any, terms: Sequence[Term]):
         self._optimizer = optimizer
-        self._blocks = blocks
+        self._terms = terms
         self._points: dict[int, Any] = {}
         self._steps: dict[int, Any] = {}
-        for block in blocks:
-            for variable in block.variables:
+        for term in terms:
+            for variable in term.variables:
                 add = optimizer.add_variable_from_reference
                 self._points[id(variable)] = add(variable, name="average_point")
-                if block.scalar_step or one_step(optimizer):
+                if term.scalar_step or one_step(optimizer):
                     step = optimizer.add_variable(
                         (),
                         dtype=variable.dtype,
@@ -50,10 +50,10 @@ class Averages:
                     step = add(variable, name="average_step")
                 self._steps[id(variable)] = step
 
-    def add(self, block: Block, points: Sequence[Any], steps: Any) -> None:
-        """Average in one update of a block: the points before the prox and its step or steps."""
+    def add(self, term: Term, points: Sequence[Any], steps: Any) -> None:
+        """Average in one update of a term: the points before the prox and its step or steps."""
         shared = not isinstance(steps, (list, tuple))
-        for i, variable in enumerate(block.variables):
+        for i, variable in enumerate(term.variables):
             beta = ops.cast(self._momentum(), variable.dtype)
             step = steps if shared else steps[i]
             for held, new in ((self._points, points[i]), (self._steps, step)):
@@ -63,13 +63,13 @@ class Averages:
     def write(self) -> None:
         """Put the averaged weights where Keras keeps its own, for all that reads these."""
         optimizer = self._optimizer
-        for block in self._blocks:
-            points = [ops.convert_to_tensor(self._points[id(v)]) for v in block.variables]
-            steps = [ops.convert_to_tensor(self._steps[id(v)]) for v in block.variables]
+        for term in self._terms:
+            points = [ops.convert_to_tensor(self._points[id(v)]) for v in term.variables]
+            steps = [ops.convert_to_tensor(self._steps[id(v)]) for v in term.variables]
             if len(steps) == 1 and ops.ndim(steps[0]) == 0:
                 steps = steps[0]  # one step for all
-            new = block.prox(points, steps, optimizer.cast_strengths(block))
-            for variable, value in zip(block.variables, new, strict=True):
+            new = term.prox(points, steps, optimizer.cast_strengths(term))
+            for variable, value in zip(term.variables, new, strict=True):
                 average = optimizer._model_variables_moving_average[
                     optimizer._get_variable_index(variable)
                 ]

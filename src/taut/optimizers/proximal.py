@@ -19,7 +19,6 @@ from taut._keras_compat import (
 )
 from taut.errors import InputError, UnsupportedError
 from taut.optimizers.averages import Averages
-from taut.optimizers.blocks import Block, divide
 from taut.optimizers.metric import (
     NEED_BEFORE,
     STEPS,
@@ -37,9 +36,12 @@ from taut.optimizers.selection import (
     without_penalty,
 )
 from taut.optimizers.selectors import Matches, ending, saved_selector
+from taut.optimizers.terms import Term, divide
 from taut.penalties import Penalty
 from taut.structure import structure
 
+_SAVED_TERMS = "blocks"
+"""How files call the groups of a saved optimizer's terms; a new name would not read old ones."""
 ALIVE: weakref.WeakSet[Any] = weakref.WeakSet()
 """The `Proximal` optimizers that there are."""
 
@@ -125,9 +127,9 @@ class Proximal(HookedUpdates):
         self._kind = keras_class(inner)
         self._entries = _Held(entries)
         self._plan = _Held([])
-        self._blocks = _Held([])
+        self._terms = _Held([])
         self._model = _Held(lambda: None)
-        self._saved_blocks = _Held({})
+        self._saved_terms = _Held({})
         self._saved_own_groups = _Held([])
         self._matches = _Held(None)
         self._foreseen = _Held(None)
@@ -167,9 +169,9 @@ class Proximal(HookedUpdates):
         return self._entries.value
 
     @property
-    def blocks(self) -> list[Block]:
-        """The variables that are penalised, by term of αR(w); empty until built."""
-        return self._blocks.value
+    def terms(self) -> list[Term]:
+        """The terms of αR(w), with the variables of each; empty until built."""
+        return self._terms.value
 
     def assignments(self, variables: list[Any] | None = None) -> list[Assignment]:
         """What each variable gets; of `variables` where the optimizer is not built yet.
@@ -186,7 +188,7 @@ class Proximal(HookedUpdates):
             matches=self._matches_of(variables),
             structures=self._structures(),
             frozen=[] if model is None else model.non_trainable_variables,
-            saved=self._saved_blocks.value,
+            saved=self._saved_terms.value,
         )
 
     def _matches_of(self, variables: list[Any]) -> Matches:
@@ -198,12 +200,12 @@ class Proximal(HookedUpdates):
         model = self._model.value()
         return structure(model) if model is not None and model.built else None
 
-    def _divide(self, plan: list[Assignment], constants: Any) -> list[Block]:
-        saved, own_groups = self._saved_blocks.value, self._saved_own_groups.value
+    def _divide(self, plan: list[Assignment], constants: Any) -> list[Term]:
+        saved, own_groups = self._saved_terms.value, self._saved_own_groups.value
         matches = self._matches_of([a.variable for a in plan])
         return divide(plan, self._structures(), constants, saved, own_groups, matches)
 
-    def _tell(self, plan: list[Assignment], blocks: list[Block], matches: Matches) -> None:
+    def _tell(self, plan: list[Assignment], terms: list[Term], matches: Matches) -> None:
         """Warn, once, of what a user may not expect."""
         if self._has_warned:
             return
@@ -214,9 +216,9 @@ class Proximal(HookedUpdates):
             for text in shadowed(self.entries, plan, matches)
         ]
         model = self._model.value()
-        stay = in_loss([a.variable for a in plan], _lifted(blocks))
+        stay = in_loss([a.variable for a in plan], _lifted(terms))
         stay += [] if model is None else activities(model)
-        if stay and (blocks or self.entries):
+        if stay and (terms or self.entries):
             sentences.append(
                 "No exact proximal step is known for these regularizers of layers, which stay in "
                 f"the loss that is trained and reported: {', '.join(stay)}. Use L1, L2 or L1L2 of "
@@ -228,7 +230,7 @@ class Proximal(HookedUpdates):
     def lifted(self, model: Any) -> set[int]:
         """The ids of the variables whose regularizers it treats, so that no loss may have them."""
         if self.built:
-            return _lifted(self.blocks)
+            return _lifted(self.terms)
         # A loss may be asked for before the optimizer is built, as by `evaluate`.
         variables = model.trainable_variables
         key = tuple(map(id, variables))
@@ -251,20 +253,20 @@ class Proximal(HookedUpdates):
         check_replicas(self, replicas())
         plan = self.assignments(variables)
         super().build(variables)  # type: ignore[misc]
-        blocks = self._divide(plan, self._add_constants)
-        penalised = {id(v) for block in blocks for v in block.variables}
+        terms = self._divide(plan, self._add_constants)
+        penalised = {id(v) for term in terms for v in term.variables}
         self._plan = _Held([a if id(a.variable) in penalised else without_penalty(a) for a in plan])
-        self._blocks = _Held(blocks)
+        self._terms = _Held(terms)
         # The mapping's own entries first, in its order; then layers' own penalties.
-        entries = [*self.entries, *(block.entry for block in blocks)]
+        entries = [*self.entries, *(term.entry for term in terms)]
         numbers: dict[int, list[Any]] = {}
         for entry in entries:
             if id(entry) not in numbers and entry.penalty is not None:
                 numbers[id(entry)] = [self._add_strength(part) for part in entry.penalty.parts]
         self._strengths_of = _Held(
             {
-                id(block): [*numbers.get(id(block.entry), ()), *self._own_strengths(block)]
-                for block in blocks
+                id(term): [*numbers.get(id(term.entry), ()), *self._own_strengths(term)]
+                for term in terms
             }
         )
         if self._set_strengths.value is not None:
@@ -280,8 +282,8 @@ class Proximal(HookedUpdates):
                 )
             self.momentum_steps.append(step)
         if self.use_ema:  # type: ignore[attr-defined]
-            self._averages = _Held(Averages(self, blocks))
-        self._tell(self._plan.value, blocks, self._matches_of(variables))
+            self._averages = _Held(Averages(self, terms))
+        self._tell(self._plan.value, terms, self._matches_of(variables))
 
     def set_strengths(self, strengths: Sequence[float]) -> None:
         """Start from other strengths, as if the model had been compiled with them.
@@ -306,10 +308,10 @@ class Proximal(HookedUpdates):
         if self.strengths:
             self.compiled_strengths = values
 
-    def _own_strengths(self, block: Block) -> list[Any]:
-        layer_parts = block.parts[block.requested :]
+    def _own_strengths(self, term: Term) -> list[Any]:
+        layer_parts = term.parts[term.requested :]
         # Fixed beside a request, so that lanes set the strengths of the request alone.
-        free = 0 if self.entries else block.regularizers
+        free = 0 if self.entries else term.regularizers
         return [self._add_strength(part, fixed=i >= free) for i, part in enumerate(layer_parts)]
 
     def _add_strength(self, part: Penalty, *, fixed: bool = False) -> Any:
@@ -336,44 +338,44 @@ class Proximal(HookedUpdates):
         self.constants.extend(added)
         return added
 
-    def strengths_of(self, block: Block) -> list[Any]:
-        """The strength variables of a block's penalties, one a part."""
-        return self._strengths_of.value[id(block)]
+    def strengths_of(self, term: Term) -> list[Any]:
+        """The strength variables of a term's penalties, one a part."""
+        return self._strengths_of.value[id(term)]
 
     def _keeps_constraint(self, variable: Any) -> bool:
-        return any(b.constraints and any(v is variable for v in b.variables) for b in self.blocks)
+        return any(t.constraints and any(v is variable for v in t.variables) for t in self.terms)
 
     def _needs_before(self, variable: Any) -> bool:
-        block = next((b for b in self.blocks if any(v is variable for v in b.variables)), None)
-        return block is not None and (block.scalar_step or issubclass(self._kind, NEED_BEFORE))
+        term = next((t for t in self.terms if any(v is variable for v in t.variables)), None)
+        return term is not None and (term.scalar_step or issubclass(self._kind, NEED_BEFORE))
 
     def _after_updates(self, updates: list[Update], learning_rate: Any) -> None:
         by_variable = {self._var_key(u.variable): u for u in updates}  # type: ignore[attr-defined]
-        for block in self.blocks:
-            of_block = [by_variable.get(self._var_key(v)) for v in block.variables]  # type: ignore[attr-defined]
-            if not any(of_block):  # no gradient reaches the block in this step
+        for term in self.terms:
+            of_term = [by_variable.get(self._var_key(v)) for v in term.variables]  # type: ignore[attr-defined]
+            if not any(of_term):  # no gradient reaches it in this step
                 if self.use_ema:  # type: ignore[attr-defined]
-                    zero = ops.zeros((), block.variables[0].dtype)
-                    self._averages.value.add(block, block.values(), zero)
+                    zero = ops.zeros((), term.variables[0].dtype)
+                    self._averages.value.add(term, term.values(), zero)
                 continue
-            w, steps = block.values(), []
-            for i, (variable, update) in enumerate(zip(block.variables, of_block, strict=True)):
+            w, steps = term.values(), []
+            for i, (variable, update) in enumerate(zip(term.variables, of_term, strict=True)):
                 step = self._step(variable, update, learning_rate)
-                if block.scalar_step and update is not None:
+                if term.scalar_step and update is not None:
                     w[i], step = _with_one_step(update.before, w[i], step)
                 steps.append(step)
-            alone = len(of_block) == 1 or (all(of_block) and not getattr(self, "momentum", 0))
+            alone = len(of_term) == 1 or (all(of_term) and not getattr(self, "momentum", 0))
             if alone and all(ops.ndim(step) == 0 for step in steps):
                 steps = steps[0]  # one step for all
             if self.use_ema:  # type: ignore[attr-defined]
-                self._averages.value.add(block, w, steps)
-            new = block.prox(w, steps, self.cast_strengths(block))
-            for variable, value in zip(block.variables, new, strict=True):
+                self._averages.value.add(term, w, steps)
+            new = term.prox(w, steps, self.cast_strengths(term))
+            for variable, value in zip(term.variables, new, strict=True):
                 variable.assign(value)
 
-    def cast_strengths(self, block: Block) -> list[Any]:
-        """The strengths of a block's penalty in the precision of its weights."""
-        return [ops.cast(s, block.variables[0].dtype) for s in self.strengths_of(block)]
+    def cast_strengths(self, term: Term) -> list[Any]:
+        """The strengths of a term's penalty in the precision of its weights."""
+        return [ops.cast(s, term.variables[0].dtype) for s in self.strengths_of(term)]
 
     def _update_model_variables_moving_average(self, trainable_variables: Any) -> None:
         super()._update_model_variables_moving_average(trainable_variables)  # type: ignore[misc]
@@ -412,27 +414,27 @@ class Proximal(HookedUpdates):
         penalty = entry.penalty
         if penalty is not None and self.built:
             penalty = penalty.unbound()  # its arrays are among the optimizer's variables
-        blocks = [
+        terms = [
             [
                 [ending(v.path, paths), list(shape)]
-                for v, shape in zip(block.variables, block.grouping.shapes, strict=True)
+                for v, shape in zip(term.variables, term.grouping.shapes, strict=True)
             ]
-            for block in self.blocks
-            if block.entry is entry and block.grouping is not None
+            for term in self.terms
+            if term.entry is entry and term.grouping is not None
         ]
         return {
             "selector": saved_selector(entry.selector, chosen, paths, matches),
             "penalty": None if penalty is None else keras.saving.serialize_keras_object(penalty),
-            "blocks": blocks,
+            _SAVED_TERMS: terms,
         }
 
     def _saved_own(self, paths: list[str]) -> list[Any]:
         """The groups of layers' own penalties, which are not in the request."""
         requested = {id(entry) for entry in self.entries}
         return [
-            [ending(block.variables[0].path, paths), list(block.grouping.shapes[0])]
-            for block in self.blocks
-            if block.grouping is not None and id(block.entry) not in requested
+            [ending(term.variables[0].path, paths), list(term.grouping.shapes[0])]
+            for term in self.terms
+            if term.grouping is not None and id(term.entry) not in requested
         ]
 
     @classmethod
@@ -447,11 +449,11 @@ class Proximal(HookedUpdates):
             for saved in config["penalties"]
         }
         made = cls(inner, request or None)
-        made._saved_blocks = _Held(
+        made._saved_terms = _Held(
             {
-                id(entry): saved["blocks"]
+                id(entry): saved[_SAVED_TERMS]
                 for entry, saved in zip(made.entries, config["penalties"], strict=True)
-                if saved["blocks"]
+                if saved[_SAVED_TERMS]
             }
         )
         made._saved_own_groups = _Held(config["own_groups"])
@@ -459,8 +461,8 @@ class Proximal(HookedUpdates):
         return made
 
 
-def _lifted(blocks: list[Block]) -> set[int]:
-    return {id(v) for block in blocks if block.lifts for v in block.variables}
+def _lifted(terms: list[Term]) -> set[int]:
+    return {id(v) for term in terms if term.lifts for v in term.variables}
 
 
 def _selector(saved: Any) -> Any:

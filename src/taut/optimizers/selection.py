@@ -89,7 +89,7 @@ def assign(
         matches: What selectors match in the model; of `variables` where it is None.
         structures: How variables divide into groups, by their id; None where not known.
         frozen: The model's other variables, for the message that a penalty on them is no use.
-        saved: By id of the entry, the blocks that a saved optimizer had: its choice is kept.
+        saved: By id of the entry, the terms that a saved optimizer had: its choice is kept.
 
     Raises:
         InputError: If a selector matches no variable, or none that is penalised unless asked by
@@ -209,7 +209,7 @@ def _assign(
     claimed = False
     for entry in entries:
         if structure is None and id(entry) in saved:
-            ends = [end for block in saved[id(entry)] for end, _ in block]
+            ends = [end for term in saved[id(entry)] for end, _ in term]
             if any(is_end(end, variable.path) for end in ends):
                 return Assignment(variable, entry, describe(entry.selector))
             continue

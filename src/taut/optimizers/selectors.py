@@ -64,7 +64,7 @@ class Matches:
     """
 
     def __init__(self, variables: Iterable[Any], model: Any = None):
-        self.variables = list({id(v): v for v in variables}.values())
+        self.variables: list[Any] = list({id(v): v for v in variables}.values())
         paths = [v.path for v in self.variables]
         self._known = model is not None
         root = _first_of_all(paths) if model is None else _own_name(model)

@@ -76,7 +76,7 @@ class Penalty(keras.regularizers.Regularizer):
     """Whether αR is convex, so that its prox is nonexpansive and its stationary points minima."""
     groups: Any = None
     """What a group is: "inputs", "units", "rows", or lists of inputs; None without groups."""
-    curvature = 0.0
+    curvature: float = 0.0
     """The largest μ for which R − (μ/2)·Σ w² is known to be convex."""
     scalar_step = False
     """Whether the prox is known only for one step for all weights of an array."""
@@ -105,7 +105,7 @@ class Penalty(keras.regularizers.Regularizer):
 
     def __init__(self, strength: float = 0.01):
         check_at_least(0, strength=strength)
-        self.strength = float(strength)
+        self.strength: float = float(strength)
 
     def __mul__(self, factor: Any) -> Any:
         raise InputError(

@@ -27,12 +27,12 @@ class FoldedConcave(Separable):
 
     sparse = True
     convex = False
-    least_gamma = 0.0
+    least_gamma: float = 0.0
 
     def __init__(self, strength: float = 0.01, *, gamma: float = 3.0):
         super().__init__(strength)
         check_above(self.least_gamma, gamma=gamma)
-        self.gamma = float(gamma)
+        self.gamma: float = float(gamma)
 
     def slope(self, size: Any, strength: Any) -> Any:
         """The derivative of αR at |w| > 0."""

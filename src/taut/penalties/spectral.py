@@ -9,7 +9,7 @@ import numpy as np
 from keras import ops
 
 from taut.errors import InputError
-from taut.penalties.base import Binding, Penalty
+from taut.penalties.base import Binding, Kind, Penalty
 from taut.penalties.groups import eps_of
 
 
@@ -21,7 +21,7 @@ class Spectral(Penalty):
     `scalar_step`.
     """
 
-    kind = "other"
+    kind: Kind = "other"
     scalar_step = True
 
     def bind(self, binding: Binding) -> Self:

@@ -59,7 +59,9 @@ class Graph:
         graph = compat.symbolic_graph(model)
         count = 1 if graph is None else len(graph.inputs)
         made = self._take_apart(model, [Tensor(f"input {i}") for i in range(count)], 1)
-        self.outputs = () if graph is None and not _is_chain(model) else tuple(made)
+        self.outputs: tuple[Tensor, ...] = (
+            () if graph is None and not _is_chain(model) else tuple(made)
+        )
 
     def calls_of(self, operation: Any) -> list[Call]:
         return self._calls_of[id(operation)]

@@ -7,10 +7,10 @@ from typing import Any
 import keras
 from keras import layers
 
-ATTENTION = (layers.MultiHeadAttention, layers.GroupQueryAttention)
+ATTENTION: tuple[Any, ...] = (layers.MultiHeadAttention, layers.GroupQueryAttention)
 
 # They normalise by statistics of the very values that they get.
-NORMALIZATION = (
+NORMALIZATION: tuple[Any, ...] = (
     layers.BatchNormalization,
     layers.LayerNormalization,
     layers.RMSNormalization,

@@ -37,29 +37,43 @@ def choose(losses: np.ndarray, strengths: np.ndarray) -> Choice:
     error is optimistic: read it as a rule of choice, not as a confidence interval. Diverged
     lanes count as infinitely bad.
 
+    Where several strengths vary, none may be less than at the minimum; the larger of two candidates
+    is that whose strengths stand higher, in sum, among all that there are of each.
+
     Args:
         losses: [strengths, folds] held-out losses; NaN where a lane diverged.
-        strengths: [strengths], in any order.
+        strengths: [strengths], in any order; [candidates, strengths] where several vary.
 
     References:
         Breiman, Friedman, Olshen and Stone, Classification and Regression Trees, 1984.
         Bengio and Grandvalet, No unbiased estimator of the variance of K-fold
         cross-validation, 2004.
     """
-    losses = np.where(np.isfinite(losses), losses, np.inf)
-    mean = losses.mean(axis=1)
-    folds = losses.shape[1]
+    mean, error = over_folds(np.where(np.isfinite(losses), losses, np.inf))
+    finite = np.isfinite(mean)
+    several = strengths.reshape(len(strengths), -1)
+    rank = np.sum([np.unique(column, return_inverse=True)[1] for column in several.T], axis=0)
+    # Among equals the larger strength: nothing speaks for the more complex model.
+    order = np.argsort(-rank, kind="stable")
+    least = int(order[np.argmin(mean[order])])
+    bound = mean[least] + (error[least] if np.isfinite(error[least]) else 0.0)
+    allowed = np.flatnonzero((mean <= bound) & (several >= several[least]).all(axis=1))
+    strongest = int(max(allowed, key=lambda i: (rank[i], -mean[i])))
+    return Choice(least, strongest, mean, error, finite & (mean <= bound))
+
+
+def over_folds(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Means over folds, [strengths, folds], and their standard errors s/√F.
+
+    Returns:
+        Both [strengths]; the error is NaN where a value is not finite, and with one fold.
+    """
+    mean, folds = values.mean(axis=1), values.shape[1]
     error = np.full(len(mean), np.nan)
     finite = np.isfinite(mean)
     if folds > 1:
-        error[finite] = losses[finite].std(axis=1, ddof=1) / np.sqrt(folds)
-    # Among equals the larger strength: nothing speaks for the more complex model.
-    order = np.argsort(-strengths, kind="stable")
-    least = int(order[np.argmin(mean[order])])
-    bound = mean[least] + (error[least] if np.isfinite(error[least]) else 0.0)
-    allowed = [i for i in range(len(mean)) if mean[i] <= bound and strengths[i] >= strengths[least]]
-    strongest = max(allowed, key=lambda i: strengths[i])
-    return Choice(least, strongest, mean, error, finite & (mean <= bound))
+        error[finite] = values[finite].std(axis=1, ddof=1) / np.sqrt(folds)
+    return mean, error
 
 
 def not_clearly_worse(

@@ -12,11 +12,15 @@ import numpy as np
 from taut._data import as_arrays
 from taut._keras_compat import loss_of_classes
 from taut._weights import ClassWeight, checked_weights
-from taut.engine import Halving, Lane, Record, Split, held_out_metrics, train_lanes
+from taut.engine import Halving, Lane, Record, Split, held_out_metrics, predict_lanes, train_lanes
+from taut.engine.lanes import DIVERGED
 from taut.objective import Stationarity, stationarity
 from taut.studies.folds import class_labels, fold_values, folds
 from taut.studies.study_model import check_inputs
 from taut.studies.training_settings import Settings
+
+Measure = Callable[[Any, Any], float]
+"""(targets, prediction) -> a number, of some rows."""
 
 
 @dataclass(frozen=True)
@@ -44,16 +48,16 @@ class FoldedRows(Protocol):
         """How many."""
         ...
 
-    def first(self) -> Any:
-        """The inputs of a few rows."""
+    def first(self) -> tuple[Any, Any]:
+        """The inputs and the targets of a few rows."""
         ...
 
     def learned(self, model: Any) -> list[dict[str, np.ndarray]]:
         """By fold, what layers learn of its training rows, by the path of the weight."""
         ...
 
-    def pilot(self, model: Any, settings: Settings) -> Pilot:
-        """Rows to try lanes on."""
+    def pilot(self, model: Any, settings: Settings, name: str) -> Pilot:
+        """Rows to try lanes on, which are saved under a name."""
         ...
 
     def train(
@@ -71,6 +75,10 @@ class FoldedRows(Protocol):
 
     def metrics(self, model: Any, record: Record) -> dict[str, np.ndarray]:
         """[lanes] compiled metrics on the held-out rows, by name."""
+        ...
+
+    def scores(self, model: Any, record: Record, measure: Measure) -> np.ndarray:
+        """[lanes] a measure of the predictions of the held-out rows; NaN of what diverged."""
         ...
 
     def certify(self, model: Any, fold: int) -> Stationarity:
@@ -96,15 +104,15 @@ class FoldedArrays:
     def folds(self) -> int:
         return len(self.splits)
 
-    def first(self) -> Any:
-        return self._x
+    def first(self) -> tuple[Any, Any]:
+        return self._x, self._y
 
     def learned(self, model: Any) -> list[dict[str, np.ndarray]]:
         return fold_values(model, self._x, self.splits)
 
-    def pilot(self, model: Any, settings: Settings) -> Pilot:
+    def pilot(self, model: Any, settings: Settings, name: str) -> Pilot:
         def train(lanes: list[Lane]) -> Record:
-            return self.train(model, lanes, settings, "range")
+            return self.train(model, lanes, settings, name)
 
         return Pilot(self._x, self._y, self.splits[0].train, train)
 
@@ -133,6 +141,22 @@ class FoldedArrays:
     def metrics(self, model: Any, record: Record) -> dict[str, np.ndarray]:
         return held_out_metrics(model, record, self._x, self._y, self.splits, self._weight)
 
+    def scores(self, model: Any, record: Record, measure: Measure) -> np.ndarray:
+        values = np.full(len(record.lanes), np.nan)
+        for number, split in enumerate(self.splits):
+            rows = keras.tree.map_structure(lambda a, at=split.held_out: a[at], (self._x, self._y))
+            pairs = zip(record.lanes, record.status, strict=True)
+            lanes = [
+                k
+                for k, (lane, status) in enumerate(pairs)
+                if lane.split == number and status != DIVERGED
+            ]
+            outputs = predict_lanes(model, record, rows[0], lanes=lanes) if lanes else None
+            for place, lane in enumerate(lanes):
+                prediction = keras.tree.map_structure(lambda a, k=place: np.asarray(a[k]), outputs)
+                values[lane] = measure(rows[1], prediction)
+        return values
+
     def certify(self, model: Any, fold: int) -> Stationarity:
         rows = self.splits[fold].train
         pick = lambda tree: keras.tree.map_structure(lambda a: np.asarray(a)[rows], tree)  # noqa: E731
@@ -149,6 +173,7 @@ def folded_arrays(
     seed: int,
     sample_weight: Any = None,
     class_weight: ClassWeight = None,
+    groups: Any = None,
 ) -> FoldedArrays:
     """A user's rows, checked and divided into folds.
 
@@ -160,6 +185,7 @@ def folded_arrays(
         seed: Draws the folds.
         sample_weight: [rows] weights of the data loss.
         class_weight: Weights by class number, or `"balanced"`.
+        groups: [rows] labels; the rows of one are never on both sides of a fold.
 
     Raises:
         InputError: For rows, weights or folds that cannot be.
@@ -170,13 +196,13 @@ def folded_arrays(
     if class_weight is not None:
         # Once, so that the certificate is of the same objective.
         sample_weight = checked_weights(model, x, y, sample_weight, class_weight)
-    return FoldedArrays(x, y, _splits(model, x, y, cv, seed), sample_weight)
+    return FoldedArrays(x, y, _splits(model, x, y, cv, seed, groups), sample_weight)
 
 
-def _splits(model: Any, x: Any, y: Any, cv: Any, seed: int) -> list[Split]:
+def _splits(model: Any, x: Any, y: Any, cv: Any, seed: int, groups: Any) -> list[Split]:
     leaves = keras.tree.flatten(y)
     # Whole numbers are classes for a loss on classes only. Several outputs are not stratified.
     labels = class_labels(leaves[0], loss_of_classes(model)) if len(leaves) == 1 else None
     targets = leaves[0] if labels is None or not isinstance(cv, (int, np.integer)) else labels
     inputs = keras.tree.flatten(x)
-    return folds(targets, cv, seed=seed, x=inputs[0], classes=labels is not None)
+    return folds(targets, cv, seed=seed, x=inputs[0], classes=labels is not None, groups=groups)

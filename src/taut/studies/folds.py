@@ -43,7 +43,13 @@ def class_labels(y: Any, of_classes: bool | None) -> np.ndarray | None:
 
 
 def folds(
-    y: Any, cv: Any, *, seed: int = 0, x: Any = None, classes: bool | None = None
+    y: Any,
+    cv: Any,
+    *,
+    seed: int = 0,
+    x: Any = None,
+    classes: bool | None = None,
+    groups: Any = None,
 ) -> list[Split]:
     """Split the rows: an integer makes that many folds, shuffled, stratified by class.
 
@@ -53,13 +59,17 @@ def folds(
         seed: Seeds the shuffle.
         x: Inputs, for splitters that need them.
         classes: Whether `y` holds classes; judged by its values unless given.
+        groups: [rows] the group of each row, none of which is on both sides of a fold: an integer
+            makes `group_folds`, a splitter is given them, and what it or pairs make is checked.
 
     Raises:
-        InputError: If there are fewer rows, or rows of one class, than folds.
+        InputError: If there are fewer rows, rows of one class, or groups, than folds; if rows or
+            groups are on both sides of one.
     """
     from sklearn.model_selection import KFold, StratifiedKFold
 
     y = np.asarray(y)
+    groups = None if groups is None else _checked_groups(groups, len(y))
     pairs: Any
     placeholder = np.zeros(len(y)) if x is None else x
     if isinstance(cv, (int, np.integer)):
@@ -67,6 +77,8 @@ def folds(
             raise InputError(f"`cv` must be at least 2 folds. Received: cv={cv}.")
         if cv > len(y):
             raise InputError(f"`cv` must not exceed the rows. Received: cv={cv}, {len(y)} rows.")
+        if groups is not None:
+            return group_folds(y, groups, int(cv), seed=seed, classes=classes)
         if is_classification(y) if classes is None else classes:
             labels, codes, counts = np.unique(
                 y.reshape(-1), return_inverse=True, return_counts=True
@@ -82,7 +94,7 @@ def folds(
         else:
             pairs = KFold(cv, shuffle=True, random_state=seed).split(placeholder)
     elif hasattr(cv, "split"):
-        pairs = cv.split(placeholder, y)
+        pairs = _by_splitter(cv, placeholder, y, groups)
     else:
         pairs = cv
     splits = [Split(*pair) for pair in map(_pair, pairs)]
@@ -99,7 +111,52 @@ def folds(
                 f"{number} with {len(both)} rows on both sides, such as row {both[0]}. Take them "
                 "out of one of the two."
             )
+        _check_apart(split, number, groups)
     return splits
+
+
+def _checked_groups(groups: Any, rows: int) -> np.ndarray:
+    """The number of each row's group."""
+    groups = np.asarray(groups)
+    if groups.shape != (rows,):
+        raise InputError(
+            f"`groups` must have one label for each of the {rows} rows. Received: shape "
+            f"{groups.shape}."
+        )
+    codes, _ = pd.factorize(groups)
+    if (codes < 0).any():
+        raise InputError(
+            "`groups` must have a value in every row. Received: missing values, first in row "
+            f"{np.argmin(codes)}."
+        )
+    return codes
+
+
+def _by_splitter(cv: Any, x: Any, y: Any, groups: np.ndarray | None) -> Any:
+    try:
+        if groups is None:
+            return list(cv.split(x, y))
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", "The groups parameter is ignored")  # it is checked
+            return list(cv.split(x, y, groups))
+    except (TypeError, ValueError) as error:  # what a splitter says of rows that it cannot split
+        raise InputError(
+            "`cv` must be able to split the rows (a splitter of groups needs `groups`). Received: "
+            f"{cv!r}, which raises {type(error).__name__}: {error}"
+        ) from error
+
+
+def _check_apart(split: Split, number: int, groups: np.ndarray | None) -> None:
+    if groups is None:
+        return
+    both = np.intersect1d(groups[split.train], groups[split.held_out])
+    if len(both):
+        row = np.flatnonzero(groups == both[0])[0]
+        raise InputError(
+            "A group must be on one side of each fold. Received: "
+            f"fold {number} with {len(both)} groups on both sides, such as that of row {row}. Use "
+            "a number for `cv`, or a splitter of groups such as `GroupKFold`."
+        )
 
 
 def _pair(pair: Any) -> tuple[np.ndarray, np.ndarray]:

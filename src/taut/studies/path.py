@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -16,15 +16,19 @@ from taut.engine.data.sources import as_source, is_source
 from taut.errors import InputError
 from taut.penalties import L1, Penalty
 from taut.progress import displayed
+from taut.studies.axes import axes_of
 from taut.studies.crossvalidate import crossvalidate
 from taut.studies.folded import FoldedRows, folded_arrays
 from taut.studies.grid import Candidate, Grid
-from taut.studies.range import strength_range
-from taut.studies.result import PathResult, make_result, warn_of_diverged
-from taut.studies.strengths import given_strengths
-from taut.studies.study_model import one_penalty, study_copy
+from taut.studies.kept_penalties import kept_texts, reached, with_kept
+from taut.studies.labels import labelled
+from taut.studies.make_result import make_result, warn_of_diverged, warn_of_edge
+from taut.studies.range import ranged
+from taut.studies.result import PathResult
+from taut.studies.scoring import scoring_of
+from taut.studies.study_model import study_copy
 from taut.studies.training_settings import Settings
-from taut.studies.warm import check_warm_epochs, check_warm_start, disagreement
+from taut.studies.warm import check_warm_start, disagreement
 
 
 @displayed
@@ -33,9 +37,11 @@ def regularization_path(
     x: Any,
     y: Any = None,
     *,
-    penalty: type[Penalty] | Penalty | str = L1,
-    strengths: int | Sequence[float] = 30,
+    penalty: type[Penalty] | Penalty | str | Mapping[Any, Any] = L1,
+    strengths: int | Sequence[float] | Mapping[Any, int | Sequence[float]] = 30,
     cv: Any = 5,
+    groups: Any = None,
+    scoring: Any = None,
     seeds: int = 1,
     start: str = "fresh",
     epochs: int = 100,
@@ -71,12 +77,24 @@ def regularization_path(
     Args:
         model: A compiled and built Keras model. It is not changed.
         x: Inputs, [rows, …] or a tree of these; or a source of rows.
-        y: Targets, [rows, …] or a tree of these; not with a source, which brings its own.
-        penalty: A penalty class, instance (its strength is replaced) or name.
+        y: Targets, [rows, …] or a tree of these; not with a source, which brings its own. Labels
+            (text) where the loss is one of classes: they are numbered in their order.
+        penalty: A penalty class, instance or name; a sum of penalties; or a mapping from selectors
+            to these, as `taut.Proximal` takes it. One strength is replaced by the path's; of
+            several, the path's strength multiplies each. What the model was compiled with besides
+            stays as it is, as do penalties of its layers: see `PathResult.kept_penalties`.
         strengths: How many, on a grid chosen from the data: its top leaves nothing, its bottom
-            changes nothing; or a list of strengths.
+            changes nothing; or a list of strengths. Or a mapping from selectors of `penalty` to
+            either: each varies on its own, and the path has all combinations. The range of each is
+            found with the others at 0.
         cv: Number of folds (stratified for classes), a scikit-learn splitter, or pairs of rows;
             of streamed rows a number, and not stratified.
+        groups: [rows] labels of groups, such as patients: no group is on both sides of a fold. A
+            number of folds then deals out groups, a splitter is given them.
+        scoring: What the two choices are by: "loss", the held-out data loss; the name of a compiled
+            metric; the name of a scorer of scikit-learn, or one of `make_scorer`; or a function
+            (y, prediction) -> float of which larger is better. `patience` and `halving` go by the
+            loss.
         seeds: Trainings of each strength and fold, from different initial weights.
         start: "fresh" draws the trainable weights anew for each training, by their own
             initialisers; "present" starts from the weights that the model has (pretrained ones,
@@ -95,7 +113,7 @@ def regularization_path(
             the path has no full curve then. With `patience` only.
         seed: Seeds folds, initial weights and the order of rows.
         sample_weight: [rows] weights of the data loss.
-        class_weight: Weights by class number, as in Keras, or `"balanced"`.
+        class_weight: Weights by class number, as in Keras, by label, or `"balanced"`.
         width: Trainings side by side on one device; unless given at most 16, and on a CPU 1 for
             convolutions and for more than some thousand weights (see `taut.engine.width`).
         memory: Stream the rows, and take at most so many bytes for them and for the lanes; 1 GiB
@@ -120,14 +138,10 @@ def regularization_path(
         coordinate descent, 2010.
     """
     check_model(model)
-    kind = one_penalty(penalty)
+    axes = with_kept(model, axes_of(penalty, strengths))
     if start not in ("fresh", "present"):
         raise InputError(f'`start` must be "fresh" or "present". Received: start={start!r}.')
     check_whole(1, seeds=seeds)
-    count = strengths if isinstance(strengths, (int, np.integer)) else None
-    if count is not None and count < 2:
-        raise InputError(f"`strengths` must be at least 2. Received: strengths={strengths}.")
-    given = None if count is not None else given_strengths(strengths)  # type: ignore[arg-type]
     settings = Settings.checked(
         epochs=epochs,
         batch_size=batch_size,
@@ -137,23 +151,20 @@ def regularization_path(
         checkpoint_seconds=checkpoint_seconds,
         callbacks=callbacks,
     )
-    check_warm_start(warm_start)
-    if halving and (warm_start or patience is None):
-        raise InputError(
-            "`halving` compares strengths that train side by side, by their best epoch so far: it "
-            f"needs `patience`, and no warm starts. Received: patience={patience}, "
-            f"warm_start={warm_start!r}."
-        )
-    warm_epochs = check_warm_epochs(warm_epochs, epochs)
-    rungs = rungs_for(epochs)
-    if halving and rungs[-1:] != (epochs // 2,):
-        raise InputError(f"`halving` needs at least 2 epochs. Received: epochs={epochs}.")
-    weights = {"sample_weight": sample_weight, "class_weight": class_weight}
+    warm_epochs = check_warm_start(warm_start, warm_epochs, epochs, axes.names)
+    rungs = _rungs(epochs, patience, warm_start) if halving else ()
     rows: FoldedRows
+    labels = None if is_source(x) else labelled(model, y)
+    if labels is not None:
+        y, class_weight = labels.y, labels.class_weight(class_weight)
     if is_source(x) or memory is not None:
         from taut.studies.streamed import FoldedStream
 
-        trainings = int(count or len(given)) * seeds  # type: ignore[arg-type]
+        if groups is not None:
+            raise InputError(
+                "`groups` need rows in memory: streamed rows are in folds by a hash of the row. "
+                "Received: groups with a source, or with `memory`."
+            )
         rows = FoldedStream(
             as_source(x, y, sample_weight),
             cv=cv,
@@ -161,29 +172,47 @@ def regularization_path(
             class_weight=class_weight,
             memory=memory,
             batch_size=batch_size,
-            trainings=trainings,
+            trainings=axes.size * seeds,
             warm_start=warm_start,
         )
     elif y is None:
         raise InputError("`y` must be given with arrays. Received: y=None.")
     else:
-        rows = folded_arrays(model, x, y, cv=cv, seed=seed, **weights)
-    copy = study_copy(model, kind, rows.first())
-    values = rows.learned(copy)
-    penalised = [i for i, a in enumerate(copy.optimizer.assignments()) if a.parts]
-    present = start == "present"
-    if given is None:
-        assert count is not None
-        lanes_at_once = width or width_for(copy, int(count) * rows.folds * seeds)
-        top, bottom = strength_range(
-            copy,
-            rows.pilot(copy, replace(settings, width=lanes_at_once)),
-            Lane((0.0,), 0, seed, values[0], present=present),
-            2 * lanes_at_once,
-            penalised,
+        rows = folded_arrays(
+            model,
+            x,
+            y,
+            cv=cv,
+            seed=seed,
+            sample_weight=sample_weight,
+            class_weight=class_weight,
+            groups=groups,
         )
-        given = np.geomspace(top, bottom, int(count))
-    candidates = [Candidate((float(strength),)) for strength in given]
+    listed = [axis.name for axis in axes.axes if axis.values is not None]
+    few = rows.first()
+    copy = study_copy(model, axes.entries, few[0])
+    classes = None if labels is None else labels.classes
+    score = scoring_of(copy, scoring, *few, classes)
+    if score.measure is not None and (is_source(x) or memory is not None):
+        raise InputError(
+            "Streamed rows are scored by compiled metrics. Received: "
+            f"scoring={scoring!r}. Compile the model with a metric, and give its name."
+        )
+    values = rows.learned(copy)
+    present = start == "present"
+    of_strength, parts = reached(copy, axes)
+    penalised = sorted(
+        {i for part in parts if part.strength.axis is not None for i in part.variables}
+    )
+    axes = ranged(
+        copy,
+        rows,
+        axes,
+        replace(settings, width=width or width_for(copy, axes.size * rows.folds * seeds)),
+        Lane((), 0, seed, values[0], present=present),
+    )
+    points = axes.points()
+    candidates = [Candidate(tuple(part.at(point) for part in of_strength)) for point in points]
     grid = Grid(candidates, rows.folds, range(seed, seed + seeds))
     trained = crossvalidate(
         copy,
@@ -194,7 +223,7 @@ def regularization_path(
         present=present,
         warm_start=warm_start,
         warm_epochs=warm_epochs,
-        rungs=rungs if halving else (),
+        rungs=rungs,
     )
     record = trained.record
     metrics: dict[str, np.ndarray] = afterwards(
@@ -203,18 +232,53 @@ def regularization_path(
         {},
         remedy="Measure them by `result.models()`.",
     )
-    result = make_result(copy, kind, trained, penalised, metrics, rows.certify)
+    if score.measure is not None:
+        scores = afterwards(
+            f"The score {score.name!r}",
+            lambda: {score.name: rows.scores(copy, record, score.measure)},  # type: ignore[arg-type]
+            {},
+        )
+        metrics = {**metrics, **scores}
+    result = make_result(
+        copy,
+        axes,
+        trained,
+        penalised,
+        kept_texts(copy, parts),
+        score,
+        classes,
+        metrics,
+        rows.certify,
+    )
     warn_of_diverged(record)
+    warn_of_edge(result, listed=listed)
     if warm_start is None:
         return result
-    chosen = {result.best_strength, result.one_se_strength}
+    strength_of = {c.strengths: float(s) for c, (s,) in zip(candidates, points, strict=True)}
+    chosen = result.best_strength, result.one_se_strength
 
     def compared() -> Any:
-        again = replace(grid, candidates=[c for c in candidates if c.strengths[0] in chosen])
+        again = replace(
+            grid, candidates=[c for c in candidates if strength_of[c.strengths] in chosen]
+        )
         cold = crossvalidate(
             copy, rows, again, settings, values=values, name="cold", present=present
         )
-        return disagreement(record, trained.directions, cold.record, penalised)
+        return disagreement(record, trained.directions, cold.record, penalised, strength_of)
 
     difference = afterwards("The comparison with trainings from fresh weights", compared, None)
     return replace(result, warm_disagreement=difference)
+
+
+def _rungs(epochs: int, patience: int | None, warm_start: str | None) -> tuple[int, ...]:
+    """The epochs after which `halving` drops strengths."""
+    if warm_start or patience is None:
+        raise InputError(
+            "`halving` compares strengths that train side by side, by their best epoch so far: it "
+            f"needs `patience`, and no warm starts. Received: patience={patience}, "
+            f"warm_start={warm_start!r}."
+        )
+    rungs = rungs_for(epochs)
+    if rungs[-1:] != (epochs // 2,):
+        raise InputError(f"`halving` needs at least 2 epochs. Received: epochs={epochs}.")
+    return rungs

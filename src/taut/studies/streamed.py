@@ -15,10 +15,10 @@ from taut.engine.data.hashing import fold_of, row_hash
 from taut.engine.data.sources import MEMORY, first_rows, rows_of
 from taut.engine.model_copy import ROWS
 from taut.engine.stream import check_backend, room_for, train_streamed
-from taut.errors import InputError
+from taut.errors import InputError, UnsupportedError
 from taut.objective import Stationarity
 from taut.objective.stationarity import BATCH_ROWS, stationarity_over
-from taut.studies.folded import Pilot
+from taut.studies.folded import Measure, Pilot
 from taut.studies.streamed_folds import (
     drawn_rows,
     held_out_batches,
@@ -74,8 +74,9 @@ class FoldedStream:
         self._batch_size, self._lanes = batch_size, trainings * self.folds
         self._class_weight = class_weight
 
-    def first(self) -> Any:
-        return first_rows(self._source, ROWS).x
+    def first(self) -> tuple[Any, Any]:
+        rows = first_rows(self._source, ROWS)
+        return rows.x, rows.y
 
     def learned(self, model: Any) -> list[dict[str, np.ndarray]]:
         if self._class_weight is not None:
@@ -93,7 +94,7 @@ class FoldedStream:
         self._fold = fold_of(row_hash(self._sample.x, self._sample.y), self.folds, self._seed)
         return streamed_fold_values(model, self._source, self.folds, self._seed, self._at_once)
 
-    def pilot(self, model: Any, settings: Settings) -> Pilot:
+    def pilot(self, model: Any, settings: Settings, name: str) -> Pilot:
         fold, sample = self._fold, self._sample
         _check_pilot(fold, self.folds)
         split = Split(np.flatnonzero(fold != 0), np.flatnonzero(fold == 0))
@@ -101,7 +102,7 @@ class FoldedStream:
         epochs = settings.epochs if whole else max(settings.epochs, PILOT_EPOCHS)
 
         def train(lanes: list[Lane]) -> Record:
-            arguments = {**settings.arguments("range"), "epochs": epochs}
+            arguments = {**settings.arguments(name), "epochs": epochs}
             return train_lanes(
                 model,
                 sample.x,
@@ -140,6 +141,12 @@ class FoldedStream:
     def metrics(self, model: Any, record: Record) -> dict[str, np.ndarray]:
         pieces = held_out_batches(self._source, self.folds, self._seed, self._at_once)
         return held_out_metrics_of(model, record, pieces)
+
+    def scores(self, model: Any, record: Record, measure: Measure) -> np.ndarray:
+        raise UnsupportedError(
+            "Streamed rows are measured by compiled metrics: a score of all predictions would need "
+            "them in memory. Compile the model with a metric, and name it in `scoring`."
+        )
 
     def certify(self, model: Any, fold: int) -> Stationarity:
         """On all rows that are not in the fold; its scale on some of them, from everywhere."""

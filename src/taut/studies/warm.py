@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -20,16 +20,30 @@ SHARE = 5
 """A warm lane has this share of the epochs of a cold one, unless given."""
 
 
-def check_warm_start(warm_start: str | None) -> None:
+def check_warm_start(
+    warm_start: str | None, warm_epochs: int | None, epochs: int, axes: Sequence[str]
+) -> int:
+    """The epochs of a warm lane, those given or a share of the study's.
+
+    Args:
+        warm_start: As in `regularization_path`, as are the next two.
+        warm_epochs: Likewise.
+        epochs: Likewise.
+        axes: The names of the strengths that vary.
+
+    Raises:
+        InputError: For a direction that there is not, and for epochs that cannot be.
+    """
     if warm_start not in DIRECTIONS:
         raise InputError(
             '`warm_start` must be "down" (from strong to weak), "up", "both" or None. '
             f"Received: warm_start={warm_start!r}."
         )
-
-
-def check_warm_epochs(warm_epochs: int | None, epochs: int) -> int:
-    """The epochs of a warm lane, those given or a share of the study's."""
+    if warm_start and len(axes) > 1:
+        raise InputError(
+            "`warm_start` goes from strength to strength, of which a path then has one. Received: "
+            f"strengths of {', '.join(map(repr, axes))}, warm_start={warm_start!r}."
+        )
     check_whole_or_none(1, warm_epochs=warm_epochs)
     if warm_epochs is None:
         return -(-epochs // SHARE)
@@ -75,9 +89,21 @@ def chains(
 
 
 def disagreement(
-    warm: Record, directions: Sequence[str], cold: Record, penalised: Sequence[int]
+    warm: Record,
+    directions: Sequence[str],
+    cold: Record,
+    penalised: Sequence[int],
+    strengths: Mapping[tuple[float, ...], float] | None = None,
 ) -> pd.DataFrame:
     """Warm lanes beside cold ones of the same strength, fold and seed.
+
+    Args:
+        warm: The record of the warm lanes.
+        directions: The direction of each of them.
+        cold: The record of the cold lanes.
+        penalised: Numbers of the penalised trainable variables.
+        strengths: The path's strength at each of the strengths that lanes have; the first of a
+            lane's unless given.
 
     Returns:
         One line a pair: strength, fold, seed, start, the data losses of both (train_loss,
@@ -100,7 +126,7 @@ def disagreement(
             ]
             rows.append(
                 {
-                    "strength": lane.strengths[0],
+                    "strength": strengths[lane.strengths] if strengths else lane.strengths[0],
                     "fold": lane.split,
                     "seed": lane.seed,
                     "start": directions[w],

@@ -16,7 +16,7 @@ from taut.frames.as_frame import as_frame
 from taut.frames.enough_rows import check_enough_rows, check_inputs, folds_for
 from taut.frames.roles import Roles
 from taut.frames.schema import Schema
-from taut.frames.understand import understand
+from taut.frames.understand import MINIMUM_ROWS, understand
 from taut.progress import displayed
 from taut.tables import budget
 from taut.tables.candidates import bins_for, settings
@@ -51,6 +51,7 @@ def fit_table(
     inputs: int | None = None,
     quick: bool = False,
     seed: int = 0,
+    least_rows: int = MINIMUM_ROWS,
     callbacks: Sequence[Callback] | None = None,
 ) -> TableModel:
     """Fit the default network on a table, choose its penalty, and measure what that was worth.
@@ -89,6 +90,7 @@ def fit_table(
             needed unless given.
         quick: A first look: fewer settings, shorter training, three folds at most.
         seed: Seeds everything that is random.
+        least_rows: With fewer rows a table is refused: what is chosen on them would be chance.
         callbacks: Told of the progress; a display on the terminal unless given.
 
     Returns:
@@ -117,6 +119,7 @@ def fit_table(
         decimal=decimal,
         na=na,
         roles=roles,
+        least_rows=least_rows,
     )
     check_enough_rows(schema, folds=folds, test_size=test_size)
     check_inputs(inputs, len(schema.used))

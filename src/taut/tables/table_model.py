@@ -40,7 +40,9 @@ class TableModel:
     """
 
     def __init__(self, model: Any, encoder: Encoder, run: Run, sparse: TableModel | None = None):
-        self.model, self.run, self.sparse = model, run, sparse
+        self.model: Any = model
+        self.run: Run = run
+        self.sparse: TableModel | None = sparse
         self._encoder = encoder
 
     @property

@@ -68,11 +68,14 @@ class Case:
         shapes: Sequence[tuple[int, ...]] | None = None,
         seed: int = 0,
     ):
-        self.penalty, self.seed = penalty, seed
-        self.shapes = [tuple(shape) for shape in (penalty.shapes if shapes is None else shapes)]
+        self.penalty: Penalty = penalty
+        self.seed: int = seed
+        self.shapes: list[tuple[int, ...]] = [
+            tuple(shape) for shape in (penalty.shapes if shapes is None else shapes)
+        ]
         strengths = [part.strength for part in penalty.parts if part.strength > 0]
         # A sum takes a factor of its parts' strengths, the others the strength itself.
-        self.strength = 0.3 / min(strengths) if len(penalty.parts) > 1 and strengths else 0.3
+        self.strength: float = 0.3 / min(strengths) if len(penalty.parts) > 1 and strengths else 0.3
         grouping = None
         if penalty.groups is not None:
             grouping = Grouping.of_kernels(penalty.groups, self.shapes)

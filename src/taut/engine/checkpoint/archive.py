@@ -40,7 +40,8 @@ class Checkpoint:
 
     def __init__(self, path: str | os.PathLike[str], seconds: float, study: Mapping[str, str]):
         check_at_least(0, checkpoint_seconds=seconds)
-        self.path, self._seconds, self._study = Path(path), seconds, dict(study)
+        self.path: Path = Path(path)
+        self._seconds, self._study = seconds, dict(study)
         self._saved = time.monotonic()
         self._warned = False
         if processes.first():

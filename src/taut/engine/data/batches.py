@@ -26,15 +26,15 @@ class Batches:
 
     def __init__(self, splits: Sequence[Split], batch_size: int, sharers: int = 1):
         self._splits, self._batch = splits, batch_size
-        self.steps = -(-max(len(s.train) for s in splits) // batch_size)
-        self.rows = self.steps * batch_size
-        self.uneven = any(-(-len(s.train) // batch_size) < self.steps for s in splits)
+        self.steps: int = -(-max(len(s.train) for s in splits) // batch_size)
+        self.rows: int = self.steps * batch_size
+        self.uneven: bool = any(-(-len(s.train) // batch_size) < self.steps for s in splits)
         longest = max(len(s.held_out) for s in splits)
         size = min(max(longest, 1), HELD_OUT_BATCH)
         size = -(-size // sharers) * sharers  # shared evenly
         self._held_out_shape = max(-(-longest // size), 1), size
-        self.shapes = (self.steps, batch_size, *self._held_out_shape)
-        self.ends = (
+        self.shapes: tuple[int, int, int, int] = (self.steps, batch_size, *self._held_out_shape)
+        self.ends: tuple[tuple[int, ...], tuple[int, ...]] = (
             tuple(sorted({_end(len(s.train), batch_size) for s in splits})),
             tuple(sorted({_end(len(s.held_out), size) for s in splits})),
         )

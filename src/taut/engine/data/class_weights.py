@@ -32,7 +32,8 @@ class WeightedSource:
         first = first_rows(source, 1)
         if first.weight is not None:
             raise InputError("Give `sample_weight` or `class_weight`, not both: multiply them.")
-        self.unweighted, self._labels_of = source, labels_of(model, first.x, first.y)
+        self.unweighted: Source = source
+        self._labels_of = labels_of(model, first.x, first.y)
         counts: dict[int, int] = {}
         for part in range(source.parts(COUNTED_ROWS)):
             for piece in source.pieces(part, COUNTED_ROWS):

@@ -82,7 +82,8 @@ class ParquetRows:
 
     def pieces(self, part: int, rows: int) -> Iterator[Rows]:
         path, group, _, _ = self._parts[part]
-        # Only a part of each column chunk is in memory at a time.
+        # Only a part of each column chunk is in memory at a time; `pyarrow.dataset` decodes a row
+        # group as a whole.
         with self._open_file(path, buffer_size=_BUFFER, pre_buffer=False) as file:
             for batch in file.iter_batches(
                 rows, row_groups=[group], columns=self._columns, use_threads=False

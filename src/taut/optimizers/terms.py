@@ -1,4 +1,4 @@
-"""Variables that one penalty treats together, and the functions of a whole model's penalties."""
+"""The terms of αR(w): variables that one penalty treats together, and its functions of them."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from taut.optimizers.selectors import Matches, describe, in_order, is_end
 from taut.penalties import Binding, Grouping, Penalty, distance_of, prox_of, value_of
 from taut.structure import VariableStructure
 
-SavedBlock = list[Any]
+SavedTerm = list[Any]
 """[[end of a path, [before, slices, after]], …], as an optimizer's configuration keeps it."""
 
 
 @dataclass(frozen=True)
-class Block:
-    """Variables whose penalty is one term of αR(w): one variable, or a group that spans several.
+class Term:
+    """One term of αR(w): a penalty and its variables, one or a group that spans several.
 
     Attributes:
         entry: The line of the request that they come from, or the layer's own penalty of taut;
@@ -84,21 +84,21 @@ def divide(
     assignments: Sequence[Assignment],
     structures: Mapping[int, VariableStructure] | None,
     constants: Callable[[Sequence[Any], Sequence[Any], str], list[Any]],
-    saved: Mapping[int, list[SavedBlock]],
-    saved_own: SavedBlock,
+    saved: Mapping[int, list[SavedTerm]],
+    saved_own: SavedTerm,
     matches: Matches,
-) -> list[Block]:
-    """The blocks of what was assigned, each with its penalty bound to its variables.
+) -> list[Term]:
+    """The terms of what was assigned, each with its penalty bound to its variables.
 
     What equals the layers' own Keras regularizers and constraints is added to each; a variable
-    that has nothing but these is a block too.
+    that has nothing but these is a term too.
 
     Args:
         assignments: What each variable gets.
         structures: How the variables of the model divide into groups; None where the optimizer
             knows no model.
         constants: (variables, arrays, name) -> Keras variables that keep the arrays.
-        saved: By id of the entry, the blocks that a saved optimizer had.
+        saved: By id of the entry, the terms that a saved optimizer had.
         saved_own: The groups that layers' own penalties had in it, one variable each.
         matches: What selectors match, for the order of variables in groups of several.
 
@@ -106,7 +106,7 @@ def divide(
         InputError: If a penalty on groups finds none, or groups of different lengths.
         UnsupportedError: For a Keras constraint that the prox cannot treat.
     """
-    blocks: list[Block] = []
+    terms: list[Term] = []
     entries = {id(a.entry): a.entry for a in assignments if a.entry is not None and a.parts}
     for entry in entries.values():
         variables = [a.variable for a in assignments if a.entry is entry]
@@ -116,8 +116,8 @@ def divide(
             groups = [([v], None) for v in variables]
         elif structures is None and id(entry) in saved:
             groups = _saved_groups(variables, saved[id(entry)], penalty.groups)
-        elif structures is None and (layer_blocks := _own(variables, saved_own)):
-            groups = _saved_groups(variables, layer_blocks, penalty.groups)
+        elif structures is None and (layer_terms := _own(variables, saved_own)):
+            groups = _saved_groups(variables, layer_terms, penalty.groups)
         elif structures is None:
             raise InputError(
                 f"A penalty on groups must know the model that it is for. Received: {penalty!r} "
@@ -134,30 +134,30 @@ def divide(
                 grouping,
             )
             parts = penalty.bind(binding).parts
-            blocks.append(_with_own(Block(entry, tuple(members), parts, grouping)))
-    taken = {id(v) for block in blocks for v in block.variables}
+            terms.append(_with_own(Term(entry, tuple(members), parts, grouping)))
+    taken = {id(v) for term in terms for v in term.variables}
     left = [a.variable for a in assignments if id(a.variable) not in taken]
     # Where there is no penalty at all, Keras's constraints may be whatever they are.
-    penalised = bool(blocks) or any(map(equals, left))
-    return [*blocks, *own_blocks(left, penalised=penalised)]
+    penalised = bool(terms) or any(map(equals, left))
+    return [*terms, *own_terms(left, penalised=penalised)]
 
 
-def own_blocks(variables: Sequence[Any], *, penalised: bool = True) -> list[Block]:
+def own_terms(variables: Sequence[Any], *, penalised: bool = True) -> list[Term]:
     """Blocks of variables that have nothing but Keras regularizers and constraints.
 
     Args:
-        variables: Those that no block of the request has.
+        variables: Those that no term of the request has.
         penalised: Whether a constraint that equals no penalty is an error.
 
     Raises:
         UnsupportedError: For a Keras constraint that the prox cannot treat.
     """
-    blocks = []
+    terms = []
     for variable in variables:
         known = variable.constraint is not None and (penalised or is_penalty(variable))
         if equals(variable) or known:
-            blocks.append(_with_own(Block(Entry(None, None), (variable,), ())))
-    return [block for block in blocks if block.parts]
+            terms.append(_with_own(Term(Entry(None, None), (variable,), ())))
+    return [term for term in terms if term.parts]
 
 
 @dataclass(frozen=True)
@@ -165,37 +165,37 @@ class KerasConstraints:
     """The constraints that Keras applies after each step of a plain optimizer.
 
     Attributes:
-        blocks: A block for each variable that has one.
+        terms: A term for each variable that has one.
     """
 
-    blocks: list[Block]
+    terms: list[Term]
 
     @classmethod
-    def of(cls, variables: Sequence[Any], treated: Sequence[Block]) -> KerasConstraints:
-        """Those of the variables that none of the blocks of proximal optimizers has.
+    def of(cls, variables: Sequence[Any], treated: Sequence[Term]) -> KerasConstraints:
+        """Those of the variables that none of the terms of proximal optimizers has.
 
         Raises:
             UnsupportedError: For a constraint that equals no penalty.
         """
-        taken = {id(v) for block in treated for v in block.variables}
+        taken = {id(v) for term in treated for v in term.variables}
         return cls(
             [
-                Block(Entry(None, None), (v,), parts, constraints=len(parts))
+                Term(Entry(None, None), (v,), parts, constraints=len(parts))
                 for v in variables
                 if id(v) not in taken and (parts := constraint_parts(v))
             ]
         )
 
-    def strengths_of(self, block: Block) -> list[float]:
+    def strengths_of(self, term: Term) -> list[float]:
         """What stands for strengths of the parts, which have none."""
-        return [1.0] * len(block.parts)
+        return [1.0] * len(term.parts)
 
 
-def _with_own(block: Block) -> Block:
-    regularizers, constraints = combined(block.parts, list(block.variables))
+def _with_own(term: Term) -> Term:
+    regularizers, constraints = combined(term.parts, list(term.variables))
     return replace(
-        block,
-        parts=(*block.parts, *regularizers, *constraints),
+        term,
+        parts=(*term.parts, *regularizers, *constraints),
         regularizers=len(regularizers),
         constraints=len(constraints),
     )
@@ -227,17 +227,17 @@ def _groups(
     return [(members, Grouping.checked(shape, groups)) for members, shape in pairs]
 
 
-def _own(variables: Sequence[Any], saved: SavedBlock) -> list[SavedBlock]:
+def _own(variables: Sequence[Any], saved: SavedTerm) -> list[SavedTerm]:
     return [[group] for group in saved for v in variables if is_end(group[0], v.path)]
 
 
 def _saved_groups(
-    variables: Sequence[Any], saved: list[SavedBlock], groups: Any
+    variables: Sequence[Any], saved: list[SavedTerm], groups: Any
 ) -> list[tuple[list[Any], Grouping]]:
     result = []
-    for block in saved:
+    for term in saved:
         members, shapes = [], []
-        for end, shape in block:
+        for end, shape in term:
             same = [v for v in variables if is_end(end, v.path)]
             if len(same) != 1 or np.prod(shape) != np.prod(same[0].shape):
                 raise InputError(

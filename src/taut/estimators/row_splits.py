@@ -1,0 +1,56 @@
+"""The folds of an estimator: scikit-learn's splitters, groups, and one part that is held out."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from taut.checks import is_whole
+from taut.engine import Split
+from taut.errors import InputError
+from taut.studies.folds import folds, group_folds
+
+
+def splits_of(
+    x: np.ndarray, y: np.ndarray, cv: Any, *, groups: Any, seed: int, classes: bool
+) -> list[Split]:
+    """The folds that `cv` means.
+
+    Args:
+        x: Inputs, [rows, inputs].
+        y: Class numbers, or values [rows] or [rows, outputs].
+        cv: How many, a scikit-learn splitter, or pairs of row numbers.
+        groups: [rows] what stays on one side of every fold, or None.
+        seed: Draws folds that are given by their number.
+        classes: Whether `y` holds class numbers, by which these are stratified.
+    """
+    number = int(cv) if is_whole(cv, 0) else None
+    if groups is None or not (number is not None or hasattr(cv, "split")):
+        return folds(y, cv if number is None else number, seed=seed, x=x, classes=classes)
+    if number is not None:
+        return group_folds(_labels(y), groups, number, seed=seed, classes=classes)
+    return folds(y, list(cv.split(x, y, groups)), seed=seed, x=x, classes=classes)
+
+
+def held_out_split(
+    y: np.ndarray, fraction: float, *, groups: Any, seed: int, classes: bool
+) -> Split:
+    """One part of the rows held out: by class where each has rows enough, or of whole groups."""
+    count = max(round(1 / fraction), 2)
+    if groups is not None:
+        count = min(count, len(np.unique(np.asarray(groups))))
+        return group_folds(_labels(y), groups, max(count, 2), seed=seed, classes=classes)[0]
+    count = min(count, len(y))
+    if count < 2:
+        raise InputError(
+            "`patience` holds rows out, of which there must be at least 2. Received: "
+            f"n_samples = {len(y)}. Leave `patience` out."
+        )
+    stratify = classes and bool(np.unique(y, return_counts=True)[1].min() >= count)
+    return folds(y, count, seed=seed, classes=stratify)[0]
+
+
+def _labels(y: np.ndarray) -> np.ndarray:
+    """What groups are alike by; several targets say nothing of it."""
+    return y if y.ndim == 1 else np.zeros(len(y))

@@ -1,0 +1,147 @@
+"""What the estimators of tables share: arguments, frames made of arrays, what is kept."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from sklearn.base import BaseEstimator
+from sklearn.utils import check_array, check_consistent_length
+from sklearn.utils.validation import check_is_fitted, validate_data
+
+from taut.estimators import model_bytes
+from taut.estimators.penalized_network import drawn_seed
+from taut.tables.fitting import fit_table
+
+LEAST_ROWS = 2
+
+
+class TableEstimator(BaseEstimator):
+    """What the two have in common; see `taut.sklearn`."""
+
+    def __init__(
+        self,
+        penalty: str = "auto",
+        *,
+        strengths: Sequence[float] | None = None,
+        features: Sequence[str] | None = None,
+        drop: Sequence[str] = (),
+        kind: Mapping[str, str] | None = None,
+        decimal: str | None = None,
+        na: Sequence[str] = (),
+        test_size: float = 0.0,
+        folds: int = 5,
+        seeds: int = 1,
+        single: bool = False,
+        quick: bool = False,
+        random_state: Any = None,
+        verbose: int | bool = 0,
+    ):
+        self.penalty = penalty
+        self.strengths = strengths
+        self.features = features
+        self.drop = drop
+        self.kind = kind
+        self.decimal = decimal
+        self.na = na
+        self.test_size = test_size
+        self.folds = folds
+        self.seeds = seeds
+        self.single = single
+        self.quick = quick
+        self.random_state = random_state
+        self.verbose = verbose
+
+    @property
+    def feature_importances_(self) -> np.ndarray:
+        """[columns] how much the loss rises when a column is shuffled, as a share of all rises."""
+        return self._by_column("importance")
+
+    def get_support(self, indices: bool = False) -> np.ndarray:
+        """[columns] whether the sparse networks read a column; or the numbers of those."""
+        kept = self._by_column("kept").astype(bool)
+        return np.flatnonzero(kept) if indices else kept
+
+    def _by_column(self, name: str) -> np.ndarray:
+        check_is_fitted(self)
+        values = self.model_.features.set_index("feature")[name].astype(float)
+        return values.reindex(self._columns, fill_value=0.0).to_numpy()
+
+    def _fit(self, x: Any, y: np.ndarray, task: str, roles: Mapping[str, Any]) -> None:
+        frame = self._frame(x, reset=True)
+        check_consistent_length(frame, y)
+        columns, names = {"y": y}, {}
+        columns |= {name: values for name, values in roles.items() if values is not None}
+        for name, values in columns.items():
+            free = name
+            while free in frame.columns:
+                free += "_"
+            names[name] = free
+            check_consistent_length(frame, values)
+            frame = frame.assign(**{free: np.asarray(values)})
+        self.model_ = fit_table(
+            frame,
+            target=names.pop("y"),
+            task=task,
+            features=self.features,
+            drop=self.drop,
+            kind=self.kind,
+            decimal=self.decimal,
+            na=self.na,
+            penalty=self.penalty,
+            strengths=self.strengths,
+            **names,
+            test_size=self.test_size,
+            folds=self.folds,
+            seeds=self.seeds,
+            single=self.single,
+            quick=self.quick,
+            seed=drawn_seed(self.random_state),
+            least_rows=LEAST_ROWS,
+            callbacks=None if self.verbose else [],
+        )
+        self._columns = [str(name) for name in frame.columns[: self.n_features_in_]]
+
+    def _frame(self, x: Any, *, reset: bool) -> pd.DataFrame:
+        """The inputs as a data frame; an array has columns x0, x1, … or, in order, those of fit."""
+        if hasattr(x, "toarray"):
+            x = x.toarray()
+        if isinstance(x, pd.DataFrame) or hasattr(x, "__dataframe__"):
+            validate_data(self, x, skip_check_array=True, reset=reset)
+            return x if isinstance(x, pd.DataFrame) else x.to_pandas()
+        x = check_array(
+            x,
+            dtype=None,
+            ensure_all_finite="allow-nan",
+            ensure_min_samples=LEAST_ROWS if reset else 1,
+            estimator=self,
+            input_name="X",
+        )
+        validate_data(self, x, skip_check_array=True, reset=reset)
+        names = [f"x{k}" for k in range(x.shape[1])] if reset else self._columns
+        return pd.DataFrame(x, columns=names).infer_objects()
+
+    def __sklearn_is_fitted__(self) -> bool:
+        return hasattr(self, "model_")
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.sparse = True
+        tags.input_tags.allow_nan = True
+        tags.input_tags.categorical = True
+        tags.input_tags.string = True
+        tags.target_tags.required = True
+        return tags
+
+    def __getstate__(self) -> dict[str, Any]:
+        state: Any = super().__getstate__()
+        if "model_" in state:
+            state = {**state, "model_": model_bytes.to_bytes(state["model_"])}
+        return state
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        if isinstance(state.get("model_"), bytes):
+            state = {**state, "model_": model_bytes.from_bytes(state["model_"])}
+        super().__setstate__(state)

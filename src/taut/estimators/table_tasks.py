@@ -1,0 +1,184 @@
+"""`TableClassifier` and `TableRegressor`: `taut.fit_table` behind scikit-learn's interface."""
+
+from __future__ import annotations
+
+from typing import Any, Self
+
+import numpy as np
+import pandas as pd
+from sklearn.base import ClassifierMixin, RegressorMixin
+from sklearn.utils import check_array
+from sklearn.utils.multiclass import check_classification_targets
+from sklearn.utils.validation import check_is_fitted, column_or_1d
+
+from taut.errors import InputError
+from taut.estimators.table_estimator import TableEstimator
+from taut.frames.target import understand_target
+from taut.frames.values import missing
+
+ROLES = "groups", "time", "weights"
+
+
+class TableClassifier(ClassifierMixin, TableEstimator):
+    """Classes from a table: categories, dates, missing values and all; see `taut.fit_table`.
+
+    Networks at many strengths are trained on every fold as one program, and those that are not
+    clearly worse than the best predict together. It chooses the strength itself, so that a
+    search over `strengths` is not needed.
+
+    Args:
+        penalty: "auto" (L1 and L2), "l1" or "l2".
+        strengths: Strengths to try; a default grid unless given.
+        features: Names of the input columns; all that are useful unless given. The columns of an
+            array are called x0, x1, ….
+        drop: Columns to leave out.
+        kind: What columns are, by name: "numeric", "category", "date", "text" or "ignore".
+        decimal: The decimal sign, "." or ",", of text that leaves it open.
+        na: Marks of missing values beyond the usual ones.
+        test_size: Share of rows set aside to score `model_`; none unless given, since
+            cross-validation outside sets its own aside.
+        folds: Folds of the cross-validation inside.
+        seeds: Networks of each setting and fold.
+        single: Whether one network, refitted on all rows, predicts.
+        quick: Whether fewer settings are tried, in less time.
+        random_state: Seeds all that is random.
+        verbose: Whether progress is shown on the terminal.
+
+    Attributes:
+        model_: The fitted `taut.TableModel`: warnings, what was chosen, `save`.
+        classes_: [classes] the labels.
+        n_features_in_: Columns; `feature_names_in_` their names, for a data frame.
+        feature_importances_: [columns] shares of the loss that shuffling costs.
+
+    Example:
+        >>> from taut.sklearn import TableClassifier
+        >>> model = TableClassifier().fit(frame, labels)  # doctest: +SKIP
+        >>> model.model_.warnings  # doctest: +SKIP
+    """
+
+    def fit(
+        self,
+        X: Any,
+        y: Any,
+        groups: Any = None,
+        time: Any = None,
+        weights: Any = None,
+    ) -> Self:
+        """Fit to a table.
+
+        Args:
+            X: The table, [rows, columns]: a data frame, an array or a sparse matrix.
+            y: Labels [rows].
+            groups: [rows] what stays on one side of every fold: patients, households.
+            time: [rows] dates or numbers by which folds go from past to future.
+            weights: [rows] how much a row counts in training, in the choice and in scores. Not
+                `sample_weight`, for a row that counts twice is not two rows: those could be in
+                different folds.
+
+        Raises:
+            ValueError: For a table or an option that cannot be used; before any training.
+        """
+        y = column_or_1d(check_array(y, ensure_2d=False, dtype=None, input_name="y"), warn=True)
+        check_classification_targets(y)
+        classes, codes = np.unique(y, return_inverse=True)
+        if len(classes) < 2:
+            raise InputError(
+                f"`y` must hold at least two classes. Received: one class, {classes[0]!r}."
+            )
+        labels = y if _read_as_they_are(y, classes) else codes
+        self._fit(X, labels, "classification", _roles(groups, time, weights))
+        self.classes_ = classes
+        return self
+
+    def predict(self, X: Any) -> np.ndarray:
+        """Labels [rows].
+
+        Args:
+            X: The table, [rows, columns].
+        """
+        return self.classes_[self.predict_proba(X).argmax(axis=1)]
+
+    def predict_proba(self, X: Any) -> np.ndarray:
+        """Probabilities [rows, classes], in the order of `classes_`.
+
+        Args:
+            X: The table, [rows, columns].
+        """
+        check_is_fitted(self)
+        return self.model_.predict_proba(self._frame(X, reset=False))
+
+
+class TableRegressor(RegressorMixin, TableEstimator):
+    """A number from a table: categories, dates, missing values and all; see `taut.fit_table`.
+
+    Networks at many strengths are trained on every fold as one program, and those that are not
+    clearly worse than the best predict together.
+
+    Args:
+        penalty: As of `TableClassifier`, and so are all arguments.
+        strengths: Strengths to try, or None.
+        features: Names of the input columns, or None.
+        drop: Columns to leave out.
+        kind: What columns are, by name.
+        decimal: The decimal sign.
+        na: Marks of missing values.
+        test_size: Share of rows set aside to score `model_`.
+        folds: Folds of the cross-validation inside.
+        seeds: Networks of each setting and fold.
+        single: Whether one network predicts.
+        quick: Whether fewer settings are tried.
+        random_state: Seeds all that is random.
+        verbose: Whether progress is shown on the terminal.
+
+    Attributes:
+        model_: The fitted `taut.TableModel`; the others are those of `TableClassifier`.
+
+    Example:
+        >>> from taut.sklearn import TableRegressor
+        >>> model = TableRegressor().fit(frame, prices)  # doctest: +SKIP
+    """
+
+    def fit(
+        self,
+        X: Any,
+        y: Any,
+        groups: Any = None,
+        time: Any = None,
+        weights: Any = None,
+    ) -> Self:
+        """Fit to a table.
+
+        Args:
+            X: The table, [rows, columns]: a data frame, an array or a sparse matrix.
+            y: Numbers [rows].
+            groups: [rows] what stays on one side of every fold.
+            time: [rows] dates or numbers by which folds go from past to future.
+            weights: [rows] how much a row counts.
+
+        Raises:
+            ValueError: For a table or an option that cannot be used; before any training.
+        """
+        y = check_array(y, ensure_2d=False, dtype="float64", input_name="y")
+        self._fit(X, column_or_1d(y, warn=True), "regression", _roles(groups, time, weights))
+        return self
+
+    def predict(self, X: Any) -> np.ndarray:
+        """Predictions [rows].
+
+        Args:
+            X: The table, [rows, columns].
+        """
+        check_is_fitted(self)
+        return self.model_.predict(self._frame(X, reset=False))
+
+
+def _read_as_they_are(y: np.ndarray, classes: np.ndarray) -> bool:
+    """Whether a table has these labels for classes; to it "NA" is none, and " a" is "a"."""
+    series = pd.Series(y, name="y")
+    if missing(series).any():
+        return False
+    return list(understand_target(series, "classification")[2]) == classes.tolist()
+
+
+def _roles(groups: Any, time: Any, weights: Any) -> dict[str, Any]:
+    return dict(zip(ROLES, (groups, time, weights), strict=True))

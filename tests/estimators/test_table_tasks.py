@@ -1,0 +1,98 @@
+"""The estimators of tables: frames as people have them, behind scikit-learn's interface."""
+
+import pickle
+
+import numpy as np
+import pandas as pd
+import pytest
+import skops.io
+from sklearn.model_selection import cross_val_score
+
+import taut
+from taut.errors import InputError
+from taut.sklearn import TableClassifier, TableRegressor
+
+SETTINGS = {"penalty": "l1", "strengths": [0.003], "quick": True, "folds": 2, "random_state": 0}
+
+
+@pytest.fixture(scope="module")
+def table():
+    draw = np.random.default_rng(0)
+    number = draw.normal(size=90)
+    number[::9] = np.nan
+    place = draw.choice(["here", "there", "far"], size=90)
+    labels = np.where(np.nan_to_num(number) + (place == "here") > 0.3, "NA", "good ")
+    return pd.DataFrame({"number": number, "place": place}), labels
+
+
+@pytest.fixture(scope="module")
+def fitted(table):
+    frame, labels = table
+    return TableClassifier(**SETTINGS).fit(frame, labels)
+
+
+def test_labels_come_back_as_they_were(table, fitted):
+    frame, labels = table
+    assert fitted.classes_.tolist() == ["NA", "good "]
+    assert fitted.score(frame, labels) > 0.8
+    shares = fitted.predict_proba(frame)
+    assert shares.shape == (90, 2)
+    np.testing.assert_allclose(shares.sum(axis=1), 1)
+    assert isinstance(fitted.model_, taut.TableModel)
+    assert fitted.feature_importances_.shape == fitted.get_support().shape == (2,)
+
+
+def test_other_columns_are_refused(table, fitted):
+    frame, _ = table
+    for other in (frame[["place", "number"]], frame.rename(columns={"place": "site"})):
+        with pytest.raises(ValueError, match="feature names"):
+            fitted.predict(other)
+    by_place = frame.to_numpy(object)
+    with pytest.warns(UserWarning, match="does not have valid feature names"):
+        np.testing.assert_array_equal(fitted.predict(by_place), fitted.predict(frame))
+
+
+def test_copies_predict_the_same(table, fitted):
+    frame, _ = table
+    archive = skops.io.dumps(fitted)
+    types = skops.io.get_untrusted_types(data=archive)
+    assert types == ["taut.estimators.table_tasks.TableClassifier"]
+    for copy in (pickle.loads(pickle.dumps(fitted)), skops.io.loads(archive, trusted=types)):
+        np.testing.assert_array_equal(copy.predict_proba(frame), fitted.predict_proba(frame))
+        assert copy.model_.metrics == fitted.model_.metrics
+
+
+def test_groups_stay_on_one_side_and_are_no_inputs(table):
+    frame, labels = table
+    patients = np.arange(90) // 3
+    model = TableClassifier(**SETTINGS).fit(frame, labels, groups=patients)
+    kinds = {column["name"]: column["kind"] for column in model.model_.metrics["columns"]}
+    assert kinds["groups"] == "groups"
+    assert model.n_features_in_ == 2
+    with pytest.raises(InputError, match=r"at least 2 groups|two groups or more"):
+        TableClassifier(**SETTINGS).fit(frame, labels, groups=np.zeros(90))
+
+
+@pytest.mark.slow
+def test_arrays_have_names_for_columns(table):
+    frame, labels = table
+    target = np.nan_to_num(frame["number"]) * 3 + 1
+    array = frame.to_numpy(object)
+    model = TableRegressor(**SETTINGS, features=["x0"]).fit(array, target)
+    assert model.model_.selected_features_ == ["x0"]
+    assert model.get_support().tolist() == [True, False]
+    assert cross_val_score(TableClassifier(**SETTINGS), array, labels, cv=2).mean() > 0.7
+
+
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        ({"folds": 1}, r"`folds` must be an integer >= 2"),
+        ({"features": ["size"]}, r"Missing: 'size'"),
+        ({"kind": {"number": "colour"}}, r"colour"),
+        ({"penalty": "group"}, r"penalty"),
+    ],
+)
+def test_what_cannot_be_is_refused(table, settings, words):
+    with pytest.raises(InputError, match=words):
+        TableClassifier(**{**SETTINGS, **settings}).fit(*table)
