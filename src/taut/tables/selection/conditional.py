@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from sklearn.covariance import LedoitWolf
 
+from taut.engine import Split
 from taut.frames.preprocessing import fold_preprocessing
 from taut.studies.choice import mean_and_error
 from taut.tables.selection.ladder import Ladder
@@ -21,6 +22,7 @@ def conditional_importance(
     ladder: Ladder,
     rung: int,
     orders: np.ndarray,
+    first: np.ndarray,
     *,
     groups: np.ndarray | None,
     seed: int,
@@ -37,6 +39,8 @@ def conditional_importance(
         ladder: The networks.
         rung: Whose networks are asked.
         orders: [folds, inputs] the order by each fold's training rows.
+        first: [inputs] the first of the copies of each input (`first_of_copies`): copies are
+            replaced together, and the first one stands for all.
         groups: [rows] group numbers; the groups, not the rows, are independent.
         seed: Draws the permutations.
 
@@ -54,22 +58,25 @@ def conditional_importance(
     longest = max(len(split.held_out) for split in read.splits)
     columns = np.flatnonzero(np.isin(data.input_of, np.unique(read.data.input_of)))
     for fold, (split, lane) in enumerate(zip(read.splits, ladder.lanes(rung), strict=True)):
-        inputs = orders[fold, :number]
-        residuals = _residuals(data, split.train, split.held_out, orders[fold], inputs)
+        inputs = np.unique(first[orders[fold, :number]])
+        others = np.union1d(orders[fold, :CONDITIONS], read.data.input_of)
+        residuals = _residuals(data, split, others, inputs, first)
         # One shape in every fold, so that one program predicts.
         at = np.resize(np.arange(len(split.held_out)), longest)
         x = _filled(data, split.train, split.held_out)[:, columns]
         tables = [x[at]]
         for number_of_input, residual in zip(inputs, residuals, strict=True):
-            places = np.flatnonzero(read.data.input_of == number_of_input)
+            places = np.flatnonzero(first[read.data.input_of] == number_of_input)
             for _ in range(DRAWS):
                 changed = x.copy()
                 changed[:, places] += residual[draw.permutation(len(x))] - residual
                 tables.append(changed[at])
+        asked = len(tables)
+        tables += [x[at]] * (1 + number * DRAWS - asked)
         predicted = read.predict(np.concatenate(tables), [lane])[0]
         y = np.tile(rows.y[split.held_out][at], len(tables))
-        losses = row_loss(predicted, y).reshape(len(tables), longest)[:, : len(split.held_out)]
-        rise = (losses[1:] - losses[0]).reshape(number, DRAWS, -1).mean(axis=1)
+        losses = row_loss(predicted, y).reshape(len(tables), longest)[:asked, : len(split.held_out)]
+        rise = (losses[1:] - losses[0]).reshape(len(inputs), DRAWS, -1).mean(axis=1)
         rises[inputs[:, None], split.held_out[None]] = rise
     held = held_out(read.splits)
     of_held = None if groups is None else groups[held]
@@ -82,16 +89,17 @@ def _filled(data: InputRows, train: np.ndarray, rows: np.ndarray) -> np.ndarray:
 
 
 def _residuals(
-    data: InputRows, train: np.ndarray, rows: np.ndarray, order: np.ndarray, inputs: np.ndarray
+    data: InputRows, split: Split, others: np.ndarray, inputs: np.ndarray, first: np.ndarray
 ) -> list[np.ndarray]:
-    """For each input [rows, its columns] what is left of its columns after the linear expectation.
+    """For each input [held out, columns] what the linear expectation leaves of it and its copies.
 
     With Ω the inverse of the (shrunk) covariance, zⱼ − E[zⱼ | z₋ⱼ] = Ωⱼⱼ⁻¹·(Ω·z)ⱼ.
     """
-    columns = data.columns(order[:CONDITIONS])
-    of, scaled = data.input_of[columns], fold_preprocessing(data.rows.encoded, train)
-    z = [scaled.apply(data.rows.encoded[r])[:, columns] for r in (train, rows)]
-    scale = np.where(scaled.multiplier > 0, scaled.multiplier, np.inf)[columns]
+    columns = data.columns(others)
+    of, encoded = first[data.input_of[columns]], data.rows.encoded[:, columns]
+    scaled = fold_preprocessing(encoded, split.train)
+    z = [scaled.apply(encoded[rows]) for rows in (split.train, split.held_out)]
+    scale = np.where(scaled.multiplier > 0, scaled.multiplier, np.inf)
     precision = np.linalg.pinv(LedoitWolf(assume_centered=True).fit(z[0]).covariance_)
     pulled = z[1] @ precision
     places = [np.flatnonzero(of == number) for number in inputs]

@@ -11,6 +11,7 @@ from taut.engine import Callback, Split
 from taut.errors import InputError
 from taut.studies.stability import Stability, complementary_pairs, stability
 from taut.tables.selection.conditional import conditional_importance
+from taut.tables.selection.copies import first_of_copies
 from taut.tables.selection.ladder import Ladder, climb
 from taut.tables.selection.lanes import InputRows
 from taut.tables.selection.order import Order, order_inputs, orders_of_halves
@@ -68,7 +69,8 @@ def select_inputs(
        how many are needed (`climb`): the best number, or none where looking at no input is
        within one standard error of it.
     3. Of the first so many by the order on all rows, those are kept whose conditional importance
-       in these networks (`conditional_importance`) exceeds two standard errors.
+       in these networks (`conditional_importance`) exceeds two standard errors. Of inputs that
+       are nearly copies (`first_of_copies`), the first stands for all.
     4. Complementary halves of the rows order the inputs anew; how often an input is among the
        first, as many as are kept, is its selection frequency.
 
@@ -95,8 +97,9 @@ def select_inputs(
     ladder = climb(data, folds, order.by_fold, groups=groups, seed=seed, callbacks=callbacks)
     rise = error = np.zeros(data.inputs)
     if ladder.best:
+        copied = first_of_copies(data, order.whole, np.unique(ladder.read.data.input_of))
         rise, error = conditional_importance(
-            data, ladder, ladder.best, order.by_fold, groups=groups, seed=seed
+            data, ladder, ladder.best, order.by_fold, copied, groups=groups, seed=seed
         )
     if number is None:
         first = order.whole[: ladder.numbers[ladder.best]]
