@@ -170,8 +170,7 @@ def run(system, scenarios, draws, first):
         for seed in range(first, first + draws):
             x, y, real = SCENARIOS[scenario](np.random.default_rng(seed))
             classes = len(np.unique(y)) if np.issubdtype(y.dtype, np.integer) else 0
-            if system != "taut":
-                x = (x - x.mean(axis=0)) / x.std(axis=0)
+            x = (x - x.mean(axis=0)) / x.std(axis=0)
             started = time.process_time()
             kept, real = {int(j) for j in select(x, y, classes)}, set(map(int, real))
             seconds = time.process_time() - started

@@ -71,7 +71,9 @@ def test_the_report_is_called_by_the_name_of_the_run(taut, fits, table, here):
 
 def test_options_reach_the_fit(taut, fits, table):
     options = "--penalty l1 --folds 3 --seeds 2 --strengths 0.1,1e-3,0 --test-size 0.25 "
-    options += "--single --seed 7 --quick --task binary --groups code --weights weight"
+    options += (
+        "--single --sparse --inputs 1 --seed 7 --quick --task binary --groups code --weights weight"
+    )
     assert taut("fit", table, "--target", "ill", *options.split()).exit_code == 0
     (call,) = fits.calls
     frame = call.pop("frame")
@@ -85,6 +87,8 @@ def test_options_reach_the_fit(taut, fits, table):
         "strengths": (0.1, 0.001, 0.0),
         "test_size": 0.25,
         "single": True,
+        "sparse": True,
+        "inputs": 1,
         "seed": 7,
         "quick": True,
         "groups": "code",
@@ -98,6 +102,7 @@ def test_defaults_are_those_of_the_library(taut, fits, table):
     (call,) = fits.calls
     expected = {"task": None, "penalty": "auto", "folds": 5, "seeds": 1, "strengths": None}
     expected |= {"test_size": 0.2, "single": False, "seed": 0, "quick": False}
+    expected |= {"sparse": False, "inputs": None}
     assert {name: call[name] for name in expected} == expected
 
 
@@ -112,6 +117,8 @@ def test_defaults_are_those_of_the_library(taut, fits, table):
         (["--folds", "1"], "--folds"),
         (["--seeds", "0"], "--seeds"),
         (["--seed", "-1"], "--seed"),
+        (["--inputs", "0"], "--inputs"),
+        (["--inputs", "99"], "`inputs` must be an integer from 1"),
         (["--test-size", "1"], "--test-size"),
         (["--test-size", "nan"], "--test-size"),
         (["--folds", "40"], "40 folds"),

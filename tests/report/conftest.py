@@ -40,5 +40,10 @@ def any_run(request, make_run):
 
 
 @pytest.fixture
+def add_selection():
+    return synthetic_run.add_selection
+
+
+@pytest.fixture
 def nasty():
     return synthetic_run.NASTY

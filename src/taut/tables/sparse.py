@@ -20,8 +20,8 @@ from taut.tables.table_model import TableModel
 RULE = (
     "Inputs are ordered by a path of group lassos on whole inputs, in each fold by its training "
     "rows. As many of the first as networks on these alone predict best with out of fold are "
-    "asked, and those are kept without which the loss rises by more than two standard errors, "
-    "given the other inputs."
+    "asked, and those are kept without which the loss rises by more than 2.3 standard errors, "
+    "given the others; and more, the surest first, where networks on these alone are clearly worse."
 )
 ASKED_RULE = (
     "Inputs are ordered by a path of group lassos on whole inputs; as many of the first are kept "

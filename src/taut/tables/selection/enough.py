@@ -11,6 +11,8 @@ from taut.studies.choice import mean_and_error
 from taut.tables.selection.ladder import LATER, PIECES, SETTINGS, UPDATES, Ladder
 from taut.tables.selection.lanes import InputRows, Reader, held_out, train_readers
 
+CLEARLY = 2.0
+"""Standard errors by which a set is clearly worse."""
 GROWTH = 1.4
 """Each set that is tried is so many times larger than the one before, and larger by one at least."""
 
@@ -31,7 +33,7 @@ def enough_inputs(
     What each of several inputs tells, the others may tell too: then none is sure by itself, and
     all of them together are needed. So networks on the first `sure`, and on more and more, are
     trained, and the first set is kept whose out-of-fold loss is not above that of the ladder's
-    best number by more than one standard error of their difference, row by row.
+    best number by more than two standard errors of their difference, row by row.
 
     Args:
         data: The rows.
@@ -72,5 +74,5 @@ def enough_inputs(
     setting = mean_and_error(losses, weight)[0].argmin(axis=1)
     difference = losses[np.arange(len(numbers)), setting] - ladder.losses[ladder.best]
     worse, error = mean_and_error(difference, weight, of_held)
-    suffices = np.flatnonzero(worse <= error)
+    suffices = np.flatnonzero(worse <= CLEARLY * error)
     return ranked[: numbers[suffices[0] if len(suffices) else -1]]

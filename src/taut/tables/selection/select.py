@@ -17,8 +17,9 @@ from taut.tables.selection.lanes import InputRows
 from taut.tables.selection.order import Order, order_inputs, orders_of_halves
 from taut.tables.trained import Rows
 
-SURE = 2.0
-"""Standard errors that an input's conditional importance must exceed."""
+SURE = 2.3
+"""Standard errors that the conditional importance of an input that is sure exceeds: by chance one
+in a hundred does."""
 PAIRS, FEW_PAIRS, MANY_COLUMNS = 25, 5, 1000
 MOST_ROWS = 5000
 SMALLEST = 1e-12
@@ -70,7 +71,8 @@ def select_inputs(
        how many are needed (`climb`): the best number, or none where looking at no input is
        within one standard error of it.
     3. Of the first so many by the order on all rows, those are kept whose conditional importance
-       in these networks (`conditional_importance`) exceeds two standard errors.
+       in these networks (`conditional_importance`) exceeds 2.3 standard errors; and where
+       networks on these alone are clearly worse, as many more as are needed (`enough_inputs`).
     4. Complementary halves of the rows order the inputs anew; how often an input is among the
        first, as many as are kept, is its selection frequency.
 
@@ -102,11 +104,11 @@ def select_inputs(
         )
     if number is None:
         first = order.whole[: ladder.numbers[ladder.best]]
-        sureness = rise[first] / np.maximum(error[first], SMALLEST)
-        ranked = first[np.argsort(-sureness, kind="stable")]
-        sure = int((sureness > SURE).sum())
         kept = first[:0]
         if len(first):
+            sureness = rise[first] / np.maximum(error[first], SMALLEST)
+            ranked = first[np.argsort(-sureness, kind="stable")]
+            sure = int((sureness > SURE).sum())
             enough = enough_inputs(
                 data, folds, ladder, ranked, sure, groups=groups, seed=seed, callbacks=callbacks
             )

@@ -1,0 +1,63 @@
+"""What the page and the terminal say of selected inputs."""
+
+import html
+import io
+
+import pytest
+from rich.console import Console
+
+from taut.report import write_report
+from taut.report.findings import sparse
+from taut.run import Run
+from taut_cli.show import show_fit
+
+
+def test_the_inputs_their_price_and_the_bound_are_told(make_run, add_selection):
+    run = make_run()
+    assert 'id="sparse"' not in write_report(run).read_text(encoding="utf-8")
+    add_selection(run, 3)
+    metrics = Run.load(run).metrics
+    total = len(metrics.selection.inputs)
+    assert sparse(metrics) == [
+        f"The sparse network reads 3 of {total} inputs; log-loss 0.0040 more (\u22120.0020 to "
+        "0.0100) than with all of them.",
+        "Each is among the first 3 in 88% or more of 50 halves of the rows; so at most 0.21 of "
+        "them are expected to be there by chance.",
+    ]
+    page = html.unescape(write_report(run).read_text(encoding="utf-8"))
+    for sentence in sparse(metrics):
+        assert sentence in page
+    assert "+0.0210 ± 0.0043" in page
+    terminal = Console(file=io.StringIO(), width=200)
+    show_fit(terminal, Run.load(run))
+    assert sparse(metrics)[0] in terminal.file.getvalue()
+    assert terminal.file.getvalue().count("+0.0210 ± 0.0043") == 3
+
+
+def test_that_nothing_is_selected_is_told(make_run, add_selection):
+    run = make_run()
+    add_selection(run, 0)
+    page = write_report(run).read_text(encoding="utf-8")
+    assert "There is no sparse network" in page
+
+
+def test_no_name_of_an_input_is_markup(make_run, add_selection, nasty):
+    run = make_run(names=nasty)
+    add_selection(run, len(nasty))
+    page = write_report(run).read_text(encoding="utf-8")
+    assert "<script" not in page
+    assert "<img" not in page
+
+
+def test_a_selection_of_another_shape_is_refused(make_run, add_selection):
+    import json
+
+    from taut.errors import InputError
+
+    run = make_run()
+    add_selection(run, 1)
+    metrics = json.loads((run / "metrics.json").read_text())
+    metrics["selection"] = {"inputs": 3}
+    (run / "metrics.json").write_text(json.dumps(metrics))
+    with pytest.raises(InputError):
+        Run.load(run)
