@@ -40,6 +40,7 @@ def model(fewer):
     return taut.fit_table(table(), target="y", sparse=True, **FAST)
 
 
+@pytest.mark.slow
 def test_the_sparse_network_reads_what_is_needed(model):
     assert set(model.selected_features_) == {EVIL, "place"}
     assert {column.name for column in model.sparse.schema.used} == {EVIL, "place"}
@@ -48,6 +49,7 @@ def test_the_sparse_network_reads_what_is_needed(model):
         model.predict(table()[["place", EVIL]])
 
 
+@pytest.mark.slow
 def test_its_price_is_measured_on_the_same_test_rows(model):
     price = model.selection.price
     tests = [m.run.metrics.test for m in (model.sparse, model)]
@@ -57,6 +59,7 @@ def test_its_price_is_measured_on_the_same_test_rows(model):
     assert price.low < price.value < price.high
 
 
+@pytest.mark.slow
 def test_it_is_saved_and_loaded_with_the_run(model, tmp_path):
     model.save(tmp_path / "run")
     again = taut.TableModel.load(tmp_path / "run")
@@ -70,6 +73,7 @@ def test_it_is_saved_and_loaded_with_the_run(model, tmp_path):
     assert "<script" not in page
 
 
+@pytest.mark.slow
 def test_without_it_nothing_is_selected(fewer):
     plain = taut.fit_table(table(), target="y", **FAST)
     assert plain.sparse is None

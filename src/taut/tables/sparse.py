@@ -129,6 +129,7 @@ def _described(
         inputs=inputs,
         numbers=tuple(InputNumber(int(n), float(m), float(w), float(e)) for n, m, w, e in rungs),
         best=int(ladder.numbers[ladder.best]),
+        one_se=int(ladder.numbers[ladder.one_standard_error]),
         asked=asked,
         halves=0 if stable is None else 2 * stable.pairs,
         expected_false=selected.expected_false,
