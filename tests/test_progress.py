@@ -178,3 +178,11 @@ def test_it_is_a_callback():
     for name, method in inspect.getmembers(Callback, inspect.isfunction):
         own = inspect.signature(getattr(Display, name)).parameters
         assert list(own) == list(inspect.signature(method).parameters)
+
+
+@pytest.mark.parametrize("there", [True, False])
+def test_a_notebook_is_drawn_in_where_it_can_be_wiped(there, monkeypatch):
+    monkeypatch.setattr("taut.progress.find_spec", lambda name: name if there else None)
+    notebook = Console(file=io.StringIO(), force_jupyter=True)
+    assert Display(notebook)._screen.disable is not there
+    assert Display(Console(file=io.StringIO()))._screen.disable

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from functools import wraps
+from importlib.util import find_spec
 from typing import Any, TypeVar
 
 from rich.console import Console, RenderableType
@@ -43,7 +44,9 @@ def check_callbacks(callbacks: Any) -> None:
 
 
 class Display(Callback):
-    """Draws on a terminal how far a study is, and nothing elsewhere (files, pipes, notebooks).
+    """Draws on a terminal or in a notebook how far a study is, and nothing elsewhere.
+
+    A notebook needs the package ipywidgets for it; it is silent without, as are files and pipes.
 
     Two lines, wiped when the study ends: a bar with the time left, and how many lanes have ended
     (of these: were dropped, diverged) with the lane of least held-out loss so far.
@@ -74,7 +77,7 @@ class Display(Callback):
             TextColumn("{task.fields[left]}"),
             console=console,
             transient=True,
-            disable=not console.is_terminal,
+            disable=not (console.is_terminal or _in_notebook(console)),
         )
         self._bar = self._screen.add_task("reading and preparing", total=None, left="")
         self._inside = self._gone = False
@@ -127,6 +130,11 @@ class Display(Callback):
         except (OSError, ValueError):  # which a closed file raises
             self._gone = True
             self._screen.disable = True
+
+
+def _in_notebook(console: Console) -> bool:
+    """Whether what is drawn can be replaced and wiped there."""
+    return console.is_jupyter and find_spec("ipywidgets") is not None
 
 
 def summary(news: News) -> Text:

@@ -12,6 +12,7 @@ from taut.engine import Lane, train_lanes
 from taut.errors import EdgeWarning, InputError, UnsupportedError
 from taut.studies import folds
 from taut.studies.axes import axes_of
+from taut.studies.folded import FoldedArrays
 from tests.conftest import some_slow
 
 pytestmark = pytest.mark.skipif(keras.backend.backend() != "jax", reason="lanes need JAX")
@@ -94,7 +95,7 @@ ALIKE = {
     ),
     "two strengths": (
         {
-            "penalty": {"first": taut.L1, "later": taut.L2},
+            "penalty": {"first": taut.L1(7.0), "later": taut.L2},
             "strengths": {"later": [0.5, 0.1], "first": [0.3, 0.2]},
         },
         {"first": 0.2, "later": 0.5},
@@ -209,7 +210,14 @@ def test_several_strengths_have_a_column_each(diabetes, tmp_path):
         {"penalty": {"first": taut.L1, "later": taut.L1}, "strengths": {"first": 3, "later": 2}},
     ],
 )
-def test_the_range_of_each_strength_is_found(options, diabetes):
+def test_the_range_of_each_strength_is_found(options, diabetes, monkeypatch):
+    pilots, train = {}, FoldedArrays.train
+
+    def recorded(self, model, lanes, settings, name, **rest):
+        pilots[name] = lanes
+        return train(self, model, lanes, settings, name, **rest)
+
+    monkeypatch.setattr(FoldedArrays, "train", recorded)
     result = path(network(), diabetes, **options, start="present")
     frame = result.summary
     top = frame.iloc[0]
@@ -223,6 +231,10 @@ def test_the_range_of_each_strength_is_found(options, diabetes):
     assert not weights["first/kernel"].any()
     assert not weights["later/kernel"].any()
     assert weights["skip/kernel"].any()
+    # While the range of one is found, the other is 0.
+    assert {lane.strengths[1] for lane in pilots["range"]} == {0.0}
+    assert {lane.strengths[0] for lane in pilots["range_1"]} == {0.0}
+    assert len({lane.strengths[1] for lane in pilots["range_1"]}) > 3
 
 
 def test_a_path_of_a_sum_is_the_elastic_net(diabetes):

@@ -39,6 +39,23 @@ def test_the_order_of_strengths_does_not_matter():
         assert STRENGTHS[one.one_standard_error] >= STRENGTHS[one.least]
 
 
+def test_of_several_strengths_none_is_less_than_at_the_minimum():
+    points = np.array([[a, b] for a in (1.0, 0.1, 0.01) for b in (5.0, 0.5)])
+    # The least at (0.1, 0.5), mean 2 with a standard error of 0.577.
+    losses = np.array(
+        [[9.0] * 4, [2.4] * 4, [2.5] * 4, [1, 3, 1, 3], [2.1] * 4, [2.2] * 4], dtype=float
+    )
+    found = choose(losses, points)
+    assert points[found.least].tolist() == [0.1, 0.5]
+    # (1, 0.5) and (0.1, 5) stand as high: the lesser loss decides; (0.01, 5) is no candidate.
+    assert points[found.one_standard_error].tolist() == [1.0, 0.5]
+    losses[0] = 2.55
+    assert points[choose(losses, points).one_standard_error].tolist() == [1.0, 5.0]
+    # The best at (0.01, 5): (1, 0.5) stands higher in sum, but not on the second.
+    losses = np.array([[9.0] * 4, [2.1] * 4, [9.0] * 4, [9.0] * 4, [1, 3, 1, 3], [9.0] * 4])
+    assert points[choose(losses, points).one_standard_error].tolist() == [0.01, 5.0]
+
+
 @pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
 def test_a_lane_that_diverged_is_never_chosen(bad):
     losses = np.array([[2.0, bad], [5.0, 5.0], [4.0, 4.5], [bad, bad]])

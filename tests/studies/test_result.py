@@ -9,8 +9,10 @@ import numpy as np
 import pytest
 
 import taut
+from taut.engine import Lane, Record
 from taut.errors import EdgeWarning, InputError
 from taut.studies import PathResult
+from taut.studies.kept import group_norms, input_norms
 
 STRENGTHS = [1.0, 0.1, 0.02, 0.001]
 
@@ -50,6 +52,11 @@ def test_what_is_loaded_is_what_was_saved(path, saved, diabetes):
     assert loaded.certificate == path.certificate
     assert loaded.to_frame().equals(path.to_frame())
     assert loaded.record.lanes[0].strengths == path.record.lanes[0].strengths
+    for one, other in zip(loaded.record.lanes, path.record.lanes, strict=True):
+        assert (one.split, one.seed) == (other.split, other.seed)
+        assert one.values.keys() == other.values.keys() != set()
+        for name, value in one.values.items():
+            np.testing.assert_array_equal(value, other.values[name])
     np.testing.assert_array_equal(loaded.record.held_out_loss, path.record.held_out_loss)
     for strength in (0.1, 0.001):
         for one, other in zip(path.models(strength), loaded.models(strength), strict=True):
@@ -162,6 +169,21 @@ def test_norms_are_those_of_the_groups(path):
     lines = path.table[path.table["strength"] == 0.001].reset_index()
     at = lines.query(f"fold == {line['fold']} and seed == {line['seed']}").index[0]
     assert line["norm"] == pytest.approx(np.linalg.norm(kernel[at, 3]))
+
+
+def test_norms_of_lists_of_inputs():
+    model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(2, name="only")])
+    optimizer = taut.Proximal("sgd", taut.GroupLasso(0.1, groups=[[0, 2], [1]])).bind(model)
+    model.compile(optimizer, "mse")
+    optimizer.build(model.trainable_variables)
+    kernel = np.array([[[3.0, 0.0], [0.0, 0.0], [0.0, 4.0]]])
+    nothing = np.zeros((1, 1))
+    record = Record(
+        (Lane(),), nothing, nothing, ("finished",), *[np.zeros(1, int)] * 2,
+        (kernel, np.ones((1, 2))), (), 0, 1,
+    )  # fmt: skip
+    assert next(iter(group_norms(model, record).values())).tolist() == [[5.0, 0.0]]
+    assert input_norms(model, record).tolist() == [[3.0, 0.0, 4.0]]
 
 
 @pytest.mark.parametrize("by", ["strength", "inputs", "groups"])

@@ -86,7 +86,7 @@ def _table(alt: Any, result: PathResult) -> Any:
         for name, short in names.items()
     )
     colour = alt.Color("held_out_loss:Q", scale=alt.Scale(reverse=True), title="held-out loss")
-    points = alt.Chart(marks).mark_point(size=120, color="black")
+    points = alt.Chart(marks).mark_point(size=120, color="white", strokeWidth=2)
     table = alt.Chart(frame).mark_rect().encode(across, down, color=colour)
     layers = [table, points.encode(across, down, shape=alt.Shape("choice:N"))]
     return alt.layer(*layers).properties(title=f"{_printable(result.penalty)}: held-out loss")
@@ -127,7 +127,8 @@ def _groups(alt: Any, result: PathResult, names: Sequence[str] | None = None) ->
     )
     norms, count = norms[norms["strength"] > 0], len(labels)
     legend = alt.Legend(title="group") if count <= LEGEND else None
-    colour = alt.Color("name:N", legend=legend, sort=list(labels.values()))
+    colours = alt.Scale(scheme="tableau10" if count <= 10 else "tableau20")
+    colour = alt.Color("name:N", legend=legend, scale=colours, sort=list(labels.values()))
     x, y = _strength(alt), alt.Y("norm:Q", title="norm of the group's weights")
     mean = _finite(norms.groupby(["strength", "name"], as_index=False)["norm"].mean(), "norm")
     layers = [alt.Chart(mean).mark_line().encode(x, y, color=colour), _rules(alt, result)]
