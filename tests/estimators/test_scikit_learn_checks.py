@@ -57,6 +57,7 @@ BY_DEFAULT = {
     "TableClassifier": {
         "check_classifiers_regression_target",
         "check_estimators_unfitted",
+        "check_requires_y_none",
         "check_supervised_y_no_nan",
     },
 }
