@@ -55,7 +55,7 @@ def conditional_importance(
     columns = np.flatnonzero(np.isin(data.input_of, np.unique(read.data.input_of)))
     for fold, (split, lane) in enumerate(zip(read.splits, ladder.lanes(rung), strict=True)):
         inputs = orders[fold, :number]
-        residuals = _residuals(data, split.train, split.held_out, orders[fold], inputs)
+        residuals = _residuals(data, split.train, split.held_out, inputs, inputs)
         # One shape in every fold, so that one program predicts.
         at = np.resize(np.arange(len(split.held_out)), longest)
         x = _filled(data, split.train, split.held_out)[:, columns]

@@ -11,6 +11,7 @@ from taut.engine import Callback, Split
 from taut.errors import InputError
 from taut.studies.stability import Stability, complementary_pairs, stability
 from taut.tables.selection.conditional import conditional_importance
+from taut.tables.selection.enough import enough_inputs
 from taut.tables.selection.ladder import Ladder, climb
 from taut.tables.selection.lanes import InputRows
 from taut.tables.selection.order import Order, order_inputs, orders_of_halves
@@ -20,6 +21,7 @@ SURE = 2.0
 """Standard errors that an input's conditional importance must exceed."""
 PAIRS, FEW_PAIRS, MANY_COLUMNS = 25, 5, 1000
 MOST_ROWS = 5000
+SMALLEST = 1e-12
 
 
 @dataclass(frozen=True)
@@ -100,7 +102,15 @@ def select_inputs(
         )
     if number is None:
         first = order.whole[: ladder.numbers[ladder.best]]
-        kept = first[rise[first] > SURE * error[first]]
+        sureness = rise[first] / np.maximum(error[first], SMALLEST)
+        ranked = first[np.argsort(-sureness, kind="stable")]
+        sure = int((sureness > SURE).sum())
+        kept = first[:0]
+        if len(first):
+            enough = enough_inputs(
+                data, folds, ladder, ranked, sure, groups=groups, seed=seed, callbacks=callbacks
+            )
+            kept = first[np.isin(first, enough)]
     else:
         kept = order.whole[:number]
     stable = None

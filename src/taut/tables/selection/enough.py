@@ -1,0 +1,76 @@
+"""Which of the inputs suffice: the surest, and as many more as the loss asks for."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from taut.engine import Callback, Split
+from taut.studies.choice import mean_and_error
+from taut.tables.selection.ladder import LATER, PIECES, SETTINGS, UPDATES, Ladder
+from taut.tables.selection.lanes import InputRows, Reader, held_out, train_readers
+
+GROWTH = 1.4
+"""Each set that is tried is so many times larger than the one before, and larger by one at least."""
+
+
+def enough_inputs(
+    data: InputRows,
+    folds: Sequence[Split],
+    ladder: Ladder,
+    ranked: np.ndarray,
+    sure: int,
+    *,
+    groups: np.ndarray | None,
+    seed: int,
+    callbacks: Sequence[Callback] = (),
+) -> np.ndarray:
+    r"""The fewest of the ranked inputs, the sure ones at least, that predict as well as the ladder.
+
+    What each of several inputs tells, the others may tell too: then none is sure by itself, and
+    all of them together are needed. So networks on the first `sure`, and on more and more, are
+    trained, and the first set is kept whose out-of-fold loss is not above that of the ladder's
+    best number by more than one standard error of their difference, row by row.
+
+    Args:
+        data: The rows.
+        folds: The folds.
+        ladder: Networks on the first inputs of the order.
+        ranked: Input numbers, the surest first.
+        sure: How many are sure by themselves.
+        groups: [rows] group numbers; the groups, not the rows, are independent.
+        seed: Of initial weights and the order of rows.
+        callbacks: Told of the progress.
+
+    Returns:
+        The first inputs of `ranked`: all of them, if fewer are not enough.
+    """
+    numbers = [max(sure, 1)]
+    while numbers[-1] < len(ranked):
+        numbers.append(min(max(numbers[-1] + 1, int(GROWTH * numbers[-1])), len(ranked)))
+    columns = np.flatnonzero(np.isin(data.input_of, np.unique(ladder.read.data.input_of)))
+    readers = [
+        Reader(fold, (strength, LATER * strength), hidden, ranked[:number])
+        for number in numbers
+        for strength, hidden in SETTINGS
+        for fold in range(len(folds))
+    ]
+    read = train_readers(
+        data.of(columns),
+        folds,
+        readers,
+        bins=PIECES,
+        grouped=False,
+        updates=UPDATES,
+        seed=seed,
+        callbacks=callbacks,
+    )
+    held = held_out(folds)
+    weight, of_held = data.rows.counted(held), None if groups is None else groups[held]
+    losses = read.losses(len(folds)).reshape(len(numbers), len(SETTINGS), -1)
+    setting = mean_and_error(losses, weight)[0].argmin(axis=1)
+    difference = losses[np.arange(len(numbers)), setting] - ladder.losses[ladder.best]
+    worse, error = mean_and_error(difference, weight, of_held)
+    suffices = np.flatnonzero(worse <= error)
+    return ranked[: numbers[suffices[0] if len(suffices) else -1]]
