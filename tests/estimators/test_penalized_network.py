@@ -276,6 +276,26 @@ def test_several_strengths_are_chosen_at_once(rows):
     assert hierarchical.strength_ in (0.5, 4.0)
 
 
+@pytest.mark.slow
+def test_folds_are_of_all_rows_also_of_those_that_count_nothing(rows):
+    x, y = rows
+    weight = np.where(np.arange(120) % 4 == 1, 0.0, 1.0)
+    parts = np.arange(120) < 60, np.arange(120) >= 60
+    pairs = [(np.flatnonzero(a), np.flatnonzero(b)) for a, b in (parts, parts[::-1])]
+    counted = [
+        (np.flatnonzero(a[weight > 0]), np.flatnonzero(b[weight > 0]))
+        for a, b in (parts, parts[::-1])
+    ]
+    settings = {"strength": "cv", "strengths": [1e-5, 1e-3, 1e-2, 5.0], "epochs": 40}
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of choices at the edge
+        one = classifier(cv=pairs, **settings).fit(x, y, sample_weight=weight)
+        other = classifier(cv=counted, **settings).fit(x[weight > 0], y[weight > 0])
+    assert one.path_.table.equals(other.path_.table)
+    with pytest.raises(InputError, match=r"numbers of the 120 rows, from 0.*Received: 120"):
+        classifier(cv=[([0, 120], [1, 2])], strength="cv").fit(x, y)
+
+
 def network(inputs, outputs):
     model = keras.Sequential(
         [

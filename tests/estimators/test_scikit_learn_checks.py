@@ -1,9 +1,13 @@
 """scikit-learn's own checks of estimators: all of them, without an expected failure."""
 
 import os
+import warnings
 
 import pytest
-from sklearn.utils.estimator_checks import estimator_checks_generator
+from sklearn.utils.estimator_checks import (
+    check_sample_weight_equivalence_on_dense_data,
+    estimator_checks_generator,
+)
 
 from taut.sklearn import (
     FeatureSelector,
@@ -53,6 +57,7 @@ BY_DEFAULT = {
     "TableClassifier": {
         "check_classifiers_regression_target",
         "check_estimators_unfitted",
+        "check_requires_y_none",
         "check_supervised_y_no_nan",
     },
 }
@@ -77,6 +82,15 @@ def _checks():
 @pytest.mark.parametrize(("estimator", "check"), list(_checks()))
 def test_checks(estimator, check):
     check(estimator)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", [PenalizedMLPClassifier, PenalizedMLPRegressor])
+def test_weights_are_numbers_of_rows_where_folds_choose_too(kind):
+    estimator = kind(strength="cv", strengths=[0.1, 0.01, 0.001], **SMALL)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of choices at the edge
+        check_sample_weight_equivalence_on_dense_data(kind.__name__, estimator)
 
 
 def test_nothing_is_kept_from_the_checks():

@@ -147,24 +147,21 @@ class PenalizedMLPClassifier(ClassifierMixin, PartialFit, PenalizedNetwork):
         """
         x, labels, several = self._checked(X, y)
         weight = row_weights(sample_weight, x)
-        counts = weight > 0
-        x, labels, weight = dense(x)[counts], labels[counts], weight[counts]
-        groups = None if groups is None else np.asarray(groups)[counts]
-        classes = np.arange(labels.shape[1]) if several else np.unique(labels)
+        counted = labels[weight > 0]
+        classes = np.arange(labels.shape[1]) if several else np.unique(counted)
         _check_classes(classes, several)
         self.classes_, self._several = classes, several
-        if several and self.class_weight is not None:
-            raise InputError(
-                "`class_weight` is for one class a row. Received: an indicator matrix of "
-                f"{labels.shape[1]} labels. Give `sample_weight`."
-            )
-        codes = labels.astype("float32") if several else np.searchsorted(classes, labels)
-        if not several:
-            totals = np.bincount(codes, weight, len(classes))
-            weight = weight * class_weights(self.class_weight, classes, totals)[codes]
-            kept = weight > 0
-            x, codes, weight = x[kept], codes[kept], weight[kept]
-            groups = None if groups is None else groups[kept]
+        if several:
+            if self.class_weight is not None:
+                raise InputError(
+                    "`class_weight` is for one class a row. Received: an indicator matrix of "
+                    f"{labels.shape[1]} labels. Give `sample_weight`."
+                )
+            return self._train(x, labels.astype("float32"), weight, self._outputs_count(), groups)
+        # What counts nothing may have a label of its own.
+        codes = np.minimum(np.searchsorted(classes, labels), len(classes) - 1)
+        totals = np.bincount(codes, weight, len(classes))
+        weight = weight * class_weights(self.class_weight, classes, totals)[codes]
         return self._train(x, codes, weight, self._outputs_count(), groups)
 
     def partial_fit(

@@ -24,7 +24,7 @@ def to_bytes(saved: Any) -> bytes:
         name = next(name for name, (kind, _) in _KINDS.items() if isinstance(saved, kind))
         place = Path(folder) / name
         saved.save(place)
-        for path in sorted(place.iterdir()) if place.is_dir() else [place]:
+        for path in sorted(place.rglob("*")) if place.is_dir() else [place]:
             archive.write(path, path.relative_to(folder))
     return content.getvalue()
 

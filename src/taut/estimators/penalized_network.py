@@ -104,14 +104,16 @@ class PenalizedNetwork(BaseEstimator):
         """Whether targets are class numbers, by which folds are stratified."""
         raise NotImplementedError
 
-    def _train(self, x: np.ndarray, y: np.ndarray, weight: Any, outputs: int, groups: Any) -> Self:
-        """Fit to rows that count more than 0; sets what ends in an underscore."""
+    def _train(self, x: Any, y: np.ndarray, weight: np.ndarray, outputs: int, groups: Any) -> Self:
+        """Fit to the rows that count more than 0; sets what ends in an underscore."""
         settings = FitSettings.of(self)
         seed = drawn_seed(self.random_state)
+        kept, total, splits = np.flatnonzero(weight > 0), len(y), None
+        x, y, weight = dense(x)[kept], y[kept], weight[kept]
+        groups = None if groups is None else np.asarray(groups)[kept]
         common: dict[str, Any] = {"groups": groups, "seed": seed, "classes": self._of_classes()}
-        splits = None
         if settings.rule:
-            splits = splits_of(x, y, self.cv, **common)
+            splits = splits_of(x, y, self.cv, kept=kept, total=total, **common)
         elif self.patience is not None:
             splits = [held_out_split(y, self.validation_fraction, **common)]
         rows = self._targets(merge_rows(x, y, weight, splits))

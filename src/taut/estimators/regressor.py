@@ -124,11 +124,9 @@ class PenalizedMLPRegressor(RegressorMixin, PartialFit, PenalizedNetwork):
         """
         x, y = self._checked(X, y)
         weight = row_weights(sample_weight, x)
-        counts = weight > 0
-        groups = None if groups is None else np.asarray(groups)[counts]
         self._flat = y.ndim == 1
-        targets = y[counts].reshape(counts.sum(), -1)
-        return self._train(dense(x)[counts], targets, weight[counts], targets.shape[1], groups)
+        targets = y.reshape(len(y), -1)
+        return self._train(x, targets, weight, targets.shape[1], groups)
 
     def partial_fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
         """Train for one epoch on some rows, in their order, from the present weights.

@@ -13,7 +13,15 @@ from taut.studies.folds import folds, group_folds
 
 
 def splits_of(
-    x: np.ndarray, y: np.ndarray, cv: Any, *, groups: Any, seed: int, classes: bool
+    x: np.ndarray,
+    y: np.ndarray,
+    cv: Any,
+    *,
+    kept: np.ndarray,
+    total: int,
+    groups: Any,
+    seed: int,
+    classes: bool,
 ) -> list[Split]:
     """The folds that `cv` means.
 
@@ -21,12 +29,17 @@ def splits_of(
         x: Inputs, [rows, inputs].
         y: Class numbers, or values [rows] or [rows, outputs].
         cv: How many, a scikit-learn splitter, or pairs of row numbers.
+        kept: [rows] the numbers of these rows among all that were given, to which pairs refer.
+        total: How many were given.
         groups: [rows] what stays on one side of every fold, or None.
         seed: Draws folds that are given by their number.
         classes: Whether `y` holds class numbers, by which these are stratified.
     """
     number = int(cv) if is_whole(cv, 0) else None
-    if groups is None or not (number is not None or hasattr(cv, "split")):
+    if number is None and not hasattr(cv, "split"):
+        pairs = [_among(kept, total, pair) for pair in cv]
+        return folds(y, pairs, seed=seed, x=x, classes=classes)
+    if groups is None:
         return folds(y, cv if number is None else number, seed=seed, x=x, classes=classes)
     if number is not None:
         return group_folds(_labels(y), groups, number, seed=seed, classes=classes)
@@ -49,6 +62,28 @@ def held_out_split(
         )
     stratify = classes and bool(np.unique(y, return_counts=True)[1].min() >= count)
     return folds(y, count, seed=seed, classes=stratify)[0]
+
+
+def _among(kept: np.ndarray, total: int, pair: Any) -> Any:
+    """A pair of rows, numbered among all or by masks, as the places of those in `kept`."""
+    if not isinstance(pair, (tuple, list)) or len(pair) != 2:
+        return pair  # which `folds` refuses
+    places = np.full(total, -1)
+    places[kept] = np.arange(len(kept))
+    sides = []
+    for side in map(np.asarray, pair):
+        numbers = np.flatnonzero(side) if side.dtype == bool else side
+        if numbers.dtype.kind not in "iu" or (len(numbers) and not numbers.min() >= 0):
+            raise InputError(
+                "`cv` must hold row numbers >= 0. Received: "
+                f"{numbers.ravel()[:3].tolist()} of type {numbers.dtype}."
+            )
+        if len(numbers) and numbers.max() >= total:
+            raise InputError(
+                f"`cv` must hold numbers of the {total} rows, from 0. Received: {numbers.max()}."
+            )
+        sides.append(places[numbers][places[numbers] >= 0])
+    return tuple(sides)
 
 
 def _labels(y: np.ndarray) -> np.ndarray:

@@ -79,7 +79,7 @@ class TableClassifier(ClassifierMixin, TableEstimator):
         Raises:
             ValueError: For a table or an option that cannot be used; before any training.
         """
-        y = column_or_1d(check_array(y, ensure_2d=False, dtype=None, input_name="y"), warn=True)
+        y = _column(y, None)
         check_classification_targets(y)
         classes, codes = np.unique(y, return_inverse=True)
         if len(classes) < 2:
@@ -160,8 +160,7 @@ class TableRegressor(RegressorMixin, TableEstimator):
         Raises:
             ValueError: For a table or an option that cannot be used; before any training.
         """
-        y = check_array(y, ensure_2d=False, dtype="float64", input_name="y")
-        self._fit(X, column_or_1d(y, warn=True), "regression", _roles(groups, time, weights))
+        self._fit(X, _column(y, "float64"), "regression", _roles(groups, time, weights))
         return self
 
     def predict(self, X: Any) -> np.ndarray:
@@ -180,6 +179,13 @@ def _read_as_they_are(y: np.ndarray, classes: np.ndarray) -> bool:
     if missing(series).any():
         return False
     return list(understand_target(series, "classification")[2]) == classes.tolist()
+
+
+def _column(y: Any, dtype: str | None) -> np.ndarray:
+    if y is None:
+        raise InputError("`fit` requires y to be passed, but the target y is None.")
+    y = check_array(y, ensure_2d=False, dtype=dtype, input_name="y")
+    return column_or_1d(y, warn=True)
 
 
 def _roles(groups: Any, time: Any, weights: Any) -> dict[str, Any]:
