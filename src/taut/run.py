@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 METRICS, PATH, FEATURES = FILES = ("metrics.json", "path.parquet", "features.csv")
 FORMER_PREPROCESSING = "preprocessing.skops"
 """Beside these in runs of taut 0.3, in place of `preprocessing.json`."""
+SPARSE = "sparse"
+"""In a run with selected inputs, the run of the network on these alone."""
 _PATH = ("penalty", "strength", "fold", "seed", "train_loss", "val_loss", "inputs_kept", "status")
 _FEATURES = ("feature", "kept", "importance", "folds_kept", "reason")
 
@@ -257,6 +259,71 @@ class Kept:
     of: int
 
 
+@dataclass(frozen=True)
+class SelectedInput:
+    """What was measured of one input when inputs were selected.
+
+    Attributes:
+        input: Its name.
+        rank: Its place in the order of the inputs, from 1.
+        kept: Whether the sparse network reads it.
+        frequency: Share of the half-samples that had it among their first, as many as are kept.
+        rise: How much the out-of-fold loss rises without what it alone tells; 0 where it was not
+            among the inputs that were asked.
+        se: The standard error of that.
+    """
+
+    input: str
+    rank: int
+    kept: bool
+    frequency: float | None = None
+    rise: float | None = None
+    se: float | None = None
+
+
+@dataclass(frozen=True)
+class InputNumber:
+    """Networks on the first so many inputs: their out-of-fold loss, and how much worse it is than
+    the best number's, with its standard error."""
+
+    inputs: int
+    loss: float | None
+    worse: float | None
+    se: float | None
+
+
+@dataclass(frozen=True)
+class Selection:
+    """The inputs that the sparse network reads, and what reading no others costs.
+
+    Attributes:
+        rule: How they were selected, in words.
+        inputs: Every input, in the order of selection.
+        numbers: Losses by the number of inputs.
+        best: The number of least loss; 0 where looking at no input is as good.
+        asked: How many inputs the user asked for.
+        halves: Half-samples that the frequencies are of.
+        expected_false: A bound on how many of the kept inputs are there by chance; None where
+            none holds.
+        price: The sparse network's score minus that of the network on all inputs, on the test
+            rows; None without a sparse network or a test.
+    """
+
+    rule: str
+    inputs: tuple[SelectedInput, ...]
+    numbers: tuple[InputNumber, ...]
+    best: int
+    asked: int | None = None
+    halves: int = 0
+    expected_false: float | None = None
+    price: Difference | None = None
+
+    @property
+    def kept(self) -> tuple[str, ...]:
+        """The names of the inputs that the sparse network reads."""
+        return tuple(item.input for item in self.inputs if item.kept)
+
+
 @dataclass(frozen=True, kw_only=True)
 class Metrics:
     """What is in `metrics.json`: what was understood, chosen and measured."""
@@ -274,7 +341,13 @@ class Metrics:
     test: Test | None
     overfitting: Overfitting | None = None
     features: Kept
+    selection: Selection | None = None
     seconds: float | None = None
+
+    @property
+    def sparse_inputs(self) -> tuple[str, ...]:
+        """What the sparse network reads; nothing where there is none."""
+        return self.selection.kept if self.selection else ()
 
     @property
     def tested(self) -> Test:

@@ -49,6 +49,8 @@ def fit(
     weights: option.Weights = None,
     test_size: option.TestSize = 0.2,
     single: option.Single = False,
+    sparse: option.Sparse = False,
+    inputs: option.Inputs = None,
     seed: option.Seed = 0,
     quick: option.Quick = False,
     force: option.Force = False,
@@ -73,6 +75,8 @@ def fit(
             strengths=strengths,
             test_size=test_size,
             single=single,
+            sparse=sparse,
+            inputs=inputs,
             seed=seed,
             quick=quick,
         )
@@ -135,7 +139,7 @@ def fit_file(
     load(state, quiet=quiet)
 
     from taut.errors import InputError
-    from taut.frames.enough_rows import check_enough_rows, folds_for
+    from taut.frames.enough_rows import check_enough_rows, check_inputs, folds_for
     from taut.frames.read import read_table
     from taut.frames.roles import Roles
     from taut.frames.understand import understand
@@ -153,6 +157,7 @@ def fit_file(
     schema.row_facts(frame, Roles(**roles))  # refuses values that cannot be used, before any work
     folds = folds_for(options["folds"], quick=options["quick"])
     check_enough_rows(schema, folds=folds, test_size=options["test_size"])
+    check_inputs(options["inputs"], len(schema.used))
 
     show_schema(out, schema, name=table.name)
     wanted = {"target": target, **options, **columns, **roles}
@@ -193,7 +198,7 @@ def fit_file(
         words = f"the report could not be written ({type(error).__name__}: {error})"
         say_warning(f"{words}; the run is whole, and taut report writes the page again")
     show_fit(out, model.run)
-    _show_where(out, shown)
+    _show_where(out, shown, sparse=bool(model.run.metrics.sparse_inputs))
     if as_json:
         page = None if failed else str(shown / "report.html")
         say_json({"run": str(shown), "report": page, "metrics": model.run.metrics})
@@ -210,12 +215,15 @@ def _trained(frame: Any, options: dict[str, Any], state: Attempt, *, quiet: bool
         return fit_table(frame, callbacks=[display], **options)
 
 
-def _show_where(out: Any, shown: Path) -> None:
+def _show_where(out: Any, shown: Path, *, sparse: bool) -> None:
     run = shlex.quote(clean(shown))
     out.print()
     lines = [
         ("report ", clean(shown / "report.html")),
         ("predict", f"taut predict {run} NEW.csv --out predictions.csv"),
     ]
+    if sparse:
+        inner = shlex.quote(clean(shown / "sparse"))
+        lines.append(("sparse ", f"taut predict {inner} NEW.csv --out predictions.csv"))
     for label, value in lines:
         out.print(Text.assemble((f"{label}  ", "dim"), value), soft_wrap=True)

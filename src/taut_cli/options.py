@@ -42,6 +42,18 @@ Weights = Annotated[
 ]
 TestSize = Annotated[float, typer.Option(help="Share of the rows set aside as a test.")]
 Single = Annotated[bool, typer.Option("--single", help="Refit one network on all folds.")]
+Sparse = Annotated[
+    bool,
+    typer.Option("--sparse", help="Also select inputs, and fit a network on these alone."),
+]
+Inputs = Annotated[
+    int | None,
+    typer.Option(
+        metavar="K",
+        help="How many inputs the sparse network reads (implies --sparse); as many as are needed "
+        "if not given.",
+    ),
+]
 Seed = Annotated[int, typer.Option(help="Seed of everything that is random.")]
 Quick = Annotated[bool, typer.Option("--quick", help="A first look: less of everything.")]
 Force = Annotated[bool, typer.Option("--force", help="Replace a run that is there.")]
@@ -152,6 +164,8 @@ DEFAULTS: dict[str, Any] = {
     "strengths": None,
     "test_size": 0.2,
     "single": False,
+    "sparse": False,
+    "inputs": None,
     "seed": 0,
     "quick": False,
 }
@@ -168,6 +182,8 @@ def fit_options(**given: Any) -> dict[str, Any]:
         raise UsageError(
             f"--test-size must lie between 0 and 1. Received: {options['test_size']:g}."
         )
+    if options["inputs"] is not None and options["inputs"] < 1:
+        raise UsageError(f"--inputs must be at least 1. Received: {options['inputs']}.")
     if options["strengths"] is not None:
         options["strengths"] = read_strengths(options["strengths"])
     return options

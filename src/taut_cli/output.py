@@ -89,7 +89,7 @@ def write_elsewhere(place: Path, write: Callable[[Path], None]) -> Path | None:
 
 def _swap(stage: Path, place: Path, *, force: bool) -> None:
     from taut.files import put_in_place
-    from taut.run import FORMER_PREPROCESSING
+    from taut.run import FORMER_PREPROCESSING, SPARSE
 
     new, old = stage / "new", stage / "old"
     if not force and place.exists():
@@ -103,7 +103,10 @@ def _swap(stage: Path, place: Path, *, force: bool) -> None:
         raise
     if replaced:
         for entry in old.iterdir():
-            if entry.name != FORMER_PREPROCESSING and not (place / entry.name).exists():
+            if (
+                entry.name not in (FORMER_PREPROCESSING, SPARSE)
+                and not (place / entry.name).exists()
+            ):
                 os.rename(entry, place / entry.name)
 
 

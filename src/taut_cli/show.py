@@ -93,6 +93,7 @@ def show_fit(out: Console, run: Run) -> None:
         out.print(Text(sentence))
     out.print()
     _show_inputs(out, run)
+    _show_sparse(out, metrics)
 
 
 def _show_warnings(out: Console, sentences: Sequence[str]) -> None:
@@ -153,6 +154,30 @@ def _show_inputs(out: Console, run: Run) -> None:
     out.print(table)
     if len(kept) > MOST_INPUTS:
         out.print(Text(f"… and {len(kept) - MOST_INPUTS} more in features.csv", style="dim"))
+
+
+def _show_sparse(out: Console, metrics: Metrics) -> None:
+    sentences = findings.sparse(metrics)
+    if not sentences:
+        return
+    out.print()
+    out.print(Text(sentences[0], style="bold"))
+    for sentence in sentences[1:]:
+        out.print(Text(sentence))
+    selection = metrics.selection
+    kept = [item for item in selection.inputs if item.kept] if selection else []
+    if not kept:
+        return
+    table = _table(out, "input", ">in halves", ">loss without it")
+    for item in kept[:MOST_INPUTS]:
+        table.add_row(
+            Text(text.shorten(item.input, _NAME_WIDTH)),
+            Text(text.percent(item.frequency)),
+            Text(findings.rise(item)),
+        )
+    out.print(table)
+    if len(kept) > MOST_INPUTS:
+        out.print(Text(f"… and {len(kept) - MOST_INPUTS} more in metrics.json", style="dim"))
 
 
 def _table(out: Console, *headers: str) -> Table:

@@ -11,8 +11,8 @@ from taut.sklearn import FeatureSelector, PenalizedMLPClassifier, PenalizedMLPRe
 from tests.estimators.conftest import SMALL
 
 
-def selector(strength=0.02, **settings):
-    return FeatureSelector(strength=strength, random_state=0, **{**SMALL, **settings})
+def selector(strength=0.02, penalty="group", **settings):
+    return FeatureSelector(penalty, strength=strength, random_state=0, **{**SMALL, **settings})
 
 
 def test_it_keeps_the_columns_that_are_read_by_name(rows):
@@ -48,7 +48,8 @@ def test_nothing_may_be_left_and_is_told(rows):
 )
 def test_the_target_tells_the_task(rows, target, task, kind):
     x, y = rows
-    made = selector(task=task, epochs=1).fit(x, target(y))
+    linear = {"penalty": "l1", "hidden_layer_sizes": (), "epochs": 1}
+    made = selector(task=task, **linear).fit(x, target(y))
     assert isinstance(made.estimator_, kind)
 
 

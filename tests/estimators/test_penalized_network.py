@@ -153,7 +153,12 @@ def test_scikit_learn_searches_and_chains(rows):
 
 
 @pytest.mark.parametrize(
-    ("penalty", "threshold"), [("l1", None), ("group", 1e-30), ("hierarchical", 1e-30)]
+    ("penalty", "threshold"),
+    [
+        ("l1", None),
+        ("group", 1e-30),
+        pytest.param("hierarchical", 1e-30, marks=pytest.mark.slow),
+    ],
 )
 def test_select_from_model_drops_what_is_not_read(rows, penalty, threshold):
     x, y = rows
@@ -228,7 +233,7 @@ def chosen(rows):
     groups = np.arange(len(y)) % 5
     with sklearn.config_context(enable_metadata_routing=True):
         model = classifier(
-            "group", strength="one_se", strengths=[1e-5, 1e-3, 1e-2, 5.0], cv=Spied(2), epochs=40
+            strength="one_se", strengths=[1e-5, 1e-3, 1e-2, 5.0], cv=Spied(2), epochs=40
         ).set_fit_request(groups=True)
         chain = make_pipeline(StandardScaler(), model).fit(x, y, groups=groups)
     return chain[-1], groups
@@ -288,7 +293,7 @@ def compiled_network(inputs, outputs):
     return model
 
 
-@pytest.mark.parametrize("build", [network, compiled_network])
+@pytest.mark.parametrize("build", [network, pytest.param(compiled_network, marks=pytest.mark.slow)])
 def test_a_model_of_the_users(rows, build):
     x, y = rows
     model = classifier(build=build).fit(x, y)
@@ -297,7 +302,7 @@ def test_a_model_of_the_users(rows, build):
     np.testing.assert_allclose(
         model.predict_proba(x)[:, 1], model.model_.predict(x, verbose=0)[:, 0], atol=1e-6
     )
-    with_mapping = classifier({"dense": taut.GroupLasso(10.0)}, strength=None, build=named(build))
+    with_mapping = classifier({"dense": taut.L1(10.0)}, build=named(build))
     assert with_mapping.fit(x, y).get_support().sum() == 0
 
 

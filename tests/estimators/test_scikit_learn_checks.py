@@ -23,20 +23,40 @@ ESTIMATORS = (
     TableRegressor(**QUICK),
 )
 BY_DEFAULT = {
-    "PenalizedMLPRegressor": None,  # all of them
-    "PenalizedMLPClassifier": {
-        "check_class_weight_classifiers",
-        "check_classifiers_classes",
-        "check_classifiers_multilabel_output_format_predict_proba",
-        "check_classifiers_one_label_sample_weights",
-        "check_decision_proba_consistency",
+    "PenalizedMLPRegressor": {
+        "check_dict_unchanged",
+        "check_do_not_raise_errors_in_init_or_set_params",
+        "check_dont_overwrite_parameters",
+        "check_estimator_sparse_array",
+        "check_estimators_nan_inf",
+        "check_estimators_pickle",
+        "check_estimators_unfitted",
+        "check_fit2d_1sample",
+        "check_fit_idempotent",
+        "check_get_params_invariance",
+        "check_methods_sample_order_invariance",
+        "check_methods_subset_invariance",
+        "check_no_attributes_set_in_init",
+        "check_parameters_default_constructible",
+        "check_regressors_train",
         "check_sample_weight_equivalence_on_dense_data",
+        "check_set_params",
         "check_supervised_y_2d",
     },
-    "FeatureSelector": {"check_transformer_general", "check_estimators_pickle"},
-    "TableRegressor": {"check_fit2d_1sample", "check_n_features_in_after_fitting"},
-    "TableClassifier": {"check_classifiers_regression_target", "check_complex_data"},
+    "PenalizedMLPClassifier": {
+        "check_classifiers_one_label_sample_weights",
+        "check_sample_weight_equivalence_on_dense_data",
+        "check_estimators_unfitted",
+    },
+    "FeatureSelector": {"check_transformers_unfitted", "check_no_attributes_set_in_init"},
+    "TableRegressor": {"check_fit2d_1sample", "check_complex_data"},
+    "TableClassifier": {
+        "check_classifiers_regression_target",
+        "check_estimators_unfitted",
+        "check_supervised_y_no_nan",
+    },
 }
+"""Of those of each kind; all others take minutes together, since they compile for many shapes."""
 WITHOUT_SENSE = {"check_array_api_input"}
 """Skips itself unless SciPy was told of array APIs before it was imported."""
 
@@ -49,7 +69,7 @@ def _checks():
             name = getattr(check, "func", check).__name__
             if name in WITHOUT_SENSE and not os.environ.get("SCIPY_ARRAY_API"):
                 continue
-            slow = () if wanted is None or name in wanted else pytest.mark.slow
+            slow = () if name in wanted else pytest.mark.slow
             label = f"{type(estimator).__name__}-{name}-{number}"
             yield pytest.param(built, check, marks=slow, id=label)
 

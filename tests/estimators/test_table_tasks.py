@@ -10,7 +10,9 @@ from sklearn.model_selection import cross_val_score
 
 import taut
 from taut.errors import InputError
+from taut.frames.roles import RowFacts
 from taut.sklearn import TableClassifier, TableRegressor
+from taut.tables.split import fold_rows
 
 SETTINGS = {"penalty": "l1", "strengths": [0.003], "quick": True, "folds": 2, "random_state": 0}
 
@@ -62,6 +64,7 @@ def test_copies_predict_the_same(table, fitted):
         assert copy.model_.metrics == fitted.model_.metrics
 
 
+@pytest.mark.slow
 def test_groups_stay_on_one_side_and_are_no_inputs(table):
     frame, labels = table
     patients = np.arange(90) // 3
@@ -71,6 +74,17 @@ def test_groups_stay_on_one_side_and_are_no_inputs(table):
     assert model.n_features_in_ == 2
     with pytest.raises(InputError, match=r"at least 2 groups|two groups or more"):
         TableClassifier(**SETTINGS).fit(frame, labels, groups=np.zeros(90))
+
+
+def test_a_rare_class_is_trained_on_and_never_held_out():
+    y = np.repeat([0, 1, 2], [6, 5, 1])
+    splits = fold_rows(y, RowFacts(), 3, seed=0, classes=True)
+    assert all(11 in split.train for split in splits)
+    held_out = np.sort(np.concatenate([split.held_out for split in splits]))
+    np.testing.assert_array_equal(held_out, np.arange(11))
+    assert not any(set(split.train) & set(split.held_out) for split in splits)
+    with pytest.raises(InputError, match="at least 7 rows for 7 folds"):
+        fold_rows(y, RowFacts(), 7, seed=0, classes=True)
 
 
 @pytest.mark.slow

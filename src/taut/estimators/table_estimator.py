@@ -99,7 +99,7 @@ class TableEstimator(BaseEstimator):
             single=self.single,
             quick=self.quick,
             seed=drawn_seed(self.random_state),
-            least_rows=LEAST_ROWS,
+            allow_small=True,
             callbacks=None if self.verbose else [],
         )
         self._columns = [str(name) for name in frame.columns[: self.n_features_in_]]

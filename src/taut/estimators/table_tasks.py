@@ -24,7 +24,8 @@ class TableClassifier(ClassifierMixin, TableEstimator):
 
     Networks at many strengths are trained on every fold as one program, and those that are not
     clearly worse than the best predict together. It chooses the strength itself, so that a
-    search over `strengths` is not needed.
+    search over `strengths` is not needed. A class of fewer rows than `folds` is trained on in every
+    fold and held out in none.
 
     Args:
         penalty: "auto" (L1 and L2), "l1" or "l2".
@@ -96,7 +97,8 @@ class TableClassifier(ClassifierMixin, TableEstimator):
         Args:
             X: The table, [rows, columns].
         """
-        return self.classes_[self.predict_proba(X).argmax(axis=1)]
+        shares = self.predict_proba(X)
+        return self.classes_[shares.argmax(axis=1)]
 
     def predict_proba(self, X: Any) -> np.ndarray:
         """Probabilities [rows, classes], in the order of `classes_`.

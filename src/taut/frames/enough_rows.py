@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
+from taut.checks import is_whole
 from taut.errors import InputError
 from taut.frames.schema import Schema, listed
 from taut.frames.values import shorten
@@ -67,3 +69,17 @@ def check_enough_rows(schema: Schema, *, folds: int, test_size: float = 0.0) -> 
 def _upwards(share: float) -> str:
     """A share with two digits, none of them too small."""
     return f"{math.ceil(share * 100 - 1e-9) / 100:g}"
+
+
+def check_inputs(inputs: Any, there: int) -> None:
+    """Raise if more inputs are asked for than there are, or fewer than one.
+
+    Args:
+        inputs: How many are asked for; None for as many as are needed.
+        there: How many columns are used.
+    """
+    if inputs is not None and (not is_whole(inputs, 1) or inputs > there):
+        raise InputError(
+            f"`inputs` must be an integer from 1 to the number of inputs, {there} here. "
+            f"Received: inputs={inputs!r}."
+        )

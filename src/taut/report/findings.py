@@ -304,3 +304,48 @@ def inputs(metrics: Metrics) -> str:
         whole = "the one input" if total == 1 else f"all {total} inputs"
         return f"Also the sparsest good models read {whole}."
     return f"The sparsest good models read {kept} of {text.count(total, 'input')}."
+
+
+def sparse(metrics: Metrics) -> list[str]:
+    """What the sparse network reads, what that costs, and how sure it is; nothing without one."""
+    selection = metrics.selection
+    if selection is None:
+        return []
+    kept, total = len(selection.kept), len(selection.inputs)
+    if not kept:
+        return [
+            "There is no sparse network: no input was shown to tell anything of the target, so "
+            "none is selected."
+        ]
+    sentence = f"The sparse network reads {kept} of {text.count(total, 'input')}"
+    price = selection.price
+    if price is not None and text.is_number(price.value):
+        places = text.decimals([_half(price)])
+        less = (price.value or 0.0) < 0
+        size = text.fixed(abs(price.value or 0.0), places)
+        spread = interval(price.low, price.high, places)
+        spread = f" ({spread})" if spread != text.MISSING else ""
+        label = text.metric(price.metric).label
+        sentence += f"; {label} {size} {'less' if less else 'more'}{spread} than with all of them"
+    sentences = [f"{sentence}."]
+    if selection.halves:
+        least = min(item.frequency or 0.0 for item in selection.inputs if item.kept)
+        words = f"Each is among the first {kept} in {text.percent(least)} or more of "
+        words += f"{selection.halves} halves of the rows"
+        if selection.expected_false is None:
+            words += ", too few for a bound on how many are there by chance."
+        else:
+            words += (
+                f"; so at most {text.short(selection.expected_false)} of them are expected to be "
+                "there by chance."
+            )
+        sentences.append(words)
+    return sentences
+
+
+def rise(item: run.SelectedInput) -> str:
+    """`+0.021 ± 0.004`: the rise of the loss without what an input alone tells."""
+    if not item.se:
+        return text.MISSING
+    places = text.decimals([item.se])
+    return f"{text.fixed(item.rise, places, sign=True)} ± {text.fixed(item.se, places)}"

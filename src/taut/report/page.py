@@ -43,6 +43,7 @@ def page(run: Run, name: str) -> dict[str, Any]:
         "overfitting": _overfitting(metrics),
         "path": _path(run),
         "features": _features(run),
+        "sparse": _sparse(metrics),
         "kinds": _kinds(metrics.columns),
         "shell_name": shlex.quote(text.clean(name)),
         # A JSON string is a Python literal too.
@@ -163,6 +164,41 @@ def _features(run: Run) -> dict[str, Any]:
     ]
     kept = [r for r in records if r["kept"]]
     return {"all": records, "top": kept[:TOP], "kept": len(kept), "more": len(kept[TOP:])}
+
+
+def _sparse(metrics: Metrics) -> dict[str, Any] | None:
+    """The inputs of the sparse network, and the losses by their number; None without one."""
+    selection = metrics.selection
+    if selection is None:
+        return None
+    finite = [rung for rung in selection.numbers if text.is_number(rung.loss)]
+    losses = [rung.loss or 0.0 for rung in finite]
+    best = min(finite, key=lambda rung: rung.loss or 0.0, default=None)
+    places = text.decimals([max(losses) - min(losses)] if losses else [])
+    return {
+        "sentences": findings.sparse(metrics),
+        "rule": selection.rule,
+        "inputs": [
+            {
+                "name": item.input,
+                "frequency": text.percent(item.frequency),
+                "width": round(100 * (item.frequency or 0.0), 2),
+                "rise": findings.rise(item),
+            }
+            for item in selection.inputs
+            if item.kept
+        ],
+        "numbers": [
+            {
+                "inputs": rung.inputs,
+                "loss": text.fixed(rung.loss, places),
+                "worse": text.fixed(rung.worse, places),
+                "se": text.fixed(rung.se, places),
+                "best": rung is best,
+            }
+            for rung in finite
+        ],
+    }
 
 
 def _kinds(columns: Sequence[InputColumn]) -> str:

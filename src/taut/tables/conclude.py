@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from time import perf_counter
 
@@ -26,6 +26,14 @@ from taut.tables.table_model import TableModel
 from taut.tables.trained import Trained
 
 
+@dataclass(frozen=True)
+class Fitted:
+    """A model, and the rows that it was made from."""
+
+    model: TableModel
+    data: Prepared
+
+
 def conclude(
     trained: Trained,
     data: Prepared,
@@ -37,7 +45,7 @@ def conclude(
     quick: bool,
     seed: int,
     started: float,
-) -> TableModel:
+) -> Fitted:
     """Choose, assemble, certify, score.
 
     Args:
@@ -110,7 +118,7 @@ def conclude(
         seconds=round(perf_counter() - started, 2),
     )
     run = Run(metrics, lane_table(trained, sources, data.numbers), features)
-    return TableModel(ensemble.model, data.encoder, run)
+    return Fitted(TableModel(ensemble.model, data.encoder, run), data)
 
 
 def _target(data: Prepared) -> Target:

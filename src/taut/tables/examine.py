@@ -83,10 +83,12 @@ def _predictions(
         ),
         None,
     )
-    predictions = {"taut": ("the penalised network, as chosen", _output(model, data, data.test_x))}
+    predictions = {
+        "taut": ("the penalised network, as chosen", output_of(model, data, data.test_x))
+    }
     if bare is not None:
         what = "strength 0, all else the same: folds, schedule, best epoch, mean of fold models"
-        predictions[UNPENALISED_NAME] = what, _output(bare, data, data.test_x)
+        predictions[UNPENALISED_NAME] = what, output_of(bare, data, data.test_x)
     if linear is not None:
         what = "scikit-learn, L2, its strength chosen on the same folds"
         predictions[LINEAR_NAME] = what, linear
@@ -96,8 +98,8 @@ def _predictions(
     return predictions
 
 
-def _output(network: Any, data: Prepared, encoded: np.ndarray) -> np.ndarray:
-    """Probabilities [rows, classes], or values [rows]."""
+def output_of(network: Any, data: Prepared, encoded: np.ndarray) -> np.ndarray:
+    """Probabilities [rows, classes], or values [rows] in the target's unit."""
     output = predict(network, encoded)
     return output[:, 0] * data.deviation + data.mean if data.outputs == 1 else output
 
@@ -107,7 +109,7 @@ def _loss(
 ) -> float | None:
     if network is None:
         return None
-    output = _output(network, data, encoded)
+    output = output_of(network, data, encoded)
     losses = row_loss(output, y) if data.outputs > 1 else ((output - y) / data.deviation) ** 2
     return float(np.average(losses, weights=facts.weights))
 

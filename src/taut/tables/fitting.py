@@ -3,24 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from time import perf_counter
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from taut.engine import Callback
+from taut.engine import Callback, afterwards
 from taut.errors import InputError
 from taut.frames.as_frame import as_frame
-from taut.frames.enough_rows import check_enough_rows, folds_for
+from taut.frames.enough_rows import check_enough_rows, check_inputs, folds_for
 from taut.frames.roles import Roles
+from taut.frames.schema import Schema
 from taut.frames.understand import MINIMUM_ROWS, understand
 from taut.progress import displayed
 from taut.tables import budget
 from taut.tables.candidates import bins_for, settings
-from taut.tables.conclude import conclude
+from taut.tables.conclude import Fitted, conclude
 from taut.tables.network import size
 from taut.tables.prepared import prepare
+from taut.tables.sparse import with_sparse
 from taut.tables.table_model import TableModel
 
 
@@ -44,9 +47,11 @@ def fit_table(
     folds: int = 5,
     seeds: int = 1,
     single: bool = False,
+    sparse: bool = False,
+    inputs: int | None = None,
     quick: bool = False,
     seed: int = 0,
-    least_rows: int = MINIMUM_ROWS,
+    allow_small: bool = False,
     callbacks: Sequence[Callback] | None = None,
 ) -> TableModel:
     """Fit the default network on a table, choose its penalty, and measure what that was worth.
@@ -79,9 +84,15 @@ def fit_table(
         folds: Folds of the cross-validation.
         seeds: Networks of each setting and fold.
         single: Refit one network at the best setting instead of predicting with many.
+        sparse: Select the inputs that are needed, and fit a network on these alone beside the other
+            (`TableModel.sparse`); see `taut.tables.selection.select_inputs`.
+        inputs: Keep so many inputs in the sparse network, which this asks for; as many as are
+            needed unless given.
         quick: A first look: fewer settings, shorter training, three folds at most.
         seed: Seeds everything that is random.
-        least_rows: With fewer rows a table is refused: what is chosen on them would be chance.
+        allow_small: Whether to take tables of fewer than 20 rows, and classes of fewer rows than
+            folds. Rows of such a class are trained on in every fold and held out in none, so that
+            nothing measured says anything of it.
         callbacks: Told of the progress; a display on the terminal unless given.
 
     Returns:
@@ -110,12 +121,66 @@ def fit_table(
         decimal=decimal,
         na=na,
         roles=roles,
-        least_rows=least_rows,
+        least_rows=2 if allow_small else MINIMUM_ROWS,
     )
-    check_enough_rows(schema, folds=folds, test_size=test_size)
-    data = prepare(frame, schema, roles, test_size=test_size, folds=folds, seed=seed)
+    if not allow_small:
+        check_enough_rows(schema, folds=folds, test_size=test_size)
+    check_inputs(inputs, len(schema.used))
+    options = _Options(
+        frame=frame,
+        roles=roles,
+        penalty=penalty,
+        strengths=strengths,
+        test_size=test_size,
+        folds=folds,
+        seeds=seeds,
+        single=single,
+        quick=quick,
+        seed=seed,
+        callbacks=callbacks or (),
+    )
+    whole = _fit(schema, options, started)
+    if not sparse and inputs is None:
+        return whole.model
+    return afterwards(
+        "The sparse network",
+        lambda: with_sparse(
+            whole,
+            lambda schema: _fit(schema, options, perf_counter()),
+            number=inputs,
+            seed=seed,
+            callbacks=callbacks or (),
+        ),
+        whole.model,
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Options:
+    """What `fit_table` was asked for, checked."""
+
+    frame: pd.DataFrame
+    roles: Roles
+    penalty: str
+    strengths: Sequence[float] | None
+    test_size: float
+    folds: int
+    seeds: int
+    single: bool
+    quick: bool
+    seed: int
+    callbacks: Sequence[Callback]
+
+
+def _fit(schema: Schema, options: _Options, started: float) -> Fitted:
+    """Fit the network on the inputs that a schema uses."""
+    test_size, folds, seed = options.test_size, options.folds, options.seed
+    data = prepare(
+        options.frame, schema, options.roles, test_size=test_size, folds=folds, seed=seed
+    )
+    strengths, seeds, quick = options.strengths, options.seeds, options.quick
     bins, rows = bins_for(data.numbers), len(data.y)
-    candidates = settings(penalty, strengths, bins=bins > 0, quick=quick, rows=rows)
+    candidates = settings(options.penalty, strengths, bins=bins > 0, quick=quick, rows=rows)
     plan = budget.plan(
         rows,
         size(data.encoded.shape[1], data.outputs, numbers=data.numbers, bins=bins),
@@ -125,7 +190,7 @@ def fit_table(
         quick=quick,
     )
     notes = [*data.notes, *budget.notes(plan, rows, len(candidates))]
-    for callback in callbacks or ():
+    for callback in options.callbacks:
         for note in notes:
             callback.on_note(note)
     trained = budget.train_within(
@@ -138,7 +203,7 @@ def fit_table(
         seeds=seeds,
         seed=seed,
         quick=quick,
-        callbacks=callbacks or (),
+        callbacks=options.callbacks,
     )
     return conclude(
         trained,
@@ -146,7 +211,7 @@ def fit_table(
         settings=candidates,
         epochs=plan.epochs,
         notes=notes,
-        single=single,
+        single=options.single,
         quick=quick,
         seed=seed,
         started=started,

@@ -73,12 +73,29 @@ def set_test_aside(
 def fold_rows(
     y: np.ndarray, facts: RowFacts, count: int, *, seed: int, classes: bool
 ) -> list[Split]:
-    """The folds: by class; of whole groups; or from past to future."""
+    """The folds: by class; of whole groups; or from past to future.
+
+    Rows of a class of fewer rows than folds are trained on in every fold, and held out in none.
+    """
     if facts.time is not None:
         return forward_folds(facts.time, count)
     if facts.groups is not None:
         return group_folds(y, facts.groups, count, seed=seed, classes=classes)
-    return folds(y, count, seed=seed, classes=classes)
+    labels, codes, counts = np.unique(y, return_inverse=True, return_counts=True)
+    rare = classes & (counts < count)[codes]
+    if not rare.any():
+        return folds(y, count, seed=seed, classes=classes)
+    if rare.all():
+        raise InputError(
+            f"Some class needs at least {count} rows for {count} folds. Received: "
+            f"{counts.max()} rows of the commonest of {len(labels)} classes. Use fewer folds, or "
+            "add rows."
+        )
+    common, always = np.flatnonzero(~rare), np.flatnonzero(rare)
+    return [
+        Split(np.sort(np.r_[common[split.train], always]), common[split.held_out])
+        for split in folds(y[common], count, seed=seed, classes=True)
+    ]
 
 
 def _a_row_of_each_class(y: np.ndarray, test_size: float) -> None:

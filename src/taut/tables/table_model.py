@@ -15,7 +15,7 @@ from taut.errors import InputError
 from taut.files import put_in_place
 from taut.frames.encode import Encoder
 from taut.frames.schema import Schema
-from taut.run import FILES, FORMER_PREPROCESSING, METRICS, Run
+from taut.run import FILES, FORMER_PREPROCESSING, METRICS, SPARSE, Run, Selection
 from taut.typed_json import plain
 
 MODEL, PREPROCESSING = "model.keras", "preprocessing.json"
@@ -35,11 +35,14 @@ class TableModel:
         features: One line an input: kept or not, importance, share of models that read it.
         schema: What was understood of the table.
         run: Metrics, path and features, as one typed object.
+        sparse: The network on the selected inputs alone, refitted, a model of its own; None
+            unless it was asked for, or where no input is worth reading.
     """
 
-    def __init__(self, model: Any, encoder: Encoder, run: Run):
+    def __init__(self, model: Any, encoder: Encoder, run: Run, sparse: TableModel | None = None):
         self.model: Any = model
         self.run: Run = run
+        self.sparse: TableModel | None = sparse
         self._encoder = encoder
 
     @property
@@ -59,6 +62,11 @@ class TableModel:
         return self._encoder.schema
 
     @property
+    def selection(self) -> Selection | None:
+        """How the inputs of the sparse network were selected; None unless it was asked for."""
+        return self.run.metrics.selection
+
+    @property
     def warnings(self) -> list[str]:
         """Why the scores may say less than they seem to, the worst first; read these first."""
         return list(self.run.metrics.warnings)
@@ -69,7 +77,13 @@ class TableModel:
 
     @property
     def selected_features_(self) -> list[str]:
-        """The input columns that the sparse models read; see `features`."""
+        """The input columns that the sparse network reads, the first one first; see `selection`.
+
+        Without a sparse network (`fit_table(sparse=True)`) they are those that the sparsest good
+        models with an L1 read (see `features`): an L1 on single weights leaves most inputs in.
+        """
+        if self.selection is not None:
+            return list(self.selection.kept)
         return self.features.loc[self.features["kept"], "feature"].tolist()
 
     def predict(self, frame: pd.DataFrame) -> np.ndarray:
@@ -141,13 +155,19 @@ class TableModel:
         try:
             new = whole / directory.name
             new.mkdir()
-            self.model.save(new / MODEL)
-            self._encoder.save(new / PREPROCESSING)
-            self.run.save(new)
+            self._write(new)
+            if self.sparse is not None:
+                (new / SPARSE).mkdir()
+                self.sparse._write(new / SPARSE)
             put_in_place(new, directory, whole / "old")
         finally:
             shutil.rmtree(whole, ignore_errors=True)
         return directory
+
+    def _write(self, directory: Path) -> None:
+        self.model.save(directory / MODEL)
+        self._encoder.save(directory / PREPROCESSING)
+        self.run.save(directory)
 
     @classmethod
     def load_schema(cls, directory: str | Path) -> Schema:
@@ -184,7 +204,10 @@ class TableModel:
                 f"A run directory must be whole. Received: {str(directory)!r}, where a file is "
                 f"damaged ({error}). Fit again with `taut fit`."
             ) from error
-        return cls(model, Encoder.load(_preprocessing(directory)), Run.load(directory))
+        run, sparse = Run.load(directory), None
+        if run.metrics.selection is not None and run.metrics.selection.kept:
+            sparse = cls.load(directory / SPARSE)
+        return cls(model, Encoder.load(_preprocessing(directory)), run, sparse)
 
 
 def _preprocessing(directory: Path) -> Path:

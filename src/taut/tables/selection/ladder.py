@@ -1,0 +1,130 @@
+"""How many inputs: networks that read the first 1, 2, 3, … of the order and nothing else."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from taut.engine import Callback, Split
+from taut.studies.choice import mean_and_error
+from taut.tables.peers import base_prediction
+from taut.tables.selection.lanes import InputRows, Read, Reader, held_out, train_readers
+from taut.tables.trained import row_loss
+
+NUMBERS = (1, 2, 3, 4, 5, 6, 8, 10, 12, 15, 19, 24)
+"""Numbers of inputs that are tried, up to how many there are."""
+SETTINGS = ((1e-2, True), (1e-1, True), (1e-2, False))
+"""The strength of L2, and whether there are hidden layers; the best counts for each number."""
+LATER, PIECES, UPDATES = 0.3, 4, 300
+
+
+@dataclass(frozen=True)
+class Ladder:
+    """Losses by the number of inputs read.
+
+    Attributes:
+        numbers: [rungs] of inputs, from 0.
+        losses: [rungs, held] out-of-fold losses of the rows that some fold holds out.
+        mean: [rungs] their means.
+        worse: [rungs] mean difference to the best rung, row by row.
+        error: [rungs] its standard error.
+        read: The trained networks.
+        setting: [rungs] the number of the best setting; −1 for no inputs.
+    """
+
+    numbers: np.ndarray
+    losses: np.ndarray
+    mean: np.ndarray
+    worse: np.ndarray
+    error: np.ndarray
+    read: Read
+    setting: np.ndarray
+
+    @property
+    def best(self) -> int:
+        """The rung of least loss; the first if that is within one standard error of it."""
+        best = int(np.argmin(self.mean))
+        return 0 if self.worse[0] <= self.error[0] else best
+
+    @property
+    def one_standard_error(self) -> int:
+        """The first rung that is worse than the best by one standard error at most."""
+        return int(np.flatnonzero(self.worse <= self.error + 1e-12)[0])
+
+    def lanes(self, rung: int) -> list[int]:
+        """The networks of a rung's best setting, one a fold."""
+        folds = len(self.read.splits)
+        first = ((rung - 1) * len(SETTINGS) + int(self.setting[rung])) * folds
+        return list(range(first, first + folds))
+
+
+def climb(
+    data: InputRows,
+    folds: Sequence[Split],
+    orders: np.ndarray,
+    *,
+    groups: np.ndarray | None,
+    seed: int,
+    callbacks: Sequence[Callback] = (),
+) -> Ladder:
+    """Train networks on the first inputs of each fold's own order, for a ladder of numbers.
+
+    Args:
+        data: The rows.
+        folds: The folds.
+        orders: [folds, inputs] the order by each fold's training rows.
+        groups: [rows] group numbers; the groups, not the rows, are independent.
+        seed: Of initial weights and the order of rows.
+        callbacks: Told of the progress.
+    """
+    numbers = [number for number in NUMBERS if number <= data.inputs]
+    first = data.of(data.columns(np.unique(orders[:, : numbers[-1]])))
+    readers = [
+        Reader(fold, (strength, LATER * strength), hidden, orders[fold, :number])
+        for number in numbers
+        for strength, hidden in SETTINGS
+        for fold in range(len(folds))
+    ]
+    read = train_readers(
+        first,
+        folds,
+        readers,
+        bins=PIECES,
+        grouped=False,
+        updates=UPDATES,
+        seed=seed,
+        callbacks=callbacks,
+    )
+    held = held_out(folds)
+    weight, of_held = data.rows.counted(held), None if groups is None else groups[held]
+    losses = read.losses(len(folds)).reshape(len(numbers), len(SETTINGS), -1)
+    setting = mean_and_error(losses, weight)[0].argmin(axis=1)
+    losses = np.stack([_base(data, folds), *losses[np.arange(len(numbers)), setting]])
+    mean, _ = mean_and_error(losses, weight)
+    worse, error = mean_and_error(losses - losses[mean.argmin()], weight, of_held)
+    return Ladder(
+        numbers=np.array([0, *numbers]),
+        losses=losses,
+        mean=mean,
+        worse=worse,
+        error=error,
+        read=read,
+        setting=np.array([-1, *setting]),
+    )
+
+
+def _base(data: InputRows, folds: Sequence[Split]) -> np.ndarray:
+    """[held] losses of predictions that look at no input."""
+    rows, base = data.rows, np.empty(len(data.rows.y))
+    for fold in folds:
+        predicted = base_prediction(
+            rows.y[fold.train],
+            len(fold.held_out),
+            outputs=rows.outputs,
+            weights=rows.counted(fold.train),
+        )
+        predicted = predicted.reshape(len(fold.held_out), -1)
+        base[fold.held_out] = row_loss(predicted, rows.y[fold.held_out])
+    return base[held_out(folds)]

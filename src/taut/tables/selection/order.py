@@ -1,0 +1,109 @@
+"""The order of the inputs: by the weights that a path of penalties on whole inputs leaves them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from taut.engine import Callback, Split
+from taut.studies.choice import mean_and_error
+from taut.tables.selection.lanes import InputRows, Reader, held_out, train_readers
+
+HIDDEN, LINEAR = (0.3, 0.1, 0.03), (0.2, 0.1, 0.05)
+"""Strengths of the group lasso that are tried on the network, and on its linear part alone."""
+LATER, PIECES, UPDATES = 1e-3, 2, 400
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A strength of the group lasso, on the network or on a linear model."""
+
+    strength: float
+    hidden: bool
+
+
+CANDIDATES = (*(Candidate(a, True) for a in HIDDEN), *(Candidate(a, False) for a in LINEAR))
+
+
+@dataclass(frozen=True)
+class Order:
+    """The order of the inputs, the first one read most.
+
+    Attributes:
+        candidate: Of least out-of-fold loss, by whose weights the inputs are ordered.
+        by_fold: [folds, inputs] input numbers, from each fold's training rows.
+        whole: [inputs] input numbers, from all rows.
+    """
+
+    candidate: Candidate
+    by_fold: np.ndarray
+    whole: np.ndarray
+
+
+def order_inputs(
+    data: InputRows, folds: Sequence[Split], *, seed: int, callbacks: Sequence[Callback] = ()
+) -> Order:
+    r"""Order the inputs, in each fold by its training rows alone.
+
+    All that reads one input, its columns and pieces, in the first layer and in the linear part,
+    is one group. Of a few strengths of the group lasso, on the network and on its linear part
+    alone, that of least out-of-fold loss orders the inputs, by the norms of their groups.
+
+    Args:
+        data: The rows.
+        folds: The folds.
+        seed: Of initial weights and the order of rows.
+        callbacks: Told of the progress.
+    """
+    # The last split trains on all rows; its held-out loss is of no use, and not used.
+    splits = [*folds, Split(np.arange(len(data.rows.y)), folds[0].held_out)]
+    readers = [_reader(c, k) for c in CANDIDATES for k in range(len(splits))]
+    read = train_readers(
+        data,
+        splits,
+        readers,
+        bins=PIECES,
+        grouped=True,
+        updates=UPDATES,
+        seed=seed,
+        callbacks=callbacks,
+    )
+    losses = read.losses(len(folds), of=len(splits))
+    mean, _ = mean_and_error(losses, data.rows.counted(held_out(folds)))
+    best = int(np.argmin(np.where(np.isfinite(mean), mean, np.inf)))
+    orders = _ordered(read.norms().reshape(len(CANDIDATES), len(splits), -1)[best])
+    return Order(CANDIDATES[best], orders[:-1], orders[-1])
+
+
+def orders_of_halves(
+    data: InputRows,
+    halves: Sequence[tuple[np.ndarray, np.ndarray]],
+    candidate: Candidate,
+    *,
+    seed: int,
+    callbacks: Sequence[Callback] = (),
+) -> np.ndarray:
+    """[2·pairs, inputs] the order by each half of the rows; halves 2b and 2b + 1 are one pair."""
+    splits = [Split(*pair) for one, other in halves for pair in ((one, other), (other, one))]
+    read = train_readers(
+        data,
+        splits,
+        [_reader(candidate, k) for k in range(len(splits))],
+        bins=PIECES,
+        grouped=True,
+        updates=UPDATES // 2,
+        seed=seed,
+        callbacks=callbacks,
+    )
+    return _ordered(read.norms())
+
+
+def _reader(candidate: Candidate, split: int) -> Reader:
+    return Reader(split, (candidate.strength, LATER), candidate.hidden)
+
+
+def _ordered(norms: np.ndarray) -> np.ndarray:
+    norms = np.where(np.isfinite(norms), norms, -1.0)  # of a training that diverged: not known
+    return np.argsort(-norms, axis=-1, kind="stable")

@@ -1,0 +1,113 @@
+"""Inputs are selected: the real ones, as whole inputs, and none where nothing predicts."""
+
+import keras
+import numpy as np
+import pytest
+
+from taut.engine import Split
+from taut.errors import InputError
+from taut.tables.selection import ladder, order, select
+from taut.tables.selection.conditional import conditional_importance
+from taut.tables.selection.lanes import InputRows, Reader, train_readers
+from taut.tables.selection.select import select_inputs
+from taut.tables.trained import Rows
+
+pytestmark = pytest.mark.skipif(keras.backend.backend() != "jax", reason="lanes need JAX")
+
+COUNT = 150
+FOLDS = [
+    Split(np.flatnonzero(np.arange(COUNT) % 3 != k), np.flatnonzero(np.arange(COUNT) % 3 == k))
+    for k in range(3)
+]
+# Columns 4 to 6 are one input, a category of three levels.
+INPUT_OF = np.array([0, 1, 2, 3, 4, 4, 4])
+
+
+def table(signal):
+    draw = np.random.default_rng(0)
+    numbers, level = draw.normal(size=(COUNT, 4)), draw.integers(3, size=COUNT)
+    x = np.hstack([numbers, np.eye(3)[level]])
+    # A gap in what is of no use.
+    x[draw.random(COUNT) < 0.1, 1] = np.nan
+    y = signal * (np.abs(x[:, 2]) + np.array([-1.0, 0, 1])[level]) + 0.3 * draw.normal(size=COUNT)
+    return Rows(encoded=x, y=(y - y.mean()) / y.std(), outputs=1, numbers=4)
+
+
+@pytest.fixture(scope="module")
+def fewer():
+    """Fewer lanes: enough for a table of five inputs."""
+    with pytest.MonkeyPatch.context() as patch:
+        candidates = (order.Candidate(0.1, True), order.Candidate(0.1, False))
+        patch.setattr(order, "CANDIDATES", candidates)
+        patch.setattr(ladder, "NUMBERS", (1, 2, 3))
+        patch.setattr(ladder, "SETTINGS", ((1e-2, True), (1e-2, False)))
+        patch.setattr(select, "PAIRS", 4)
+        yield
+
+
+@pytest.fixture(scope="module")
+def selected(fewer):
+    return select_inputs(table(1.0), INPUT_OF, FOLDS)
+
+
+def test_a_curve_and_a_category_are_kept_as_whole_inputs_and_noise_is_not(selected):
+    assert sorted(selected.kept) == [2, 4]
+    assert selected.order.candidate.hidden  # |x| is not linear
+
+
+def test_what_is_kept_is_worth_more_than_two_standard_errors(selected):
+    assert (selected.rise > 2 * selected.error)[selected.kept].all()
+    assert selected.ladder.numbers[selected.ladder.best] >= 2
+
+
+def test_half_of_the_rows_find_them_too_and_the_bound_is_told(selected):
+    assert selected.stability.pairs == 4
+    assert selected.stability.per_half == 2
+    assert (selected.stability.frequency[selected.kept] > 0.8).all()
+    assert 0 <= selected.expected_false < 2
+
+
+def test_nothing_is_kept_where_nothing_predicts(fewer):
+    nothing = select_inputs(table(0.0), INPUT_OF, FOLDS)
+    assert len(nothing.kept) == 0
+    assert nothing.stability is None
+    assert nothing.expected_false is None
+
+
+@pytest.mark.slow
+def test_as_many_are_kept_as_are_asked_for(fewer):
+    asked = select_inputs(table(1.0), INPUT_OF, FOLDS, number=3)
+    assert set(asked.kept) > {2, 4}
+    assert len(asked.kept) == 3
+
+
+@pytest.mark.parametrize("number", [0, 6])
+def test_more_inputs_than_there_are_is_refused(number):
+    with pytest.raises(InputError, match="from 1 to the 5 inputs"):
+        select_inputs(table(1.0), INPUT_OF, FOLDS, number=number)
+
+
+def test_a_reader_sees_its_inputs_and_nothing_else(selected):
+    data = InputRows(table(1.0), INPUT_OF)
+    readers = [Reader(k, (1e-2, 1e-2), True, np.array([2, 4])) for k in range(3)]
+    read = train_readers(data, FOLDS, readers, bins=4, grouped=False, updates=20, seed=0)
+    x = data.rows.encoded[:8].copy()
+    others = x.copy()
+    others[:, [0, 1, 3]] = np.random.default_rng(1).normal(size=(8, 3))
+    np.testing.assert_array_equal(read.predict(x, [0]), read.predict(others, [0]))
+    others[:, 2] += 1
+    assert np.abs(read.predict(x, [0]) - read.predict(others, [0])).max() > 1e-3
+
+
+def test_an_input_that_repeats_others_tells_nothing_by_itself(fewer):
+    """Of two columns that are nearly the same, permuting one would raise the loss."""
+    rows = table(1.0)
+    x = rows.encoded.copy()
+    x[:, 0] = x[:, 2] + 1e-3 * np.random.default_rng(2).normal(size=COUNT)
+    twice = Rows(encoded=x, y=rows.y, outputs=1, numbers=4)
+    data = InputRows(twice, INPUT_OF)
+    orders = np.tile([0, 2, 4, 1, 3], (3, 1))
+    climbed = ladder.climb(data, FOLDS, orders, groups=None, seed=0)
+    rise, error = conditional_importance(data, climbed, 3, orders, groups=None, seed=0)
+    assert rise[4] > 2 * error[4]
+    assert max(rise[0], rise[2]) < 0.1 * rise[4]
