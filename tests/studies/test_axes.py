@@ -294,6 +294,15 @@ def test_what_would_be_another_problem_is_refused(diabetes):
 
 
 @pytest.mark.slow
+def test_streamed_rows_have_the_same_axes(diabetes):
+    options = {"penalty": taut.L1(0.01) + taut.L2(0.1), "strengths": [3, 0.5], "memory": 1 << 26}
+    result = path(network(), diabetes, **options)
+    found = [float(s.numpy()) for s in result.models(3)[0].optimizer.strengths]
+    assert found == pytest.approx([0.03, 0.3])
+    assert np.isfinite(result.summary["held_out_loss"]).all()
+
+
+@pytest.mark.slow
 def test_warm_starts_follow_the_strength_of_a_sum(diabetes):
     penalty = taut.L2(0.1) + taut.L1(0.01)
     result = path(network(), diabetes, penalty=penalty, strengths=[1.0, 0.1], warm_start="up")

@@ -13,6 +13,7 @@ from taut.engine import Lane, Record
 from taut.errors import EdgeWarning, InputError
 from taut.studies import PathResult
 from taut.studies.kept import group_norms, input_norms
+from taut.studies.stored import model_bytes
 
 STRENGTHS = [1.0, 0.1, 0.02, 0.001]
 
@@ -82,6 +83,36 @@ def test_arrays_of_penalties_are_saved(diabetes, tmp_path):
     for one in (result, loaded):
         (constants,) = one.models()[0].optimizer.constants
         np.testing.assert_array_equal(constants.numpy(), weights)
+
+
+class Scaled(keras.layers.Dense):
+    """A layer that is not registered with Keras."""
+
+
+def squared(y, prediction):
+    return keras.ops.mean(keras.ops.square(y - prediction), axis=-1)
+
+
+@pytest.mark.slow
+def test_own_layers_and_losses_are_loaded_by_name(diabetes, tmp_path):
+    x, y = diabetes
+    model = keras.Sequential([keras.Input((10,)), Scaled(1)])
+    model.compile("sgd", squared)
+    given = {"strengths": [0.1, 0.01], "cv": 2, "epochs": 2}
+    result = taut.regularization_path(model, x, y[:, None], **given)
+    file = result.save(tmp_path / "own")
+    with pytest.raises(InputError, match=r"\(TypeError: Could not locate .*custom_objects="):
+        PathResult.load(file)
+    own = {"Scaled": Scaled, "squared": squared}
+    loaded = PathResult.load(file, custom_objects=own).models(0.1)[0]
+    np.testing.assert_array_equal(loaded.predict(x), result.models(0.1)[0].predict(x))
+
+
+def test_what_could_not_be_loaded_is_not_saved():
+    model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)])
+    model.compile("sgd", lambda y, prediction: squared(y, prediction))
+    with pytest.raises(InputError, match=r"cannot be saved \(TypeError: it has a lambda"):
+        model_bytes(model)
 
 
 def test_a_file_that_cannot_be_written_loses_nothing(path, saved, tmp_path, monkeypatch):

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import json
 import tempfile
+import warnings
+import zipfile
 from collections.abc import Mapping
 from dataclasses import fields
 from pathlib import Path
@@ -38,7 +40,7 @@ def write(path: Path, result: Any) -> None:
     Raises:
         InputError: If the model cannot be saved, or the file cannot be written.
     """
-    arrays: dict[str, np.ndarray] = {"model": _model_bytes(result._model)}
+    arrays: dict[str, np.ndarray] = {"model": model_bytes(result._model)}
     simple: dict[str, Any] = {}
     tables: dict[str, list[str]] = {}
     for field in fields(result):
@@ -119,19 +121,37 @@ def read(path: Path, custom_objects: Mapping[str, Any] | None) -> dict[str, Any]
     return values
 
 
-def _model_bytes(model: Any) -> np.ndarray:
+def model_bytes(model: Any) -> np.ndarray:
+    """A model as Keras saves it, [bytes].
+
+    Raises:
+        InputError: If it cannot be saved, or could not be loaded.
+    """
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "model.keras"
         try:
-            model.save(file)
+            with warnings.catch_warnings():
+                warnings.filterwarnings("ignore", "The object being serialized includes a `lambda`")
+                model.save(file)
+            with zipfile.ZipFile(file) as parts:
+                # Keras would save its code, and load none.
+                if b'"__lambda__"' in parts.read("config.json"):
+                    raise TypeError("it has a lambda, which is code: write a function with a name")
         except Exception as error:  # whatever the layers of users raise
             raise InputError(
                 "A path is saved with its model, as Keras saves it. Received: "
-                f"{model.name!r}, which it cannot save ({type(error).__name__}: {error}). Give "
+                f"{model.name!r}, which cannot be saved ({_reason(error)}). Give "
                 "your layers and losses a `get_config`; the numbers can be kept by "
                 "`result.to_frame().to_csv(…)`."
             ) from error
         return np.frombuffer(file.read_bytes(), np.uint8)
+
+
+def _reason(error: Exception) -> str:
+    """What went wrong, without the configurations that Keras adds to it."""
+    text = str(error).rpartition("Exception encountered:")[2].strip().partition("\n")[0]
+    text = text.partition("Full object config")[0].strip()
+    return f"{type(error).__name__}: {text[:300].rstrip('.')}"
 
 
 def _model(path: Path, saved: bytes, penalties: Any, custom: Mapping[str, Any] | None) -> Any:
@@ -150,7 +170,7 @@ def _model(path: Path, saved: bytes, penalties: Any, custom: Mapping[str, Any] |
         except Exception as error:
             raise InputError(
                 "The model of a saved path must be one that Keras can load. Received: "
-                f"{str(path)!r} ({type(error).__name__}: {error}). Give your own classes and "
+                f"{str(path)!r} ({_reason(error)}). Give your own classes and "
                 "functions as `custom_objects={'name': …}`, or register them with Keras."
             ) from error
 

@@ -82,7 +82,7 @@ class FoldedStream:
         if self._class_weight is not None:
             # Once, so that the certificate is of the same objective.
             self._source = WeightedSource(self._source, model, self._class_weight)
-        lanes = [Lane((0.0,))] * self._lanes
+        lanes = [Lane((0.0,) * len(model.optimizer.strengths))] * self._lanes
         self._layout, budget = room_for(
             model, self._source, lanes, self.folds, self._batch_size, self._memory
         )
