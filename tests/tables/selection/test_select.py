@@ -7,8 +7,6 @@ import pytest
 from taut.engine import Split
 from taut.errors import InputError
 from taut.tables.selection import ladder, order, select
-from taut.tables.selection.conditional import conditional_importance
-from taut.tables.selection.copies import first_of_copies
 from taut.tables.selection.lanes import InputRows, Reader, train_readers
 from taut.tables.selection.select import select_inputs
 from taut.tables.trained import Rows
@@ -98,34 +96,3 @@ def test_a_reader_sees_its_inputs_and_nothing_else(selected):
     np.testing.assert_array_equal(read.predict(x, [0]), read.predict(others, [0]))
     others[:, 2] += 1
     assert np.abs(read.predict(x, [0]) - read.predict(others, [0])).max() > 1e-3
-
-
-def with_copy(noise):
-    """Input 0 is input 2 with some noise of its own."""
-    rows = table(1.0)
-    x = rows.encoded.copy()
-    x[:, 0] = x[:, 2] + noise * np.random.default_rng(2).normal(size=COUNT)
-    return InputRows(Rows(encoded=x, y=rows.y, outputs=1, numbers=4), INPUT_OF)
-
-
-def test_an_input_tells_nothing_beyond_a_better_one_and_its_copy_is_asked_with_it(fewer):
-    data, orders = with_copy(0.01), np.tile([0, 2, 4, 1, 3], (3, 1))
-    copied = first_of_copies(data, orders[0], np.arange(5))
-    assert copied.tolist() == [0, 1, 0, 3, 4]
-    climbed = ladder.climb(data, FOLDS, orders, groups=None, seed=0)
-    rise, error = conditional_importance(data, climbed, 3, orders, copied, groups=None, seed=0)
-    assert (rise > 2 * error).tolist() == [True, False, False, False, True]
-    # Each alone: what one tells the other tells too.
-    apart = conditional_importance(data, climbed, 3, orders, np.arange(5), groups=None, seed=0)[0]
-    assert max(apart[0], apart[2]) < 0.1 * rise[0]
-
-
-def test_copies_are_whole_inputs_whose_every_column_is_one():
-    data, orders = with_copy(1.0), np.array([0, 2, 4, 1, 3])
-    assert first_of_copies(data, orders, np.arange(5)).tolist() == list(range(5))
-    x = data.rows.encoded.copy()
-    x[:, 3] = -3.0 * x[:, 4] + 1  # one level of the category, which has three
-    rows = Rows(encoded=x, y=data.rows.y, outputs=1, numbers=4)
-    first = first_of_copies(InputRows(rows, INPUT_OF), orders, np.arange(5))
-    assert first.tolist() == [0, 1, 2, 4, 4]
-    assert first_of_copies(InputRows(rows, INPUT_OF), orders[::-1], np.arange(5))[4] == 4
