@@ -7,7 +7,9 @@ import pytest
 from taut.engine import Split
 from taut.errors import InputError
 from taut.tables.selection import ladder, order, select
-from taut.tables.selection.lanes import InputRows, Reader, train_readers
+from taut.tables.selection.conditional import conditional_importance
+from taut.tables.selection.enough import enough_inputs
+from taut.tables.selection.readers import InputRows, Reader, train_readers
 from taut.tables.selection.select import select_inputs
 from taut.tables.trained import Rows
 
@@ -54,9 +56,36 @@ def test_a_curve_and_a_category_are_kept_as_whole_inputs_and_noise_is_not(select
     assert selected.order.candidate.hidden  # |x| is not linear
 
 
-def test_what_is_kept_is_worth_more_than_two_standard_errors(selected):
-    assert (selected.rise > 2 * selected.error)[selected.kept].all()
+def test_what_is_kept_is_sure_where_that_predicts(selected):
+    assert (selected.rise > select.SURE * selected.error)[selected.kept].all()
     assert selected.ladder.numbers[selected.ladder.best] >= 2
+
+
+@pytest.fixture(scope="module")
+def repeated(fewer):
+    """Input 0 is nearly input 2: (rows, ladder on both and the category, rises, errors)."""
+    rows = table(1.0)
+    x = rows.encoded.copy()
+    x[:, 0] = x[:, 2] + 1e-3 * np.random.default_rng(2).normal(size=COUNT)
+    data = InputRows(Rows(encoded=x, y=rows.y, outputs=1, numbers=4), INPUT_OF)
+    orders = np.tile([0, 2, 4, 1, 3], (3, 1))
+    climbed = ladder.climb(data, FOLDS, orders, groups=None, seed=0)
+    return data, climbed, *conditional_importance(data, climbed, 3, orders, groups=None, seed=0)
+
+
+def test_an_input_that_repeats_others_tells_nothing_by_itself(repeated):
+    """Of two columns that are nearly the same, permuting one would raise the loss."""
+    _, _, rise, error = repeated
+    assert rise[4] > 2 * error[4]
+    assert max(rise[0], rise[2]) < 0.1 * rise[4]
+
+
+def test_of_inputs_that_repeat_each_other_as_many_are_kept_as_predict(repeated):
+    data, climbed, *_ = repeated
+    kept = enough_inputs(data, FOLDS, climbed, np.array([4, 0, 2]), 1, groups=None, seed=0)
+    assert kept.tolist() == [4, 0]
+    kept = enough_inputs(data, FOLDS, climbed, np.array([4, 0, 2]), 2, groups=None, seed=0)
+    assert kept.tolist() == [4, 0]
 
 
 def test_half_of_the_rows_find_them_too_and_the_bound_is_told(selected):

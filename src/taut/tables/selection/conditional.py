@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import numpy as np
-from sklearn.covariance import LedoitWolf
 
 from taut.frames.preprocessing import fold_preprocessing
 from taut.studies.choice import mean_and_error
 from taut.tables.selection.ladder import Ladder
-from taut.tables.selection.lanes import InputRows, held_out
+from taut.tables.selection.readers import InputRows, held_out
 from taut.tables.trained import row_loss
 
 DRAWS = 10
-CONDITIONS = 256
-"""Inputs, the first of the order, that an input's expectation is computed from, at most."""
 
 
 def conditional_importance(
@@ -27,10 +24,11 @@ def conditional_importance(
 ) -> tuple[np.ndarray, np.ndarray]:
     r"""How much the out-of-fold loss rises when an input is replaced by what the others say of it.
 
-    In each fold, with x̂ⱼ = E[xⱼ | other inputs], linear and learned of the training rows, the
-    held-out rows get x̂ⱼ and the residual xⱼ − x̂ⱼ of another held-out row. To permute the input
-    itself would ask a network where no rows are, and overrate what is correlated. For a linear
-    model with normal noise, the rise over its standard error is about the input's t-statistic.
+    In each fold, with x̂ⱼ = E[xⱼ | other inputs that the network reads], linear and learned of the
+    training rows, the held-out rows get x̂ⱼ and the residual xⱼ − x̂ⱼ of another held-out row. To
+    permute the input itself would ask a network where no rows are, and overrate what is
+    correlated. For a linear model with normal noise, the rise over its standard error is about
+    the input's t-statistic.
 
     Args:
         data: The rows.
@@ -55,7 +53,7 @@ def conditional_importance(
     columns = np.flatnonzero(np.isin(data.input_of, np.unique(read.data.input_of)))
     for fold, (split, lane) in enumerate(zip(read.splits, ladder.lanes(rung), strict=True)):
         inputs = orders[fold, :number]
-        residuals = _residuals(data, split.train, split.held_out, inputs, inputs)
+        residuals = _residuals(data, split.train, split.held_out, inputs)
         # One shape in every fold, so that one program predicts.
         at = np.resize(np.arange(len(split.held_out)), longest)
         x = _filled(data, split.train, split.held_out)[:, columns]
@@ -82,13 +80,15 @@ def _filled(data: InputRows, train: np.ndarray, rows: np.ndarray) -> np.ndarray:
 
 
 def _residuals(
-    data: InputRows, train: np.ndarray, rows: np.ndarray, order: np.ndarray, inputs: np.ndarray
+    data: InputRows, train: np.ndarray, rows: np.ndarray, inputs: np.ndarray
 ) -> list[np.ndarray]:
-    """For each input [rows, its columns] what is left of its columns after the linear expectation.
+    """For each input [rows, its columns] what the linear expectation by the others leaves of it.
 
     With Ω the inverse of the (shrunk) covariance, zⱼ − E[zⱼ | z₋ⱼ] = Ωⱼⱼ⁻¹·(Ω·z)ⱼ.
     """
-    columns = data.columns(order[:CONDITIONS])
+    from sklearn.covariance import LedoitWolf
+
+    columns = data.columns(inputs)
     of, scaled = data.input_of[columns], fold_preprocessing(data.rows.encoded, train)
     z = [scaled.apply(data.rows.encoded[r])[:, columns] for r in (train, rows)]
     scale = np.where(scaled.multiplier > 0, scaled.multiplier, np.inf)[columns]

@@ -9,12 +9,12 @@ import numpy as np
 from taut.engine import Callback, Split
 from taut.studies.choice import mean_and_error
 from taut.tables.selection.ladder import LATER, PIECES, SETTINGS, UPDATES, Ladder
-from taut.tables.selection.lanes import InputRows, Reader, held_out, train_readers
+from taut.tables.selection.readers import InputRows, Reader, held_out, train_readers
 
 CLEARLY = 2.0
 """Standard errors by which a set is clearly worse."""
 GROWTH = 1.4
-"""Each set that is tried is so many times larger than the one before, and larger by one at least."""
+"""Each set that is tried is so many times larger than the one before, by one input at least."""
 
 
 def enough_inputs(

@@ -10,7 +10,7 @@ import numpy as np
 from taut.engine import Callback, Split
 from taut.studies.choice import mean_and_error
 from taut.tables.peers import base_prediction
-from taut.tables.selection.lanes import InputRows, Read, Reader, held_out, train_readers
+from taut.tables.selection.readers import InputRows, Read, Reader, held_out, train_readers
 from taut.tables.trained import row_loss
 
 NUMBERS = (1, 2, 3, 4, 5, 6, 8, 10, 12, 15, 19, 24)

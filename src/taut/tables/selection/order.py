@@ -9,7 +9,7 @@ import numpy as np
 
 from taut.engine import Callback, Split
 from taut.studies.choice import mean_and_error
-from taut.tables.selection.lanes import InputRows, Reader, held_out, train_readers
+from taut.tables.selection.readers import InputRows, Reader, held_out, train_readers
 
 HIDDEN, LINEAR = (0.3, 0.1, 0.03), (0.2, 0.1, 0.05)
 """Strengths of the group lasso that are tried on the network, and on its linear part alone."""

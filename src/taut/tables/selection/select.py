@@ -13,8 +13,8 @@ from taut.studies.stability import Stability, complementary_pairs, stability
 from taut.tables.selection.conditional import conditional_importance
 from taut.tables.selection.enough import enough_inputs
 from taut.tables.selection.ladder import Ladder, climb
-from taut.tables.selection.lanes import InputRows
 from taut.tables.selection.order import Order, order_inputs, orders_of_halves
+from taut.tables.selection.readers import InputRows
 from taut.tables.trained import Rows
 
 SURE = 2.3
