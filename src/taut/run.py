@@ -301,7 +301,6 @@ class Selection:
         inputs: Every input, in the order of selection.
         numbers: Losses by the number of inputs.
         best: The number of least loss; 0 where looking at no input is as good.
-        one_se: The least number whose networks are worse by one standard error at most.
         asked: How many inputs the user asked for.
         halves: Half-samples that the frequencies are of.
         expected_false: A bound on how many of the kept inputs are there by chance; None where
@@ -314,7 +313,6 @@ class Selection:
     inputs: tuple[SelectedInput, ...]
     numbers: tuple[InputNumber, ...]
     best: int
-    one_se: int
     asked: int | None = None
     halves: int = 0
     expected_false: float | None = None

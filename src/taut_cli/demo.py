@@ -25,7 +25,10 @@ def demo(
     quick: option.Quick = False,
     force: option.Force = False,
 ) -> None:
-    """Write a real table (569 tumours, 30 measurements each) and fit it."""
+    """Write a real table (569 tumours, 30 measurements each), and fit it.
+
+    Ten of the measurements are in it once more, shuffled: inputs that are known to be irrelevant.
+    """
     with attempt() as state:
         if directory.exists() and not directory.is_dir():
             raise UsageError(f"DIR must name a directory. Received: {directory}, a file.")
@@ -35,9 +38,10 @@ def demo(
         try:
             out = console()
             command = ["taut", "fit", clean(table), "--target", TARGET, "--out", clean(run)]
+            command += ["--sparse"]
             command += ["--quick"] * quick + ["--force"] * force
             out.print(Text(f"$ {shlex.join(command)}", style="bold"), soft_wrap=True)
-            options = option.fit_options(quick=quick)
+            options = option.fit_options(quick=quick, sparse=True)
             fit_file(table, TARGET, place, shown=run, force=force, state=state, options=options)
         except BaseException:
             if state.written is None:
@@ -48,13 +52,19 @@ def demo(
 def write_table(table: Path) -> list[Path]:
     """Writes scikit-learn's breast-cancer table; returns what it made, innermost first.
 
+    Its ten means are in it a second time, each shuffled on its own, and are called so.
+
     A file that is there must be this table, byte for byte: another one is somebody's own.
     """
+    import numpy as np
     from sklearn.datasets import load_breast_cancer
 
     data: Any = load_breast_cancer(as_frame=True)
     labels = dict(enumerate(data.target_names))
-    frame = data.data.assign(**{TARGET: data.target.map(labels)})
+    draw = np.random.default_rng(0)
+    means = [name for name in data.data if name.startswith("mean ")]
+    shuffled = {f"{name} (shuffled)": draw.permutation(data.data[name]) for name in means}
+    frame = data.data.assign(**shuffled, **{TARGET: data.target.map(labels)})
     content = frame.to_csv(index=False, lineterminator="\n").encode("utf-8")
     if table.exists():
         if table.read_bytes() != content:

@@ -132,7 +132,14 @@ def test_demo_does_what_fit_does(taut, fits, here):
     assert dict.fromkeys(("groups", "time", "weights")) | demo == fit
     assert {path.name for path in (here / "taut-demo").iterdir()} == {"breast_cancer.csv", "run"}
     table = pd.read_csv(here / "taut-demo" / "breast_cancer.csv")
-    assert table.shape == (569, 31)
+    assert table.shape == (569, 41)
+    shuffled = [name for name in table if name.endswith(" (shuffled)")]
+    assert len(shuffled) == 10
+    for name in shuffled:
+        real = table[name.removesuffix(" (shuffled)")]
+        assert sorted(table[name]) == sorted(real)
+        assert abs(table[name].corr(real)) < 0.2
+    assert command.endswith("--sparse --quick")
     assert set(table["diagnosis"]) == {"malignant", "benign"}
 
 

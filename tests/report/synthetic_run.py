@@ -268,7 +268,6 @@ def add_selection(directory: Path, kept: int) -> None:
             for k in range(3)
         ],
         "best": 2 if kept else 0,
-        "one_se": 2 if kept else 0,
         "asked": None,
         "halves": 50 if kept else 0,
         "expected_false": 0.21 if kept else None,

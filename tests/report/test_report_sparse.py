@@ -34,12 +34,6 @@ def test_the_inputs_their_price_and_the_bound_are_told(make_run, add_selection):
     assert terminal.file.getvalue().count("+0.0210 ± 0.0043") == 3
 
 
-def test_more_inputs_are_offered_where_the_kept_ones_predict_clearly_worse(make_run, add_selection):
-    run = make_run()
-    add_selection(run, 1)
-    assert "(--inputs 2)" in sparse(Run.load(run).metrics)[-1]
-
-
 def test_that_nothing_is_selected_is_told(make_run, add_selection):
     run = make_run()
     add_selection(run, 0)

@@ -87,6 +87,8 @@ class PenalizedMLPClassifier(ClassifierMixin, PartialFit, PenalizedNetwork):
         array([0, 0])
     """
 
+    classes_: np.ndarray
+
     def __init__(
         self,
         penalty: Any = "l1",

@@ -66,6 +66,8 @@ class FeatureSelector(SelectorMixin, BaseEstimator):
         array([0, 3])
     """
 
+    estimator_: PenalizedMLPClassifier | PenalizedMLPRegressor
+
     def __init__(
         self,
         penalty: Any = "group",

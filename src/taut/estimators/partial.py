@@ -16,6 +16,12 @@ from taut.estimators.penalized_network import drawn_seed
 class PartialFit:
     """Mixin before `PenalizedNetwork`."""
 
+    model_: Any
+    strength_: Any
+    n_iter_: int
+    loss_: float
+    loss_curve_: list[float]
+
     def _go_on(self: Any, rows: MergedRows, outputs: int) -> None:
         """One epoch over rows, in their order; a new model learns its scales from them."""
         settings = FitSettings.of(self)
@@ -34,7 +40,7 @@ class PartialFit:
                 if variable.path in values:
                     variable.assign(values[variable.path])
             self.model_, self.strength_, self.n_iter_ = model, settings.strength, 0
-            self.loss_curve_: list[float] = []
+            self.loss_curve_ = []
         history = self.model_.fit(
             rows.x,
             rows.y,

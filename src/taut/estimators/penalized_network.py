@@ -24,7 +24,7 @@ from taut.estimators.merged_rows import MergedRows, merge_rows
 from taut.estimators.networks import Networks
 from taut.estimators.one_training import learned_values, train_one
 from taut.estimators.row_splits import held_out_split, splits_of
-from taut.objective import stationarity
+from taut.objective import Stationarity, stationarity
 from taut.progress import Display
 from taut.studies import PathResult, regularization_path
 
@@ -39,6 +39,15 @@ class PenalizedNetwork(BaseEstimator):
 
     A subclass says what the targets are: `_loss`, `_targets`, `_of_classes`.
     """
+
+    model_: Any
+    strength_: Any
+    n_iter_: int
+    loss_: float
+    loss_curve_: list[float]
+    validation_loss_curve_: list[float]
+    path_: PathResult
+    certificate_: Stationarity | None
 
     def __init__(
         self,

@@ -62,6 +62,9 @@ class PenalizedMLPRegressor(RegressorMixin, PartialFit, PenalizedNetwork):
         True
     """
 
+    target_mean_: np.ndarray
+    target_scale_: np.ndarray
+
     def __init__(
         self,
         penalty: Any = "l1",

@@ -14,12 +14,15 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from taut.estimators import model_bytes
 from taut.estimators.penalized_network import drawn_seed
 from taut.tables.fitting import fit_table
+from taut.tables.table_model import TableModel
 
 LEAST_ROWS = 2
 
 
 class TableEstimator(BaseEstimator):
     """What the two have in common; see `taut.sklearn`."""
+
+    model_: TableModel
 
     def __init__(
         self,

@@ -57,6 +57,8 @@ class TableClassifier(ClassifierMixin, TableEstimator):
         >>> model.model_.warnings  # doctest: +SKIP
     """
 
+    classes_: np.ndarray
+
     def fit(
         self,
         X: Any,

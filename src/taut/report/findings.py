@@ -340,12 +340,6 @@ def sparse(metrics: Metrics) -> list[str]:
                 "there by chance."
             )
         sentences.append(words)
-    if selection.asked is None and kept < selection.one_se:
-        sentences.append(
-            "Where inputs say the same, none is shown to matter by itself: networks on the "
-            f"first {selection.one_se} predict as well as any within one standard error "
-            f"(--inputs {selection.one_se})."
-        )
     return sentences
 
 

@@ -98,7 +98,7 @@ class FoldedArrays:
 
     def __init__(self, x: Any, y: Any, splits: Sequence[Split], weight: Any = None):
         self._x, self._y, self._weight = x, y, weight
-        self.splits = list(splits)
+        self.splits: list[Split] = list(splits)
 
     @property
     def folds(self) -> int:

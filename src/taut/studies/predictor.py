@@ -37,7 +37,9 @@ class Classified(ClassifierMixin, BaseEstimator):
     """
 
     def __init__(self, labels: Any = None, *, probabilities: bool = True, logits: bool = False):
-        self.labels, self.probabilities, self.logits = labels, probabilities, logits
+        self.labels: Any = labels
+        self.probabilities: bool = probabilities
+        self.logits: bool = logits
 
     def fit(self, x: Any = None, y: Any = None) -> Classified:
         return self
@@ -70,7 +72,9 @@ class Classified(ClassifierMixin, BaseEstimator):
             # In single precision they sum to one within 1e-7 only, which scikit-learn warns of.
             values = values / values.sum(axis=1, keepdims=True)
         count = 2 if values.ndim == 1 else np.shape(values)[-1]
-        self.classes_ = np.arange(count) if self.labels is None else np.asarray(self.labels)
+        self.classes_: np.ndarray = (
+            np.arange(count) if self.labels is None else np.asarray(self.labels)
+        )
         if values.ndim == 1:  # hinge losses may have −1 for the first class
             number = number > 0
         return values, self.classes_[number.astype(int)]

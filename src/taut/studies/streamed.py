@@ -69,7 +69,8 @@ class FoldedStream:
     ):
         _check_streamed(cv, warm_start)
         check_backend()
-        self.folds, self._seed, self._source = int(cv), seed, source
+        self.folds: int = int(cv)
+        self._seed, self._source = seed, source
         self._memory = MEMORY if memory is None else memory
         self._batch_size, self._lanes = batch_size, trainings * self.folds
         self._class_weight = class_weight

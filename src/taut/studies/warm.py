@@ -15,7 +15,12 @@ from taut.errors import InputError
 if TYPE_CHECKING:
     import pandas as pd
 
-DIRECTIONS = {None: ("cold",), "down": ("down",), "up": ("up",), "both": ("down", "up")}
+DIRECTIONS: dict[str | None, tuple[str, ...]] = {
+    None: ("cold",),
+    "down": ("down",),
+    "up": ("up",),
+    "both": ("down", "up"),
+}
 SHARE = 5
 """A warm lane has this share of the epochs of a cold one, unless given."""
 

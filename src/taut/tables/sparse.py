@@ -21,7 +21,7 @@ RULE = (
     "Inputs are ordered by a path of group lassos on whole inputs, in each fold by its training "
     "rows. As many of the first as networks on these alone predict best with out of fold are "
     "asked, and those are kept without which the loss rises by more than 2.3 standard errors, "
-    "given the others; and more, the surest first, where networks on these alone are clearly worse."
+    "given the others; and more, by the order, where networks on these alone are clearly worse."
 )
 ASKED_RULE = (
     "Inputs are ordered by a path of group lassos on whole inputs; as many of the first are kept "
@@ -129,7 +129,6 @@ def _described(
         inputs=inputs,
         numbers=tuple(InputNumber(int(n), float(m), float(w), float(e)) for n, m, w, e in rungs),
         best=int(ladder.numbers[ladder.best]),
-        one_se=int(ladder.numbers[ladder.one_standard_error]),
         asked=asked,
         halves=0 if stable is None else 2 * stable.pairs,
         expected_false=selected.expected_false,

@@ -1,4 +1,4 @@
-"""Which of the inputs suffice: the surest, and as many more as the loss asks for."""
+"""Which of the inputs suffice: the sure ones, and as many more as the loss asks for."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def enough_inputs(
         data: The rows.
         folds: The folds.
         ladder: Networks on the first inputs of the order.
-        ranked: Input numbers, the surest first.
+        ranked: Input numbers, the sure ones first.
         sure: How many are sure by themselves.
         groups: [rows] group numbers; the groups, not the rows, are independent.
         seed: Of initial weights and the order of rows.

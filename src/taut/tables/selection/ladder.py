@@ -48,11 +48,6 @@ class Ladder:
         best = int(np.argmin(self.mean))
         return 0 if self.worse[0] <= self.error[0] else best
 
-    @property
-    def one_standard_error(self) -> int:
-        """The first rung that is worse than the best by one standard error at most."""
-        return int(np.flatnonzero(self.worse <= self.error + 1e-12)[0])
-
     def lanes(self, rung: int) -> list[int]:
         """The networks of a rung's best setting, one a fold."""
         folds = len(self.read.splits)
