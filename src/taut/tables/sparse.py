@@ -19,9 +19,10 @@ from taut.tables.table_model import TableModel
 
 RULE = (
     "Inputs are ordered by a path of group lassos on whole inputs, in each fold by its training "
-    "rows. As many of the first as networks on these alone predict best with out of fold are "
-    "asked, and those are kept without which the loss rises by more than 2.3 standard errors, "
-    "given the others; and more, by the order, where networks on these alone are clearly worse."
+    "rows. Networks on the first 1, 2, 3, … say by their out-of-fold loss how many are of use. Of "
+    "these, an input is sure if the loss rises by more than 2.3 standard errors when what it alone "
+    "tells is shuffled. The sure ones are kept, and as many more, in order, as it takes until "
+    "networks on them are not clearly worse than the best."
 )
 ASKED_RULE = (
     "Inputs are ordered by a path of group lassos on whole inputs; as many of the first are kept "
