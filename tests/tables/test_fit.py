@@ -1,6 +1,7 @@
 """`taut.fit_table` on real tables, trained for real."""
 
 import json
+from dataclasses import replace
 
 import keras
 import numpy as np
@@ -14,8 +15,10 @@ from sklearn.datasets import load_breast_cancer, load_diabetes, load_wine
 import taut
 from taut.engine import Callback
 from taut.errors import InputError
+from taut.frames.encode import Encoder
 from taut.tables.candidates import Setting
 from taut.tables.ensemble import mean_of, temperature
+from taut.tables.table_model import TableModel
 from taut.tables.trained import Rows, Trained, train
 
 pytestmark = pytest.mark.skipif(keras.backend.backend() != "jax", reason="lanes need JAX")
@@ -108,6 +111,23 @@ def mixed():
 @pytest.fixture(params=["cancer", "wine", "diabetes_fit", "mixed"])
 def fitted(request):
     return request.getfixturevalue(request.param)
+
+
+def test_a_model_says_what_it_is_and_how_well_it_does(cancer):
+    model, metrics = cancer.model, cancer.model.run.metrics
+    score = metrics.test.systems[0].scores["log_loss"].value
+    lines = repr(model).splitlines()
+    assert lines[0] == "TableModel(target='target', task='binary')"
+    assert f"mean of {metrics.choice.models} networks" in lines[1]
+    assert f"log loss {score:.4g} (" in lines[2]
+    columns = model.schema.columns
+    first = replace(columns[0], name="<script>")
+    schema = replace(model.schema, target="<b>", columns=(first, *columns[1:]))
+    features = model.features.assign(feature=["<script>", *model.features["feature"][1:]])
+    named = TableModel(model.model, Encoder(schema), replace(model.run, features=features))
+    html = named._repr_html_()
+    assert "<script>" not in html
+    assert "target=&#x27;&lt;b&gt;&#x27;" in html
 
 
 def weights(model):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import tempfile
 import warnings
+from html import escape
 from pathlib import Path
 from typing import Any, Self
 
@@ -22,6 +23,8 @@ MODEL, PREPROCESSING = "model.keras", "preprocessing.json"
 PREDICT_ROWS = 256, 4096
 """Rows are padded to one of these, so that a second table compiles nothing."""
 LARGEST = 1e30
+SHOWN = 10
+"""Inputs in a notebook's table, the most important first."""
 
 
 class TableModel:
@@ -72,8 +75,38 @@ class TableModel:
         return list(self.run.metrics.warnings)
 
     def __repr__(self) -> str:
-        lines = [f"TableModel(target={self.schema.target!r}, task={self.schema.task!r})"]
-        return "\n".join([*lines, *(f"warning: {text}" for text in self.warnings)])
+        title, *lines = self._lines()
+        return "\n".join([f"TableModel({title})", *(f"  {line}" for line in lines)])
+
+    def _repr_html_(self) -> str:
+        title, *lines = map(escape, self._lines())
+        table = self.features.head(SHOWN).to_html(index=False, border=0, float_format="%.3g")
+        return f"<p><b>{title}</b><br>{'<br>'.join(lines)}</p>{table}"
+
+    def _lines(self) -> list[str]:
+        """What it predicts, what was chosen, how well it did, and what is to be known first."""
+        metrics, schema = self.run.metrics, self.schema
+        choice = metrics.choice
+        what = "without a penalty" if choice.penalty == "none" else choice.penalty
+        strength = "" if choice.penalty == "none" else f" of strength {choice.strength:.4g}"
+        several = f"mean of {choice.models} networks, the best"
+        networks = several if choice.models > 1 else "one network,"
+        lines = [
+            f"target={schema.target!r}, task={schema.task!r}",
+            f"{networks} {what}{strength}",
+        ]
+        tested = metrics.tested
+        if tested.systems and tested.primary is not None:
+            score = tested.systems[0].scores[tested.primary]
+            if score.value is not None:
+                known = score.low is not None and score.high is not None
+                interval = f" ({score.low:.4g} to {score.high:.4g})" if known else ""
+                name = tested.primary.replace("_", " ")
+                lines.append(f"{name} {score.value:.4g}{interval} on the test rows")
+        if self.selection is not None:
+            count = len(self.selection.kept)
+            lines.append(f"sparse network: {count} of {len(self.selection.inputs)} inputs")
+        return [*lines, *(f"warning: {text}" for text in self.warnings)]
 
     @property
     def selected_features_(self) -> list[str]:
