@@ -45,6 +45,7 @@ def test_a_second_process_compiles_nothing_and_computes_the_same(tmp_path):
     assert run(STUDY, TAUT_CACHE="0") == first
 
 
+@pytest.mark.slow
 def test_the_folder_is_the_users_own_choice(tmp_path):
     assert run(FOLDER, XDG_CACHE_HOME=str(tmp_path)).startswith(str(tmp_path / "taut"))
     assert run(FOLDER, TAUT_CACHE="0", XDG_CACHE_HOME=str(tmp_path)) == "None"

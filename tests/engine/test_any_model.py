@@ -211,6 +211,7 @@ def test_weights_of_classes_and_of_outputs_are_those_of_keras():
     assert_weights(record, 0, trained_by_keras(model, x, y, 2, weights))
 
 
+@pytest.mark.slow
 def test_a_path_of_several_inputs_and_outputs():
     make, x, y, arguments = KINDS["two inputs, two outputs"]
     model = compiled(make, arguments)

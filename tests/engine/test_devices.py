@@ -37,6 +37,7 @@ def alone():
     return said(start(1, 1))
 
 
+@pytest.mark.slow
 def test_lanes_are_the_same_over_2_and_8_devices(alone):
     for devices in (2, 8):
         digest, seen, _ = said(start(devices, 1))
@@ -44,6 +45,7 @@ def test_lanes_are_the_same_over_2_and_8_devices(alone):
         assert digest == alone[0]
 
 
+@pytest.mark.slow
 def test_two_processes_give_the_record_of_one(alone):
     with socket.socket() as free:
         free.bind(("localhost", 0))

@@ -17,6 +17,7 @@ pytestmark = pytest.mark.skipif(keras.backend.backend() != "jax", reason="a sett
 STUDY = Path(__file__).parent / "double_study.py"
 
 
+@pytest.mark.slow
 def test_a_path_in_double_precision():
     command = [sys.executable, "-W", "error::FutureWarning", str(STUDY)]
     run = subprocess.run(

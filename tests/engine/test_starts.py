@@ -135,6 +135,7 @@ def test_out_of_memory_halves_the_width(diabetes, splits, monkeypatch):
 
 
 @pytest.mark.filterwarnings("ignore::taut.errors.EdgeWarning")
+@pytest.mark.slow
 def test_warm_paths_report_how_they_differ_from_cold_ones(diabetes):
     x, y = diabetes
     model = network()

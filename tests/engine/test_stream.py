@@ -119,6 +119,7 @@ def test_lane_k_of_many_equals_lane_k_alone_whatever_the_width(diabetes):
         assert_same(few, i, many, k)
 
 
+@pytest.mark.slow
 def test_patience_keeps_the_best_epoch_and_the_stack_shrinks(diabetes):
     model = network(rate=0.05)
     lanes = [Lane((s,), f, seed) for s in (0.0, 1e-3) for f in (0, 1) for seed in range(4)]
@@ -334,6 +335,7 @@ RESIDENT = """
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="resident memory is read from /proc")
+@pytest.mark.slow
 def test_resident_memory_stays_under_the_bound(tmp_path):
     bound = 200 << 20
     run = [sys.executable, "-c", textwrap.dedent(RESIDENT), str(tmp_path), str(bound)]

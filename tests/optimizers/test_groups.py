@@ -62,6 +62,7 @@ def test_group_lasso_is_that_of_skglm_and_celer(share, diabetes):
 
 @pytest.mark.filterwarnings("ignore:.*is faster on contiguous arrays")
 @pytest.mark.parametrize("share", some_slow([0.8, 0.4, 0.2, 0.1, 0.05], (0.2, 0.05)))
+@pytest.mark.slow
 def test_logistic_group_lasso_is_that_of_skglm(share, breast_cancer):
     x, y = breast_cancer
     rows, signs, scales = len(y), 2.0 * y - 1, np.full(10, np.sqrt(3))

@@ -127,6 +127,7 @@ def test_the_same_steps_reach_the_same_network(momentum, rate, strength, count, 
     assert (abs(ours[0]).max(1) <= 10 * np.linalg.norm(ours[4], axis=1) * (1 + 1e-6)).all()
 
 
+@pytest.mark.slow
 def test_with_momentum_lassonet_solves_a_tenth_of_its_strength(diabetes):
     x, y = diabetes
     settings = {"hierarchy": 10.0, "rate": 0.01, "momentum": 0.9, "steps": 800}
@@ -158,6 +159,7 @@ def test_two_classes(breast_cancer):
 @pytest.mark.parametrize(
     ("strength", "count"), [(0.8, 4), pytest.param(0.4, 6, marks=pytest.mark.slow)]
 )
+@pytest.mark.slow
 def test_where_lassonet_ends_is_stationary_at_its_strength(strength, count, diabetes):
     # With L2 on the later layer: without, skip and first layer shrink and it grows, for ever.
     x, y, decay = *diabetes, 0.1

@@ -135,6 +135,7 @@ def test_parquet_and_arrays_give_the_same_path(diabetes, tmp_path):
         np.testing.assert_allclose(of_files.table[name], of_arrays.table[name], rtol=1e-4)
 
 
+@pytest.mark.slow
 def test_a_range_is_found_and_the_study_goes_on_where_it_was(diabetes, tmp_path, monkeypatch):
     monkeypatch.setattr("taut.engine.loop.SECONDS_OF_SILENCE", 0.0)
 

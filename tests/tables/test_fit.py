@@ -399,6 +399,7 @@ def line_frame(rows=400):
 
 
 @pytest.mark.parametrize("value", [9999999999, -999, 1e200, None])
+@pytest.mark.slow
 def test_numbers_far_outside_leave_the_others_alone(value):
     frame = line_frame()
     draw = np.random.default_rng(1)
@@ -481,6 +482,7 @@ def test_no_penalty_is_chosen_where_rows_are_many_and_it_is_best(monkeypatch):
     assert fit.metrics["choice"]["models"] == 4
 
 
+@pytest.mark.slow
 def test_permuted_labels_give_no_better_than_the_prior():
     frame = cancer_frame()
     permuted = np.random.default_rng(3).permutation(frame["target"]).astype(bool)
@@ -788,6 +790,7 @@ def test_rows_of_weight_zero_are_not_there_and_weights_count():
     assert pulled.metrics["target"]["mean"] > alone.metrics["target"]["mean"] + 15
 
 
+@pytest.mark.slow
 def test_an_input_that_is_the_target_is_above_everything():
     table = diabetes_frame()
     table["score"] = (2.2 * table["target"] + 3).round(-1)

@@ -33,8 +33,7 @@ def trained(x, y, weight=None, settings=()):
         rows=Rows(encoded=x, y=y, outputs=1, numbers=0, weight=weight),
         settings=tuple(settings),
         splits=splits,
-        seeds=1,
-        record=types.SimpleNamespace(),  # type: ignore[arg-type]
+        cross=types.SimpleNamespace(),  # type: ignore[arg-type]
         out_of_fold=empty,
         row_loss=empty[..., 0],
     )
