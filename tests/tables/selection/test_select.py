@@ -63,28 +63,28 @@ def test_what_is_kept_is_sure_where_that_predicts(selected):
 
 @pytest.fixture(scope="module")
 def repeated(fewer):
-    """Input 0 is nearly input 2: (rows, ladder on both and the category, rises, errors)."""
+    """Input 0 is nearly input 2: (ladder on both and the category, rises, errors)."""
     rows = table(1.0)
     x = rows.encoded.copy()
     x[:, 0] = x[:, 2] + 1e-3 * np.random.default_rng(2).normal(size=COUNT)
     data = InputRows(Rows(encoded=x, y=rows.y, outputs=1, numbers=4), INPUT_OF)
     orders = np.tile([0, 2, 4, 1, 3], (3, 1))
     climbed = ladder.climb(data, FOLDS, orders, groups=None, seed=0)
-    return data, climbed, *conditional_importance(data, climbed, 3, orders, groups=None, seed=0)
+    return climbed, *conditional_importance(data, climbed, 3, orders, groups=None, seed=0)
 
 
 def test_an_input_that_repeats_others_tells_nothing_by_itself(repeated):
     """Of two columns that are nearly the same, permuting one would raise the loss."""
-    _, _, rise, error = repeated
+    _, rise, error = repeated
     assert rise[4] > 2 * error[4]
     assert max(rise[0], rise[2]) < 0.1 * rise[4]
 
 
 def test_of_inputs_that_repeat_each_other_as_many_are_kept_as_predict(repeated):
-    data, climbed, *_ = repeated
-    kept = enough_inputs(data, FOLDS, climbed, np.array([4, 0, 2]), 1, groups=None, seed=0)
+    climbed, *_ = repeated
+    kept = enough_inputs(FOLDS, climbed, np.array([4, 0, 2]), 1, groups=None, seed=0)
     assert kept.tolist() == [4, 0]
-    kept = enough_inputs(data, FOLDS, climbed, np.array([4, 0, 2]), 2, groups=None, seed=0)
+    kept = enough_inputs(FOLDS, climbed, np.array([4, 0, 2]), 2, groups=None, seed=0)
     assert kept.tolist() == [4, 0]
 
 

@@ -50,7 +50,7 @@ def conditional_importance(
     draw = np.random.default_rng(seed)
     rises = np.zeros((data.inputs, len(rows.y)))
     longest = max(len(split.held_out) for split in read.splits)
-    columns = np.flatnonzero(np.isin(data.input_of, np.unique(read.data.input_of)))
+    columns = data.columns(read.data.input_of)
     for fold, (split, lane) in enumerate(zip(read.splits, ladder.lanes(rung), strict=True)):
         inputs = orders[fold, :number]
         residuals = _residuals(data, split.train, split.held_out, inputs)

@@ -8,8 +8,8 @@ import numpy as np
 
 from taut.engine import Callback, Split
 from taut.studies.choice import mean_and_error
-from taut.tables.selection.ladder import LATER, PIECES, SETTINGS, UPDATES, Ladder
-from taut.tables.selection.readers import InputRows, Reader, held_out, train_readers
+from taut.tables.selection.ladder import Ladder, refit
+from taut.tables.selection.readers import held_out
 
 CLEARLY = 2.0
 """Standard errors by which a set is clearly worse."""
@@ -18,7 +18,6 @@ GROWTH = 1.4
 
 
 def enough_inputs(
-    data: InputRows,
     folds: Sequence[Split],
     ladder: Ladder,
     ranked: np.ndarray,
@@ -36,7 +35,6 @@ def enough_inputs(
     best number by more than two standard errors of their difference, row by row.
 
     Args:
-        data: The rows.
         folds: The folds.
         ladder: Networks on the first inputs of the order.
         ranked: Input numbers, the sure ones first.
@@ -51,28 +49,12 @@ def enough_inputs(
     numbers = [max(sure, 1)]
     while numbers[-1] < len(ranked):
         numbers.append(min(max(numbers[-1] + 1, int(GROWTH * numbers[-1])), len(ranked)))
-    columns = np.flatnonzero(np.isin(data.input_of, np.unique(ladder.read.data.input_of)))
-    readers = [
-        Reader(fold, (strength, LATER * strength), hidden, ranked[:number])
-        for number in numbers
-        for strength, hidden in SETTINGS
-        for fold in range(len(folds))
-    ]
-    read = train_readers(
-        data.of(columns),
-        folds,
-        readers,
-        bins=PIECES,
-        grouped=False,
-        updates=UPDATES,
-        seed=seed,
-        callbacks=callbacks,
-    )
+    data = ladder.read.data
+    sets = [np.tile(ranked[:number], (len(folds), 1)) for number in numbers]
+    _, losses, _ = refit(data, folds, sets, seed=seed, callbacks=callbacks)
     held = held_out(folds)
     weight, of_held = data.rows.counted(held), None if groups is None else groups[held]
-    losses = read.losses(len(folds)).reshape(len(numbers), len(SETTINGS), -1)
-    setting = mean_and_error(losses, weight)[0].argmin(axis=1)
-    difference = losses[np.arange(len(numbers)), setting] - ladder.losses[ladder.best]
+    difference = losses - ladder.losses[ladder.best]
     worse, error = mean_and_error(difference, weight, of_held)
     suffices = np.flatnonzero(worse <= CLEARLY * error)
     return ranked[: numbers[suffices[0] if len(suffices) else -1]]

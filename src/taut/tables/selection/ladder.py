@@ -76,27 +76,11 @@ def climb(
     """
     numbers = [number for number in NUMBERS if number <= data.inputs]
     first = data.of(data.columns(np.unique(orders[:, : numbers[-1]])))
-    readers = [
-        Reader(fold, (strength, LATER * strength), hidden, orders[fold, :number])
-        for number in numbers
-        for strength, hidden in SETTINGS
-        for fold in range(len(folds))
-    ]
-    read = train_readers(
-        first,
-        folds,
-        readers,
-        bins=PIECES,
-        grouped=False,
-        updates=UPDATES,
-        seed=seed,
-        callbacks=callbacks,
-    )
+    sets = [orders[:, :number] for number in numbers]
+    read, losses, setting = refit(first, folds, sets, seed=seed, callbacks=callbacks)
     held = held_out(folds)
     weight, of_held = data.rows.counted(held), None if groups is None else groups[held]
-    losses = read.losses(len(folds)).reshape(len(numbers), len(SETTINGS), -1)
-    setting = mean_and_error(losses, weight)[0].argmin(axis=1)
-    losses = np.stack([_base(data, folds), *losses[np.arange(len(numbers)), setting]])
+    losses = np.stack([_base(data, folds), *losses])
     mean, _ = mean_and_error(losses, weight)
     worse, error = mean_and_error(losses - losses[mean.argmin()], weight, of_held)
     return Ladder(
@@ -108,6 +92,49 @@ def climb(
         read=read,
         setting=np.array([-1, *setting]),
     )
+
+
+def refit(
+    data: InputRows,
+    folds: Sequence[Split],
+    sets: Sequence[np.ndarray],
+    *,
+    seed: int,
+    callbacks: Sequence[Callback],
+) -> tuple[Read, np.ndarray, np.ndarray]:
+    """Train networks that read sets of inputs, each at every setting.
+
+    Args:
+        data: The rows.
+        folds: The folds.
+        sets: For each set, [folds, inputs] the input numbers that it has in each fold.
+        seed: Of initial weights and the order of rows.
+        callbacks: Told of the progress.
+
+    Returns:
+        (the networks: by set, then by setting, then by fold; [sets, held] out-of-fold losses of
+        each set's best setting; [sets] the number of that setting).
+    """
+    readers = [
+        Reader(fold, (strength, LATER * strength), hidden, of_fold[fold])
+        for of_fold in sets
+        for strength, hidden in SETTINGS
+        for fold in range(len(folds))
+    ]
+    read = train_readers(
+        data,
+        folds,
+        readers,
+        bins=PIECES,
+        grouped=False,
+        updates=UPDATES,
+        seed=seed,
+        callbacks=callbacks,
+    )
+    losses = read.losses(len(folds)).reshape(len(sets), len(SETTINGS), -1)
+    weight = data.rows.counted(held_out(folds))
+    setting = mean_and_error(losses, weight)[0].argmin(axis=1)
+    return read, losses[np.arange(len(sets)), setting], setting
 
 
 def _base(data: InputRows, folds: Sequence[Split]) -> np.ndarray:

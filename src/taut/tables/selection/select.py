@@ -109,7 +109,6 @@ def select_inputs(
             # What is not sure goes by the path, whose order is steadier than these small rises.
             ranked = np.concatenate([first[sure], first[~sure]])
             enough = enough_inputs(
-                data,
                 folds,
                 ladder,
                 ranked,
