@@ -104,6 +104,10 @@ class FoldedArrays:
     def folds(self) -> int:
         return len(self.splits)
 
+    def with_splits(self, splits: Sequence[Split]) -> FoldedArrays:
+        """The same rows, divided otherwise."""
+        return FoldedArrays(self._x, self._y, splits, self._weight)
+
     def first(self) -> tuple[Any, Any]:
         return self._x, self._y
 

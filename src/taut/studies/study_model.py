@@ -70,7 +70,7 @@ def study_copy(model: Any, entries: Sequence[Entry], x: Any) -> Any:
     if key is not None and key in copies:
         give_state(model, copies[key])
         return copies[key]
-    copy = compiled_copy(model, {entry.selector: entry.penalty for entry in entries}, x)
+    copy = compiled_copy(model, {e.selector: e.penalty for e in entries} or None, x)
     if key is not None:
         copies[key] = copy
         while len(copies) > MOST_COPIES:

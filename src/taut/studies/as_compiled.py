@@ -1,0 +1,98 @@
+"""A model trained again as it was compiled: what every study needs that varies no strength."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from taut._weights import ClassWeight
+from taut.engine import Lane, Split
+from taut.engine.study import check_model
+from taut.errors import InputError
+from taut.studies.axes import Axes
+from taut.studies.folded import FoldedArrays, folded_arrays
+from taut.studies.kept_penalties import reached, with_kept
+from taut.studies.labels import Labelled, labelled
+from taut.studies.study_model import study_copy
+
+
+@dataclass(frozen=True)
+class AsCompiled:
+    """A model's copy and its rows in splits.
+
+    Attributes:
+        copy: What is trained: the layers, the loss, the optimizer and the penalties of the model.
+        rows: The rows, in splits.
+        strengths: α for each of the copy's penalties, as the model was compiled.
+        values: For each split, initial values by path: what layers learn of its training rows.
+        labels: The labels of the classes, where the targets were text.
+    """
+
+    copy: Any
+    rows: FoldedArrays
+    strengths: tuple[float, ...]
+    values: Sequence[Mapping[str, np.ndarray]]
+    labels: Labelled | None
+
+    def lane(self, split: int, seed: int, **others: Any) -> Lane:
+        """A training of the model as it was compiled, from fresh initial weights."""
+        return Lane(self.strengths, split, seed, self.values[split], **others)
+
+
+def as_compiled(
+    model: Any,
+    x: Any,
+    y: Any,
+    *,
+    cv: Any = 5,
+    seed: int = 0,
+    groups: Any = None,
+    sample_weight: Any = None,
+    class_weight: ClassWeight = None,
+) -> AsCompiled:
+    """Check a user's model and rows, and make of them what a study trains.
+
+    Args:
+        model: A compiled and built Keras model. It is not changed.
+        x: Inputs, [rows, …] or a tree of these.
+        y: Targets, likewise; text where the loss is one of classes.
+        cv: How many folds, a scikit-learn splitter, or pairs of row numbers.
+        seed: Draws the folds.
+        groups: [rows] labels; the rows of one are never on both sides of a fold.
+        sample_weight: [rows] weights of the data loss.
+        class_weight: Weights by class number, as in Keras, by label, or `"balanced"`.
+
+    Raises:
+        InputError: For rows, weights or folds that cannot be.
+        UnsupportedError: If lanes of the model cannot be trained.
+    """
+    check_model(model)
+    if y is None:
+        raise InputError("`y` must be given with arrays. Received: y=None.")
+    labels = labelled(model, y)
+    if labels is not None:
+        y, class_weight = labels.y, labels.class_weight(class_weight)
+    rows = folded_arrays(
+        model,
+        x,
+        y,
+        cv=cv,
+        seed=seed,
+        sample_weight=sample_weight,
+        class_weight=class_weight,
+        groups=groups,
+    )
+    axes = with_kept(model, Axes(entries=(), parts=(), axes=(), title=""))
+    copy = study_copy(model, axes.entries, rows.first()[0])
+    of_strength, _ = reached(copy, axes)
+    strengths = tuple(part.at(()) for part in of_strength)
+    return AsCompiled(copy, rows, strengths, rows.learned(copy), labels)
+
+
+def with_splits(study: AsCompiled, splits: Sequence[Split]) -> AsCompiled:
+    """The same model on other splits of the same rows."""
+    rows = study.rows.with_splits(splits)
+    return AsCompiled(study.copy, rows, study.strengths, rows.learned(study.copy), study.labels)
