@@ -1,0 +1,1 @@
+"""Evidence, verdict, advice: does a model overfit, why, and what would help."""
