@@ -39,6 +39,7 @@ from taut.conventions import (
     from_sklearn,
     from_torch,
 )
+from taut.diagnosis import Diagnosis, diagnose
 from taut.engine import train_lanes
 from taut.errors import InputError
 from taut.models import Model, Sequential
@@ -74,6 +75,7 @@ __all__ = [
     "L2SP",
     "MCP",
     "SCAD",
+    "Diagnosis",
     "ElasticNet",
     "GroupLasso",
     "Hierarchical",
@@ -90,6 +92,7 @@ __all__ = [
     "WeightedL1",
     "__version__",
     "callbacks",
+    "diagnose",
     "engine",
     "explain",
     "fit_table",

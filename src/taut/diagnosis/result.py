@@ -224,10 +224,6 @@ class Diagnosis:
         at = LANGUAGES.index(lang)
         lines = [f"{v.text(lang=lang)} ({STRENGTHS[v.strength][at]})" for v in self.verdicts]
         if self.advice:
-            title = (
-                "What helps, measured on rows that no training saw:",
-                "有效的改进（在未参与训练的数据上测得）：",
-            )
             header = [("change", "less loss", "interval"), ("改进", "损失降低", "区间")][at]
             rows = [(a.what, f"{a.gain:.3g}", f"{a.low:.3g} – {a.high:.3g}") for a in self.advice]
             lines += ["", HELPS[at], text_table(rows, header=header)]
