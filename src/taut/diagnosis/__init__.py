@@ -16,6 +16,7 @@ from taut.diagnosis.advice import Advice
 from taut.diagnosis.array_inputs import NotChecked
 from taut.diagnosis.diagnose import diagnose
 from taut.diagnosis.generalization import Gap, generalization_gap
+from taut.diagnosis.leakage import GroupLeak, RowLeak, leaked_groups, leaked_rows
 from taut.diagnosis.result import Diagnosis, Finding, MeasuredGap, Verdict
 
 __all__ = [
@@ -23,9 +24,13 @@ __all__ = [
     "Diagnosis",
     "Finding",
     "Gap",
+    "GroupLeak",
     "MeasuredGap",
     "NotChecked",
+    "RowLeak",
     "Verdict",
     "diagnose",
     "generalization_gap",
+    "leaked_groups",
+    "leaked_rows",
 ]
