@@ -61,7 +61,7 @@ from taut.penalties import (
     WeightedL1,
     from_keras,
 )
-from taut.studies import regularization_path
+from taut.studies import learning_curve, regularization_path
 from taut.tables.fitting import fit_table
 from taut.tables.table_model import TableModel
 
@@ -100,6 +100,7 @@ __all__ = [
     "from_sklearn",
     "from_torch",
     "layers",
+    "learning_curve",
     "loggers",
     "models",
     "optimizers",

@@ -2,6 +2,8 @@
 
 from taut.studies.choice import Choice, choose
 from taut.studies.folds import fold_values, folds, forward_folds, group_folds
+from taut.studies.learning import learning_curve
+from taut.studies.learning_result import LearningCurve, Projection
 from taut.studies.path import regularization_path
 from taut.studies.result import PathResult
 from taut.studies.strengths import given_strengths
@@ -9,7 +11,9 @@ from taut.studies.warm import disagreement
 
 __all__ = [
     "Choice",
+    "LearningCurve",
     "PathResult",
+    "Projection",
     "choose",
     "disagreement",
     "fold_values",
@@ -17,5 +21,6 @@ __all__ = [
     "forward_folds",
     "given_strengths",
     "group_folds",
+    "learning_curve",
     "regularization_path",
 ]
