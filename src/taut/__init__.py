@@ -61,7 +61,13 @@ from taut.penalties import (
     WeightedL1,
     from_keras,
 )
-from taut.studies import learning_curve, regularization_path
+from taut.studies import (
+    capacity_curve,
+    epoch_curve,
+    learning_curve,
+    regularization_path,
+    seed_variance,
+)
 from taut.tables.fitting import fit_table
 from taut.tables.table_model import TableModel
 
@@ -90,7 +96,9 @@ __all__ = [
     "WeightedL1",
     "__version__",
     "callbacks",
+    "capacity_curve",
     "engine",
+    "epoch_curve",
     "explain",
     "fit_table",
     "from_gaussian_prior",
@@ -109,6 +117,7 @@ __all__ = [
     "regularization_path",
     "regularizers",
     "report",
+    "seed_variance",
     "stationarity",
     "studies",
     "testing",

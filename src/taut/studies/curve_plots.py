@@ -8,11 +8,15 @@ import numpy as np
 
 from taut.errors import InputError
 from taut.studies.plots import SIZE
+from taut.studies.trainings import means_without_nan
 
 if TYPE_CHECKING:
     import pandas as pd
 
+    from taut.studies.capacity import CapacityCurve
     from taut.studies.learning_result import LearningCurve
+    from taut.studies.seed_luck import SeedVariance
+    from taut.studies.turning import EpochCurve
 
 POINTS = 60
 """Of a fitted line."""
@@ -84,3 +88,71 @@ def both_losses(alt: Any, frame: pd.DataFrame, x: Any, *, lines: bool = False) -
 
 def _loss(alt: Any) -> Any:
     return alt.Y("loss:Q", title="data loss", scale=alt.Scale(zero=False))
+
+
+def epoch_chart(curve: EpochCurve) -> Any:
+    """Both losses by epoch, each fold faint, and where the held-out loss is least."""
+    import pandas as pd
+
+    alt = altair()
+    x = alt.X("epoch:Q", title="epochs")
+    folds, _, epochs = curve.held_out_loss.shape
+    means = means_without_nan(curve.held_out_loss, axis=1)
+    every = max(epochs // POINTS, 1)
+    shown = np.append(np.arange(0, epochs - 1, every), epochs - 1)
+    of_folds = pd.DataFrame(
+        {
+            "epoch": np.tile(shown + 1, folds),
+            "fold": np.repeat(np.arange(folds), len(shown)),
+            "loss": means[:, shown].ravel(),
+        }
+    ).dropna()
+    faint = alt.Chart(of_folds).mark_line(opacity=0.25, strokeWidth=1, color=COLOURS["range"][1])
+    turn = curve.turn
+    where = pd.DataFrame({"epoch": [turn.epochs], "low": [turn.low], "high": [turn.high]})
+    span = alt.Chart(where).mark_rect(opacity=0.12, color="black")
+    layers = [
+        span.encode(alt.X("low:Q", title="epochs"), alt.X2("high")),
+        faint.encode(x, _loss(alt), detail="fold:N"),
+        *both_losses(alt, curve.summary.iloc[shown], x, lines=True),
+        alt.Chart(where).mark_rule(strokeDash=[4, 3]).encode(x),
+    ]
+    told = "has turned" if turn.turned else "has not turned"
+    title = f"Loss by epoch: the held-out loss {told}; least after {turn.epochs}"
+    return alt.layer(*layers).properties(title=title, **SIZE)
+
+
+def capacity_chart(curve: CapacityCurve) -> Any:
+    """Both losses against the number of weights, and the two choices."""
+    import pandas as pd
+
+    alt = altair()
+    frame = curve.summary
+    x = alt.X("parameters:Q", scale=alt.Scale(type="log", nice=False), title="trainable weights")
+    lines = [curve.line(curve.best), curve.line(curve.smallest_near)]
+    marks = pd.DataFrame(
+        {
+            "parameters": [line["parameters"] for line in lines],
+            "loss": [line["held_out_loss"] for line in lines],
+            "choice": ["least held-out loss", "smallest near"],
+        }
+    )
+    points = alt.Chart(marks).mark_point(size=140, filled=False, color="black", strokeWidth=2)
+    layers = [
+        *both_losses(alt, frame, x),
+        points.encode(x, _loss(alt), shape=alt.Shape("choice:N")),
+    ]
+    return alt.layer(*layers).properties(title="Loss by size of the network", **SIZE)
+
+
+def variance_chart(luck: SeedVariance) -> Any:
+    """The standard deviation of each component, with its interval."""
+    alt = altair()
+    frame = luck.to_frame().drop(columns="degrees")
+    y = alt.Y("component:N", sort=frame["component"].tolist(), title=None)
+    deviation = "standard deviation of the held-out loss"
+    ends = alt.X("low:Q", title=deviation, scale=alt.Scale(zero=True)), alt.X2("high")
+    bars = alt.Chart(frame).mark_rule().encode(y, *ends)
+    points = alt.Chart(frame).mark_point(filled=True, size=70)
+    layers = [bars, points.encode(y, alt.X("deviation:Q", title=deviation))]
+    return alt.layer(*layers).properties(title="What the loss owes to luck", **SIZE)
