@@ -2,6 +2,7 @@
 
 from taut.studies.capacity import CapacityCurve, capacity_curve
 from taut.studies.choice import Choice, choose
+from taut.studies.epochwise import epoch_curve
 from taut.studies.folds import fold_values, folds, forward_folds, group_folds
 from taut.studies.learning import learning_curve
 from taut.studies.learning_result import LearningCurve, Projection
@@ -9,7 +10,7 @@ from taut.studies.path import regularization_path
 from taut.studies.result import PathResult
 from taut.studies.seed_luck import SeedVariance, seed_variance
 from taut.studies.strengths import given_strengths
-from taut.studies.turning import EpochCurve, Turn, epoch_curve
+from taut.studies.turning import EpochCurve, Turn
 from taut.studies.warm import disagreement
 
 __all__ = [

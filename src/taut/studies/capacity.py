@@ -89,7 +89,10 @@ class CapacityCurve:
             f"CapacityCurve: {len(self.sizes)} sizes, {self.summary['parameters'].min():,} to "
             f"{self.summary['parameters'].max():,} weights"
         ]
-        for what, size in (("least held-out loss", self.best), ("smallest near", self.smallest_near)):
+        for what, size in (
+            ("least held-out loss", self.best),
+            ("smallest near", self.smallest_near),
+        ):
             line = self.line(size)
             error = line["held_out_loss_standard_error"]
             error = f" ± {error:.2g}" if np.isfinite(error) else ""
@@ -108,7 +111,9 @@ class CapacityCurve:
 
     def _repr_html_(self) -> str:
         lines = "<br>".join(map(escape, self.sentences()))
-        return f"<p>{lines}</p>{self.to_frame().to_html(index=False, border=0, float_format='%.4g')}"
+        return (
+            f"<p>{lines}</p>{self.to_frame().to_html(index=False, border=0, float_format='%.4g')}"
+        )
 
 
 @displayed
@@ -216,8 +221,8 @@ def capacity_curve(
         )
     if curve.edge:
         warnings.warn(
-            f"The least held-out loss is at the {curve.edge} of the sizes, {curve.best!r}: a better "
-            f"one may lie beyond. Add one that is {curve.edge.replace('est', 'er')}.",
+            f"The least held-out loss is at the {curve.edge} of the sizes, {curve.best!r}: a "
+            f"better one may lie beyond. Add one that is {curve.edge.replace('est', 'er')}.",
             EdgeWarning,
             stacklevel=3,
         )

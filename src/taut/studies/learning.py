@@ -71,11 +71,11 @@ def learning_curve(
     by weighted least squares, as a posterior over a, b and c (see
     `taut.studies.power_law.fit_power_law`): what the points leave open is in the intervals.
 
-    All sizes train for the same number of epochs, as the same call of `fit` would on so many rows:
-    this is what twice the rows would meet too. So small parts take fewer steps. With `patience` each
-    training keeps its best epoch, and `epochs` can be so many that none runs out; where a size's
-    loss was still falling at the end, `still_falling` names it: there a part of what more rows give
-    is what more steps give.
+    All sizes train for the same number of epochs, as the same call of `fit` would on so many
+    rows: twice the rows would meet that too. So small parts take fewer steps. With `patience`
+    each training keeps its best epoch, and `epochs` can be so many that none runs out; where a
+    size's loss was still falling at the end, `still_falling` names it: there a part of what more
+    rows give is what more steps give.
 
     Args:
         model: A compiled and built Keras model. It is not changed.
@@ -193,8 +193,8 @@ def curve_of(record: Record, rows: Sequence[int], sizes: int) -> LearningCurve:
     known = np.isfinite(losses["held_out_loss"]).sum(axis=1) >= 2
     if known.sum() < LEAST_SIZES:
         raise InputError(
-            f"Training must not diverge at all but {known.sum()} of {sizes} sizes. Received: a loss "
-            f"that is not finite in {(table['status'] == DIVERGED).sum()} of {len(table)} "
+            f"Training must not diverge at all but {known.sum()} of {sizes} sizes. Received: a "
+            f"loss that is not finite in {(table['status'] == DIVERGED).sum()} of {len(table)} "
             "trainings. Lower the learning rate, or check inputs and loss."
         )
     law = fit_power_law(by_size[known], losses["held_out_loss"][known].T)
@@ -204,7 +204,7 @@ def curve_of(record: Record, rows: Sequence[int], sizes: int) -> LearningCurve:
         columns[f"{name}_standard_error"] = over_folds(values)[1]
     summary = pd.DataFrame(columns).assign(fitted=law.loss(by_size, 0.8)[:, 0])
     return LearningCurve(
-        rows=int(round(law.rows)),
+        rows=round(law.rows),
         table=table.drop(columns="size"),
         summary=summary,
         law=law,
@@ -218,7 +218,7 @@ def _still_falling(record: Record, size: np.ndarray, rows: np.ndarray) -> tuple[
     """The rows of sizes of which most trainings had their least loss in the last epochs."""
     least = np.where(np.isfinite(record.held_out_loss), record.held_out_loss, np.inf).argmin(axis=1)
     late = (least + 1 > LATE * record.epochs) & (np.array(record.status) == "finished")
-    return tuple(int(round(n)) for k, n in enumerate(rows) if late[size == k].mean() > 0.5)
+    return tuple(round(float(n)) for k, n in enumerate(rows) if late[size == k].mean() > 0.5)
 
 
 def _listed(sizes: Any) -> bool:
@@ -228,9 +228,9 @@ def _listed(sizes: Any) -> bool:
 def _check_sizes(sizes: Any) -> None:
     if sizes is None or is_whole(sizes, LEAST_SIZES):
         return
-    if _listed(sizes) and np.ndim(sizes) == 1 and all(is_whole(n, 2) for n in sizes):
-        if len(set(map(int, sizes))) >= LEAST_SIZES:
-            return
+    listed = _listed(sizes) and np.ndim(sizes) == 1 and all(is_whole(n, 2) for n in sizes)
+    if listed and len(set(map(int, sizes))) >= LEAST_SIZES:
+        return
     raise InputError(
         f"`sizes` must be how many there are, at least {LEAST_SIZES}, or a list of at least "
         f"{LEAST_SIZES} different numbers of rows, each 2 or more. Received: sizes={sizes!r}."
@@ -265,7 +265,7 @@ def row_counts(sizes: int | Sequence[int] | None, rows: int, classes: int) -> li
     if rows < LEAST_ROWS or smallest > rows // 4:
         least = max(LEAST_ROWS, 4 * OF_A_CLASS * classes)
         raise InputError(
-            f"A learning curve needs at least {least} training rows in each fold. Received: {rows}. "
-            "Collect more rows first, or list `sizes`."
+            f"A learning curve needs at least {least} training rows in each fold. Received: "
+            f"{rows}. Collect more rows first, or list `sizes`."
         )
-    return sorted({int(round(n)) for n in np.geomspace(smallest, rows, number)})
+    return sorted({round(float(n)) for n in np.geomspace(smallest, rows, number)})

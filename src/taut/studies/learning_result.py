@@ -160,8 +160,8 @@ class LearningCurve:
         first, last = self.summary.iloc[0], self.summary.iloc[-1]
         law = self.law
         lines = [
-            f"LearningCurve: held-out loss {first['held_out_loss']:.4g} at {first['rows']:.0f} rows, "
-            f"{last['held_out_loss']:.4g} at {last['rows']:.0f}",
+            f"LearningCurve: held-out loss {first['held_out_loss']:.4g} at {first['rows']:.0f} "
+            f"rows, {last['held_out_loss']:.4g} at {last['rows']:.0f}",
             _projected("twice", twice),
             _projected("four times", four),
             f"law: {law.asymptote:.3g} + {law.factor:.3g}·n^(−{law.exponent:.2g}), exponent "
@@ -181,7 +181,9 @@ class LearningCurve:
 
     def _repr_html_(self) -> str:
         lines = "<br>".join(map(escape, self.sentences()))
-        return f"<p>{lines}</p>{self.to_frame().to_html(index=False, border=0, float_format='%.4g')}"
+        return (
+            f"<p>{lines}</p>{self.to_frame().to_html(index=False, border=0, float_format='%.4g')}"
+        )
 
 
 def _projected(times: str, projection: Projection) -> str:

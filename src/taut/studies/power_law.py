@@ -48,6 +48,7 @@ class PowerLaw:
     _exponent: np.ndarray = field(repr=False)
     _common: float = field(repr=False)
     _df: float = field(repr=False)
+    _floor: float = field(repr=False)
 
     def loss(self, rows: np.ndarray, level: float) -> np.ndarray:
         """[rows, 3] the median, and the ends of the interval, of the loss on fresh rows."""
@@ -68,9 +69,12 @@ class PowerLaw:
             middle, low, high = weighted_quantiles(falls, weight, (0.5, *_ends(level)))
             return middle, low, high
         centre = np.repeat(self._present, DRIFTS) - falls
-        middle, low, high = _spread_quantiles(
-            centre, weight, (0.5, *_ends(level)), self._common, self._df
-        )
+        # Where losses have a zero, what a fold's rows are worth shrinks with them.
+        middle = weighted_quantiles(centre, weight, (0.5,))[0]
+        shrunk = middle / float(self._weight @ self._present) if self._floor == 0 else 1.0
+        common = self._common * float(np.clip(shrunk, 0.0, 1.0))
+        found = _spread_quantiles(centre, weight, (0.5, *_ends(level)), common, self._df)
+        middle, low, high = (max(v, self._floor) for v in found)
         return middle, low, high
 
 
@@ -136,6 +140,7 @@ def fit_power_law(rows: np.ndarray, losses: np.ndarray) -> PowerLaw:
         _exponent=exponent,
         _common=common,
         _df=float(folds - 1),
+        _floor=0.0 if floor == 0 else -np.inf,
     )
 
 

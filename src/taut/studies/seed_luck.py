@@ -1,10 +1,10 @@
-"""How much of a held-out loss is luck: of the initial weights, of the order of rows, of the split."""
+"""How much of a held-out loss is luck: of initial weights, of the order of rows, of the split."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from html import escape
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +14,7 @@ from taut._weights import ClassWeight
 from taut.checks import check_whole
 from taut.engine import Callback, Record
 from taut.engine.redraw import redrawn
-from taut.errors import InputError
+from taut.errors import InputError, UnsupportedError
 from taut.progress import displayed
 from taut.studies.as_compiled import as_compiled
 from taut.studies.training_settings import Settings
@@ -123,8 +123,8 @@ class SeedVariance:
                 f"{WORDS[name]}: standard deviation {deviation:.2g} ({low:.2g} to {high:.2g})"
             )
         lines.append(
-            f"two models, each trained once on the same split, differ by more than luck of the seed "
-            f"from {self.more_than_luck():.2g} on; as means of 5 seeds from "
+            f"two models, each trained once on the same split, differ by more than luck of the "
+            f"seed from {self.more_than_luck():.2g} on; as means of 5 seeds from "
             f"{self.more_than_luck(5):.2g} on"
         )
         return lines
@@ -134,7 +134,9 @@ class SeedVariance:
 
     def _repr_html_(self) -> str:
         lines = "<br>".join(map(escape, self.sentences()))
-        return f"<p>{lines}</p>{self.to_frame().to_html(index=False, border=0, float_format='%.3g')}"
+        return (
+            f"<p>{lines}</p>{self.to_frame().to_html(index=False, border=0, float_format='%.3g')}"
+        )
 
 
 @displayed
@@ -236,7 +238,7 @@ def seed_variance(
             for j in range(orders):
                 # A lane's seed draws weights too, which these numbers replace.
                 lane = study.lane(split, seed + split * orders + j)
-                lanes.append(_beginning_at(lane, begin))
+                lanes.append(replace(lane, values={**begin, **lane.values}))
                 places.append((split, i, j))
     record = study.rows.train(study.copy, lanes, settings, "seed-variance")
     columns = dict(zip(("fold", "weights", "order"), zip(*places, strict=True), strict=True))
@@ -253,12 +255,15 @@ def seed_variance(
 
 
 def initial_weights(model: Any, seed: int) -> dict[str, np.ndarray]:
-    """What a seed draws for the trainable weights, by path: the same whatever else a lane draws."""
-    trainable, _ = redrawn(model, seed)
-    return {v.path: value for v, value in zip(model.trainable_variables, trainable, strict=True)}
+    """What a seed draws for the trainable weights, by path: the same whatever else a lane draws.
 
-
-def _beginning_at(lane: Any, values: dict[str, np.ndarray]) -> Any:
-    from dataclasses import replace
-
-    return replace(lane, values={**values, **lane.values})
+    Raises:
+        UnsupportedError: If two weights have one path, or an initialiser cannot be seeded.
+    """
+    paths = [v.path for v in model.trainable_variables]
+    if twice := sorted({path for path in paths if paths.count(path) > 1}):
+        raise UnsupportedError(
+            "Initial weights are given to trainings by the path of the weight, which must be its "
+            f"own. Received: several named {twice[0]!r}. Give layers different names."
+        )
+    return dict(zip(paths, redrawn(model, seed)[0], strict=True))

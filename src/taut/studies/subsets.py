@@ -43,7 +43,9 @@ def nested_subsets(
         place = draw.permutation(codes.max() + 1)[codes]
         order = np.argsort(place, kind="stable")
         ends = np.append(np.flatnonzero(np.diff(place[order])) + 1, len(rows))
-        return [_first(rows, order, int(ends[np.searchsorted(ends, min(n, len(rows)))])) for n in sizes]
+        return [
+            _first(rows, order, int(ends[np.searchsorted(ends, min(n, len(rows)))])) for n in sizes
+        ]
     order = draw.permutation(len(rows))
     if labels is not None:
         codes = np.unique(np.asarray(labels)[rows], return_inverse=True)[1][order]

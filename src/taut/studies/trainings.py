@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -23,7 +23,7 @@ NOTE = (
 )
 
 
-def training_table(record: Record, columns: Mapping[str, Sequence[Any]]) -> pd.DataFrame:
+def training_table(record: Record, columns: Mapping[str, Any]) -> pd.DataFrame:
     """One line a training: given columns, fold, seed, losses that were kept, epochs, status."""
     import pandas as pd
 

@@ -68,9 +68,7 @@ def variance_components(losses: np.ndarray) -> Components:
     of_split = losses.mean(axis=(1, 2))
     of_weights = losses.mean(axis=2) - of_split[:, None]
     of_order = losses.mean(axis=1) - of_split[:, None]
-    rest = (
-        losses - of_split[:, None, None] - of_weights[:, :, None] - of_order[:, None, :]
-    )
+    rest = losses - of_split[:, None, None] - of_weights[:, :, None] - of_order[:, None, :]
     squares = {
         "split": weights * orders * ((of_split - mean) ** 2).sum(),
         "weights": orders * (of_weights**2).sum(),
