@@ -170,7 +170,8 @@ def main():
     for draw in range(options.first, options.first + options.draws):
         for place, (name, read) in enumerate(TABLES.items()):
             curve, truth = measure(read, draw, place)
-            raw.append([name, curve.summary["rows"].tolist(), curve.table.to_dict("list"), *truth])
+            luck = curve.law.luck.error, curve.law.luck.degrees
+            raw.append([name, curve.summary["rows"].tolist(), curve.table.to_dict("list"), *truth, *luck])
             for times, value in zip((2, 4), truth, strict=True):
                 p = curve.project(times * curve.rows, LEVEL)
                 line = {"table": name, "rows": curve.rows, "times": times, "truth": value}

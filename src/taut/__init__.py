@@ -39,6 +39,7 @@ from taut.conventions import (
     from_sklearn,
     from_torch,
 )
+from taut.diagnosis import Diagnosis, diagnose
 from taut.engine import train_lanes
 from taut.errors import InputError
 from taut.models import Model, Sequential
@@ -80,6 +81,7 @@ __all__ = [
     "L2SP",
     "MCP",
     "SCAD",
+    "Diagnosis",
     "ElasticNet",
     "GroupLasso",
     "Hierarchical",
@@ -97,6 +99,7 @@ __all__ = [
     "__version__",
     "callbacks",
     "capacity_curve",
+    "diagnose",
     "engine",
     "epoch_curve",
     "explain",

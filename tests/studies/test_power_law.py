@@ -76,7 +76,9 @@ def test_a_loss_that_is_positive_stays_so_and_one_that_is_not_need_not():
     assert positive.loss([5000, 10**6], 0.95).min() >= 0
     negative = fit_power_law(ROWS, drawn((-2.0, 3.0, 0.6), 0.01))
     assert negative.loss([2560], 0.8)[0, 2] < 0
-    assert negative.loss([2560], 0.8)[0, 0] == pytest.approx(value((-2.0, 3.0, 0.6), 2560), abs=0.05)
+    assert negative.loss([2560], 0.8)[0, 0] == pytest.approx(
+        value((-2.0, 3.0, 0.6), 2560), abs=0.05
+    )
 
 
 def test_a_curve_that_rises_promises_nothing_clear():

@@ -11,14 +11,15 @@ import pandas as pd
 
 from taut._weights import ClassWeight
 from taut.checks import check_whole, is_whole
-from taut.engine import Callback, Record, Split
+from taut.engine import Callback, Record, Split, afterwards
 from taut.engine.lanes import DIVERGED
 from taut.errors import InputError
 from taut.progress import displayed
 from taut.studies.as_compiled import as_compiled, with_splits
 from taut.studies.choice import over_folds
+from taut.studies.held_out_luck import held_out_luck
 from taut.studies.learning_result import LearningCurve
-from taut.studies.power_law import fit_power_law
+from taut.studies.power_law import Luck, fit_power_law
 from taut.studies.subsets import nested_subsets
 from taut.studies.training_settings import Settings
 from taut.studies.trainings import (
@@ -165,16 +166,23 @@ def learning_curve(
     ]
     record = study.rows.train(study.copy, lanes, settings, "learning-curve")
     warn_of_left_out(record)
-    return curve_of(record, [len(part.train) for part in parts], len(wanted))
+    largest = range(len(wanted) - 1, len(parts), len(wanted))
+    luck = afterwards(
+        "The error of the held-out rows", lambda: held_out_luck(study, record, largest, codes), None
+    )
+    return curve_of(record, [len(part.train) for part in parts], len(wanted), luck)
 
 
-def curve_of(record: Record, rows: Sequence[int], sizes: int) -> LearningCurve:
+def curve_of(
+    record: Record, rows: Sequence[int], sizes: int, luck: Luck | None = None
+) -> LearningCurve:
     """The result of lanes on nested parts: split f·sizes + s is part s of fold f.
 
     Args:
         record: Of the lanes.
         rows: Rows of each split.
         sizes: How many parts a fold has.
+        luck: Of the held-out rows; from the spread of the folds unless given.
 
     Raises:
         InputError: If fewer than three sizes have a loss on two folds.
@@ -197,7 +205,7 @@ def curve_of(record: Record, rows: Sequence[int], sizes: int) -> LearningCurve:
             f"loss that is not finite in {(table['status'] == DIVERGED).sum()} of {len(table)} "
             "trainings. Lower the learning rate, or check inputs and loss."
         )
-    law = fit_power_law(by_size[known], losses["held_out_loss"][known].T)
+    law = fit_power_law(by_size[known], losses["held_out_loss"][known].T, luck)
     columns: dict[str, np.ndarray] = {"rows": by_size}
     for name, values in losses.items():
         columns[name] = means_without_nan(values, axis=1)

@@ -99,8 +99,9 @@ class LearningCurve:
         """The held-out data loss by the fitted law, with prediction intervals.
 
         The interval is of the mean loss on fresh rows of trainings like these on so many rows. It
-        contains what the law leaves open, and the luck of which rows were held out (Student's t
-        over folds). `gain` is the loss at N less that at n, in which this luck cancels.
+        contains what the law leaves open, and the luck of which rows were held out (the standard
+        error over these, or over their groups). `gain` is the loss at N less that at n, in which
+        this luck cancels.
 
         Args:
             rows: How many rows to train on, one number or several, each >= 1. Far beyond 4N, and

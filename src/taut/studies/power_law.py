@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 import numpy as np
-from scipy.special import chdtri, ndtr, ndtri, stdtr, stdtrit
+from scipy.special import chdtri, ndtr, ndtri, stdtrit
 
 EXPONENTS = np.geomspace(0.05, 2.0, 40)
 """The exponents c that are thought possible."""
@@ -19,8 +19,21 @@ NOISE_DF = 4.0
 """How sure the errors are of themselves: degrees of freedom of their scale beforehand."""
 FALLS, LEVELS, SCALES, DRIFTS = 24, 5, 5, 5
 """Nodes of the fall, of the present loss given it, of the scale of the errors, of the drift."""
-BINS = 2000
-"""Nodes are counted in so many bins before what is common to all sizes is added."""
+BINS, LUCKS = 400, 41
+"""Nodes are counted in so many bins before luck is added, of so many nodes."""
+
+
+@dataclass(frozen=True)
+class Luck:
+    """How far a mean held-out loss may be off because of the rows that were held out.
+
+    Attributes:
+        error: Its standard error.
+        degrees: Degrees of freedom of that.
+    """
+
+    error: float
+    degrees: float
 
 
 @dataclass(frozen=True)
@@ -34,6 +47,7 @@ class PowerLaw:
         exponent: c, the posterior median.
         exponent_interval: Its 80% interval.
         asymptote_interval: That of a.
+        luck: How far off all sizes may be because of the rows that were held out.
     """
 
     rows: float
@@ -42,12 +56,11 @@ class PowerLaw:
     exponent: float
     exponent_interval: tuple[float, float]
     asymptote_interval: tuple[float, float]
+    luck: Luck
     _weight: np.ndarray = field(repr=False)
     _present: np.ndarray = field(repr=False)
     _fall: np.ndarray = field(repr=False)
     _exponent: np.ndarray = field(repr=False)
-    _common: float = field(repr=False)
-    _df: float = field(repr=False)
     _floor: float = field(repr=False)
 
     def loss(self, rows: np.ndarray, level: float) -> np.ndarray:
@@ -69,16 +82,16 @@ class PowerLaw:
             middle, low, high = weighted_quantiles(falls, weight, (0.5, *_ends(level)))
             return middle, low, high
         centre = np.repeat(self._present, DRIFTS) - falls
-        # Where losses have a zero, what a fold's rows are worth shrinks with them.
-        middle = weighted_quantiles(centre, weight, (0.5,))[0]
-        shrunk = middle / float(self._weight @ self._present) if self._floor == 0 else 1.0
-        common = self._common * float(np.clip(shrunk, 0.0, 1.0))
-        found = _spread_quantiles(centre, weight, (0.5, *_ends(level)), common, self._df)
+        counts, edges = np.histogram(centre, BINS if np.ptp(centre) else 1, weights=weight)
+        centre, weight = (edges[1:] + edges[:-1]) / 2, counts
+        off = _luck(centre, self.luck, skewed=self._floor == 0)
+        both = (centre[:, None] + off).ravel()
+        found = weighted_quantiles(both, np.repeat(weight / LUCKS, LUCKS), (0.5, *_ends(level)))
         middle, low, high = (max(v, self._floor) for v in found)
         return middle, low, high
 
 
-def fit_power_law(rows: np.ndarray, losses: np.ndarray) -> PowerLaw:
+def fit_power_law(rows: np.ndarray, losses: np.ndarray, luck: Luck | None = None) -> PowerLaw:
     r"""Fit L(n) = a + b·n^(−c) to losses of several sizes on several folds.
 
     With N the largest size, L(n) = ℓ + d·((n/N)^(−c) − 1): ℓ is the present loss, d = ℓ − a what
@@ -98,6 +111,8 @@ def fit_power_law(rows: np.ndarray, losses: np.ndarray) -> PowerLaw:
     Args:
         rows: [sizes] n, three different ones at least.
         losses: [folds, sizes] held-out losses; NaN where a training diverged, which counts not.
+        luck: How far off all sizes may be because of the rows that were held out; from the folds'
+            spread unless given.
 
     References:
         Nadeau and Bengio, Inference for the generalization error, 2003.
@@ -138,8 +153,7 @@ def fit_power_law(rows: np.ndarray, losses: np.ndarray) -> PowerLaw:
         _present=present,
         _fall=fall,
         _exponent=exponent,
-        _common=common,
-        _df=float(folds - 1),
+        luck=Luck(common, float(folds - 1)) if luck is None else luck,
         _floor=0.0 if floor == 0 else -np.inf,
     )
 
@@ -226,22 +240,14 @@ def weighted_quantiles(
     return [float(v) for v in values[order][at]]
 
 
-def _spread_quantiles(
-    values: np.ndarray, weight: np.ndarray, shares: tuple[float, ...], scale: float, df: float
-) -> list[float]:
-    """Quantiles of nodes to which a Student's t of this scale is added."""
-    width = np.ptp(values)
-    if scale <= 1e-6 * width or not scale:
-        return weighted_quantiles(values, weight, shares)
-    counts, edges = np.histogram(values, BINS if width else 1, weights=weight)
-    centre = (edges[1:] + edges[:-1]) / 2
-    found = []
-    for share in shares:
-        reach = scale * abs(stdtrit(df, min(share, 1 - share) / 2))
-        low, high = centre[0] - reach, centre[-1] + reach
-        for _ in range(50):
-            middle = (low + high) / 2
-            below = float(counts @ stdtr(df, (middle - centre) / scale))
-            low, high = (middle, high) if below < share else (low, middle)
-        found.append(float(low + high) / 2)
-    return found
+def _luck(centre: np.ndarray, luck: Luck, *, skewed: bool) -> np.ndarray:
+    """[nodes, lucks] how far the loss on fresh rows is above what was measured.
+
+    Of a loss that cannot be negative a small mean has a small spread, as of counts: the variance
+    of a measured mean m of μ is taken to be e²·μ/m, and (m − μ)² = q²·e²·μ/m is solved for μ.
+    """
+    q = stdtrit(luck.degrees, (np.arange(LUCKS) + 0.5) / LUCKS) * luck.error
+    if not skewed:
+        return np.broadcast_to(q, (len(centre), LUCKS))
+    half = q**2 / (2 * np.maximum(centre, 1e-12)[:, None])
+    return half + q * np.sqrt(1 + half / (2 * np.maximum(centre, 1e-12)[:, None]))

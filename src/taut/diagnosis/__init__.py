@@ -1,0 +1,31 @@
+"""Evidence, verdict, advice: does a model overfit, why, and what would help.
+
+`diagnose` puts it together. The checks on their own train nothing: each is a function of arrays
+that returns a frozen result with its numbers. A check never takes for fine what it cannot know:
+
+- what breaks a rule (a shape, text in an array, losses that are not finite) is an `InputError`;
+- where the arguments are right but do not tell (too few rows, one class, images for a check of
+  columns), the answer is a `NotChecked` with the reason. It is false in a condition, as in
+  `if shift and shift.shifted`, and holds no numbers.
+
+Randomness is drawn from `seed` alone, so that the same call gives the same answer. On many rows
+a check looks at a sample, and its result says how many rows it has seen.
+"""
+
+from taut.diagnosis.advice import Advice
+from taut.diagnosis.array_inputs import NotChecked
+from taut.diagnosis.diagnose import diagnose
+from taut.diagnosis.generalization import Gap, generalization_gap
+from taut.diagnosis.result import Diagnosis, Finding, MeasuredGap, Verdict
+
+__all__ = [
+    "Advice",
+    "Diagnosis",
+    "Finding",
+    "Gap",
+    "MeasuredGap",
+    "NotChecked",
+    "Verdict",
+    "diagnose",
+    "generalization_gap",
+]
