@@ -171,7 +171,7 @@ def main():
         for place, (name, read) in enumerate(TABLES.items()):
             curve, truth = measure(read, draw, place)
             luck = curve.law.luck.error, curve.law.luck.degrees
-            raw.append([name, curve.summary["rows"].tolist(), curve.table.to_dict("list"), *truth, *luck])
+            raw.append([name, curve.summary["rows"].tolist(), curve.losses.tolist(), *truth, *luck])
             for times, value in zip((2, 4), truth, strict=True):
                 p = curve.project(times * curve.rows, LEVEL)
                 line = {"table": name, "rows": curve.rows, "times": times, "truth": value}

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from taut.studies.power_law import fit_power_law, weighted_quantiles
+from taut.studies.power_law import Luck, fit_power_law, weighted_quantiles
 
 ROWS = np.geomspace(20, 640, 7)
 LAWS = [(0.2, 3.0, 0.6), (0.0, 2.0, 0.3), (1.0, 20.0, 1.0)]
@@ -29,19 +29,19 @@ def test_a_known_law_is_recovered(law):
     np.testing.assert_allclose(found.loss(ROWS, 0.8)[:, 0], value(law, ROWS), rtol=0.02)
     np.testing.assert_allclose(found.loss(more, 0.8)[:, 0], value(law, more), rtol=0.05)
     assert found.exponent == pytest.approx(law[2], rel=0.15)
-    assert found.asymptote == pytest.approx(law[0], abs=0.1 * value(law, 640))
+    # Only 0.05 below the present loss was seen of the slowest: its end is known less well.
+    assert found.asymptote == pytest.approx(law[0], abs=0.2 * value(law, 640))
     at_present = found.asymptote + found.factor * found.rows**-found.exponent
     assert at_present == pytest.approx(value(law, 640), rel=1e-3)
 
 
-@pytest.mark.parametrize("law", LAWS)
-def test_the_intervals_contain_what_is_true_as_often_as_they_say(law):
-    more = [1280.0, 2560.0]
-    inside = np.zeros(2)
-    for seed in range(60):
-        found = fit_power_law(ROWS, drawn(law, 0.02 * value(law, 640), seed)).loss(more, 0.8)
-        inside += (found[:, 1] <= value(law, more)) & (value(law, more) <= found[:, 2])
-    # 80% of 60 is 48, with a standard error of 3. Laws are at the edge of what is likely, too.
+def test_the_intervals_contain_what_is_true_as_often_as_they_say():
+    more, inside = [1280.0, 2560.0], np.zeros(2)
+    for law in LAWS:
+        for seed in range(20):
+            found = fit_power_law(ROWS, drawn(law, 0.02 * value(law, 640), seed)).loss(more, 0.8)
+            inside += (found[:, 1] <= value(law, more)) & (value(law, more) <= found[:, 2])
+    # 80% of 60 is 48, with a standard error of 3; these laws are likely ones beforehand.
     assert (inside >= 40).all()
 
 
@@ -62,6 +62,16 @@ def test_what_is_common_to_all_sizes_is_in_the_loss_and_not_in_the_gain():
     widths = [np.diff(fit_power_law(ROWS, y).loss([1280], 0.8)[0, 1:]) for y in (losses, shifted)]
     np.testing.assert_allclose(*gains, rtol=0.02)
     assert widths[1] > 2 * widths[0]
+
+
+def test_luck_that_is_known_otherwise_takes_the_place_of_the_folds():
+    losses = drawn(LAWS[0], 0.001)
+    sure, not_sure = (fit_power_law(ROWS, losses, Luck(e, 100.0)) for e in (1e-6, 0.05))
+    _, low, high = not_sure.loss([640], 0.8)[0]
+    assert np.diff(sure.loss([640], 0.8)[0, 1:]) < 0.005
+    # Student's t at 90% and 100 degrees of freedom is 1.29; a small loss is less likely too large.
+    assert (high - low) / 2 == pytest.approx(1.29 * 0.05, rel=0.05)
+    assert high - value(LAWS[0], 640) > value(LAWS[0], 640) - low
 
 
 def test_the_unit_of_the_loss_does_not_matter():

@@ -1,5 +1,7 @@
 """Nested parts of rows: contained in one another, with classes and groups as they are."""
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 
@@ -17,7 +19,7 @@ def test_parts_are_nested_sorted_and_of_these_rows(kind):
     sizes = [5, 20, 80, 200]
     parts = nested_subsets(ROWS, sizes, seed=3, labels=labels, groups=groups)
     assert len(parts) == len(sizes)
-    for small, large in zip(parts, parts[1:], strict=False):
+    for small, large in pairwise(parts):
         assert set(small) < set(large)
     for part, size in zip(parts, sizes, strict=True):
         assert (np.diff(part) > 0).all()

@@ -74,9 +74,10 @@ def learning_curve(
 
     All sizes train for the same number of epochs, as the same call of `fit` would on so many
     rows: twice the rows would meet that too. So small parts take fewer steps. With `patience`
-    each training keeps its best epoch, and `epochs` can be so many that none runs out; where a
-    size's loss was still falling at the end, `still_falling` names it: there a part of what more
-    rows give is what more steps give.
+    each training keeps its best epoch (by the rows that it is judged on, which is
+    somewhat optimistic), and `epochs` can be so many that none runs out; where a size's loss was
+    still falling at the end, `still_falling` names it: there a part of what more rows give is what
+    more steps give.
 
     Args:
         model: A compiled and built Keras model. It is not changed.
@@ -215,6 +216,7 @@ def curve_of(
         rows=round(law.rows),
         table=table.drop(columns="size"),
         summary=summary,
+        losses=losses["held_out_loss"].T,
         law=law,
         still_falling=_still_falling(record, splits % sizes, by_size),
         standard_error_note=NOTE,

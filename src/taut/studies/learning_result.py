@@ -57,6 +57,8 @@ class LearningCurve:
             epochs, status.
         summary: One line a size: rows (the mean over folds, which may differ by a few), mean
             losses and their standard errors over folds, and fitted, the law's median.
+        losses: [folds, sizes] held-out losses behind it, the mean of the seeds; NaN where all
+            diverged.
         law: a + b·n^(−c), with its posterior.
         still_falling: Sizes at which the held-out loss was still falling when the epochs were
             over, for most trainings.
@@ -67,6 +69,7 @@ class LearningCurve:
     rows: int
     table: pd.DataFrame
     summary: pd.DataFrame
+    losses: np.ndarray
     law: PowerLaw
     still_falling: tuple[int, ...]
     standard_error_note: str

@@ -71,14 +71,15 @@ def classes_of(model: Any, y: Any) -> np.ndarray | None:
     """
     import keras
 
-    leaves = keras.tree.flatten(y)
-    labels = class_labels(leaves[0], loss_of_classes(model)) if len(leaves) == 1 else None
-    if labels is not None and len(np.unique(labels)) < 2:
+    leaves, of_classes = keras.tree.flatten(y), loss_of_classes(model)
+    if len(leaves) != 1:
+        return None
+    if of_classes and len(np.unique(leaves[0], axis=0)) < 2:
         raise InputError(
             "A loss of classes needs rows of two classes at least. Received: "
-            f"{len(labels)} rows, all of class {labels[0]!r}."
+            f"{len(leaves[0])} rows, all of class {np.ravel(leaves[0])[0]:g}."
         )
-    return labels
+    return class_labels(leaves[0], of_classes)
 
 
 def check_folds(folds: int, what: str) -> None:
