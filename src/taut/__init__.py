@@ -62,7 +62,13 @@ from taut.penalties import (
     WeightedL1,
     from_keras,
 )
-from taut.studies import regularization_path
+from taut.studies import (
+    capacity_curve,
+    epoch_curve,
+    learning_curve,
+    regularization_path,
+    seed_variance,
+)
 from taut.tables.fitting import fit_table
 from taut.tables.table_model import TableModel
 
@@ -92,8 +98,10 @@ __all__ = [
     "WeightedL1",
     "__version__",
     "callbacks",
+    "capacity_curve",
     "diagnose",
     "engine",
+    "epoch_curve",
     "explain",
     "fit_table",
     "from_gaussian_prior",
@@ -103,6 +111,7 @@ __all__ = [
     "from_sklearn",
     "from_torch",
     "layers",
+    "learning_curve",
     "loggers",
     "models",
     "optimizers",
@@ -111,6 +120,7 @@ __all__ = [
     "regularization_path",
     "regularizers",
     "report",
+    "seed_variance",
     "stationarity",
     "studies",
     "testing",
