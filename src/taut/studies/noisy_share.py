@@ -14,6 +14,8 @@ BINS = 100
 """Rows of about equal confidence are counted together: as many as the likelihood can tell apart."""
 SPREAD = 3.0
 """A wrong number is drawn from a distribution at least so many times as wide as the noise."""
+ROUNDS, POINTS = 4, 7
+"""Grids of shares, each around the best of the one before."""
 MOST = 0.5
 """No share above one half can be told from labels that were swapped."""
 
@@ -141,10 +143,10 @@ class _Profile:
 
     def least(self, low: float, high: float) -> float:
         """The share of least loss: the best of a grid, and of finer ones around it."""
-        for _ in range(4):
-            grid = np.linspace(low, high, 11)
+        for _ in range(ROUNDS):
+            grid = np.linspace(low, high, POINTS)
             best = int(np.argmin([self(float(s)) for s in grid]))
-            low, high = grid[max(best - 1, 0)], grid[min(best + 1, 10)]
+            low, high = grid[max(best - 1, 0)], grid[min(best + 1, POINTS - 1)]
         return min(self._known, key=lambda s: self._known[s][0])
 
     def interval(self, share: float, most: float, factor: float, level: float) -> Share:
@@ -161,7 +163,7 @@ class _Profile:
     def _at(self, share: float) -> tuple[float, np.ndarray]:
         if share not in self._known:
             # From what is known nearby, so that the profile is smooth.
-            near = sorted(self._known, key=lambda s: abs(s - share))[:2]
+            near = sorted(self._known, key=lambda s: abs(s - share))[:1]
             starts = [self._known[s][1] for s in near] or self._starts
             found = [minimize(lambda f: self._loss(share, f), s, method="BFGS") for s in starts]
             best = min(found, key=lambda f: f.fun)
