@@ -25,7 +25,7 @@ class LabelNoise:
         suggested: [rows] of classes the number of the label's strongest rival; of numbers the mean
             prediction.
         share: Estimated share of rows whose label is wrong.
-        low: The lower end of its 95% interval, by profile likelihood.
+        low: The lower end of its 95% interval.
         high: The upper end.
         classes: [classes] their labels, or numbers; None where the target is a number.
         seeds: Networks that predicted each row.

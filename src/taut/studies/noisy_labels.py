@@ -56,9 +56,9 @@ def label_noise(
 
         s = −|z|,  z = (y − ŷ)/√(σ² + v)                       (robust standard deviations).
 
-    The share of wrong labels is what stays of the disagreement where the networks are sure, by
-    greatest likelihood (`taut.studies.noisy_share.flipped_share`); of numbers, the share of
-    residuals of a much wider distribution than the others (`wide_share`). Labels are taken to be
+    The share of wrong labels is how often the networks disagree with the label where they are sure
+    (`taut.studies.noisy_share.flipped_share`); of numbers, the share of residuals of a much wider
+    distribution than the others (`wide_share`). Labels are taken to be
     wrong at random: what is wrong in the same way in all similar rows is not found.
 
     Args:
@@ -142,7 +142,7 @@ def label_noise(
         likeliest = np.where(known, np.nan_to_num(logs, nan=-np.inf).argmax(axis=1), -1)
         sure, _ = label_margins(logs[known], likeliest[known])
         agrees = likeliest[known] == target.values[known]
-        share = flipped_share(sure, agrees, target.classes, groups=of_known)
+        share = flipped_share(sure, likeliest[known], agrees, groups=of_known)
         suggested, classes = rival, np.arange(target.classes)
         if study.labels is not None:
             classes = study.labels.classes

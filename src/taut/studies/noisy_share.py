@@ -7,17 +7,16 @@ from dataclasses import dataclass
 
 import numpy as np
 from scipy.optimize import brentq, minimize
-from scipy.special import expit, xlogy
 from scipy.stats import chi2
 
-BINS = 100
-"""Rows of about equal confidence are counted together: as many as the likelihood can tell apart."""
+SUREST, FEW = 0.1, 100
+"""The share of the rows that are looked at first, and so many of them where there are few."""
 SPREAD = 3.0
 """A wrong number is drawn from a distribution at least so many times as wide as the noise."""
 ROUNDS, POINTS = 4, 7
 """Grids of shares, each around the best of the one before."""
 MOST = 0.5
-"""No share above one half can be told from labels that were swapped."""
+"""No share above one half can be told from the others."""
 
 
 @dataclass(frozen=True)
@@ -31,62 +30,85 @@ class Share:
 
 def flipped_share(
     confidence: np.ndarray,
+    predicted: np.ndarray,
     agrees: np.ndarray,
-    classes: int,
     *,
     groups: np.ndarray | None = None,
     level: float = 0.95,
 ) -> Share:
-    r"""The share of flipped labels: of the disagreement that stays where networks are sure.
+    r"""The share of flipped labels: how often sure networks disagree with the label.
 
-    Networks that were not trained on a row predict its true class with probability q(c), which
-    rises to 1 with their confidence c; a label is flipped, to any other class alike, with
-    probability η. So the predicted class is the label with probability
+    Where a network that was not trained on a row is sure, it is right, and a disagreement is a
+    flip; where it is not, a disagreement may as well be its own error. So the share is the mean of
+    the disagreement over the surest rows of each predicted class. These are first the surest tenth
+    (a third, up to 100 rows, where there are few), and then as many more, step by step, as disagree
+    no more often than these, up to chance: to count all rows would call a hard problem noisy.
+    Flips are taken to be as frequent among the sure rows as among the others.
 
-        (1 − η)·q + η·(1 − q)/(K − 1),    q(c) = σ(a + b·c),  b ≥ 0.
-
-    What is hard to tell apart makes q small where c is small, and leaves η alone: a classification
-    error of 20% is no sign of 20% noise. η, a and b are of greatest likelihood, and the interval
-    is that of the profile likelihood of η. The model takes flips to be independent of the inputs.
+    Where the disagreement falls up to the surest rows, it has no level to be read off; the share is
+    then an upper bound, and the interval begins at 0. Its ends are Wilson's.
 
     Args:
         confidence: [rows] how sure the prediction is, by any monotone measure.
-        agrees: [rows] whether the predicted class is the label.
-        classes: K.
+        predicted: [rows] the predicted class.
+        agrees: [rows] whether it is the label.
         groups: [rows] group numbers; groups, not rows, are then taken to be independent.
         level: Of the interval.
 
     References:
-        Wichmann and Hill, The psychometric function, 2001 (lapses).
+        Patrini et al., Making deep neural networks robust to label noise, 2017 (anchor points).
         Northcutt, Jiang and Chuang, Confident learning, 2021.
     """
-    agrees = np.asarray(agrees, float)
-    spread = float(np.std(confidence)) or 1.0
-    c = (confidence - np.median(confidence)) / spread
-    order = np.argsort(c, kind="stable")
-    parts = np.array_split(order, min(BINS, len(order)))
-    middle = np.array([c[part].mean() for part in parts])
-    hits = np.array([agrees[part].sum() for part in parts])
-    misses = np.array([len(part) for part in parts]) - hits
+    rows = len(confidence)
+    wrong = 1.0 - np.asarray(agrees, float)
+    place = _places(np.asarray(confidence), np.asarray(predicted))
+    first = max(SUREST, min(1 / 3, FEW / rows))
+    edges = np.append(np.arange(first, 1.0, first / 2), 1.0)
+    inside = place <= edges[0]
+    level_off = False
+    for edge in edges[1:]:
+        further = (place <= edge) & ~inside
+        if not further.any():
+            continue
+        error = np.sqrt(_variance(wrong, inside, groups) + _variance(wrong, further, groups))
+        if wrong[further].mean() > wrong[inside].mean() + error:
+            break
+        inside |= further
+        level_off = True
+    share = float(wrong[inside].mean())
+    plain = max(share * (1 - share), 1 / rows) / inside.sum()
+    count = inside.sum() * min(1.0, plain / max(_variance(wrong, inside, groups), 1e-12))
+    low, high = _wilson(share, count, level)
+    return Share(share, low if level_off else 0.0, high)
 
-    def probability(share: float, free: np.ndarray, at: np.ndarray) -> np.ndarray:
-        q = expit(free[0] + np.exp(free[1]) * at)
-        return (1 - share) * q + share * (1 - q) / (classes - 1)
 
-    def loss(share: float, free: np.ndarray) -> float:
-        p = np.clip(probability(share, free, middle), 1e-9, 1 - 1e-9)
-        # A weak prior: where the classes are told apart without error, the slope has no maximum.
-        weak = 0.02 * (free[1] - 1.0) ** 2
-        return -float((xlogy(hits, p) + xlogy(misses, 1 - p)).sum()) + weak
+def _places(confidence: np.ndarray, predicted: np.ndarray) -> np.ndarray:
+    """[rows] the share of rows of the same predicted class that are as sure, or surer."""
+    place = np.empty(len(confidence))
+    for number in np.unique(predicted):
+        of_class = np.flatnonzero(predicted == number)
+        order = of_class[np.argsort(-confidence[of_class], kind="stable")]
+        place[order] = (np.arange(len(order)) + 1) / len(order)
+    return place
 
-    starts = [np.array([a, b]) for a in (0.0, 2.0, 5.0) for b in (0.0, 1.5)]
-    profile = _Profile(loss, starts)
-    share = profile.least(0.0, MOST)
-    factor = 1.0
-    if groups is not None:
-        p = probability(share, profile.free(share), c)
-        factor = _design(agrees - p, groups)
-    return profile.interval(share, MOST, factor, level)
+
+def _variance(wrong: np.ndarray, chosen: np.ndarray, groups: np.ndarray | None) -> float:
+    """Of the mean over the chosen rows, or groups of rows; not 0 where all are alike."""
+    count = int(chosen.sum())
+    share = (wrong[chosen].sum() + 0.5) / (count + 1)
+    plain = share * (1 - share) / count
+    if groups is None:
+        return plain
+    apart = wrong[chosen] - wrong[chosen].mean()
+    sums = np.bincount(np.unique(groups[chosen], return_inverse=True)[1], weights=apart)
+    return max(plain, float((sums**2).sum()) / count**2)
+
+
+def _wilson(share: float, count: float, level: float) -> tuple[float, float]:
+    z2 = float(chi2.ppf(level, 1))
+    middle = (share + z2 / (2 * count)) / (1 + z2 / count)
+    half = np.sqrt(z2 * (share * (1 - share) / count + z2 / (4 * count**2))) / (1 + z2 / count)
+    return max(float(middle - half), 0.0), min(float(middle + half), 1.0)
 
 
 def wide_share(z: np.ndarray, *, groups: np.ndarray | None = None, level: float = 0.95) -> Share:
