@@ -61,7 +61,7 @@ from taut.penalties import (
     WeightedL1,
     from_keras,
 )
-from taut.studies import regularization_path
+from taut.studies import label_noise, memorization, regularization_path, stability_selection
 from taut.tables.fitting import fit_table
 from taut.tables.table_model import TableModel
 
@@ -99,8 +99,10 @@ __all__ = [
     "from_laplace_prior",
     "from_sklearn",
     "from_torch",
+    "label_noise",
     "layers",
     "loggers",
+    "memorization",
     "models",
     "optimizers",
     "penalties",
@@ -108,6 +110,7 @@ __all__ = [
     "regularization_path",
     "regularizers",
     "report",
+    "stability_selection",
     "stationarity",
     "studies",
     "testing",

@@ -2,14 +2,23 @@
 
 from taut.studies.choice import Choice, choose
 from taut.studies.folds import fold_values, folds, forward_folds, group_folds
+from taut.studies.half_samples import stability_selection
+from taut.studies.label_noise_result import LabelNoise
+from taut.studies.memorization_result import Memorization
+from taut.studies.noisy_labels import label_noise
 from taut.studies.path import regularization_path
+from taut.studies.permuted_labels import memorization
 from taut.studies.result import PathResult
+from taut.studies.stability_result import StabilitySelection
 from taut.studies.strengths import given_strengths
 from taut.studies.warm import disagreement
 
 __all__ = [
     "Choice",
+    "LabelNoise",
+    "Memorization",
     "PathResult",
+    "StabilitySelection",
     "choose",
     "disagreement",
     "fold_values",
@@ -17,5 +26,8 @@ __all__ = [
     "forward_folds",
     "given_strengths",
     "group_folds",
+    "label_noise",
+    "memorization",
     "regularization_path",
+    "stability_selection",
 ]
