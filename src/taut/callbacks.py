@@ -16,7 +16,7 @@ from taut.checks import check_whole, is_number
 from taut.errors import InputError
 from taut.objective import Objective
 from taut.optimizers.proximals import proximal_of, proximals_of
-from taut.overfit_monitor import OverfitMonitor
+from taut.overfit_monitor import OverfitMonitor as OverfitMonitor
 
 
 class PenaltyMetrics(keras.callbacks.Callback):

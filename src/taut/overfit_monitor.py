@@ -298,8 +298,8 @@ class OverfitMonitor(keras.callbacks.Callback):
             return ""
         if self.best_epoch is None:
             return (
-                f"Held-out loss was never a finite number in {self.last_epoch} epochs; no weights were "
-                "restored."
+                f"Held-out loss was never a finite number, up to epoch {self.last_epoch}; "
+                "no weights were restored."
             )
         gap = "the gap is not known without training rows"
         if self.gap is not None:
