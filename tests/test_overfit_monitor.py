@@ -24,7 +24,7 @@ def network(loss="mse", optimizer=None, last=None, extra=(), models=keras):
         [
             keras.Input((6,)),
             layers.Dense(64, "relu", kernel_regularizer=keras.regularizers.L2(0.01)),
-            layers.BatchNormalization(),
+            layers.BatchNormalization(momentum=0.5),
             layers.Dropout(0.2),
             *extra,
             last or layers.Dense(1),
@@ -53,7 +53,7 @@ BY_HAND = {
 }
 
 
-EPOCHS = 20
+EPOCHS = 15
 
 
 def fitted(model, y, *, epochs=EPOCHS, logs=None, **options):
