@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import calendar
 import json
 import re
 from collections.abc import Iterable
@@ -16,9 +17,6 @@ from taut.errors import InputError
 from taut.report import text
 
 LANGUAGES = ("en", "zh")
-_MONTHS = (
-    "January February March April May June July August September October November December"
-).split()
 
 
 class Catalogue:
@@ -86,7 +84,7 @@ class Catalogue:
             moment = datetime.fromisoformat(str(timestamp))
         except ValueError:
             return ""
-        month = _MONTHS[moment.month - 1]
+        month = calendar.month_name[moment.month]
         return self("date", day=moment.day, month=month, number=moment.month, year=moment.year)
 
     def listed(self, items: Iterable[str]) -> str:

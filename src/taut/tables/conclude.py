@@ -120,7 +120,7 @@ def conclude(
     bare = trained.settings.index(UNPENALISED) if UNPENALISED in trained.settings else -1
     run = Run(
         metrics,
-        lane_table(trained, sources, data.numbers),
+        lane_table(trained, inputs, sources, data.numbers),
         features,
         test_rows,
         afterwards(

@@ -72,7 +72,9 @@ def _by_name(variables: Sequence[Any], arrays: Sequence[np.ndarray]) -> dict[str
     return dict(zip(names, arrays, strict=True))
 
 
-def lane_table(trained: Trained, sources: Sequence[str], numbers: int) -> pd.DataFrame:
+def lane_table(
+    trained: Trained, inputs: Sequence[str], sources: Sequence[str], numbers: int
+) -> pd.DataFrame:
     """One line a training, as in `path.parquet`."""
     record, candidate_of = trained.record, trained.cross.candidate_of
     training, held_out = record.kept_losses()
@@ -80,7 +82,6 @@ def lane_table(trained: Trained, sources: Sequence[str], numbers: int) -> pd.Dat
     settings = [trained.settings[candidate_of[k]] for k in lanes]
     read = [input_weights(trained, k, sources, numbers) > 0 for k in lanes]
     weights = [count_weights(trained, k) for k in lanes]
-    names = list(dict.fromkeys(sources))
     return pd.DataFrame(
         {
             "penalty": [s.penalty for s in settings],
@@ -96,7 +97,7 @@ def lane_table(trained: Trained, sources: Sequence[str], numbers: int) -> pd.Dat
             "weights": [used for _, used in weights],
             "inputs_kept": [int(r.sum()) for r in read],
             # A digit an input, in the order of the columns: 1 where it is read.
-            "inputs_read": ["".join("01"[int(r[name])] for name in names) for r in read],
+            "inputs_read": ["".join("01"[int(r.get(name, False))] for name in inputs) for r in read],
             "status": [record.status[k] for k in lanes],
         }
     )
