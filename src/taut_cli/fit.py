@@ -11,6 +11,7 @@ import typer
 from rich.text import Text
 
 from taut_cli import options as option
+from taut_cli.command_line import fit_command
 from taut_cli.console import (
     Attempt,
     attempt,
@@ -143,6 +144,7 @@ def fit_file(
     from taut.frames.read import read_table
     from taut.frames.roles import Roles
     from taut.frames.understand import understand
+    from taut.run import with_command
     from taut_cli.show import show_fit, show_schema
 
     out = console(quiet=quiet)
@@ -162,6 +164,10 @@ def fit_file(
     show_schema(out, schema, name=table.name)
     wanted = {"target": target, **options, **columns, **roles}
     model = _trained(frame, wanted, state, quiet=quiet)
+    command = fit_command(
+        table, target, shown, options=options, columns=columns, roles=roles, reading=reading
+    )
+    model.run = with_command(model.run, command)
     state.check()
 
     failed: list[Exception] = []

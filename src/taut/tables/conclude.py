@@ -18,7 +18,7 @@ from taut.tables.caveats import notes_of, split_of, warnings_of
 from taut.tables.ensemble import assemble
 from taut.tables.examine import examine
 from taut.tables.importance import feature_table
-from taut.tables.lane_weights import lane_table
+from taut.tables.lane_weights import epoch_table, lane_table
 from taut.tables.leaks import carriers
 from taut.tables.learned import learned
 from taut.tables.prepared import Prepared
@@ -78,13 +78,13 @@ def conclude(
         lambda: carriers(trained, predicted, sources, data.facts.groups, shares),
         (),
     )
-    test = overfitting = None
+    test = overfitting = test_rows = None
     choice = describe(trained, ensemble, candidates)
     if len(data.test_y):
-        test, overfitting = afterwards(
+        test, overfitting, test_rows = afterwards(
             "The scores on the test rows",
             lambda: examine(ensemble.model, trained, data, seed),
-            (None, None),
+            (None, None, None),
             remedy="Score `model.predict` of rows of your own.",
         )
     schema = data.schema
@@ -117,7 +117,16 @@ def conclude(
         features=Kept(int(features["kept"].sum()), len(features)),
         seconds=round(perf_counter() - started, 2),
     )
-    run = Run(metrics, lane_table(trained, sources, data.numbers), features)
+    bare = trained.settings.index(UNPENALISED) if UNPENALISED in trained.settings else -1
+    run = Run(
+        metrics,
+        lane_table(trained, inputs, sources, data.numbers),
+        features,
+        test_rows,
+        afterwards(
+            "The losses by epoch", lambda: epoch_table(trained, ensemble.best, bare), None
+        ),
+    )
     return Fitted(TableModel(ensemble.model, data.encoder, run), data)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from time import perf_counter
@@ -18,6 +19,7 @@ from taut.frames.roles import Roles
 from taut.frames.schema import Schema
 from taut.frames.understand import MINIMUM_ROWS, understand
 from taut.progress import displayed
+from taut.run import with_command
 from taut.tables import budget
 from taut.tables.candidates import bins_for, settings
 from taut.tables.conclude import Fitted, conclude
@@ -105,6 +107,8 @@ def fit_table(
         >>> model = taut.fit_table(frame, target="species")  # doctest: +SKIP
         >>> model.predict(new_frame)  # doctest: +SKIP
     """
+    # What was given, before anything else is a local name.
+    given = {name: value for name, value in locals().items() if name in _TOLD}
     started = perf_counter()
     _check_options(test_size, folds=(folds, 2), seeds=(seeds, 1), seed=(seed, 0))
     settings(penalty, strengths, bins=True)  # wrong ones are told before the table is read
@@ -140,6 +144,7 @@ def fit_table(
         callbacks=callbacks or (),
     )
     whole = _fit(schema, options, started)
+    whole.model.run = with_command(whole.model.run, _call(given))
     if not sparse and inputs is None:
         return whole.model
     return afterwards(
@@ -153,6 +158,25 @@ def fit_table(
         ),
         whole.model,
     )
+
+
+_TOLD = {
+    name: parameter.default
+    for name, parameter in inspect.signature(fit_table).parameters.items()
+    if name not in ("frame", "callbacks")
+}
+"""What a run tells of how it was fitted, and what it need not tell."""
+
+
+def _call(given: dict[str, Any]) -> str:
+    """The call that fits the same again, as a line of Python."""
+    told = {n: v for n, v in given.items() if n == "target" or v != _TOLD[n]}
+    words = (f"{name}={value!r}" for name, value in sorted(told.items(), key=_target_first))
+    return f"taut.fit_table(frame, {', '.join(words)})"
+
+
+def _target_first(item: tuple[str, Any]) -> tuple[bool, int]:
+    return item[0] != "target", list(_TOLD).index(item[0])
 
 
 @dataclass(frozen=True, kw_only=True)
