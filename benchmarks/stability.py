@@ -140,7 +140,9 @@ def summary(lines):
         if len(false) == 2:
             threshold, _, at = matched(of["taut"], false["knockoffs"].mean())
             cells.append(f"{at:.2f} ({threshold:.2f})")
-        cells.append(", ".join(f"{np.mean([x['seconds'] for x in c]):.1f}" for c in of.values() if c))
+        cells.append(
+            ", ".join(f"{np.mean([x['seconds'] for x in c]):.1f}" for c in of.values() if c)
+        )
         print("| " + " | ".join(cells) + " |")
 
 

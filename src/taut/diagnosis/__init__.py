@@ -18,6 +18,7 @@ from taut.diagnosis.diagnose import diagnose
 from taut.diagnosis.generalization import Gap, generalization_gap
 from taut.diagnosis.leakage import GroupLeak, RowLeak, leaked_groups, leaked_rows
 from taut.diagnosis.result import Diagnosis, Finding, MeasuredGap, Verdict
+from taut.diagnosis.words import codes_of
 
 __all__ = [
     "Advice",
@@ -29,6 +30,7 @@ __all__ = [
     "NotChecked",
     "RowLeak",
     "Verdict",
+    "codes_of",
     "diagnose",
     "generalization_gap",
     "leaked_groups",

@@ -15,13 +15,12 @@ from taut.diagnosis.result import (
     Diagnosis,
     Finding,
     MeasuredGap,
-    checked_codes,
     in_importance,
 )
 from taut.diagnosis.subject import Subject, subject_of
 from taut.diagnosis.trials import Trials, try_out
 from taut.diagnosis.verdicts import FAULTS, LIKELY, fit_verdicts, gap_in_folds
-from taut.diagnosis.words import VERDICTS
+from taut.diagnosis.words import codes_of
 from taut.engine.news import Callback
 from taut.errors import InputError
 from taut.objective.row_losses import base_losses
@@ -105,7 +104,7 @@ def diagnose(
         Nadeau and Bengio, Inference for the generalization error, 2003.
     """
     begun = time.monotonic()
-    muted = checked_codes(ignore, VERDICTS)
+    muted = codes_of(ignore)
     if not 0 < level < 1:
         raise InputError(f"`level` must be between 0 and 1. Received: level={level!r}.")
     if budget is not None:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
@@ -13,7 +13,7 @@ from taut.diagnosis.words import HELPS, LANGUAGES, NOTHING_HELPED, STRENGTHS, se
 from taut.errors import InputError
 from taut.files import replace_file
 from taut.text_table import text_table
-from taut.typed_json import json_text, typed
+from taut.typed_json import json_text, plain, typed
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -126,6 +126,18 @@ class Diagnosis:
     def codes(self) -> tuple[str, ...]:
         """The codes of the verdicts."""
         return tuple(verdict.code for verdict in self.verdicts)
+
+    def without(self, codes: Collection[str]) -> Self:
+        """The same with further verdicts muted."""
+        return replace(
+            self,
+            verdicts=tuple(v for v in self.verdicts if v.code not in codes),
+            muted=(*self.muted, *(v for v in self.verdicts if v.code in codes)),
+        )
+
+    def plain(self) -> dict[str, Any]:
+        """All of it as dicts, lists, text and numbers, as JSON has them."""
+        return plain(self)
 
     def to_frame(self) -> pd.DataFrame:
         """One line a number: of the evidence, and of all that was tried.
@@ -271,18 +283,3 @@ def in_importance(verdicts: Sequence[Verdict]) -> tuple[Verdict, ...]:
         )
     }
     return tuple(sorted(verdicts, key=lambda v: order[v.code]))
-
-
-def checked_codes(ignore: Sequence[str], known: Mapping[str, Any]) -> tuple[str, ...]:
-    """The codes that are muted.
-
-    Raises:
-        InputError: If one is no code of a verdict.
-    """
-    given = (ignore,) if isinstance(ignore, str) else tuple(ignore)
-    if unknown := [code for code in given if code not in known]:
-        raise InputError(
-            f"`ignore` must name verdicts: {', '.join(known)}. Received: "
-            f"{', '.join(map(repr, unknown))}."
-        )
-    return given

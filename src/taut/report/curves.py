@@ -104,9 +104,7 @@ def _curve(
     return hits / hits[-1], hits / np.cumsum(weight[order])[last]
 
 
-def calibration(
-    metrics: Metrics, rows: pandas.DataFrame, say: Catalogue
-) -> dict[str, Any] | None:
+def calibration(metrics: Metrics, rows: pandas.DataFrame, say: Catalogue) -> dict[str, Any] | None:
     """Observed shares against predicted probabilities, in groups of about the same size."""
     classes = metrics.target.classes or ()
     if "p_predicted" not in rows or len(rows) < 2 * LEAST_IN_BIN:

@@ -211,9 +211,7 @@ def _lanes(run: Run) -> dict[str, Any]:
         "rows": rows,
         "count": len(path),
         "more": len(path) - len(rows),
-        "columns": [
-            c for c in ("network", "epochs", "best_epoch", "nonzero") if c in path.columns
-        ],
+        "columns": [c for c in ("network", "epochs", "best_epoch", "nonzero") if c in path.columns],
     }
 
 

@@ -104,11 +104,6 @@ class FoldedArrays:
     def folds(self) -> int:
         return len(self.splits)
 
-    @property
-    def weight(self) -> Any:
-        """[rows] weights of the data loss, a tree of these by output, or None."""
-        return self._weight
-
     def with_splits(self, splits: Sequence[Split]) -> FoldedArrays:
         """The same rows, divided otherwise."""
         return FoldedArrays(self._x, self._y, splits, self._weight)

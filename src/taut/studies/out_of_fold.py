@@ -76,4 +76,3 @@ def out_of_fold(
         return np.full((*count.shape, 1), np.nan)
     with np.errstate(invalid="ignore"):
         return total / count.reshape(*count.shape, *[1] * (total.ndim - 2))
-
