@@ -63,6 +63,7 @@ def fit(
     encoding: option.Encoding = None,
     sep: option.Sep = None,
     sheet: option.Sheet = None,
+    lang: option.Lang = "en",
     quiet: option.Quiet = False,
     as_json: option.AsJson = False,
 ) -> None:
@@ -101,6 +102,7 @@ def fit(
             columns={name: value for name, value in columns.items() if value},
             roles={"groups": groups, "time": time, "weights": weights},
             reading={"encoding": encoding, "sep": sep, "sheet": sheet, "na": na or ()},
+            lang=lang,
             quiet=quiet or as_json,
             as_json=as_json,
         )
@@ -118,6 +120,7 @@ def fit_file(
     columns: Mapping[str, Any] = {},
     roles: Mapping[str, str | None] = {},
     reading: Mapping[str, Any] = {},
+    lang: option.Language = "en",
     quiet: bool = False,
     as_json: bool = False,
 ) -> None:
@@ -134,6 +137,7 @@ def fit_file(
         columns: Of `understand`, what columns are.
         roles: Columns that group, order or weigh the rows.
         reading: Of `read_table`.
+        lang: The report's language.
         quiet: Whether only warnings and errors are written.
         as_json: Whether the run is told as one JSON object.
     """
@@ -177,7 +181,7 @@ def fit_file(
 
         model.save(directory)
         try:
-            write_report(directory, name=place.name)
+            write_report(directory, name=place.name, lang=lang)
         except OSError:
             raise  # the disk: the run beside it is no better
         except Exception as error:  # the page must not lose the training that it is about

@@ -110,6 +110,10 @@ class Catalogue:
         return self.lang == "en" or not cleaned or self._translated(cleaned) is not None
 
     def _translated(self, sentence: str) -> str | None:
+        # Reasons are put together: each part is a sentence of its own.
+        parts = sentence.split("; ")
+        if len(parts) > 1 and all(known := [self._translated(part) for part in parts]):
+            return self("clause.separator").join(part for part in known if part)
         for pattern, key in self._patterns:
             found = pattern.fullmatch(sentence)
             if found:
@@ -118,11 +122,7 @@ class Catalogue:
                     for name, value in found.groupdict().items()
                 }
                 return self(key, **values)
-        parts = sentence.split("; ")
-        known = [self._translated(part) for part in parts] if len(parts) > 1 else [None]
-        if any(part is None for part in known):
-            return None
-        return self("clause.separator").join(part for part in known if part is not None)
+        return None
 
     @cached_property
     def _patterns(self) -> list[tuple[re.Pattern[str], str]]:

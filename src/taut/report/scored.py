@@ -81,12 +81,15 @@ def amounts_to(
     """What a difference amounts to, by its interval.
 
     "better" or "worse" where the interval leaves out zero; "perhaps_better" or "perhaps_worse"
-    where an end of it lies next to zero (`NEXT_TO_ZERO`), on either side; else "unclear", and
-    "unknown" without an interval.
+    where an end of it lies next to zero (`NEXT_TO_ZERO`), on either side; "at_zero" where it ends
+    exactly there, as it does for scores that count rows where very few rows differ; else
+    "unclear", and "unknown" without an interval.
 
     Example:
-        >>> amounts_to(0.021, 0.0, 0.043, lower_is_better=False)
+        >>> amounts_to(0.021, 0.001, 0.043, lower_is_better=False)
         'perhaps_better'
+        >>> amounts_to(0.021, 0.0, 0.043, lower_is_better=False)
+        'at_zero'
         >>> amounts_to(0.021, -0.02, 0.06, lower_is_better=False)
         'unclear'
     """
@@ -94,6 +97,8 @@ def amounts_to(
         return "unknown"
     if low == high == 0:
         return "unclear"  # the same predictions
+    if 0 in (low, high):
+        return "at_zero"
     upwards = (value or 0.0) > 0
     good = "worse" if upwards == lower_is_better else "better"
     nearest = min(abs(low), abs(high))
