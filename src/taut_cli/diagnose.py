@@ -124,11 +124,10 @@ def diagnose(
                 )
             found = Diagnosis.load(subject / DIAGNOSIS).without(muted)
         else:
-            assert table is not None and target is not None
             found = of_model(
                 subject,
-                table,
-                target,
+                table,  # type: ignore[arg-type]
+                target,  # type: ignore[arg-type]
                 validation,
                 groups=groups,
                 features=features,

@@ -7,13 +7,15 @@ from collections.abc import Sequence
 from typing import Any
 
 from taut.checks import check_above, is_whole
-from taut.diagnosis.advice import Advice, gains, in_order
+from taut.diagnosis.advice import gains, in_order
 from taut.diagnosis.data_faults import DataFaults, data_faults
-from taut.diagnosis.gains import Interval, interval_of_mean, interval_over_folds
+from taut.diagnosis.gains import interval_of_mean, interval_over_folds
 from taut.diagnosis.generalization import generalization_gap
 from taut.diagnosis.result import (
+    Advice,
     Diagnosis,
     Finding,
+    Interval,
     MeasuredGap,
     in_importance,
 )

@@ -8,7 +8,6 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
-from taut.diagnosis.advice import Advice
 from taut.diagnosis.words import HELPS, LANGUAGES, NOTHING_HELPED, STRENGTHS, sentence
 from taut.errors import InputError
 from taut.files import replace_file
@@ -19,6 +18,62 @@ if TYPE_CHECKING:
     import pandas as pd
 
 KIND, FORMAT = "taut diagnosis", 1
+
+
+@dataclass(frozen=True)
+class Interval:
+    """An estimate and its interval.
+
+    Attributes:
+        estimate: The number.
+        low, high: The ends of its interval.
+        level: The share of such intervals that hold the true number.
+    """
+
+    estimate: float
+    low: float
+    high: float
+    level: float = 0.95
+
+    def __str__(self) -> str:
+        return f"{self.estimate:.3g} ({self.low:.3g} to {self.high:.3g})"
+
+
+@dataclass(frozen=True)
+class Advice:
+    """One change, and what it gains.
+
+    Attributes:
+        code: What kind of change it is: "l2", "l1", "stop", "longer", "smaller", "larger",
+            "dropout", "unpenalised", "drop_inputs", "clean_rows" or "more_rows".
+        what: The change in words.
+        gain: How much less data loss it has on rows that no training saw.
+        low, high: Its interval.
+        level: Of the interval.
+        setting: The number that is changed: a strength, epochs, a factor; None without.
+        train_loss: The training loss with the change.
+    """
+
+    code: str
+    what: str
+    gain: float
+    low: float
+    high: float
+    level: float = 0.95
+    setting: float | None = None
+    train_loss: float | None = None
+
+    @property
+    def clear(self) -> bool:
+        """Whether its interval is above 0."""
+        return self.low > 0
+
+    @property
+    def interval(self) -> Interval:
+        return Interval(self.gain, self.low, self.high, self.level)
+
+    def __str__(self) -> str:
+        return f"{self.what}: {self.gain:.3g} less ({self.low:.3g} to {self.high:.3g})"
 
 
 @dataclass(frozen=True)

@@ -10,9 +10,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from taut.diagnosis.advice import Advice
-from taut.diagnosis.gains import Interval, interval_over_folds
-from taut.diagnosis.result import MeasuredGap, Verdict
+from taut.diagnosis.gains import interval_over_folds
+from taut.diagnosis.result import Advice, Interval, MeasuredGap, Verdict
 from taut.diagnosis.subject import Subject
 from taut.diagnosis.trials import Trials
 from taut.diagnosis.words import number, percent
