@@ -15,13 +15,16 @@ a check looks at a sample, and its result says how many rows it has seen.
 from taut.diagnosis.array_inputs import NotChecked
 from taut.diagnosis.generalization import Gap, generalization_gap
 from taut.diagnosis.leakage import GroupLeak, RowLeak, leaked_groups, leaked_rows
+from taut.diagnosis.leaky_columns import ColumnLeak, leaked_columns
 
 __all__ = [
+    "ColumnLeak",
     "Gap",
     "GroupLeak",
     "NotChecked",
     "RowLeak",
     "generalization_gap",
+    "leaked_columns",
     "leaked_groups",
     "leaked_rows",
 ]
