@@ -16,11 +16,13 @@ from taut.diagnosis.array_inputs import NotChecked
 from taut.diagnosis.diagnose import diagnose
 from taut.diagnosis.generalization import Gap, generalization_gap
 from taut.diagnosis.leakage import GroupLeak, RowLeak, leaked_groups, leaked_rows
+from taut.diagnosis.leaky_columns import ColumnLeak, leaked_columns
 from taut.diagnosis.result import Advice, Diagnosis, Finding, MeasuredGap, Verdict
 from taut.diagnosis.words import codes_of
 
 __all__ = [
     "Advice",
+    "ColumnLeak",
     "Diagnosis",
     "Finding",
     "Gap",
@@ -32,6 +34,7 @@ __all__ = [
     "codes_of",
     "diagnose",
     "generalization_gap",
+    "leaked_columns",
     "leaked_groups",
     "leaked_rows",
 ]

@@ -8,23 +8,33 @@ from typing import Any
 
 import numpy as np
 
-from taut._keras_compat import loss_of_classes
 from taut.diagnosis.array_inputs import NotChecked
 from taut.diagnosis.leakage import leaked_groups, leaked_rows
 from taut.diagnosis.leaky_columns import leaked_columns
 from taut.diagnosis.result import Finding, Verdict
-from taut.diagnosis.subject import Rows, Subject
-from taut.diagnosis.trials import Trials
+from taut.diagnosis.subject import Rows
 from taut.diagnosis.words import percent
 from taut.errors import InputError
 from taut.studies.noisy_share import flipped_share
-from taut.studies.one_target import one_target, probabilities
 from taut.studies.plausibility import label_margins, mean_log_probabilities
 
 NAMED = 3
 """So many names are in a sentence."""
 NOISY = 0.03
 """A share of wrong labels that matters; the lower end of its interval must be above."""
+
+
+@dataclass(frozen=True)
+class Labelled:
+    """Classes, and what networks that have not learned from a row make of it.
+
+    Attributes:
+        labels: [rows] class numbers.
+        shares: [rows, classes] probabilities, out of fold.
+    """
+
+    labels: np.ndarray
+    shares: np.ndarray
 
 
 @dataclass
@@ -49,27 +59,42 @@ class DataFaults:
         return found
 
 
-def data_faults(subject: Subject, trials: Trials | None, *, level: float) -> DataFaults:
+def data_faults(
+    train: Rows,
+    held_out: Rows | None,
+    *,
+    names: Sequence[str] | None,
+    of_classes: bool | None,
+    labelled: Labelled | NotChecked,
+    level: float,
+    seed: int,
+) -> DataFaults:
     """Run every check that the data allow; one that fails says so, and costs no other.
 
     Args:
-        subject: The model and its rows.
-        trials: The networks trained again, whose out-of-fold predictions tell of labels.
+        train: The rows that the model learned from.
+        held_out: Rows that it has not seen; None without.
+        names: Of the inputs of a table; None where it is known already whether one is the target.
+        of_classes: Whether the target is classes; None where that is not known.
+        labelled: The labels, and what networks that have not learned from them make of the rows.
         level: Of intervals.
+        seed: Draws samples.
     """
     faults = DataFaults()
-    _columns(faults, subject)
-    if subject.held_out is None:
+    if names is not None:
+        _columns(faults, train, names, of_classes, seed)
+    if held_out is None:
         faults.left_out.append("Rows in both sets: no rows were held out by a split of yours")
     else:
-        _rows(faults, subject.train, subject.held_out, subject.seed)
-        _groups(faults, subject.train, subject.held_out)
-    _labels(faults, subject, trials, level)
+        _rows(faults, train, held_out, seed)
+        _groups(faults, train, held_out)
+    _labels(faults, labelled, train.groups, level)
     return faults
 
 
-def _columns(faults: DataFaults, subject: Subject) -> None:
-    train = subject.train
+def _columns(
+    faults: DataFaults, train: Rows, names: Sequence[str], of_classes: bool | None, seed: int
+) -> None:
     table, target = train.table, train.target
     if table is None or target is None:
         faults.left_out.append("Inputs that are the target: needs one table and one target a row")
@@ -77,12 +102,7 @@ def _columns(faults: DataFaults, subject: Subject) -> None:
     found = faults.check(
         "Inputs that are the target",
         lambda: leaked_columns(
-            table,
-            target,
-            classes=loss_of_classes(subject.model),
-            names=subject.names,
-            groups=train.groups,
-            seed=subject.seed,
+            table, target, classes=of_classes, names=names, groups=train.groups, seed=seed
         ),
     )
     if found is None:
@@ -155,29 +175,23 @@ def _groups(faults: DataFaults, train: Rows, held_out: Rows) -> None:
         faults.verdicts.append(Verdict("leak_groups", "clear", numbers, evidence))
 
 
-def _labels(faults: DataFaults, subject: Subject, trials: Trials | None, level: float) -> None:
+def _labels(
+    faults: DataFaults, labelled: Labelled | NotChecked, groups: np.ndarray | None, level: float
+) -> None:
     """Labels that networks which have not learned from them find implausible."""
-    what = "Labels that look wrong"
-    if trials is None:
-        faults.left_out.append(f"{what}: needs networks trained in folds")
-        return
-    if not loss_of_classes(subject.model):
-        faults.left_out.append(f"{what}: of numbers use `taut.label_noise`")
-        return
 
     def work() -> Any:
-        target = one_target(subject.model, subject.train.y, "diagnose")
-        labels = target.values.astype(int)
-        shares = probabilities(subject.model, trials.predictions)
-        logs = mean_log_probabilities(shares[None])
+        if isinstance(labelled, NotChecked):
+            return labelled
+        logs = mean_log_probabilities(labelled.shares[None])
         likeliest = logs.argmax(axis=1)
         sure, _ = label_margins(logs, likeliest)
-        margins, _ = label_margins(logs, labels)
-        groups = subject.train.groups
-        share = flipped_share(sure, likeliest, likeliest == labels, groups=groups, level=level)
+        margins, _ = label_margins(logs, labelled.labels)
+        agrees = likeliest == labelled.labels
+        share = flipped_share(sure, likeliest, agrees, groups=groups, level=level)
         return share, int(margins.argmin())
 
-    found = faults.check(what, work)
+    found = faults.check("Labels that look wrong", work)
     if found is None:
         return
     share, worst = found

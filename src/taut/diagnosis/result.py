@@ -277,11 +277,12 @@ class Diagnosis:
                 f"({type(error).__name__}: {error})."
             ) from error
 
-    def text(self, *, lang: str = "en") -> str:
+    def text(self, *, lang: str = "en", whole: bool = True) -> str:
         """The verdicts, the advice and what was left out, as text.
 
         Args:
             lang: "en" or "zh".
+            whole: Whether to say what was left out and assumed.
 
         Raises:
             InputError: If there are no texts in the language.
@@ -296,9 +297,10 @@ class Diagnosis:
             lines += ["", HELPS[at], text_table(rows, header=header)]
         elif self.tried:
             lines += ["", NOTHING_HELPED[at]]
-        if self.left_out:
+        if self.left_out and whole:
             lines += ["", ("Left out:", "未进行：")[at], *(f"- {text}" for text in self.left_out)]
-        lines += [*([""] if self.notes else []), *self.notes]
+        if self.notes and whole:
+            lines += ["", *self.notes]
         return "\n".join(lines)
 
     def __repr__(self) -> str:

@@ -51,6 +51,7 @@ def fit_table(
     single: bool = False,
     sparse: bool = False,
     inputs: int | None = None,
+    diagnosis: bool = True,
     quick: bool = False,
     seed: int = 0,
     allow_small: bool = False,
@@ -90,6 +91,8 @@ def fit_table(
             (`TableModel.sparse`); see `taut.tables.selection.select_inputs`.
         inputs: Keep so many inputs in the sparse network, which this asks for; as many as are
             needed unless given.
+        diagnosis: Say whether the network overfits, and what is wrong with the data, by what was
+            trained anyway (`TableModel.diagnosis`).
         quick: A first look: fewer settings, shorter training, three folds at most.
         seed: Seeds everything that is random.
         allow_small: Whether to take tables of fewer than 20 rows, and classes of fewer rows than
@@ -140,6 +143,7 @@ def fit_table(
         seeds=seeds,
         single=single,
         quick=quick,
+        diagnosis=diagnosis,
         seed=seed,
         callbacks=callbacks or (),
     )
@@ -192,6 +196,7 @@ class _Options:
     seeds: int
     single: bool
     quick: bool
+    diagnosis: bool
     seed: int
     callbacks: Sequence[Callback]
 
@@ -239,6 +244,7 @@ def _fit(schema: Schema, options: _Options, started: float) -> Fitted:
         quick=quick,
         seed=seed,
         started=started,
+        diagnosis=options.diagnosis,
     )
 
 
