@@ -82,7 +82,7 @@ class Verdict:
 
     Attributes:
         code: Such as "overfitting", by which it can be muted.
-        strength: "clear" or "likely".
+        strength: "clear" or "likely"; empty where there is too little evidence.
         numbers: What its sentence names.
         evidence: How each number was obtained, a sentence each.
     """
@@ -97,7 +97,8 @@ class Verdict:
         return sentence(self.code, self.numbers, lang=lang)
 
     def __str__(self) -> str:
-        return f"{self.code} ({self.strength}): {self.text()}"
+        strength = f" ({self.strength})" if self.strength else ""
+        return f"{self.code}{strength}: {self.text()}"
 
 
 @dataclass(frozen=True)
@@ -202,10 +203,7 @@ class Diagnosis:
         """
         import pandas as pd
 
-        lines = [
-            {"kind": "verdict", "what": v.code, "note": f"{v.strength}: {v.text()}"}
-            for v in self.verdicts
-        ]
+        lines = [{"kind": "verdict", "what": v.code, "note": str(v)} for v in self.verdicts]
         lines += [
             {
                 "kind": "evidence",
@@ -290,7 +288,12 @@ class Diagnosis:
         if lang not in LANGUAGES:
             raise InputError(f"`lang` must be one of {LANGUAGES}. Received: lang={lang!r}.")
         at = LANGUAGES.index(lang)
-        lines = [f"{v.text(lang=lang)} ({STRENGTHS[v.strength][at]})" for v in self.verdicts]
+        lines = [
+            f"{v.text(lang=lang)} ({STRENGTHS[v.strength][at]})"
+            if v.strength
+            else v.text(lang=lang)
+            for v in self.verdicts
+        ]
         if self.advice:
             header = [("change", "less loss", "interval"), ("改进", "损失降低", "区间")][at]
             rows = [(a.what, f"{a.gain:.3g}", f"{a.low:.3g} – {a.high:.3g}") for a in self.advice]
@@ -310,7 +313,7 @@ class Diagnosis:
         from html import escape
 
         verdicts = "".join(
-            f"<li><b>{escape(v.code)}</b> ({escape(v.strength)}): {escape(v.text())}</li>"
+            f"<li><b>{escape(v.code)}</b> {escape(v.strength)}: {escape(v.text())}</li>"
             for v in self.verdicts
         )
         table = self.to_frame().query("kind == 'tried'")[["what", "value", "low", "high"]]

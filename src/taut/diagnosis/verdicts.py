@@ -67,7 +67,7 @@ def fit_verdicts(
         if gaps:
             gap = gaps[0]
             numbers = {"rows": str(gap.rows), "low": number(gap.low), "high": number(gap.high)}
-            verdicts.append(Verdict("too_little_evidence", "clear", numbers, (_gap_text(gap),)))
+            verdicts.append(Verdict("too_little_evidence", "", numbers, (_gap_text(gap),)))
     elif over[0] == "below" and under is None and not nothing and not faults:
         gap = over[2]
         numbers = {"gap": number(max(gap.estimate, 0.0))}

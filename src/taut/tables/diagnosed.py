@@ -164,26 +164,31 @@ def _gaps(
     base: float,
     level: float,
 ) -> list[MeasuredGap]:
-    """The gap of the network on the test rows; without these, that of the fold models."""
+    """The gap of the network on the test rows, and that of its fold models out of fold."""
+    gaps = []
     if held_out is not None:
         gap = gap_of_model(train, held_out, level=level, base=base)
-        return [] if isinstance(gap, NotChecked) else [gap]
+        gaps += [] if isinstance(gap, NotChecked) else [gap]
     fold_of = _fold_of(trained, len(data.y))
-    if (fold_of < 0).any() or train.losses is None:
-        return []
-    losses = _losses(ensemble.out_of_fold, data.y)
-    of_folds = np.array([train.losses[fold_of != fold].mean() for fold in np.unique(fold_of)])
-    return [
-        gap_in_folds(
-            losses,
-            of_folds,
-            fold_of,
-            level=level,
-            base=base,
-            weights=train.weights,
-            groups=train.groups,
-        )
-    ]
+    held = fold_of >= 0
+    lanes = trained.cross.healthy(ensemble.kept)
+    learned, _ = trained.record.kept_losses()
+    folds = np.array([trained.record.lanes[lane].split for lane in lanes])
+    numbers = np.unique(fold_of[held])
+    if not held.any() or not np.isin(numbers, folds).all():
+        return gaps
+    of_folds = np.array([learned[lanes][folds == fold].mean() for fold in numbers])
+    losses = _losses(ensemble.out_of_fold[held], data.y[held])
+    gap = gap_in_folds(
+        losses,
+        of_folds,
+        np.searchsorted(numbers, fold_of[held]),
+        level=level,
+        base=base,
+        weights=None if train.weights is None else train.weights[held],
+        groups=None if train.groups is None else train.groups[held],
+    )
+    return [*gaps, gap]
 
 
 def _fold_of(trained: Trained, rows: int) -> np.ndarray:
