@@ -11,11 +11,11 @@ EXPONENTS = np.geomspace(0.05, 2.0, 40)
 """The exponents c that are thought possible."""
 USUAL, SPREAD = 0.7, 0.7
 """The median of c beforehand, and the standard deviation of its logarithm."""
-MISFIT = 0.5
+MISFIT = 0.8
 """The law is taken to hold to so large a share of how far a size is above the least loss: what is
-near the rows that there are counts most. Measured (benchmarks/learning_curves.py, other tables):
-networks fall faster or slower than their own law at a few dozen rows."""
-DRIFT = 0.25
+near the rows that there are counts most. Networks fall faster or slower than their later law at
+a few dozen rows."""
+DRIFT = 0.15
 """Standard deviation of the logarithm of the fall beyond the data, at twice the rows."""
 NOISE_DF = 4.0
 """How sure the errors are of themselves: degrees of freedom of their scale beforehand."""
@@ -105,7 +105,7 @@ def fit_power_law(rows: np.ndarray, losses: np.ndarray, luck: Luck | None = None
         1/F + (n/N)/(F − 1)
 
     for F folds, since larger subsets of several folds share rows (Nadeau and Bengio), plus the
-    square of half of how far the size is above the least loss: small sizes need not follow
+    square of 0.8 times how far the size is above the least loss: small sizes need not follow
     the law, and the large ones decide. The scale of these errors is uncertain too, so a misfit
     widens all intervals. For each c and scale ℓ and d are normal given the data, and d is
     truncated: the posterior is a sum over nodes, the same every time.
