@@ -65,9 +65,12 @@ from taut.penalties import (
 from taut.studies import (
     capacity_curve,
     epoch_curve,
+    label_noise,
     learning_curve,
+    memorization,
     regularization_path,
     seed_variance,
+    stability_selection,
 )
 from taut.tables.fitting import fit_table
 from taut.tables.table_model import TableModel
@@ -110,9 +113,11 @@ __all__ = [
     "from_laplace_prior",
     "from_sklearn",
     "from_torch",
+    "label_noise",
     "layers",
     "learning_curve",
     "loggers",
+    "memorization",
     "models",
     "optimizers",
     "penalties",
@@ -121,6 +126,7 @@ __all__ = [
     "regularizers",
     "report",
     "seed_variance",
+    "stability_selection",
     "stationarity",
     "studies",
     "testing",

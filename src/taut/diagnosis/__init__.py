@@ -12,20 +12,29 @@ Randomness is drawn from `seed` alone, so that the same call gives the same answ
 a check looks at a sample, and its result says how many rows it has seen.
 """
 
-from taut.diagnosis.advice import Advice
 from taut.diagnosis.array_inputs import NotChecked
 from taut.diagnosis.diagnose import diagnose
 from taut.diagnosis.generalization import Gap, generalization_gap
-from taut.diagnosis.result import Diagnosis, Finding, MeasuredGap, Verdict
+from taut.diagnosis.leakage import GroupLeak, RowLeak, leaked_groups, leaked_rows
+from taut.diagnosis.leaky_columns import ColumnLeak, leaked_columns
+from taut.diagnosis.result import Advice, Diagnosis, Finding, MeasuredGap, Verdict
+from taut.diagnosis.words import codes_of
 
 __all__ = [
     "Advice",
+    "ColumnLeak",
     "Diagnosis",
     "Finding",
     "Gap",
+    "GroupLeak",
     "MeasuredGap",
     "NotChecked",
+    "RowLeak",
     "Verdict",
+    "codes_of",
     "diagnose",
     "generalization_gap",
+    "leaked_columns",
+    "leaked_groups",
+    "leaked_rows",
 ]

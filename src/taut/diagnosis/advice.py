@@ -3,48 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
-from taut.diagnosis.gains import Interval, chosen, interval_over_folds
+import numpy as np
+
+from taut.diagnosis.gains import chosen, interval_over_folds
+from taut.diagnosis.result import Advice
 from taut.diagnosis.subject import Subject
 from taut.diagnosis.trials import Trials
+from taut.studies.power_law import fit_power_law
 
-
-@dataclass(frozen=True)
-class Advice:
-    """One change, and what it gains.
-
-    Attributes:
-        code: What kind of change it is: "l2", "l1", "stop", "longer", "smaller", "larger",
-            "dropout", "unpenalised", "drop_inputs", "clean_rows" or "more_rows".
-        what: The change in words.
-        gain: How much less data loss it has on rows that no training saw.
-        low, high: Its interval.
-        level: Of the interval.
-        setting: The number that is changed: a strength, epochs, a factor; None without.
-        train_loss: The training loss with the change.
-    """
-
-    code: str
-    what: str
-    gain: float
-    low: float
-    high: float
-    level: float = 0.95
-    setting: float | None = None
-    train_loss: float | None = None
-
-    @property
-    def clear(self) -> bool:
-        """Whether its interval is above 0."""
-        return self.low > 0
-
-    @property
-    def interval(self) -> Interval:
-        return Interval(self.gain, self.low, self.high, self.level)
-
-    def __str__(self) -> str:
-        return f"{self.what}: {self.gain:.3g} less ({self.low:.3g} to {self.high:.3g})"
+FEWEST_ROWS = 8
+"""A quarter of fewer rows tells nothing of the law."""
 
 
 def gains(subject: Subject, trials: Trials, *, level: float) -> tuple[Advice, ...]:
@@ -72,7 +41,23 @@ def gains(subject: Subject, trials: Trials, *, level: float) -> tuple[Advice, ..
                 best.train_loss,
             )
         )
-    return in_order(found)
+    more = _more_rows(trials, level)
+    return in_order(found if more is None else [*found, more])
+
+
+def _more_rows(trials: Trials, level: float) -> Advice | None:
+    """What twice the rows would gain, by the power law of a quarter, half and all of them."""
+    if trials.halves is None or trials.quarter is None:
+        return None
+    of_size = [trials.quarter, trials.halves.mean(axis=0), trials.as_is.losses]
+    folds = [trials.fold_of == fold for fold in range(trials.folds)]
+    losses = np.array([[size[fold].mean() for size in of_size] for fold in folds])
+    rows = len(trials.fold_of) * (1 - 1 / trials.folds) * np.array([0.25, 0.5, 1.0])
+    if not np.isfinite(losses).all() or rows[0] < FEWEST_ROWS:
+        return None
+    law = fit_power_law(rows, losses)
+    gain, low, high = (float(v) for v in law.gain(np.array([2 * rows[-1]]), level)[0])
+    return Advice("more_rows", "twice the rows, by the learning curve", gain, low, high, level, 2.0)
 
 
 def in_order(advice: Sequence[Advice]) -> tuple[Advice, ...]:

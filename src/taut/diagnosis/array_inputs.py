@@ -171,3 +171,13 @@ def sampled(rows: int, most: int, seed: int) -> np.ndarray:
     if rows <= most:
         return np.arange(rows)
     return np.sort(np.random.default_rng(seed).choice(rows, most, replace=False))
+
+
+def middle_and_spread(x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Mean and standard deviation of what is there in each column; 1 where nothing varies."""
+    there = ~np.isnan(x)
+    count = np.maximum(there.sum(axis=0), 1)
+    middle = np.where(there, x, 0).sum(axis=0) / count
+    spread = np.sqrt((np.where(there, x - middle, 0) ** 2).sum(axis=0) / count)
+    # A sum of equal numbers is not always so many times the number.
+    return middle, np.where(spread > 1e-12 * np.abs(middle), spread, 1.0)

@@ -1,12 +1,40 @@
-"""The checks of the data, as findings and verdicts."""
+"""The checks of the data and of the predictions, as findings and verdicts."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
+import numpy as np
+
+from taut.diagnosis.array_inputs import NotChecked
+from taut.diagnosis.leakage import leaked_groups, leaked_rows
+from taut.diagnosis.leaky_columns import leaked_columns
 from taut.diagnosis.result import Finding, Verdict
-from taut.diagnosis.subject import Subject
-from taut.diagnosis.trials import Trials
+from taut.diagnosis.subject import Rows
+from taut.diagnosis.words import percent
+from taut.errors import InputError
+from taut.studies.noisy_share import flipped_share
+from taut.studies.plausibility import label_margins, mean_log_probabilities
+
+NAMED = 3
+"""So many names are in a sentence."""
+NOISY = 0.03
+"""A share of wrong labels that matters; the lower end of its interval must be above."""
+
+
+@dataclass(frozen=True)
+class Labelled:
+    """Classes, and what networks that have not learned from a row make of it.
+
+    Attributes:
+        labels: [rows] class numbers.
+        shares: [rows, classes] probabilities, out of fold.
+    """
+
+    labels: np.ndarray
+    shares: np.ndarray
 
 
 @dataclass
@@ -17,8 +45,169 @@ class DataFaults:
     findings: list[Finding] = field(default_factory=list)
     left_out: list[str] = field(default_factory=list)
 
+    def check(self, what: str, work: Callable[[], Any]) -> Any:
+        """What a check finds; None where it could not be made, which is told."""
+        try:
+            found = work()
+        except InputError as error:
+            found = NotChecked(str(error))
+        except Exception as error:  # a fault of a check must not cost the diagnosis
+            found = NotChecked(f"it failed ({type(error).__name__}: {error})")
+        if isinstance(found, NotChecked):
+            self.left_out.append(f"{what}: {found.reason}")
+            return None
+        return found
 
-def data_faults(subject: Subject, trials: Trials | None, *, level: float) -> DataFaults:
-    """Run every check that the data allow; one that fails says so, and costs no other."""
+
+def data_faults(
+    train: Rows,
+    held_out: Rows | None,
+    *,
+    names: Sequence[str] | None,
+    of_classes: bool | None,
+    labelled: Labelled | NotChecked,
+    level: float,
+    seed: int,
+) -> DataFaults:
+    """Run every check that the data allow; one that fails says so, and costs no other.
+
+    Args:
+        train: The rows that the model learned from.
+        held_out: Rows that it has not seen; None without.
+        names: Of the inputs of a table; None where it is known already whether one is the target.
+        of_classes: Whether the target is classes; None where that is not known.
+        labelled: The labels, and what networks that have not learned from them make of the rows.
+        level: Of intervals.
+        seed: Draws samples.
+    """
     faults = DataFaults()
+    if names is not None:
+        _columns(faults, train, names, of_classes, seed)
+    if held_out is None:
+        faults.left_out.append("Rows in both sets: no rows were held out by a split of yours")
+    else:
+        _rows(faults, train, held_out, seed)
+        _groups(faults, train, held_out)
+    _labels(faults, labelled, train.groups, level)
     return faults
+
+
+def _columns(
+    faults: DataFaults, train: Rows, names: Sequence[str], of_classes: bool | None, seed: int
+) -> None:
+    table, target = train.table, train.target
+    if table is None or target is None:
+        faults.left_out.append("Inputs that are the target: needs one table and one target a row")
+        return
+    found = faults.check(
+        "Inputs that are the target",
+        lambda: leaked_columns(
+            table, target, classes=of_classes, names=names, groups=train.groups, seed=seed
+        ),
+    )
+    if found is None:
+        return
+    note = f"a tree on {found.looked_at[0]!r} alone, out of fold" if found.looked_at else ""
+    faults.findings.append(Finding("most explained by one input", found.explained, note=note))
+    if found.leaked:
+        evidence = (
+            f"{_names(found.inputs)} explains {percent(found.explained)} of the target by itself; "
+            f"all others together {percent(max(found.others, 0.0))}.",
+        )
+        numbers = {"names": _names(found.inputs)}
+        faults.verdicts.append(Verdict("leak_column", "clear", numbers, evidence))
+
+
+def _rows(faults: DataFaults, train: Rows, held_out: Rows, seed: int) -> None:
+    import keras
+
+    def joined(tree: Any) -> np.ndarray:
+        leaves = [np.asarray(a, float).reshape(len(a), -1) for a in keras.tree.flatten(tree)]
+        return leaves[0] if len(leaves) == 1 else np.concatenate(leaves, axis=1)
+
+    inputs = keras.tree.flatten(train.x)
+    alone = len(inputs) == 1
+    found = faults.check(
+        "Rows in both sets",
+        lambda: leaked_rows(
+            inputs[0] if alone else joined(train.x),
+            keras.tree.flatten(held_out.x)[0] if alone else joined(held_out.x),
+            y_train=joined(train.y),
+            y_held_out=joined(held_out.y),
+            seed=seed,
+        ),
+    )
+    if found is None:
+        return
+    faults.findings.append(
+        Finding(
+            "held-out rows that were learned from",
+            float(found.equal + found.nearly),
+            note=f"{found.equal} equal, {found.nearly} nearly; {found.expected:.3g} by chance",
+        )
+    )
+    if found.leaked:
+        numbers = {
+            "count": str(len(found.held_out_rows)),
+            "rows": str(found.rows),
+            "exact": str(found.equal),
+        }
+        evidence = (f"{found!r}.",)
+        faults.verdicts.append(Verdict("leak_rows", "clear", numbers, evidence))
+
+
+def _groups(faults: DataFaults, train: Rows, held_out: Rows) -> None:
+    if train.groups is None or held_out.groups is None:
+        faults.left_out.append("Groups that the split cuts: no `groups` were given")
+        return
+    found = faults.check(
+        "Groups that the split cuts", lambda: leaked_groups(train.groups, held_out.groups)
+    )
+    if found is None:
+        return
+    faults.findings.append(Finding("groups on both sides of the split", float(len(found.groups))))
+    if found.leaked:
+        numbers = {"count": str(len(found.groups))}
+        evidence = (
+            f"{percent(found.share)} of the held-out rows are of groups that were learned from, "
+            f"such as {_names([str(g) for g in found.groups])}.",
+        )
+        faults.verdicts.append(Verdict("leak_groups", "clear", numbers, evidence))
+
+
+def _labels(
+    faults: DataFaults, labelled: Labelled | NotChecked, groups: np.ndarray | None, level: float
+) -> None:
+    """Labels that networks which have not learned from them find implausible."""
+
+    def work() -> Any:
+        if isinstance(labelled, NotChecked):
+            return labelled
+        logs = mean_log_probabilities(labelled.shares[None])
+        likeliest = logs.argmax(axis=1)
+        sure, _ = label_margins(logs, likeliest)
+        margins, _ = label_margins(logs, labelled.labels)
+        agrees = likeliest == labelled.labels
+        share = flipped_share(sure, likeliest, agrees, groups=groups, level=level)
+        return share, int(margins.argmin())
+
+    found = faults.check("Labels that look wrong", work)
+    if found is None:
+        return
+    share, worst = found
+    note = "how often sure networks disagree with a label, out of fold"
+    faults.findings.append(
+        Finding("share of wrong labels", share.share, share.low, share.high, note)
+    )
+    if share.low > NOISY:
+        numbers = {"share": percent(share.share), "row": str(worst)}
+        evidence = (
+            f"{percent(share.share)} ({percent(share.low)} to {percent(share.high)}) of the labels "
+            "disagree with networks that are sure and have not learned from them.",
+        )
+        faults.verdicts.append(Verdict("label_noise", "clear", numbers, evidence))
+
+
+def _names(names: Sequence[str]) -> str:
+    shown = ", ".join(repr(name) for name in names[:NAMED])
+    return shown if len(names) <= NAMED else f"{shown} and {len(names) - NAMED} more"

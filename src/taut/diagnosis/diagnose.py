@@ -6,26 +6,29 @@ import time
 from collections.abc import Sequence
 from typing import Any
 
+from taut._keras_compat import loss_of_classes
 from taut.checks import check_above, is_whole
-from taut.diagnosis.advice import Advice, gains, in_order
-from taut.diagnosis.data_faults import DataFaults, data_faults
-from taut.diagnosis.gains import Interval, interval_of_mean, interval_over_folds
-from taut.diagnosis.generalization import generalization_gap
+from taut.diagnosis.advice import gains, in_order
+from taut.diagnosis.array_inputs import NotChecked
+from taut.diagnosis.data_faults import DataFaults, Labelled, data_faults
+from taut.diagnosis.gains import interval_of_mean, interval_over_folds
 from taut.diagnosis.result import (
+    Advice,
     Diagnosis,
     Finding,
+    Interval,
     MeasuredGap,
-    checked_codes,
     in_importance,
 )
 from taut.diagnosis.subject import Subject, subject_of
 from taut.diagnosis.trials import Trials, try_out
-from taut.diagnosis.verdicts import FAULTS, LIKELY, fit_verdicts, gap_in_folds
-from taut.diagnosis.words import VERDICTS
+from taut.diagnosis.verdicts import FAULTS, LIKELY, fit_verdicts, gap_in_folds, gap_of_model
+from taut.diagnosis.words import codes_of
 from taut.engine.news import Callback
 from taut.errors import InputError
 from taut.objective.row_losses import base_losses
 from taut.progress import displayed
+from taut.studies.one_target import one_target, probabilities
 
 
 @displayed
@@ -105,7 +108,7 @@ def diagnose(
         Nadeau and Bengio, Inference for the generalization error, 2003.
     """
     begun = time.monotonic()
-    muted = checked_codes(ignore, VERDICTS)
+    muted = codes_of(ignore)
     if not 0 < level < 1:
         raise InputError(f"`level` must be between 0 and 1. Received: level={level!r}.")
     if budget is not None:
@@ -131,7 +134,15 @@ def diagnose(
         tried_out = _trials(
             subject, left_out, cv, seconds, callbacks or (), checkpoint, checkpoint_seconds
         )
-    faults = data_faults(subject, tried_out, level=level)
+    faults = data_faults(
+        subject.train,
+        subject.held_out,
+        names=subject.names,
+        of_classes=loss_of_classes(model),
+        labelled=_labelled(subject, tried_out),
+        level=level,
+        seed=seed,
+    )
     left_out += faults.left_out
     gaps = _gaps(subject, tried_out, level, left_out)
     tried = () if tried_out is None else gains(subject, tried_out, level=level)
@@ -139,7 +150,7 @@ def diagnose(
     verdicts = in_importance(
         [
             *fit_verdicts(
-                subject,
+                subject.unit,
                 gaps,
                 _gaps(subject, tried_out, LIKELY, []),
                 tried,
@@ -196,37 +207,39 @@ def _gaps(
 ) -> list[MeasuredGap]:
     """The model's own gap, if it can be measured, and that of networks trained like it."""
     gaps = []
-    train, held_out = subject.train, subject.held_out
-    if held_out is not None and train.losses is not None and held_out.losses is not None:
-        gap = generalization_gap(
-            train.losses,
-            held_out.losses,
-            level=level,
-            train_weights=train.weights,
-            held_out_weights=held_out.weights,
-            groups=held_out.groups,
-        )
-        if gap:
-            gaps.append(
-                MeasuredGap(
-                    gap.estimate,
-                    gap.low,
-                    gap.high,
-                    level,
-                    gap.train,
-                    gap.held_out,
-                    subject.base,
-                    gap.rows,
-                    "held-out rows",
-                )
-            )
+    if subject.held_out is not None:
+        gap = gap_of_model(subject.train, subject.held_out, level=level, base=subject.base)
+        if isinstance(gap, NotChecked):
+            left_out.append(f"The model's own gap: {gap.reason}")
         else:
-            left_out.append(f"The gap on the held-out rows: {gap.reason}")
-    elif held_out is not None:
-        left_out.append("The interval of the model's own gap: its loss has no value a row")
+            gaps.append(gap)
     if trials is not None:
-        gaps.append(gap_in_folds(subject, trials, level=level))
+        gaps.append(
+            gap_in_folds(
+                trials.as_is.losses,
+                trials.as_is.train_losses,
+                trials.fold_of,
+                level=level,
+                base=subject.base,
+                weights=subject.train.weights,
+                groups=subject.train.groups,
+            )
+        )
     return gaps
+
+
+def _labelled(subject: Subject, trials: Trials | None) -> Labelled | NotChecked:
+    """What networks that have not learned from a row make of its class."""
+    if trials is None:
+        return NotChecked("it needs networks trained in folds")
+    if not loss_of_classes(subject.model):
+        return NotChecked("the loss is not one of classes; of numbers use `taut.label_noise`")
+    try:
+        target = one_target(subject.model, subject.train.y, "diagnose")
+        shares = probabilities(subject.model, trials.predictions)
+    except InputError as error:
+        return NotChecked(str(error))
+    return Labelled(target.values.astype(int), shares)
 
 
 def _learned(subject: Subject, trials: Trials | None, level: float) -> Interval | None:

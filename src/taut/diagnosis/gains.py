@@ -3,30 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 
+from taut.diagnosis.result import Interval
 from taut.diagnosis.trials import Trial
-
-
-@dataclass(frozen=True)
-class Interval:
-    """An estimate and its interval.
-
-    Attributes:
-        estimate: The number.
-        low, high: The ends of its interval.
-        level: The share of such intervals that hold the true number.
-    """
-
-    estimate: float
-    low: float
-    high: float
-    level: float = 0.95
-
-    def __str__(self) -> str:
-        return f"{self.estimate:.3g} ({self.low:.3g} to {self.high:.3g})"
 
 
 def interval_over_folds(

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
-from taut.diagnosis.advice import Advice
 from taut.diagnosis.words import HELPS, LANGUAGES, NOTHING_HELPED, STRENGTHS, sentence
 from taut.errors import InputError
 from taut.files import replace_file
 from taut.text_table import text_table
-from taut.typed_json import json_text, typed
+from taut.typed_json import json_text, plain, typed
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -22,12 +21,68 @@ KIND, FORMAT = "taut diagnosis", 1
 
 
 @dataclass(frozen=True)
+class Interval:
+    """An estimate and its interval.
+
+    Attributes:
+        estimate: The number.
+        low, high: The ends of its interval.
+        level: The share of such intervals that hold the true number.
+    """
+
+    estimate: float
+    low: float
+    high: float
+    level: float = 0.95
+
+    def __str__(self) -> str:
+        return f"{self.estimate:.3g} ({self.low:.3g} to {self.high:.3g})"
+
+
+@dataclass(frozen=True)
+class Advice:
+    """One change, and what it gains.
+
+    Attributes:
+        code: What kind of change it is: "l2", "l1", "stop", "longer", "smaller", "larger",
+            "dropout", "unpenalised", "drop_inputs", "clean_rows" or "more_rows".
+        what: The change in words.
+        gain: How much less data loss it has on rows that no training saw.
+        low, high: Its interval.
+        level: Of the interval.
+        setting: The number that is changed: a strength, epochs, a factor; None without.
+        train_loss: The training loss with the change.
+    """
+
+    code: str
+    what: str
+    gain: float
+    low: float
+    high: float
+    level: float = 0.95
+    setting: float | None = None
+    train_loss: float | None = None
+
+    @property
+    def clear(self) -> bool:
+        """Whether its interval is above 0."""
+        return self.low > 0
+
+    @property
+    def interval(self) -> Interval:
+        return Interval(self.gain, self.low, self.high, self.level)
+
+    def __str__(self) -> str:
+        return f"{self.what}: {self.gain:.3g} less ({self.low:.3g} to {self.high:.3g})"
+
+
+@dataclass(frozen=True)
 class Verdict:
     """One thing that the evidence says.
 
     Attributes:
         code: Such as "overfitting", by which it can be muted.
-        strength: "clear" or "likely".
+        strength: "clear" or "likely"; empty where there is too little evidence.
         numbers: What its sentence names.
         evidence: How each number was obtained, a sentence each.
     """
@@ -42,7 +97,8 @@ class Verdict:
         return sentence(self.code, self.numbers, lang=lang)
 
     def __str__(self) -> str:
-        return f"{self.code} ({self.strength}): {self.text()}"
+        strength = f" ({self.strength})" if self.strength else ""
+        return f"{self.code}{strength}: {self.text()}"
 
 
 @dataclass(frozen=True)
@@ -127,6 +183,18 @@ class Diagnosis:
         """The codes of the verdicts."""
         return tuple(verdict.code for verdict in self.verdicts)
 
+    def without(self, codes: Collection[str]) -> Self:
+        """The same with further verdicts muted."""
+        return replace(
+            self,
+            verdicts=tuple(v for v in self.verdicts if v.code not in codes),
+            muted=(*self.muted, *(v for v in self.verdicts if v.code in codes)),
+        )
+
+    def plain(self) -> dict[str, Any]:
+        """All of it as dicts, lists, text and numbers, as JSON has them."""
+        return plain(self)
+
     def to_frame(self) -> pd.DataFrame:
         """One line a number: of the evidence, and of all that was tried.
 
@@ -135,10 +203,7 @@ class Diagnosis:
         """
         import pandas as pd
 
-        lines = [
-            {"kind": "verdict", "what": v.code, "note": f"{v.strength}: {v.text()}"}
-            for v in self.verdicts
-        ]
+        lines = [{"kind": "verdict", "what": v.code, "note": str(v)} for v in self.verdicts]
         lines += [
             {
                 "kind": "evidence",
@@ -210,11 +275,12 @@ class Diagnosis:
                 f"({type(error).__name__}: {error})."
             ) from error
 
-    def text(self, *, lang: str = "en") -> str:
+    def text(self, *, lang: str = "en", whole: bool = True) -> str:
         """The verdicts, the advice and what was left out, as text.
 
         Args:
             lang: "en" or "zh".
+            whole: Whether to say what was left out and assumed.
 
         Raises:
             InputError: If there are no texts in the language.
@@ -222,16 +288,22 @@ class Diagnosis:
         if lang not in LANGUAGES:
             raise InputError(f"`lang` must be one of {LANGUAGES}. Received: lang={lang!r}.")
         at = LANGUAGES.index(lang)
-        lines = [f"{v.text(lang=lang)} ({STRENGTHS[v.strength][at]})" for v in self.verdicts]
+        lines = [
+            f"{v.text(lang=lang)} ({STRENGTHS[v.strength][at]})"
+            if v.strength
+            else v.text(lang=lang)
+            for v in self.verdicts
+        ]
         if self.advice:
             header = [("change", "less loss", "interval"), ("改进", "损失降低", "区间")][at]
             rows = [(a.what, f"{a.gain:.3g}", f"{a.low:.3g} – {a.high:.3g}") for a in self.advice]
             lines += ["", HELPS[at], text_table(rows, header=header)]
         elif self.tried:
             lines += ["", NOTHING_HELPED[at]]
-        if self.left_out:
+        if self.left_out and whole:
             lines += ["", ("Left out:", "未进行：")[at], *(f"- {text}" for text in self.left_out)]
-        lines += [*([""] if self.notes else []), *self.notes]
+        if self.notes and whole:
+            lines += ["", *self.notes]
         return "\n".join(lines)
 
     def __repr__(self) -> str:
@@ -241,7 +313,7 @@ class Diagnosis:
         from html import escape
 
         verdicts = "".join(
-            f"<li><b>{escape(v.code)}</b> ({escape(v.strength)}): {escape(v.text())}</li>"
+            f"<li><b>{escape(v.code)}</b> {escape(v.strength)}: {escape(v.text())}</li>"
             for v in self.verdicts
         )
         table = self.to_frame().query("kind == 'tried'")[["what", "value", "low", "high"]]
@@ -271,18 +343,3 @@ def in_importance(verdicts: Sequence[Verdict]) -> tuple[Verdict, ...]:
         )
     }
     return tuple(sorted(verdicts, key=lambda v: order[v.code]))
-
-
-def checked_codes(ignore: Sequence[str], known: Mapping[str, Any]) -> tuple[str, ...]:
-    """The codes that are muted.
-
-    Raises:
-        InputError: If one is no code of a verdict.
-    """
-    given = (ignore,) if isinstance(ignore, str) else tuple(ignore)
-    if unknown := [code for code in given if code not in known]:
-        raise InputError(
-            f"`ignore` must name verdicts: {', '.join(known)}. Received: "
-            f"{', '.join(map(repr, unknown))}."
-        )
-    return given

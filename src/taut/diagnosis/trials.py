@@ -31,6 +31,8 @@ STRENGTHS = {"L2": (0.1, 0.01, 0.001), "L1": (0.01, 0.001)}
 """Tried, times the loss of looking at nothing: a strength is in units of the loss."""
 MORE_L1 = (0.01, 0.003, 0.001, 0.0003)
 SIZES = (0.5, 2.0)
+PARTS = 3
+"""Two halves and a quarter of the rows that a fold leaves."""
 
 
 @dataclass(frozen=True)
@@ -72,6 +74,7 @@ class Trials:
         held_out_curve: [epochs] likewise, on held-out rows.
         halves: [2, rows] losses of networks that learned from one half of the rows each.
         of_mean: [rows] the loss of the mean of the two halves' predictions.
+        quarter: [rows] the losses of networks that learned from a quarter of the rows.
         predictions: [rows, …] of the model as it is, out of fold, or a tree of these.
         lanes: How many trainings there were.
         seconds: How long they took.
@@ -85,6 +88,7 @@ class Trials:
     held_out_curve: np.ndarray
     halves: np.ndarray | None
     of_mean: np.ndarray | None
+    quarter: np.ndarray | None
     predictions: Any
     lanes: int
     seconds: float
@@ -178,16 +182,16 @@ def try_out(
         dropped = requests.pop()
         cost = a_fold * sum(r.epochs for r in requests) * len(trainer.folds)
         plan.left_out.append(f"{dropped.what}: beyond the budget")
-    halves = of_mean = None
+    halves = of_mean = quarter = None
     if requests:
         lanes = [
             trainer.lane(k, r.strengths, epochs=r.epochs * subject.epochs)
             for r in requests
             for k in trainer.folds
         ]
-        pairs = trainer.half_lanes(axes.at(0, 0), subject.epochs)
+        parts = trainer.part_lanes(axes.at(0, 0), subject.epochs)
         longest = max(r.epochs for r in requests) * subject.epochs
-        record = trainer.train([*lanes, *pairs], replace(settings, epochs=longest), "others")
+        record = trainer.train([*lanes, *parts], replace(settings, epochs=longest), "others")
         count = len(trainer.folds)
         for number, request in enumerate(requests):
             at = list(range(number * count, (number + 1) * count))
@@ -198,7 +202,7 @@ def try_out(
             tried[request.code] = (*tried.get(request.code, ()), trial)
             if request.code == "longer":
                 curves = record.train_loss[at].mean(axis=0), record.held_out_loss[at].mean(axis=0)
-        halves, of_mean = trainer.halves(record, len(lanes))
+        halves, of_mean, quarter = trainer.parts(record, len(lanes))
         tried |= trainer.stopped(record, tried, requests, settings, axes)
     for factor in SIZES:
         code, what = _size_words(factor)
@@ -232,6 +236,7 @@ def try_out(
         held_out_curve=curves[1],
         halves=halves,
         of_mean=of_mean,
+        quarter=quarter,
         predictions=trainer.predictions(first, list(trainer.folds)),
         lanes=plan.lanes,
         seconds=plan.spent,
@@ -375,31 +380,31 @@ class _Trainer:
         self.fold_of = np.full(rows, -1)
         for number, split in enumerate(self.splits):
             self.fold_of[split.held_out] = number
-        self._halves = [self._half(number, split) for number, split in enumerate(self.splits)]
+        self._parts = [self._parts_of(number, split) for number, split in enumerate(self.splits)]
         few = keras.tree.map_structure(lambda a: a[:8], (subject.train.x, subject.train.y))
         self._losses_of = RowLosses(study.copy, *few)
 
     def lane(self, split: int, strengths: Sequence[float], **others: Any) -> Lane:
         return Lane(tuple(strengths), split, self.subject.seed, self.study.values[split], **others)
 
-    def half_lanes(self, strengths: Sequence[float], epochs: int) -> list[Lane]:
-        """For each fold, two lanes that learn from disjoint halves of its rows."""
+    def part_lanes(self, strengths: Sequence[float], epochs: int) -> list[Lane]:
+        """For each fold, lanes that learn from two disjoint halves and a quarter of its rows."""
         count = len(self.splits)
         return [
             Lane(
                 tuple(strengths),
-                count + 2 * fold + half,
-                self.subject.seed + half,
+                count + PARTS * fold + part,
+                self.subject.seed + part,
                 self.study.values[fold],
                 epochs=epochs,
             )
             for fold in self.folds
-            for half in range(2)
+            for part in range(PARTS)
         ]
 
     def train(self, lanes: Sequence[Lane], settings: Settings, name: str) -> Record:
-        halves = [split for pair in self._halves for split in pair]
-        rows = self.study.rows.with_splits([*self.splits, *halves])
+        parts = [split for of_fold in self._parts for split in of_fold]
+        rows = self.study.rows.with_splits([*self.splits, *parts])
         self._plan.lanes += len(lanes)
         return rows.train(self.study.copy, lanes, settings, name.replace(" ", "_"))
 
@@ -441,21 +446,23 @@ class _Trainer:
         train, _ = record.kept_losses()
         return Trial(code, what, losses, train[list(lanes)].astype(float), setting)
 
-    def halves(self, record: Record, first: int) -> tuple[np.ndarray | None, np.ndarray | None]:
-        """The losses of the lanes of halves from lane `first` on, and of their means."""
+    def parts(
+        self, record: Record, first: int
+    ) -> tuple[np.ndarray | None, np.ndarray | None, np.ndarray | None]:
+        """The losses of the halves from lane `first` on, of their means, and of the quarters."""
         if DIVERGED in record.status[first:]:
-            return None, None
+            return None, None, None
         rows = len(self.subject.train)
-        losses, of_mean = np.zeros((2, rows)), np.zeros(rows)
+        losses, of_mean = np.zeros((PARTS, rows)), np.zeros(rows)
         for fold, split in enumerate(self.splits):
             pick = lambda tree, at=split.held_out: keras.tree.map_structure(lambda a: a[at], tree)  # noqa: E731
-            pair = [first + 2 * fold, first + 2 * fold + 1]
-            outputs = predict_lanes(self.study.copy, record, pick(self.subject.train.x), lanes=pair)
-            y = pick(self.subject.train.y)
+            lanes = [first + PARTS * fold + part for part in range(PARTS)]
+            x, y = pick(self.subject.train.x), pick(self.subject.train.y)
+            outputs = predict_lanes(self.study.copy, record, x, lanes=lanes)
             losses[:, split.held_out] = self._losses_of.of_lanes(y, outputs)
-            mean = keras.tree.map_structure(lambda a: a.mean(axis=0), outputs)
+            mean = keras.tree.map_structure(lambda a: a[:2].mean(axis=0), outputs)
             of_mean[split.held_out] = self._losses_of(y, mean)
-        return losses, of_mean
+        return losses[:2], of_mean, losses[2]
 
     def stopped(
         self,
@@ -488,20 +495,26 @@ class _Trainer:
         )
         return {"stop": (trial,)}
 
-    def _half(self, number: int, split: Split) -> list[Split]:
+    def _parts_of(self, number: int, split: Split) -> list[Split]:
+        """Two halves of the rows that a fold leaves, and a half of the first of them."""
         draw = np.random.default_rng([self.subject.seed, number])
+        first = self._half(split.train, draw)
+        halves = split.train[first], split.train[~first]
+        quarter = halves[0][self._half(halves[0], draw)]
+        return [Split(rows, split.held_out) for rows in (*halves, quarter)]
+
+    def _half(self, rows: np.ndarray, draw: np.random.Generator) -> np.ndarray:
+        """[rows] whether each is in the first half: whole groups, and of each class a half."""
         groups, y = self.subject.train.groups, self.subject.train.target
+        first = np.zeros(len(rows), bool)
         if groups is not None:
-            units = np.unique(groups[split.train], return_inverse=True)[1]
-            side = draw.permutation(np.arange(units.max() + 1)) % 2
-            first = side[units] == 0
+            units = np.unique(groups[rows], return_inverse=True)[1]
+            first = (draw.permutation(np.arange(units.max() + 1)) % 2 == 0)[units]
         else:
-            order = draw.permutation(len(split.train))
+            order = draw.permutation(len(rows))
             if y is not None:
-                order = order[np.argsort(y[split.train][order], kind="stable")]
-            first = np.zeros(len(split.train), bool)
+                order = order[np.argsort(y[rows][order], kind="stable")]
             first[order[::2]] = True
         if first.all() or not first.any():  # one group
-            first[: len(first) // 2] = True
-            first[len(first) // 2 :] = False
-        return [Split(split.train[part], split.held_out) for part in (first, ~first)]
+            first[:] = np.arange(len(rows)) % 2 == 0
+        return first

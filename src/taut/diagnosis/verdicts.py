@@ -10,11 +10,11 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from taut.diagnosis.advice import Advice
-from taut.diagnosis.gains import Interval, interval_over_folds
-from taut.diagnosis.result import MeasuredGap, Verdict
-from taut.diagnosis.subject import Subject
-from taut.diagnosis.trials import Trials
+from taut.diagnosis.array_inputs import NotChecked
+from taut.diagnosis.gains import interval_over_folds
+from taut.diagnosis.generalization import generalization_gap
+from taut.diagnosis.result import Advice, Interval, MeasuredGap, Verdict
+from taut.diagnosis.subject import Rows
 from taut.diagnosis.words import number, percent
 
 MATERIAL_GAP = 0.1
@@ -29,7 +29,7 @@ LIKELY = 0.8
 
 
 def fit_verdicts(
-    subject: Subject,
+    unit: float,
     gaps: Sequence[MeasuredGap],
     likely_gaps: Sequence[MeasuredGap],
     tried: Sequence[Advice],
@@ -39,7 +39,7 @@ def fit_verdicts(
     """Overfitting, underfitting, about right, nothing learned, too little evidence.
 
     Args:
-        subject: The model and its rows.
+        unit: The loss of looking at no input, or what stands for it.
         gaps: That of the model itself first, then that of networks trained like it.
         likely_gaps: The same at the level `LIKELY`.
         tried: What was tried.
@@ -47,9 +47,9 @@ def fit_verdicts(
         faults: Whether the data have a fault that makes the scores doubtful.
     """
     verdicts = []
-    material = MATERIAL_GAP * subject.unit
+    material = MATERIAL_GAP * unit
     over = _side(gaps, likely_gaps, material)
-    under = _underfitting(subject, tried)
+    under = _underfitting(unit, tried)
     nothing = learned is not None and learned.low <= 0 and learned.estimate < material / 2
     if nothing and learned is not None and gaps:
         base = gaps[0].base_loss or 0.0
@@ -59,7 +59,7 @@ def fit_verdicts(
         verdicts.append(Verdict("nothing_learned", strength, numbers, evidence))
     if over is not None and over[0] == "above":
         gap = over[2]
-        numbers = {"gap": number(gap.estimate), "share": percent(gap.estimate / subject.unit)}
+        numbers = {"gap": number(gap.estimate), "share": percent(gap.estimate / unit)}
         verdicts.append(Verdict("overfitting", over[1], numbers, (_gap_text(gap),)))
     if under is not None:
         verdicts.append(under)
@@ -67,7 +67,7 @@ def fit_verdicts(
         if gaps:
             gap = gaps[0]
             numbers = {"rows": str(gap.rows), "low": number(gap.low), "high": number(gap.high)}
-            verdicts.append(Verdict("too_little_evidence", "clear", numbers, (_gap_text(gap),)))
+            verdicts.append(Verdict("too_little_evidence", "", numbers, (_gap_text(gap),)))
     elif over[0] == "below" and under is None and not nothing and not faults:
         gap = over[2]
         numbers = {"gap": number(max(gap.estimate, 0.0))}
@@ -88,8 +88,8 @@ def _side(
     return None
 
 
-def _underfitting(subject: Subject, tried: Sequence[Advice]) -> Verdict | None:
-    material = MATERIAL_GAIN * subject.unit
+def _underfitting(unit: float, tried: Sequence[Advice]) -> Verdict | None:
+    material = MATERIAL_GAIN * unit
     freer = [a for a in tried if a.code in FREER and a.gain >= material and a.clear]
     if not freer:
         return None
@@ -107,18 +107,31 @@ def _gap_text(gap: MeasuredGap) -> str:
     )
 
 
-def gap_in_folds(subject: Subject, trials: Trials, *, level: float) -> MeasuredGap:
-    """The gap of networks that are trained like the model, over the rows of all folds."""
-    differences = trials.as_is.losses - trials.as_is.train_losses[trials.fold_of]
+def gap_in_folds(
+    losses: np.ndarray,
+    train_losses: np.ndarray,
+    fold_of: np.ndarray,
+    *,
+    level: float,
+    base: float | None,
+    weights: np.ndarray | None,
+    groups: np.ndarray | None,
+) -> MeasuredGap:
+    """The gap of networks that are trained in folds, over the rows of all of them.
+
+    Args:
+        losses: [rows] of each row, by networks that have not learned from it.
+        train_losses: [folds] the training loss of the networks of each fold.
+        fold_of: [rows] the fold of each.
+        level: Of the interval.
+        base: The loss of looking at no input.
+        weights: [rows] of the data loss, or None.
+        groups: [rows] labels, or None.
+    """
     gap = interval_over_folds(
-        differences,
-        trials.fold_of,
-        level=level,
-        weights=subject.train.weights,
-        groups=subject.train.groups,
+        losses - train_losses[fold_of], fold_of, level=level, weights=weights, groups=groups
     )
-    weights = subject.train.weights
-    held_out = float(np.average(trials.as_is.losses, weights=weights))
+    held_out = float(np.average(losses, weights=weights))
     return MeasuredGap(
         gap.estimate,
         gap.low,
@@ -126,7 +139,36 @@ def gap_in_folds(subject: Subject, trials: Trials, *, level: float) -> MeasuredG
         level,
         held_out - gap.estimate,
         held_out,
-        subject.base,
-        len(subject.train),
-        f"{trials.folds} folds, networks trained like the model",
+        base,
+        len(losses),
+        f"{int(fold_of.max()) + 1} folds, networks trained like the model",
+    )
+
+
+def gap_of_model(
+    train: Rows, held_out: Rows, *, level: float, base: float | None
+) -> MeasuredGap | NotChecked:
+    """The gap of the model itself, on rows that it has not seen."""
+    if train.losses is None or held_out.losses is None:
+        return NotChecked("the loss has no value a row")
+    gap = generalization_gap(
+        train.losses,
+        held_out.losses,
+        level=level,
+        train_weights=train.weights,
+        held_out_weights=held_out.weights,
+        groups=held_out.groups,
+    )
+    if isinstance(gap, NotChecked):
+        return gap
+    return MeasuredGap(
+        gap.estimate,
+        gap.low,
+        gap.high,
+        level,
+        gap.train,
+        gap.held_out,
+        base,
+        gap.rows,
+        "held-out rows",
     )

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
+from taut.errors import InputError
+
 LANGUAGES = ("en", "zh")
+LEAKAGE = "leakage"
 
 VERDICTS: Mapping[str, tuple[str, str]] = {
     "overfitting": (
@@ -98,3 +101,23 @@ def number(value: float) -> str:
 
 def percent(share: float) -> str:
     return f"{100 * share:.0f}%" if share >= 0.095 else f"{100 * share:.1f}%"
+
+
+def codes_of(given: str | Sequence[str] | None) -> tuple[str, ...]:
+    """Codes of verdicts; "leakage" stands for all whose code begins with "leak".
+
+    Args:
+        given: Codes, or text with commas between them; None for none.
+
+    Raises:
+        InputError: If one is no code of a verdict.
+    """
+    parts = given.split(",") if isinstance(given, str) else given or ()
+    codes = [part.strip() for part in parts if part.strip()]
+    if unknown := [code for code in codes if code not in (*VERDICTS, LEAKAGE)]:
+        raise InputError(
+            f"Verdicts must be named by their codes: {', '.join((*VERDICTS, LEAKAGE))}. Received: "
+            f"{', '.join(map(repr, unknown))}."
+        )
+    leaks = [code for code in VERDICTS if code.startswith("leak_")] if LEAKAGE in codes else []
+    return tuple(dict.fromkeys([*(code for code in codes if code != LEAKAGE), *leaks]))

@@ -104,17 +104,17 @@ class FoldedArrays:
     def folds(self) -> int:
         return len(self.splits)
 
-    @property
-    def weight(self) -> Any:
-        """[rows] weights of the data loss, a tree of these by output, or None."""
-        return self._weight
-
     def with_splits(self, splits: Sequence[Split]) -> FoldedArrays:
         """The same rows, divided otherwise."""
         return FoldedArrays(self._x, self._y, splits, self._weight)
 
     def first(self) -> tuple[Any, Any]:
         return self._x, self._y
+
+    @property
+    def weight(self) -> Any:
+        """[rows] weights of the data loss, a tree of these by output, or None."""
+        return self._weight
 
     def learned(self, model: Any) -> list[dict[str, np.ndarray]]:
         return fold_values(model, self._x, self.splits)
@@ -134,12 +134,14 @@ class FoldedArrays:
         *,
         halving: Halving | None = None,
         groups: Sequence[int] | None = None,
+        targets: Sequence[Any] | None = None,
     ) -> Record:
         return train_lanes(
             model,
             self._x,
-            self._y,
+            self._y if targets is None else None,
             lanes,
+            targets=targets,
             splits=self.splits,
             sample_weight=self._weight,
             halving=halving,
@@ -205,10 +207,26 @@ def folded_arrays(
     if class_weight is not None:
         # Once, so that the certificate is of the same objective.
         sample_weight = checked_weights(model, x, y, sample_weight, class_weight)
-    return FoldedArrays(x, y, _splits(model, x, y, cv, seed, groups), sample_weight)
+    splits = splits_of(model, x, y, cv=cv, seed=seed, groups=groups)
+    return FoldedArrays(x, y, splits, sample_weight)
 
 
-def _splits(model: Any, x: Any, y: Any, cv: Any, seed: int, groups: Any) -> list[Split]:
+def splits_of(
+    model: Any, x: Any, y: Any, *, cv: Any, seed: int = 0, groups: Any = None
+) -> list[Split]:
+    """The folds of checked rows: stratified where the model's loss is one of classes.
+
+    Args:
+        model: Compiled and built.
+        x: Inputs, a tree of arrays [rows, …].
+        y: Targets, likewise, numbers.
+        cv: How many folds, a scikit-learn splitter, or pairs of row numbers.
+        seed: Draws them.
+        groups: [rows] labels; the rows of one are never on both sides of a fold.
+
+    Raises:
+        InputError: For folds that cannot be.
+    """
     leaves = keras.tree.flatten(y)
     # Whole numbers are classes for a loss on classes only. Several outputs are not stratified.
     labels = class_labels(leaves[0], loss_of_classes(model)) if len(leaves) == 1 else None
