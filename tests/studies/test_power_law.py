@@ -26,23 +26,44 @@ def value(law, rows):
 def test_a_known_law_is_recovered(law):
     found = fit_power_law(ROWS, drawn(law, 1e-4))
     more = [1280, 2560]
-    np.testing.assert_allclose(found.loss(ROWS, 0.8)[:, 0], value(law, ROWS), rtol=0.02)
-    np.testing.assert_allclose(found.loss(more, 0.8)[:, 0], value(law, more), rtol=0.05)
-    assert found.exponent == pytest.approx(law[2], rel=0.15)
-    # Only 0.05 below the present loss was seen of the slowest: its end is known less well.
-    assert found.asymptote == pytest.approx(law[0], abs=0.2 * value(law, 640))
+    np.testing.assert_allclose(found.loss(ROWS[-3:], 0.8)[:, 0], value(law, ROWS[-3:]), rtol=0.06)
+    np.testing.assert_allclose(found.loss(more, 0.8)[:, 0], value(law, more), rtol=0.2)
+    # Exponent and asymptote are not known well even so: small sizes need not follow the law.
+    assert found.exponent == pytest.approx(law[2], rel=0.4)
+    assert found.exponent_interval[0] < found.exponent < found.exponent_interval[1]
+    assert found.asymptote_interval[0] <= law[0] + 0.05
+    assert law[0] <= found.asymptote_interval[1]
     at_present = found.asymptote + found.factor * found.rows**-found.exponent
-    assert at_present == pytest.approx(value(law, 640), rel=1e-3)
+    assert at_present == pytest.approx(value(law, 640), rel=1e-2)
+
+
+def test_the_exponent_follows_the_data_where_the_law_is_taken_to_hold(monkeypatch):
+    monkeypatch.setattr("taut.studies.power_law.MISFIT", 0.0)
+    for law in LAWS:
+        found = fit_power_law(ROWS, drawn(law, 1e-5))
+        assert found.exponent == pytest.approx(law[2], rel=0.1)
+        assert found.asymptote == pytest.approx(law[0], abs=0.1 * value(law, 640))
+        assert found.factor == pytest.approx(law[1], rel=0.4)
+
+
+def test_large_sizes_decide():
+    small, large = drawn(LAWS[0], 1e-3), drawn(LAWS[0], 1e-3)
+    small[:, 0] *= 1.2
+    large[:, -1] *= 1.2
+    plain, small, large = (
+        fit_power_law(ROWS, y).loss([1280], 0.8)[0, 0] for y in (drawn(LAWS[0], 1e-3), small, large)
+    )
+    assert abs(small - plain) < 0.2 * abs(large - plain)
 
 
 def test_the_intervals_contain_what_is_true_as_often_as_they_say():
     more, inside = [1280.0, 2560.0], np.zeros(2)
     for law in LAWS:
-        for seed in range(20):
+        for seed in range(10):
             found = fit_power_law(ROWS, drawn(law, 0.02 * value(law, 640), seed)).loss(more, 0.8)
             inside += (found[:, 1] <= value(law, more)) & (value(law, more) <= found[:, 2])
-    # 80% of 60 is 48, with a standard error of 3; these laws are likely ones beforehand.
-    assert (inside >= 40).all()
+    # 80% of 30 is 24, with a standard error of 2; these laws are likely ones beforehand.
+    assert (inside >= 20).all()
 
 
 def test_further_away_and_with_more_noise_less_is_known():

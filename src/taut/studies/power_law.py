@@ -9,11 +9,13 @@ from scipy.special import chdtri, ndtr, ndtri, stdtrit
 
 EXPONENTS = np.geomspace(0.05, 2.0, 40)
 """The exponents c that are thought possible."""
-USUAL, SPREAD = 0.5, 0.7
+USUAL, SPREAD = 0.7, 0.7
 """The median of c beforehand, and the standard deviation of its logarithm."""
-MISFIT = 0.1
-"""The law is taken to hold to so large a share of how far a size is above the least loss."""
-DRIFT = 0.25
+MISFIT = 0.8
+"""The law is taken to hold to so large a share of how far a size is above the least loss: what is
+near the rows that there are counts most. Networks fall faster or slower than their later law at
+a few dozen rows."""
+DRIFT = 0.15
 """Standard deviation of the logarithm of the fall beyond the data, at twice the rows."""
 NOISE_DF = 4.0
 """How sure the errors are of themselves: degrees of freedom of their scale beforehand."""
@@ -96,17 +98,17 @@ def fit_power_law(rows: np.ndarray, losses: np.ndarray, luck: Luck | None = None
 
     With N the largest size, L(n) = ℓ + d·((n/N)^(−c) − 1): ℓ is the present loss, d = ℓ − a what
     is above the asymptote. Beforehand ℓ is flat, a uniform between 0 and ℓ (where losses are
-    negative, down to twice the fall that was seen), log c normal around log ½. The means over
+    negative, down to twice the fall that was seen), log c normal around log 0.7. The means over
     folds are taken to be normal around the law. Their variance is that of a fold's deviation at
     this size after what is common to all sizes of the fold, smoothed by a power of n, times
 
         1/F + (n/N)/(F − 1)
 
     for F folds, since larger subsets of several folds share rows (Nadeau and Bengio), plus the
-    square of a tenth of how far the size is above the least loss: small sizes need not
-    follow the law. The scale of these errors is uncertain too, so a misfit widens all intervals.
-    For each c and scale ℓ and d are normal given the data, and d is truncated: the posterior is
-    a sum over nodes, drawn from nothing.
+    square of 0.8 times how far the size is above the least loss: small sizes need not follow
+    the law, and the large ones decide. The scale of these errors is uncertain too, so a misfit
+    widens all intervals. For each c and scale ℓ and d are normal given the data, and d is
+    truncated: the posterior is a sum over nodes, the same every time.
 
     Args:
         rows: [sizes] n, three different ones at least.
