@@ -149,7 +149,7 @@ if __name__ == "__main__":
     parser.add_argument("--draws", type=int, default=10)
     parser.add_argument("--first", type=int, default=0, help="seed of the first draw")
     parser.add_argument("--bound", type=float, default=1.0, help="of taut's false selections")
-    parser.add_argument("--rate", type=float, default=0.1, help="of knockoffs' false discoveries")
+    parser.add_argument("--rate", type=float, default=0.2, help="of knockoffs' false discoveries")
     parser.add_argument("--systems", default=",".join(SYSTEMS))
     parser.add_argument("--scenarios", default=",".join(CHOSEN))
     parser.add_argument("--out", help="a file to which each line is added, JSON")
