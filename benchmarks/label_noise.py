@@ -4,8 +4,8 @@
     PYTHONPATH=peers python benchmarks/label_noise.py --draws 5
 
 Tables: digits (1,797 × 64, 10 classes), cancer (569 × 30, 2), vehicle (846 × 18, 4), each with a
-share of its labels flipped at random to other classes; friedman (1,000 × 10) and diabetes (442 × 10)
-with a share of the numbers moved up or down by 1 to 3 standard deviations of the target.
+share of its labels flipped at random to other classes; friedman (1,000 × 10) and diabetes
+(442 × 10) with a share of the numbers moved by 1 to 3 standard deviations of the target.
 
 Systems: taut (`taut.label_noise` as it is, on a network of 64 units); cleanlab (`CleanLearning` on
 scikit-learn's MLP of 64 units with early stopping, as its guide has it); folds (cleanlab's scores,
@@ -13,8 +13,8 @@ the better of self-confidence and normalised margin, of the out-of-fold probabil
 Keras network, fitted fold by fold with early stopping on the held-out rows). Each in a process of
 its own with one thread of BLAS; seconds are of CPU, imports off the clock, compilation on it.
 
-For each table and system: mean average precision of its ranking of the rows, the least of the draws,
-mean estimated share of wrong labels, share of the draws whose interval has the true one, seconds.
+For each table and system: mean average precision of its ranking of the rows, the least of the
+draws, mean estimated share of wrong labels, share of the draws whose interval has the true one, seconds.
 """
 
 import argparse

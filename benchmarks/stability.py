@@ -3,10 +3,10 @@
     pip install -e . && pip install --target peers --no-deps hidimstat
     PYTHONPATH=peers python benchmarks/stability.py --draws 10
 
-Scenarios of 400 rows: linear and logistic teachers of benchmarks/selection.py (10 of 50 inputs real,
-neighbours correlated by 0.5 or 0.9), friedman30 and xor of the same, and curved teachers: of 10 real
-inputs of 50, correlated likewise, four enter as ±x, four as ±|x| and two as their product, with
-noise of half of the signal's deviation.
+Scenarios of 400 rows: linear and logistic teachers of benchmarks/selection.py (10 of 50 inputs
+real, neighbours correlated by 0.5 or 0.9), friedman30 and xor of the same, and curved teachers: of
+10 real inputs of 50, correlated likewise, four enter as ±x, four as ±|x| and two as their product,
+with noise of half of the signal's deviation.
 
 Systems: taut (`taut.stability_selection` on a network of 32 units, by default: a bound of 1, and
 `--bound 3` for another); knockoffs (hidimstat's second-order model-X knockoffs with a
@@ -94,7 +94,12 @@ def run(system, names, options):
             started = time.process_time()
             kept, more = globals()[f"select_{system}"](x, y, classes, options)
             line = {"seconds": time.process_time() - started, "system": system, "scenario": name}
-            line |= {"kept": [int(k) for k in kept], "real": [int(k) for k in real], **more}
+            line |= {
+                "seed": seed,
+                "kept": [int(k) for k in kept],
+                "real": [int(k) for k in real],
+                **more,
+            }
             print(json.dumps(line), flush=True)
 
 
@@ -140,7 +145,9 @@ def summary(lines):
         if len(false) == 2:
             threshold, _, at = matched(of["taut"], false["knockoffs"].mean())
             cells.append(f"{at:.2f} ({threshold:.2f})")
-        cells.append(", ".join(f"{np.mean([x['seconds'] for x in c]):.1f}" for c in of.values() if c))
+        cells.append(
+            ", ".join(f"{np.mean([x['seconds'] for x in c]):.1f}" for c in of.values() if c)
+        )
         print("| " + " | ".join(cells) + " |")
 
 

@@ -66,7 +66,9 @@ def test_a_lane_of_a_permuted_target_is_a_training_on_it(rows, large):
     lane = Lane((), split, large.record.lanes[2].seed)
     settings = {"splits": splits, "epochs": 200, "batch_size": 50}
     alone = train_lanes(network([128]), x, permuted, [lane], **settings)
-    np.testing.assert_allclose(alone.train_loss[0], large.record.train_loss[2], rtol=0.02, atol=1e-3)
+    np.testing.assert_allclose(
+        alone.train_loss[0], large.record.train_loss[2], rtol=0.02, atol=1e-3
+    )
 
 
 @jax_only
@@ -107,7 +109,9 @@ def test_no_constant_is_better_than_the_base_rate_and_none_worse_than_the_target
     for _ in range(30):
         constant = draw.normal(size=outputs) * 2 + 1
         if activation:
-            constant = np.exp(constant) / (1 + np.exp(constant) if outputs == 1 else np.exp(constant).sum())
+            constant = np.exp(constant) / (
+                1 + np.exp(constant) if outputs == 1 else np.exp(constant).sum()
+            )
         assert data_loss(model, y, np.tile(constant, (4, 1))) > base - 1e-5
 
 

@@ -85,7 +85,9 @@ def stability_chart(result: StabilitySelection) -> Any:
     frame = result.to_frame().head(MOST_BARS)
     frame = frame.assign(
         kept=np.where(frame["selected"], "selected", "not selected"),
-        input=["".join(c if c.isprintable() else "?" for c in str(name)) for name in frame["input"]],
+        input=[
+            "".join(c if c.isprintable() else "?" for c in str(name)) for name in frame["input"]
+        ],
     )
     bars = (
         alt.Chart(frame)

@@ -178,9 +178,7 @@ def most_per_half(inputs: int, false_selections: float, threshold: float, *, pai
     )
 
 
-def least_threshold(
-    inputs: int, false_selections: float, per_half: float, *, pairs: int
-) -> float:
+def least_threshold(inputs: int, false_selections: float, per_half: float, *, pairs: int) -> float:
     """The least τ, in steps of one half, at which so many inputs a half keep a bound.
 
     Raises:

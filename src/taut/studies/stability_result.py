@@ -74,8 +74,7 @@ class StabilitySelection:
         """
         if not 0.5 < threshold <= 1:
             raise InputError(
-                "`threshold` must be above 0.5 and at most 1. Received: "
-                f"threshold={threshold!r}."
+                f"`threshold` must be above 0.5 and at most 1. Received: threshold={threshold!r}."
             )
         order = np.argsort(-self.frequency, kind="stable")
         bounds = both_bounds(self.per_half, len(self.frequency), threshold, pairs=self.pairs)
