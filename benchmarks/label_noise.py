@@ -14,7 +14,8 @@ Keras network, fitted fold by fold with early stopping on the held-out rows). Ea
 its own with one thread of BLAS; seconds are of CPU, imports off the clock, compilation on it.
 
 For each table and system: mean average precision of its ranking of the rows, the least of the
-draws, mean estimated share of wrong labels, share of the draws whose interval has the true one, seconds.
+draws, mean estimated share of wrong labels, share of the draws whose interval has the true one,
+seconds.
 """
 
 import argparse

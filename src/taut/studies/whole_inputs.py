@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -108,8 +109,8 @@ def axes_of_inputs(model: Any, strengths: Any) -> Axes:
     entries = []
     readers: Sequence[Any] = input_readers(model) or ()
     for of_tensor in readers:
-        names = tuple(f"(^|/){re.escape(ending(v.path, paths))}$" for v, _ in of_tensor.readers)
-        selector = names if len(names) > 1 else names[0]
+        names = [f"(^|/){re.escape(ending(v.path, paths))}$" for v, _ in of_tensor.readers]
+        selector = tuple(names) if len(names) > 1 else names[0]
         entries.append(Entry(selector, GroupLasso(0.0, groups="inputs", weights="unit")))
     parts: list[tuple[PartStrength, ...]] = [(PartStrength(0, 1.0),)] * len(entries)
     parts.append((PartStrength(None, LATER),))
