@@ -9,7 +9,6 @@ from pathlib import Path
 import pytest
 
 import taut.report
-
 from taut.errors import InputError
 from taut.report import write_report
 from taut.report.catalogue import LANGUAGES, catalogue
@@ -122,7 +121,9 @@ def test_nothing_of_the_page_is_left_in_english(make_run, add_selection, task):
     page = write_report(run, lang="zh").read_text(encoding="utf-8")
     assert '<html lang="zh-CN">' in page
     said = " ".join(Text(page).words)
-    said = re.sub(r"'<b>'|--?[a-z]+|`[a-z]+`|groups=|date|category|metrics.json|path.parquet", "", said)
+    said = re.sub(
+        r"'<b>'|--?[a-z]+|`[a-z]+`|groups=|date|category|metrics.json|path.parquet", "", said
+    )
     known = {"taut", "Python", "L", "ROC", "AUC", "RMSE", "R", "J", "Clopper", "Pearson", "Wilson"}
     assert set(re.findall(r"[A-Za-z]+", said)) <= known
 

@@ -7,9 +7,9 @@ import pandas as pd
 import pytest
 
 from taut.report import text
-from taut.report.scored import Difference
 from taut.report.path_summary import at_strength, summarise
 from taut.report.scale import Scale, spanning
+from taut.report.scored import Difference
 
 
 @pytest.mark.parametrize(

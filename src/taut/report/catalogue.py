@@ -154,9 +154,7 @@ def catalogue(lang: str = "en") -> Catalogue:
         InputError: If the page does not speak it.
     """
     if lang not in LANGUAGES:
-        raise InputError(
-            f"`lang` must be one of {', '.join(LANGUAGES)}. Received: lang={lang!r}."
-        )
+        raise InputError(f"`lang` must be one of {', '.join(LANGUAGES)}. Received: lang={lang!r}.")
     return Catalogue(lang)
 
 

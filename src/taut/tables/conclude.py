@@ -123,9 +123,7 @@ def conclude(
         lane_table(trained, inputs, sources, data.numbers),
         features,
         test_rows,
-        afterwards(
-            "The losses by epoch", lambda: epoch_table(trained, ensemble.best, bare), None
-        ),
+        afterwards("The losses by epoch", lambda: epoch_table(trained, ensemble.best, bare), None),
     )
     return Fitted(TableModel(ensemble.model, data.encoder, run), data)
 

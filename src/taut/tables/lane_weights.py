@@ -97,7 +97,9 @@ def lane_table(
             "weights": [used for _, used in weights],
             "inputs_kept": [int(r.sum()) for r in read],
             # A digit an input, in the order of the columns: 1 where it is read.
-            "inputs_read": ["".join("01"[int(r.get(name, False))] for name in inputs) for r in read],
+            "inputs_read": [
+                "".join("01"[int(r.get(name, False))] for name in inputs) for r in read
+            ],
             "status": [record.status[k] for k in lanes],
         }
     )
