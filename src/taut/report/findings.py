@@ -150,8 +150,8 @@ def _sizes(difference: Difference, say: Catalogue) -> dict[str, str]:
     return {"interval": say.interval(low, high, difference.places), "size": size}
 
 
-def choice(metrics: Metrics, say: Catalogue = EN) -> str:
-    """Who predicts, and what the best of them is."""
+def choice(metrics: Metrics, say: Catalogue = EN, *, with_edge: bool = True) -> str:
+    """Who predicts, what the best of them is, and a word where it is the last that was tried."""
     chosen = metrics.choice
     what = setting(chosen, say)
     models, settings, share = chosen.models, chosen.predicting, chosen.zero_share
@@ -168,7 +168,8 @@ def choice(metrics: Metrics, say: Catalogue = EN) -> str:
     else:
         key = "choice.one" if models == 1 else "choice.mean"
         sentence = say(key, what=what, What=_capital(what), zeros=zeros, models=models)
-    return say("sentence.separator").join([_capital(sentence), *edge(metrics, say)])
+    beyond = edge(metrics, say) if with_edge else []
+    return say("sentence.separator").join([_capital(sentence), *beyond])
 
 
 def edge(metrics: Metrics, say: Catalogue = EN) -> list[str]:

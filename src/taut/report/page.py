@@ -41,7 +41,7 @@ def page(run: Run, name: str, say: Catalogue) -> dict[str, Any]:
             (d.code, findings.against(d, metrics, say)) for d in differences(metrics, primary, say)
         ],
         "inputs": findings.inputs(metrics, say),
-        "choice": findings.choice(metrics, say),
+        "choice": findings.choice(metrics, say, with_edge=False),
         "edge": findings.edge(metrics, say),
         "tiles": _tiles(metrics, say),
         "tests": [_test(metrics, name, say) for name in metrics.tested.metrics],

@@ -121,5 +121,5 @@ def _environment(say: Catalogue) -> jinja2.Environment:
         "name": lambda name: Markup('<bdi class="name">{}</bdi>').format(text.clean(name)),
     }
     environment.filters.update(filters)
-    environment.globals.update(t=say.html, lang=say("lang.code"))
+    environment.globals.update(t=say.html, lang=say("lang.code"), gap=say("sentence.separator"))
     return environment
