@@ -12,7 +12,16 @@ import numpy as np
 from taut._data import as_arrays
 from taut._keras_compat import loss_of_classes
 from taut._weights import ClassWeight, checked_weights
-from taut.engine import Halving, Lane, Record, Split, held_out_metrics, predict_lanes, train_lanes
+from taut.engine import (
+    Halving,
+    Lane,
+    Race,
+    Record,
+    Split,
+    held_out_metrics,
+    predict_lanes,
+    train_lanes,
+)
 from taut.engine.lanes import DIVERGED
 from taut.objective import Stationarity, stationarity
 from taut.studies.folds import class_labels, fold_values, folds
@@ -69,6 +78,7 @@ class FoldedRows(Protocol):
         *,
         halving: Halving | None = None,
         groups: Sequence[int] | None = None,
+        race: Race | None = None,
     ) -> Record:
         """Train lanes, which are saved under a name; the lanes of a group have one epoch."""
         ...
@@ -129,6 +139,7 @@ class FoldedArrays:
         *,
         halving: Halving | None = None,
         groups: Sequence[int] | None = None,
+        race: Race | None = None,
     ) -> Record:
         return train_lanes(
             model,
@@ -139,6 +150,7 @@ class FoldedArrays:
             sample_weight=self._weight,
             halving=halving,
             groups=groups,
+            race=race,
             **settings.arguments(name),
         )
 

@@ -140,13 +140,14 @@ def train_within(
     bare = (UNPENALISED,) if compared or UNPENALISED in candidates else ()
     options |= {"seed": seed, "most_epochs": budget.epochs}
     if budget.rows is None:
-        return train(rows, splits, tuple(dict.fromkeys((*candidates, *bare))), **options)
+        wanted = tuple(dict.fromkeys((*candidates, *bare)))
+        return train(rows, splits, wanted, race=not given, **options)
     drawn = _sample(rows.y, budget.rows, seed, classes=rows.outputs > 1)
     place = np.full(len(rows.y), -1)
     place[drawn] = np.arange(len(drawn))
     few = [_among(split, place) for split in splits[: budget.folds]]
     first = {**options, "seeds": 1, "most_epochs": None}
-    first_look = train(rows.at(drawn), few, budget.tried, **first)
+    first_look = train(rows.at(drawn), few, budget.tried, race=not given, **first)
     loss = [float(np.mean(first_look.fold_losses(i))) for i in range(len(budget.tried))]
     best = [budget.tried[i] for i in np.argsort(loss, kind="stable")]
     chosen = finalists(best, len(drawn) / len(rows.y), given=given)

@@ -77,6 +77,7 @@ def lane_table(trained: Trained, sources: Sequence[str], numbers: int) -> pd.Dat
     record, candidate_of = trained.record, trained.cross.candidate_of
     training, held_out = record.kept_losses()
     lanes = np.argsort(candidate_of, kind="stable")
+    lanes = lanes[record.epochs[lanes] > 0]  # what a race left out was no training
     settings = [trained.settings[candidate_of[k]] for k in lanes]
     inputs = [int((input_weights(trained, k, sources, numbers) > 0).sum()) for k in lanes]
     return pd.DataFrame(
