@@ -72,7 +72,7 @@ def test_what_cannot_race_is_refused(diabetes):
         train(diabetes, groups=None, race=Race())
     with pytest.raises(InputError, match="one number a group"):
         train(diabetes, race=Race([0, 1]))
+    model = keras.Sequential([keras.Input((10,)), dense_of_one()])
+    model.compile("sgd", loss="mse")
     with pytest.raises(InputError, match="race"):
-        model = keras.Sequential([keras.Input((10,)), dense_of_one()])
-        model.compile("sgd", loss="mse")
         train_lanes(model, *diabetes, [Lane()], memory=1 << 20, folds=2, race=Race())

@@ -54,6 +54,16 @@ class Race:
                 f"{len(self.kinds)} numbers for groups from {min(groups)} to {max(groups)}."
             )
 
+    def trainings(self, groups: int, splits: int) -> int:
+        """How many lanes so many groups train, of one lane a split."""
+        total = 0
+        for _ in range(splits):
+            total, groups = total + groups, min(groups, self._wanted(groups))
+        return total
+
+    def _wanted(self, groups: int) -> int:
+        return max(self.least, math.ceil(KEEP * groups))
+
     def left_out(self, losses: dict[int, float]) -> list[int]:
         """The groups that go no further.
 
@@ -61,11 +71,10 @@ class Race:
             losses: By group that is in the race; infinite where it diverged.
         """
         order = sorted(losses, key=lambda group: losses[group])
-        wanted = max(self.least, math.ceil(KEEP * len(order)))
         kinds = [self.kinds[group] if self.kinds else 0 for group in order]
         first = [order[kinds.index(kind)] for kind in dict.fromkeys(kinds)]
         rest = [group for group in order if group not in first]
-        return rest[max(wanted - len(first), 0) :]
+        return rest[max(self._wanted(len(order)) - len(first), 0) :]
 
 
 def nothing_of(weights: list[np.ndarray]) -> list[np.ndarray]:

@@ -48,7 +48,7 @@ def summarise(path: pandas.DataFrame) -> pandas.DataFrame:
 
 def _beside_all(losses: pandas.Series) -> pandas.Series:
     """Losses by fold less the mean of their fold, among strengths with all, to that of all."""
-    wide = losses.unstack("fold")  # noqa: PD010 (a pivot would need names for the keys)
+    wide = losses.unstack("fold")
     of_fold = wide.dropna().mean()
     return losses - (of_fold - of_fold.mean()).reindex(losses.index, level="fold").fillna(0.0)
 

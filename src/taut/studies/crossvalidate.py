@@ -14,7 +14,6 @@ from taut.studies.grid import Grid
 from taut.studies.training_settings import Settings
 from taut.studies.warm import chains
 
-
 _OUT = ("diverged", "dropped")
 
 

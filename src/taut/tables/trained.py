@@ -259,6 +259,13 @@ def _race(settings: Sequence[Setting], splits: Sequence[Split]) -> Race | None:
     return Race([penalties.index(penalty) for penalty in penalties])
 
 
+def trainings(settings: int, folds: int, *, race: bool) -> int:
+    """How many lanes `train` has for each seed."""
+    return (
+        Race().trainings(settings, folds) if race and settings > MANY_SETTINGS else settings * folds
+    )
+
+
 def _predict_out_of_fold(trained: Trained) -> None:
     longest = max(len(split.held_out) for split in trained.splits)
     ok = np.array([status != "diverged" for status in trained.record.status])
