@@ -28,8 +28,8 @@ from taut.studies.folds import class_labels, fold_values, folds
 from taut.studies.study_model import check_inputs
 from taut.studies.training_settings import Settings
 
-Measure = Callable[[Any, Any], float]
-"""(targets, prediction) -> a number, of some rows."""
+Measure = Callable[[Any, Any, Any], float]
+"""(targets, prediction, weights or None) -> a number, of some rows."""
 
 
 @dataclass(frozen=True)
@@ -104,10 +104,14 @@ class FoldedArrays:
         y: Targets, likewise.
         splits: The folds.
         weight: [rows] weights of the data loss; a tree of these by output; None for none.
+        counted: [rows] what a row counts in scores of predictions, which is not what its class
+            costs in training; None where all count alike.
     """
 
-    def __init__(self, x: Any, y: Any, splits: Sequence[Split], weight: Any = None):
-        self._x, self._y, self._weight = x, y, weight
+    def __init__(
+        self, x: Any, y: Any, splits: Sequence[Split], weight: Any = None, counted: Any = None
+    ):
+        self._x, self._y, self._weight, self._counted = x, y, weight, counted
         self.splits: list[Split] = list(splits)
 
     @property
@@ -116,7 +120,7 @@ class FoldedArrays:
 
     def with_splits(self, splits: Sequence[Split]) -> FoldedArrays:
         """The same rows, divided otherwise."""
-        return FoldedArrays(self._x, self._y, splits, self._weight)
+        return FoldedArrays(self._x, self._y, splits, self._weight, self._counted)
 
     def first(self) -> tuple[Any, Any]:
         return self._x, self._y
@@ -168,9 +172,10 @@ class FoldedArrays:
                 if lane.split == number and status != DIVERGED
             ]
             outputs = predict_lanes(model, record, rows[0], lanes=lanes) if lanes else None
+            counted = None if self._counted is None else np.asarray(self._counted)[split.held_out]
             for place, lane in enumerate(lanes):
                 prediction = keras.tree.map_structure(lambda a, k=place: np.asarray(a[k]), outputs)
-                values[lane] = measure(rows[1], prediction)
+                values[lane] = measure(rows[1], prediction, counted)
         return values
 
     def certify(self, model: Any, fold: int) -> Stationarity:
@@ -209,10 +214,11 @@ def folded_arrays(
     x, y = as_arrays(x, "x"), as_arrays(y, "y")
     checked_weights(model, x, y, sample_weight)
     check_inputs(model, x)
+    counted = sample_weight
     if class_weight is not None:
         # Once, so that the certificate is of the same objective.
         sample_weight = checked_weights(model, x, y, sample_weight, class_weight)
-    return FoldedArrays(x, y, _splits(model, x, y, cv, seed, groups), sample_weight)
+    return FoldedArrays(x, y, _splits(model, x, y, cv, seed, groups), sample_weight, counted)
 
 
 def _splits(model: Any, x: Any, y: Any, cv: Any, seed: int, groups: Any) -> list[Split]:
