@@ -16,6 +16,7 @@ from taut.diagnosis.array_inputs import NotChecked
 from taut.diagnosis.generalization import Gap, generalization_gap
 from taut.diagnosis.leakage import GroupLeak, RowLeak, leaked_groups, leaked_rows
 from taut.diagnosis.leaky_columns import ColumnLeak, leaked_columns
+from taut.diagnosis.shift import Shift, distribution_shift
 
 __all__ = [
     "ColumnLeak",
@@ -23,6 +24,8 @@ __all__ = [
     "GroupLeak",
     "NotChecked",
     "RowLeak",
+    "Shift",
+    "distribution_shift",
     "generalization_gap",
     "leaked_columns",
     "leaked_groups",
