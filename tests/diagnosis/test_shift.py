@@ -18,28 +18,28 @@ def categories(draw, rows):
 
 
 @pytest.mark.parametrize("kind", [normal, categories])
-@pytest.mark.parametrize("rows", [(60, 20), (120, 80)])
+@pytest.mark.parametrize("rows", [(60, 20), (90, 60)])
 def test_random_splits_are_no_shift(kind, rows):
     found = []
-    for seed in range(80):
+    for seed in range(60):
         draw = np.random.default_rng(seed)
         found.append(distribution_shift(kind(draw, rows[0]), kind(draw, rows[1])))
-    # The law of a probability: at most 5% below 0.05. More than 9 of 80 have a chance of 0.7%.
-    assert sum(one.p_value <= 0.05 for one in found) <= 9
+    # The law of a probability: at most 5% below 0.05. More than 8 of 60 have a chance of 0.3%.
+    assert sum(one.p_value <= 0.05 for one in found) <= 8
     assert sum(one.shifted for one in found) <= 3
 
 
 def test_groups_that_differ_are_no_shift_of_their_rows():
     """Ten rows of a group are alike: as rows they would differ between any two sets of groups."""
     alarms = {"rows": 0, "groups": 0}
-    for seed in range(20):
+    for seed in range(12):
         draw = np.random.default_rng(seed)
         x = np.repeat(normal(draw, 40), 10, axis=0) + 0.1 * normal(draw, 400)
         groups = np.repeat(np.arange(40), 10)
         parts = {"groups_train": groups[:250], "groups_held_out": groups[250:]}
         alarms["rows"] += distribution_shift(x[:250], x[250:]).shifted
         alarms["groups"] += distribution_shift(x[:250], x[250:], **parts).shifted
-    assert alarms["rows"] > 10
+    assert alarms["rows"] > 6
     assert alarms["groups"] <= 2
 
 
@@ -68,12 +68,12 @@ def test_a_correlation_that_differs_is_a_shift_of_no_single_input():
 def test_a_difference_that_does_not_matter_is_none():
     draw = np.random.default_rng(0)
     train, held_out = draw.normal(size=(20_000, 2)), draw.normal(size=(20_000, 2))
-    assert not distribution_shift(train, held_out + [0.05, 0]).shifted
+    assert not distribution_shift(train, held_out + np.array([0.05, 0])).shifted
 
 
 def test_units_do_not_matter_nor_do_columns_that_are_constant_or_missing():
     draw = np.random.default_rng(0)
-    train, held_out = normal(draw, 100), normal(draw, 60) + [0.5, 0, 0, 0]
+    train, held_out = normal(draw, 100), normal(draw, 60) + np.array([0.5, 0, 0, 0])
     for part in (train, held_out):
         part[:, 2], part[:, 3] = 5.0, np.nan
     one = distribution_shift(train, held_out)

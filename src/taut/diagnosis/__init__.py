@@ -13,18 +13,21 @@ a check looks at a sample, and its result says how many rows it has seen.
 """
 
 from taut.diagnosis.array_inputs import NotChecked
+from taut.diagnosis.calibration import Calibration, calibration_test
 from taut.diagnosis.generalization import Gap, generalization_gap
 from taut.diagnosis.leakage import GroupLeak, RowLeak, leaked_groups, leaked_rows
 from taut.diagnosis.leaky_columns import ColumnLeak, leaked_columns
 from taut.diagnosis.shift import Shift, distribution_shift
 
 __all__ = [
+    "Calibration",
     "ColumnLeak",
     "Gap",
     "GroupLeak",
     "NotChecked",
     "RowLeak",
     "Shift",
+    "calibration_test",
     "distribution_shift",
     "generalization_gap",
     "leaked_columns",

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 ALARM = 0.01
 """A shift is told at this level; all data checks together stay below 5% of false alarms."""
 MATERIAL_DISTANCE, MATERIAL_AUC = 0.1, 0.55
-"""Below both a difference may be certain and does not matter: of many rows every split shows one."""
+"""A difference below both may be certain and does not matter: many rows always show one."""
 PERMUTATIONS = 299
 FEW_INPUTS = 15
 MOST_ROWS, BINS, LEAST_UNITS = 1_500, 32, 10
@@ -102,10 +102,9 @@ def distribution_shift(
     299 permutations of which rows are held out. D is standardised by its mean and deviation over
     permutations, and the probability is that of the largest such value among all inputs (max-T),
     so that the chance to name any input wrongly is that of the level. All inputs together: half of
-    the rows train a ridge regression (on inputs, squares and products) to tell both sides apart, the
-    other half tells by the
-    ranks of Mann and Whitney whether they can; and the other way round. With groups, whole groups
-    are permuted and halved. The smallest of both probabilities counts, twice.
+    the rows train a ridge regression (on inputs, squares and products) to tell both sides apart,
+    the other half tells by the ranks of Mann and Whitney whether it can; and the other way round.
+    With groups, whole groups are permuted and halved. The smallest of both probabilities counts, twice.
 
     Args:
         x_train: [rows, inputs] of the training rows; NaN is a value of its own.
