@@ -138,8 +138,16 @@ def diagnose(
         subject.train,
         subject.held_out,
         names=subject.names,
+        single_inputs=True,
         of_classes=loss_of_classes(model),
-        labelled=_labelled(subject, tried_out),
+        learned=_labelled(
+            model, subject.train.y, None if tried_out is None else tried_out.predictions
+        ),
+        new=_labelled(
+            model,
+            None if subject.held_out is None else subject.held_out.y,
+            None if subject.held_out is None else subject.held_out.prediction,
+        ),
         level=level,
         seed=seed,
     )
@@ -228,15 +236,15 @@ def _gaps(
     return gaps
 
 
-def _labelled(subject: Subject, trials: Trials | None) -> Labelled | NotChecked:
-    """What networks that have not learned from a row make of its class."""
-    if trials is None:
-        return NotChecked("it needs networks trained in folds")
-    if not loss_of_classes(subject.model):
+def _labelled(model: Any, y: Any, prediction: Any) -> Labelled | NotChecked:
+    """Classes, and the probabilities that a prediction has for them."""
+    if prediction is None:
+        return NotChecked("it needs networks trained in folds, or rows that were held out")
+    if not loss_of_classes(model):
         return NotChecked("the loss is not one of classes; of numbers use `taut.label_noise`")
     try:
-        target = one_target(subject.model, subject.train.y, "diagnose")
-        shares = probabilities(subject.model, trials.predictions)
+        target = one_target(model, y, "diagnose")
+        shares = probabilities(model, prediction)
     except InputError as error:
         return NotChecked(str(error))
     return Labelled(target.values.astype(int), shares)
