@@ -250,35 +250,41 @@ def _labelled(model: Any, y: Any, prediction: Any) -> Labelled | NotChecked:
     return Labelled(target.values.astype(int), shares)
 
 
-def _learned(subject: Subject, trials: Trials | None, level: float) -> Interval | None:
-    """How much less loss than looking at no input the model has on rows it has not seen."""
-    held_out = subject.held_out
-    if held_out is not None and held_out.losses is not None and subject.base is not None:
-        base = base_losses(subject.model, held_out.x, held_out.y, subject.train.y)
+def _learned(subject: Subject, trials: Trials | None, level: float) -> list[Interval]:
+    """How much less loss than looking at no input the model has, and networks trained like it."""
+    train, held_out, found = subject.train, subject.held_out, []
+    if subject.base is None:
+        return []
+    if held_out is not None and held_out.losses is not None:
+        base = base_losses(subject.model, held_out.x, held_out.y, train.y)
         if base is not None:
-            return interval_of_mean(
-                base - held_out.losses,
-                level=level,
-                weights=held_out.weights,
-                groups=held_out.groups,
+            found.append(
+                interval_of_mean(
+                    base - held_out.losses,
+                    level=level,
+                    weights=held_out.weights,
+                    groups=held_out.groups,
+                )
             )
-    if trials is not None and subject.base is not None:
-        base = base_losses(subject.model, subject.train.x, subject.train.y, subject.train.y)
+    if trials is not None:
+        base = base_losses(subject.model, train.x, train.y, train.y)
         if base is not None:
-            return interval_over_folds(
-                base - trials.as_is.losses,
-                trials.fold_of,
-                level=level,
-                weights=subject.train.weights,
-                groups=subject.train.groups,
+            found.append(
+                interval_over_folds(
+                    base - trials.as_is.losses,
+                    trials.fold_of,
+                    level=level,
+                    weights=train.weights,
+                    groups=train.groups,
+                )
             )
-    return None
+    return found
 
 
 def _evidence(
     subject: Subject,
     gaps: Sequence[MeasuredGap],
-    learned: Interval | None,
+    learned: Sequence[Interval],
     trials: Trials | None,
     faults: DataFaults,
 ) -> tuple[Finding, ...]:
@@ -289,12 +295,9 @@ def _evidence(
             Finding("held-out loss", gap.held_out_loss, note=f"{gap.source}, {gap.rows} rows"),
             Finding("generalisation gap", gap.estimate, gap.low, gap.high, gap.source),
         ]
-    if learned is not None:
-        found.append(
-            Finding(
-                "less loss than looking at no input", learned.estimate, learned.low, learned.high
-            )
-        )
+    for gap, less in zip(gaps, learned, strict=False):
+        what = "less loss than looking at no input"
+        found.append(Finding(what, less.estimate, less.low, less.high, gap.source))
     if trials is not None and trials.bought is not None and trials.halves is not None:
         found += [
             Finding(

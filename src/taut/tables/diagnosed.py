@@ -90,11 +90,10 @@ def diagnosis_of(
         level=LEVEL,
         seed=seed,
     )
-    learned = None
+    learned = []
     if held_out is not None and held_out.losses is not None:
-        learned = interval_of_mean(
-            base_losses - held_out.losses, weights=held_out.weights, groups=held_out.groups
-        )
+        gain = base_losses - held_out.losses
+        learned = [interval_of_mean(gain, weights=held_out.weights, groups=held_out.groups)]
     if carriers:
         names = {"names": ", ".join(repr(carrier.input) for carrier in carriers)}
         evidence = tuple(
