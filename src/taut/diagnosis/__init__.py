@@ -17,6 +17,7 @@ from taut.diagnosis.calibration import Calibration, calibration_test
 from taut.diagnosis.generalization import Gap, generalization_gap
 from taut.diagnosis.leakage import GroupLeak, RowLeak, leaked_groups, leaked_rows
 from taut.diagnosis.leaky_columns import ColumnLeak, leaked_columns
+from taut.diagnosis.segments import Segment, Segments, failing_segments
 from taut.diagnosis.shift import Shift, distribution_shift
 
 __all__ = [
@@ -26,9 +27,12 @@ __all__ = [
     "GroupLeak",
     "NotChecked",
     "RowLeak",
+    "Segment",
+    "Segments",
     "Shift",
     "calibration_test",
     "distribution_shift",
+    "failing_segments",
     "generalization_gap",
     "leaked_columns",
     "leaked_groups",
