@@ -58,15 +58,13 @@ def truth(made: Situation, model, seed: int) -> dict:
 
 def mean_loss(made: Situation, x, y, factor: float, times: int, free: bool) -> float:
     """The loss on fresh rows of the model trained so, the mean over seeds: not one seed's luck."""
-    losses = []
     other = made.build(factor)
     other.optimizer.build(other.trainable_variables)
     strengths = [0.0 if free else s for s in getattr(other.optimizer, "compiled_strengths", ())]
     lanes = [taut.engine.Lane(strengths, seed=100 + seed) for seed in range(SEEDS)]
     record = taut.train_lanes(other, made.x, made.y, lanes, epochs=times * made.epochs)
-    for lane in range(SEEDS):
-        losses.append(losses_of(record.give_weights(lane, other), x, y).mean())
-    return float(np.mean(losses))
+    trained = (record.give_weights(lane, other) for lane in range(SEEDS))
+    return float(np.mean([losses_of(model, x, y).mean() for model in trained]))
 
 
 def losses_of(model, x, y) -> np.ndarray:

@@ -19,7 +19,9 @@ from taut.diagnosis.generalization import Gap, generalization_gap
 from taut.diagnosis.leakage import GroupLeak, RowLeak, leaked_groups, leaked_rows
 from taut.diagnosis.leaky_columns import ColumnLeak, leaked_columns
 from taut.diagnosis.result import Advice, Diagnosis, Finding, MeasuredGap, Verdict
+from taut.diagnosis.segments import Segment, Segments, failing_segments
 from taut.diagnosis.shift import Shift, distribution_shift
+from taut.diagnosis.unused import InputUse, input_use, inputs_not_read
 from taut.diagnosis.words import codes_of
 
 __all__ = [
@@ -30,16 +32,22 @@ __all__ = [
     "Finding",
     "Gap",
     "GroupLeak",
+    "InputUse",
     "MeasuredGap",
     "NotChecked",
     "RowLeak",
+    "Segment",
+    "Segments",
     "Shift",
     "Verdict",
     "calibration_test",
     "codes_of",
     "diagnose",
     "distribution_shift",
+    "failing_segments",
     "generalization_gap",
+    "input_use",
+    "inputs_not_read",
     "leaked_columns",
     "leaked_groups",
     "leaked_rows",

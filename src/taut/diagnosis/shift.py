@@ -104,8 +104,7 @@ def distribution_shift(
     so that the chance to name any input wrongly is that of the level. All inputs together: half of
     the rows train a ridge regression (on inputs, squares and products) to tell both sides apart,
     the other half tells by the ranks of Mann and Whitney whether it can; and the other way round.
-    With groups, whole groups are permuted and halved. The smaller of both probabilities counts,
-    twice.
+    With groups, whole groups are permuted and halved. The smaller probability counts, twice.
 
     Args:
         x_train: [rows, inputs] of the training rows; NaN is a value of its own.
