@@ -57,11 +57,11 @@ def test_the_grid_is_geometric_up_to_all_rows():
 
 
 def test_the_smallest_size_has_rows_of_each_class():
-    assert row_counts(None, 400, 10)[0] == 40
+    assert row_counts(None, 400, 30)[0] == 60
     assert row_counts(None, 80, 0)[0] == 10
 
 
-@pytest.mark.parametrize(("rows", "classes"), [(8, 0), (39, 0), (100, 10)])
+@pytest.mark.parametrize(("rows", "classes"), [(8, 0), (39, 0), (100, 20)])
 def test_too_few_rows_for_a_grid_are_refused(rows, classes):
     with pytest.raises(InputError, match="at least"):
         row_counts(None, rows, classes)

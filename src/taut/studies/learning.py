@@ -33,7 +33,7 @@ from taut.studies.trainings import (
 )
 
 SIZES, LEAST_SIZES, LEAST_ROWS = 7, 3, 40
-RANGE, FEW, OF_A_CLASS = 32, 20, 4
+RANGE, FEW, OF_A_CLASS = 32, 20, 2
 """The smallest size of a grid: a share of the rows, rows, and rows of each class."""
 LATE = 0.9
 """A loss that is least in the last tenth of the epochs was still falling."""
@@ -85,7 +85,7 @@ def learning_curve(
         y: Targets, [rows, …] or a tree of these; text where the loss is one of classes.
         sizes: Rows to train on, three different numbers at least; or how many sizes (7 unless
             given), in a geometric series up to all training rows of a fold. It begins at a 32nd of
-            these, but not below 20 rows (an eighth of all, where that is less) and 4 of each class.
+            these, but not below 20 rows (an eighth of all, where that is less) and 2 of each class.
         cv: Number of folds (stratified for classes), a scikit-learn splitter, or pairs of rows.
         groups: [rows] labels of groups, such as patients: a group is on one side of a fold, and in
             a part of the rows as a whole, which is then a little larger than asked for.

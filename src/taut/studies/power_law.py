@@ -15,6 +15,8 @@ MISFIT = 0.8
 """The law is taken to hold to so large a share of how far a size is above the least loss: what is
 near the rows that there are counts most. Networks fall faster or slower than their later law at
 a few dozen rows."""
+DESCRIBED = 0.02
+"""The same share for the law's own numbers, which describe all sizes."""
 DRIFT = 0.15
 """Standard deviation of the logarithm of the fall beyond the data, at twice the rows."""
 NOISE_DF = 4.0
@@ -41,6 +43,9 @@ class Luck:
 @dataclass(frozen=True)
 class PowerLaw:
     r"""L(n) = a + b·n^(−c), as a posterior over (a, b, c).
+
+    `loss` and `gain` say what lies beyond, by a posterior that trusts the larger sizes. The numbers
+    of the law describe the sizes that there are, as if it held at all of them.
 
     Attributes:
         rows: N, the rows of the largest size.
@@ -125,25 +130,13 @@ def fit_power_law(rows: np.ndarray, losses: np.ndarray, luck: Luck | None = None
     rows, losses = np.asarray(rows, float)[order], np.asarray(losses, float)[:, order]
     means, error, common = _means(rows, losses)
     folds, largest = len(losses), rows[-1]
-    above = means - means.min()
-    precision = 1 / (error**2 + (MISFIT * above) ** 2)
     floor = 0.0 if np.nanmin(losses) >= 0 else means[-1] - 2 * np.ptp(means)
-    scales = NOISE_DF / _chi_square_nodes(NOISE_DF, SCALES)  # of the variance
-    parts = [
-        _given(c, scale, rows / largest, means, precision, floor)
-        for c in EXPONENTS
-        for scale in scales
-    ]
-    logs, present, fall, exponent = (np.concatenate(p) for p in zip(*parts, strict=True))
-    weight = np.exp(logs - logs.max())
-    keep = weight > 1e-6
-    weight, present, fall, exponent = (
-        v[keep] for v in (weight / weight[keep].sum(), present, fall, exponent)
-    )
+    described = _posterior(rows / largest, means, error, DESCRIBED, floor)
     eighty = (0.5, 0.1, 0.9)
-    c, *of_c = weighted_quantiles(exponent, weight, eighty)
-    a, *of_a = weighted_quantiles(present - fall, weight, eighty)
-    now = float(weight @ present)
+    c, *of_c = weighted_quantiles(described[3], described[0], eighty)
+    a, *of_a = weighted_quantiles(described[1] - described[2], described[0], eighty)
+    now = float(described[0] @ described[1])
+    weight, present, fall, exponent = _posterior(rows / largest, means, error, MISFIT, floor)
     return PowerLaw(
         rows=float(largest),
         asymptote=a,
@@ -158,6 +151,22 @@ def fit_power_law(rows: np.ndarray, losses: np.ndarray, luck: Luck | None = None
         luck=Luck(common, float(folds - 1)) if luck is None else luck,
         _floor=0.0 if floor == 0 else -np.inf,
     )
+
+
+def _posterior(
+    shares: np.ndarray, means: np.ndarray, error: np.ndarray, misfit: float, floor: float
+) -> tuple[np.ndarray, ...]:
+    """Nodes of all c and scales: weights that sum to 1, ℓ, d and c."""
+    precision = 1 / (error**2 + (misfit * (means - means.min())) ** 2)
+    scales = NOISE_DF / _chi_square_nodes(NOISE_DF, SCALES)  # of the variance
+    parts = [
+        _given(c, scale, shares, means, precision, floor) for c in EXPONENTS for scale in scales
+    ]
+    logs, *others = (np.concatenate(p) for p in zip(*parts, strict=True))
+    weight = np.exp(logs - logs.max())
+    keep = weight > 1e-6
+    weight = weight[keep] / weight[keep].sum()
+    return weight, *(values[keep] for values in others)
 
 
 def _means(rows: np.ndarray, losses: np.ndarray) -> tuple[np.ndarray, np.ndarray, float]:
