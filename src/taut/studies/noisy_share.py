@@ -9,6 +9,8 @@ from scipy.stats import chi2, norm
 
 SUREST, FEW = 0.1, 100
 """The share of the rows that are looked at first, and so many of them where there are few."""
+ALIKE = 0.5
+"""Standard errors within which further rows disagree no more often than those before."""
 SHARES = np.concatenate([np.linspace(0, 0.05, 26)[:-1], np.linspace(0.05, 0.5, 91)])
 SCALES, WIDER = np.geomspace(0.5, 1.5, 30), np.geomspace(3, 30, 10)
 """The grid of shares, up to one half, of standard deviations, and of how many times as wide the
@@ -70,7 +72,7 @@ def flipped_share(
         if not further.any():
             continue
         error = np.sqrt(_variance(wrong, inside, groups) + _variance(wrong, further, groups))
-        if wrong[further].mean() > wrong[inside].mean() + error:
+        if wrong[further].mean() > wrong[inside].mean() + ALIKE * error:
             break
         inside |= further
         level_off = True
