@@ -13,9 +13,10 @@ from taut.diagnosis.calibration import calibration_test
 from taut.diagnosis.leakage import leaked_groups, leaked_rows
 from taut.diagnosis.leaky_columns import leaked_columns
 from taut.diagnosis.result import Finding, Verdict
+from taut.diagnosis.segments import failing_segments
 from taut.diagnosis.shift import distribution_shift
 from taut.diagnosis.subject import Rows
-from taut.diagnosis.words import percent
+from taut.diagnosis.words import number, percent
 from taut.errors import InputError
 from taut.studies.noisy_share import flipped_share
 from taut.studies.plausibility import label_margins, mean_log_probabilities
@@ -107,6 +108,7 @@ def data_faults(
         _groups(faults, train, held_out)
         _shift(faults, train, held_out, names, seed)
         _calibration(faults, new, held_out.groups, seed)
+        _segments(faults, held_out, names, seed)
     _labels(faults, learned, train.groups, level)
     return faults
 
@@ -244,6 +246,35 @@ def _calibration(
     if found.miscalibrated:
         numbers = {"slope": f"{found.slope:.2f}", "moved": percent(found.moved)}
         faults.verdicts.append(Verdict("miscalibrated", "clear", numbers, (f"{found!r}.",)))
+
+
+def _segments(faults: DataFaults, held_out: Rows, names: Sequence[str], seed: int) -> None:
+    if held_out.table is None or held_out.losses is None:
+        faults.left_out.append("Segments where it fails: needs one table, and a loss of each row")
+        return
+    found = faults.check(
+        "Segments where it fails",
+        lambda: failing_segments(
+            held_out.table,
+            held_out.losses,
+            names=names,
+            groups=held_out.groups,
+            seed=seed,
+        ),
+    )
+    if found is None:
+        return
+    faults.findings.append(
+        Finding("segments where it fails", float(len(found.failing)), note=f"{found.tested} tested")
+    )
+    for segment in found.failing[:NAMED]:
+        numbers = {
+            "names": segment.where,
+            "loss": number(segment.loss),
+            "others": number(segment.rest),
+        }
+        evidence = (f"{segment.rows} rows; p = {segment.p_value:.2g} for all segments together.",)
+        faults.verdicts.append(Verdict("failing_segment", "clear", numbers, evidence))
 
 
 def _labels(
