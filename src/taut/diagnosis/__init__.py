@@ -14,7 +14,7 @@ a check looks at a sample, and its result says how many rows it has seen.
 
 from taut.diagnosis.array_inputs import NotChecked
 from taut.diagnosis.calibration import Calibration, calibration_test
-from taut.diagnosis.diagnose import diagnose
+from taut.diagnosis.diagnosing import diagnose
 from taut.diagnosis.generalization import Gap, generalization_gap
 from taut.diagnosis.leakage import GroupLeak, RowLeak, leaked_groups, leaked_rows
 from taut.diagnosis.leaky_columns import ColumnLeak, leaked_columns
