@@ -4,8 +4,8 @@
     PYTHONPATH=peers python benchmarks/label_noise.py --draws 5
 
 Tables: digits (1,797 × 64, 10 classes), cancer (569 × 30, 2), vehicle (846 × 18, 4), each with a
-share of its labels flipped at random to other classes; friedman (1,000 × 10) and diabetes (442 × 10)
-with a share of the numbers moved up or down by 2 to 4 standard deviations of the target.
+share of its labels flipped at random to other classes; friedman (1,000 × 10) and diabetes
+(442 × 10) with a share of the numbers moved by 1 to 3 standard deviations of the target.
 
 Systems: taut (`taut.label_noise` as it is, on a network of 64 units); cleanlab (`CleanLearning` on
 scikit-learn's MLP of 64 units with early stopping, as its guide has it); folds (cleanlab's scores,
@@ -13,8 +13,9 @@ the better of self-confidence and normalised margin, of the out-of-fold probabil
 Keras network, fitted fold by fold with early stopping on the held-out rows). Each in a process of
 its own with one thread of BLAS; seconds are of CPU, imports off the clock, compilation on it.
 
-For each table and system: mean average precision of its ranking of the rows, the least of the draws,
-mean estimated share of wrong labels, share of the draws whose interval has the true one, seconds.
+For each table and system: mean average precision of its ranking of the rows, the least of the
+draws, mean estimated share of wrong labels, share of the draws whose interval has the true one,
+seconds.
 """
 
 import argparse
@@ -66,7 +67,7 @@ def spoiled(y, classes, share, seed):
     if classes:
         y[at] = (y[at] + draw.integers(1, classes, len(at))) % classes
     else:
-        y[at] += draw.choice([-1, 1], len(at)) * draw.uniform(2, 4, len(at))
+        y[at] += draw.choice([-1, 1], len(at)) * draw.uniform(1, 3, len(at))
     return y, wrong
 
 
@@ -95,7 +96,7 @@ def score_cleanlab(x, y, classes):
         from cleanlab.regression.learn import CleanLearning
         from sklearn.neural_network import MLPRegressor as MLP
 
-    model = MLP((64,), early_stopping=True, max_iter=100, random_state=0)
+    model = MLP(hidden_layer_sizes=(64,), early_stopping=True, max_iter=100, random_state=0)
     found = CleanLearning(model).find_label_issues(x, y)
     return found["label_quality"].to_numpy(), float(found["is_label_issue"].mean()), None
 

@@ -3,10 +3,10 @@
     pip install -e . && pip install --target peers --no-deps hidimstat
     PYTHONPATH=peers python benchmarks/stability.py --draws 10
 
-Scenarios of 400 rows: linear and logistic teachers of benchmarks/selection.py (10 of 50 inputs real,
-neighbours correlated by 0.5 or 0.9), friedman30 and xor of the same, and curved teachers: of 10 real
-inputs of 50, correlated likewise, four enter as ±x, four as ±|x| and two as their product, with
-noise of half of the signal's deviation.
+Scenarios of 400 rows: linear and logistic teachers of benchmarks/selection.py (10 of 50 inputs
+real, neighbours correlated by 0.5 or 0.9), friedman30 and xor of the same, and curved teachers: of
+10 real inputs of 50, correlated likewise, four enter as ±x, four as ±|x| and two as their product,
+with noise of half of the signal's deviation.
 
 Systems: taut (`taut.stability_selection` on a network of 32 units, by default: a bound of 1, and
 `--bound 3` for another); knockoffs (hidimstat's second-order model-X knockoffs with a
@@ -94,7 +94,12 @@ def run(system, names, options):
             started = time.process_time()
             kept, more = globals()[f"select_{system}"](x, y, classes, options)
             line = {"seconds": time.process_time() - started, "system": system, "scenario": name}
-            line |= {"kept": [int(k) for k in kept], "real": [int(k) for k in real], **more}
+            line |= {
+                "seed": seed,
+                "kept": [int(k) for k in kept],
+                "real": [int(k) for k in real],
+                **more,
+            }
             print(json.dumps(line), flush=True)
 
 
@@ -151,7 +156,7 @@ if __name__ == "__main__":
     parser.add_argument("--draws", type=int, default=10)
     parser.add_argument("--first", type=int, default=0, help="seed of the first draw")
     parser.add_argument("--bound", type=float, default=1.0, help="of taut's false selections")
-    parser.add_argument("--rate", type=float, default=0.1, help="of knockoffs' false discoveries")
+    parser.add_argument("--rate", type=float, default=0.2, help="of knockoffs' false discoveries")
     parser.add_argument("--systems", default=",".join(SYSTEMS))
     parser.add_argument("--scenarios", default=",".join(CHOSEN))
     parser.add_argument("--out", help="a file to which each line is added, JSON")

@@ -118,7 +118,7 @@ def test_zeros_of_a_proximal_optimizer_stay_zero():
         def on_epoch_end(self, epoch, logs=None):
             kernels.append(np.array(ops.convert_to_numpy(self.model.layers[0].kernel)))
 
-    optimizer = taut.Proximal(keras.optimizers.Adam(0.05), taut.L1(0.05))
+    optimizer = taut.Proximal(keras.optimizers.Adam(0.05), taut.L1(0.02))
     model = network(optimizer=optimizer)
     monitor, _ = fitted(model, targets("mse"), logs=Keep())
     kernel = ops.convert_to_numpy(model.layers[0].kernel)

@@ -376,7 +376,8 @@ class Run:
         test_rows: One line a test row: `row`, its place in the table from 0; `actual` and
             `predicted`, class numbers or values; of classes `p_actual`, `p_predicted` and
             `p_positive`, the probabilities of these and of the class that curves are of; `weight`
-            where rows are weighed. None in runs of taut 0.3 and without a test.
+            where rows are weighed, `group` where they are grouped. None in runs of taut 0.3 and
+            without a test.
         epochs: One line an epoch of a network of the best setting ("best") and of the one without
             a penalty ("none"): `setting`, `fold`, `seed`, `epoch` from 1, `train_loss`,
             `val_loss`. None in runs of taut 0.3.

@@ -39,7 +39,7 @@ def show_schema(out: Console, schema: Schema, *, name: str) -> None:
     target = Text.assemble("target ", (text.clean(schema.target), "bold"), f": {_task(schema)}")
     out.print(target.append(f" ({_sentence(schema.reason)})", style="dim"))
     shown = _worth_showing(schema.columns)
-    table = _table(out, "column", "kind", ">missing", ">distinct", "note")
+    table = plain_table(out, "column", "kind", ">missing", ">distinct", "note")
     for column in shown:
         cells = [text.shorten(column.name, _NAME_WIDTH), column.kind]
         cells += [f"{column.missing or ''}", f"{column.levels}"]
@@ -120,7 +120,7 @@ def _show_scores(out: Console, metrics: Metrics) -> None:
         return
     level = f"{100 * metrics.test.confidence:g}%"
     out.print(Text(findings.headline(metrics), style="bold"))
-    table = _table(out, "", ">value", f">{level} interval", "taut is")
+    table = plain_table(out, "", ">value", f">{level} interval", "taut is")
     for name in metrics.test.metrics:
         of_pairs = {d.versus: d for d in differences(metrics, name)}
         better = "lower" if text.lower_is_better(name) else "higher"
@@ -152,7 +152,7 @@ def _show_inputs(out: Console, run: Run) -> None:
         return
     shares = kept["importance"].fillna(0.0)
     most = float(shares.max()) or 1.0
-    table = _table(out, "input", ">importance", ">in models", "")
+    table = plain_table(out, "input", ">importance", ">in models", "")
     for share, row in zip(shares, kept.head(MOST_INPUTS).to_dict("records"), strict=False):
         blocks = "█" * max(1, round(20 * share / most)) if out.is_terminal else ""
         table.add_row(
@@ -178,7 +178,7 @@ def _show_sparse(out: Console, metrics: Metrics) -> None:
     kept = [item for item in selection.inputs if item.kept] if selection else []
     if not kept:
         return
-    table = _table(out, "input", ">in halves", ">loss without it")
+    table = plain_table(out, "input", ">in halves", ">loss without it")
     for item in kept[:MOST_INPUTS]:
         table.add_row(
             Text(text.shorten(item.input, _NAME_WIDTH)),
@@ -190,7 +190,7 @@ def _show_sparse(out: Console, metrics: Metrics) -> None:
         out.print(Text(f"… and {len(kept) - MOST_INPUTS} more in metrics.json", style="dim"))
 
 
-def _table(out: Console, *headers: str) -> Table:
+def plain_table(out: Console, *headers: str) -> Table:
     """A table with thin rules on a terminal and none elsewhere; `>` aligns a column right."""
     edges = box.SIMPLE_HEAD if out.is_terminal else None
     table = Table(box=edges, show_edge=False, pad_edge=False, padding=(0, 2, 0, 0))

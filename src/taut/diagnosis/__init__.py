@@ -13,15 +13,19 @@ a check looks at a sample, and its result says how many rows it has seen.
 """
 
 from taut.diagnosis.array_inputs import NotChecked
+from taut.diagnosis.calibration import Calibration, calibration_test
 from taut.diagnosis.diagnose import diagnose
 from taut.diagnosis.generalization import Gap, generalization_gap
 from taut.diagnosis.leakage import GroupLeak, RowLeak, leaked_groups, leaked_rows
 from taut.diagnosis.leaky_columns import ColumnLeak, leaked_columns
 from taut.diagnosis.result import Advice, Diagnosis, Finding, MeasuredGap, Verdict
+from taut.diagnosis.segments import Segment, Segments, failing_segments
+from taut.diagnosis.shift import Shift, distribution_shift
 from taut.diagnosis.words import codes_of
 
 __all__ = [
     "Advice",
+    "Calibration",
     "ColumnLeak",
     "Diagnosis",
     "Finding",
@@ -30,9 +34,15 @@ __all__ = [
     "MeasuredGap",
     "NotChecked",
     "RowLeak",
+    "Segment",
+    "Segments",
+    "Shift",
     "Verdict",
+    "calibration_test",
     "codes_of",
     "diagnose",
+    "distribution_shift",
+    "failing_segments",
     "generalization_gap",
     "leaked_columns",
     "leaked_groups",

@@ -9,17 +9,22 @@ from typing import Any
 import numpy as np
 
 from taut.diagnosis.array_inputs import NotChecked
+from taut.diagnosis.calibration import calibration_test
 from taut.diagnosis.leakage import leaked_groups, leaked_rows
 from taut.diagnosis.leaky_columns import leaked_columns
 from taut.diagnosis.result import Finding, Verdict
+from taut.diagnosis.segments import failing_segments
+from taut.diagnosis.shift import distribution_shift
 from taut.diagnosis.subject import Rows
-from taut.diagnosis.words import percent
+from taut.diagnosis.words import number, percent
 from taut.errors import InputError
 from taut.studies.noisy_share import flipped_share
 from taut.studies.plausibility import label_margins, mean_log_probabilities
 
 NAMED = 3
 """So many names are in a sentence."""
+LEARNED = 0.2
+"""Networks that explain less of the base rate's loss are sure of nothing."""
 NOISY = 0.03
 """A share of wrong labels that matters; the lower end of its interval must be above."""
 
@@ -35,6 +40,15 @@ class Labelled:
 
     labels: np.ndarray
     shares: np.ndarray
+
+    @property
+    def explained(self) -> float:
+        """The share of the base rate's log-loss that is gone."""
+        rows = np.arange(len(self.labels))
+        loss = -np.log(np.clip(self.shares[rows, self.labels], 1e-6, 1)).mean()
+        counts = np.bincount(self.labels, minlength=self.shares.shape[1]) / len(self.labels)
+        base = -np.log(counts[self.labels]).mean()
+        return float(1 - loss / base) if base > 0 else 0.0
 
 
 @dataclass
@@ -63,9 +77,11 @@ def data_faults(
     train: Rows,
     held_out: Rows | None,
     *,
-    names: Sequence[str] | None,
+    names: Sequence[str],
+    single_inputs: bool,
     of_classes: bool | None,
-    labelled: Labelled | NotChecked,
+    learned: Labelled | NotChecked,
+    new: Labelled | NotChecked,
     level: float,
     seed: int,
 ) -> DataFaults:
@@ -74,21 +90,26 @@ def data_faults(
     Args:
         train: The rows that the model learned from.
         held_out: Rows that it has not seen; None without.
-        names: Of the inputs of a table; None where it is known already whether one is the target.
+        names: Of the inputs of a table.
+        single_inputs: Whether to seek inputs that are the target; not where that is known already.
         of_classes: Whether the target is classes; None where that is not known.
-        labelled: The labels, and what networks that have not learned from them make of the rows.
+        learned: The rows' classes, and what networks that have not learned from them make of them.
+        new: The same of the held-out rows, by the model itself.
         level: Of intervals.
         seed: Draws samples.
     """
     faults = DataFaults()
-    if names is not None:
+    if single_inputs:
         _columns(faults, train, names, of_classes, seed)
     if held_out is None:
         faults.left_out.append("Rows in both sets: no rows were held out by a split of yours")
     else:
         _rows(faults, train, held_out, seed)
         _groups(faults, train, held_out)
-    _labels(faults, labelled, train.groups, level)
+        _shift(faults, train, held_out, names, seed)
+        _calibration(faults, new, held_out.groups, seed)
+        _segments(faults, held_out, names, seed)
+    _labels(faults, learned, train.groups, level)
     return faults
 
 
@@ -175,6 +196,87 @@ def _groups(faults: DataFaults, train: Rows, held_out: Rows) -> None:
         faults.verdicts.append(Verdict("leak_groups", "clear", numbers, evidence))
 
 
+def _shift(
+    faults: DataFaults, train: Rows, held_out: Rows, names: Sequence[str], seed: int
+) -> None:
+    if train.table is None or held_out.table is None:
+        faults.left_out.append("Sets that are drawn differently: needs one table of inputs")
+        return
+    # Where groups are on both sides, that is a fault of its own, and rows are compared.
+    apart = (
+        train.groups is not None
+        and held_out.groups is not None
+        and not set(train.groups.tolist()) & set(held_out.groups.tolist())
+    )
+    found = faults.check(
+        "Sets that are drawn differently",
+        lambda: distribution_shift(
+            train.table,
+            held_out.table,
+            names=names,
+            groups_train=train.groups if apart else None,
+            groups_held_out=held_out.groups if apart else None,
+            seed=seed,
+        ),
+    )
+    if found is None:
+        return
+    note = f"of a model that tells held-out rows from others; p = {found.p_value:.2g}"
+    faults.findings.append(Finding("AUC of which set a row is in", found.auc, note=note))
+    if found.shifted:
+        numbers = {"names": _names(found.inputs) if found.inputs else "several inputs together"}
+        faults.verdicts.append(Verdict("shift", "clear", numbers, (f"{found!r}.",)))
+
+
+def _calibration(
+    faults: DataFaults, new: Labelled | NotChecked, groups: np.ndarray | None, seed: int
+) -> None:
+    def work() -> Any:
+        if isinstance(new, NotChecked):
+            return new
+        return calibration_test(new.shares, new.labels, groups=groups, seed=seed)
+
+    found = faults.check("Probabilities against outcomes", work)
+    if found is None:
+        return
+    note = "1 where probabilities are right; less where the model is too sure"
+    faults.findings.append(
+        Finding("slope of calibration", found.slope, found.slope_low, found.slope_high, note)
+    )
+    if found.miscalibrated:
+        numbers = {"slope": f"{found.slope:.2f}", "moved": percent(found.moved)}
+        faults.verdicts.append(Verdict("miscalibrated", "clear", numbers, (f"{found!r}.",)))
+
+
+def _segments(faults: DataFaults, held_out: Rows, names: Sequence[str], seed: int) -> None:
+    if held_out.table is None or held_out.losses is None:
+        faults.left_out.append("Segments where it fails: needs one table, and a loss of each row")
+        return
+    found = faults.check(
+        "Segments where it fails",
+        lambda: failing_segments(
+            held_out.table,
+            held_out.losses,
+            names=names,
+            groups=held_out.groups,
+            seed=seed,
+        ),
+    )
+    if found is None:
+        return
+    faults.findings.append(
+        Finding("segments where it fails", float(len(found.failing)), note=f"{found.tested} tested")
+    )
+    for segment in found.failing[:NAMED]:
+        numbers = {
+            "names": segment.where,
+            "loss": number(segment.loss),
+            "others": number(segment.rest),
+        }
+        evidence = (f"{segment.rows} rows; p = {segment.p_value:.2g} for all segments together.",)
+        faults.verdicts.append(Verdict("failing_segment", "clear", numbers, evidence))
+
+
 def _labels(
     faults: DataFaults, labelled: Labelled | NotChecked, groups: np.ndarray | None, level: float
 ) -> None:
@@ -183,6 +285,11 @@ def _labels(
     def work() -> Any:
         if isinstance(labelled, NotChecked):
             return labelled
+        if labelled.explained < LEARNED:
+            return NotChecked(
+                f"the networks explain {percent(max(labelled.explained, 0.0))} of the base rate's "
+                "loss: their disagreement with a label tells nothing"
+            )
         logs = mean_log_probabilities(labelled.shares[None])
         likeliest = logs.argmax(axis=1)
         sure, _ = label_margins(logs, likeliest)

@@ -138,8 +138,16 @@ def diagnose(
         subject.train,
         subject.held_out,
         names=subject.names,
+        single_inputs=True,
         of_classes=loss_of_classes(model),
-        labelled=_labelled(subject, tried_out),
+        learned=_labelled(
+            model, subject.train.y, None if tried_out is None else tried_out.predictions
+        ),
+        new=_labelled(
+            model,
+            None if subject.held_out is None else subject.held_out.y,
+            None if subject.held_out is None else subject.held_out.prediction,
+        ),
         level=level,
         seed=seed,
     )
@@ -228,49 +236,55 @@ def _gaps(
     return gaps
 
 
-def _labelled(subject: Subject, trials: Trials | None) -> Labelled | NotChecked:
-    """What networks that have not learned from a row make of its class."""
-    if trials is None:
-        return NotChecked("it needs networks trained in folds")
-    if not loss_of_classes(subject.model):
+def _labelled(model: Any, y: Any, prediction: Any) -> Labelled | NotChecked:
+    """Classes, and the probabilities that a prediction has for them."""
+    if prediction is None:
+        return NotChecked("it needs networks trained in folds, or rows that were held out")
+    if not loss_of_classes(model):
         return NotChecked("the loss is not one of classes; of numbers use `taut.label_noise`")
     try:
-        target = one_target(subject.model, subject.train.y, "diagnose")
-        shares = probabilities(subject.model, trials.predictions)
+        target = one_target(model, y, "diagnose")
+        shares = probabilities(model, prediction)
     except InputError as error:
         return NotChecked(str(error))
     return Labelled(target.values.astype(int), shares)
 
 
-def _learned(subject: Subject, trials: Trials | None, level: float) -> Interval | None:
-    """How much less loss than looking at no input the model has on rows it has not seen."""
-    held_out = subject.held_out
-    if held_out is not None and held_out.losses is not None and subject.base is not None:
-        base = base_losses(subject.model, held_out.x, held_out.y, subject.train.y)
+def _learned(subject: Subject, trials: Trials | None, level: float) -> list[Interval]:
+    """How much less loss than looking at no input the model has, and networks trained like it."""
+    train, held_out, found = subject.train, subject.held_out, []
+    if subject.base is None:
+        return []
+    if held_out is not None and held_out.losses is not None:
+        base = base_losses(subject.model, held_out.x, held_out.y, train.y)
         if base is not None:
-            return interval_of_mean(
-                base - held_out.losses,
-                level=level,
-                weights=held_out.weights,
-                groups=held_out.groups,
+            found.append(
+                interval_of_mean(
+                    base - held_out.losses,
+                    level=level,
+                    weights=held_out.weights,
+                    groups=held_out.groups,
+                )
             )
-    if trials is not None and subject.base is not None:
-        base = base_losses(subject.model, subject.train.x, subject.train.y, subject.train.y)
+    if trials is not None:
+        base = base_losses(subject.model, train.x, train.y, train.y)
         if base is not None:
-            return interval_over_folds(
-                base - trials.as_is.losses,
-                trials.fold_of,
-                level=level,
-                weights=subject.train.weights,
-                groups=subject.train.groups,
+            found.append(
+                interval_over_folds(
+                    base - trials.as_is.losses,
+                    trials.fold_of,
+                    level=level,
+                    weights=train.weights,
+                    groups=train.groups,
+                )
             )
-    return None
+    return found
 
 
 def _evidence(
     subject: Subject,
     gaps: Sequence[MeasuredGap],
-    learned: Interval | None,
+    learned: Sequence[Interval],
     trials: Trials | None,
     faults: DataFaults,
 ) -> tuple[Finding, ...]:
@@ -281,12 +295,9 @@ def _evidence(
             Finding("held-out loss", gap.held_out_loss, note=f"{gap.source}, {gap.rows} rows"),
             Finding("generalisation gap", gap.estimate, gap.low, gap.high, gap.source),
         ]
-    if learned is not None:
-        found.append(
-            Finding(
-                "less loss than looking at no input", learned.estimate, learned.low, learned.high
-            )
-        )
+    for gap, less in zip(gaps, learned, strict=False):
+        what = "less loss than looking at no input"
+        found.append(Finding(what, less.estimate, less.low, less.high, gap.source))
     if trials is not None and trials.bought is not None and trials.halves is not None:
         found += [
             Finding(

@@ -33,7 +33,7 @@ def fit_verdicts(
     gaps: Sequence[MeasuredGap],
     likely_gaps: Sequence[MeasuredGap],
     tried: Sequence[Advice],
-    learned: Interval | None,
+    learned: Sequence[Interval],
     faults: bool,
 ) -> list[Verdict]:
     """Overfitting, underfitting, about right, nothing learned, too little evidence.
@@ -43,19 +43,21 @@ def fit_verdicts(
         gaps: That of the model itself first, then that of networks trained like it.
         likely_gaps: The same at the level `LIKELY`.
         tried: What was tried.
-        learned: How much less loss the model has than looking at no input.
+        learned: How much less loss than looking at no input the model has, and networks like it.
         faults: Whether the data have a fault that makes the scores doubtful.
     """
     verdicts = []
     material = MATERIAL_GAP * unit
     over = _side(gaps, likely_gaps, material)
     under = _underfitting(unit, tried)
-    nothing = learned is not None and learned.low <= 0 and learned.estimate < material / 2
-    if nothing and learned is not None and gaps:
+    nothing = bool(learned) and all(i.low <= 0 and i.estimate < material / 2 for i in learned)
+    if nothing and gaps:
         base = gaps[0].base_loss or 0.0
-        numbers = {"loss": number(base - learned.estimate), "base": number(base)}
-        strength = "clear" if learned.high < material else "likely"
-        evidence = (f"The loss of looking at no input, less the model's: {learned}.",)
+        numbers = {"loss": number(base - learned[0].estimate), "base": number(base)}
+        strength = "clear" if learned[-1].high < material else "likely"
+        evidence = tuple(
+            f"The loss of looking at no input, less the model's: {i}." for i in learned
+        )
         verdicts.append(Verdict("nothing_learned", strength, numbers, evidence))
     if over is not None and over[0] == "above":
         gap = over[2]

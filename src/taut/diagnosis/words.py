@@ -63,8 +63,9 @@ VERDICTS: Mapping[str, tuple[str, str]] = {
         "约有 {share} 的标签可能有误，例如第 {row} 行。",
     ),
     "miscalibrated": (
-        "The probabilities are off: {what}.",
-        "概率不准确：{what}。",
+        "The probabilities are off: setting them right moves them by {moved} on average (slope "
+        "{slope}, where 1 is right and less is too sure).",
+        "概率不准确：校准后平均变动 {moved}（斜率 {slope}，1 为准确，小于 1 为过于自信）。",
     ),
     "failing_segment": (
         "The model does clearly worse where {names}: its loss is {loss} there and {others} "

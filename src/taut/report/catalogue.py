@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import calendar
 import json
 import re
 from collections.abc import Iterable
@@ -39,6 +38,7 @@ class Catalogue:
     def __init__(self, lang: str):
         file = resources.files("taut.report").joinpath("texts", f"{lang}.json")
         self.lang = lang
+        self._known: dict[str, str | None] = {}
         self.texts: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
 
     def __call__(self, key: str, **values: Any) -> str:
@@ -84,8 +84,8 @@ class Catalogue:
             moment = datetime.fromisoformat(str(timestamp))
         except ValueError:
             return ""
-        month = calendar.month_name[moment.month]
-        return self("date", day=moment.day, month=month, number=moment.month, year=moment.year)
+        month = self("months").split()[moment.month - 1]
+        return self("date", day=moment.day, month=month, year=moment.year)
 
     def listed(self, items: Iterable[str]) -> str:
         return self("list.separator").join(items)
@@ -110,6 +110,11 @@ class Catalogue:
         return self.lang == "en" or not cleaned or self._translated(cleaned) is not None
 
     def _translated(self, sentence: str) -> str | None:
+        if sentence not in self._known:
+            self._known[sentence] = self._matched(sentence)
+        return self._known[sentence]
+
+    def _matched(self, sentence: str) -> str | None:
         # Reasons are put together: each part is a sentence of its own.
         parts = sentence.split("; ")
         if len(parts) > 1 and all(known := [self._translated(part) for part in parts]):

@@ -17,7 +17,6 @@ if TYPE_CHECKING:
 
 MOST_CLASSES, MOST_DOTS, MOST_POINTS = 12, 600, 200
 BINS, LEAST_IN_BIN = 10, 10
-SIDE = {"width": 340, "height": 300}
 
 
 def confusion(metrics: Metrics, rows: pandas.DataFrame) -> dict[str, Any] | None:
@@ -50,7 +49,9 @@ def scatter(rows: pandas.DataFrame, say: Catalogue) -> dict[str, Any]:
     low = float(min(actual.min(), predicted.min()))
     high = float(max(actual.max(), predicted.max()))
     room = 0.04 * (high - low) or 1.0
-    drawing = Drawing(Axis(low - room, high + room), Axis(low - room, high + room), **SIDE)
+    drawing = Drawing(
+        Axis(low - room, high + room), Axis(low - room, high + room), width=340, height=300
+    )
     drawing.line([(low, low), (high, high)], "equal")
     chosen = np.arange(len(actual))
     if len(chosen) > MOST_DOTS:
@@ -78,7 +79,7 @@ def precision_recall(
     if not is_rare.any():
         return None
     recall, precision = _curve(is_rare, rows["p_positive"].to_numpy(float), weight)
-    drawing = Drawing(Axis(0.0, 1.0), Axis(0.0, 1.02), **SIDE)
+    drawing = Drawing(Axis(0.0, 1.0), Axis(0.0, 1.02), width=340, height=300)
     base = float(weight[is_rare].sum() / weight.sum())
     drawing.level(base, "bare")
     area = float(np.sum(np.diff(recall, prepend=0.0) * precision))
@@ -118,7 +119,7 @@ def calibration(metrics: Metrics, rows: pandas.DataFrame, say: Catalogue) -> dic
         of = 0
         p = rows["p_predicted"].to_numpy(float)
         so = rows["actual"].to_numpy(int) == rows["predicted"].to_numpy(int)
-    drawing = Drawing(Axis(0.0, 1.0), Axis(0.0, 1.02), **SIDE)
+    drawing = Drawing(Axis(0.0, 1.0), Axis(0.0, 1.02), width=340, height=300)
     drawing.line([(0, 0), (1, 1)], "equal")
     found, outside = [], 0
     count = min(BINS, len(p) // LEAST_IN_BIN)

@@ -145,15 +145,15 @@ def _sizes(difference: Difference, say: Catalogue) -> dict[str, str]:
     """A clear difference as a size, with an interval without signs; another one with them."""
     if difference.code not in ("better", "worse"):
         return {"interval": difference.interval, "size": difference.shown}
-    ends = sorted(abs(end or 0.0) for end in (difference.low, difference.high))
+    low, high = sorted(abs(end or 0.0) for end in (difference.low, difference.high))
     size = text.fixed(abs(difference.value or 0.0), difference.places)
-    return {"interval": say.interval(*ends, difference.places), "size": size}
+    return {"interval": say.interval(low, high, difference.places), "size": size}
 
 
-def choice(metrics: Metrics, say: Catalogue = EN) -> str:
-    """Who predicts, and what the best of them is."""
+def choice(metrics: Metrics, say: Catalogue = EN, *, with_edge: bool = True) -> str:
+    """Who predicts, what the best of them is, and a word where it is the last that was tried."""
     chosen = metrics.choice
-    what = _setting(chosen, say)
+    what = setting(chosen, say)
     models, settings, share = chosen.models, chosen.predicting, chosen.zero_share
     zeros = "" if share is None else say("choice.zeros", share=text.percent(share))
     if len(settings) > 1:
@@ -168,7 +168,8 @@ def choice(metrics: Metrics, say: Catalogue = EN) -> str:
     else:
         key = "choice.one" if models == 1 else "choice.mean"
         sentence = say(key, what=what, What=_capital(what), zeros=zeros, models=models)
-    return say("sentence.separator").join([_capital(sentence), *edge(metrics, say)])
+    beyond = edge(metrics, say) if with_edge else []
+    return say("sentence.separator").join([_capital(sentence), *beyond])
 
 
 def edge(metrics: Metrics, say: Catalogue = EN) -> list[str]:
@@ -179,7 +180,8 @@ def edge(metrics: Metrics, say: Catalogue = EN) -> list[str]:
     return [say(f"edge.{side}", penalty=chosen.penalty)]
 
 
-def _setting(chosen: run.Choice, say: Catalogue) -> str:
+def setting(chosen: run.Choice, say: Catalogue = EN) -> str:
+    """The best setting in a few words: `L1 with strength 0.004`."""
     if not chosen.strength:
         return say("penalty.none")
     what = say("choice.setting", penalty=chosen.penalty, strength=text.short(chosen.strength))

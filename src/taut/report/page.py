@@ -13,8 +13,8 @@ from taut.report.catalogue import Catalogue
 from taut.report.path_chart import off_scale, panels
 from taut.report.path_steps import MOST_INPUTS, steps
 from taut.report.path_summary import summarise
-from taut.report.scale import Scale, spanning
-from taut.report.scored import TAUT, Difference, Score, differences, scores
+from taut.report.scale import spanning
+from taut.report.scored import TAUT, differences, scores
 from taut.run import InputColumn, Metrics, Run
 
 TOP = 30
@@ -41,7 +41,7 @@ def page(run: Run, name: str, say: Catalogue) -> dict[str, Any]:
             (d.code, findings.against(d, metrics, say)) for d in differences(metrics, primary, say)
         ],
         "inputs": findings.inputs(metrics, say),
-        "choice": findings.choice(metrics, say),
+        "choice": findings.choice(metrics, say, with_edge=False),
         "edge": findings.edge(metrics, say),
         "tiles": _tiles(metrics, say),
         "tests": [_test(metrics, name, say) for name in metrics.tested.metrics],
@@ -99,21 +99,14 @@ def _test(metrics: Metrics, name: str, say: Catalogue) -> dict[str, Any]:
                 "about": say.stored(s.description),
                 "mine": s.system == TAUT,
                 "base": s.system == metrics.tested.base,
-                **_places(s, scale),
+                **scale.places(s),
             }
             for s in rows
         ],
         "zero": about_zero.at(0.0),
         "gap_ticks": about_zero.ticks(),
-        "gaps": [{"gap": d, **_places(d, about_zero)} for d in gaps],
+        "gaps": [{"gap": d, **about_zero.places(d)} for d in gaps],
     }
-
-
-def _places(item: Score | Difference, scale: Scale) -> dict[str, Any]:
-    def at(value: float | None) -> float | None:
-        return scale.at(value) if value is not None and text.is_number(value) else None
-
-    return {"at": at(item.value), "low": at(item.low), "high": at(item.high)}
 
 
 def _overfitting(metrics: Metrics, say: Catalogue) -> dict[str, Any] | None:
@@ -145,7 +138,7 @@ def _overfitting(metrics: Metrics, say: Catalogue) -> dict[str, Any] | None:
 def _predictions(run: Run, say: Catalogue) -> dict[str, Any]:
     """Pictures of the test rows; none of them in a run that does not hold these."""
     rows, metrics = run.test_rows, run.metrics
-    nothing = dict.fromkeys(("confusion", "scatter", "curve", "calibration"))
+    nothing: dict[str, Any] = dict.fromkeys(("confusion", "scatter", "curve", "calibration"))
     if rows is None or not len(rows):
         return nothing
     if metrics.target.task == "regression":

@@ -6,8 +6,9 @@ import base64
 import hashlib
 import os
 import tempfile
+from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from markupsafe import Markup
 
@@ -15,6 +16,9 @@ from taut.report import text
 from taut.report.catalogue import Catalogue, catalogue
 from taut.report.page import page
 from taut.run import METRICS, Run
+
+if TYPE_CHECKING:
+    import jinja2
 
 _PACKAGE = "taut.report"
 
@@ -53,14 +57,19 @@ def write_report(directory: str | Path, *, name: str | None = None, lang: str = 
     return target
 
 
-def put_page(target: Path, html: str, *, like: Path) -> None:
-    """A page in place of what is there, when it is whole, as readable as the file `like`."""
+def put_page(target: Path, html: str, *, like: Path | None) -> None:
+    """A page in place of what is there, when it is whole, as readable as the file `like`.
+
+    Without one it is as readable as a new file.
+    """
     handle, temporary = tempfile.mkstemp(prefix=".report-", suffix=".html", dir=target.parent)
     try:
         with os.fdopen(handle, "w", encoding="utf-8", newline="\n") as file:
             file.write(html)
         # mkstemp makes a file for its owner alone.
-        os.chmod(temporary, like.stat().st_mode & 0o666)
+        mask = os.umask(0)
+        os.umask(mask)
+        os.chmod(temporary, like.stat().st_mode & 0o666 if like else 0o666 & ~mask)
         os.replace(temporary, target)
     except BaseException:
         Path(temporary).unlink(missing_ok=True)
@@ -74,6 +83,17 @@ def render(run: Run, name: str, say: Catalogue) -> str:
 
 def fill(template: str, values: dict[str, Any], say: Catalogue) -> str:
     """A template with its values, the style sheet, the script, and the words of a language."""
+    environment = _environment(say)
+    parts = {}
+    for kind, file in (("style", "report.css"), ("script", "report.js")):
+        source = environment.loader.get_source(environment, file)[0]  # type: ignore[union-attr]
+        digest = base64.b64encode(hashlib.sha256(source.encode("utf-8")).digest()).decode("ascii")
+        parts |= {kind: source, f"{kind}_hash": digest}
+    return environment.get_template(template).render(values | parts)
+
+
+@cache
+def _environment(say: Catalogue) -> jinja2.Environment:
     import jinja2
 
     environment = jinja2.Environment(
@@ -101,10 +121,5 @@ def fill(template: str, values: dict[str, Any], say: Catalogue) -> str:
         "name": lambda name: Markup('<bdi class="name">{}</bdi>').format(text.clean(name)),
     }
     environment.filters.update(filters)
-    environment.globals.update(t=say.html, lang=say("lang.code"))
-    parts = {}
-    for kind, file in (("style", "report.css"), ("script", "report.js")):
-        source = environment.loader.get_source(environment, file)[0]  # type: ignore[union-attr]
-        digest = base64.b64encode(hashlib.sha256(source.encode("utf-8")).digest()).decode("ascii")
-        parts |= {kind: source, f"{kind}_hash": digest}
-    return environment.get_template(template).render(values | parts)
+    environment.globals.update(t=say.html, lang=say("lang.code"), gap=say("sentence.separator"))
+    return environment

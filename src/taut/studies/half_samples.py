@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
@@ -13,16 +12,13 @@ import numpy as np
 
 from taut._keras_compat import loss_of_classes
 from taut._weights import ClassWeight
-from taut.checks import check_above, check_share, check_whole, check_whole_or_none
+from taut.checks import check_above, check_whole, check_whole_or_none
 from taut.engine import Callback, Lane, Record, Split, check_model, width_for
 from taut.engine.lanes import DIVERGED
-from taut.errors import InputError, UnsupportedError
-from taut.optimizers.selection import Entry
-from taut.optimizers.selectors import ending
-from taut.penalties import L2, GroupLasso, Penalty
+from taut.errors import InputError
+from taut.penalties import Penalty
 from taut.progress import displayed
-from taut.structure import input_readers
-from taut.studies.axes import Axes, Axis, PartStrength, axes_of
+from taut.studies.axes import axes_of
 from taut.studies.folded import FoldedArrays, folded_arrays
 from taut.studies.folds import class_labels
 from taut.studies.kept import input_norms
@@ -35,21 +31,12 @@ from taut.studies.stability import (
     both_bounds,
     complementary_pairs,
     first_by_area,
-    least_threshold,
-    most_per_half,
     stability,
 )
 from taut.studies.stability_result import StabilitySelection
-from taut.studies.strengths import given_strengths
 from taut.studies.study_model import study_copy
 from taut.studies.training_settings import Settings
-
-LATER = 1e-3
-"""Strength of L2 on the weights that read no input: else the network evades the penalty, by small
-weights on the inputs and large ones behind them."""
-THRESHOLD = 0.9
-BELOW, REACH = 3.0, 100.0
-"""A found path begins so far below the strength that leaves nothing, and ends so far below that."""
+from taut.studies.whole_inputs import axes_of_inputs, controlled, inputs_of, names_of, telling
 
 
 @displayed
@@ -100,8 +87,8 @@ def stability_selection(
         y: Targets, [rows, …]; text where the loss is one of classes.
         penalty: On whole inputs; unless given a group lasso on all weights that read one input,
             and an L2 of 0.001 on the others. As `regularization_path` takes it.
-        strengths: How many, from a third of the least strength that leaves nothing, which pilot lanes
-            find, to a hundredth of that; or a list.
+        strengths: How many, from a third of the least strength that leaves nothing, which pilot
+            lanes find, to a hundredth of that; or a list.
         pairs: B, of complementary halves: 2·B·strengths trainings.
         false_selections: The bound that is to hold: q is as large as it allows, or, where
             `per_half` is given, τ as small. Not used where both are given.
@@ -148,10 +135,10 @@ def stability_selection(
         checkpoint_seconds=checkpoint_seconds,
         callbacks=callbacks,
     )
-    inputs = _inputs(model)
-    named = _names(names if names is not None else getattr(x, "columns", None), inputs)
-    per_half, threshold = _control(inputs, pairs, false_selections, threshold, per_half)
-    axes = _axes(model, strengths) if penalty is None else axes_of(penalty, strengths)
+    inputs = inputs_of(model)
+    named = names_of(names if names is not None else getattr(x, "columns", None), inputs)
+    per_half, threshold = controlled(inputs, pairs, false_selections, threshold, per_half)
+    axes = axes_of_inputs(model, strengths) if penalty is None else axes_of(penalty, strengths)
     axes = with_kept(model, axes)
     labels = labelled(model, y)
     if labels is not None:
@@ -165,7 +152,7 @@ def stability_selection(
     values = rows.learned(copy)
     of_strength, _ = reached(copy, axes)
     pilot = replace(settings, width=width or width_for(copy, 2 * pairs * axes.size))
-    axes = _telling(axes, ranged(copy, rows, axes, pilot, Lane((), 0, seed, values[0])))
+    axes = telling(axes, ranged(copy, rows, axes, pilot, Lane((), 0, seed, values[0])))
     points = axes.points()
     lanes = [
         Lane(tuple(part.at(point) for part in of_strength), half, seed + half, values[half])
@@ -188,99 +175,10 @@ def stability_selection(
         bound_meinshausen_buhlmann=first,
         bound_shah_samworth=second,
         strengths=points[:, 0] if points.shape[1] == 1 else points,
-        norms=np.nanmean(norms, axis=0),
+        norms=_mean(norms),
         names=named,
         record=record,
     )
-
-
-def _inputs(model: Any) -> int:
-    readers = input_readers(model)
-    if readers is None:
-        raise UnsupportedError(
-            "`stability_selection` needs a model of which it is known what reads each input. "
-            f"Received: {model.name!r}, whose inputs are read by layers without a weight for each, "
-            "such as an embedding, a reshaping or a custom layer. Begin the model with Dense "
-            "layers, or use `taut.fit_table(…, sparse=True)`."
-        )
-    inputs = sum(of_tensor.count for of_tensor in readers)
-    if inputs < 2:
-        raise InputError("There must be at least two inputs to select from. Received: 1.")
-    return inputs
-
-
-def _names(names: Any, inputs: int) -> tuple[str, ...]:
-    if names is None:
-        return tuple(f"input {k}" for k in range(inputs))
-    named = tuple(map(str, names))
-    if len(named) != inputs:
-        raise InputError(
-            f"`names` must have one name for each of the {inputs} inputs. Received: {len(named)}."
-        )
-    return named
-
-
-def _control(
-    inputs: int,
-    pairs: int,
-    false_selections: float,
-    threshold: float | None,
-    per_half: int | None,
-) -> tuple[int, float]:
-    """q and τ, of which what is not given follows from the bound that is to hold."""
-    if threshold is not None:
-        check_share(threshold=threshold)
-        if threshold <= 0.5:
-            raise InputError(
-                "`threshold` must be above 0.5: no bound holds otherwise. Received: "
-                f"threshold={threshold!r}."
-            )
-    if per_half is not None and per_half >= inputs:
-        raise InputError(
-            f"`per_half` must be less than the {inputs} inputs. Received: per_half={per_half}."
-        )
-    if per_half is not None and threshold is not None:
-        return per_half, float(threshold)
-    if per_half is not None:
-        return per_half, least_threshold(inputs, false_selections, per_half, pairs=pairs)
-    threshold = THRESHOLD if threshold is None else float(threshold)
-    most = most_per_half(inputs, false_selections, threshold, pairs=pairs)
-    return min(most, inputs - 1), threshold
-
-
-def _axes(model: Any, strengths: Any) -> Axes:
-    """A group lasso on what reads each input tensor, along one axis, and L2 on the rest."""
-    if isinstance(strengths, (int, np.integer)):
-        check_whole(2, strengths=strengths)
-        axis = Axis("strength", None, int(strengths))
-    else:
-        values = given_strengths(strengths)
-        axis = Axis("strength", values, len(values))
-    paths = [v.path for v in model.weights]
-    entries = []
-    for of_tensor in input_readers(model) or ():
-        names = tuple(f"(^|/){re.escape(ending(v.path, paths))}$" for v, _ in of_tensor.readers)
-        selector = names if len(names) > 1 else names[0]
-        entries.append(Entry(selector, GroupLasso(0.0, groups="inputs", weights="unit")))
-    parts = [(PartStrength(0, 1.0),)] * len(entries)
-    return Axes(
-        entries=(*entries, Entry(None, L2(LATER))),
-        parts=(*parts, (PartStrength(None, LATER),)),
-        axes=(axis,),
-        title="GroupLasso",
-    )
-
-
-def _telling(asked: Axes, found: Axes) -> Axes:
-    """Where inputs come in, for axes whose strengths were found: not where none or all are read."""
-    axes = []
-    for before, after in zip(asked.axes, found.axes, strict=True):
-        if before.values is None and after.values is not None:
-            top, bottom = after.values[0] / BELOW, after.values[-1]
-            values = np.geomspace(top, max(top / REACH, min(bottom, top)), after.count)
-            after = replace(after, values=values)
-        axes.append(after)
-    return replace(found, axes=tuple(axes))
 
 
 def _halved(
@@ -313,3 +211,11 @@ def _norms(model: Any, record: Record, strengths: int) -> np.ndarray:
     diverged = np.array([status == DIVERGED for status in record.status])
     norms[diverged] = np.nan
     return norms.reshape(-1, strengths, norms.shape[1])
+
+
+def _mean(norms: np.ndarray) -> np.ndarray:
+    """[strengths, inputs] over the halves whose trainings did not diverge; NaN without any."""
+    there = np.isfinite(norms)
+    count = there.sum(axis=0)
+    total = np.where(there, norms, 0.0).sum(axis=0)
+    return np.where(count > 0, total / np.maximum(count, 1), np.nan)

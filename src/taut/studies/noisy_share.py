@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.optimize import brentq, minimize
-from scipy.stats import chi2
+from scipy.stats import chi2, norm
 
 SUREST, FEW = 0.1, 100
 """The share of the rows that are looked at first, and so many of them where there are few."""
-SPREAD = 3.0
-"""A wrong number is drawn from a distribution at least so many times as wide as the noise."""
-ROUNDS, POINTS = 4, 7
-"""Grids of shares, each around the best of the one before."""
-MOST = 0.5
-"""No share above one half can be told from the others."""
+ALIKE = 0.5
+"""Standard errors within which further rows disagree no more often than those before."""
+SHARES = np.concatenate([np.linspace(0, 0.05, 26)[:-1], np.linspace(0.05, 0.5, 91)])
+SCALES, WIDER = np.geomspace(0.5, 1.5, 30), np.geomspace(3, 30, 10)
+"""The grid of shares, up to one half, of standard deviations, and of how many times as wide the
+distribution of wrong numbers is."""
+NEAR = 2.0
+"""Standard deviations within which a wrong number cannot be told from a right one."""
+BINS = 200
 
 
 @dataclass(frozen=True)
@@ -71,7 +72,7 @@ def flipped_share(
         if not further.any():
             continue
         error = np.sqrt(_variance(wrong, inside, groups) + _variance(wrong, further, groups))
-        if wrong[further].mean() > wrong[inside].mean() + error:
+        if wrong[further].mean() > wrong[inside].mean() + ALIKE * error:
             break
         inside |= further
         level_off = True
@@ -114,10 +115,11 @@ def _wilson(share: float, count: float, level: float) -> tuple[float, float]:
 def wide_share(z: np.ndarray, *, groups: np.ndarray | None = None, level: float = 0.95) -> Share:
     r"""The share of wrong numbers: of residuals that belong to a much wider distribution.
 
-        z ∼ (1 − η)·N(0, σ²) + η·N(0, σ²·k²),  k ≥ 3,
+        z ∼ (1 − η)·N(0, σ²) + η·N(0, (kσ)²) where |z| > 2σ,  k ≥ 3,
 
-    by greatest likelihood, with the interval of the profile likelihood of η. Heavy tails of
-    correct numbers count as wrong: the residuals cannot tell them apart.
+    by greatest likelihood on a grid of η, σ and k, with the interval of the profile likelihood of
+    η. A wrong number within 2σ of what is predicted cannot be told from a right one, and is not
+    counted. Heavy tails of right numbers are: the residuals cannot tell them apart.
 
     Args:
         z: [rows] studentised out-of-fold residuals.
@@ -128,69 +130,41 @@ def wide_share(z: np.ndarray, *, groups: np.ndarray | None = None, level: float 
         Tukey, A survey of sampling from contaminated distributions, 1960.
     """
     z = np.asarray(z, float)
-    scale = max(1.4826 * float(np.median(np.abs(z))), 1e-12)
-    squares = (z / scale) ** 2
-
-    def densities(free: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        sigma = np.exp(np.clip(free[0], -5, 5))
-        wide = sigma * (SPREAD + np.exp(np.clip(free[1], -8, 8)))
-        return tuple(np.exp(-0.5 * squares / s**2) / s for s in (sigma, wide))  # type: ignore[return-value]
-
-    def loss(share: float, free: np.ndarray) -> float:
-        core, wide = densities(free)
-        return -float(np.log((1 - share) * core + share * wide + 1e-300).sum())
-
-    profile = _Profile(loss, [np.array([0.0, b]) for b in (-1.0, 1.0, 2.0)])
-    share = profile.least(0.0, MOST)
+    squares = (z / max(1.4826 * float(np.median(np.abs(z))), 1e-12)) ** 2
+    # Residuals of about equal size are counted together, by the mean of their squares.
+    parts = np.array_split(np.sort(squares), min(BINS, len(z)))
+    means, counts = (np.array([f(part) for part in parts]) for f in (np.mean, len))
+    sigma, k, shares = SCALES[:, None], WIDER[None, :], SHARES[:, None, None, None]
+    core = np.exp(-0.5 * means / sigma[..., None] ** 2) / sigma[..., None]
+    wide = sigma * k
+    far = np.exp(-0.5 * means / wide[..., None] ** 2) / wide[..., None]
+    far *= (means > (NEAR * sigma[..., None]) ** 2) / (2 * norm.sf(NEAR / k[..., None]))
+    density = (1 - shares) * core[None] + shares * far[None]
+    likelihood = (np.log(density + 1e-300) * counts).sum(axis=-1)
+    profile = likelihood.reshape(len(SHARES), -1).max(axis=1)
+    best = int(profile.argmax())
     factor = 1.0
-    if groups is not None:
-        core, wide = densities(profile.free(share))
-        mixed = (1 - share) * core + share * wide + 1e-300
-        factor = _design(share * wide / mixed - share, groups)
-    return profile.interval(share, MOST, factor, level)
+    if groups is not None and best:
+        at = np.unravel_index(likelihood[best].argmax(), likelihood[best].shape)
+        scales = SCALES[at[0]], SCALES[at[0]] * WIDER[at[1]]
+        of_core, of_far = (np.exp(-0.5 * squares / s**2) / s for s in scales)
+        of_far *= (squares > (NEAR * scales[0]) ** 2) / (2 * norm.sf(NEAR / WIDER[at[1]]))
+        mixed = (1 - SHARES[best]) * of_core + SHARES[best] * of_far
+        factor = _design(SHARES[best] * of_far / mixed - SHARES[best], groups)
+    inside = np.flatnonzero(profile >= profile[best] - factor * chi2.ppf(level, 1) / 2)
+    ends = max(inside[0] - 1, 0), min(inside[-1] + 1, len(SHARES) - 1)
+    low, high = (_crossing(profile, best, end, factor, level) for end in ends)
+    return Share(float(SHARES[best]), low, high)
 
 
-class _Profile:
-    """A loss of a share and of free parameters, minimised over these."""
-
-    def __init__(self, loss: Callable[[float, np.ndarray], float], starts: list[np.ndarray]):
-        self._loss, self._starts = loss, starts
-        self._known: dict[float, tuple[float, np.ndarray]] = {}
-
-    def __call__(self, share: float) -> float:
-        return self._at(share)[0]
-
-    def free(self, share: float) -> np.ndarray:
-        return self._at(share)[1]
-
-    def least(self, low: float, high: float) -> float:
-        """The share of least loss: the best of a grid, and of finer ones around it."""
-        for _ in range(ROUNDS):
-            grid = np.linspace(low, high, POINTS)
-            best = int(np.argmin([self(float(s)) for s in grid]))
-            low, high = grid[max(best - 1, 0)], grid[min(best + 1, POINTS - 1)]
-        return min(self._known, key=lambda s: self._known[s][0])
-
-    def interval(self, share: float, most: float, factor: float, level: float) -> Share:
-        """Where the loss is not above its least by more than chance, `factor` times as much."""
-        bound = self(share) + factor * float(chi2.ppf(level, 1)) / 2
-
-        def end(limit: float) -> float:
-            if share == limit or self(limit) <= bound:
-                return limit
-            return float(brentq(lambda s: self(float(s)) - bound, share, limit, xtol=1e-4))
-
-        return Share(float(share), end(0.0), end(most))
-
-    def _at(self, share: float) -> tuple[float, np.ndarray]:
-        if share not in self._known:
-            # From what is known nearby, so that the profile is smooth.
-            near = sorted(self._known, key=lambda s: abs(s - share))[:1]
-            starts = [self._known[s][1] for s in near] or self._starts
-            found = [minimize(lambda f: self._loss(share, f), s, method="BFGS") for s in starts]
-            best = min(found, key=lambda f: f.fun)
-            self._known[share] = float(best.fun), best.x
-        return self._known[share]
+def _crossing(profile: np.ndarray, best: int, end: int, factor: float, level: float) -> float:
+    """The share, between two of the grid, at which the profile crosses the level."""
+    bound = profile[best] - factor * chi2.ppf(level, 1) / 2
+    if profile[end] >= bound:
+        return float(SHARES[end])
+    inner = end + (1 if end < best else -1)
+    part = (profile[inner] - bound) / (profile[inner] - profile[end])
+    return float(SHARES[inner] + part * (SHARES[end] - SHARES[inner]))
 
 
 def _design(residuals: np.ndarray, groups: np.ndarray) -> float:

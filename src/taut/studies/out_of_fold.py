@@ -61,13 +61,16 @@ def out_of_fold(
     each = len(record.lanes) // repeats
     total: np.ndarray | None = None
     count = np.zeros((repeats, len(keras.tree.flatten(x)[0])))
+    # One shape for all folds, so that one program predicts.
+    longest = max(len(split.held_out) for split in study.rows.splits)
     for lane, (of_lane, status) in enumerate(zip(record.lanes, record.status, strict=True)):
         if status == DIVERGED:
             continue
         held = study.rows.splits[of_lane.split].held_out
-        rows = keras.tree.map_structure(lambda a, at=held: a[at], x)
+        at = np.resize(held, longest)
+        rows = keras.tree.map_structure(lambda a, at=at: a[at], x)
         outputs = keras.tree.flatten(predict_lanes(study.copy, record, rows, lanes=[lane]))[0]
-        values = read(np.asarray(outputs[0], float))
+        values = read(np.asarray(outputs[0, : len(held)], float))
         if total is None:
             total = np.zeros((*count.shape, *values.shape[1:]))
         total[lane // each, held] += values

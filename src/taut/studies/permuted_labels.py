@@ -148,8 +148,8 @@ def _target(y: Any) -> np.ndarray:
     leaves = [np.asarray(leaf) for leaf in keras.tree.flatten(y)]
     if len(leaves) > 1:
         raise InputError(
-            f"`memorization` is of one output. Received: targets of {len(leaves)}. Study a model of "
-            "one of them."
+            f"`memorization` is of one output. Received: targets of {len(leaves)}. Study a model "
+            "of one of them."
         )
     check_rows(len(leaves[0]), "memorization")
     if (leaves[0] == leaves[0][:1]).all():
@@ -167,11 +167,15 @@ def _lines(study: AsCompiled, targets: Sequence[np.ndarray], record: Record) -> 
     model, lines = study.copy, []
     (x, _), weight = study.rows.first(), study.rows.weight
     weight = None if weight is None else np.asarray(keras.tree.flatten(weight)[0])
+    # One shape for all folds, so that one program predicts.
+    longest = max(len(split.train) for split in study.rows.splits)
     for number, (lane, status) in enumerate(zip(record.lanes, record.status, strict=True)):
         rows = study.rows.splits[lane.split].train
         y, kept = targets[lane.target][rows], int(record.best_epoch[number])
-        inputs = keras.tree.map_structure(lambda a, at=rows: a[at], x)
+        at = np.resize(rows, longest)
+        inputs = keras.tree.map_structure(lambda a, at=at: a[at], x)
         outputs = keras.tree.flatten(predict_lanes(model, record, inputs, lanes=[number]))[0][0]
+        outputs = np.asarray(outputs[: len(rows)])
         shape, counted = outputs.shape[1:], None if weight is None else weight[rows]
         base, least = base_loss(model, y, shape, counted), least_loss(model, y, shape, counted)
         ended = status != DIVERGED

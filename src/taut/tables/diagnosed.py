@@ -72,24 +72,28 @@ def diagnosis_of(
     if not gaps:
         left_out.append("The gap: no rows were held out")
     tried = _tried(ensemble, trained, data)
-    labelled: Labelled | NotChecked = NotChecked("the target is no class")
-    held = trained.held
-    if data.outputs > 1 and len(held) == len(data.y):
-        labelled = Labelled(data.y.astype(int), ensemble.out_of_fold)
+    none = NotChecked("the target is no class")
+    learned_rows: Labelled | NotChecked = none
+    new_rows: Labelled | NotChecked = none
+    if data.outputs > 1 and len(trained.held) == len(data.y):
+        learned_rows = Labelled(data.y.astype(int), ensemble.out_of_fold)
+    if data.outputs > 1 and held_out is not None:
+        new_rows = Labelled(held_out.y.astype(int), held_out.prediction)
     faults = data_faults(
         train,
         held_out,
-        names=None,
+        names=data.encoder.names,
+        single_inputs=False,
         of_classes=data.outputs > 1,
-        labelled=labelled,
+        learned=learned_rows,
+        new=new_rows,
         level=LEVEL,
         seed=seed,
     )
-    learned = None
+    learned = []
     if held_out is not None and held_out.losses is not None:
-        learned = interval_of_mean(
-            base_losses - held_out.losses, weights=held_out.weights, groups=held_out.groups
-        )
+        gain = base_losses - held_out.losses
+        learned = [interval_of_mean(gain, weights=held_out.weights, groups=held_out.groups)]
     if carriers:
         names = {"names": ", ".join(repr(carrier.input) for carrier in carriers)}
         evidence = tuple(

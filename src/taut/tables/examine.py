@@ -83,6 +83,8 @@ def _rows(data: Prepared, predicted: np.ndarray) -> pd.DataFrame:
             "p_predicted": predicted[rows, chosen],
             "p_positive": predicted[:, 1 if rare is None else rare],
         }
+    if data.test_facts.groups is not None:
+        columns["group"] = data.test_facts.groups
     if data.test_facts.weights is not None:
         columns["weight"] = data.test_facts.weights
     return pd.DataFrame(columns)

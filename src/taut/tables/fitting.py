@@ -217,6 +217,7 @@ def _fit(schema: Schema, options: _Options, started: float) -> Fitted:
         folds=folds,
         seeds=seeds,
         quick=quick,
+        given=strengths is not None,
     )
     notes = [*data.notes, *budget.notes(plan, rows, len(candidates))]
     for callback in options.callbacks:
