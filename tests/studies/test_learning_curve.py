@@ -147,14 +147,14 @@ def test_a_part_is_trained_as_if_it_were_all_there_is(diabetes):
 def test_the_error_of_the_held_out_rows_is_that_of_their_losses(breast_cancer):
     x, y = breast_cancer
     model = network(30, "binary_crossentropy", "sigmoid")
-    found = taut.learning_curve(model, x, y, **SHORT | {"sizes": [30, 90, 284]})
-    losses = np.empty(len(y))
-    for fold, lane in ((0, 2), (1, 5)):
+    found = taut.learning_curve(model, x, y, **SHORT | {"sizes": [30, 90, 284], "seeds": 2})
+    losses = np.zeros(len(y))
+    for fold, lane in ((0, 4), (0, 5), (1, 10), (1, 11)):
         held_out = taut.studies.folds(y, 2, classes=True)[fold].held_out
         found.record.give_weights(lane, model)
         share = np.clip(model.predict(x[held_out], verbose=0)[:, 0], 1e-7, 1 - 1e-7)
         right = np.where(y[held_out] == 1, share, 1 - share)
-        losses[held_out] = -np.log(right)
+        losses[held_out] -= np.log(right) / 2
     assert found.law.luck.degrees == len(y) - 1
     error = ANOTHER_TABLE * losses.std(ddof=1) / np.sqrt(len(y))
     assert found.law.luck.error == pytest.approx(error, rel=1e-3)
@@ -163,12 +163,14 @@ def test_the_error_of_the_held_out_rows_is_that_of_their_losses(breast_cancer):
 @jax_only
 def test_groups_are_whole_and_seeds_and_labels_are_counted(diabetes):
     x, y = diabetes
-    groups = np.arange(len(y)) // 4
+    groups = np.arange(len(y)) // 7
     labels = np.where(y > 0, "high", "low")
     model = network(10, "sparse_categorical_crossentropy", "softmax", 2)
     found = taut.learning_curve(model, x, labels, **SHORT, groups=groups, seeds=2)
     assert len(found.table) == 3 * 2 * 2
-    assert (found.table["rows"] >= np.tile(np.repeat([20, 60, 180], 2), 2)).all()
+    wanted = np.tile(np.repeat([20, 60, 180], 2), 2)
+    assert ((found.table["rows"] >= wanted) & (found.table["rows"] < wanted + 7)).all()
+    assert (found.table["rows"] > wanted).any()
     assert found.law.luck.degrees == len(set(groups)) - 1
 
 

@@ -82,7 +82,8 @@ def test_luck_that_is_known_otherwise_takes_the_place_of_the_folds():
     assert np.diff(sure.loss([640], 0.8)[0, 1:]) < 0.005
     # Student's t at 90% and 100 degrees of freedom is 1.29; a small loss is less likely too large.
     assert (high - low) / 2 == pytest.approx(1.29 * 0.05, rel=0.05)
-    assert high - value(LAWS[0], 640) > value(LAWS[0], 640) - low
+    middle = (high + low) / 2 - sure.loss([640], 0.8)[0, 0]
+    assert middle == pytest.approx((1.29 * 0.05) ** 2 / (2 * value(LAWS[0], 640)), rel=0.3)
 
 
 def test_the_unit_of_the_loss_does_not_matter():

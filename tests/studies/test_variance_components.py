@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from taut.studies.variance_components import NAMES, variance_components
+from taut.studies.variance_components import NAMES, _solved, variance_components
 
 TRUE = {"split": 2.0, "weights": 0.5, "order": 1.0, "both": 0.7}
 
@@ -48,6 +48,19 @@ def test_what_does_not_vary_is_nought(name):
 def test_equal_losses_have_no_variance():
     found = variance_components(np.full((3, 2, 2), 1.5))
     assert all(value == 0 for value in found.variance.values())
+
+
+def test_expected_mean_squares_are_solved_for_the_variances():
+    splits, weights, orders = 5, 4, 3
+    s, w, o, r = (TRUE[name] ** 2 for name in NAMES)
+    expected = {
+        "split": r + orders * w + weights * o + weights * orders * s,
+        "weights": r + orders * w,
+        "order": r + weights * o,
+        "both": r,
+    }
+    found = _solved(expected, weights, orders)
+    assert found == pytest.approx({name: TRUE[name] ** 2 for name in NAMES})
 
 
 def test_sums_of_squares_are_those_of_the_analysis_of_variance():
