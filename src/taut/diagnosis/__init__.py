@@ -19,12 +19,14 @@ from taut.diagnosis.leakage import GroupLeak, RowLeak, leaked_groups, leaked_row
 from taut.diagnosis.leaky_columns import ColumnLeak, leaked_columns
 from taut.diagnosis.segments import Segment, Segments, failing_segments
 from taut.diagnosis.shift import Shift, distribution_shift
+from taut.diagnosis.unused import InputUse, input_use, inputs_not_read
 
 __all__ = [
     "Calibration",
     "ColumnLeak",
     "Gap",
     "GroupLeak",
+    "InputUse",
     "NotChecked",
     "RowLeak",
     "Segment",
@@ -34,6 +36,8 @@ __all__ = [
     "distribution_shift",
     "failing_segments",
     "generalization_gap",
+    "input_use",
+    "inputs_not_read",
     "leaked_columns",
     "leaked_groups",
     "leaked_rows",
