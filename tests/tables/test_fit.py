@@ -130,6 +130,45 @@ def test_a_model_says_what_it_is_and_how_well_it_does(cancer):
     assert "target=&#x27;&lt;b&gt;&#x27;" in html
 
 
+def test_a_run_lists_its_test_rows_and_their_predictions(fitted):
+    """By their places in the table as it was given, rows without a target counted."""
+    run, test = fitted.model.run, fitted.test
+    rows = run.test_rows.set_index("row").loc[test.index]
+    assert len(rows) == len(test) == run.metrics.split.test
+    output, classes = fitted.output(test), fitted.model.schema.classes
+    if not classes:
+        np.testing.assert_allclose(rows["actual"], test[fitted.target])
+        np.testing.assert_allclose(rows["predicted"], output)
+        return
+    actual = [classes.index(label) for label in test[fitted.target]]
+    np.testing.assert_array_equal(rows["actual"], actual)
+    np.testing.assert_array_equal(rows["predicted"], output.argmax(axis=1))
+    np.testing.assert_allclose(rows["p_actual"], output[np.arange(len(test)), actual])
+    np.testing.assert_allclose(rows["p_predicted"], output.max(axis=1))
+    np.testing.assert_allclose(rows["p_positive"], output[:, 1])
+
+
+def test_a_run_has_losses_by_epoch_and_who_reads_what(fitted):
+    run = fitted.model.run
+    choice, path, epochs = run.metrics.choice, run.path, run.epochs
+    settings = {"best": (choice.penalty, choice.strength), "none": ("none", 0.0)}
+    for name, (penalty, strength) in settings.items():
+        lanes = path[(path["penalty"] == penalty) & (path["strength"] == strength)]
+        lanes = lanes[lanes["network"] == choice.network] if name == "best" else lanes
+        for lane in lanes.to_dict("records"):
+            own = epochs[(epochs["setting"] == name) & (epochs["fold"] == lane["fold"])]
+            own = own[own["seed"] == lane["seed"]].set_index("epoch")
+            assert len(own) == lane["epochs"]
+            kept = own.loc[lane["best_epoch"] + 1]
+            np.testing.assert_allclose(kept["val_loss"], lane["val_loss"])
+    inputs = len(fitted.model.schema.used)
+    for lane in path.to_dict("records"):
+        assert len(lane["inputs_read"]) == inputs
+        assert lane["inputs_read"].count("1") == lane["inputs_kept"]
+        assert 0 <= lane["nonzero"] <= lane["weights"]
+    assert run.metrics.command.startswith(f"taut.fit_table(frame, target={fitted.target!r}, ")
+
+
 def weights(model):
     return model.model.get_weights()
 

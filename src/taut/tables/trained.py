@@ -10,7 +10,7 @@ import keras
 import numpy as np
 from scipy.special import softmax
 
-from taut.engine import Callback, Record, Split, predict_lanes
+from taut.engine import Callback, Race, Record, Split, predict_lanes
 from taut.frames import preprocessing
 from taut.optimizers import Proximal
 from taut.penalties import L1, L2
@@ -24,6 +24,11 @@ from taut.tables.peers import base_prediction
 
 LEARNING_RATE, BETA_2, WARM_UP = 3e-3, 0.99, 0.1
 LEAST_PROBABILITY = 1e-6
+MANY_SETTINGS, ALIKE = 16, 0.8
+"""So many settings race from fold to fold, where each fold trains on so large a share, at least, of
+the rows that any other does."""
+WIDTH = 4
+"""Lanes side by side: any number up to 16 is as fast, and of few lanes a race leaves few idle."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,8 +75,10 @@ class Trained:
         splits: The folds.
         cross: What was trained of each.
         out_of_fold: [settings, rows, outputs] predictions of rows by models that did not train
-            on them, averaged over seeds: probabilities, or the standardised target.
-        row_loss: [settings, rows] their losses; infinite where every seed diverged.
+            on them, averaged over seeds: probabilities, or the standardised target. NaN of a
+            setting that the race left out.
+        row_loss: [settings, rows] their losses; infinite where every seed diverged, and of a
+            setting that was left out.
     """
 
     model: Any
@@ -101,6 +108,10 @@ class Trained:
     def held_weight(self) -> np.ndarray | None:
         """What each of the held-out rows counts."""
         return self.rows.counted(self.held)
+
+    def left_out(self, setting: int) -> bool:
+        """Whether the race left a setting out, so that some folds have no model of it."""
+        return any(self.record.status[k] == "dropped" for k in self.cross.lanes(setting))
 
     def base_rate(self, outputs: int) -> np.ndarray:
         """[rows, outputs] predictions of held-out rows that look at no input, fold by fold."""
@@ -154,6 +165,7 @@ def train(
     seed: int,
     quick: bool,
     callbacks: Sequence[Callback],
+    race: bool = False,
     stop_after: int | None = None,
     most_epochs: int | None = None,
 ) -> Trained:
@@ -167,6 +179,8 @@ def train(
         seed: Seeds initial weights and the order of rows.
         quick: A shorter schedule.
         callbacks: Told of the progress.
+        race: Whether many settings race from fold to fold (see `taut.engine.Race`), of which the
+            best of each penalty comes through.
         stop_after: Epochs to train, of the schedule's; all unless given.
         most_epochs: Epochs of the schedule at most, where it would take too long.
     """
@@ -184,12 +198,13 @@ def train(
         Settings.checked(
             epochs=stop_after or schedule.epochs,
             batch_size=schedule.batch_size,
-            width=8,
+            width=WIDTH,
             callbacks=callbacks,
         ),
         values=folded.learned(model),
         # One epoch for all folds of a setting: chosen on all rows, it fits each fold's less.
         common_epoch=held_out,
+        race=_race(settings, splits) if race and held_out else None,
     )
     shape = len(settings), len(rows.y), outputs
     trained = Trained(
@@ -235,13 +250,32 @@ def _candidate(model: Any, setting: Setting) -> Candidate:
     return Candidate(setting.strengths(), values)
 
 
+def _race(settings: Sequence[Setting], splits: Sequence[Split]) -> Race | None:
+    """The race of many settings over folds that are as good as each other."""
+    rows = [len(split.train) for split in splits]
+    if len(settings) <= MANY_SETTINGS or min(rows) < ALIKE * max(rows):
+        return None
+    penalties = [setting.penalty for setting in settings]
+    return Race([penalties.index(penalty) for penalty in penalties])
+
+
+def trainings(settings: int, folds: int, *, race: bool) -> int:
+    """How many lanes `train` has for each seed."""
+    return (
+        Race().trainings(settings, folds) if race and settings > MANY_SETTINGS else settings * folds
+    )
+
+
 def _predict_out_of_fold(trained: Trained) -> None:
     longest = max(len(split.held_out) for split in trained.splits)
     ok = np.array([status != "diverged" for status in trained.record.status])
+    left_out = np.array([trained.left_out(s) for s in range(len(trained.settings))])
+    trained.out_of_fold[left_out], trained.row_loss[left_out] = np.nan, np.inf
+    left = np.flatnonzero(~left_out)
     for fold, split in enumerate(trained.splits):
         # One shape for every fold, so that one program predicts them all.
         padded = np.resize(split.held_out, longest)
-        numbers = np.stack([trained.cross.lanes(s, fold) for s in range(len(trained.settings))])
+        numbers = np.stack([trained.cross.lanes(setting, fold) for setting in left])
         rows = trained.rows.encoded[padded]
         raw = predict_lanes(trained.model, trained.record, rows, lanes=numbers.ravel().tolist())
         raw = raw[:, : len(split.held_out)].astype(float)
@@ -251,8 +285,8 @@ def _predict_out_of_fold(trained: Trained) -> None:
         weight = ok[numbers].astype(float)[..., None, None]
         with np.errstate(invalid="ignore"):
             mean = np.where(weight > 0, raw, 0).sum(axis=1) / weight.sum(axis=1)
-        trained.out_of_fold[:, split.held_out] = mean
-    trained.row_loss[:] = row_loss(trained.out_of_fold, trained.rows.y)
+        trained.out_of_fold[np.ix_(left, split.held_out)] = mean
+    trained.row_loss[left] = row_loss(trained.out_of_fold[left], trained.rows.y)
 
 
 def row_loss(predicted: np.ndarray, y: np.ndarray) -> np.ndarray:
