@@ -10,11 +10,11 @@ import numpy as np
 from keras import ops, tree
 
 from taut._data import as_arrays, check_targets
-from taut._keras_compat import loss_of_classes
-from taut._losses import loss_parts
-from taut._row_losses import is_by_row, mean_loss, row_losses
+from taut._keras_compat import loss_of_classes, mode
+from taut._losses import data_loss_value, loss_parts
 from taut.checks import check_at_least, check_inner_share, check_whole
-from taut.errors import InputError
+from taut.errors import InputError, UnsupportedError
+from taut.objective.row_losses import RowLosses
 
 
 class Measured(NamedTuple):
@@ -177,7 +177,8 @@ class OverfitMonitor(keras.callbacks.Callback):
         self.summary = ""
         self._best: list[np.ndarray] = []
         self._reference: Measured | None = None
-        self._waited, self.last_epoch, self._stopped, self._by_row = 0, 0, "", None
+        self._waited, self.last_epoch, self._stopped, self._checked = 0, 0, "", False
+        self._losses_of: RowLosses | None = None
         self._held_out, self._learned_from, self._of = self._data()
         if self.model.built:
             self._check()
@@ -219,12 +220,16 @@ class OverfitMonitor(keras.callbacks.Callback):
                 "`validation` must hold rows of two classes or more. Received: "
                 f"{_rows(y)} rows, all of class {only}. Draw them from all classes."
             )
-        self._by_row = is_by_row(self.model, x, y)
-        if not self._by_row and self.verbose:
+        try:
+            self._losses_of = RowLosses(self.model, x, y)
+        except UnsupportedError:
+            self._losses_of = None
+        self._checked = True
+        if self._losses_of is None and self.verbose:
             print("OverfitMonitor: the loss is not one of rows, so the gap has no interval.")
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
-        if self._by_row is None:
+        if not self._checked:
             self._check()
         now = self._measured(*self._held_out)
         added = {"val_data_loss": now.mean}
@@ -259,9 +264,10 @@ class OverfitMonitor(keras.callbacks.Callback):
         self.model.stop_training = True
 
     def _measured(self, x: Any, y: Any) -> Measured:
-        if not self._by_row:
-            return Measured(mean_loss(self.model, x, y, batch_size=self.batch_size), None)
-        rows = row_losses(self.model, x, y, batch_size=self.batch_size)
+        if self._losses_of is None:
+            return Measured(_mean_loss(self.model, x, y, batch_size=self.batch_size), None)
+        prediction = self.model.predict(x, batch_size=self.batch_size, verbose=0)
+        rows = self._losses_of(y, prediction)
         return Measured(float(rows.mean()), rows)
 
     def _gap(self, train: Measured, held_out: Measured) -> Gap:
@@ -384,3 +390,20 @@ def _only_class(y: Any) -> Any:
 
 def _copy(variable: Any) -> np.ndarray:
     return np.array(ops.convert_to_numpy(variable.value), copy=True)
+
+
+def _mean_loss(model: Any, x: Any, y: Any, *, batch_size: int) -> float:
+    """The data loss of any compiled model: its mean over batches, weighted by their rows."""
+    rows = len(tree.flatten(y)[0])
+    total = 0.0
+    for start in range(0, rows, batch_size):
+        piece = slice(start, start + batch_size)
+
+        def tensor(a: Any, piece: slice = piece) -> Any:
+            return ops.convert_to_tensor(a[piece])
+
+        inputs, targets = tree.map_structure(tensor, (x, y))
+        prediction = model(inputs, **mode(model, training=False))
+        loss = float(ops.convert_to_numpy(data_loss_value(model, targets, prediction)))
+        total += loss * min(batch_size, rows - start)
+    return total / rows

@@ -23,6 +23,8 @@ FORMER_PREPROCESSING = "preprocessing.skops"
 """Beside these in runs of taut 0.3, in place of `preprocessing.json`."""
 TEST_ROWS, EPOCHS = MORE_FILES = ("test_rows.parquet", "epochs.parquet")
 """Beside these since taut 0.4, where there is a test and something to tell of the epochs."""
+DIAGNOSIS = "diagnosis.json"
+"""What `taut.diagnose` has to say of the network, where it was asked for."""
 SPARSE = "sparse"
 """In a run with selected inputs, the run of the network on these alone."""
 _PATH = ("penalty", "strength", "fold", "seed", "train_loss", "val_loss", "inputs_kept", "status")

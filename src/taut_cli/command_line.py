@@ -35,6 +35,8 @@ def fit_command(
         flag = f"--{name.replace('_', '-')}"
         if value is True:
             words.append(flag)
+        elif value is False and DEFAULTS.get(name):
+            words.append(f"--no-{name}")
         elif name == "strengths":
             words += [flag, ",".join(f"{strength:g}" for strength in value)]
         elif isinstance(value, Mapping):

@@ -52,6 +52,7 @@ def fit(
     single: option.Single = False,
     sparse: option.Sparse = False,
     inputs: option.Inputs = None,
+    diagnosis: option.Diagnosed = True,
     seed: option.Seed = 0,
     quick: option.Quick = False,
     force: option.Force = False,
@@ -79,6 +80,7 @@ def fit(
             single=single,
             sparse=sparse,
             inputs=inputs,
+            diagnosis=diagnosis,
             seed=seed,
             quick=quick,
         )
@@ -149,7 +151,7 @@ def fit_file(
     from taut.frames.roles import Roles
     from taut.frames.understand import understand
     from taut.run import with_command
-    from taut_cli.show import show_fit, show_schema
+    from taut_cli.show import show_diagnosis, show_fit, show_schema
 
     out = console(quiet=quiet)
     frame = read_table(table, **reading)
@@ -208,10 +210,19 @@ def fit_file(
         words = f"the report could not be written ({type(error).__name__}: {error})"
         say_warning(f"{words}; the run is whole, and taut report writes the page again")
     show_fit(out, model.run)
+    if model.diagnosis is not None:
+        show_diagnosis(out, model.diagnosis, lang=lang)
     _show_where(out, shown, sparse=bool(model.run.metrics.sparse_inputs))
     if as_json:
         page = None if failed else str(shown / "report.html")
-        say_json({"run": str(shown), "report": page, "metrics": model.run.metrics})
+        say_json(
+            {
+                "run": str(shown),
+                "report": page,
+                "metrics": model.run.metrics,
+                "diagnosis": model.diagnosis,
+            }
+        )
     if problem is not None:
         say_error(problem)
         raise typer.Exit(1)

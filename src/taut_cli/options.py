@@ -55,6 +55,10 @@ Inputs = Annotated[
         "if not given.",
     ),
 ]
+Diagnosed = Annotated[
+    bool,
+    typer.Option("--diagnosis/--no-diagnosis", help="Say whether the network overfits, and why."),
+]
 Seed = Annotated[int, typer.Option(help="Seed of everything that is random.")]
 Lang = Annotated[Language, typer.Option("--lang", help="Language of the report.")]
 Quick = Annotated[bool, typer.Option("--quick", help="A first look: less of everything.")]
@@ -168,6 +172,7 @@ DEFAULTS: dict[str, Any] = {
     "single": False,
     "sparse": False,
     "inputs": None,
+    "diagnosis": True,
     "seed": 0,
     "quick": False,
 }

@@ -89,7 +89,7 @@ def write_elsewhere(place: Path, write: Callable[[Path], None]) -> Path | None:
 
 def _swap(stage: Path, place: Path, *, force: bool) -> None:
     from taut.files import put_in_place
-    from taut.run import FORMER_PREPROCESSING, MORE_FILES, SPARSE
+    from taut.run import DIAGNOSIS, FORMER_PREPROCESSING, MORE_FILES, SPARSE
 
     new, old = stage / "new", stage / "old"
     if not force and place.exists():
@@ -104,7 +104,7 @@ def _swap(stage: Path, place: Path, *, force: bool) -> None:
     if replaced:
         for entry in old.iterdir():
             if (
-                entry.name not in (FORMER_PREPROCESSING, SPARSE, *MORE_FILES)
+                entry.name not in (DIAGNOSIS, FORMER_PREPROCESSING, SPARSE, *MORE_FILES)
                 and not (place / entry.name).exists()
             ):
                 os.rename(entry, place / entry.name)

@@ -18,6 +18,7 @@ from taut.report.scored import TAUT, differences, scores
 from taut.run import Metrics, Run
 
 if TYPE_CHECKING:
+    from taut.diagnosis.diagnosis_result import Diagnosis
     from taut.frames.schema import Schema
 
 MOST_COLUMNS = 40
@@ -72,6 +73,13 @@ def _worth_showing(columns: tuple[Any, ...]) -> list[Any]:
     noted = [c for c in columns if not c.used or c.reason][: MOST_COLUMNS // 2]
     plain = [c for c in columns if c not in noted][: MOST_COLUMNS - len(noted)]
     return [c for c in columns if c in noted or c in plain]
+
+
+def show_diagnosis(out: Console, diagnosis: Diagnosis, *, lang: str = "en") -> None:
+    """The verdicts, and what clearly helps."""
+    out.print()
+    for line in diagnosis.text(lang=lang, whole=False).split("\n"):
+        out.print(Text(text.clean(line)), soft_wrap=True)
 
 
 def show_fit(out: Console, run: Run) -> None:

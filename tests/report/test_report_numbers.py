@@ -175,3 +175,13 @@ def test_strength_zero_is_no_penalty():
     assert at_strength(summary, "L1", 0.1 * (1 + 1e-12)) is not None
     assert at_strength(summary, "L2", 0.1) is None
     assert at_strength(summary, "L1", None) is None
+
+
+def test_a_strength_with_some_folds_is_compared_on_those():
+    whole = _lanes([[0.2], [0.6], [0.7]])
+    part = _lanes([[0.3], [0.8]]).assign(strength=1.0)
+    summary = summarise(pd.concat([whole, part], ignore_index=True))
+    assert at_strength(summary, "L1", 0.1)["val"] == pytest.approx(0.5)
+    # Its folds are 0.1 below the mean of all, and it is 0.1 and 0.2 worse there.
+    assert at_strength(summary, "L1", 1.0)["val"] == pytest.approx(0.5 + 0.15)
+    assert at_strength(summary, "L1", 1.0)["lanes"] == 2

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from taut.checks import check_above
+from taut.checks import check_above, check_share
 from taut.errors import InputError
 
 UNIMODAL_SHARE = 1 / np.sqrt(3)
@@ -135,22 +135,65 @@ def expected_false(
         Meinshausen and Bühlmann, Stability selection, 2010, theorem 1.
         Shah and Samworth, Variable selection with error control, 2013, theorems 1 and 2.
     """
+    bounds = both_bounds(per_half, inputs, threshold, pairs=pairs)
+    return min((bound for bound in bounds if bound is not None), default=None)
+
+
+def both_bounds(
+    per_half: float, inputs: int, threshold: float, *, pairs: int | None = None
+) -> tuple[float | None, float | None]:
+    """The bounds of `expected_false`: Meinshausen and Bühlmann's, and Shah and Samworth's.
+
+    Each is at most the number of inputs, and None where it does not hold.
+
+    Raises:
+        InputError: For numbers that cannot be.
+    """
     check_above(0, inputs=inputs)
     if not 0 <= per_half <= inputs:
         raise InputError(
             f"`per_half` must be from 0 to the {inputs} inputs. Received: per_half={per_half!r}."
         )
-    if not 0 <= threshold <= 1:
-        raise InputError(
-            f"`threshold` must be a share from 0 to 1. Received: threshold={threshold!r}."
-        )
+    check_share(threshold=threshold)
     blind = per_half**2 / inputs
-    bounds = []
-    if threshold > 0.5:
-        bounds.append(blind / (2 * threshold - 1))
-    if pairs is not None and (factor := _unimodal_factor(per_half / inputs, threshold, pairs)):
-        bounds.append(blind * factor)
-    return float(min(*bounds, inputs)) if bounds else None
+    first = blind / (2 * threshold - 1) if threshold > 0.5 else None
+    factor = None if pairs is None else _unimodal_factor(per_half / inputs, threshold, pairs)
+    second = blind * factor if factor else None
+    return tuple(None if b is None else float(min(b, inputs)) for b in (first, second))  # type: ignore[return-value]
+
+
+def most_per_half(inputs: int, false_selections: float, threshold: float, *, pairs: int) -> int:
+    """The largest q, inputs that a half selects, that keeps a bound on false selections.
+
+    Raises:
+        InputError: If not even one input a half does.
+    """
+    for per_half in range(inputs, 0, -1):
+        bound = expected_false(per_half, inputs, threshold, pairs=pairs)
+        if bound is not None and bound <= false_selections:
+            return per_half
+    raise InputError(
+        f"No number of inputs a half keeps {false_selections:g} false selections at the threshold "
+        f"{threshold:g}. Raise `false_selections`, `threshold` or `pairs`."
+    )
+
+
+def least_threshold(inputs: int, false_selections: float, per_half: float, *, pairs: int) -> float:
+    """The least τ, in steps of one half, at which so many inputs a half keep a bound.
+
+    Raises:
+        InputError: If none up to 1 does.
+    """
+    for count in range(pairs + 1, 2 * pairs + 1):
+        threshold = count / (2 * pairs)
+        bound = expected_false(per_half, inputs, threshold, pairs=pairs)
+        if bound is not None and bound <= false_selections:
+            return threshold
+    raise InputError(
+        f"No threshold keeps {false_selections:g} false selections where a half selects "
+        f"{per_half:g} of {inputs} inputs. Raise `false_selections` or `pairs`, or lower "
+        "`per_half`."
+    )
 
 
 def _unimodal_factor(share: float, threshold: float, pairs: int) -> float | None:
@@ -162,3 +205,25 @@ def _unimodal_factor(share: float, threshold: float, pairs: int) -> float | None
         return 4 * (1 - threshold + 1 / (2 * pairs)) / (1 + 1 / pairs)
     gap = 2 * threshold - 1 - 1 / (2 * pairs)
     return 1 / (2 * gap) if gap > 0 else None
+
+
+def first_by_area(norms: np.ndarray, per_half: int) -> np.ndarray:
+    r"""The inputs that come in first on each half's path, and stay.
+
+    Those of largest a_j = Σ_α ‖w_j(α)‖ / max_k ‖w_k(α)‖, of these that are not 0.
+
+    Args:
+        norms: [halves, strengths, inputs] of all weights that read an input; NaN where a training
+            diverged, which then counts for nothing.
+        per_half: q, how many.
+
+    Returns:
+        [halves, inputs] whether each is selected.
+    """
+    known = np.nan_to_num(np.asarray(norms, float), nan=0.0, posinf=0.0)
+    largest = known.max(axis=-1, keepdims=True)
+    area = (known / np.where(largest > 0, largest, 1.0)).sum(axis=1)
+    order = np.argsort(-area, axis=1, kind="stable")
+    selected = np.zeros(area.shape, bool)
+    np.put_along_axis(selected, order[:, :per_half], True, axis=1)
+    return selected & (area > 0)

@@ -15,6 +15,7 @@ from taut.run import InputColumn, Kept, Learned, Metrics, Run, Table, Target
 from taut.tables.best_setting import describe
 from taut.tables.candidates import UNPENALISED, Setting
 from taut.tables.caveats import notes_of, split_of, warnings_of
+from taut.tables.diagnosed import diagnosis_of
 from taut.tables.ensemble import assemble
 from taut.tables.examine import examine
 from taut.tables.importance import feature_table
@@ -45,6 +46,7 @@ def conclude(
     quick: bool,
     seed: int,
     started: float,
+    diagnosis: bool,
 ) -> Fitted:
     """Choose, assemble, certify, score.
 
@@ -58,6 +60,7 @@ def conclude(
         quick: A shorter schedule.
         seed: Seeds everything.
         started: When the fit began, by `perf_counter`.
+        diagnosis: Whether to diagnose the network.
     """
     # Strength 0 is only compared with, unless there are rows enough for it to be a candidate.
     candidates = [i for i, s in enumerate(trained.settings) if s != UNPENALISED or s in settings]
@@ -125,7 +128,14 @@ def conclude(
         test_rows,
         afterwards("The losses by epoch", lambda: epoch_table(trained, ensemble.best, bare), None),
     )
-    return Fitted(TableModel(ensemble.model, data.encoder, run), data)
+    found = None
+    if diagnosis:
+        found = afterwards(
+            "The diagnosis",
+            lambda: diagnosis_of(ensemble, trained, data, carriers=suspects, seed=seed),
+            None,
+        )
+    return Fitted(TableModel(ensemble.model, data.encoder, run, diagnosis=found), data)
 
 
 def _target(data: Prepared) -> Target:

@@ -51,6 +51,7 @@ def fit_table(
     single: bool = False,
     sparse: bool = False,
     inputs: int | None = None,
+    diagnosis: bool = True,
     quick: bool = False,
     seed: int = 0,
     allow_small: bool = False,
@@ -61,7 +62,7 @@ def fit_table(
     A test set is set aside first, and nothing is chosen on it. On the other rows, networks
     with an L1 or an L2 penalty at several strengths are trained on every fold and seed as one
     program; imputing, scaling and binning are learned inside each fold. Settings are compared
-    by out-of-fold loss.
+    by out-of-fold loss; of many, the better half is trained on each further fold.
 
     Args:
         frame: The table: a data frame of pandas, polars or Arrow.
@@ -90,6 +91,8 @@ def fit_table(
             (`TableModel.sparse`); see `taut.tables.selection.select_inputs`.
         inputs: Keep so many inputs in the sparse network, which this asks for; as many as are
             needed unless given.
+        diagnosis: Say whether the network overfits, and what is wrong with the data, by what was
+            trained anyway (`TableModel.diagnosis`).
         quick: A first look: fewer settings, shorter training, three folds at most.
         seed: Seeds everything that is random.
         allow_small: Whether to take tables of fewer than 20 rows, and classes of fewer rows than
@@ -140,6 +143,7 @@ def fit_table(
         seeds=seeds,
         single=single,
         quick=quick,
+        diagnosis=diagnosis,
         seed=seed,
         callbacks=callbacks or (),
     )
@@ -192,6 +196,7 @@ class _Options:
     seeds: int
     single: bool
     quick: bool
+    diagnosis: bool
     seed: int
     callbacks: Sequence[Callback]
 
@@ -212,6 +217,7 @@ def _fit(schema: Schema, options: _Options, started: float) -> Fitted:
         folds=folds,
         seeds=seeds,
         quick=quick,
+        given=strengths is not None,
     )
     notes = [*data.notes, *budget.notes(plan, rows, len(candidates))]
     for callback in options.callbacks:
@@ -239,6 +245,7 @@ def _fit(schema: Schema, options: _Options, started: float) -> Fitted:
         quick=quick,
         seed=seed,
         started=started,
+        diagnosis=options.diagnosis,
     )
 
 

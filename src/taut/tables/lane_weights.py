@@ -79,6 +79,7 @@ def lane_table(
     record, candidate_of = trained.record, trained.cross.candidate_of
     training, held_out = record.kept_losses()
     lanes = np.argsort(candidate_of, kind="stable")
+    lanes = lanes[record.epochs[lanes] > 0]  # what a race left out was no training
     settings = [trained.settings[candidate_of[k]] for k in lanes]
     read = [input_weights(trained, k, sources, numbers) > 0 for k in lanes]
     weights = [count_weights(trained, k) for k in lanes]

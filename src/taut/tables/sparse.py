@@ -74,7 +74,8 @@ def with_sparse(
         seconds=round((metrics.seconds or 0.0) + perf_counter() - started, 2),
     )
     run = replace(whole.model.run, metrics=metrics)
-    return TableModel(whole.model.model, data.encoder, run, sparse and sparse.model)
+    inner = sparse and sparse.model
+    return TableModel(whole.model.model, data.encoder, run, inner, whole.model.diagnosis)
 
 
 def _reading(schema: Schema, names: Sequence[str]) -> Schema:
