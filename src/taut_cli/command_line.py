@@ -35,6 +35,8 @@ def fit_command(
         flag = f"--{name.replace('_', '-')}"
         if value is True:
             words.append(flag)
+        elif value is False:
+            words.append(f"--no-{name.replace('_', '-')}")
         elif value is False and DEFAULTS.get(name):
             words.append(f"--no-{name}")
         elif name == "strengths":
@@ -45,6 +47,6 @@ def fit_command(
         elif isinstance(value, (list, tuple)):
             for item in value:
                 words += [flag, clean(item)]
-        elif value not in (None, False, ()):
+        elif value not in (None, ()):
             words += [flag, clean(value)]
     return shlex.join(words)

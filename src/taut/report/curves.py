@@ -188,7 +188,9 @@ def epochs(frame: pandas.DataFrame, kept: int | None, say: Catalogue) -> list[di
         rows = means.loc[setting]
         drawing = Drawing(x, y)
         if setting == "best" and kept is not None:
-            drawing.mark_x(kept, "chosen", say("epochs.kept", epoch=kept))
+            drawing.mark_x(kept, "chosen")
+            words = say("epochs.kept", epoch=kept)
+            drawing.label_x(kept, words, right=x.share(kept) < 0.5)
         drawing.line(zip(rows.index, rows["train_loss"], strict=True), "train")
         drawing.line(zip(rows.index, rows["val_loss"], strict=True), "held")
         name = say(f"epochs.{setting}")

@@ -114,19 +114,20 @@ class Drawing:
         right = self.width - RIGHT
         self._add('<path class="line {}" d="M{} {}H{}"/>', kind, LEFT, self.at_y(y), right)
 
-    def mark_x(self, x: float, kind: str, label: str = "", *, row: int = 0) -> None:
-        """A line from top to bottom, with a word beside it."""
+    def mark_x(self, x: float, kind: str) -> None:
+        """A line from top to bottom."""
         at, bottom = self.at_x(x), self.height - BOTTOM
         self._add('<path class="line {}" d="M{} {}V{}"/>', kind, at, TOP, bottom)
-        if label:
-            start = self.x.share(x) < 0.5
-            self._add(
-                '<text class="label {}" x="{}" y="{}">{}</text>',
-                "start" if start else "end",
-                at + (5 if start else -5),
-                TOP + 10 + 15 * row,
-                label,
-            )
+
+    def label_x(self, x: float, label: str, *, right: bool, row: int = 0) -> None:
+        """A word at the top, on the right or the left of a value."""
+        self._add(
+            '<text class="label {}" x="{}" y="{}">{}</text>',
+            "start" if right else "end",
+            self.at_x(x) + (5 if right else -5),
+            TOP + 10 + 15 * row,
+            label,
+        )
 
     def cursor(self) -> None:
         """A line that a script moves; it stands at the left end until then."""

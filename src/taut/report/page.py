@@ -6,7 +6,7 @@ import json
 import shlex
 from collections import Counter
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from taut.report import curves, findings, text
 from taut.report.catalogue import Catalogue
@@ -15,14 +15,18 @@ from taut.report.path_steps import MOST_INPUTS, steps
 from taut.report.path_summary import summarise
 from taut.report.scale import spanning
 from taut.report.scored import TAUT, differences, scores
+from taut.report.verdicts_shown import shown
 from taut.run import InputColumn, Metrics, Run
+
+if TYPE_CHECKING:
+    from taut.diagnosis.diagnosis_result import Diagnosis
 
 TOP = 30
 _MOST_CLASSES = 12
 MOST_LANES = 400
 
 
-def page(run: Run, name: str, say: Catalogue) -> dict[str, Any]:
+def page(run: Run, name: str, say: Catalogue, diagnosis: Diagnosis | None = None) -> dict[str, Any]:
     """The template's variables, of a run that the commands on the page call `name`."""
     metrics = run.metrics
     task = say(f"task.{metrics.target.task}", n=len(metrics.target.classes or ()))
@@ -33,6 +37,7 @@ def page(run: Run, name: str, say: Catalogue) -> dict[str, Any]:
         "target": metrics.target,
         "task": task,
         "warnings": findings.warnings(metrics, say),
+        "diagnosis": shown(diagnosis, say),
         "headline": findings.headline(metrics, say),
         "class_sentences": findings.classes(metrics, say),
         "withheld": findings.withheld(metrics, say),

@@ -95,8 +95,8 @@ def _panel(
     losses = Drawing(x, y)
     if bare is not None and text.is_number(bare["val"]):
         losses.level(float(bare["val"]), "bare")
-    for row, (strength, label, kind) in enumerate(marks):
-        losses.mark_x(strength, kind, label, row=row)
+    for strength, _, kind in marks:
+        losses.mark_x(strength, kind)
     losses.band([(s, v - e, v + e) for (s, v), (_, e) in zip(held, spread, strict=True)], "held")
     train = [(r["strength"], r["train"]) for r in records]
     losses.line(train, "train")
@@ -104,6 +104,8 @@ def _panel(
     losses.dots(held, "held")
     if len(records) == 1:  # a line of one point is not drawn
         losses.dots(train, "train", 3)
+    for row, (strength, label, _) in enumerate(marks):
+        losses.label_x(strength, label, right=_right(strength, marks, x), row=row)
     losses.cursor()
     kept = Drawing(x, read, height=KEPT_HEIGHT)
     for strength, _, kind in marks:
@@ -126,6 +128,15 @@ def _panel(
         tuple(s for s, _ in held),
         tuple(losses.at_x(s) for s, _ in held),
     )
+
+
+def _right(strength: float, marks: list[tuple[float, str, str]], x: Axis) -> bool:
+    """Whether there is room for a word on the right of a mark: no edge, and no other mark."""
+    share = x.share(strength)
+    others = [x.share(s) for s, _, _ in marks if s != strength]
+    if others and share > 0.3:
+        return share > others[0] and share < 0.6
+    return share < 0.5
 
 
 def _marks(
