@@ -1,33 +1,15 @@
-<<<<<<< HEAD
-"""What the page shows of a diagnosis: verdicts, what was tried, what was left out."""
-=======
 """What a run's diagnosis says, ready to print."""
->>>>>>> report
 
 from __future__ import annotations
 
 from typing import Any
 
 from taut.diagnosis.diagnosis_result import Diagnosis
-<<<<<<< HEAD
-=======
 from taut.diagnosis.words import HELPS, LANGUAGES, NOTHING_HELPED, STRENGTHS
->>>>>>> report
 from taut.report import text
 from taut.report.catalogue import Catalogue
 from taut.report.scale import spanning
 
-<<<<<<< HEAD
-GRAVE = ("leak_", "nothing_learned", "overfitting", "underfitting", "shift", "label_noise")
-"""Codes, or how they begin, that stand out on the page."""
-
-
-def verdicts(diagnosis: Diagnosis | None, say: Catalogue) -> dict[str, Any] | None:
-    """Sentences, and the gains of what was tried on one axis; None without a diagnosis."""
-    if diagnosis is None:
-        return None
-    scale = spanning((v for a in diagnosis.tried for v in (a.gain, a.low, a.high)), zero=True)
-=======
 MOST_TRIED = 12
 
 
@@ -39,20 +21,10 @@ def shown(diagnosis: Diagnosis | None, say: Catalogue) -> dict[str, Any] | None:
     tried = sorted(diagnosis.tried, key=lambda advice: -advice.gain)[:MOST_TRIED]
     scale = spanning((v for a in tried for v in (a.gain, a.low, a.high)), zero=True)
     places = text.decimals((a.high - a.low) / 2 for a in tried)
->>>>>>> report
     return {
         "verdicts": [
             {
                 "code": verdict.code,
-<<<<<<< HEAD
-                "grave": verdict.code.startswith(GRAVE),
-                "sentence": text.clean(verdict.text(lang=say.lang)),
-                "strength": say(f"diagnosis.{verdict.strength}") if verdict.strength else "",
-                "evidence": verdict.evidence,
-            }
-            for verdict in diagnosis.verdicts
-        ],
-=======
                 "sentence": verdict.text(lang=say.lang),
                 "strength": STRENGTHS[verdict.strength][at] if verdict.strength else "",
             }
@@ -61,29 +33,10 @@ def shown(diagnosis: Diagnosis | None, say: Catalogue) -> dict[str, Any] | None:
         "sentence": (HELPS if diagnosis.advice else NOTHING_HELPED)[at] if tried else "",
         "zero": scale.at(0.0),
         "ticks": scale.ticks(),
->>>>>>> report
         "tried": [
             {
                 "what": advice.what,
                 "clear": advice.clear,
-<<<<<<< HEAD
-                "gain": text.short(advice.gain),
-                "interval": say(
-                    "interval", low=text.short(advice.low), high=text.short(advice.high)
-                ),
-                "value": scale.at(advice.gain),
-                "low": scale.at(advice.low),
-                "high": scale.at(advice.high),
-            }
-            for advice in diagnosis.tried
-            for ends in [(text.short(advice.low), text.short(advice.high))]
-        ],
-        "ticks": scale.ticks(),
-        "zero": scale.at(0.0),
-        "helped": bool(diagnosis.advice),
-        "left_out": diagnosis.left_out,
-    }
-=======
                 "shown": text.fixed(advice.gain, places, sign=True),
                 "interval": say.interval(advice.low, advice.high, places, sign=True),
                 "at": scale.at(advice.gain),
@@ -114,4 +67,3 @@ def _ends(low: float | None, high: float | None, say: Catalogue) -> str:
     if low is None or high is None:
         return text.MISSING
     return say("interval", low=text.short(low), high=text.short(high))
->>>>>>> report

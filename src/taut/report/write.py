@@ -16,10 +16,6 @@ from taut.diagnosis.diagnosis_result import Diagnosis
 from taut.report import text
 from taut.report.catalogue import Catalogue, catalogue
 from taut.report.page import page
-<<<<<<< HEAD
-from taut.report.verdicts_shown import verdicts
-=======
->>>>>>> report
 from taut.run import DIAGNOSIS, METRICS, Run
 
 if TYPE_CHECKING:
@@ -56,16 +52,10 @@ def write_report(directory: str | Path, *, name: str | None = None, lang: str = 
     """
     say = catalogue(lang)
     directory = Path(directory)
-<<<<<<< HEAD
-    file = directory / DIAGNOSIS
-    diagnosis = Diagnosis.load(file) if file.is_file() else None
-    html = render(Run.load(directory), name or directory.resolve().name, say, diagnosis)
-=======
     run = Run.load(directory)
     found = directory / DIAGNOSIS
     diagnosis = Diagnosis.load(found) if found.is_file() else None
     html = render(run, name or directory.resolve().name, say, diagnosis)
->>>>>>> report
     target = directory / "report.html"
     put_page(target, html, like=directory / METRICS)
     return target
@@ -92,12 +82,7 @@ def put_page(target: Path, html: str, *, like: Path | None) -> None:
 
 def render(run: Run, name: str, say: Catalogue, diagnosis: Diagnosis | None = None) -> str:
     """The page of a run, as HTML; its commands call the run `name`."""
-<<<<<<< HEAD
-    values = page(run, name, say) | {"diagnosis": verdicts(diagnosis, say)}
-    return fill("report.html.jinja", values, say)
-=======
     return fill("report.html.jinja", page(run, name, say, diagnosis), say)
->>>>>>> report
 
 
 def fill(template: str, values: dict[str, Any], say: Catalogue) -> str:
