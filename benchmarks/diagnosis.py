@@ -2,7 +2,7 @@
 
     python benchmarks/diagnosis.py --first 0 --draws 20
 
-A situation is drawn (`taut.testing.situations`), its model trained by Keras, and diagnosed. Truth
+A situation is drawn (`taut.diagnosis.situations`), its model trained by Keras, and diagnosed. Truth
 is by rule:
 
 * overfitting: the loss on fresh rows is higher than on the rows learned from by a tenth of what
@@ -26,9 +26,9 @@ import keras
 import numpy as np
 
 import taut
+from taut.diagnosis.situations import FAULTS, Situation, situation
 from taut.diagnosis.verdicts import MATERIAL_GAIN, MATERIAL_GAP
 from taut.objective.row_losses import RowLosses, base_losses
-from taut.testing.situations import FAULTS, Situation, situation
 
 FRESH = 100_000
 SEEDS = 3

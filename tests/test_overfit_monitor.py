@@ -9,6 +9,7 @@ from scipy.stats import t
 import taut
 from taut.callbacks import OverfitMonitor
 from taut.errors import InputError
+from taut.objective.row_losses import RowLosses
 from taut.overfit_monitor import gap_interval
 from tests.conftest import some_slow
 
@@ -144,7 +145,7 @@ def test_it_stops_after_patience_epochs_without_an_improvement():
 def frozen_losses(monkeypatch, epochs):
     """Lets epoch k of a `fit` have the losses `epochs[k]` on the held-out rows."""
     given = iter(epochs)
-    monkeypatch.setattr("taut.overfit_monitor.row_losses", lambda *_, **__: next(given))
+    monkeypatch.setattr(RowLosses, "__call__", lambda *_: next(given))
 
 
 def given_losses(monkeypatch, epochs, **options):

@@ -18,7 +18,7 @@ from taut.report.scored import TAUT, differences, scores
 from taut.run import Metrics, Run
 
 if TYPE_CHECKING:
-    from taut.diagnosis.result import Diagnosis
+    from taut.diagnosis.diagnosis_result import Diagnosis
     from taut.frames.schema import Schema
 
 MOST_COLUMNS = 40

@@ -8,8 +8,8 @@ import pytest
 
 import taut
 from taut.diagnosis import Diagnosis, Verdict
+from taut.diagnosis.diagnosis_result import in_importance
 from taut.diagnosis.gains import chosen, interval_over_folds
-from taut.diagnosis.result import in_importance
 from taut.diagnosis.trials import Trial
 from taut.diagnosis.variants import resized, with_dropout
 from taut.diagnosis.words import LANGUAGES, VERDICTS, codes_of, sentence

@@ -344,6 +344,7 @@ def test_order_of_columns_and_rows_and_other_columns_do_not_matter(fitted):
 def test_a_saved_run_predicts_the_same_bit_for_bit(fitted, tmp_path):
     run = fitted.model.save(tmp_path / "run")
     names = {"model.keras", "preprocessing.json", "metrics.json", "path.parquet", "features.csv"}
+    names |= {"test_rows.parquet", "epochs.parquet"}
     assert {path.name for path in run.iterdir()} == names
     assert [path.name for path in tmp_path.iterdir()] == ["run"]
     loaded = taut.TableModel.load(run)

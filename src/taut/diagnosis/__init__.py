@@ -14,13 +14,14 @@ a check looks at a sample, and its result says how many rows it has seen.
 
 from taut.diagnosis.array_inputs import NotChecked
 from taut.diagnosis.calibration import Calibration, calibration_test
-from taut.diagnosis.diagnose import diagnose
+from taut.diagnosis.diagnosing import diagnose
+from taut.diagnosis.diagnosis_result import Advice, Diagnosis, Finding, MeasuredGap, Verdict
 from taut.diagnosis.generalization import Gap, generalization_gap
 from taut.diagnosis.leakage import GroupLeak, RowLeak, leaked_groups, leaked_rows
 from taut.diagnosis.leaky_columns import ColumnLeak, leaked_columns
-from taut.diagnosis.result import Advice, Diagnosis, Finding, MeasuredGap, Verdict
 from taut.diagnosis.segments import Segment, Segments, failing_segments
 from taut.diagnosis.shift import Shift, distribution_shift
+from taut.diagnosis.unused import InputUse, input_use, inputs_not_read
 from taut.diagnosis.words import codes_of
 
 __all__ = [
@@ -31,6 +32,7 @@ __all__ = [
     "Finding",
     "Gap",
     "GroupLeak",
+    "InputUse",
     "MeasuredGap",
     "NotChecked",
     "RowLeak",
@@ -44,6 +46,8 @@ __all__ = [
     "distribution_shift",
     "failing_segments",
     "generalization_gap",
+    "input_use",
+    "inputs_not_read",
     "leaked_columns",
     "leaked_groups",
     "leaked_rows",

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from taut.diagnosis.diagnosis_result import Advice
 from taut.diagnosis.gains import chosen, interval_over_folds
-from taut.diagnosis.result import Advice
 from taut.diagnosis.subject import Subject
 from taut.diagnosis.trials import Trials
 from taut.studies.power_law import fit_power_law

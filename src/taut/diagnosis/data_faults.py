@@ -10,9 +10,9 @@ import numpy as np
 
 from taut.diagnosis.array_inputs import NotChecked
 from taut.diagnosis.calibration import calibration_test
+from taut.diagnosis.diagnosis_result import Finding, Verdict
 from taut.diagnosis.leakage import leaked_groups, leaked_rows
 from taut.diagnosis.leaky_columns import leaked_columns
-from taut.diagnosis.result import Finding, Verdict
 from taut.diagnosis.segments import failing_segments
 from taut.diagnosis.shift import distribution_shift
 from taut.diagnosis.subject import Rows

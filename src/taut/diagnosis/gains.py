@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from taut.diagnosis.result import Interval
+from taut.diagnosis.diagnosis_result import Interval
 from taut.diagnosis.trials import Trial
 
 

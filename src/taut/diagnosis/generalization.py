@@ -184,7 +184,7 @@ def _interval(
     q = float(stats.t.ppf(0.5 + level / 2, freedom))
     middle, half = q * q * skew / 2, q * np.sqrt((q * skew / 2) ** 2 + 1)
     low, high = mean + error * (middle - half), mean + error * (middle + half)
-    return (max(low, 0.0) if positive else low), high
+    return float(max(low, 0.0) if positive else low), float(high)
 
 
 def _wilson(

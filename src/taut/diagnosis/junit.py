@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from xml.etree import ElementTree
 
-from taut.diagnosis.result import Diagnosis
+from taut.diagnosis.diagnosis_result import Diagnosis
 from taut.diagnosis.words import VERDICTS
 
 

@@ -55,7 +55,7 @@ class ColumnLeak:
             input explains enough for them to be looked at.
         together: Share that all inputs explain; NaN likewise.
         rows: How many rows were looked at.
-        looked_at: Names of the inputs that go best with the target.
+        looked_at: Names of the inputs that go best with the target, the best first.
         each: [looked_at] what each explains by itself, out of fold.
     """
 
@@ -74,7 +74,7 @@ class ColumnLeak:
 
         suspect = [name in self.inputs for name in self.looked_at]
         frame = {"input": self.looked_at, "explained": self.each, "suspect": suspect}
-        return pd.DataFrame(frame).sort_values("explained", ascending=False, ignore_index=True)
+        return pd.DataFrame(frame)
 
 
 def leaked_columns(
@@ -144,7 +144,9 @@ def leaked_columns(
     base = _by_row(outputs, _out_of_fold(array, outputs, held, _nothing))
     alone = [_alone(array[:, [j]], outputs, held) for j in looked_at]
     each = np.array([1 - one.mean() / base.mean() for one in alone])
-    best = int(np.argmax(each))
+    order = np.argsort(-each, kind="stable")
+    looked_at, alone, each = [looked_at[i] for i in order], [alone[i] for i in order], each[order]
+    best = 0
     found = {
         "explained": float(each[best]),
         "rows": len(rows),
@@ -167,8 +169,7 @@ def leaked_columns(
         and each[best] >= max(least, CARRIES * whole)
         and 1 - each[best] <= LEFT * (1 - max(others, 0.0))
     )
-    order = sorted(as_good, key=lambda j: -each[looked_at.index(j)])
-    inputs = tuple(names[j] for j in order) if leaked else ()
+    inputs = tuple(names[j] for j in as_good) if leaked else ()
     return ColumnLeak(leaked=leaked, inputs=inputs, others=others, together=whole, **found)
 
 

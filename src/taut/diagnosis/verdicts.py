@@ -11,9 +11,9 @@ from collections.abc import Sequence
 import numpy as np
 
 from taut.diagnosis.array_inputs import NotChecked
+from taut.diagnosis.diagnosis_result import Advice, Interval, MeasuredGap, Verdict
 from taut.diagnosis.gains import interval_over_folds
 from taut.diagnosis.generalization import generalization_gap
-from taut.diagnosis.result import Advice, Interval, MeasuredGap, Verdict
 from taut.diagnosis.subject import Rows
 from taut.diagnosis.words import number, percent
 

@@ -12,10 +12,12 @@ from typing import TYPE_CHECKING, Any
 
 from markupsafe import Markup
 
+from taut.diagnosis.diagnosis_result import Diagnosis
 from taut.report import text
 from taut.report.catalogue import Catalogue, catalogue
 from taut.report.page import page
-from taut.run import METRICS, Run
+from taut.report.verdicts_shown import verdicts
+from taut.run import DIAGNOSIS, METRICS, Run
 
 if TYPE_CHECKING:
     import jinja2
@@ -51,7 +53,9 @@ def write_report(directory: str | Path, *, name: str | None = None, lang: str = 
     """
     say = catalogue(lang)
     directory = Path(directory)
-    html = render(Run.load(directory), name or directory.resolve().name, say)
+    file = directory / DIAGNOSIS
+    diagnosis = Diagnosis.load(file) if file.is_file() else None
+    html = render(Run.load(directory), name or directory.resolve().name, say, diagnosis)
     target = directory / "report.html"
     put_page(target, html, like=directory / METRICS)
     return target
@@ -76,9 +80,10 @@ def put_page(target: Path, html: str, *, like: Path | None) -> None:
         raise
 
 
-def render(run: Run, name: str, say: Catalogue) -> str:
+def render(run: Run, name: str, say: Catalogue, diagnosis: Diagnosis | None = None) -> str:
     """The page of a run, as HTML; its commands call the run `name`."""
-    return fill("report.html.jinja", page(run, name, say), say)
+    values = page(run, name, say) | {"diagnosis": verdicts(diagnosis, say)}
+    return fill("report.html.jinja", values, say)
 
 
 def fill(template: str, values: dict[str, Any], say: Catalogue) -> str:

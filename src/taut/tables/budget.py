@@ -13,7 +13,8 @@ import numpy as np
 
 from taut.engine import Split
 from taut.tables.candidates import LEAST_EPOCHS, QUICK, UNPENALISED, Schedule, Setting
-from taut.tables.trained import Rows, Trained, train, trainings
+from taut.tables.racing import trainings
+from taut.tables.trained import Rows, Trained, train
 
 WHOLE, CHOOSING, LAST = 30.0, 24.0, 80.0
 """Seconds of one core: above the first, a share chooses; what both parts may take."""

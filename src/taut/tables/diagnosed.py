@@ -10,8 +10,7 @@ import numpy as np
 from taut.diagnosis.advice import in_order
 from taut.diagnosis.array_inputs import NotChecked
 from taut.diagnosis.data_faults import Labelled, data_faults
-from taut.diagnosis.gains import interval_of_mean, interval_over_folds
-from taut.diagnosis.result import (
+from taut.diagnosis.diagnosis_result import (
     Advice,
     Diagnosis,
     Finding,
@@ -19,6 +18,7 @@ from taut.diagnosis.result import (
     Verdict,
     in_importance,
 )
+from taut.diagnosis.gains import interval_of_mean, interval_over_folds
 from taut.diagnosis.subject import Rows
 from taut.diagnosis.verdicts import FAULTS, LIKELY, fit_verdicts, gap_in_folds, gap_of_model
 from taut.diagnosis.words import percent

@@ -10,7 +10,7 @@ import keras
 import numpy as np
 from scipy.special import softmax
 
-from taut.engine import Callback, Race, Record, Split, predict_lanes
+from taut.engine import Callback, Record, Split, predict_lanes
 from taut.frames import preprocessing
 from taut.optimizers import Proximal
 from taut.penalties import L1, L2
@@ -21,12 +21,10 @@ from taut.studies.training_settings import Settings
 from taut.tables.candidates import Schedule, Setting, bins_for
 from taut.tables.network import network
 from taut.tables.peers import base_prediction
+from taut.tables.racing import race_of
 
 LEARNING_RATE, BETA_2, WARM_UP = 3e-3, 0.99, 0.1
 LEAST_PROBABILITY = 1e-6
-MANY_SETTINGS, ALIKE = 16, 0.8
-"""So many settings race from fold to fold, where each fold trains on so large a share, at least, of
-the rows that any other does."""
 WIDTH = 4
 """Lanes side by side: any number up to 16 is as fast, and of few lanes a race leaves few idle."""
 
@@ -179,8 +177,7 @@ def train(
         seed: Seeds initial weights and the order of rows.
         quick: A shorter schedule.
         callbacks: Told of the progress.
-        race: Whether many settings race from fold to fold (see `taut.engine.Race`), of which the
-            best of each penalty comes through.
+        race: Whether many settings race from fold to fold (see `taut.tables.racing`).
         stop_after: Epochs to train, of the schedule's; all unless given.
         most_epochs: Epochs of the schedule at most, where it would take too long.
     """
@@ -204,7 +201,7 @@ def train(
         values=folded.learned(model),
         # One epoch for all folds of a setting: chosen on all rows, it fits each fold's less.
         common_epoch=held_out,
-        race=_race(settings, splits) if race and held_out else None,
+        race=race_of(settings, splits) if race and held_out else None,
     )
     shape = len(settings), len(rows.y), outputs
     trained = Trained(
@@ -250,28 +247,13 @@ def _candidate(model: Any, setting: Setting) -> Candidate:
     return Candidate(setting.strengths(), values)
 
 
-def _race(settings: Sequence[Setting], splits: Sequence[Split]) -> Race | None:
-    """The race of many settings over folds that are as good as each other."""
-    rows = [len(split.train) for split in splits]
-    if len(settings) <= MANY_SETTINGS or min(rows) < ALIKE * max(rows):
-        return None
-    penalties = [setting.penalty for setting in settings]
-    return Race([penalties.index(penalty) for penalty in penalties])
-
-
-def trainings(settings: int, folds: int, *, race: bool) -> int:
-    """How many lanes `train` has for each seed."""
-    return (
-        Race().trainings(settings, folds) if race and settings > MANY_SETTINGS else settings * folds
-    )
-
-
 def _predict_out_of_fold(trained: Trained) -> None:
     longest = max(len(split.held_out) for split in trained.splits)
     ok = np.array([status != "diverged" for status in trained.record.status])
-    left_out = np.array([trained.left_out(s) for s in range(len(trained.settings))])
-    trained.out_of_fold[left_out], trained.row_loss[left_out] = np.nan, np.inf
-    left = np.flatnonzero(~left_out)
+    numbers_of = range(len(trained.settings))
+    left = [s for s in numbers_of if not trained.left_out(s)]
+    out = [s for s in numbers_of if trained.left_out(s)]
+    trained.out_of_fold[out], trained.row_loss[out] = np.nan, np.inf
     for fold, split in enumerate(trained.splits):
         # One shape for every fold, so that one program predicts them all.
         padded = np.resize(split.held_out, longest)
@@ -285,7 +267,7 @@ def _predict_out_of_fold(trained: Trained) -> None:
         weight = ok[numbers].astype(float)[..., None, None]
         with np.errstate(invalid="ignore"):
             mean = np.where(weight > 0, raw, 0).sum(axis=1) / weight.sum(axis=1)
-        trained.out_of_fold[np.ix_(left, split.held_out)] = mean
+        trained.out_of_fold[np.ix_(left, split.held_out.tolist())] = mean
     trained.row_loss[left] = row_loss(trained.out_of_fold[left], trained.rows.y)
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from taut.errors import InputError
 
 if TYPE_CHECKING:
-    from taut.diagnosis.result import Diagnosis
+    from taut.diagnosis.diagnosis_result import Diagnosis
 
 SIZE = {"width": 420, "height": {"step": 22}}
 

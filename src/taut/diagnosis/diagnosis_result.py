@@ -229,7 +229,7 @@ class Diagnosis:
         Raises:
             InputError: If nothing was tried, or Altair is not installed.
         """
-        from taut.diagnosis.plots import gains_chart
+        from taut.diagnosis.gains_chart import gains_chart
 
         return gains_chart(self)
 

@@ -11,8 +11,7 @@ from taut.checks import check_above, is_whole
 from taut.diagnosis.advice import gains, in_order
 from taut.diagnosis.array_inputs import NotChecked
 from taut.diagnosis.data_faults import DataFaults, Labelled, data_faults
-from taut.diagnosis.gains import interval_of_mean, interval_over_folds
-from taut.diagnosis.result import (
+from taut.diagnosis.diagnosis_result import (
     Advice,
     Diagnosis,
     Finding,
@@ -20,6 +19,7 @@ from taut.diagnosis.result import (
     MeasuredGap,
     in_importance,
 )
+from taut.diagnosis.gains import interval_of_mean, interval_over_folds
 from taut.diagnosis.subject import Subject, subject_of
 from taut.diagnosis.trials import Trials, try_out
 from taut.diagnosis.verdicts import FAULTS, LIKELY, fit_verdicts, gap_in_folds, gap_of_model
