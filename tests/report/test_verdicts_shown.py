@@ -55,6 +55,8 @@ def test_changes_are_told_with_their_gain_the_best_first(page):
     assert "What helps, measured on rows that no training saw:" in html
     assert html.index("L2 at strength 0.1") < html.index("dropout 0.5")
     assert "+0.020 to +0.080" in html
+    assert '<tr class="mine"><th scope="row">L2 at strength 0.1' in html
+    assert '<tr><th scope="row">dropout 0.5' in html
     nothing = dataclasses.replace(FOUND, advice=(), tried=(USELESS,))
     assert "Nothing that was tried is clearly better" in page(nothing)
 

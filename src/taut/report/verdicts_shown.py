@@ -36,7 +36,7 @@ def shown(diagnosis: Diagnosis | None, say: Catalogue) -> dict[str, Any] | None:
         "tried": [
             {
                 "what": advice.what,
-                "clear": advice.clear,
+                "helps": advice.clear,
                 "shown": text.fixed(advice.gain, places, sign=True),
                 "interval": say.interval(advice.low, advice.high, places, sign=True),
                 "at": scale.at(advice.gain),
