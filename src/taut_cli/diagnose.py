@@ -141,12 +141,20 @@ def diagnose(
             )
         state.check()
         if out is not None:
-            write_file(out, lambda temporary: found.save(temporary, overwrite=True))
+
+            def save(temporary: Path) -> None:
+                found.save(temporary, overwrite=True)
+
+            write_file(out, save)
         if junit is not None:
             from taut.diagnosis.junit import junit_xml
 
             text = junit_xml(found, failing, name=subject.name)
-            write_file(junit, lambda temporary: temporary.write_text(text, "utf-8"))
+
+            def write(temporary: Path) -> None:
+                temporary.write_text(text, "utf-8")
+
+            write_file(junit, write)
         if as_json:
             say_json({**found.plain(), "failed": [c for c in found.codes if c in failing]})
         else:
