@@ -8,7 +8,8 @@ PYTEST_JOBS ?= 2
 # but the solutions of thousands of steps, which are compared with other packages, take long.
 LAWS := averages backends fixed_point gradients mixed_precision proximal several
 CORE := tests/penalties/test_laws.py tests/engine/test_laws.py tests/penalties/test_grouped.py \
-	$(LAWS:%=tests/optimizers/test_%.py) tests/engine/test_through_fit.py tests/studies/test_backends.py
+	$(LAWS:%=tests/optimizers/test_%.py) tests/engine/test_through_fit.py tests/studies/test_backends.py \
+	tests/test_overfit_monitor.py
 
 .PHONY: demo test docs clean
 

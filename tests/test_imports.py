@@ -186,8 +186,8 @@ def test_public_names_resolve():
 
 
 PARTS = [
-    *("callbacks", "conventions", "engine", "layers", "models", "objective", "optimizers"),
-    *("penalties", "regularizers", "studies", "testing"),
+    *("callbacks", "conventions", "diagnosis", "engine", "layers", "models", "objective"),
+    *("optimizers", "penalties", "regularizers", "studies", "testing"),
 ]
 
 

@@ -45,6 +45,20 @@ def test_what_is_saved_is_loaded(folder, tmp_path):
     assert run.features["kept"].dtype == bool
 
 
+def test_test_rows_and_epochs_are_there_or_not(folder, tmp_path):
+    """A run of an earlier release has none; its report is drawn all the same."""
+    run = Run.load(folder)
+    assert run.test_rows is None
+    assert run.epochs is None
+    rows = pd.DataFrame({"row": [3, 1], "actual": [0, 1], "predicted": [0.5, 1.5]})
+    epochs = pd.DataFrame({"setting": ["best"], "fold": [0], "seed": [0], "epoch": [1]})
+    (tmp_path / "again").mkdir()
+    replace(run, test_rows=rows, epochs=epochs).save(tmp_path / "again")
+    again = Run.load(tmp_path / "again")
+    pd.testing.assert_frame_equal(again.test_rows, rows)
+    pd.testing.assert_frame_equal(again.epochs, epochs)
+
+
 def test_the_file_holds_what_it_held_before_it_was_typed(folder):
     values = json.loads((folder / "metrics.json").read_text())
     stored = plain(Run.load(folder).metrics)

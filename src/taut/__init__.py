@@ -39,6 +39,7 @@ from taut.conventions import (
     from_sklearn,
     from_torch,
 )
+from taut.diagnosis import Diagnosis, diagnose
 from taut.engine import train_lanes
 from taut.errors import InputError
 from taut.models import Model, Sequential
@@ -61,7 +62,16 @@ from taut.penalties import (
     WeightedL1,
     from_keras,
 )
-from taut.studies import label_noise, memorization, regularization_path, stability_selection
+from taut.studies import (
+    capacity_curve,
+    epoch_curve,
+    label_noise,
+    learning_curve,
+    memorization,
+    regularization_path,
+    seed_variance,
+    stability_selection,
+)
 from taut.tables.fitting import fit_table
 from taut.tables.table_model import TableModel
 
@@ -74,6 +84,7 @@ __all__ = [
     "L2SP",
     "MCP",
     "SCAD",
+    "Diagnosis",
     "ElasticNet",
     "GroupLasso",
     "Hierarchical",
@@ -90,7 +101,10 @@ __all__ = [
     "WeightedL1",
     "__version__",
     "callbacks",
+    "capacity_curve",
+    "diagnose",
     "engine",
+    "epoch_curve",
     "explain",
     "fit_table",
     "from_gaussian_prior",
@@ -101,6 +115,7 @@ __all__ = [
     "from_torch",
     "label_noise",
     "layers",
+    "learning_curve",
     "loggers",
     "memorization",
     "models",
@@ -110,6 +125,7 @@ __all__ = [
     "regularization_path",
     "regularizers",
     "report",
+    "seed_variance",
     "stability_selection",
     "stationarity",
     "studies",

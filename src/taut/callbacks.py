@@ -1,4 +1,4 @@
-"""Keras callbacks: the penalty among the metrics, and strengths that change while training.
+"""Keras callbacks: the penalty among the metrics, strengths that change, overfitting watched.
 
 Every name of `keras.callbacks` is here too.
 """
@@ -16,6 +16,7 @@ from taut.checks import check_whole, is_number
 from taut.errors import InputError
 from taut.objective import Objective
 from taut.optimizers.proximals import proximal_of, proximals_of
+from taut.overfit_monitor import OverfitMonitor as OverfitMonitor
 
 
 class PenaltyMetrics(keras.callbacks.Callback):
@@ -96,7 +97,7 @@ class StrengthSchedule(keras.callbacks.Callback):
             variable.assign(factor * strength)
 
 
-__all__ = names_beside(_keras_callbacks, "PenaltyMetrics", "StrengthSchedule")
+__all__ = names_beside(_keras_callbacks, "OverfitMonitor", "PenaltyMetrics", "StrengthSchedule")
 
 
 def __getattr__(name: str) -> Any:

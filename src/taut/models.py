@@ -10,7 +10,7 @@ import keras.models as _keras_models
 
 from taut._keras_compat import Functional
 from taut._mirror import names_beside
-from taut.callbacks import PenaltyMetrics
+from taut.callbacks import OverfitMonitor, PenaltyMetrics
 from taut.errors import InputError
 from taut.optimizers.own import asks_for_prox
 from taut.optimizers.proximal import Proximal
@@ -72,6 +72,7 @@ class _WeightRegularizer:
             elif not isinstance(callbacks, (list, tuple)):
                 given = [callbacks]
             callbacks = [*added, *given]
+        _offer_rows(callbacks, args, kwargs)
         return super().fit(*args, callbacks=callbacks, **kwargs)  # type: ignore[misc]
 
     def compile_from_config(self, config: dict[str, Any]) -> None:
@@ -93,6 +94,16 @@ class _WeightRegularizer:
                 if theirs:
                     _warn_of_subgradients(error)
         return resolved
+
+
+def _offer_rows(callbacks: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+    """The rows of `fit` go to callbacks that measure them: Keras hands on none."""
+    given = dict(zip(("x", "y"), args, strict=False)) | kwargs
+    callbacks = getattr(callbacks, "callbacks", callbacks)
+    for callback in callbacks if isinstance(callbacks, (list, tuple)) else [callbacks]:
+        if isinstance(callback, OverfitMonitor):
+            names = ("x", "y", "validation_data", "validation_split")
+            callback.offer(*(given.get(name) for name in names))
 
 
 class _LateRegularizers(keras.callbacks.Callback):

@@ -7,7 +7,7 @@ network itself needs (`model.keras`, `preprocessing.json`) lies beside it.
 from __future__ import annotations
 
 import json
-from dataclasses import MISSING, dataclass, field, fields
+from dataclasses import MISSING, dataclass, field, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +21,10 @@ if TYPE_CHECKING:
 METRICS, PATH, FEATURES = FILES = ("metrics.json", "path.parquet", "features.csv")
 FORMER_PREPROCESSING = "preprocessing.skops"
 """Beside these in runs of taut 0.3, in place of `preprocessing.json`."""
+TEST_ROWS, EPOCHS = MORE_FILES = ("test_rows.parquet", "epochs.parquet")
+"""Beside these since taut 0.4, where there is a test and something to tell of the epochs."""
+DIAGNOSIS = "diagnosis.json"
+"""What `taut.diagnose` has to say of the network, where it was asked for."""
 SPARSE = "sparse"
 """In a run with selected inputs, the run of the network on these alone."""
 _PATH = ("penalty", "strength", "fold", "seed", "train_loss", "val_loss", "inputs_kept", "status")
@@ -343,6 +347,7 @@ class Metrics:
     features: Kept
     selection: Selection | None = None
     seconds: float | None = None
+    command: str | None = None
 
     @property
     def sparse_inputs(self) -> tuple[str, ...]:
@@ -355,6 +360,11 @@ class Metrics:
         return self.test or Test()
 
 
+def with_command(run: Run, command: str) -> Run:
+    """The run, which tells the command (or call) that made it."""
+    return replace(run, metrics=replace(run.metrics, command=command))
+
+
 @dataclass(frozen=True)
 class Run:
     """What a fit says of itself.
@@ -363,19 +373,32 @@ class Run:
         metrics: What was understood, chosen and measured.
         path: One line a training.
         features: One line an input: kept or not, importance, share of models that read it.
+        test_rows: One line a test row: `row`, its place in the table from 0; `actual` and
+            `predicted`, class numbers or values; of classes `p_actual`, `p_predicted` and
+            `p_positive`, the probabilities of these and of the class that curves are of; `weight`
+            where rows are weighed, `group` where they are grouped. None in runs of taut 0.3 and
+            without a test.
+        epochs: One line an epoch of a network of the best setting ("best") and of the one without
+            a penalty ("none"): `setting`, `fold`, `seed`, `epoch` from 1, `train_loss`,
+            `val_loss`. None in runs of taut 0.3.
     """
 
     metrics: Metrics
     path: pandas.DataFrame
     features: pandas.DataFrame
+    test_rows: pandas.DataFrame | None = None
+    epochs: pandas.DataFrame | None = None
 
     def save(self, directory: str | Path) -> None:
-        """Write `metrics.json`, `path.parquet` and `features.csv` into a directory."""
+        """Write `metrics.json`, `path.parquet`, `features.csv` and what else there is."""
         directory = Path(directory)
         text = json_text(self.metrics, indent=1)
         (directory / METRICS).write_text(text + "\n", encoding="utf-8")
         self.path.to_parquet(directory / PATH, index=False)
         write_csv(self.features, directory / FEATURES)
+        for frame, file in ((self.test_rows, TEST_ROWS), (self.epochs, EPOCHS)):
+            if frame is not None:
+                frame.to_parquet(directory / file, index=False)
 
     @classmethod
     def load(cls, directory: str | Path) -> Run:
@@ -409,6 +432,10 @@ class Run:
             features["kept"] = features["kept"].astype(str) == "True"
             for column in {"importance", "loss_increase", "folds_kept"} & set(features):
                 features[column] = pandas.to_numeric(features[column], errors="coerce")
+            more = [
+                pandas.read_parquet(directory / file) if (directory / file).is_file() else None
+                for file in MORE_FILES
+            ]
         except InputError:
             raise
         except (ValueError, KeyError, TypeError, OSError) as error:
@@ -416,7 +443,7 @@ class Run:
                 f"The files of a run must be as `taut fit` wrote them. Received: {directory}, "
                 f"where one cannot be read ({type(error).__name__}: {error}). Fit it again."
             ) from error
-        return cls(metrics, path, features)
+        return cls(metrics, path, features, *more)
 
 
 def _check(file: str, expected: tuple[str, ...], received: Any, directory: Path) -> None:

@@ -12,7 +12,9 @@ from typing import Annotated
 
 import typer
 
+from taut_cli.compare import compare
 from taut_cli.demo import demo
+from taut_cli.diagnose import diagnose
 from taut_cli.fit import fit
 from taut_cli.predict import predict
 from taut_cli.report import report
@@ -25,7 +27,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for command in (fit, predict, report, demo):
+for command in (fit, predict, report, compare, diagnose, demo):
     app.command()(command)
 
 

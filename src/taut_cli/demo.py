@@ -23,6 +23,7 @@ def demo(
         "taut-demo"
     ),
     quick: option.Quick = False,
+    lang: option.Lang = "en",
     force: option.Force = False,
 ) -> None:
     """Write a real table (569 tumours, 30 measurements each), and fit it.
@@ -39,10 +40,20 @@ def demo(
             out = console()
             command = ["taut", "fit", clean(table), "--target", TARGET, "--out", clean(run)]
             command += ["--sparse"]
+            command += ["--lang", lang] * (lang != "en")
             command += ["--quick"] * quick + ["--force"] * force
             out.print(Text(f"$ {shlex.join(command)}", style="bold"), soft_wrap=True)
             options = option.fit_options(quick=quick, sparse=True)
-            fit_file(table, TARGET, place, shown=run, force=force, state=state, options=options)
+            fit_file(
+                table,
+                TARGET,
+                place,
+                shown=run,
+                force=force,
+                state=state,
+                options=options,
+                lang=lang,
+            )
         except BaseException:
             if state.written is None:
                 _remove(made)

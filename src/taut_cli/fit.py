@@ -11,6 +11,7 @@ import typer
 from rich.text import Text
 
 from taut_cli import options as option
+from taut_cli.command_line import fit_command
 from taut_cli.console import (
     Attempt,
     attempt,
@@ -51,6 +52,7 @@ def fit(
     single: option.Single = False,
     sparse: option.Sparse = False,
     inputs: option.Inputs = None,
+    diagnosis: option.Diagnosed = True,
     seed: option.Seed = 0,
     quick: option.Quick = False,
     force: option.Force = False,
@@ -62,6 +64,7 @@ def fit(
     encoding: option.Encoding = None,
     sep: option.Sep = None,
     sheet: option.Sheet = None,
+    lang: option.Lang = "en",
     quiet: option.Quiet = False,
     as_json: option.AsJson = False,
 ) -> None:
@@ -77,6 +80,7 @@ def fit(
             single=single,
             sparse=sparse,
             inputs=inputs,
+            diagnosis=diagnosis,
             seed=seed,
             quick=quick,
         )
@@ -100,6 +104,7 @@ def fit(
             columns={name: value for name, value in columns.items() if value},
             roles={"groups": groups, "time": time, "weights": weights},
             reading={"encoding": encoding, "sep": sep, "sheet": sheet, "na": na or ()},
+            lang=lang,
             quiet=quiet or as_json,
             as_json=as_json,
         )
@@ -117,6 +122,7 @@ def fit_file(
     columns: Mapping[str, Any] = {},
     roles: Mapping[str, str | None] = {},
     reading: Mapping[str, Any] = {},
+    lang: option.Language = "en",
     quiet: bool = False,
     as_json: bool = False,
 ) -> None:
@@ -133,6 +139,7 @@ def fit_file(
         columns: Of `understand`, what columns are.
         roles: Columns that group, order or weigh the rows.
         reading: Of `read_table`.
+        lang: The report's language.
         quiet: Whether only warnings and errors are written.
         as_json: Whether the run is told as one JSON object.
     """
@@ -143,7 +150,8 @@ def fit_file(
     from taut.frames.read import read_table
     from taut.frames.roles import Roles
     from taut.frames.understand import understand
-    from taut_cli.show import show_fit, show_schema
+    from taut.run import with_command
+    from taut_cli.show import show_diagnosis, show_fit, show_schema
 
     out = console(quiet=quiet)
     frame = read_table(table, **reading)
@@ -162,6 +170,10 @@ def fit_file(
     show_schema(out, schema, name=table.name)
     wanted = {"target": target, **options, **columns, **roles}
     model = _trained(frame, wanted, state, quiet=quiet)
+    command = fit_command(
+        table, target, shown, options=options, columns=columns, roles=roles, reading=reading
+    )
+    model.run = with_command(model.run, command)
     state.check()
 
     failed: list[Exception] = []
@@ -171,7 +183,7 @@ def fit_file(
 
         model.save(directory)
         try:
-            write_report(directory, name=place.name)
+            write_report(directory, name=place.name, lang=lang)
         except OSError:
             raise  # the disk: the run beside it is no better
         except Exception as error:  # the page must not lose the training that it is about
@@ -198,10 +210,19 @@ def fit_file(
         words = f"the report could not be written ({type(error).__name__}: {error})"
         say_warning(f"{words}; the run is whole, and taut report writes the page again")
     show_fit(out, model.run)
+    if model.diagnosis is not None:
+        show_diagnosis(out, model.diagnosis, lang=lang)
     _show_where(out, shown, sparse=bool(model.run.metrics.sparse_inputs))
     if as_json:
         page = None if failed else str(shown / "report.html")
-        say_json({"run": str(shown), "report": page, "metrics": model.run.metrics})
+        say_json(
+            {
+                "run": str(shown),
+                "report": page,
+                "metrics": model.run.metrics,
+                "diagnosis": model.diagnosis,
+            }
+        )
     if problem is not None:
         say_error(problem)
         raise typer.Exit(1)

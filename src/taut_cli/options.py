@@ -14,6 +14,7 @@ from taut_cli.errors import UsageError
 
 TaskName = Literal["binary", "multiclass", "classification", "regression"]
 PenaltyName = Literal["auto", "l1", "l2"]
+Language = Literal["en", "zh"]
 
 Out = Annotated[Path, typer.Option("--out", "-o", metavar="RUN", help="Run directory to write.")]
 Penalty = Annotated[PenaltyName, typer.Option(help="Which penalty; auto tries both.")]
@@ -54,7 +55,12 @@ Inputs = Annotated[
         "if not given.",
     ),
 ]
+Diagnosed = Annotated[
+    bool,
+    typer.Option("--diagnosis/--no-diagnosis", help="Say whether the network overfits, and why."),
+]
 Seed = Annotated[int, typer.Option(help="Seed of everything that is random.")]
+Lang = Annotated[Language, typer.Option("--lang", help="Language of the report.")]
 Quick = Annotated[bool, typer.Option("--quick", help="A first look: less of everything.")]
 Force = Annotated[bool, typer.Option("--force", help="Replace a run that is there.")]
 Quiet = Annotated[
@@ -166,6 +172,7 @@ DEFAULTS: dict[str, Any] = {
     "single": False,
     "sparse": False,
     "inputs": None,
+    "diagnosis": True,
     "seed": 0,
     "quick": False,
 }

@@ -89,7 +89,7 @@ def write_elsewhere(place: Path, write: Callable[[Path], None]) -> Path | None:
 
 def _swap(stage: Path, place: Path, *, force: bool) -> None:
     from taut.files import put_in_place
-    from taut.run import FORMER_PREPROCESSING, SPARSE
+    from taut.run import DIAGNOSIS, FORMER_PREPROCESSING, MORE_FILES, SPARSE
 
     new, old = stage / "new", stage / "old"
     if not force and place.exists():
@@ -104,7 +104,7 @@ def _swap(stage: Path, place: Path, *, force: bool) -> None:
     if replaced:
         for entry in old.iterdir():
             if (
-                entry.name not in (FORMER_PREPROCESSING, SPARSE)
+                entry.name not in (DIAGNOSIS, FORMER_PREPROCESSING, SPARSE, *MORE_FILES)
                 and not (place / entry.name).exists()
             ):
                 os.rename(entry, place / entry.name)
@@ -118,21 +118,28 @@ def _make_parents(place: Path) -> list[Path]:
     return missing
 
 
-def check_file(out: Path, *, force: bool, source: Path | None = None) -> None:
+def check_file(
+    out: Path,
+    *,
+    force: bool,
+    source: Path | None = None,
+    suffix: str = ".csv",
+    option: str = "--out",
+) -> None:
     """Refuses, before any work, a file that must not be written."""
-    if out.suffix.lower() != ".csv":
-        raise UsageError(f"--out must end in .csv. Received: {out}.")
+    if out.suffix.lower() != suffix:
+        raise UsageError(f"{option} must end in {suffix}. Received: {out}.")
     if out.is_dir():
-        raise UsageError(f"--out must name a file. Received: {out}, a directory.")
+        raise UsageError(f"{option} must name a file. Received: {out}, a directory.")
     if source is not None and out.exists() and source.exists() and out.samefile(source):
         raise UsageError(f"--out must not be the table itself. Received: {out} for both.")
     if out.exists() and not force:
         raise UsageError(
-            f"--out must not exist yet. Received: {out}, which does. "
+            f"{option} must not exist yet. Received: {out}, which does. "
             "Choose another, or replace it with --force."
         )
     if not out.resolve().parent.is_dir():
-        raise UsageError(f"--out must lie in a directory that exists. Received: {out}.")
+        raise UsageError(f"{option} must lie in a directory that exists. Received: {out}.")
     _check_writable(out.resolve().parent, out)
 
 

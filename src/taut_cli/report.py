@@ -17,6 +17,7 @@ def report(
     run: Annotated[
         Path, typer.Argument(metavar="RUN", help="Run directory of taut fit.", show_default=False)
     ],
+    lang: option.Lang = "en",
     quiet: option.Quiet = False,
     as_json: option.AsJson = False,
 ) -> None:
@@ -27,7 +28,7 @@ def report(
 
         from taut.report import write_report
 
-        page = write_report(run)
+        page = write_report(run, lang=lang)
         if as_json:
             say_json({"report": str(page)})
         else:

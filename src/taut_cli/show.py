@@ -13,9 +13,12 @@ from rich.table import Table
 from rich.text import Text
 
 from taut.report import findings, text
+from taut.report.catalogue import EN
+from taut.report.scored import TAUT, differences, scores
 from taut.run import Metrics, Run
 
 if TYPE_CHECKING:
+    from taut.diagnosis.diagnosis_result import Diagnosis
     from taut.frames.schema import Schema
 
 MOST_COLUMNS = 40
@@ -28,15 +31,15 @@ def show_schema(out: Console, schema: Schema, *, name: str) -> None:
     _show_warnings(out, schema.warnings)
     inputs = len(schema.used)
     facts = [
-        text.count(schema.rows, "row"),
-        text.count(len(schema.columns) + 1, "column"),
+        EN.count("row", schema.rows),
+        f"{text.fixed(len(schema.columns) + 1, 0)} columns",
         f"{inputs} of them used",
     ]
     out.print(Text.assemble((text.clean(name), "bold"), f": {', '.join(facts)}"))
     target = Text.assemble("target ", (text.clean(schema.target), "bold"), f": {_task(schema)}")
     out.print(target.append(f" ({_sentence(schema.reason)})", style="dim"))
     shown = _worth_showing(schema.columns)
-    table = _table(out, "column", "kind", ">missing", ">distinct", "note")
+    table = plain_table(out, "column", "kind", ">missing", ">distinct", "note")
     for column in shown:
         cells = [text.shorten(column.name, _NAME_WIDTH), column.kind]
         cells += [f"{column.missing or ''}", f"{column.levels}"]
@@ -72,12 +75,19 @@ def _worth_showing(columns: tuple[Any, ...]) -> list[Any]:
     return [c for c in columns if c in noted or c in plain]
 
 
+def show_diagnosis(out: Console, diagnosis: Diagnosis, *, lang: str = "en") -> None:
+    """The verdicts, and what clearly helps."""
+    out.print()
+    for line in diagnosis.text(lang=lang, whole=False).split("\n"):
+        out.print(Text(text.clean(line)), soft_wrap=True)
+
+
 def show_fit(out: Console, run: Run) -> None:
     """Warnings, the scores on the test rows, the choice, and the inputs kept."""
     metrics = run.metrics
     _show_warnings(out, metrics.warnings)
-    trained = text.count(metrics.split.lanes, "network")
-    out.print(Text(f"{trained} trained in {text.duration(metrics.seconds)}", style="dim"))
+    trained = EN.count("network", metrics.split.lanes)
+    out.print(Text(f"{trained} trained in {EN.duration(metrics.seconds)}", style="dim"))
     out.print(Text(findings.choice(metrics), style="bold"))
     if metrics.choice.rule:
         out.print(Text(text.clean(metrics.choice.rule), style="dim"))
@@ -110,20 +120,20 @@ def _show_scores(out: Console, metrics: Metrics) -> None:
         return
     level = f"{100 * metrics.test.confidence:g}%"
     out.print(Text(findings.headline(metrics), style="bold"))
-    table = _table(out, "", ">value", f">{level} interval", "taut is")
+    table = plain_table(out, "", ">value", f">{level} interval", "taut is")
     for name in metrics.test.metrics:
-        words = text.metric(name)
-        verdicts = {d.versus: d.verdict for d in findings.differences(metrics, name)}
-        better = "lower" if words.lower_is_better else "higher"
-        table.add_row(Text.assemble(words.label, (f", {better} is better", "dim")))
-        for score in findings.scores(metrics, name):
-            verdict = verdicts.get(score.system, "")
-            style = "bold" if score.system == findings.TAUT else ""
+        of_pairs = {d.versus: d for d in differences(metrics, name)}
+        better = "lower" if text.lower_is_better(name) else "higher"
+        table.add_row(Text.assemble(EN.metric(name), (f", {better} is better", "dim")))
+        for score in scores(metrics, name):
+            pair = of_pairs.get(score.system)
+            code, verdict = (pair.code, pair.verdict) if pair else ("", "")
+            style = "bold" if score.system == TAUT else ""
             table.add_row(
                 Text(f"  {text.clean(score.system)}", style=style),
                 Text(score.shown, style=style),
                 Text(score.interval, style=style),
-                Text(verdict, style={"better": "green", "worse": "red"}.get(verdict, "dim")),
+                Text(verdict, style={"better": "green", "worse": "red"}.get(code, "dim")),
             )
         table.add_section()
     out.print(table)
@@ -142,7 +152,7 @@ def _show_inputs(out: Console, run: Run) -> None:
         return
     shares = kept["importance"].fillna(0.0)
     most = float(shares.max()) or 1.0
-    table = _table(out, "input", ">importance", ">in models", "")
+    table = plain_table(out, "input", ">importance", ">in models", "")
     for share, row in zip(shares, kept.head(MOST_INPUTS).to_dict("records"), strict=False):
         blocks = "█" * max(1, round(20 * share / most)) if out.is_terminal else ""
         table.add_row(
@@ -168,7 +178,7 @@ def _show_sparse(out: Console, metrics: Metrics) -> None:
     kept = [item for item in selection.inputs if item.kept] if selection else []
     if not kept:
         return
-    table = _table(out, "input", ">in halves", ">loss without it")
+    table = plain_table(out, "input", ">in halves", ">loss without it")
     for item in kept[:MOST_INPUTS]:
         table.add_row(
             Text(text.shorten(item.input, _NAME_WIDTH)),
@@ -180,7 +190,7 @@ def _show_sparse(out: Console, metrics: Metrics) -> None:
         out.print(Text(f"… and {len(kept) - MOST_INPUTS} more in metrics.json", style="dim"))
 
 
-def _table(out: Console, *headers: str) -> Table:
+def plain_table(out: Console, *headers: str) -> Table:
     """A table with thin rules on a terminal and none elsewhere; `>` aligns a column right."""
     edges = box.SIMPLE_HEAD if out.is_terminal else None
     table = Table(box=edges, show_edge=False, pad_edge=False, padding=(0, 2, 0, 0))

@@ -35,6 +35,8 @@ class FakeModel:
         task = self.schema.task
         target = self.schema.target
         synthetic_run.make_run(Path(directory), task=task, target=target)
+        if self.run is not None:  # with what the command has added
+            self.run.save(directory)
         names = plain(self.schema)
         (Path(directory) / "schema.json").write_text(json.dumps(names))
         type(self).during_save(Path(directory))

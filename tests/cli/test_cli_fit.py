@@ -102,7 +102,7 @@ def test_defaults_are_those_of_the_library(taut, fits, table):
     (call,) = fits.calls
     expected = {"task": None, "penalty": "auto", "folds": 5, "seeds": 1, "strengths": None}
     expected |= {"test_size": 0.2, "single": False, "seed": 0, "quick": False}
-    expected |= {"sparse": False, "inputs": None}
+    expected |= {"sparse": False, "inputs": None, "diagnosis": True}
     assert {name: call[name] for name in expected} == expected
 
 

@@ -98,6 +98,20 @@ def test_arrays_have_names_for_columns(table):
     assert cross_val_score(TableClassifier(**SETTINGS), array, labels, cv=2).mean() > 0.7
 
 
+@pytest.mark.slow
+def test_the_network_on_the_inputs_that_are_kept_predicts(table):
+    frame, _ = table
+    target = np.nan_to_num(frame["number"])
+    model = TableRegressor(**SETTINGS, inputs=1).fit(frame, target)
+    assert model.selected_features_ == ["number"]
+    assert model.get_support().tolist() == [True, False]
+    np.testing.assert_array_equal(model.predict(frame), model.model_.sparse.predict(frame))
+    elsewhere = frame.assign(place="elsewhere")
+    np.testing.assert_array_equal(model.predict(elsewhere), model.predict(frame))
+    copy = pickle.loads(pickle.dumps(model))
+    np.testing.assert_array_equal(copy.predict(frame), model.predict(frame))
+
+
 @pytest.mark.parametrize(
     ("settings", "words"),
     [
@@ -105,6 +119,7 @@ def test_arrays_have_names_for_columns(table):
         ({"features": ["size"]}, r"Missing: 'size'"),
         ({"kind": {"number": "colour"}}, r"colour"),
         ({"penalty": "group"}, r"penalty"),
+        ({"inputs": 3}, r"`inputs`"),
     ],
 )
 def test_what_cannot_be_is_refused(table, settings, words):

@@ -7,9 +7,9 @@ import pandas as pd
 import pytest
 
 from taut.report import text
-from taut.report.findings import Difference
 from taut.report.path_summary import at_strength, summarise
 from taut.report.scale import Scale, spanning
+from taut.report.scored import Difference
 
 
 @pytest.mark.parametrize(
@@ -88,13 +88,23 @@ def test_shorten_keeps_both_ends(width):
         ("log_loss", 0.1, 0.3, "worse"),
         ("accuracy", 0.1, 0.3, "better"),
         ("accuracy", -0.3, -0.1, "worse"),
-        ("rmse", -0.3, 0.0, "no clear difference"),
         ("r2", -0.3, 0.1, "no clear difference"),
         ("r2", None, 0.1, "no interval"),
+        # An end that is next to zero, on whichever side: no nearer than the bootstrap can tell.
+        ("log_loss", -0.3, 0.01, "perhaps better"),
+        ("log_loss", -0.3, -0.01, "perhaps better"),
+        ("log_loss", -0.01, 0.3, "perhaps worse"),
+        ("accuracy", -0.01, 0.3, "perhaps better"),
+        ("accuracy", -0.3, 0.02, "no clear difference"),
+        # Few rows differ: the end is zero itself.
+        ("accuracy", 0.0, 0.043, "not clear: it ends at zero"),
+        ("rmse", -0.3, 0.0, "not clear: it ends at zero"),
+        ("accuracy", 0.0, 0.0, "no clear difference"),
     ],
 )
-def test_a_verdict_needs_an_interval_on_one_side_of_zero(metric, low, high, verdict):
-    assert Difference("other", metric, 0.0, low, high, 2).verdict == verdict
+def test_what_a_difference_amounts_to_follows_from_its_interval(metric, low, high, verdict):
+    value = None if low is None else (low + high) / 2
+    assert Difference("other", metric, value, low, high, 2).verdict == verdict
 
 
 @pytest.mark.parametrize("low", [-3.2, 0.0, 0.961, 1e5])
@@ -165,3 +175,13 @@ def test_strength_zero_is_no_penalty():
     assert at_strength(summary, "L1", 0.1 * (1 + 1e-12)) is not None
     assert at_strength(summary, "L2", 0.1) is None
     assert at_strength(summary, "L1", None) is None
+
+
+def test_a_strength_with_some_folds_is_compared_on_those():
+    whole = _lanes([[0.2], [0.6], [0.7]])
+    part = _lanes([[0.3], [0.8]]).assign(strength=1.0)
+    summary = summarise(pd.concat([whole, part], ignore_index=True))
+    assert at_strength(summary, "L1", 0.1)["val"] == pytest.approx(0.5)
+    # Its folds are 0.1 below the mean of all, and it is 0.1 and 0.2 worse there.
+    assert at_strength(summary, "L1", 1.0)["val"] == pytest.approx(0.5 + 0.15)
+    assert at_strength(summary, "L1", 1.0)["lanes"] == 2

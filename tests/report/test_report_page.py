@@ -54,11 +54,12 @@ def _edit(run, change):
     (run / "metrics.json").write_text(json.dumps(metrics))
 
 
-def test_nothing_runs_and_nothing_is_loaded(any_run):
+def test_only_its_own_script_runs_and_nothing_is_loaded(any_run):
     html = _write(any_run)
     page = Page(html)
     tags = {tag for tag, _ in page.elements}
-    assert not tags & {"script", "img", "link", "iframe", "object", "embed", "foreignobject"}
+    assert not tags & {"img", "link", "iframe", "object", "embed", "foreignobject"}
+    assert [attributes for tag, attributes in page.elements if tag == "script"] == [{}]
     for tag, attributes in page.elements:
         # The policy allows one style sheet by its hash: a style attribute would be ignored.
         assert "style" not in attributes, tag
@@ -71,16 +72,19 @@ def test_nothing_runs_and_nothing_is_loaded(any_run):
     assert len(html) < 500_000
 
 
-def test_the_policy_names_the_style_sheet(make_run):
+def test_the_policy_names_the_style_sheet_and_the_script(make_run):
     html = _write(make_run())
-    style = re.search(r"<style>(.*?)</style>", html, re.S).group(1)  # type: ignore[union-attr]
-    digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
+    digests = {}
+    for kind in ("style", "script"):
+        source = re.search(f"<{kind}>(.*?)</{kind}>", html, re.S).group(1)  # type: ignore[union-attr]
+        digests[kind] = base64.b64encode(hashlib.sha256(source.encode()).digest()).decode()
     (policy,) = [
         attributes["content"]
         for tag, attributes in Page(html).elements
         if attributes.get("http-equiv") == "Content-Security-Policy"
     ]
-    assert f"style-src 'sha256-{digest}'" in policy
+    for kind, digest in digests.items():
+        assert f"{kind}-src 'sha256-{digest}'" in policy
     assert "default-src 'none'" in policy
     assert "unsafe" not in policy
 
@@ -95,18 +99,31 @@ def test_every_name_from_data_is_text_and_stays_whole(make_run, nasty):
     assert "49" not in page.text.split("{{ 7")[1][:20]  # a name is no template
 
 
-def test_each_colour_of_a_chart_has_a_variable_in_the_style(any_run):
+def test_every_mark_of_a_picture_has_its_colour_from_the_style(any_run):
+    """So that one drawing serves light, dark and paper."""
     page = Page(_write(any_run))
     style = next(text for text in page.texts if "--accent" in text)
-    colours = {
-        (kind, attributes[kind])
-        for _, attributes in page.elements
-        for kind in ("fill", "stroke")
-        if attributes.get(kind) not in (None, "none", "transparent")
-    }
-    assert colours
-    for kind, colour in colours:
-        assert f'[{kind}="{colour}"]' in style, f"{kind} {colour} does not change in the dark"
+    kinds = set()
+    for tag, attributes in page.elements:
+        assert not {"fill", "stroke"} & set(attributes), tag
+        if tag in ("path", "circle"):
+            kinds |= set(attributes["class"].split())
+    assert {"line", "grid", "held"} <= kinds
+    for kind in kinds:
+        assert f".{kind}" in style, kind
+
+
+def test_both_panels_have_one_scale(make_run):
+    """The ticks of L1 and of L2 stand at the same places, and are written in one way."""
+    html = _write(make_run())
+    path = html.split('id="path"')[1].split('id="inputs"')[0]
+    drawings = re.findall(r'<svg class="drawing".*?</svg>', path, re.S)
+    ticks = [re.findall(r'<text class="tick[^>]*>[^<]*', drawing) for drawing in drawings]
+    assert len(drawings) == 4
+    assert ticks[0] == ticks[2]
+    assert ticks[1] == ticks[3]
+    decades = re.findall(r">(10[⁰¹²³⁴⁵⁶⁷⁸⁹⁻]+)", "".join(ticks[0]))
+    assert decades == ["10⁻⁴", "10⁻³", "10⁻²", "10⁻¹"]
 
 
 def test_ids_are_unique(any_run):
@@ -265,10 +282,10 @@ def test_warnings_come_first_and_scores_have_their_base_rate(make_run):
 def test_the_tile_says_who_predicts_and_zeros_only_where_a_penalty_makes_them(make_run):
     run = make_run()
     before = Page(_write(run)).text
-    assert "83% of the best’s weights exactly 0" in before
+    assert "of the best’s weights exactly 0 83%" in before
     _edit(run, _context)
     text = Page(_write(run)).text
-    assert "9 networks of 3 settings (L1, L2, no penalty) predict; the best: L2 ·" in text
+    assert "of 3 settings (L1, L2, no penalty) predict; the best: L2 ·" in text
     assert "exactly 0" not in text.split("What it reads")[0].split("How the strength")[0]
     assert "1 with L1, 1 with L2, 1 with no penalty" in text
     assert "is the weakest that was tried with L2: a weaker one may do better" in text

@@ -3,7 +3,14 @@
 import keras
 import numpy as np
 import pytest
-from sklearn.metrics import get_scorer, log_loss, make_scorer, mean_absolute_error, roc_auc_score
+from sklearn.metrics import (
+    get_scorer,
+    log_loss,
+    make_scorer,
+    max_error,
+    mean_absolute_error,
+    roc_auc_score,
+)
 from sklearn.model_selection import GroupKFold, KFold, TimeSeriesSplit
 
 import taut
@@ -106,6 +113,48 @@ def test_a_score_that_fails_loses_nothing(breast_cancer):
         result.best_strength
         == result.summary.loc[result.summary["held_out_loss"].idxmin(), "strength"]
     )
+
+
+def _mean_gap(y, prediction, sample_weight):
+    return -float(np.average(np.abs(y - prediction.ravel()), weights=sample_weight))
+
+
+@pytest.mark.parametrize("scoring", ["neg_log_loss", _mean_gap])
+def test_scores_are_given_the_weights_of_their_rows(scoring, breast_cancer):
+    x, y = breast_cancer
+    weights = np.linspace(0.0, 2.0, len(y))
+    settings = {**SHORT, "strengths": [0.1, 0.0]}
+    result = taut.regularization_path(
+        classifier(),
+        x,
+        y,
+        scoring=scoring,
+        sample_weight=weights,
+        **settings,
+    )
+    lines = result.table[result.table["strength"] == 0.1]
+    for split, model, value in zip(
+        folds(y, 2, seed=0), result.models(0.1), lines[f"held_out_{result.scoring}"], strict=True
+    ):
+        rows = split.held_out
+        shares = model.predict(x[rows], verbose=0)
+        if scoring is _mean_gap:
+            expected = _mean_gap(y[rows], shares, weights[rows])
+        else:
+            expected = -log_loss(y[rows], shares, sample_weight=weights[rows])
+        assert value == pytest.approx(expected, rel=1e-4)
+
+
+def test_a_score_that_knows_no_weights_is_refused_where_there_are_some(breast_cancer):
+    x, y = breast_cancer
+    model, weights = classifier(), np.ones(len(y))
+    for scoring in (make_scorer(max_error), lambda y, prediction: 0.0):
+        assert scoring_of(model, scoring, x, y).larger
+        with pytest.raises(InputError, match="must know of weights"):
+            scoring_of(model, scoring, x, y, weights=weights)
+    with pytest.raises(InputError, match="one weight a row"):
+        scoring_of(model, "roc_auc", x, y, weights=np.ones((len(y), 2)))
+    assert scoring_of(model, "roc_auc", x, y, weights=weights).larger
 
 
 def test_scores_are_read_before_anything_is_trained(breast_cancer):

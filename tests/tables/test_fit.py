@@ -18,6 +18,8 @@ from taut.errors import InputError
 from taut.frames.encode import Encoder
 from taut.tables.candidates import Setting
 from taut.tables.ensemble import mean_of, temperature
+from taut.tables.lane_weights import lane_table
+from taut.tables.racing import race_of
 from taut.tables.table_model import TableModel
 from taut.tables.trained import Rows, Trained, train
 
@@ -128,6 +130,45 @@ def test_a_model_says_what_it_is_and_how_well_it_does(cancer):
     html = named._repr_html_()
     assert "<script>" not in html
     assert "target=&#x27;&lt;b&gt;&#x27;" in html
+
+
+def test_a_run_lists_its_test_rows_and_their_predictions(fitted):
+    """By their places in the table as it was given, rows without a target counted."""
+    run, test = fitted.model.run, fitted.test
+    rows = run.test_rows.set_index("row").loc[test.index]
+    assert len(rows) == len(test) == run.metrics.split.test
+    output, classes = fitted.output(test), fitted.model.schema.classes
+    if not classes:
+        np.testing.assert_allclose(rows["actual"], test[fitted.target])
+        np.testing.assert_allclose(rows["predicted"], output)
+        return
+    actual = [classes.index(label) for label in test[fitted.target]]
+    np.testing.assert_array_equal(rows["actual"], actual)
+    np.testing.assert_array_equal(rows["predicted"], output.argmax(axis=1))
+    np.testing.assert_allclose(rows["p_actual"], output[np.arange(len(test)), actual])
+    np.testing.assert_allclose(rows["p_predicted"], output.max(axis=1))
+    np.testing.assert_allclose(rows["p_positive"], output[:, 1])
+
+
+def test_a_run_has_losses_by_epoch_and_who_reads_what(fitted):
+    run = fitted.model.run
+    choice, path, epochs = run.metrics.choice, run.path, run.epochs
+    settings = {"best": (choice.penalty, choice.strength), "none": ("none", 0.0)}
+    for name, (penalty, strength) in settings.items():
+        lanes = path[(path["penalty"] == penalty) & (path["strength"] == strength)]
+        lanes = lanes[lanes["network"] == choice.network] if name == "best" else lanes
+        for lane in lanes.to_dict("records"):
+            own = epochs[(epochs["setting"] == name) & (epochs["fold"] == lane["fold"])]
+            own = own[own["seed"] == lane["seed"]].set_index("epoch")
+            assert len(own) == lane["epochs"]
+            kept = own.loc[lane["best_epoch"] + 1]
+            np.testing.assert_allclose(kept["val_loss"], lane["val_loss"])
+    inputs = len(fitted.model.schema.used)
+    for lane in path.to_dict("records"):
+        assert len(lane["inputs_read"]) == inputs
+        assert lane["inputs_read"].count("1") == lane["inputs_kept"]
+        assert 0 <= lane["nonzero"] <= lane["weights"]
+    assert run.metrics.command.startswith(f"taut.fit_table(frame, target={fitted.target!r}, ")
 
 
 def weights(model):
@@ -305,6 +346,7 @@ def test_order_of_columns_and_rows_and_other_columns_do_not_matter(fitted):
 def test_a_saved_run_predicts_the_same_bit_for_bit(fitted, tmp_path):
     run = fitted.model.save(tmp_path / "run")
     names = {"model.keras", "preprocessing.json", "metrics.json", "path.parquet", "features.csv"}
+    names |= {"test_rows.parquet", "epochs.parquet"}
     assert {path.name for path in run.iterdir()} == names
     assert [path.name for path in tmp_path.iterdir()] == ["run"]
     loaded = taut.TableModel.load(run)
@@ -702,6 +744,25 @@ def test_a_level_that_a_fold_never_saw_cannot_matter_to_it(trained, rows):
         lane = int(trained.cross.lanes(0, fold)[0])
         found = np.abs(member(trained, lane, with_level) - member(trained, lane, without))
         assert found.max() > 1e-3 if matters else found.max() == 0
+
+
+def test_of_many_settings_the_better_are_trained_on_every_fold(rows):
+    strengths = (0.0, *np.geomspace(1e-3, 0.3, 16))
+    options = {"strengths": strengths, "seeds": 1, "stop_after": 4}
+    whole = some_settings(*rows, **options)
+    raced = some_settings(*rows, race=True, **options)
+    out = [raced.left_out(s) for s in range(len(strengths))]
+    assert sum(out) == len(strengths) // 2  # after the first of two folds
+    np.testing.assert_array_equal(np.isinf(raced.row_loss).all(axis=1), out)
+    assert not np.isinf(whole.row_loss).any()
+    for s in np.flatnonzero(~np.array(out)):
+        np.testing.assert_allclose(raced.row_loss[s], whole.row_loss[s], atol=1e-5)
+    assert not out[int(np.argmin(whole.row_loss.mean(axis=1)))]
+    table = lane_table(raced, [f"x{k}" for k in range(7)], 6)
+    assert len(table) == (raced.record.epochs > 0).sum() == 2 * len(strengths) - sum(out)
+    short, long = rows[2]
+    unlike = [replace(short, train=short.train[:60]), long]
+    assert race_of(raced.settings, unlike) is None
 
 
 def test_lanes_of_a_setting_keep_a_common_epoch(trained):

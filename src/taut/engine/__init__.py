@@ -9,6 +9,7 @@ from taut.engine.lanes import Lane, Record, Split
 from taut.engine.model_copy import copy_of
 from taut.engine.news import Callback, LaneEnd, News
 from taut.engine.predictions import predict_lanes
+from taut.engine.race import Race
 from taut.engine.study import check_model
 from taut.engine.train import train_lanes
 from taut.engine.width import width_for
@@ -22,6 +23,7 @@ __all__ = [
     "LaneEnd",
     "News",
     "ParquetRows",
+    "Race",
     "Record",
     "Source",
     "Split",

@@ -39,7 +39,9 @@ def train_in_memory(study: Study, arrays: Arrays) -> Record:
     initial = InitialValues(study.model)
     initial.check(study.lanes)
     batches = Batches(arrays.splits, study.batch_size, arrays.sharers)
-    ledger = Ledger(study.lanes, study.epochs, groups=study.groups, halving=study.halving)
+    ledger = Ledger(
+        study.lanes, study.epochs, groups=study.groups, halving=study.halving, race=study.race
+    )
     targets = arrays.targets
     y = targets[0] if len(targets) == 1 else jax.tree.map(lambda *a: np.stack(a), *targets)
     data = Rows(arrays.x, y, arrays.weights)

@@ -10,6 +10,7 @@ import numpy as np
 
 from taut.engine.halving import Halving
 from taut.engine.lanes import DIVERGED, DROPPED, FINISHED, STOPPED, Lane, Record
+from taut.engine.race import Race, nothing_of
 from taut.engine.state import LaneState
 
 Tree = Any
@@ -28,7 +29,7 @@ class Ledger:
         kept: The (trainable, non-trainable) weights of lanes that have ended.
         states: The states of lanes that have begun and wait for a slot.
         snapshots: (epoch, weights) of lanes whose group has not ended yet.
-        rung: How many rungs of the halving have been judged.
+        rung: How many rungs of the halving, or splits of the race, have been judged.
     """
 
     def __init__(
@@ -38,11 +39,12 @@ class Ledger:
         *,
         groups: Sequence[int] | None = None,
         halving: Halving | None = None,
+        race: Race | None = None,
     ):
         self.lanes: tuple[Lane, ...] = tuple(lanes)
         self.epochs: int = epochs
         self._groups = None if groups is None else list(groups)
-        self._halving = halving
+        self._halving, self._race = halving, race
         self._lengths = [lane.epochs or epochs for lane in lanes]
         self.losses: np.ndarray = np.full((len(lanes), epochs, 2), np.nan, np.float32)
         self.status: list[str] = [""] * len(lanes)
@@ -67,6 +69,8 @@ class Ledger:
         """The lanes that may go on and are in no slot, in their order."""
         for i, lane in enumerate(self.lanes):
             if self.status[i] or i in busy or self.ran[i] >= self.goal(i):
+                continue
+            if self._race is not None and lane.split > self.rung:
                 continue
             if lane.start is None or lane.start in self.kept:
                 yield i
@@ -110,23 +114,34 @@ class Ledger:
 
     def _choose_common_epoch(self, group: int) -> None:
         """Once a group has ended: the epoch of least mean held-out loss, for all its lanes."""
-        assert self._groups is not None
-        members = [i for i, g in enumerate(self._groups) if g == group]
+        members = self._members(group)
         if not all(self.status[i] for i in members):
             return
-        healthy = [i for i in members if self.status[i] != DIVERGED]
-        common = -1
-        if healthy:
-            epochs = np.array([epoch for epoch, _ in self.snapshots[healthy[0]]])
-            means = self.losses[healthy][:, epochs, 1].mean(axis=0)
-            common = int(epochs[np.argmin(means)])
+        members = [i for i in members if i in self.snapshots]
+        common, _ = self._common_epoch(members)
         for i in members:
             snapshots = dict(self.snapshots.pop(i))
-            self.best_epoch[i] = common if i in healthy else max(snapshots)
+            self.best_epoch[i] = max(snapshots) if self.status[i] == DIVERGED else common
             self.kept[i] = snapshots[int(self.best_epoch[i])]
+
+    def _members(self, group: int) -> list[int]:
+        assert self._groups is not None
+        return [i for i, g in enumerate(self._groups) if g == group]
+
+    def _common_epoch(self, members: list[int]) -> tuple[int, float]:
+        """The epoch of least mean held-out loss of lanes that have snapshots, and that loss."""
+        healthy = [i for i in members if self.status[i] != DIVERGED]
+        if not healthy:
+            return -1, np.inf
+        epochs = np.array([epoch for epoch, _ in self.snapshots[healthy[0]]])
+        means = self.losses[healthy][:, epochs, 1].mean(axis=0)
+        loss = float(means.min()) if len(healthy) == len(members) else np.inf
+        return int(epochs[np.argmin(means)]), loss
 
     def judge(self) -> bool:
         """Once no lane may run: drop what the next rung says. Whether there was a rung left."""
+        if self._race is not None:
+            return self._judge_split(self._race)
         if self._halving is None or self.rung >= len(self._halving.rungs):
             return False
         alive = self._halving.alive(self.status)
@@ -139,6 +154,23 @@ class Ledger:
                 self.best_epoch[i], self.kept[i] = state.best_epoch, state.best
             if self.status[i] != DIVERGED:
                 self.status[i] = DROPPED
+        self.rung += 1
+        return True
+
+    def _judge_split(self, race: Race) -> bool:
+        """Leave out of the next split what is not among the better; whether there is one."""
+        if self.rung >= max(lane.split for lane in self.lanes):
+            return False
+        assert self._groups is not None
+        waiting = sorted({g for g, s in zip(self._groups, self.status, strict=True) if not s})
+        begun = {g: [i for i in self._members(g) if i in self.snapshots] for g in waiting}
+        for group in race.left_out({g: self._common_epoch(m)[1] for g, m in begun.items()}):
+            model_of = self.snapshots[begun[group][0]][0][1]
+            for i in self._members(group):
+                if not self.status[i]:
+                    self.status[i] = DROPPED
+                    self.kept[i] = tuple(nothing_of(weights) for weights in model_of)
+            self._choose_common_epoch(group)
         self.rung += 1
         return True
 

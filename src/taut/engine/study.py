@@ -19,6 +19,7 @@ from taut.engine.data.sources import Source
 from taut.engine.halving import Halving
 from taut.engine.lanes import Lane, Split, check_lanes, check_splits
 from taut.engine.news import Callback
+from taut.engine.race import Race
 from taut.engine.state import Rules
 from taut.errors import InputError, UnsupportedError
 
@@ -34,6 +35,7 @@ class Study:
     rules: Rules
     groups: Sequence[int] | None = None
     halving: Halving | None = None
+    race: Race | None = None
     width: int | None = None
     checkpoint: str | os.PathLike[str] | None = None
     checkpoint_seconds: float = 60.0
@@ -42,7 +44,7 @@ class Study:
     def settings(self) -> dict[str, Any]:
         """What besides model, data and lanes makes the study."""
         halving = self.halving
-        return {
+        settings: dict[str, Any] = {
             "epochs": self.epochs,
             "batch_size": self.batch_size,
             "rules": [self.rules.patience, self.rules.keep_best],
@@ -50,6 +52,9 @@ class Study:
             "halving": halving and [list(halving.groups), list(halving.rungs), halving.keep],
             "width": self.width,
         }
+        if self.race is not None:
+            settings["race"] = [list(self.race.kinds), self.race.least]
+        return settings
 
 
 @dataclass(frozen=True)
@@ -134,6 +139,7 @@ def study_of(
     keep_best: bool | None = None,
     groups: Sequence[int] | None = None,
     halving: Halving | None = None,
+    race: Race | None = None,
     width: int | None = None,
     **saved: Any,
 ) -> Study:
@@ -156,7 +162,9 @@ def study_of(
     if not in_memory:
         _check_streamed(lanes, rules, rows.folds)
     _check_choices(lanes, epochs, rules, groups, halving)
-    return Study(model, lanes, epochs, batch_size, rules, groups, halving, width, **saved)
+    if race is not None:
+        race.check(lanes, groups)
+    return Study(model, lanes, epochs, batch_size, rules, groups, halving, race, width, **saved)
 
 
 def check_model(model: Any) -> None:

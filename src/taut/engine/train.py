@@ -13,6 +13,7 @@ from taut.engine.data.sources import MEMORY, as_source, is_source
 from taut.engine.halving import Halving
 from taut.engine.lanes import Lane, Record, Split
 from taut.engine.news import Callback
+from taut.engine.race import Race
 from taut.engine.study import arrays_of, check_model, study_of
 from taut.errors import InputError
 
@@ -33,6 +34,7 @@ def train_lanes(
     keep_best: bool | None = None,
     groups: Sequence[int] | None = None,
     halving: Halving | None = None,
+    race: Race | None = None,
     width: int | None = None,
     sharers: int = 1,
     folds: int | None = None,
@@ -79,6 +81,7 @@ def train_lanes(
             say) keep one common epoch, that of least held-out loss averaged over the group, of
             16 equally spaced ones. Not with patience.
         halving: Drop hopeless groups of lanes early.
+        race: Train split after split, and only the better of the `groups` on each further one.
         width: Lanes side by side on one device; unless given at most 16, and on a CPU 1 for
             convolutions and for more than some thousand weights (see `taut.engine.width`). Where
             memory does not suffice it is halved.
@@ -113,7 +116,7 @@ def train_lanes(
     }
     shared = None if sharers == 1 else sharers
     if is_source(x) or memory is not None:
-        given = {"splits": splits, "targets": targets, "sharers": shared}
+        given = {"splits": splits, "targets": targets, "sharers": shared, "race": race}
         _refuse(given, "Rows that are read once for all lanes have no numbers, and one target.")
         from taut.engine.stream import train_streamed
 
@@ -138,7 +141,7 @@ def train_lanes(
         class_weight=class_weight,
         sharers=sharers,
     )
-    study = study_of(model, arrays, lanes, **settings)
+    study = study_of(model, arrays, lanes, race=race, **settings)
     if keras.backend.backend() == "jax":
         from taut.engine.in_memory import train_in_memory
 

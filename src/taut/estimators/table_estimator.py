@@ -38,6 +38,8 @@ class TableEstimator(BaseEstimator):
         folds: int = 5,
         seeds: int = 1,
         single: bool = False,
+        sparse: bool = False,
+        inputs: int | None = None,
         quick: bool = False,
         random_state: Any = None,
         verbose: int | bool = 0,
@@ -53,6 +55,8 @@ class TableEstimator(BaseEstimator):
         self.folds = folds
         self.seeds = seeds
         self.single = single
+        self.sparse = sparse
+        self.inputs = inputs
         self.quick = quick
         self.random_state = random_state
         self.verbose = verbose
@@ -63,9 +67,24 @@ class TableEstimator(BaseEstimator):
         return self._by_column("importance")
 
     def get_support(self, indices: bool = False) -> np.ndarray:
-        """[columns] whether the sparse networks read a column; or the numbers of those."""
-        kept = self._by_column("kept").astype(bool)
+        """[columns] whether a column is one of `selected_features_`; or the numbers of those."""
+        kept = np.isin(self._columns, self.selected_features_)
         return np.flatnonzero(kept) if indices else kept
+
+    @property
+    def selected_features_(self) -> list[str]:
+        """The columns that the sparse network reads, the first one first.
+
+        Without `sparse` or `inputs` they are those that the sparsest good networks with an L1 read.
+        """
+        check_is_fitted(self)
+        return self.model_.selected_features_
+
+    @property
+    def _predicting(self) -> TableModel:
+        """What predicts: the sparse network, where it was asked for and reads anything."""
+        check_is_fitted(self)
+        return self.model_.sparse or self.model_
 
     def _by_column(self, name: str) -> np.ndarray:
         check_is_fitted(self)
@@ -100,6 +119,8 @@ class TableEstimator(BaseEstimator):
             folds=self.folds,
             seeds=self.seeds,
             single=self.single,
+            sparse=self.sparse,
+            inputs=self.inputs,
             quick=self.quick,
             seed=drawn_seed(self.random_state),
             allow_small=True,

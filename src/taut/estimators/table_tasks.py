@@ -9,7 +9,7 @@ import pandas as pd
 from sklearn.base import ClassifierMixin, RegressorMixin
 from sklearn.utils import check_array
 from sklearn.utils.multiclass import check_classification_targets
-from sklearn.utils.validation import check_is_fitted, column_or_1d
+from sklearn.utils.validation import column_or_1d
 
 from taut.errors import InputError
 from taut.estimators.table_estimator import TableEstimator
@@ -41,6 +41,10 @@ class TableClassifier(ClassifierMixin, TableEstimator):
         folds: Folds of the cross-validation inside.
         seeds: Networks of each setting and fold.
         single: Whether one network, refitted on all rows, predicts.
+        sparse: Whether inputs are selected, and a network on these alone predicts (on all inputs,
+            where none is worth reading).
+        inputs: How many inputs are kept, which asks for `sparse`; as many as are needed unless
+            given.
         quick: Whether fewer settings are tried, in less time.
         random_state: Seeds all that is random.
         verbose: Whether progress is shown on the terminal.
@@ -49,7 +53,9 @@ class TableClassifier(ClassifierMixin, TableEstimator):
         model_: The fitted `taut.TableModel`: warnings, what was chosen, `save`.
         classes_: [classes] the labels.
         n_features_in_: Columns; `feature_names_in_` their names, for a data frame.
-        feature_importances_: [columns] shares of the loss that shuffling costs.
+        feature_importances_: [columns] shares of the loss that shuffling costs, of the network on
+            all inputs.
+        selected_features_: Names of the columns that are kept; `get_support` says which they are.
 
     Example:
         >>> from taut.sklearn import TableClassifier
@@ -108,8 +114,7 @@ class TableClassifier(ClassifierMixin, TableEstimator):
         Args:
             X: The table, [rows, columns].
         """
-        check_is_fitted(self)
-        return self.model_.predict_proba(self._frame(X, reset=False))
+        return self._predicting.predict_proba(self._frame(X, reset=False))
 
 
 class TableRegressor(RegressorMixin, TableEstimator):
@@ -130,6 +135,8 @@ class TableRegressor(RegressorMixin, TableEstimator):
         folds: Folds of the cross-validation inside.
         seeds: Networks of each setting and fold.
         single: Whether one network predicts.
+        sparse: Whether a network on selected inputs predicts.
+        inputs: How many inputs are kept for that, or None.
         quick: Whether fewer settings are tried.
         random_state: Seeds all that is random.
         verbose: Whether progress is shown on the terminal.
@@ -171,8 +178,7 @@ class TableRegressor(RegressorMixin, TableEstimator):
         Args:
             X: The table, [rows, columns].
         """
-        check_is_fitted(self)
-        return self.model_.predict(self._frame(X, reset=False))
+        return self._predicting.predict(self._frame(X, reset=False))
 
 
 def _read_as_they_are(y: np.ndarray, classes: np.ndarray) -> bool:

@@ -7,277 +7,204 @@ no clear difference, and one on the wrong side is called worse.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
 
 from taut import run
 from taut.report import text
+from taut.report.catalogue import EN, Catalogue
+from taut.report.scored import TAUT, Difference, half, scores
 from taut.run import Metrics, Predicting
 
-TAUT = "taut"
 
-
-class Score(NamedTuple):
-    """A system's score on the test rows, with its interval, ready to print."""
-
-    system: str
-    description: str
-    value: float | None
-    low: float | None
-    high: float | None
-    places: int
-    withheld: str | None = None
-
-    @property
-    def shown(self) -> str:
-        return text.fixed(self.value, self.places)
-
-    @property
-    def interval(self) -> str:
-        return interval(self.low, self.high, self.places)
-
-
-class Difference(NamedTuple):
-    """Taut's score minus another system's, on the same test rows."""
-
-    versus: str
-    metric: str
-    value: float | None
-    low: float | None
-    high: float | None
-    places: int
-
-    @property
-    def shown(self) -> str:
-        return text.fixed(self.value, self.places, sign=True)
-
-    @property
-    def interval(self) -> str:
-        return interval(self.low, self.high, self.places, sign=True)
-
-    @property
-    def verdict(self) -> str:
-        """better, worse or no clear difference, from taut's side."""
-        if not (text.is_number(self.low) and text.is_number(self.high)):
-            return "no interval"
-        assert self.low is not None
-        assert self.high is not None
-        if self.low <= 0 <= self.high:
-            return "no clear difference"
-        return "better" if (self.high < 0) == text.metric(self.metric).lower_is_better else "worse"
-
-
-def interval(low: float | None, high: float | None, places: int, *, sign: bool = False) -> str:
-    """`0.051 to 0.121`: words, since a dash beside a minus sign misleads."""
-    if not (text.is_number(low) and text.is_number(high)):
-        return text.MISSING
-    return f"{text.fixed(low, places, sign=sign)} to {text.fixed(high, places, sign=sign)}"
-
-
-def _half(score: run.Score | run.Difference) -> float | None:
-    low, high = score.low, score.high
-    return (high - low) / 2 if text.is_number(low) and text.is_number(high) else None  # type: ignore[operator]
-
-
-def scores(metrics: Metrics, name: str) -> list[Score]:
-    """Each system's score by one metric, all with the same number of decimals."""
-    systems = [s for s in metrics.tested.systems if name in s.scores]
-    places = text.decimals(_half(s.scores[name]) for s in systems)
-    return [
-        Score(s.name, s.description, score.value, score.low, score.high, places, score.withheld)
-        for s in systems
-        for score in [s.scores[name]]
-    ]
-
-
-def differences(metrics: Metrics, name: str) -> list[Difference]:
-    """Taut against each other system by one metric."""
-    rows = [d for d in metrics.tested.differences if d.metric == name]
-    places = text.decimals(_half(d) for d in rows)
-    return [Difference(d.versus, name, d.value, d.low, d.high, places) for d in rows]
-
-
-def warnings(metrics: Metrics) -> list[str]:
+def warnings(metrics: Metrics, say: Catalogue = EN) -> list[str]:
     """Why the scores may say less than they seem to, the worst first."""
-    return [text.clean(sentence) for sentence in metrics.warnings]
+    return [say.stored(sentence) for sentence in metrics.warnings]
 
 
-def base_rate(metrics: Metrics, name: str) -> str | None:
+def base_rate(metrics: Metrics, name: str, say: Catalogue = EN) -> str | None:
     """What a score is without looking at any input: `always the commonest class: 0.948`."""
     base = metrics.tested.base
-    score = next((s for s in scores(metrics, name) if s.system == base), None)
+    score = next((s for s in scores(metrics, name, say) if s.system == base), None)
     if base is None or score is None:
         return None
-    words = "always the commonest class" if name == "accuracy" else text.clean(base)
-    return f"{words}: {score.shown}"
+    if name == "accuracy":
+        return say("headline.commonest", score=score.shown)
+    return say("headline.base", system=score.name, score=score.shown)
 
 
-def headline(metrics: Metrics) -> str:
+def headline(metrics: Metrics, say: Catalogue = EN) -> str:
     """`Log-loss 0.083 on 114 rows that nothing was chosen on (95% interval 0.051 to 0.121; base
     rate: 0.66). Accuracy 0.974 (always the commonest class: 0.632).`"""
     primary = metrics.tested.primary
     if primary is None and metrics.split.test:
-        return "The test rows could not be scored."
+        return say("headline.unscored")
     if primary is None:
-        return "No rows were set aside as a test, so there is no test score."
-    mine = next((s for s in scores(metrics, primary) if s.system == TAUT), None)
-    rows = text.count(metrics.split.test, "row")
+        return say("headline.no_test")
+    mine = next((s for s in scores(metrics, primary, say) if s.system == TAUT), None)
+    rows = say.count("row", metrics.split.test)
     if mine is None:
-        return f"No test score: taut was not scored on the {rows} held out."
+        return say("headline.no_score", rows=rows)
     level = f"{100 * metrics.tested.confidence:g}%"
-    interval = f"no interval: {text.clean(mine.withheld)}"
-    if not mine.withheld:
-        interval = f"{level} interval {mine.interval}"
-    base = base_rate(metrics, primary)
-    context = "; ".join([interval, *([base] if base else [])])
-    return (
-        f"{_capital(primary)} {mine.shown} on {rows} that nothing was chosen on ({context})."
-        f"{_second(metrics)}"
+    if mine.withheld:
+        interval = say("headline.withheld", reason=say.stored(mine.withheld))
+    else:
+        interval = say("headline.interval", level=level, interval=mine.interval)
+    base = base_rate(metrics, primary, say)
+    return say(
+        "headline",
+        metric=_capital(say.metric(primary)),
+        score=mine.shown,
+        rows=rows,
+        context=say("clause.separator").join([interval, *([base] if base else [])]),
+        second=_second(metrics, say),
     )
 
 
-def _capital(name: str) -> str:
-    label = text.metric(name).label
-    return label[0].upper() + label[1:]
+def _capital(words: str) -> str:
+    return words[0].upper() + words[1:]
 
 
-def _second(metrics: Metrics) -> str:
+def _second(metrics: Metrics, say: Catalogue) -> str:
     """The score that people ask for, beside its base rate."""
     name = next((n for n in ("accuracy", "r2") if n in metrics.tested.metrics), None)
     if name is None or metrics.tested.base is None:
         return ""
-    mine = next((s for s in scores(metrics, name) if s.system == TAUT), None)
-    base = base_rate(metrics, name)
+    mine = next((s for s in scores(metrics, name, say) if s.system == TAUT), None)
+    base = base_rate(metrics, name, say)
     if mine is None or base is None:
         return ""
-    return f" {_capital(name)} {mine.shown} ({base})."
+    metric = _capital(say.metric(name))
+    return say("headline.second", metric=metric, score=mine.shown, base=base)
 
 
 MOST_CLASSES = 5
 
 
-def classes(metrics: Metrics) -> list[str]:
+def classes(metrics: Metrics, say: Catalogue = EN) -> list[str]:
     """What an accuracy hides: classes that are never recognised, and how a rare one fares."""
     sentences = []
     for outcome in metrics.tested.classes or ():
         label, rows, right = text.clean(outcome.label), outcome.rows, outcome.recognised
         if rows == 0:
-            sentences.append(f"No test row is of class {label}: how it is recognised is not known.")
+            sentences.append(say("class.absent", label=label))
         elif right == 0 and rows == 1:
-            sentences.append(f"The one row of class {label} in the test set was not recognised.")
+            sentences.append(say("class.one_missed", label=label))
         elif right == 0:
-            sentences.append(
-                f"None of the {text.fixed(rows, 0)} rows of class {label} in the test set was "
-                "recognised."
-            )
+            sentences.append(say("class.all_missed", label=label, rows=text.fixed(rows, 0)))
         elif outcome.label == metrics.tested.rare:
-            spread = interval(outcome.recall.low, outcome.recall.high, 2)
-            spread = "" if spread == text.MISSING else f", interval {spread}"
+            spread = say.interval(outcome.recall.low, outcome.recall.high, 2)
+            known = spread != text.MISSING
             sentences.append(
-                f"Of the {text.count(rows, 'row')} of class {label} in the test set "
-                f"{text.fixed(right, 0)} {'was' if right == 1 else 'were'} recognised "
-                f"({text.fixed(outcome.recall.value, 2)}{spread}); of the "
-                f"{text.count(outcome.named, 'row')} taken for it {text.fixed(right, 0)} "
-                f"{'was' if right == 1 else 'were'}."
+                say(
+                    "class.rare",
+                    rows=say.count("row", rows),
+                    label=label,
+                    n=text.fixed(right, 0),
+                    recall=text.fixed(outcome.recall.value, 2),
+                    spread=say("class.rare_spread", interval=spread) if known else "",
+                    named=say.count("row", outcome.named),
+                )
             )
     more = len(sentences) - MOST_CLASSES
-    return sentences[:MOST_CLASSES] + ([f"The same of {more} more classes."] if more > 0 else [])
+    return sentences[:MOST_CLASSES] + ([say("class.more", n=more)] if more > 0 else [])
 
 
-def withheld(metrics: Metrics) -> list[str]:
+def withheld(metrics: Metrics, say: Catalogue = EN) -> list[str]:
     """Why some intervals are not given, each reason once."""
     base = metrics.tested.base
     reasons: dict[str, list[str]] = {}
     for name in metrics.tested.metrics:
-        for score in scores(metrics, name):
+        for score in scores(metrics, name, say):
             if score.withheld and score.system != base:
+                label = say.metric(name)
+                if score.system != TAUT:
+                    label = say("withheld.of", metric=label, system=score.name)
                 names = reasons.setdefault(score.withheld, [])
-                label = text.metric(name).label
-                whose = label if score.system == TAUT else f"{label} of {text.clean(score.system)}"
-                if label not in names:
-                    names.append(whose)
+                if say.metric(name) not in names:
+                    names.append(label)
     return [
-        f"No interval for {', '.join(names)}: {text.clean(reason)}."
+        say("withheld", names=say.listed(names), reason=say.stored(reason))
         for reason, names in reasons.items()
     ]
 
 
-def against(difference: Difference, metrics: Metrics) -> str:
+def against(difference: Difference, metrics: Metrics, say: Catalogue = EN) -> str:
     """One sentence on one difference: what the other reached, and whether that is clear."""
     other = next(
-        (s for s in scores(metrics, difference.metric) if s.system == difference.versus), None
+        (s for s in scores(metrics, difference.metric, say) if s.system == difference.versus), None
     )
-    reached = f" ({other.shown})" if other else ""
-    verdict = difference.verdict
-    if verdict in ("better", "worse"):
-        ending = f"{verdict} by {_size(difference)}"
-    elif verdict == "no clear difference":
-        ending = f"no clear difference, {difference.shown} (interval {difference.interval})"
-    else:
-        ending = f"the difference is {difference.shown}"
-    return f"Against {text.clean(difference.versus)}{reached}: {ending}."
+    return say(
+        f"against.{difference.code}",
+        system=difference.name,
+        reached=say("against.reached", score=other.shown) if other else "",
+        difference=difference.shown,
+        **_sizes(difference, say),
+    )
 
 
-def _size(difference: Difference) -> str:
-    assert difference.low is not None
-    assert difference.high is not None
-    low, high = sorted((abs(difference.low), abs(difference.high)))
-    value = text.fixed(abs(difference.value or 0.0), difference.places)
-    return f"{value} (interval {interval(low, high, difference.places)})"
+def _sizes(difference: Difference, say: Catalogue) -> dict[str, str]:
+    """A clear difference as a size, with an interval without signs; another one with them."""
+    if difference.code not in ("better", "worse"):
+        return {"interval": difference.interval, "size": difference.shown}
+    low, high = sorted(abs(end or 0.0) for end in (difference.low, difference.high))
+    size = text.fixed(abs(difference.value or 0.0), difference.places)
+    return {"interval": say.interval(low, high, difference.places), "size": size}
 
 
-def choice(metrics: Metrics) -> str:
-    """Who predicts, and what the best of them is."""
+def choice(metrics: Metrics, say: Catalogue = EN, *, with_edge: bool = True) -> str:
+    """Who predicts, what the best of them is, and a word where it is the last that was tried."""
     chosen = metrics.choice
-    what = _setting(chosen)
+    what = setting(chosen, say)
     models, settings, share = chosen.models, chosen.predicting, chosen.zero_share
-    zeros = "" if share is None else f"; {text.percent(share)} of its weights are exactly 0"
+    zeros = "" if share is None else say("choice.zeros", share=text.percent(share))
     if len(settings) > 1:
-        sentence = (
-            f"{text.count(models, 'network')} of {len(settings)} settings "
-            f"({_penalties(settings)}), chosen by cross-validation, predict by their mean; the "
-            f"best: {what}{zeros}."
+        sentence = say(
+            "choice.several",
+            networks=say.count("network", models),
+            settings=len(settings),
+            penalties=_penalties(settings, say),
+            what=what,
+            zeros=zeros,
         )
     else:
-        who = "one model predicts" if models == 1 else f"the mean of {models} fold models predicts"
-        sentence = f"{what} was chosen by cross-validation{zeros}, and {who}."
-    sentence = sentence[0].upper() + sentence[1:]
-    return " ".join([sentence, *edge(metrics)])
+        key = "choice.one" if models == 1 else "choice.mean"
+        sentence = say(key, what=what, What=_capital(what), zeros=zeros, models=models)
+    beyond = edge(metrics, say) if with_edge else []
+    return say("sentence.separator").join([_capital(sentence), *beyond])
 
 
-def edge(metrics: Metrics) -> list[str]:
+def edge(metrics: Metrics, say: Catalogue = EN) -> list[str]:
     """A word where the best strength is the last one that was tried."""
     chosen, side = metrics.choice, metrics.choice.edge
     if side is None or (side == "strongest" and chosen.zero_share == 1):
         return []  # beyond a strength that leaves nothing there is nothing
-    other = {"weakest": "weaker", "strongest": "stronger"}[side]
-    return [
-        f"Its strength is the {side} that was tried with {chosen.penalty}: a {other} one may "
-        "do better (--strengths)."
-    ]
+    return [say(f"edge.{side}", penalty=chosen.penalty)]
 
 
-def _setting(chosen: run.Choice) -> str:
+def setting(chosen: run.Choice, say: Catalogue = EN) -> str:
+    """The best setting in a few words: `L1 with strength 0.004`."""
     if not chosen.strength:
-        return "no penalty"
-    what = f"{chosen.penalty} with strength {text.short(chosen.strength)}"
+        return say("penalty.none")
+    what = say("choice.setting", penalty=chosen.penalty, strength=text.short(chosen.strength))
     if chosen.network != "full":
-        what += f" (network: {text.clean(chosen.network)})"
+        what += say("choice.network", network=say.stored(chosen.network))
     return what
 
 
-def penalties(settings: Sequence[Predicting]) -> list[str]:
+def penalties(settings: Sequence[Predicting], say: Catalogue = EN) -> list[str]:
     """The penalties of some settings, each once: `["L1", "no penalty"]`."""
-    return list(dict.fromkeys(s.penalty if s.strength else "no penalty" for s in settings))
+    none = say("penalty.none")
+    return list(dict.fromkeys(s.penalty if s.strength else none for s in settings))
 
 
-def _penalties(settings: Sequence[Predicting]) -> str:
+def _penalties(settings: Sequence[Predicting], say: Catalogue) -> str:
     counts = [
-        (name, sum(penalties([s]) == [name] for s in settings)) for name in penalties(settings)
+        (name, sum(penalties([s], say) == [name] for s in settings))
+        for name in penalties(settings, say)
     ]
-    return ", ".join(f"{count} with {name}" for name, count in counts)
+    return say.listed(say("choice.count", n=n, penalty=name) for name, n in counts)
 
 
-def overfitting(metrics: Metrics) -> str | None:
+def overfitting(metrics: Metrics, say: Catalogue = EN) -> str | None:
     """The gap between training and test loss, with the penalty and without."""
     losses = metrics.overfitting
     if not losses:
@@ -287,59 +214,55 @@ def overfitting(metrics: Metrics) -> str | None:
     if mine is None or bare is None:
         return None
     places = text.decimals([max(abs(mine), abs(bare)) / 2])
-    return (
-        f"From training to test rows the loss changes by {text.fixed(mine, places, sign=True)} "
-        f"with the penalty, and by {text.fixed(bare, places, sign=True)} without it."
-    )
+    mine_shown, bare_shown = (text.fixed(gap, places, sign=True) for gap in (mine, bare))
+    return say("overfitting", mine=mine_shown, bare=bare_shown)
 
 
 def _gap(train: float | None, test: float | None) -> float | None:
     return test - train if text.is_number(train) and text.is_number(test) else None  # type: ignore[operator]
 
 
-def inputs(metrics: Metrics) -> str:
+def inputs(metrics: Metrics, say: Catalogue = EN) -> str:
     """How many of the input columns the sparsest good models read."""
     kept, total = metrics.features.kept, metrics.features.of
     if kept == total:
-        whole = "the one input" if total == 1 else f"all {total} inputs"
-        return f"Also the sparsest good models read {whole}."
-    return f"The sparsest good models read {kept} of {text.count(total, 'input')}."
+        return say("inputs.one") if total == 1 else say("inputs.all", n=total)
+    return say("inputs.some", kept=kept, total=say.count("input", total))
 
 
-def sparse(metrics: Metrics) -> list[str]:
+def sparse(metrics: Metrics, say: Catalogue = EN) -> list[str]:
     """What the sparse network reads, what that costs, and how sure it is; nothing without one."""
     selection = metrics.selection
     if selection is None:
         return []
     kept, total = len(selection.kept), len(selection.inputs)
     if not kept:
-        return [
-            "There is no sparse network: no input was shown to tell anything of the target, so "
-            "none is selected."
-        ]
-    sentence = f"The sparse network reads {kept} of {text.count(total, 'input')}"
+        return [say("sparse.none")]
+    reads = {"kept": kept, "total": say.count("input", total)}
     price = selection.price
-    if price is not None and text.is_number(price.value):
-        places = text.decimals([_half(price)])
+    if price is None or not text.is_number(price.value):
+        sentences = [say("sparse.reads", **reads)]
+    else:
+        places = text.decimals([half(price)])
+        spread = say.interval(price.low, price.high, places)
         less = (price.value or 0.0) < 0
-        size = text.fixed(abs(price.value or 0.0), places)
-        spread = interval(price.low, price.high, places)
-        spread = f" ({spread})" if spread != text.MISSING else ""
-        label = text.metric(price.metric).label
-        sentence += f"; {label} {size} {'less' if less else 'more'}{spread} than with all of them"
-    sentences = [f"{sentence}."]
+        sentences = [
+            say(
+                f"sparse.reads_price.{'less' if less else 'more'}",
+                **reads,
+                metric=say.metric(price.metric),
+                size=text.fixed(abs(price.value or 0.0), places),
+                spread=say("sparse.spread", interval=spread) if spread != text.MISSING else "",
+            )
+        ]
     if selection.halves:
         least = min(item.frequency or 0.0 for item in selection.inputs if item.kept)
-        words = f"Each is among the first {kept} in {text.percent(least)} or more of "
-        words += f"{selection.halves} halves of the rows"
+        known = {"kept": kept, "share": text.percent(least), "halves": selection.halves}
         if selection.expected_false is None:
-            words += ", too few for a bound on how many are there by chance."
+            sentences.append(say("sparse.few_halves", **known))
         else:
-            words += (
-                f"; so at most {text.short(selection.expected_false)} of them are expected to be "
-                "there by chance."
-            )
-        sentences.append(words)
+            false = text.short(selection.expected_false)
+            sentences.append(say("sparse.bound", **known, false=false))
     return sentences
 
 

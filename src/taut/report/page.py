@@ -6,141 +6,210 @@ import json
 import shlex
 from collections import Counter
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from taut.report import findings, text
+from taut.report import curves, findings, text
+from taut.report.catalogue import Catalogue
 from taut.report.path_chart import off_scale, panels
+from taut.report.path_steps import MOST_INPUTS, steps
 from taut.report.path_summary import summarise
-from taut.report.scale import Scale, spanning
+from taut.report.scale import spanning
+from taut.report.scored import TAUT, differences, scores
+from taut.report.verdicts_shown import shown
 from taut.run import InputColumn, Metrics, Run
+
+if TYPE_CHECKING:
+    from taut.diagnosis.diagnosis_result import Diagnosis
 
 TOP = 30
 _MOST_CLASSES = 12
+MOST_LANES = 400
 
 
-def page(run: Run, name: str) -> dict[str, Any]:
+def page(run: Run, name: str, say: Catalogue, diagnosis: Diagnosis | None = None) -> dict[str, Any]:
     """The template's variables, of a run that the commands on the page call `name`."""
     metrics = run.metrics
-    target = metrics.target
+    task = say(f"task.{metrics.target.task}", n=len(metrics.target.classes or ()))
+    primary = metrics.tested.primary or ""
     return {
         "name": name,
         "m": metrics,
-        "target": target,
-        "warnings": findings.warnings(metrics),
-        "headline": findings.headline(metrics),
-        "class_sentences": findings.classes(metrics),
-        "withheld": findings.withheld(metrics),
+        "target": metrics.target,
+        "task": task,
+        "warnings": findings.warnings(metrics, say),
+        "diagnosis": shown(diagnosis, say),
+        "headline": findings.headline(metrics, say),
+        "class_sentences": findings.classes(metrics, say),
+        "withheld": findings.withheld(metrics, say),
         "most_classes": _MOST_CLASSES,
         "against": [
-            (d.verdict, findings.against(d, metrics))
-            for d in findings.differences(metrics, metrics.tested.primary or "")
+            (d.code, findings.against(d, metrics, say)) for d in differences(metrics, primary, say)
         ],
-        "inputs": findings.inputs(metrics),
-        "choice": findings.choice(metrics),
-        "tiles": _tiles(metrics),
-        "tests": [_test(metrics, name) for name in metrics.tested.metrics],
+        "inputs": findings.inputs(metrics, say),
+        "choice": findings.choice(metrics, say, with_edge=False),
+        "edge": findings.edge(metrics, say),
+        "tiles": _tiles(metrics, say),
+        "tests": [_test(metrics, name, say) for name in metrics.tested.metrics],
         "level": f"{100 * metrics.tested.confidence:g}%",
-        "overfitting": _overfitting(metrics),
-        "path": _path(run),
+        "overfitting": _overfitting(metrics, say),
+        "predictions": _predictions(run, say),
+        "epochs": _epochs(run, say),
+        "path": _path(run, say),
+        "lanes": _lanes(run),
         "features": _features(run),
-        "sparse": _sparse(metrics),
-        "kinds": _kinds(metrics.columns),
+        "sparse": _sparse(metrics, say),
+        "kinds": _kinds(metrics.columns, say),
+        "input_count": say.count("input", sum(column.used for column in metrics.columns)),
         "shell_name": shlex.quote(text.clean(name)),
         # A JSON string is a Python literal too.
         "python_name": json.dumps(text.clean(name), ensure_ascii=False),
-        "created": text.day(metrics.created),
+        "created": say.day(metrics.created),
     }
 
 
-def _tiles(metrics: Metrics) -> list[tuple[str, str]]:
+def _tiles(metrics: Metrics, say: Catalogue) -> list[tuple[str, str]]:
     features, chosen, settings = metrics.features, metrics.choice, metrics.choice.predicting
-    tiles = [(f"{features.kept} of {features.of}", "inputs read")]
+    tiles = [(say("tile.of", kept=features.kept, total=features.of), say("tile.inputs"))]
     if chosen.zero_share is not None:
-        tiles.append((text.percent(chosen.zero_share), "of the best’s weights exactly 0"))
-    best = "no penalty"
+        tiles.append((text.percent(chosen.zero_share), say("tile.zeros")))
+    best = say("penalty.none")
     if chosen.strength:
-        best = f"{chosen.penalty} · {text.short(chosen.strength)}"
+        strength = text.short(chosen.strength)
+        best = say("tile.best", penalty=chosen.penalty, strength=strength)
     if len(settings) > 1:
-        names = ", ".join(findings.penalties(settings))
-        words = f"of {len(settings)} settings ({names}) predict; the best: {best}"
-        tiles.append((text.count(chosen.models, "network"), words))
+        names = say.listed(findings.penalties(settings, say))
+        words = say("tile.settings", settings=len(settings), penalties=names, best=best)
+        tiles.append((say.count("network", chosen.models), words))
     else:
-        tiles.append((best, "penalty and strength"))
-    trained = f"networks trained in {text.duration(metrics.seconds)}"
+        tiles.append((best, say("tile.penalty")))
+    trained = say("tile.trained", duration=say.duration(metrics.seconds))
     return [*tiles, (text.fixed(metrics.split.lanes, 0), trained)]
 
 
-def _test(metrics: Metrics, name: str) -> dict[str, Any]:
+def _test(metrics: Metrics, name: str, say: Catalogue) -> dict[str, Any]:
     """One metric: the systems on one axis, and taut's differences on another about zero."""
-    rows = findings.scores(metrics, name)
-    gaps = findings.differences(metrics, name)
+    rows = scores(metrics, name, say)
+    gaps = differences(metrics, name, say)
     scale = spanning(v for s in rows for v in (s.value, s.low, s.high))
     about_zero = spanning((v for d in gaps for v in (d.value, d.low, d.high)), zero=True)
-    words = text.metric(name)
+    lower = text.lower_is_better(name)
     return {
-        "label": words.label,
-        "better": "lower is better" if words.lower_is_better else "higher is better",
+        "label": say.metric(name),
+        "better": say("test.lower" if lower else "test.higher"),
+        "side": say("test.below" if lower else "test.above"),
         "ticks": scale.ticks(),
         "rows": [
-            {"score": s, "mine": s.system == findings.TAUT, **_places(s, scale)} for s in rows
+            {
+                "score": s,
+                "about": say.stored(s.description),
+                "mine": s.system == TAUT,
+                "base": s.system == metrics.tested.base,
+                **scale.places(s),
+            }
+            for s in rows
         ],
         "zero": about_zero.at(0.0),
         "gap_ticks": about_zero.ticks(),
-        "gaps": [{"gap": d, **_places(d, about_zero)} for d in gaps],
+        "gaps": [{"gap": d, **about_zero.places(d)} for d in gaps],
     }
 
 
-def _places(item: findings.Score | findings.Difference, scale: Scale) -> dict[str, Any]:
-    def at(value: float | None) -> float | None:
-        return scale.at(value) if value is not None and text.is_number(value) else None
-
-    return {"at": at(item.value), "low": at(item.low), "high": at(item.high)}
-
-
-def _overfitting(metrics: Metrics) -> dict[str, Any] | None:
-    sentence = findings.overfitting(metrics)
+def _overfitting(metrics: Metrics, say: Catalogue) -> dict[str, Any] | None:
+    sentence = findings.overfitting(metrics, say)
     losses = metrics.overfitting
     if sentence is None or losses is None:
         return None
     pairs: list[tuple[str, Any, Any, bool]] = [
-        ("with the penalty", losses.train_loss, losses.test_loss, True),
-        ("without it", losses.unpenalised_train_loss, losses.unpenalised_test_loss, False),
+        ("overfit.with", losses.train_loss, losses.test_loss, True),
+        ("overfit.without", losses.unpenalised_train_loss, losses.unpenalised_test_loss, False),
     ]
     values = [value for pair in pairs for value in pair[1:3]]
     scale = spanning(values)
     places = text.decimals([(max(values) - min(values)) / 2])
     rows = [
         {
-            "name": name,
+            "name": say(key),
             "mine": mine,
             "train": scale.at(train),
             "test": scale.at(test),
             "train_shown": text.fixed(train, places),
             "test_shown": text.fixed(test, places),
         }
-        for name, train, test, mine in pairs
+        for key, train, test, mine in pairs
     ]
     return {"sentence": sentence, "rows": rows, "ticks": scale.ticks()}
 
 
-def _path(run: Run) -> dict[str, Any]:
-    path = run.path
+def _predictions(run: Run, say: Catalogue) -> dict[str, Any]:
+    """Pictures of the test rows; none of them in a run that does not hold these."""
+    rows, metrics = run.test_rows, run.metrics
+    nothing: dict[str, Any] = dict.fromkeys(("confusion", "scatter", "curve", "calibration"))
+    if rows is None or not len(rows):
+        return nothing
+    if metrics.target.task == "regression":
+        return nothing | {"scatter": curves.scatter(rows, say)}
+    return nothing | {
+        "confusion": curves.confusion(metrics, rows),
+        "curve": curves.precision_recall(metrics, rows, say),
+        "calibration": curves.calibration(metrics, rows, say),
+    }
+
+
+def _epochs(run: Run, say: Catalogue) -> dict[str, Any] | None:
+    if run.epochs is None or not len(run.epochs):
+        return None
+    chosen, path = run.metrics.choice, run.path
+    lanes = path[(path["penalty"] == chosen.penalty) & (path["strength"] == chosen.strength)]
+    if "network" in lanes:
+        lanes = lanes[lanes["network"] == chosen.network]
+    kept = int(lanes["best_epoch"].iloc[0]) + 1 if len(lanes) and "best_epoch" in lanes else None
+    pictures = curves.epochs(run.epochs, kept, say)
+    return {"pictures": pictures, "kept": kept or text.MISSING} if pictures else None
+
+
+def _path(run: Run, say: Catalogue) -> dict[str, Any]:
+    path, metrics = run.path, run.metrics
     if "network" in path:  # a path is drawn for one network: the one that was chosen
-        path = path[(path["network"] == run.metrics.choice.network) | (path["penalty"] == "none")]
+        path = path[(path["network"] == metrics.choice.network) | (path["penalty"] == "none")]
     summary = summarise(path)
-    drawn = panels(summary, run.metrics.choice)
+    drawn = panels(summary, metrics.choice, say)
     rows = summary.to_dict("records")
     finished = [row for row in rows if text.is_number(row["val"])]
     # Half of the error at the least loss: the resolution at which the choice was made.
     best = min(finished, key=lambda row: row["val"], default=None)
+    places = min(text.decimals([best["se"] / 2 if best else None]), 3)
+    inputs = [column.name for column in metrics.columns if column.used]
+    ranked = run.features.sort_values("importance", ascending=False, kind="stable")["feature"]
+    names = ranked.tolist()[:MOST_INPUTS]
     return {
-        "panels": drawn,
-        "places": min(text.decimals([best["se"] / 2 if best else None]), 3),
-        "rows": rows,
+        "panels": [
+            {
+                "panel": panel,
+                "slider": steps(panel, path, summary, metrics.choice, names, inputs, places, say),
+            }
+            for panel in drawn
+        ],
+        "places": places,
+        "rows": [
+            row | {"shown": say("penalty.none") if row["penalty"] == "none" else row["penalty"]}
+            for row in rows
+        ],
         "off_scale": bool(drawn) and off_scale(summary),
         "unpenalised": next((row["val"] for row in finished if row["strength"] == 0), None),
         "diverged": sum(row["diverged"] for row in rows),
         "lanes": sum(row["lanes"] for row in rows),
+    }
+
+
+def _lanes(run: Run) -> dict[str, Any]:
+    """Every training, one line each."""
+    path = run.path
+    rows = path.head(MOST_LANES).to_dict("records")
+    return {
+        "rows": rows,
+        "count": len(path),
+        "more": len(path) - len(rows),
+        "columns": [c for c in ("network", "epochs", "best_epoch", "nonzero") if c in path.columns],
     }
 
 
@@ -166,7 +235,7 @@ def _features(run: Run) -> dict[str, Any]:
     return {"all": records, "top": kept[:TOP], "kept": len(kept), "more": len(kept[TOP:])}
 
 
-def _sparse(metrics: Metrics) -> dict[str, Any] | None:
+def _sparse(metrics: Metrics, say: Catalogue) -> dict[str, Any] | None:
     """The inputs of the sparse network, and the losses by their number; None without one."""
     selection = metrics.selection
     if selection is None:
@@ -176,7 +245,7 @@ def _sparse(metrics: Metrics) -> dict[str, Any] | None:
     best = min(finite, key=lambda rung: rung.loss or 0.0, default=None)
     places = text.decimals([max(losses) - min(losses)] if losses else [])
     return {
-        "sentences": findings.sparse(metrics),
+        "sentences": findings.sparse(metrics, say),
         "rule": selection.rule,
         "inputs": [
             {
@@ -201,9 +270,11 @@ def _sparse(metrics: Metrics) -> dict[str, Any] | None:
     }
 
 
-def _kinds(columns: Sequence[InputColumn]) -> str:
+def _kinds(columns: Sequence[InputColumn], say: Catalogue) -> str:
     """The kinds of the inputs, after their number."""
-    used = Counter(c.kind for c in columns if c.used)
+    used = Counter(say.stored(c.kind) for c in columns if c.used)
     if len(used) == 1:
-        return f", {'all ' * (len(columns) > 1)}{next(iter(used))}"
-    return ": " + ", ".join(text.count(n, kind, kind) for kind, n in used.most_common())
+        every = say("all") if len(columns) > 1 else ""
+        return say("table.kinds_one", all=every, kind=next(iter(used)))
+    kinds = say.listed(say("table.kind_count", n=n, kind=kind) for kind, n in used.most_common())
+    return say("table.kinds", kinds=kinds)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Any
 
 from taut.report import text
 
@@ -32,6 +33,11 @@ class Scale:
         """The place of a value in percent, inside the axis always."""
         share = (value - self.low) / (self.high - self.low)
         return round(100 * min(max(share, 0.0), 1.0), 2)
+
+    def places(self, item: Any) -> dict[str, float | None]:
+        """Where a value with its `low` and `high` ends lies; None where one is not known."""
+        ends = {"at": item.value, "low": item.low, "high": item.high}
+        return {name: self.at(end) if text.is_number(end) else None for name, end in ends.items()}
 
     def ticks(self, about: int = 5) -> list[Tick]:
         """Round numbers inside the axis, at a step of 1, 2 or 5 times a power of ten."""

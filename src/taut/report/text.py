@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import calendar
 import math
 import unicodedata
 from collections.abc import Iterable
-from datetime import datetime
-from typing import NamedTuple
 
 MISSING = "–"
 
@@ -16,28 +13,13 @@ MISSING = "–"
 _REORDER = frozenset("\u200e\u200f\u061c\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 
 
-class Metric(NamedTuple):
-    """How a score is called and which way is better."""
-
-    label: str
-    lower_is_better: bool
+_LOWER = {"log_loss", "rmse", "mae"}
+_HIGHER = {"accuracy", "roc_auc", "balanced_accuracy", "average_precision", "r2"}
 
 
-_METRICS = {
-    "log_loss": Metric("log-loss", True),
-    "accuracy": Metric("accuracy", False),
-    "roc_auc": Metric("ROC AUC", False),
-    "balanced_accuracy": Metric("balanced accuracy", False),
-    "average_precision": Metric("average precision", False),
-    "rmse": Metric("RMSE", True),
-    "mae": Metric("mean absolute error", True),
-    "r2": Metric("R²", False),
-}
-
-
-def metric(name: str) -> Metric:
-    """The words for a score of `metrics.json`; an unknown one keeps its own name."""
-    return _METRICS.get(name, Metric(name.replace("_", " "), name.endswith(("loss", "error"))))
+def lower_is_better(metric: str) -> bool:
+    """Which way a score of `metrics.json` is better; an unknown one by its name."""
+    return metric in _LOWER or (metric not in _HIGHER and metric.endswith(("loss", "error")))
 
 
 def clean(text: object) -> str:
@@ -103,11 +85,6 @@ def short(value: float | None) -> str:
     return text.replace("-", "\u2212")
 
 
-def count(number: int, singular: str, plural: str | None = None) -> str:
-    """`1 row`, `1 204 rows`."""
-    return f"{fixed(number, 0)} {singular if number == 1 else plural or singular + 's'}"
-
-
 def percent(share: float | None) -> str:
     """A share as a percentage; it says 100% or 0% only where that is exact."""
     if share is None or not is_number(share):
@@ -117,22 +94,3 @@ def percent(share: float | None) -> str:
     if 0 < share < 0.005:
         return "< 1%"
     return f"{100 * share:.0f}%"
-
-
-def duration(seconds: float | None) -> str:
-    """`21 s`, `3 min 20 s`."""
-    if seconds is None or not is_number(seconds):
-        return MISSING
-    if seconds < 10:
-        return f"{seconds:.1f} s"
-    minutes, rest = divmod(round(seconds), 60)
-    return f"{minutes} min {rest} s" if minutes else f"{rest} s"
-
-
-def day(timestamp: object) -> str:
-    """`2026-11-23T10:00:00+00:00` as `23 November 2026`; anything else is left out."""
-    try:
-        moment = datetime.fromisoformat(str(timestamp))
-    except ValueError:
-        return ""
-    return f"{moment.day} {calendar.month_name[moment.month]} {moment.year}"

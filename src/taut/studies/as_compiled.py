@@ -12,7 +12,8 @@ from taut._weights import ClassWeight
 from taut.engine import Lane, Split
 from taut.engine.study import check_model
 from taut.errors import InputError
-from taut.studies.axes import Axes
+from taut.optimizers.selection import Entry
+from taut.studies.axes import Axes, Axis, PartStrength
 from taut.studies.folded import FoldedArrays, folded_arrays
 from taut.studies.kept_penalties import reached, with_kept
 from taut.studies.labels import Labelled, labelled
@@ -69,6 +70,46 @@ def as_compiled(
         InputError: For rows, weights or folds that cannot be.
         UnsupportedError: If lanes of the model cannot be trained.
     """
+    return penalised(
+        model,
+        x,
+        y,
+        (),
+        (),
+        (),
+        cv=cv,
+        seed=seed,
+        groups=groups,
+        sample_weight=sample_weight,
+        class_weight=class_weight,
+    )[0]
+
+
+def penalised(
+    model: Any,
+    x: Any,
+    y: Any,
+    entries: tuple[Entry, ...],
+    parts: tuple[tuple[PartStrength, ...], ...],
+    axes: tuple[Axis, ...],
+    *,
+    cv: Any = 5,
+    seed: int = 0,
+    groups: Any = None,
+    sample_weight: Any = None,
+    class_weight: ClassWeight = None,
+) -> tuple[AsCompiled, tuple[PartStrength, ...]]:
+    """`as_compiled` with further penalties, and how strong each of the optimizer's strengths is.
+
+    Args:
+        entries, parts, axes: Of the further penalties, as `Axes` has them. In `strengths` of what
+            is returned they are 0.
+
+    Raises:
+        InputError: For rows, weights or folds that cannot be.
+        UnsupportedError: If lanes of the model cannot be trained, or the prox of a sum of penalties
+            is not known.
+    """
     check_model(model)
     if y is None:
         raise InputError("`y` must be given with arrays. Received: y=None.")
@@ -85,11 +126,11 @@ def as_compiled(
         class_weight=class_weight,
         groups=groups,
     )
-    axes = with_kept(model, Axes(entries=(), parts=(), axes=(), title=""))
-    copy = study_copy(model, axes.entries, rows.first()[0])
-    of_strength, _ = reached(copy, axes)
-    strengths = tuple(part.at(()) for part in of_strength)
-    return AsCompiled(copy, rows, strengths, rows.learned(copy), labels)
+    request = with_kept(model, Axes(entries, parts, axes, title=""))
+    copy = study_copy(model, request.entries, rows.first()[0])
+    of_strength, _ = reached(copy, request)
+    strengths = tuple(part.at((0.0,) * len(axes)) for part in of_strength)
+    return AsCompiled(copy, rows, strengths, rows.learned(copy), labels), of_strength
 
 
 def with_splits(study: AsCompiled, splits: Sequence[Split]) -> AsCompiled:

@@ -8,11 +8,13 @@ from typing import Any
 
 import numpy as np
 
-from taut.engine import Halving, Record
+from taut.engine import Halving, Race, Record
 from taut.studies.folded import FoldedRows
 from taut.studies.grid import Grid
 from taut.studies.training_settings import Settings
 from taut.studies.warm import chains
+
+_OUT = ("diverged", "dropped")
 
 
 @dataclass(frozen=True)
@@ -39,16 +41,16 @@ class CrossValidation:
         return np.flatnonzero(wanted)
 
     def healthy(self, candidates: Sequence[int], fold: int | None = None) -> list[int]:
-        """Numbers of the lanes of some candidates that did not diverge, candidate by candidate."""
+        """Numbers of the lanes of some candidates that were trained and did not diverge."""
         lanes = [int(k) for candidate in candidates for k in self.lanes(candidate, fold)]
-        return [k for k in lanes if self.record.status[k] != "diverged"]
+        return [k for k in lanes if self.record.status[k] not in _OUT]
 
     def losses(self) -> np.ndarray:
         """[candidates, folds] held-out losses, the mean of seeds and directions.
 
         Infinite where a lane diverged or was dropped.
         """
-        out = np.isin(self.record.status, ["diverged", "dropped"])
+        out = np.isin(self.record.status, _OUT)
         held_out = np.where(out, np.inf, self.record.kept_losses()[1].astype(float))
         total = np.zeros((len(self.grid.candidates), self.grid.folds))
         lanes = np.zeros_like(total)
@@ -74,6 +76,7 @@ def crossvalidate(
     warm_epochs: int | None = None,
     rungs: Sequence[int] = (),
     common_epoch: bool = False,
+    race: Race | None = None,
 ) -> CrossValidation:
     """Train every candidate × fold × seed as one program.
 
@@ -90,6 +93,8 @@ def crossvalidate(
         rungs: Epochs after which hopeless candidates are dropped.
         common_epoch: Whether all lanes of a candidate keep the epoch at which their mean held-out
             loss is least, in place of one for each.
+        race: By which only the better candidates are trained on each further fold, of a common
+            epoch.
     """
     cold = grid.lanes(values, present=present)
     lanes, numbers, directions = chains(cold, len(grid.candidates), warm_start, warm_epochs)
@@ -101,5 +106,6 @@ def crossvalidate(
         name,
         halving=Halving(candidate_of.tolist(), tuple(rungs)) if rungs else None,
         groups=candidate_of.tolist() if common_epoch else None,
+        race=race,
     )
     return CrossValidation(grid, record, candidate_of, directions)

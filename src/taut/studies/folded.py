@@ -12,15 +12,24 @@ import numpy as np
 from taut._data import as_arrays
 from taut._keras_compat import loss_of_classes
 from taut._weights import ClassWeight, checked_weights
-from taut.engine import Halving, Lane, Record, Split, held_out_metrics, predict_lanes, train_lanes
+from taut.engine import (
+    Halving,
+    Lane,
+    Race,
+    Record,
+    Split,
+    held_out_metrics,
+    predict_lanes,
+    train_lanes,
+)
 from taut.engine.lanes import DIVERGED
 from taut.objective import Stationarity, stationarity
 from taut.studies.folds import class_labels, fold_values, folds
 from taut.studies.study_model import check_inputs
 from taut.studies.training_settings import Settings
 
-Measure = Callable[[Any, Any], float]
-"""(targets, prediction) -> a number, of some rows."""
+Measure = Callable[[Any, Any, Any], float]
+"""(targets, prediction, weights or None) -> a number, of some rows."""
 
 
 @dataclass(frozen=True)
@@ -69,6 +78,7 @@ class FoldedRows(Protocol):
         *,
         halving: Halving | None = None,
         groups: Sequence[int] | None = None,
+        race: Race | None = None,
     ) -> Record:
         """Train lanes, which are saved under a name; the lanes of a group have one epoch."""
         ...
@@ -94,10 +104,14 @@ class FoldedArrays:
         y: Targets, likewise.
         splits: The folds.
         weight: [rows] weights of the data loss; a tree of these by output; None for none.
+        counted: [rows] what a row counts in scores of predictions, which is not what its class
+            costs in training; None where all count alike.
     """
 
-    def __init__(self, x: Any, y: Any, splits: Sequence[Split], weight: Any = None):
-        self._x, self._y, self._weight = x, y, weight
+    def __init__(
+        self, x: Any, y: Any, splits: Sequence[Split], weight: Any = None, counted: Any = None
+    ):
+        self._x, self._y, self._weight, self._counted = x, y, weight, counted
         self.splits: list[Split] = list(splits)
 
     @property
@@ -106,7 +120,7 @@ class FoldedArrays:
 
     def with_splits(self, splits: Sequence[Split]) -> FoldedArrays:
         """The same rows, divided otherwise."""
-        return FoldedArrays(self._x, self._y, splits, self._weight)
+        return FoldedArrays(self._x, self._y, splits, self._weight, self._counted)
 
     def first(self) -> tuple[Any, Any]:
         return self._x, self._y
@@ -135,6 +149,7 @@ class FoldedArrays:
         halving: Halving | None = None,
         groups: Sequence[int] | None = None,
         targets: Sequence[Any] | None = None,
+        race: Race | None = None,
     ) -> Record:
         return train_lanes(
             model,
@@ -146,6 +161,7 @@ class FoldedArrays:
             sample_weight=self._weight,
             halving=halving,
             groups=groups,
+            race=race,
             **settings.arguments(name),
         )
 
@@ -163,9 +179,10 @@ class FoldedArrays:
                 if lane.split == number and status != DIVERGED
             ]
             outputs = predict_lanes(model, record, rows[0], lanes=lanes) if lanes else None
+            counted = None if self._counted is None else np.asarray(self._counted)[split.held_out]
             for place, lane in enumerate(lanes):
                 prediction = keras.tree.map_structure(lambda a, k=place: np.asarray(a[k]), outputs)
-                values[lane] = measure(rows[1], prediction)
+                values[lane] = measure(rows[1], prediction, counted)
         return values
 
     def certify(self, model: Any, fold: int) -> Stationarity:
@@ -204,11 +221,12 @@ def folded_arrays(
     x, y = as_arrays(x, "x"), as_arrays(y, "y")
     checked_weights(model, x, y, sample_weight)
     check_inputs(model, x)
+    counted = sample_weight
     if class_weight is not None:
         # Once, so that the certificate is of the same objective.
         sample_weight = checked_weights(model, x, y, sample_weight, class_weight)
     splits = splits_of(model, x, y, cv=cv, seed=seed, groups=groups)
-    return FoldedArrays(x, y, splits, sample_weight)
+    return FoldedArrays(x, y, splits, sample_weight, counted)
 
 
 def splits_of(

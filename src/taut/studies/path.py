@@ -93,8 +93,9 @@ def regularization_path(
             number of folds then deals out groups, a splitter is given them.
         scoring: What the two choices are by: "loss", the held-out data loss; the name of a compiled
             metric; the name of a scorer of scikit-learn, or one of `make_scorer`; or a function
-            (y, prediction) -> float of which larger is better. `patience` and `halving` go by the
-            loss.
+            (y, prediction) -> float of which larger is better. It is given the held-out rows'
+            `sample_weight`, by that name, where there are any, and refused if it knows none;
+            `class_weight` is of the training alone. `patience` and `halving` go by the loss.
         seeds: Trainings of each strength and fold, from different initial weights.
         start: "fresh" draws the trainable weights anew for each training, by their own
             initialisers; "present" starts from the weights that the model has (pretrained ones,
@@ -192,7 +193,7 @@ def regularization_path(
     few = rows.first()
     copy = study_copy(model, axes.entries, few[0])
     classes = None if labels is None else labels.classes
-    score = scoring_of(copy, scoring, *few, classes)
+    score = scoring_of(copy, scoring, *few, classes, sample_weight)
     if score.measure is not None and (is_source(x) or memory is not None):
         raise InputError(
             "Streamed rows are scored by compiled metrics. Received: "

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -24,13 +25,13 @@ class Scoring:
     Attributes:
         name: "loss", or of the column `held_out_<name>`.
         larger: Whether larger is better.
-        measure: (targets, prediction) -> a number, of the held-out rows of a fold; None where the
-            engine measures it, as it does the loss and compiled metrics.
+        measure: (targets, prediction, weights or None) -> a number, of the held-out rows of a fold;
+            None where the engine measures it, as it does the loss and compiled metrics.
     """
 
     name: str = "loss"
     larger: bool = False
-    measure: Callable[[Any, Any], float] | None = None
+    measure: Callable[[Any, Any, Any], float] | None = None
 
     @property
     def column(self) -> str:
@@ -42,7 +43,9 @@ class Scoring:
         return np.where(np.isfinite(scores), scores, np.inf)
 
 
-def scoring_of(model: Any, scoring: Any, x: Any, y: Any, classes: Any = None) -> Scoring:
+def scoring_of(
+    model: Any, scoring: Any, x: Any, y: Any, classes: Any = None, weights: Any = None
+) -> Scoring:
     """Read `scoring` of `regularization_path`, before anything is trained.
 
     Args:
@@ -53,9 +56,11 @@ def scoring_of(model: Any, scoring: Any, x: Any, y: Any, classes: Any = None) ->
         x: Inputs of at least a few rows.
         y: Their targets.
         classes: [classes] labels, which scorers then get in place of numbers.
+        weights: What each row counts, which a score is then given as `sample_weight`; or None.
 
     Raises:
-        InputError: If it is none of these, or it is not known which direction is better.
+        InputError: If it is none of these, it is not known which direction is better, or it knows
+            no weights where there are some.
     """
     if scoring is None or scoring == "loss":
         return Scoring()
@@ -64,14 +69,17 @@ def scoring_of(model: Any, scoring: Any, x: Any, y: Any, classes: Any = None) ->
     if isinstance(scoring, str) and (known := _compiled(scoring, metrics)) is not None:
         return known
     if isinstance(scoring, str):
-        return _scorer(model, scoring, y, metrics, classes)
+        return _scorer(model, scoring, y, metrics, classes, weights)
     name = getattr(getattr(scoring, "_score_func", scoring), "__name__", "score").strip("<>")
     name = f"{name}_score" if name in metrics else name
     if hasattr(scoring, "set_score_request"):  # what `make_scorer` makes
-        return _of_scorer(model, scoring, name, y, classes)
+        return _of_scorer(model, scoring, name, y, classes, weights)
     if callable(scoring):
-        function: Callable[[Any, Any], Any] = scoring
-        return Scoring(name, True, lambda y, prediction: float(function(y, prediction)))
+        function: Callable[..., Any] = scoring
+        _check_weights(function, name, weights)
+        return Scoring(
+            name, True, lambda y, prediction, w: float(function(y, prediction, **_counted(w)))
+        )
     raise InputError(
         "`scoring` must be the name of a compiled metric or of a scorer of scikit-learn, or a "
         f"function (y, prediction) -> float. Received: scoring={scoring!r}."
@@ -93,7 +101,9 @@ def _compiled(name: str, metrics: Mapping[str, tuple[Any, str | None]]) -> Scori
     return None
 
 
-def _scorer(model: Any, name: str, y: Any, metrics: Mapping[str, Any], classes: Any) -> Scoring:
+def _scorer(
+    model: Any, name: str, y: Any, metrics: Mapping[str, Any], classes: Any, weights: Any
+) -> Scoring:
     from sklearn.metrics import get_scorer, get_scorer_names
 
     if name not in get_scorer_names():
@@ -102,10 +112,10 @@ def _scorer(model: Any, name: str, y: Any, metrics: Mapping[str, Any], classes: 
             f"(`sklearn.metrics.get_scorer_names()`). Received: {name!r}; the compiled metrics are "
             f"{', '.join(map(repr, metrics)) or 'none'}."
         )
-    return _of_scorer(model, get_scorer(name), name, y, classes)
+    return _of_scorer(model, get_scorer(name), name, y, classes, weights)
 
 
-def _of_scorer(model: Any, scorer: Any, name: str, y: Any, classes: Any) -> Scoring:
+def _of_scorer(model: Any, scorer: Any, name: str, y: Any, classes: Any, weights: Any) -> Scoring:
     from taut.studies.predictor import predictor_of
 
     if keras.tree.is_nested(y):
@@ -113,10 +123,33 @@ def _of_scorer(model: Any, scorer: Any, name: str, y: Any, classes: Any) -> Scor
             "A scorer of scikit-learn needs one array of targets. Received: several outputs. Give "
             "a function (y, prediction) -> float."
         )
+    _check_weights(getattr(scorer, "_score_func", scorer), name, weights)
     estimator = predictor_of(loss_name(model), from_logits(model), classes)
 
-    def measure(y: Any, prediction: Any) -> float:
-        return float(scorer(estimator, *estimator.arguments(y, prediction)))
+    def measure(y: Any, prediction: Any, weights: Any) -> float:
+        return float(scorer(estimator, *estimator.arguments(y, prediction), **_counted(weights)))
 
     # scikit-learn turns the sign where less is better.
     return Scoring(name, True, measure)
+
+
+def _counted(weights: Any) -> dict[str, Any]:
+    return {} if weights is None else {"sample_weight": weights}
+
+
+def _check_weights(function: Callable[..., Any], name: str, weights: Any) -> None:
+    """Raise where rows have weights that a score would not know of."""
+    if weights is None:
+        return
+    if keras.tree.is_nested(weights) or np.ndim(weights) != 1:
+        raise InputError(
+            "`scoring` by a score of predictions takes one weight a row. Received: weights of "
+            f"several outputs or steps for {name!r}. Choose by the loss or a compiled metric."
+        )
+    parameters = inspect.signature(function).parameters.values()
+    if not any(p.name == "sample_weight" or p.kind is p.VAR_KEYWORD for p in parameters):
+        raise InputError(
+            "`scoring` must know of weights where rows have some: as a parameter `sample_weight`. "
+            f"Received: {name!r}, without, and `sample_weight`. Choose by the loss or a compiled "
+            "metric, or give a function (y, prediction, sample_weight) -> float."
+        )

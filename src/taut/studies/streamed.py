@@ -9,7 +9,16 @@ import numpy as np
 
 from taut._weights import ClassWeight
 from taut.checks import is_whole
-from taut.engine import Halving, Lane, Record, Source, Split, held_out_metrics_of, train_lanes
+from taut.engine import (
+    Halving,
+    Lane,
+    Race,
+    Record,
+    Source,
+    Split,
+    held_out_metrics_of,
+    train_lanes,
+)
 from taut.engine.data.class_weights import WeightedSource
 from taut.engine.data.hashing import fold_of, row_hash
 from taut.engine.data.sources import MEMORY, first_rows, rows_of
@@ -125,7 +134,13 @@ class FoldedStream:
         *,
         halving: Halving | None = None,
         groups: Sequence[int] | None = None,
+        race: Race | None = None,
     ) -> Record:
+        if race is not None:
+            raise UnsupportedError(
+                "Streamed lanes all train at the same time, so none waits for others. Received: "
+                f"race={race}. Leave `race` out."
+            )
         return train_streamed(
             model,
             self._source,

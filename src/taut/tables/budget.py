@@ -13,9 +13,10 @@ import numpy as np
 
 from taut.engine import Split
 from taut.tables.candidates import LEAST_EPOCHS, QUICK, UNPENALISED, Schedule, Setting
+from taut.tables.racing import trainings
 from taut.tables.trained import Rows, Trained, train
 
-WHOLE, CHOOSING, LAST = 60.0, 40.0, 80.0
+WHOLE, CHOOSING, LAST = 30.0, 24.0, 80.0
 """Seconds of one core: above the first, a share chooses; what both parts may take."""
 TELL = 30.0
 A_PASS, A_WEIGHT_PASS, AN_UPDATE, A_WEIGHT_UPDATE = 2.8e-7, 1.03e-10, 7.5e-6, 1.94e-9
@@ -62,13 +63,20 @@ def seconds(lanes: int, rows: int, schedule: Schedule, size: int) -> float:
 
 
 def plan(
-    rows: int, size: int, candidates: Sequence[Setting], *, folds: int, seeds: int, quick: bool
+    rows: int,
+    size: int,
+    candidates: Sequence[Setting],
+    *,
+    folds: int,
+    seeds: int,
+    quick: bool,
+    given: bool = False,
 ) -> Plan:
     """What to train, by the sizes alone.
 
-    If everything takes at most a minute of one core, everything is trained. Otherwise settings
+    If everything takes at most half a minute of one core, everything is trained. Otherwise settings
     are chosen on a half, a quarter, … of the rows and on three folds, so that this takes at most
-    40 seconds; if that cannot be, fewer settings are tried. The best are then trained on all
+    24 seconds; if that cannot be, fewer settings are tried. The best are then trained on all
     rows and all folds, with so few epochs that it takes 80 seconds, but three at least: from
     there on the cost grows with the rows.
 
@@ -79,6 +87,7 @@ def plan(
         folds: Folds of the cross-validation.
         seeds: Models of each setting and fold.
         quick: A shorter schedule, and a third of the budget.
+        given: Whether the strengths are the user's, so that all are trained on every fold.
     """
     share = 1 / 3 if quick else 1.0
 
@@ -86,7 +95,8 @@ def plan(
         of_a_fold = max(rows * (fold_count - 1) // fold_count, 1)
         return seconds(lanes, of_a_fold, Schedule.of(of_a_fold, quick=quick, most=epochs), size)
 
-    whole = cost((len(candidates) + (UNPENALISED not in candidates)) * folds * seeds, folds, rows)
+    every = trainings(len(candidates) + (UNPENALISED not in candidates), folds, race=not given)
+    whole = cost(every * seeds, folds, rows)
     if whole <= WHOLE * share:
         return Plan(whole, whole)
 
@@ -108,7 +118,8 @@ def plan(
     for strengths, fold_count in ((tried, FOLDS), (fewer, FOLDS), (fewer, 2)):
         fold_count = min(fold_count, folds)
         for share_of_rows in halves:
-            first = cost(len(strengths) * fold_count, folds, share_of_rows)
+            lanes = trainings(len(strengths), fold_count, race=not given)
+            first = cost(lanes, folds, share_of_rows)
             if first <= CHOOSING * share:
                 return Plan(first + last, whole, fewer_epochs, share_of_rows, fold_count, strengths)
     return Plan(first + last, whole, fewer_epochs, halves[-1], fold_count, fewer)
@@ -140,13 +151,14 @@ def train_within(
     bare = (UNPENALISED,) if compared or UNPENALISED in candidates else ()
     options |= {"seed": seed, "most_epochs": budget.epochs}
     if budget.rows is None:
-        return train(rows, splits, tuple(dict.fromkeys((*candidates, *bare))), **options)
+        wanted = tuple(dict.fromkeys((*candidates, *bare)))
+        return train(rows, splits, wanted, race=not given, **options)
     drawn = _sample(rows.y, budget.rows, seed, classes=rows.outputs > 1)
     place = np.full(len(rows.y), -1)
     place[drawn] = np.arange(len(drawn))
     few = [_among(split, place) for split in splits[: budget.folds]]
     first = {**options, "seeds": 1, "most_epochs": None}
-    first_look = train(rows.at(drawn), few, budget.tried, **first)
+    first_look = train(rows.at(drawn), few, budget.tried, race=not given, **first)
     loss = [float(np.mean(first_look.fold_losses(i))) for i in range(len(budget.tried))]
     best = [budget.tried[i] for i in np.argsort(loss, kind="stable")]
     chosen = finalists(best, len(drawn) / len(rows.y), given=given)

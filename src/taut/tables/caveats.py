@@ -118,7 +118,7 @@ def split_of(data: Prepared, trained: Trained) -> RowSplit:
         test=len(data.test_y),
         folds=len(trained.splits),
         seeds=trained.seeds,
-        lanes=len(trained.record.lanes),
+        lanes=int((trained.record.epochs > 0).sum()),
         copies=data.copies,
         groups=groups,
         time=time,

@@ -15,10 +15,11 @@ from taut.run import InputColumn, Kept, Learned, Metrics, Run, Table, Target
 from taut.tables.best_setting import describe
 from taut.tables.candidates import UNPENALISED, Setting
 from taut.tables.caveats import notes_of, split_of, warnings_of
+from taut.tables.diagnosed import diagnosis_of
 from taut.tables.ensemble import assemble
 from taut.tables.examine import examine
 from taut.tables.importance import feature_table
-from taut.tables.lane_weights import lane_table
+from taut.tables.lane_weights import epoch_table, lane_table
 from taut.tables.leaks import carriers
 from taut.tables.learned import learned
 from taut.tables.prepared import Prepared
@@ -45,6 +46,7 @@ def conclude(
     quick: bool,
     seed: int,
     started: float,
+    diagnosis: bool,
 ) -> Fitted:
     """Choose, assemble, certify, score.
 
@@ -58,6 +60,7 @@ def conclude(
         quick: A shorter schedule.
         seed: Seeds everything.
         started: When the fit began, by `perf_counter`.
+        diagnosis: Whether to diagnose the network.
     """
     # Strength 0 is only compared with, unless there are rows enough for it to be a candidate.
     candidates = [i for i, s in enumerate(trained.settings) if s != UNPENALISED or s in settings]
@@ -78,13 +81,13 @@ def conclude(
         lambda: carriers(trained, predicted, sources, data.facts.groups, shares),
         (),
     )
-    test = overfitting = None
+    test = overfitting = test_rows = None
     choice = describe(trained, ensemble, candidates)
     if len(data.test_y):
-        test, overfitting = afterwards(
+        test, overfitting, test_rows = afterwards(
             "The scores on the test rows",
             lambda: examine(ensemble.model, trained, data, seed),
-            (None, None),
+            (None, None, None),
             remedy="Score `model.predict` of rows of your own.",
         )
     schema = data.schema
@@ -117,8 +120,22 @@ def conclude(
         features=Kept(int(features["kept"].sum()), len(features)),
         seconds=round(perf_counter() - started, 2),
     )
-    run = Run(metrics, lane_table(trained, sources, data.numbers), features)
-    return Fitted(TableModel(ensemble.model, data.encoder, run), data)
+    bare = trained.settings.index(UNPENALISED) if UNPENALISED in trained.settings else -1
+    run = Run(
+        metrics,
+        lane_table(trained, inputs, sources, data.numbers),
+        features,
+        test_rows,
+        afterwards("The losses by epoch", lambda: epoch_table(trained, ensemble.best, bare), None),
+    )
+    found = None
+    if diagnosis:
+        found = afterwards(
+            "The diagnosis",
+            lambda: diagnosis_of(ensemble, trained, data, carriers=suspects, seed=seed),
+            None,
+        )
+    return Fitted(TableModel(ensemble.model, data.encoder, run, diagnosis=found), data)
 
 
 def _target(data: Prepared) -> Target:

@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
+import pandas as pd
 
 from taut.engine import afterwards
 from taut.frames.roles import RowFacts
@@ -23,8 +24,10 @@ UNPENALISED_NAME, LINEAR_NAME = "same network, no penalty", "penalised linear"
 BASE_NAMES = {True: "always the mean", False: "base rate"}
 
 
-def examine(model: Any, trained: Trained, data: Prepared, seed: int) -> tuple[Test, Overfitting]:
-    """Score the test rows, and compare the losses with those on the rows learned from.
+def examine(
+    model: Any, trained: Trained, data: Prepared, seed: int
+) -> tuple[Test, Overfitting, pd.DataFrame]:
+    """Score the test rows, compare the losses with those on the rows learned from, list the rows.
 
     Args:
         model: The network that predicts.
@@ -57,12 +60,34 @@ def examine(model: Any, trained: Trained, data: Prepared, seed: int) -> tuple[Te
         )
     learned_from = data.encoded, data.values, data.facts
     tested = data.test_x, data.test_y, test
-    return scores, Overfitting(
+    losses = Overfitting(
         train_loss=_loss(model, data, *learned_from),
         test_loss=_loss(model, data, *tested),
         unpenalised_train_loss=_loss(bare, data, *learned_from),
         unpenalised_test_loss=_loss(bare, data, *tested),
     )
+    return scores, losses, _rows(data, predictions["taut"][1])
+
+
+def _rows(data: Prepared, predicted: np.ndarray) -> pd.DataFrame:
+    """One line a test row, as in `test_rows.parquet`."""
+    columns: dict[str, Any] = {"row": data.test_rows, "actual": data.test_y}
+    if data.outputs == 1:
+        columns["predicted"] = predicted
+    else:
+        chosen, rows = predicted.argmax(axis=1), np.arange(len(predicted))
+        rare = _rare(data)
+        columns |= {
+            "predicted": chosen,
+            "p_actual": predicted[rows, data.test_y],
+            "p_predicted": predicted[rows, chosen],
+            "p_positive": predicted[:, 1 if rare is None else rare],
+        }
+    if data.test_facts.groups is not None:
+        columns["group"] = data.test_facts.groups
+    if data.test_facts.weights is not None:
+        columns["weight"] = data.test_facts.weights
+    return pd.DataFrame(columns)
 
 
 def _predictions(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from time import perf_counter
@@ -18,6 +19,7 @@ from taut.frames.roles import Roles
 from taut.frames.schema import Schema
 from taut.frames.understand import MINIMUM_ROWS, understand
 from taut.progress import displayed
+from taut.run import with_command
 from taut.tables import budget
 from taut.tables.candidates import bins_for, settings
 from taut.tables.conclude import Fitted, conclude
@@ -49,6 +51,7 @@ def fit_table(
     single: bool = False,
     sparse: bool = False,
     inputs: int | None = None,
+    diagnosis: bool = True,
     quick: bool = False,
     seed: int = 0,
     allow_small: bool = False,
@@ -59,7 +62,7 @@ def fit_table(
     A test set is set aside first, and nothing is chosen on it. On the other rows, networks
     with an L1 or an L2 penalty at several strengths are trained on every fold and seed as one
     program; imputing, scaling and binning are learned inside each fold. Settings are compared
-    by out-of-fold loss.
+    by out-of-fold loss; of many, the better half is trained on each further fold.
 
     Args:
         frame: The table: a data frame of pandas, polars or Arrow.
@@ -88,6 +91,8 @@ def fit_table(
             (`TableModel.sparse`); see `taut.tables.selection.select_inputs`.
         inputs: Keep so many inputs in the sparse network, which this asks for; as many as are
             needed unless given.
+        diagnosis: Say whether the network overfits, and what is wrong with the data, by what was
+            trained anyway (`TableModel.diagnosis`).
         quick: A first look: fewer settings, shorter training, three folds at most.
         seed: Seeds everything that is random.
         allow_small: Whether to take tables of fewer than 20 rows, and classes of fewer rows than
@@ -105,6 +110,8 @@ def fit_table(
         >>> model = taut.fit_table(frame, target="species")  # doctest: +SKIP
         >>> model.predict(new_frame)  # doctest: +SKIP
     """
+    # What was given, before anything else is a local name.
+    given = {name: value for name, value in locals().items() if name in _TOLD}
     started = perf_counter()
     _check_options(test_size, folds=(folds, 2), seeds=(seeds, 1), seed=(seed, 0))
     settings(penalty, strengths, bins=True)  # wrong ones are told before the table is read
@@ -136,10 +143,12 @@ def fit_table(
         seeds=seeds,
         single=single,
         quick=quick,
+        diagnosis=diagnosis,
         seed=seed,
         callbacks=callbacks or (),
     )
     whole = _fit(schema, options, started)
+    whole.model.run = with_command(whole.model.run, _call(given))
     if not sparse and inputs is None:
         return whole.model
     return afterwards(
@@ -155,6 +164,25 @@ def fit_table(
     )
 
 
+_TOLD = {
+    name: parameter.default
+    for name, parameter in inspect.signature(fit_table).parameters.items()
+    if name not in ("frame", "callbacks")
+}
+"""What a run tells of how it was fitted, and what it need not tell."""
+
+
+def _call(given: dict[str, Any]) -> str:
+    """The call that fits the same again, as a line of Python."""
+    told = {n: v for n, v in given.items() if n == "target" or v != _TOLD[n]}
+    words = (f"{name}={value!r}" for name, value in sorted(told.items(), key=_target_first))
+    return f"taut.fit_table(frame, {', '.join(words)})"
+
+
+def _target_first(item: tuple[str, Any]) -> tuple[bool, int]:
+    return item[0] != "target", list(_TOLD).index(item[0])
+
+
 @dataclass(frozen=True, kw_only=True)
 class _Options:
     """What `fit_table` was asked for, checked."""
@@ -168,6 +196,7 @@ class _Options:
     seeds: int
     single: bool
     quick: bool
+    diagnosis: bool
     seed: int
     callbacks: Sequence[Callback]
 
@@ -188,6 +217,7 @@ def _fit(schema: Schema, options: _Options, started: float) -> Fitted:
         folds=folds,
         seeds=seeds,
         quick=quick,
+        given=strengths is not None,
     )
     notes = [*data.notes, *budget.notes(plan, rows, len(candidates))]
     for callback in options.callbacks:
@@ -215,6 +245,7 @@ def _fit(schema: Schema, options: _Options, started: float) -> Fitted:
         quick=quick,
         seed=seed,
         started=started,
+        diagnosis=options.diagnosis,
     )
 
 

@@ -72,13 +72,17 @@ def _by_name(variables: Sequence[Any], arrays: Sequence[np.ndarray]) -> dict[str
     return dict(zip(names, arrays, strict=True))
 
 
-def lane_table(trained: Trained, sources: Sequence[str], numbers: int) -> pd.DataFrame:
+def lane_table(
+    trained: Trained, inputs: Sequence[str], sources: Sequence[str], numbers: int
+) -> pd.DataFrame:
     """One line a training, as in `path.parquet`."""
     record, candidate_of = trained.record, trained.cross.candidate_of
     training, held_out = record.kept_losses()
     lanes = np.argsort(candidate_of, kind="stable")
+    lanes = lanes[record.epochs[lanes] > 0]  # what a race left out was no training
     settings = [trained.settings[candidate_of[k]] for k in lanes]
-    inputs = [int((input_weights(trained, k, sources, numbers) > 0).sum()) for k in lanes]
+    read = [input_weights(trained, k, sources, numbers) > 0 for k in lanes]
+    weights = [count_weights(trained, k) for k in lanes]
     return pd.DataFrame(
         {
             "penalty": [s.penalty for s in settings],
@@ -90,8 +94,34 @@ def lane_table(trained: Trained, sources: Sequence[str], numbers: int) -> pd.Dat
             "val_loss": held_out[lanes].astype(float),
             "best_epoch": record.best_epoch[lanes].astype(int),
             "epochs": record.epochs[lanes].astype(int),
-            "nonzero": [count_weights(trained, k)[0] for k in lanes],
-            "inputs_kept": inputs,
+            "nonzero": [nonzero for nonzero, _ in weights],
+            "weights": [used for _, used in weights],
+            "inputs_kept": [int(r.sum()) for r in read],
+            # A digit an input, in the order of the columns: 1 where it is read.
+            "inputs_read": [
+                "".join("01"[int(r.get(name, False))] for name in inputs) for r in read
+            ],
             "status": [record.status[k] for k in lanes],
         }
     )
+
+
+def epoch_table(trained: Trained, best: int, bare: int) -> pd.DataFrame:
+    """One line an epoch of each network of the best setting and of that without a penalty."""
+    record, parts = trained.record, []
+    for name, setting in (("best", best), ("none", bare)):
+        for lane in trained.cross.lanes(setting).ravel().tolist() if setting >= 0 else ():
+            ran = int(record.epochs[lane])
+            parts.append(
+                pd.DataFrame(
+                    {
+                        "setting": name,
+                        "fold": record.lanes[lane].split,
+                        "seed": record.lanes[lane].seed,
+                        "epoch": np.arange(1, ran + 1),
+                        "train_loss": record.train_loss[lane, :ran].astype(float),
+                        "val_loss": record.held_out_loss[lane, :ran].astype(float),
+                    }
+                )
+            )
+    return pd.concat(parts, ignore_index=True)

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from taut.diagnosis.leaky_columns import most_alike
 from taut.run import Carrier
 from taut.studies.choice import mean_and_error
 from taut.tables.trained import Trained
@@ -17,7 +18,7 @@ EXPLAINED, IS_TARGET = 0.1, 0.95
 """Of the base rate's error: less explains too little to ask about; more leaves nothing over."""
 HALF = 0.5
 SURE = 3.0
-LOOKED_AT, BINS, MOST_ROWS = 5, 16, 20_000
+LOOKED_AT, MOST_ROWS = 5, 20_000
 LEAVES = 2, 20
 """Rows of a leaf, the better of the two: a code of many values needs few, noise needs many."""
 
@@ -123,18 +124,8 @@ def _most_alike(
     y = trained.rows.y[rows]
     indicators = y[:, None] if outputs == 1 else np.eye(outputs)[np.asarray(y, int)]
     centred = indicators - indicators.mean(axis=0)
-    best = dict.fromkeys(names, 0.0)
-    for j, name in enumerate(sources):
-        column = trained.rows.encoded[rows, j]
-        # Ranks of distinct values: a few values are bins of their own.
-        distinct, codes = np.unique(column, return_inverse=True)
-        if len(distinct) > BINS:
-            codes = np.searchsorted(np.nanquantile(column, np.arange(1, BINS) / BINS), column)
-            codes[np.isnan(column)] = BINS + 1
-        counts = np.maximum(np.bincount(codes), 1)
-        sums = np.stack([np.bincount(codes, c) for c in centred.T])
-        best[name] = max(best[name], float((sums**2 / counts).sum()))
-    return sorted(names, key=lambda name: -best[name])[:LOOKED_AT]
+    order = most_alike(trained.rows.encoded[rows], centred, len(sources))
+    return list(dict.fromkeys(sources[j] for j in order))[:LOOKED_AT]
 
 
 def carrier_sentence(suspects: Sequence[Carrier], target: str) -> str:

@@ -30,6 +30,7 @@ class Prepared(Rows):
         deviation: Of the values, 1 for classes.
         test_x: Encoded rows of the test.
         test_y: Their class numbers, or values.
+        test_rows: Their places in the table.
         roles: The columns that group, order or weigh the rows.
         facts: What these say of the rows to learn from.
         test_facts: The same of the test.
@@ -44,6 +45,7 @@ class Prepared(Rows):
     deviation: float
     test_x: np.ndarray
     test_y: np.ndarray
+    test_rows: np.ndarray
     roles: Roles
     facts: RowFacts
     test_facts: RowFacts
@@ -62,7 +64,7 @@ def prepare(
 ) -> Prepared:
     """Set a test aside, encode, and make the folds."""
     facts = schema.row_facts(frame, roles)
-    features, y = schema.prepare(frame)
+    features, y = schema.prepare(frame.reset_index(drop=True))
     classes = schema.task != "regression"
     if facts.weights is not None:  # what counts nothing is in neither set
         counted = np.flatnonzero(facts.weights > 0)
@@ -89,6 +91,7 @@ def prepare(
         deviation=deviation,
         test_x=encoder.transform(features.iloc[test]) if len(test) else np.empty((0, 0)),
         test_y=y[test],
+        test_rows=features.index.to_numpy()[test],
         roles=roles,
         facts=learned,
         test_facts=facts.at(test),

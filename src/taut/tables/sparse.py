@@ -10,7 +10,7 @@ import numpy as np
 
 from taut.engine import Callback, afterwards
 from taut.frames.schema import Schema
-from taut.run import Difference, InputNumber, Run, SelectedInput, Selection
+from taut.run import Difference, InputNumber, SelectedInput, Selection
 from taut.tables.compare import compare
 from taut.tables.conclude import Fitted
 from taut.tables.examine import output_of
@@ -73,8 +73,9 @@ def with_sparse(
         selection=_described(selected, names, number, price),
         seconds=round((metrics.seconds or 0.0) + perf_counter() - started, 2),
     )
-    run = Run(metrics, whole.model.path, whole.model.features)
-    return TableModel(whole.model.model, data.encoder, run, sparse and sparse.model)
+    run = replace(whole.model.run, metrics=metrics)
+    inner = sparse and sparse.model
+    return TableModel(whole.model.model, data.encoder, run, inner, whole.model.diagnosis)
 
 
 def _reading(schema: Schema, names: Sequence[str]) -> Schema:

@@ -12,11 +12,12 @@ from typing import Any, Self
 import numpy as np
 import pandas as pd
 
+from taut.diagnosis import Diagnosis
 from taut.errors import InputError
 from taut.files import put_in_place
 from taut.frames.encode import Encoder
 from taut.frames.schema import Schema
-from taut.run import FILES, FORMER_PREPROCESSING, METRICS, SPARSE, Run, Selection
+from taut.run import DIAGNOSIS, FILES, FORMER_PREPROCESSING, METRICS, SPARSE, Run, Selection
 from taut.typed_json import plain
 
 MODEL, PREPROCESSING = "model.keras", "preprocessing.json"
@@ -40,12 +41,22 @@ class TableModel:
         run: Metrics, path and features, as one typed object.
         sparse: The network on the selected inputs alone, refitted, a model of its own; None
             unless it was asked for, or where no input is worth reading.
+        diagnosis: Whether the network overfits, and what is wrong with the data (`taut.diagnose`);
+            None where it was not asked for.
     """
 
-    def __init__(self, model: Any, encoder: Encoder, run: Run, sparse: TableModel | None = None):
+    def __init__(
+        self,
+        model: Any,
+        encoder: Encoder,
+        run: Run,
+        sparse: TableModel | None = None,
+        diagnosis: Diagnosis | None = None,
+    ):
         self.model: Any = model
         self.run: Run = run
         self.sparse: TableModel | None = sparse
+        self.diagnosis: Diagnosis | None = diagnosis
         self._encoder = encoder
 
     @property
@@ -201,6 +212,8 @@ class TableModel:
         self.model.save(directory / MODEL)
         self._encoder.save(directory / PREPROCESSING)
         self.run.save(directory)
+        if self.diagnosis is not None:
+            self.diagnosis.save(directory / DIAGNOSIS)
 
     @classmethod
     def load_schema(cls, directory: str | Path) -> Schema:
@@ -240,7 +253,9 @@ class TableModel:
         run, sparse = Run.load(directory), None
         if run.metrics.selection is not None and run.metrics.selection.kept:
             sparse = cls.load(directory / SPARSE)
-        return cls(model, Encoder.load(_preprocessing(directory)), run, sparse)
+        file = directory / DIAGNOSIS
+        diagnosis = Diagnosis.load(file) if file.is_file() else None
+        return cls(model, Encoder.load(_preprocessing(directory)), run, sparse, diagnosis)
 
 
 def _preprocessing(directory: Path) -> Path:

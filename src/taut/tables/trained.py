@@ -21,9 +21,12 @@ from taut.studies.training_settings import Settings
 from taut.tables.candidates import Schedule, Setting, bins_for
 from taut.tables.network import network
 from taut.tables.peers import base_prediction
+from taut.tables.racing import race_of
 
 LEARNING_RATE, BETA_2, WARM_UP = 3e-3, 0.99, 0.1
 LEAST_PROBABILITY = 1e-6
+WIDTH = 4
+"""Lanes side by side: any number up to 16 is as fast, and of few lanes a race leaves few idle."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,8 +73,10 @@ class Trained:
         splits: The folds.
         cross: What was trained of each.
         out_of_fold: [settings, rows, outputs] predictions of rows by models that did not train
-            on them, averaged over seeds: probabilities, or the standardised target.
-        row_loss: [settings, rows] their losses; infinite where every seed diverged.
+            on them, averaged over seeds: probabilities, or the standardised target. NaN of a
+            setting that the race left out.
+        row_loss: [settings, rows] their losses; infinite where every seed diverged, and of a
+            setting that was left out.
     """
 
     model: Any
@@ -101,6 +106,10 @@ class Trained:
     def held_weight(self) -> np.ndarray | None:
         """What each of the held-out rows counts."""
         return self.rows.counted(self.held)
+
+    def left_out(self, setting: int) -> bool:
+        """Whether the race left a setting out, so that some folds have no model of it."""
+        return any(self.record.status[k] == "dropped" for k in self.cross.lanes(setting))
 
     def base_rate(self, outputs: int) -> np.ndarray:
         """[rows, outputs] predictions of held-out rows that look at no input, fold by fold."""
@@ -154,6 +163,7 @@ def train(
     seed: int,
     quick: bool,
     callbacks: Sequence[Callback],
+    race: bool = False,
     stop_after: int | None = None,
     most_epochs: int | None = None,
 ) -> Trained:
@@ -167,6 +177,7 @@ def train(
         seed: Seeds initial weights and the order of rows.
         quick: A shorter schedule.
         callbacks: Told of the progress.
+        race: Whether many settings race from fold to fold (see `taut.tables.racing`).
         stop_after: Epochs to train, of the schedule's; all unless given.
         most_epochs: Epochs of the schedule at most, where it would take too long.
     """
@@ -184,12 +195,13 @@ def train(
         Settings.checked(
             epochs=stop_after or schedule.epochs,
             batch_size=schedule.batch_size,
-            width=8,
+            width=WIDTH,
             callbacks=callbacks,
         ),
         values=folded.learned(model),
         # One epoch for all folds of a setting: chosen on all rows, it fits each fold's less.
         common_epoch=held_out,
+        race=race_of(settings, splits) if race and held_out else None,
     )
     shape = len(settings), len(rows.y), outputs
     trained = Trained(
@@ -238,10 +250,14 @@ def _candidate(model: Any, setting: Setting) -> Candidate:
 def _predict_out_of_fold(trained: Trained) -> None:
     longest = max(len(split.held_out) for split in trained.splits)
     ok = np.array([status != "diverged" for status in trained.record.status])
+    numbers_of = range(len(trained.settings))
+    left = [s for s in numbers_of if not trained.left_out(s)]
+    out = [s for s in numbers_of if trained.left_out(s)]
+    trained.out_of_fold[out], trained.row_loss[out] = np.nan, np.inf
     for fold, split in enumerate(trained.splits):
         # One shape for every fold, so that one program predicts them all.
         padded = np.resize(split.held_out, longest)
-        numbers = np.stack([trained.cross.lanes(s, fold) for s in range(len(trained.settings))])
+        numbers = np.stack([trained.cross.lanes(setting, fold) for setting in left])
         rows = trained.rows.encoded[padded]
         raw = predict_lanes(trained.model, trained.record, rows, lanes=numbers.ravel().tolist())
         raw = raw[:, : len(split.held_out)].astype(float)
@@ -251,8 +267,8 @@ def _predict_out_of_fold(trained: Trained) -> None:
         weight = ok[numbers].astype(float)[..., None, None]
         with np.errstate(invalid="ignore"):
             mean = np.where(weight > 0, raw, 0).sum(axis=1) / weight.sum(axis=1)
-        trained.out_of_fold[:, split.held_out] = mean
-    trained.row_loss[:] = row_loss(trained.out_of_fold, trained.rows.y)
+        trained.out_of_fold[np.ix_(left, split.held_out.tolist())] = mean
+    trained.row_loss[left] = row_loss(trained.out_of_fold[left], trained.rows.y)
 
 
 def row_loss(predicted: np.ndarray, y: np.ndarray) -> np.ndarray:

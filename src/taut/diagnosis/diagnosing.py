@@ -1,0 +1,328 @@
+"""Does a model overfit, why, and what would help: `taut.diagnose`."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from typing import Any
+
+from taut._keras_compat import loss_of_classes
+from taut.checks import check_above, is_whole
+from taut.diagnosis.advice import gains, in_order
+from taut.diagnosis.array_inputs import NotChecked
+from taut.diagnosis.data_faults import DataFaults, Labelled, data_faults
+from taut.diagnosis.diagnosis_result import (
+    Advice,
+    Diagnosis,
+    Finding,
+    Interval,
+    MeasuredGap,
+    in_importance,
+)
+from taut.diagnosis.gains import interval_of_mean, interval_over_folds
+from taut.diagnosis.subject import Subject, subject_of
+from taut.diagnosis.trials import Trials, try_out
+from taut.diagnosis.verdicts import FAULTS, LIKELY, fit_verdicts, gap_in_folds, gap_of_model
+from taut.diagnosis.words import codes_of
+from taut.engine.news import Callback
+from taut.errors import InputError
+from taut.objective.row_losses import base_losses
+from taut.progress import displayed
+from taut.studies.one_target import one_target, probabilities
+
+
+@displayed
+def diagnose(
+    model: Any,
+    x: Any,
+    y: Any = None,
+    *,
+    validation: Any = None,
+    groups: Any = None,
+    sample_weight: Any = None,
+    epochs: int | None = None,
+    batch_size: int | None = None,
+    cv: Any = None,
+    names: Sequence[str] | None = None,
+    ignore: Sequence[str] = (),
+    level: float = 0.95,
+    budget: float | None = None,
+    trials: bool = True,
+    seed: int = 0,
+    checkpoint: Any = None,
+    checkpoint_seconds: float = 60.0,
+    callbacks: Sequence[Callback] | None = None,
+) -> Diagnosis:
+    r"""Measure whether a trained model overfits, why, and what would help.
+
+    Three kinds of evidence, and rules that turn them into verdicts:
+
+    * The gap of *this* model: its data loss on rows it has not seen, less that on its own, with an
+      interval. With `validation` it is that model's own; without, that of networks trained like it
+      on folds of the rows.
+    * The data: rows in both sets, inputs that are the target, groups cut by the split, sets that
+      are drawn differently, labels that look wrong, probabilities that are off, segments where the
+      model fails.
+    * Trials: the same model trained otherwise (penalties, fewer or more epochs, other sizes,
+      dropout, without some inputs or rows) on what each of some folds leaves, all in one program.
+      Of each kind the best setting is chosen without the rows on which its gain is measured.
+
+    A tenth of the loss of looking at no input is a gap that matters; a freer network that has a
+    twentieth of it less shows underfitting. Nothing is advised that was not tried.
+
+    Args:
+        model: A compiled, built and trained Keras model. It is not changed.
+        x: The inputs that it was trained on, [rows, …] or a tree of these.
+        y: Their targets; labels (text) where the loss is one of classes.
+        validation: (x, y), or (x, y, weights), of rows that it has not seen.
+        groups: [rows] labels of groups, such as patients, that are not to be cut by a split; with
+            `validation` a pair: of the rows of `x`, of those of `validation`.
+        sample_weight: [rows] weights of the data loss.
+        epochs: Epochs of a training; those that `fit` ran, where the model still knows, or 100.
+        batch_size: Rows in a batch; as `fit` had it, where the model still knows, or 32.
+        cv: Folds of the trials: a number, a scikit-learn splitter, or pairs of rows; 5 for small
+            networks and 3 for others unless given.
+        names: Of the inputs of a table; those of its columns unless given.
+        ignore: Codes of verdicts that are muted, such as "shift".
+        level: Of intervals.
+        budget: About how many minutes it may take. What does not fit is left out and said.
+        trials: Whether to train at all.
+        seed: Seeds folds, initial weights and the order of rows.
+        checkpoint: A folder, made if need be, in which the trainings are saved as they go.
+        checkpoint_seconds: Save when so many seconds have passed.
+        callbacks: Told of the progress; a display on the terminal unless given.
+
+    Returns:
+        A `Diagnosis`: `verdicts`, `gap`, `advice`, and the numbers behind them.
+
+    Raises:
+        InputError: For a model, rows, groups or sizes that cannot be; before any training.
+
+    Example:
+        >>> found = taut.diagnose(model, x, y, validation=(x_new, y_new))  # doctest: +SKIP
+        >>> found.codes  # doctest: +SKIP
+        ('overfitting',)
+
+    References:
+        Hastie, Tibshirani and Friedman, The elements of statistical learning, 2009, chapter 7.
+        Nadeau and Bengio, Inference for the generalization error, 2003.
+    """
+    begun = time.monotonic()
+    muted = codes_of(ignore)
+    if not 0 < level < 1:
+        raise InputError(f"`level` must be between 0 and 1. Received: level={level!r}.")
+    if budget is not None:
+        check_above(0, budget=budget)
+    if not is_whole(seed, 0):
+        raise InputError(f"`seed` must be an integer >= 0. Received: seed={seed!r}.")
+    subject = subject_of(
+        model,
+        x,
+        y,
+        validation=validation,
+        groups=groups,
+        sample_weight=sample_weight,
+        epochs=epochs,
+        batch_size=batch_size,
+        names=names,
+        seed=seed,
+    )
+    left_out: list[str] = []
+    tried_out = None
+    if trials:
+        seconds = None if budget is None else 60 * budget - (time.monotonic() - begun)
+        tried_out = _trials(
+            subject, left_out, cv, seconds, callbacks or (), checkpoint, checkpoint_seconds
+        )
+    faults = data_faults(
+        subject.train,
+        subject.held_out,
+        names=subject.names,
+        single_inputs=True,
+        of_classes=loss_of_classes(model),
+        learned=_labelled(
+            model, subject.train.y, None if tried_out is None else tried_out.predictions
+        ),
+        new=_labelled(
+            model,
+            None if subject.held_out is None else subject.held_out.y,
+            None if subject.held_out is None else subject.held_out.prediction,
+        ),
+        level=level,
+        seed=seed,
+    )
+    left_out += faults.left_out
+    gaps = _gaps(subject, tried_out, level, left_out)
+    tried = () if tried_out is None else gains(subject, tried_out, level=level)
+    learned = _learned(subject, tried_out, level)
+    verdicts = in_importance(
+        [
+            *fit_verdicts(
+                subject.unit,
+                gaps,
+                _gaps(subject, tried_out, LIKELY, []),
+                tried,
+                learned,
+                any(verdict.code in FAULTS for verdict in faults.verdicts),
+            ),
+            *faults.verdicts,
+        ]
+    )
+    return Diagnosis(
+        verdicts=tuple(v for v in verdicts if v.code not in muted),
+        muted=tuple(v for v in verdicts if v.code in muted),
+        gap=gaps[0] if gaps else None,
+        advice=in_order([a for a in tried if a.clear]),
+        tried=tried,
+        evidence=_evidence(subject, gaps, learned, tried_out, faults),
+        curve=_curve(tried_out),
+        left_out=tuple(left_out),
+        notes=subject.notes,
+        lanes=0 if tried_out is None else tried_out.lanes,
+        seconds=time.monotonic() - begun,
+        epochs=subject.epochs,
+    )
+
+
+def _trials(
+    subject: Subject,
+    left_out: list[str],
+    cv: Any,
+    seconds: float | None,
+    callbacks: Sequence[Callback],
+    checkpoint: Any,
+    checkpoint_seconds: float,
+) -> Trials | None:
+    """What was tried; None, and the reason, where the model cannot be trained again as lanes."""
+    try:
+        found = try_out(
+            subject,
+            cv=cv,
+            seconds=seconds,
+            callbacks=callbacks,
+            checkpoint=checkpoint,
+            checkpoint_seconds=checkpoint_seconds,
+        )
+    except InputError as error:
+        left_out.append(f"Trials, and so advice: {error}")
+        return None
+    left_out += found.left_out
+    return found
+
+
+def _gaps(
+    subject: Subject, trials: Trials | None, level: float, left_out: list[str]
+) -> list[MeasuredGap]:
+    """The model's own gap, if it can be measured, and that of networks trained like it."""
+    gaps = []
+    if subject.held_out is not None:
+        gap = gap_of_model(subject.train, subject.held_out, level=level, base=subject.base)
+        if isinstance(gap, NotChecked):
+            left_out.append(f"The model's own gap: {gap.reason}")
+        else:
+            gaps.append(gap)
+    if trials is not None:
+        gaps.append(
+            gap_in_folds(
+                trials.as_is.losses,
+                trials.as_is.train_losses,
+                trials.fold_of,
+                level=level,
+                base=subject.base,
+                weights=subject.train.weights,
+                groups=subject.train.groups,
+            )
+        )
+    return gaps
+
+
+def _labelled(model: Any, y: Any, prediction: Any) -> Labelled | NotChecked:
+    """Classes, and the probabilities that a prediction has for them."""
+    if prediction is None:
+        return NotChecked("it needs networks trained in folds, or rows that were held out")
+    if not loss_of_classes(model):
+        return NotChecked("the loss is not one of classes; of numbers use `taut.label_noise`")
+    try:
+        target = one_target(model, y, "diagnose")
+        shares = probabilities(model, prediction)
+    except InputError as error:
+        return NotChecked(str(error))
+    return Labelled(target.values.astype(int), shares)
+
+
+def _learned(subject: Subject, trials: Trials | None, level: float) -> list[Interval]:
+    """How much less loss than looking at no input the model has, and networks trained like it."""
+    train, held_out, found = subject.train, subject.held_out, []
+    if subject.base is None:
+        return []
+    if held_out is not None and held_out.losses is not None:
+        base = base_losses(subject.model, held_out.x, held_out.y, train.y)
+        if base is not None:
+            found.append(
+                interval_of_mean(
+                    base - held_out.losses,
+                    level=level,
+                    weights=held_out.weights,
+                    groups=held_out.groups,
+                )
+            )
+    if trials is not None:
+        base = base_losses(subject.model, train.x, train.y, train.y)
+        if base is not None:
+            found.append(
+                interval_over_folds(
+                    base - trials.as_is.losses,
+                    trials.fold_of,
+                    level=level,
+                    weights=train.weights,
+                    groups=train.groups,
+                )
+            )
+    return found
+
+
+def _evidence(
+    subject: Subject,
+    gaps: Sequence[MeasuredGap],
+    learned: Sequence[Interval],
+    trials: Trials | None,
+    faults: DataFaults,
+) -> tuple[Finding, ...]:
+    found = [Finding("loss of looking at no input", subject.base)]
+    for gap in gaps:
+        found += [
+            Finding("training loss", gap.train_loss, note=gap.source),
+            Finding("held-out loss", gap.held_out_loss, note=f"{gap.source}, {gap.rows} rows"),
+            Finding("generalisation gap", gap.estimate, gap.low, gap.high, gap.source),
+        ]
+    for gap, less in zip(gaps, learned, strict=False):
+        what = "less loss than looking at no input"
+        found.append(Finding(what, less.estimate, less.low, less.high, gap.source))
+    if trials is not None and trials.bought is not None and trials.halves is not None:
+        found += [
+            Finding(
+                "variance",
+                2 * trials.bought,
+                note="of networks that learned from one half of the rows each: twice what the mean "
+                "of two such networks has less loss",
+            ),
+            Finding(
+                "the rest: bias and noise",
+                float(trials.halves.mean()) - 2 * trials.bought,
+                note="their loss less that variance",
+            ),
+        ]
+    found += faults.findings
+    return tuple(found)
+
+
+def _curve(trials: Trials | None) -> dict[str, tuple[float, ...]]:
+    if trials is None:
+        return {}
+    return {
+        "train_loss": tuple(map(float, trials.train_curve)),
+        "held_out_loss": tuple(map(float, trials.held_out_curve)),
+    }
+
+
+__all__ = ["Advice", "Diagnosis", "diagnose"]

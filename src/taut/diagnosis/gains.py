@@ -1,0 +1,100 @@
+"""Differences of losses on the same rows, with an interval that knows of folds and groups."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from taut.diagnosis.diagnosis_result import Interval
+from taut.diagnosis.trials import Trial
+
+
+def interval_over_folds(
+    differences: np.ndarray,
+    fold_of: np.ndarray,
+    *,
+    level: float = 0.95,
+    weights: np.ndarray | None = None,
+    groups: np.ndarray | None = None,
+) -> Interval:
+    r"""The mean of out-of-fold differences, for networks trained on other rows of the same size.
+
+    The variance over rows, s²/n, or over folds, s_f²/k, whichever is more, times 1 + k/(k − 1): the
+    training rows of two folds overlap, which neither of the two contains.
+
+    Args:
+        differences: [rows].
+        fold_of: [rows] the fold of each.
+        level: Of the interval.
+        weights: [rows], or None.
+        groups: [rows] labels; the rows of one count as one observation of their mean.
+
+    References:
+        Nadeau and Bengio, Inference for the generalization error, 2003, section 5.
+    """
+    weights = np.ones(len(differences)) if weights is None else np.asarray(weights, float)
+    mean, error, freedom = _over_rows(differences, weights, groups)
+    folds = [fold_of == fold for fold in np.unique(fold_of)]
+    means = [np.average(differences[f], weights=weights[f]) for f in folds if weights[f].any()]
+    k = len(means)
+    error = np.sqrt(max(error**2, np.var(means, ddof=1) / k) * (1 + k / (k - 1)))
+    return _by_student(mean, float(error), freedom, level)
+
+
+def interval_of_mean(
+    values: np.ndarray,
+    *,
+    level: float = 0.95,
+    weights: np.ndarray | None = None,
+    groups: np.ndarray | None = None,
+) -> Interval:
+    """The mean of independent rows, or of independent groups of them, by Student's distribution.
+
+    Args:
+        values: [rows].
+        level: Of the interval.
+        weights: [rows], or None.
+        groups: [rows] labels, or None.
+    """
+    weights = np.ones(len(values)) if weights is None else np.asarray(weights, float)
+    return _by_student(*_over_rows(values, weights, groups), level)
+
+
+def _over_rows(
+    values: np.ndarray, weights: np.ndarray, groups: np.ndarray | None
+) -> tuple[float, float, int]:
+    """The mean, its standard error and the degrees of freedom."""
+    keep = weights > 0
+    values, weights = values[keep], weights[keep]
+    units = np.arange(len(values))
+    if groups is not None:
+        units = np.unique(np.asarray(groups)[keep], return_inverse=True)[1]
+    mean = float(np.average(values, weights=weights))
+    of_unit = np.bincount(units, weights * (values - mean))
+    count = len(of_unit)
+    variance = (of_unit**2).sum() / weights.sum() ** 2 * count / max(count - 1, 1)
+    return mean, float(np.sqrt(variance)), max(count - 1, 1)
+
+
+def _by_student(mean: float, error: float, freedom: int, level: float) -> Interval:
+    from scipy import stats
+
+    half = float(stats.t.ppf((1 + level) / 2, freedom)) * error
+    return Interval(mean, mean - half, mean + half, level)
+
+
+def chosen(trials: Sequence[Trial], fold_of: np.ndarray) -> tuple[Trial, np.ndarray]:
+    """The best of some trials, and what choosing among them loses: [rows].
+
+    For the rows of a fold the best is chosen by the other folds. So the choice is not praised for
+    its luck.
+    """
+    losses = np.array([trial.losses for trial in trials])
+    best = trials[int(losses.mean(axis=1).argmin())]
+    nested = np.empty(losses.shape[1])
+    for fold in np.unique(fold_of):
+        inside = fold_of == fold
+        pick = int(losses[:, ~inside].mean(axis=1).argmin())
+        nested[inside] = losses[pick, inside]
+    return best, nested

@@ -1,0 +1,145 @@
+"""Models like a given one: smaller, larger, with dropout; compiled alike."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import keras
+
+from taut._keras_compat import compile_arguments
+from taut.errors import InputError, UnsupportedError
+from taut.optimizers import Proximal
+
+DROPOUT = 0.3
+HIDDEN = 32
+"""Units of the layer that makes a linear model larger."""
+_SIZES = {
+    keras.layers.Dense: "units",
+    keras.layers.LSTM: "units",
+    keras.layers.GRU: "units",
+    keras.layers.SimpleRNN: "units",
+    keras.layers.Conv1D: "filters",
+    keras.layers.Conv2D: "filters",
+    keras.layers.Conv3D: "filters",
+}
+
+
+def resized(model: Any, factor: float) -> Any:
+    """The model with `factor` times the units in every hidden layer; untrained, compiled alike.
+
+    Raises:
+        UnsupportedError: If it has no hidden layers of a known kind, or they do not fit together.
+    """
+    hidden = _hidden(model)
+    if not hidden and factor > 1:
+        return _with_hidden_layer(model)
+    if not hidden:
+        raise UnsupportedError(
+            f"A smaller network needs a hidden layer. Received: {model.name!r}, which has none."
+        )
+
+    def clone(layer: Any) -> Any:
+        config = layer.get_config()
+        if layer in hidden:
+            key = _SIZES[type(layer)]
+            config[key] = max(1, round(config[key] * factor))
+        return type(layer).from_config(config)
+
+    return _compiled_alike(model, _cloned(model, clone))
+
+
+def with_dropout(model: Any, rate: float = DROPOUT) -> Any:
+    """The model with dropout behind every hidden layer; untrained, compiled alike.
+
+    Raises:
+        UnsupportedError: If it has no hidden layers of a known kind, or dropout already.
+    """
+    hidden = _hidden(model)
+    kinds = (keras.layers.Dropout, keras.layers.SpatialDropout1D, keras.layers.SpatialDropout2D)
+    if not hidden or any(isinstance(layer, kinds) for layer in model._flatten_layers()):
+        raise UnsupportedError(
+            "Dropout is tried behind hidden layers of a network that has none of it. Received: "
+            f"{model.name!r}."
+        )
+
+    def clone(layer: Any) -> Any:
+        again = type(layer).from_config(layer.get_config())
+        if layer not in hidden:
+            return again
+        return keras.Sequential([again, keras.layers.Dropout(rate)], name=f"{layer.name}_dropped")
+
+    return _compiled_alike(model, _cloned(model, clone))
+
+
+def _hidden(model: Any) -> list[Any]:
+    """Layers with a size of their own whose units are not the model's outputs."""
+    if not isinstance(model, (keras.Sequential, keras.Model)) or not getattr(model, "inputs", None):
+        raise UnsupportedError(
+            f"Other sizes need a Sequential or Functional model. Received: {type(model).__name__}."
+        )
+    last = _sized_before_outputs(model)
+    return [layer for layer in model.layers if type(layer) in _SIZES and layer not in last]
+
+
+def _sized_before_outputs(model: Any) -> list[Any]:
+    """The layers that make the outputs, also behind layers without weights."""
+    found: list[Any] = []
+    waiting = [tensor._keras_history.operation for tensor in model.outputs]
+    if isinstance(model, keras.Sequential):
+        for layer in reversed(model.layers):
+            if layer.weights:
+                return [layer]
+        return []
+    while waiting:
+        operation = waiting.pop()
+        if getattr(operation, "weights", ()) or not operation._inbound_nodes:
+            found.append(operation)
+            continue
+        for node in operation._inbound_nodes:
+            waiting += [t._keras_history.operation for t in node.input_tensors]
+    return found
+
+
+def _with_hidden_layer(model: Any) -> Any:
+    if not isinstance(model, keras.Sequential) or not _sized_before_outputs(model):
+        raise UnsupportedError(
+            "A hidden layer is added to Sequential models alone. Received: "
+            f"{type(model).__name__} {model.name!r}."
+        )
+    (last,) = _sized_before_outputs(model)
+    layers = []
+    for layer in model.layers:
+        if layer is last:
+            layers.append(keras.layers.Dense(HIDDEN, activation="relu", name="added_hidden"))
+        layers.append(type(layer).from_config(layer.get_config()))
+    shape = model.inputs[0].shape[1:]
+    return _compiled_alike(model, keras.Sequential([keras.Input(shape), *layers]))
+
+
+def _cloned(model: Any, clone: Callable[[Any], Any]) -> Any:
+    try:
+        return keras.models.clone_model(model, clone_function=clone)
+    except Exception as error:
+        raise UnsupportedError(
+            "Its layers do not fit together at another size. Received: "
+            f"{model.name!r} ({type(error).__name__})."
+        ) from error
+
+
+def _compiled_alike(model: Any, other: Any) -> Any:
+    optimizer = getattr(model.optimizer, "inner_optimizer", model.optimizer)
+    entries = getattr(optimizer, "entries", ()) if isinstance(optimizer, Proximal) else ()
+    plain = optimizer.plain() if isinstance(optimizer, Proximal) else optimizer
+    again: Any = type(plain).from_config(plain.get_config())
+    request = {entry.selector: entry.penalty for entry in entries}
+    if request:
+        again = Proximal(again, request)
+    try:
+        other.compile(again, **compile_arguments(model))
+        other.optimizer.build(other.trainable_variables)
+    except InputError as error:
+        raise UnsupportedError(
+            f"Its penalties do not fit at another size. Received: {model.name!r} ({error})."
+        ) from error
+    return other

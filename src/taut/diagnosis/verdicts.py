@@ -1,0 +1,184 @@
+"""The rules: from the gap and the trials to overfitting, underfitting, about right, or neither.
+
+All thresholds are shares of the loss of looking at no input, so that they mean the same for every
+loss and every unit of the target.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from taut.diagnosis.array_inputs import NotChecked
+from taut.diagnosis.diagnosis_result import Advice, Interval, MeasuredGap, Verdict
+from taut.diagnosis.gains import interval_over_folds
+from taut.diagnosis.generalization import generalization_gap
+from taut.diagnosis.subject import Rows
+from taut.diagnosis.words import number, percent
+
+MATERIAL_GAP = 0.1
+"""A gap of a tenth of the loss of looking at nothing matters; every fitted model has some."""
+MATERIAL_GAIN = 0.05
+"""A freer network that has so much less loss shows that the model is not free enough."""
+FREER = ("longer", "larger", "unpenalised")
+FAULTS = ("leak_column", "leak_rows", "leak_groups")
+"""With these no score is what it seems."""
+LIKELY = 0.8
+"""The level of the intervals that make a verdict likely rather than clear."""
+
+
+def fit_verdicts(
+    unit: float,
+    gaps: Sequence[MeasuredGap],
+    likely_gaps: Sequence[MeasuredGap],
+    tried: Sequence[Advice],
+    learned: Sequence[Interval],
+    faults: bool,
+) -> list[Verdict]:
+    """Overfitting, underfitting, about right, nothing learned, too little evidence.
+
+    Args:
+        unit: The loss of looking at no input, or what stands for it.
+        gaps: That of the model itself first, then that of networks trained like it.
+        likely_gaps: The same at the level `LIKELY`.
+        tried: What was tried.
+        learned: How much less loss than looking at no input the model has, and networks like it.
+        faults: Whether the data have a fault that makes the scores doubtful.
+    """
+    verdicts = []
+    material = MATERIAL_GAP * unit
+    over = _side(gaps, likely_gaps, material)
+    under = _underfitting(unit, tried)
+    nothing = bool(learned) and all(i.low <= 0 and i.estimate < material / 2 for i in learned)
+    if nothing and gaps:
+        base = gaps[0].base_loss or 0.0
+        numbers = {"loss": number(base - learned[0].estimate), "base": number(base)}
+        strength = "clear" if learned[-1].high < material else "likely"
+        evidence = tuple(
+            f"The loss of looking at no input, less the model's: {i}." for i in learned
+        )
+        verdicts.append(Verdict("nothing_learned", strength, numbers, evidence))
+    if over is not None and over[0] == "above":
+        gap = over[2]
+        numbers = {"gap": number(gap.estimate), "share": percent(gap.estimate / unit)}
+        verdicts.append(Verdict("overfitting", over[1], numbers, (_gap_text(gap),)))
+    if under is not None:
+        verdicts.append(under)
+    if over is None:
+        if gaps:
+            gap = gaps[0]
+            numbers = {"rows": str(gap.rows), "low": number(gap.low), "high": number(gap.high)}
+            verdicts.append(Verdict("too_little_evidence", "", numbers, (_gap_text(gap),)))
+    elif over[0] == "below" and under is None and not nothing and not faults:
+        gap = over[2]
+        numbers = {"gap": number(max(gap.estimate, 0.0))}
+        verdicts.append(Verdict("about_right", over[1], numbers, (_gap_text(gap),)))
+    return verdicts
+
+
+def _side(
+    gaps: Sequence[MeasuredGap], likely: Sequence[MeasuredGap], material: float
+) -> tuple[str, str, MeasuredGap] | None:
+    """On which side of what matters the gap is, how surely, and by which gap; None if unknown."""
+    for strength, of_level in (("clear", gaps), ("likely", likely)):
+        for gap in of_level:
+            if gap.low > material:
+                return "above", strength, gap
+            if gap.high < material:
+                return "below", strength, gap
+    return None
+
+
+def _underfitting(unit: float, tried: Sequence[Advice]) -> Verdict | None:
+    material = MATERIAL_GAIN * unit
+    freer = [a for a in tried if a.code in FREER and a.gain >= material and _likely_low(a) > 0]
+    if not freer:
+        return None
+    best = max(freer, key=lambda a: a.gain)
+    strength = "clear" if best.low >= material else "likely"
+    numbers = {"what": best.what, "gain": number(best.gain)}
+    return Verdict("underfitting", strength, numbers, (f"Tried in folds: {best}.",))
+
+
+def _likely_low(advice: Advice) -> float:
+    """The lower end of the interval of the level `LIKELY`."""
+    from scipy import stats
+
+    shrunk = stats.norm.ppf((1 + LIKELY) / 2) / stats.norm.ppf((1 + advice.level) / 2)
+    return advice.gain - float(shrunk) * (advice.gain - advice.low)
+
+
+def _gap_text(gap: MeasuredGap) -> str:
+    return (
+        f"Loss {number(gap.held_out_loss)} on {gap.rows} rows ({gap.source}), "
+        f"{number(gap.train_loss)} on the rows learned from: gap {number(gap.estimate)} "
+        f"({gap.level:.0%}: {number(gap.low)} to {number(gap.high)})."
+    )
+
+
+def gap_in_folds(
+    losses: np.ndarray,
+    train_losses: np.ndarray,
+    fold_of: np.ndarray,
+    *,
+    level: float,
+    base: float | None,
+    weights: np.ndarray | None,
+    groups: np.ndarray | None,
+) -> MeasuredGap:
+    """The gap of networks that are trained in folds, over the rows of all of them.
+
+    Args:
+        losses: [rows] of each row, by networks that have not learned from it.
+        train_losses: [folds] the training loss of the networks of each fold.
+        fold_of: [rows] the fold of each.
+        level: Of the interval.
+        base: The loss of looking at no input.
+        weights: [rows] of the data loss, or None.
+        groups: [rows] labels, or None.
+    """
+    gap = interval_over_folds(
+        losses - train_losses[fold_of], fold_of, level=level, weights=weights, groups=groups
+    )
+    held_out = float(np.average(losses, weights=weights))
+    return MeasuredGap(
+        gap.estimate,
+        gap.low,
+        gap.high,
+        level,
+        held_out - gap.estimate,
+        held_out,
+        base,
+        len(losses),
+        f"{int(fold_of.max()) + 1} folds, networks trained like the model",
+    )
+
+
+def gap_of_model(
+    train: Rows, held_out: Rows, *, level: float, base: float | None
+) -> MeasuredGap | NotChecked:
+    """The gap of the model itself, on rows that it has not seen."""
+    if train.losses is None or held_out.losses is None:
+        return NotChecked("the loss has no value a row")
+    gap = generalization_gap(
+        train.losses,
+        held_out.losses,
+        level=level,
+        train_weights=train.weights,
+        held_out_weights=held_out.weights,
+        groups=held_out.groups,
+    )
+    if isinstance(gap, NotChecked):
+        return gap
+    return MeasuredGap(
+        gap.estimate,
+        gap.low,
+        gap.high,
+        level,
+        gap.train,
+        gap.held_out,
+        base,
+        gap.rows,
+        "held-out rows",
+    )

@@ -1,0 +1,161 @@
+"""All words of the page, by language: one file each, in `texts/`, with the same keys."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable
+from datetime import datetime
+from functools import cache, cached_property
+from importlib import resources
+from typing import Any
+
+from markupsafe import Markup, escape
+
+from taut.errors import InputError
+from taut.report import text
+
+LANGUAGES = ("en", "zh")
+
+
+class Catalogue:
+    """The texts of one language.
+
+    A text may have placeholders, `{rows}`, and, where a number `n` decides, two forms: for one and
+    for more. What a run holds in sentences is in English, as it was fitted; `stored` has them in
+    this language.
+
+    Args:
+        lang: "en" or "zh".
+
+    Example:
+        >>> catalogue("zh").count("row", 114)
+        '114 行'
+        >>> catalogue("zh").stored("every value is missing")
+        '所有值缺失'
+    """
+
+    def __init__(self, lang: str):
+        file = resources.files("taut.report").joinpath("texts", f"{lang}.json")
+        self.lang = lang
+        self._known: dict[str, str | None] = {}
+        self.texts: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
+
+    def __call__(self, key: str, **values: Any) -> str:
+        """A text, plain."""
+        return self._form(key, values).format(**values)
+
+    def html(self, key: str, **values: Any) -> Markup:
+        """A text as HTML: values that are no markup are escaped."""
+        return Markup(escape(self._form(key, values))).format(**values)
+
+    def _form(self, key: str, values: dict[str, Any]) -> str:
+        form = self.texts[key]
+        return form if isinstance(form, str) else form[int(values["n"] not in (1, "1"))]
+
+    def has(self, key: str) -> bool:
+        return key in self.texts
+
+    def metric(self, name: str) -> str:
+        """The words for a score of `metrics.json`; an unknown one keeps its own name."""
+        key = f"metric.{name}"
+        return self(key) if self.has(key) else name.replace("_", " ")
+
+    def count(self, noun: str, number: int) -> str:
+        """`1 row`, `1 204 rows`."""
+        form = self.texts[f"count.{noun}"]
+        form = form if isinstance(form, str) else form[int(number != 1)]
+        return form.format(n=text.fixed(number, 0))
+
+    def duration(self, seconds: float | None) -> str:
+        """`21 s`, `3 min 20 s`."""
+        if seconds is None or not text.is_number(seconds):
+            return text.MISSING
+        if seconds < 10:
+            return self("duration.seconds", n=f"{seconds:.1f}")
+        minutes, rest = divmod(round(seconds), 60)
+        if minutes:
+            return self("duration.minutes", minutes=minutes, seconds=rest)
+        return self("duration.seconds", n=rest)
+
+    def day(self, timestamp: object) -> str:
+        """`2026-11-23T10:00:00+00:00` as `23 November 2026`; anything else is left out."""
+        try:
+            moment = datetime.fromisoformat(str(timestamp))
+        except ValueError:
+            return ""
+        month = self("months").split()[moment.month - 1]
+        return self("date", day=moment.day, month=month, year=moment.year)
+
+    def listed(self, items: Iterable[str]) -> str:
+        return self("list.separator").join(items)
+
+    def interval(
+        self, low: float | None, high: float | None, places: int, *, sign: bool = False
+    ) -> str:
+        """`0.051 to 0.121`: words, since a dash beside a minus sign misleads."""
+        if not (text.is_number(low) and text.is_number(high)):
+            return text.MISSING
+        ends = (text.fixed(end, places, sign=sign) for end in (low, high))
+        return self("interval", **dict(zip(("low", "high"), ends, strict=True)))
+
+    def stored(self, sentence: object) -> str:
+        """A sentence of a run, cleaned, in this language; one that is not known stays as it is."""
+        cleaned = text.clean(sentence)
+        return cleaned if self.lang == "en" else self._translated(cleaned) or cleaned
+
+    def knows(self, sentence: object) -> bool:
+        """Whether a sentence of a run is in this language (or is nothing)."""
+        cleaned = text.clean(sentence)
+        return self.lang == "en" or not cleaned or self._translated(cleaned) is not None
+
+    def _translated(self, sentence: str) -> str | None:
+        if sentence not in self._known:
+            self._known[sentence] = self._matched(sentence)
+        return self._known[sentence]
+
+    def _matched(self, sentence: str) -> str | None:
+        # Reasons are put together: each part is a sentence of its own.
+        parts = sentence.split("; ")
+        if len(parts) > 1 and all(known := [self._translated(part) for part in parts]):
+            return self("clause.separator").join(part for part in known if part)
+        for pattern, key in self._patterns:
+            found = pattern.fullmatch(sentence)
+            if found:
+                values = {
+                    name: self.stored(value) if name.endswith("_text") else value
+                    for name, value in found.groupdict().items()
+                }
+                return self(key, **values)
+        return None
+
+    @cached_property
+    def _patterns(self) -> list[tuple[re.Pattern[str], str]]:
+        """What English sentences look like, those with the most words first."""
+        english = catalogue("en").texts
+        keys = [key for key in english if key.startswith("stored.")]
+        keys.sort(key=lambda key: -len(re.sub(r"\{\w+\}", "", english[key])))
+        return [(_pattern(english[key]), key) for key in keys]
+
+
+def _pattern(template: str) -> re.Pattern[str]:
+    parts = re.split(r"\{(\w+)\}", template)
+    words = [
+        f"(?P<{part}>.+?)" if number % 2 else re.escape(part) for number, part in enumerate(parts)
+    ]
+    return re.compile("".join(words), re.DOTALL)
+
+
+@cache
+def catalogue(lang: str = "en") -> Catalogue:
+    """The texts of a language.
+
+    Raises:
+        InputError: If the page does not speak it.
+    """
+    if lang not in LANGUAGES:
+        raise InputError(f"`lang` must be one of {', '.join(LANGUAGES)}. Received: lang={lang!r}.")
+    return Catalogue(lang)
+
+
+EN = catalogue("en")

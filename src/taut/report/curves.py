@@ -1,0 +1,206 @@
+"""Pictures of the predictions of the test rows, and of the losses by epoch."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from taut.report import text
+from taut.report.catalogue import Catalogue
+from taut.report.drawing import Axis, Drawing
+from taut.run import Metrics
+
+if TYPE_CHECKING:
+    import pandas
+
+MOST_CLASSES, MOST_DOTS, MOST_POINTS = 12, 600, 200
+BINS, LEAST_IN_BIN = 10, 10
+
+
+def confusion(metrics: Metrics, rows: pandas.DataFrame) -> dict[str, Any] | None:
+    """Test rows by their class and the predicted one; None with too many classes to show."""
+    labels = metrics.target.classes or ()
+    if not 2 <= len(labels) <= MOST_CLASSES:
+        return None
+    table = np.zeros((len(labels), len(labels)), int)
+    np.add.at(table, (rows["actual"].to_numpy(int), rows["predicted"].to_numpy(int)), 1)
+    of_row = np.maximum(table.sum(axis=1, keepdims=True), 1)
+    return {
+        "labels": [text.clean(label) for label in labels],
+        "rows": [
+            {
+                "label": text.clean(label),
+                # How strongly a cell is tinted, in tenths of its class.
+                "cells": [
+                    (text.fixed(n, 0), math.ceil(10 * n / of_row[k, 0]), j == k)
+                    for j, n in enumerate(table[k].tolist())
+                ],
+            }
+            for k, label in enumerate(labels)
+        ],
+    }
+
+
+def scatter(rows: pandas.DataFrame, say: Catalogue) -> dict[str, Any]:
+    """Predicted against actual values, on one scale."""
+    actual, predicted = rows["actual"].to_numpy(float), rows["predicted"].to_numpy(float)
+    low = float(min(actual.min(), predicted.min()))
+    high = float(max(actual.max(), predicted.max()))
+    room = 0.04 * (high - low) or 1.0
+    drawing = Drawing(
+        Axis(low - room, high + room), Axis(low - room, high + room), width=340, height=300
+    )
+    drawing.line([(low, low), (high, high)], "equal")
+    chosen = np.arange(len(actual))
+    if len(chosen) > MOST_DOTS:
+        chosen = np.sort(np.random.default_rng(0).choice(chosen, MOST_DOTS, replace=False))
+    drawing.dots(zip(actual[chosen], predicted[chosen], strict=True), "held soft-dot", 2.6)
+    spread = actual.std() * predicted.std()
+    r = float(((actual - actual.mean()) * (predicted - predicted.mean())).mean() / (spread or 1))
+    n = text.fixed(len(actual), 0)
+    sampled = len(chosen) < len(actual)
+    return {
+        "svg": drawing.svg(say("scatter.aria", n=n, r=text.fixed(r, 2))),
+        "sampled": say("scatter.sampled", shown=text.fixed(len(chosen), 0), n=n) if sampled else "",
+    }
+
+
+def precision_recall(
+    metrics: Metrics, rows: pandas.DataFrame, say: Catalogue
+) -> dict[str, Any] | None:
+    """The curve of a rare class; None where no class is rare, or none of its rows was tested."""
+    rare, classes = metrics.tested.rare, metrics.target.classes or ()
+    if rare is None or rare not in classes or "p_positive" not in rows:
+        return None
+    is_rare = rows["actual"].to_numpy(int) == classes.index(rare)
+    weight = rows["weight"].to_numpy(float) if "weight" in rows else np.ones(len(rows))
+    if not is_rare.any():
+        return None
+    recall, precision = _curve(is_rare, rows["p_positive"].to_numpy(float), weight)
+    drawing = Drawing(Axis(0.0, 1.0), Axis(0.0, 1.02), width=340, height=300)
+    base = float(weight[is_rare].sum() / weight.sum())
+    drawing.level(base, "bare")
+    area = float(np.sum(np.diff(recall, prepend=0.0) * precision))
+    keep = np.unique(np.linspace(0, len(recall) - 1, min(len(recall), MOST_POINTS)).astype(int))
+    points = list(zip(recall[keep].tolist(), precision[keep].tolist(), strict=True))
+    drawing.line(points, "held")
+    drawing.dots(points if len(points) < 40 else (), "held", 1.8)
+    label = text.clean(rare)
+    return {
+        "svg": drawing.svg(say("pr.aria", label=label, score=text.fixed(area, 3))),
+        "label": label,
+        "base": text.fixed(base, 3),
+    }
+
+
+def _curve(
+    positive: np.ndarray, scores: np.ndarray, weight: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Recall and precision at every threshold, from the highest; ties at once."""
+    order = np.argsort(-scores, kind="stable")
+    last = np.flatnonzero(np.diff(scores[order], append=-np.inf))
+    hits = np.cumsum(weight[order] * positive[order])[last]
+    return hits / hits[-1], hits / np.cumsum(weight[order])[last]
+
+
+def calibration(metrics: Metrics, rows: pandas.DataFrame, say: Catalogue) -> dict[str, Any] | None:
+    """Observed shares against predicted probabilities, in groups of about the same size."""
+    classes = metrics.target.classes or ()
+    if "p_predicted" not in rows or len(rows) < 2 * LEAST_IN_BIN:
+        return None
+    binary = len(classes) == 2
+    if binary:
+        rare = metrics.tested.rare
+        of = classes.index(rare) if rare in classes else 1
+        p, so = rows["p_positive"].to_numpy(float), rows["actual"].to_numpy(int) == of
+    else:
+        of = 0
+        p = rows["p_predicted"].to_numpy(float)
+        so = rows["actual"].to_numpy(int) == rows["predicted"].to_numpy(int)
+    drawing = Drawing(Axis(0.0, 1.0), Axis(0.0, 1.02), width=340, height=300)
+    drawing.line([(0, 0), (1, 1)], "equal")
+    found, outside = [], 0
+    count = min(BINS, len(p) // LEAST_IN_BIN)
+    for group in np.array_split(np.argsort(p, kind="stable"), count):
+        mean, share = float(p[group].mean()), float(so[group].mean())
+        low, high = wilson(int(so[group].sum()), len(group))
+        outside += not low <= mean <= high
+        drawing.upright(mean, low, high, "spread")
+        drawing.dots([(mean, share)], "held", 3.4)
+        found.append(
+            (
+                text.fixed(mean, 3),
+                text.fixed(share, 3),
+                say.interval(low, high, 3),
+                text.fixed(len(group), 0),
+            )
+        )
+    clear = say("calibration.clear", n=outside, bins=count) if outside else say("calibration.none")
+    return {
+        "svg": drawing.svg(say("calibration.aria", bins=count)),
+        "binary": binary,
+        "label": text.clean(classes[of]) if classes else "",
+        "bins": found,
+        "sentence": clear,
+    }
+
+
+def wilson(successes: int, rows: int, z: float = 1.959964) -> tuple[float, float]:
+    """Wilson's interval of a share.
+
+    Example:
+        >>> low, high = wilson(0, 10)
+        >>> round(low, 3), round(high, 3)
+        (0.0, 0.278)
+    """
+    share, shrink = successes / rows, 1 + z * z / rows
+    centre = (share + z * z / (2 * rows)) / shrink
+    half = z * math.sqrt(share * (1 - share) / rows + z * z / (4 * rows * rows)) / shrink
+    return max(centre - half, 0.0), min(centre + half, 1.0)
+
+
+def epochs(frame: pandas.DataFrame, kept: int | None, say: Catalogue) -> list[dict[str, Any]]:
+    """Train and held-out loss by epoch, of the best setting and without a penalty, on one scale.
+
+    Args:
+        frame: As in `epochs.parquet`.
+        kept: The epoch, from 1, whose weights the best setting keeps.
+        say: The words.
+    """
+    means = frame.groupby(["setting", "epoch"])[["train_loss", "val_loss"]].mean()
+    means = means[np.isfinite(means).all(axis=1)]
+    if not len(means):
+        return []
+    # The first epoch may be far above what matters, and without a penalty so may the last.
+    late = means[means.index.get_level_values("epoch") > 1]
+    late = late if len(late) else means
+    least = float(means.to_numpy().min())
+    most = float(np.minimum(late.to_numpy().max(), 6 * max(means["val_loss"].min(), 1e-12)))
+    low = 0.0 if 0 <= least < 0.4 * most else least
+    y = Axis(low, most + 0.06 * (most - low or abs(most) or 1.0))
+    x = Axis(1.0, max(float(means.index.get_level_values("epoch").max()), 2.0))
+    pictures = []
+    for setting in ("best", "none"):
+        if setting not in means.index.get_level_values("setting"):
+            continue
+        rows = means.loc[setting]
+        drawing = Drawing(x, y)
+        if setting == "best" and kept is not None:
+            drawing.mark_x(kept, "chosen")
+            words = say("epochs.kept", epoch=kept)
+            drawing.label_x(kept, words, right=x.share(kept) < 0.5)
+        drawing.line(zip(rows.index, rows["train_loss"], strict=True), "train")
+        drawing.line(zip(rows.index, rows["val_loss"], strict=True), "held")
+        name = say(f"epochs.{setting}")
+        least_at = rows["val_loss"].idxmin()
+        description = say(
+            "epochs.aria",
+            name=name,
+            least=text.short(float(rows["val_loss"].min())),
+            epoch=least_at,
+            epochs=int(rows.index.max()),
+        )
+        pictures.append({"name": name, "svg": drawing.svg(description)})
+    return pictures

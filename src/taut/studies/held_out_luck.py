@@ -1,0 +1,80 @@
+"""How far a mean held-out loss may be off because of which rows there were."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import keras
+import numpy as np
+
+from taut.engine import Record, predict_lanes
+from taut.engine.lanes import DIVERGED
+from taut.errors import UnsupportedError
+from taut.objective.row_losses import RowLosses
+from taut.studies.as_compiled import AsCompiled
+from taut.studies.choice import mean_and_error
+from taut.studies.power_law import Luck
+
+ANOTHER_TABLE = 1.25
+"""Times the error of given networks on other rows. Another table would have trained others, and
+chosen other epochs: measured at twice and four times the rows of 41 tables, beside those of
+benchmarks/learning_curves.py."""
+
+
+def held_out_luck(
+    study: AsCompiled, record: Record, splits: Sequence[int], groups: np.ndarray | None = None
+) -> Luck | None:
+    """The standard error of the mean loss of the rows that some splits hold out.
+
+    Each row's loss is that of the trainings that did not see it. Rows are independent, or groups
+    of them are. A quarter is added for what else another table would change.
+
+    Args:
+        study: What was trained.
+        record: Of its lanes.
+        splits: Numbers of the splits, one a fold.
+        groups: [rows] group numbers.
+
+    Returns:
+        None where the loss has no value for each row, or weights differ by output.
+    """
+    x, y = study.rows.first()
+    weight = study.rows.weight
+    if weight is not None and not isinstance(weight, np.ndarray):
+        return None
+    try:
+        losses_of = RowLosses(study.copy, x, y)
+    except UnsupportedError:
+        return None
+    total, times = np.zeros((2, len(keras.tree.flatten(y)[0])))
+    for split in splits:
+        rows = study.rows.splits[split].held_out
+        lanes = [
+            k
+            for k, lane in enumerate(record.lanes)
+            if lane.split == split and record.status[k] != DIVERGED
+        ]
+        if not lanes:
+            continue
+        held_x, held_y = _rows(x, rows), _rows(y, rows)
+        outputs = predict_lanes(study.copy, record, held_x, lanes=lanes)
+        total[rows] += losses_of.of_lanes(held_y, outputs).sum(axis=0)
+        times[rows] += len(lanes)
+    there = np.flatnonzero(times)
+    if weight is not None and weight.ndim > 1:
+        weight = weight.reshape(len(weight), -1).mean(axis=1)
+    units = there if groups is None else np.unique(groups[there])
+    if len(units) < 2:
+        return None
+    _, error = mean_and_error(
+        total[there] / times[there],
+        None if weight is None else weight[there],
+        None if groups is None else groups[there],
+    )
+    few = np.sqrt(len(units) / (len(units) - 1))
+    return Luck(float(ANOTHER_TABLE * error * few), float(len(units) - 1))
+
+
+def _rows(tree: Any, rows: np.ndarray) -> Any:
+    return keras.tree.map_structure(lambda a: np.asarray(a)[rows], tree)

@@ -1,0 +1,249 @@
+"""`taut diagnose`: does a model overfit, why, and what would help."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import typer
+from rich.text import Text
+
+from taut_cli import options as option
+from taut_cli.console import attempt, clean, console, load, say_json
+from taut_cli.errors import UsageError
+from taut_cli.output import check_file, check_table, write_file
+from taut_cli.predict import check_run
+
+if TYPE_CHECKING:
+    import pandas
+
+FAILED = 1
+
+
+def diagnose(
+    subject: Annotated[
+        Path,
+        typer.Argument(
+            metavar="RUN|MODEL.keras",
+            help="Run directory of taut fit, or a trained model that Keras saved.",
+            show_default=False,
+        ),
+    ],
+    table: Annotated[
+        Path | None,
+        typer.Argument(
+            metavar="TABLE", help="The rows that MODEL learned from.", show_default=False
+        ),
+    ] = None,
+    target: Annotated[
+        str | None,
+        typer.Option(
+            "--target", "-t", metavar="COLUMN", help="What MODEL predicts.", show_default=False
+        ),
+    ] = None,
+    validation: Annotated[
+        Path | None,
+        typer.Option(metavar="TABLE", help="Rows that MODEL has not seen.", show_default=False),
+    ] = None,
+    groups: option.Groups = None,
+    features: option.Features = None,
+    epochs: Annotated[
+        int | None, typer.Option(help="Epochs that MODEL was trained for; 100 if not given.")
+    ] = None,
+    batch_size: Annotated[int, typer.Option(help="Rows in a batch of its training.")] = 32,
+    minutes: Annotated[
+        float | None, typer.Option(help="About how long it may take.", show_default=False)
+    ] = None,
+    trials: Annotated[
+        bool, typer.Option(help="Train it otherwise, to measure what would help.")
+    ] = True,
+    ignore: Annotated[
+        str | None,
+        typer.Option(metavar="CODE,…", help="Verdicts to leave out.", show_default=False),
+    ] = None,
+    fail_on: Annotated[
+        str | None,
+        typer.Option(
+            metavar="CODE,…",
+            help="Verdicts that make it exit with 1, such as overfitting,leakage.",
+            show_default=False,
+        ),
+    ] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            "--out", "-o", metavar="FILE.json", help="Write it to a file.", show_default=False
+        ),
+    ] = None,
+    junit: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE.xml", help="Write verdicts as test cases.", show_default=False),
+    ] = None,
+    lang: Annotated[Literal["en", "zh"], typer.Option(help="Language of the verdicts.")] = "en",
+    seed: option.Seed = 0,
+    force: Annotated[bool, typer.Option("--force", help="Replace files that are there.")] = False,
+    quiet: option.Quiet = False,
+    as_json: option.AsJson = False,
+) -> None:
+    """Say whether a model overfits, why, and what would help, each with what was measured.
+
+    The exit code is 0 whatever the verdict, unless --fail-on names it.
+    """
+    with attempt() as state:
+        for file, suffix, name in ((out, ".json", "--out"), (junit, ".xml", "--junit")):
+            if file is not None:
+                check_file(file, force=force, suffix=suffix, option=name)
+        given = {"--target": target, "TABLE": table}
+        of_run = subject.is_dir() or subject.suffix != ".keras"
+        if of_run:
+            check_run(subject)
+            if extra := [name for name, value in given.items() if value is not None]:
+                raise UsageError(
+                    f"A run has its own table. Received: {', '.join(extra)} beside a run. Leave "
+                    "it out, or give a MODEL.keras."
+                )
+        else:
+            check_model(subject, table, target, validation)
+        for name, value in (("epochs", epochs), ("batch-size", batch_size)):
+            if value is not None and value < 1:
+                raise UsageError(f"--{name} must be at least 1. Received: {value}.")
+        if minutes is not None and not minutes > 0:
+            raise UsageError(f"--minutes must be more than 0. Received: {minutes:g}.")
+        load(state, quiet=quiet or as_json)
+
+        from taut.diagnosis import Diagnosis, codes_of
+        from taut.run import DIAGNOSIS
+
+        muted, failing = codes_of(ignore), codes_of(fail_on)
+        if of_run:
+            if not (subject / DIAGNOSIS).is_file():
+                raise UsageError(
+                    f"RUN must hold a diagnosis. Received: {subject}, which has no {DIAGNOSIS}: it "
+                    "was fitted with --no-diagnosis, or by an older taut. Run taut fit again."
+                )
+            found = Diagnosis.load(subject / DIAGNOSIS).without(muted)
+        else:
+            found = of_model(
+                subject,
+                table,  # type: ignore[arg-type]
+                target,  # type: ignore[arg-type]
+                validation,
+                groups=groups,
+                features=features,
+                epochs=epochs,
+                batch_size=batch_size,
+                budget=minutes,
+                trials=trials,
+                ignore=muted,
+                seed=seed,
+                quiet=quiet or as_json,
+            )
+        state.check()
+        if out is not None:
+            write_file(out, lambda temporary: found.save(temporary, overwrite=True))
+        if junit is not None:
+            from taut.diagnosis.junit import junit_xml
+
+            text = junit_xml(found, failing, name=subject.name)
+            write_file(junit, lambda temporary: temporary.write_text(text, "utf-8"))
+        if as_json:
+            say_json({**found.plain(), "failed": [c for c in found.codes if c in failing]})
+        else:
+            for line in found.text(lang=lang).split("\n"):
+                console(quiet=quiet).print(Text(clean(line)), soft_wrap=True)
+        if any(code in failing for code in found.codes):
+            raise typer.Exit(FAILED)
+
+
+def check_model(
+    model: Path, table: Path | None, target: str | None, validation: Path | None
+) -> None:
+    """Refuses, before anything is loaded, what cannot be diagnosed."""
+    if not model.is_file():
+        raise UsageError(f"There is no file {str(model)!r}. Check the path.")
+    if table is None or target is None:
+        missing = "TABLE" if table is None else "--target"
+        raise UsageError(
+            f"A model is diagnosed on its rows: give TABLE and --target. Received: no {missing}."
+        )
+    check_table(table)
+    if validation is not None:
+        check_table(validation)
+
+
+def of_model(
+    path: Path,
+    table: Path,
+    target: str,
+    validation: Path | None,
+    *,
+    groups: str | None,
+    features: Sequence[str] | None,
+    quiet: bool,
+    **settings: Any,
+) -> Any:
+    """The diagnosis of a saved model, on the columns of a table in their order."""
+    import taut
+    from taut.errors import InputError
+    from taut.frames.read import read_table
+    from taut.progress import Display
+
+    frame = read_table(table)
+    names = _inputs(frame, target, groups, features)
+    x, y, of_rows = _arrays(frame, names, target, groups, table)
+    held_out: Any = None
+    pair: Any = of_rows
+    if validation is not None:
+        other = read_table(validation)
+        new_x, new_y, new_groups = _arrays(other, names, target, groups, validation)
+        held_out = new_x, new_y
+        pair = None if of_rows is None else (of_rows, new_groups)
+    try:
+        model = taut.models.load_model(path)
+    except Exception as error:
+        raise InputError(
+            f"MODEL must be one that Keras can load. Received: {str(path)!r} "
+            f"({type(error).__name__}: {str(error).strip().splitlines()[0][:200]})."
+        ) from error
+    with Display(console(stderr=True, quiet=quiet)) as display:
+        return taut.diagnose(
+            model, x, y, validation=held_out, groups=pair, callbacks=[display], **settings
+        )
+
+
+def _inputs(
+    frame: pandas.DataFrame, target: str, groups: str | None, features: Sequence[str] | None
+) -> list[str]:
+    columns = list(map(str, frame.columns))
+    if features:
+        return option.read_names(features, columns)
+    return [name for name in columns if name not in (target, groups)]
+
+
+def _arrays(
+    frame: pandas.DataFrame, names: Sequence[str], target: str, groups: str | None, table: Path
+) -> tuple[Any, Any, Any]:
+    import pandas as pd
+
+    from taut.errors import InputError
+
+    missing = [c for c in (*names, target, groups) if c is not None and c not in frame.columns]
+    if missing:
+        raise InputError(
+            f"{table} must have the columns {', '.join(map(repr, missing))}. Received: "
+            f"{', '.join(map(repr, map(str, frame.columns[:20])))}."
+        )
+    x = frame[list(names)].apply(pd.to_numeric, errors="coerce")
+    wrong = [name for name in names if (x[name].isna() & frame[name].notna()).any()]
+    if wrong:
+        raise InputError(
+            "MODEL reads numbers. Received: text in the columns "
+            f"{', '.join(map(repr, wrong[:5]))} of {table}. Encode them as for its training, or "
+            "name the columns it reads by --features."
+        )
+    y = frame[target]
+    numbers = pd.to_numeric(y, errors="coerce")
+    y = numbers if numbers.notna().all() else y.astype(str)
+    of_rows = None if groups is None else frame[groups].astype(str).to_numpy()
+    return x.astype("float32"), y.to_numpy(), of_rows

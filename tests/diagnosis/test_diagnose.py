@@ -1,0 +1,218 @@
+"""The diagnosis as a whole: verdicts on models whose state is known, and what it refuses."""
+
+import json
+
+import keras
+import numpy as np
+import pytest
+
+import taut
+from taut.diagnosis import Diagnosis, Verdict
+from taut.diagnosis.diagnosis_result import in_importance
+from taut.diagnosis.gains import chosen, interval_over_folds
+from taut.diagnosis.trials import Trial
+from taut.diagnosis.variants import resized, with_dropout
+from taut.diagnosis.words import LANGUAGES, VERDICTS, codes_of, sentence
+
+pytestmark = pytest.mark.skipif(
+    keras.backend.backend() != "jax", reason="trains many lanes, which other backends do one by one"
+)
+
+
+def rows(count, noise=0.3, inputs=6, seed=0):
+    draw = np.random.default_rng(seed)
+    x = draw.normal(size=(count, inputs)).astype("float32")
+    y = (x[:, 0] - x[:, 1] + noise * draw.normal(size=count) > 0).astype("float32")
+    return x, y
+
+
+def network(units=16, optimizer="adam"):
+    layers = [
+        keras.Input((6,)),
+        keras.layers.Dense(units, "relu"),
+        keras.layers.Dense(1, "sigmoid"),
+    ]
+    model = keras.Sequential(layers)
+    model.compile(optimizer, "binary_crossentropy")
+    return model
+
+
+@pytest.fixture(scope="module")
+def overfitted():
+    x, y = rows(60, noise=2.0)
+    model = network(64, keras.optimizers.Adam(0.02))
+    model.fit(x, y, epochs=60, verbose=0)
+    return model, x, y
+
+
+@pytest.fixture(scope="module")
+def diagnosed(overfitted):
+    model, x, y = overfitted
+    return taut.diagnose(model, x, y, validation=rows(300, noise=2.0, seed=1), callbacks=[])
+
+
+def test_a_network_that_learned_noise_by_heart_overfits(diagnosed):
+    assert "overfitting" in diagnosed.codes
+    assert "about_right" not in diagnosed.codes
+    assert diagnosed.gap.low > 0.1 * diagnosed.gap.base_loss
+
+
+def test_what_is_advised_was_measured_to_help(diagnosed, overfitted):
+    assert diagnosed.advice
+    assert all(a.low > 0 for a in diagnosed.advice)
+    assert set(diagnosed.advice) <= set(diagnosed.tried)
+    gains = [a.gain for a in diagnosed.advice]
+    assert gains == sorted(gains, reverse=True)
+
+
+def test_the_gap_is_that_of_the_model_itself(diagnosed, overfitted):
+    model, x, y = overfitted
+    new_x, new_y = rows(300, noise=2.0, seed=1)
+    expected = model.evaluate(new_x, new_y, verbose=0) - model.evaluate(x, y, verbose=0)
+    assert diagnosed.gap.estimate == pytest.approx(expected, abs=1e-5)
+
+
+def test_the_model_is_left_as_it_was(overfitted):
+    model, x, y = overfitted
+    before = [np.array(w) for w in model.get_weights()]
+    taut.diagnose(model, x, y, trials=False, callbacks=[])
+    assert all(np.array_equal(a, b) for a, b in zip(before, model.get_weights(), strict=True))
+
+
+def test_what_is_saved_is_what_is_loaded(diagnosed, tmp_path):
+    path = diagnosed.save(tmp_path / "d.json")
+    assert Diagnosis.load(path) == diagnosed
+    with pytest.raises(taut.InputError, match="new file"):
+        diagnosed.save(path)
+    path.write_text("{}")
+    with pytest.raises(taut.InputError, match="save"):
+        Diagnosis.load(path)
+
+
+def test_muted_verdicts_are_kept_apart(diagnosed):
+    quiet = diagnosed.without(codes_of("overfitting"))
+    assert "overfitting" not in quiet.codes
+    assert "overfitting" in [v.code for v in quiet.muted]
+
+
+def test_tables_and_pictures_have_what_was_measured(diagnosed):
+    frame = diagnosed.to_frame()
+    assert set(frame["kind"]) == {"verdict", "evidence", "tried"}
+    assert (frame["kind"] == "tried").sum() == len(diagnosed.tried)
+    names = json.dumps(diagnosed.plot().to_dict())
+    assert all(a.what in names for a in diagnosed.tried)
+    assert "overfits" in repr(diagnosed)
+    assert "过拟合" in diagnosed.text(lang="zh")
+    assert "<b>overfitting</b>" in diagnosed._repr_html_()
+
+
+def test_too_few_epochs_are_underfitting():
+    x, y = rows(400)
+    model = network()
+    model.fit(x, y, epochs=2, verbose=0)
+    found = taut.diagnose(model, x, y, validation=rows(300, seed=1), callbacks=[])
+    assert "underfitting" in found.codes
+    assert found.advice[0].code in ("longer", "stop")
+
+
+@pytest.mark.slow
+def test_without_rows_that_were_held_out_folds_are():
+    x, y = rows(100)
+    model = network()
+    model.fit(x, y, epochs=5, verbose=0)
+    found = taut.diagnose(model, x, y, cv=2, callbacks=[])
+    assert "folds" in found.gap.source
+    assert any("Rows in both sets" in text for text in found.left_out)
+
+
+def test_what_cannot_be_a_lane_keeps_the_gap():
+    class Own(keras.Sequential):
+        def train_step(self, *args, **kwargs):
+            return super().train_step(*args, **kwargs)
+
+    x, y = rows(50)
+    model = Own([keras.Input((6,)), keras.layers.Dense(1, "sigmoid")])
+    model.compile("adam", "binary_crossentropy")
+    found = taut.diagnose(model, x, y, validation=rows(50, seed=1), callbacks=[])
+    assert found.gap is not None
+    assert not found.tried
+    assert any("train_step" in text for text in found.left_out)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        ({"x": rows(9)[0], "y": rows(9)[1]}, "10 rows"),
+        ({"validation": rows(3)}, "5 rows"),
+        ({"validation": (rows(20)[0][:, :5], rows(20)[1])}, "inputs of `x`"),
+        ({"validation": rows(20), "groups": np.zeros(40)}, "two"),
+        ({"ignore": "overfiting"}, "codes"),
+        ({"level": 1.0}, "between 0 and 1"),
+        ({"budget": 0}, "budget"),
+        ({"names": ["a"]}, "name the 6 inputs"),
+        ({"epochs": 0}, "epochs"),
+        ({"y": None}, "`y`"),
+    ],
+)
+def test_bad_input_is_told_before_any_training(wrong, message):
+    x, y = rows(40)
+    with pytest.raises(taut.InputError, match=message):
+        taut.diagnose(network(), **{"x": x, "y": y, "callbacks": [], **wrong})
+
+
+def test_nan_in_the_inputs_is_told():
+    x, y = rows(40)
+    x[3, 2] = np.nan
+    with pytest.raises(taut.InputError, match="finite"):
+        taut.diagnose(network(), x, y, callbacks=[])
+
+
+def test_every_verdict_has_a_sentence_in_every_language():
+    import string
+
+    for code, texts in VERDICTS.items():
+        fields = [{f for _, f, _, _ in string.Formatter().parse(t) if f} for t in texts]
+        assert len(texts) == len(LANGUAGES)
+        assert fields[0] == fields[1], code
+        assert sentence(code, dict.fromkeys(fields[0], "7"), lang="zh") != texts[1] or not fields[0]
+    verdicts = [Verdict(code, "clear", {}) for code in VERDICTS]
+    assert {v.code for v in in_importance(verdicts)} == set(VERDICTS)
+
+
+def test_leakage_stands_for_all_leaks():
+    assert codes_of("leakage,shift") == ("shift", "leak_column", "leak_rows", "leak_groups")
+
+
+def test_a_choice_is_measured_on_rows_that_did_not_choose():
+    # Each setting is best by chance on one fold: chosen there it would look good.
+    fold_of = np.repeat([0, 1], 50)
+    lucky = [np.where(fold_of == k, 0.0, 1.0) for k in range(2)]
+    trials = [Trial("l2", f"{k}", losses, np.zeros(2), float(k)) for k, losses in enumerate(lucky)]
+    assert chosen(trials, fold_of)[1].mean() == 1.0
+
+
+def test_the_interval_of_a_gain_covers():
+    draw = np.random.default_rng(0)
+    fold_of = np.arange(60) % 5
+    covered = 0
+    for _ in range(300):
+        found = interval_over_folds(draw.normal(0.2, 1, 60), fold_of, level=0.9)
+        covered += found.low <= 0.2 <= found.high
+    assert covered >= 270
+
+
+def test_other_sizes_keep_the_outputs_and_the_optimizer():
+    model = network(10, taut.Proximal("adam", taut.L1(0.01)))
+    assert resized(model, 2).layers[0].units == 20
+    assert resized(model, 0.5).layers[0].units == 5
+    assert resized(model, 2).output_shape == model.output_shape
+    assert isinstance(resized(model, 2).optimizer, taut.Proximal)
+    assert with_dropout(model).count_params() == model.count_params()
+
+
+def test_a_linear_model_grows_a_hidden_layer_and_does_not_shrink():
+    model = keras.Sequential([keras.Input((6,)), keras.layers.Dense(1)])
+    model.compile("sgd", "mse")
+    assert len(resized(model, 2).layers) == 2
+    with pytest.raises(taut.InputError, match="hidden"):
+        resized(model, 0.5)

@@ -1,0 +1,152 @@
+"""The words of the page: both languages have the same, and nothing is left in English."""
+
+import json
+import re
+import string
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+
+import taut.report
+from taut.errors import InputError
+from taut.report import write_report
+from taut.report.catalogue import LANGUAGES, catalogue
+
+SOURCES = Path(taut.report.__file__).parent
+TEXTS = {lang: catalogue(lang).texts for lang in LANGUAGES}
+
+
+def placeholders(entry):
+    forms = [entry] if isinstance(entry, str) else entry
+    fields = (string.Formatter().parse(form) for form in forms)
+    return {name.lower() for form in fields for _, name, _, _ in form if name}
+
+
+def test_the_languages_have_the_same_keys_and_placeholders():
+    assert list(TEXTS["en"]) == list(TEXTS["zh"])
+    for key, english in TEXTS["en"].items():
+        assert placeholders(english) == placeholders(TEXTS["zh"][key]), key
+
+
+def test_every_text_is_used():
+    """In a module or a template: by its name, or by the part before what is filled in."""
+    files = [*SOURCES.glob("*.py"), *SOURCES.glob("templates/*")]
+    said = "\n".join(file.read_text(encoding="utf-8") for file in files)
+    for key in TEXTS["en"]:
+        head, _, tail = key.rpartition(".")
+        families = ('"stored."', f'"{head}." ~', f'f"{head}.{{')
+        used = f'"{key}"' in said or f"'{key}'" in said or any(f in said for f in families)
+        assert used or head.startswith("stored"), f"{head}.{tail}"
+
+
+def test_chinese_has_no_english_words():
+    """Names of methods, packages, files, options and symbols aside."""
+    known = r"taut|lang|zh|CN|L1|L2|ROC|AUC|RMSE|R|Wilson|Clopper|Pearson|scikit|learn|metrics|json"
+    known += r"|path|parquet|Python|UTF|NA|J|[a-z_]*features|strengths|groups|time|single|kind|drop"
+    known += r"|decimal|task|regression|encoding|sheet|na|date|dmy|mdy|category"
+    for key, entry in TEXTS["zh"].items():
+        bare = re.sub(r"\{\w+\}", "", entry)
+        words = re.findall(r"[A-Za-z][A-Za-z0-9]*", bare)
+        assert all(re.fullmatch(known, word) for word in words), (key, words)
+        assert not re.search(r"[一-鿿][,;:?!]|[,;:?!][一-鿿]", bare), f"{key}: Western signs"
+
+
+class Text(HTMLParser):
+    """The words that a reader meets: not code, not names from data, not scripts."""
+
+    def __init__(self, page):
+        super().__init__()
+        self.silent, self.words, self.open = 0, [], []
+        self.feed(page)
+
+    def handle_starttag(self, tag, attrs):
+        attributes = dict(attrs)
+        if tag not in ("meta", "input", "col", "br"):
+            self.open.append(tag in ("code", "bdi", "script", "style", "title"))
+        for name in ("aria-label", "title", "aria-valuetext"):
+            if tag != "bdi" and attributes.get(name):
+                self.words.append(attributes[name])
+
+    def handle_endtag(self, tag):
+        self.open.pop()
+
+    def handle_data(self, data):
+        if not any(self.open):
+            self.words.append(data)
+
+
+# What `taut fit` writes, a sentence of each kind; names are in quotation marks.
+WARNINGS = [
+    "Nothing was learned: on rows held out the loss is 0.69, and 0.692 without looking at any "
+    "input. That is not better by more than the uncertainty (1.96 standard errors of the "
+    "difference, each 0.01).",
+    "Column '<b>' looks like a group: its 30 values occur again and again in 300 rows. Rows of "
+    "one group lie on both sides of the test, so the scores say nothing about new groups. It is "
+    "not used as an input. Use --groups '<b>' (groups='<b>').",
+    "Input '1' carries all of what is explained. Is it known before '2' is? If it was made from "
+    "the target, or is known only afterwards, the scores below are worth nothing: drop the "
+    "column and fit again.",
+]
+NOTES = [
+    "Left out (constant): '1', '2'.",
+    "Left out '1' (identifier): every value occurs once. To use it all the same, name it in "
+    "`features` (--features), or say what it is with --kind.",
+    "Column '1' is a category: numbers but for '3', '4' (--na makes these missing).",
+    "By '1' the test set is the latest rows, and each fold holds out rows later than all that it "
+    "learns from; rows of one time are together. The networks of earlier folds have seen less of "
+    "the recent past than --single would.",
+    "Column '1': years of two digits were read as 1970 to 2069 (--kind 1=category or --drop 1, if "
+    "that is wrong).",
+]
+
+
+@pytest.mark.parametrize("task", ["binary", "multiclass", "regression"])
+def test_nothing_of_the_page_is_left_in_english(make_run, add_selection, task):
+    run = make_run(task=task, names=["1", "2", "3"], target="4", diverged=True)
+    add_selection(run, 2)
+    metrics = json.loads((run / "metrics.json").read_text())
+    metrics["warnings"], metrics["notes"] = WARNINGS, NOTES
+    metrics["selection"]["rule"] = catalogue("en")("stored.rule.sparse")
+    metrics["choice"] |= {"rule": catalogue("en")("stored.rule.ensemble"), "edge": "weakest"}
+    metrics["test"]["method"] = (
+        "accuracy: exact (Clopper and Pearson); other scores: percentile bootstrap of the test "
+        "rows, 2000 draws; differences on the same draws"
+    )
+    for system in metrics["test"]["systems"]:
+        system["description"] = "the penalised network, as chosen"
+    if metrics["target"]["classes"]:
+        metrics["target"]["classes"] = ["1", "2", "3"][: len(metrics["target"]["classes"])]
+    (run / "metrics.json").write_text(json.dumps(metrics))
+    page = write_report(run, lang="zh").read_text(encoding="utf-8")
+    assert '<html lang="zh-CN">' in page
+    said = " ".join(Text(page).words)
+    said = re.sub(
+        r"'<b>'|--?[a-z]+|`[a-z]+`|groups=|date|category|metrics.json|path.parquet", "", said
+    )
+    known = {"taut", "Python", "L", "ROC", "AUC", "RMSE", "R", "J", "Clopper", "Pearson", "Wilson"}
+    assert set(re.findall(r"[A-Za-z]+", said)) <= known
+
+
+def test_what_is_not_known_stays_english_and_says_so(make_run):
+    run = make_run()
+    metrics = json.loads((run / "metrics.json").read_text())
+    metrics["notes"] = ["A sentence of <i>tomorrow</i>."]
+    (run / "metrics.json").write_text(json.dumps(metrics))
+    page = write_report(run, lang="zh").read_text(encoding="utf-8")
+    assert '<span lang="en">A sentence of &lt;i&gt;tomorrow&lt;/i&gt;.</span>' in page
+    assert "<span lang=" not in write_report(run).read_text(encoding="utf-8")
+
+
+def test_reasons_are_translated_part_by_part():
+    say = catalogue("zh")
+    assert say.stored("written like 1,234.5; '?' counts as missing") == (
+        "写法如 1,234.5；'?' 视为缺失"
+    )
+    assert say.stored("read by 3 of 5 models") == "5 个模型中有 3 个使用"
+    assert not say.knows("every column is new; and so is this")
+
+
+def test_another_language_is_refused(make_run):
+    with pytest.raises(InputError, match=r"one of en, zh\. Received: lang='fr'"):
+        write_report(make_run(), lang="fr")
