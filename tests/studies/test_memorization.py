@@ -125,6 +125,7 @@ def test_accuracy_is_that_of_the_named_classes():
     assert np.isnan(accuracy(number, y, outputs[:, :1]))
     binary = keras.losses.BinaryCrossentropy(from_logits=True)
     logits = np.array([[0.3], [-0.2]])
+    assert base_accuracy(network(loss=binary), np.array([1, 0, 0, 0]), (1,)) == 0.75
     assert accuracy(network(loss=binary, activation=None), np.array([1, 0]), logits) == 1
 
 
