@@ -86,7 +86,6 @@ def test_all_sizes_train_on_the_same_folds(diabetes, tmp_path):
         curve = taut.capacity_curve(build, [1, 3, 2], x, y, cv=splitter, epochs=3, callbacks=[])
     assert curve.summary["size"].tolist() == [1, 2, 3]
     assert curve.summary["parameters"].tolist() == [build(k).count_params() for k in (1, 2, 3)]
-    # A network of known predictions, zero: its held-out loss tells which rows are held out.
     assert curve.sizes == (1, 3, 2)
     assert len(curve.records) == 3
     assert "<table" in curve._repr_html_()

@@ -90,6 +90,15 @@ def test_the_share_of_wide_residuals(share):
     assert found.share == pytest.approx(share, abs=0.05)
 
 
+def test_wrong_numbers_that_come_in_groups_tell_less():
+    draw = np.random.default_rng(0)
+    groups = np.repeat(np.arange(100), 5)
+    z = draw.normal(size=500) + 6.0 * np.isin(groups, np.arange(10))
+    alone, grouped = wide_share(z), wide_share(z, groups=groups)
+    assert grouped.share == alone.share
+    assert grouped.high - grouped.low > 1.5 * (alone.high - alone.low)
+
+
 def test_wide_share_does_not_depend_on_the_unit():
     z = np.random.default_rng(0).standard_t(3, size=400)
     np.testing.assert_allclose(wide_share(z).share, wide_share(1000 * z).share, atol=2e-3)

@@ -49,11 +49,11 @@ def test_large_sizes_decide():
 def test_the_intervals_contain_what_is_true_as_often_as_they_say():
     more, inside = [1280.0, 2560.0], np.zeros(2)
     for law in LAWS:
-        for seed in range(10):
+        for seed in range(6):
             found = fit_power_law(ROWS, drawn(law, 0.02 * value(law, 640), seed)).loss(more, 0.8)
             inside += (found[:, 1] <= value(law, more)) & (value(law, more) <= found[:, 2])
-    # 80% of 30 is 24, with a standard error of 2; these laws are likely ones beforehand.
-    assert (inside >= 20).all()
+    # 80% of 18 is 14, with a standard error of 2; these laws are likely ones beforehand.
+    assert (inside >= 11).all()
 
 
 def test_further_away_and_with_more_noise_less_is_known():

@@ -51,7 +51,7 @@ def test_equal_losses_have_no_variance():
 
 
 def test_expected_mean_squares_are_solved_for_the_variances():
-    splits, weights, orders = 5, 4, 3
+    weights, orders = 4, 3
     s, w, o, r = (TRUE[name] ** 2 for name in NAMES)
     expected = {
         "split": r + orders * w + weights * o + weights * orders * s,

@@ -18,6 +18,8 @@ from taut.errors import InputError
 from taut.frames.encode import Encoder
 from taut.tables.candidates import Setting
 from taut.tables.ensemble import mean_of, temperature
+from taut.tables.lane_weights import lane_table
+from taut.tables.racing import race_of
 from taut.tables.table_model import TableModel
 from taut.tables.trained import Rows, Trained, train
 
@@ -742,6 +744,25 @@ def test_a_level_that_a_fold_never_saw_cannot_matter_to_it(trained, rows):
         lane = int(trained.cross.lanes(0, fold)[0])
         found = np.abs(member(trained, lane, with_level) - member(trained, lane, without))
         assert found.max() > 1e-3 if matters else found.max() == 0
+
+
+def test_of_many_settings_the_better_are_trained_on_every_fold(rows):
+    strengths = (0.0, *np.geomspace(1e-3, 0.3, 16))
+    options = {"strengths": strengths, "seeds": 1, "stop_after": 4}
+    whole = some_settings(*rows, **options)
+    raced = some_settings(*rows, race=True, **options)
+    out = [raced.left_out(s) for s in range(len(strengths))]
+    assert sum(out) == len(strengths) // 2  # after the first of two folds
+    np.testing.assert_array_equal(np.isinf(raced.row_loss).all(axis=1), out)
+    assert not np.isinf(whole.row_loss).any()
+    for s in np.flatnonzero(~np.array(out)):
+        np.testing.assert_allclose(raced.row_loss[s], whole.row_loss[s], atol=1e-5)
+    assert not out[int(np.argmin(whole.row_loss.mean(axis=1)))]
+    table = lane_table(raced, [f"x{k}" for k in range(7)], 6)
+    assert len(table) == (raced.record.epochs > 0).sum() == 2 * len(strengths) - sum(out)
+    short, long = rows[2]
+    unlike = [replace(short, train=short.train[:60]), long]
+    assert race_of(raced.settings, unlike) is None
 
 
 def test_lanes_of_a_setting_keep_a_common_epoch(trained):

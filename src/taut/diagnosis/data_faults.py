@@ -23,6 +23,8 @@ from taut.studies.plausibility import label_margins, mean_log_probabilities
 
 NAMED = 3
 """So many names are in a sentence."""
+FAILS = 2.0
+"""Some rows are harder than others everywhere; a segment fails where its loss is twice theirs."""
 LEARNED = 0.2
 """Networks that explain less of the base rate's loss are sure of nothing."""
 NOISY = 0.03
@@ -267,13 +269,19 @@ def _segments(faults: DataFaults, held_out: Rows, names: Sequence[str], seed: in
     faults.findings.append(
         Finding("segments where it fails", float(len(found.failing)), note=f"{found.tested} tested")
     )
-    for segment in found.failing[:NAMED]:
+    grave = [segment for segment in found.failing if segment.loss >= FAILS * segment.rest]
+    if grave:
+        worst = grave[0]
         numbers = {
-            "names": segment.where,
-            "loss": number(segment.loss),
-            "others": number(segment.rest),
+            "names": worst.where,
+            "loss": number(worst.loss),
+            "others": number(worst.rest),
         }
-        evidence = (f"{segment.rows} rows; p = {segment.p_value:.2g} for all segments together.",)
+        evidence = tuple(
+            f"{s.where}: {s.rows} rows, loss {number(s.loss)} (elsewhere {number(s.rest)}), "
+            f"p = {s.p_value:.2g} for all segments together."
+            for s in grave[:NAMED]
+        )
         faults.verdicts.append(Verdict("failing_segment", "clear", numbers, evidence))
 
 

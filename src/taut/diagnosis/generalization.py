@@ -23,11 +23,7 @@ SCALE_ROWS = 20, 60
 """The relative spread of the training rows weighs a/(n + b): a quarter at 20 rows. It alone knows
 the tail of a model that is overfitted, whose training losses are small throughout."""
 PRIOR_FREEDOM = 20
-"""Degrees of freedom that the training rows add, as far as they spread as much as the held-out
-rows: the spread is better known than from n rows."""
-UNSEEN = 1.0
-"""Of a model that is overfitted no training loss tells of the tail, and few held-out rows may hold
-none of it: there the standard error is raised by up to 1/n, a twentieth at 20 rows."""
+"""Degrees of freedom that the training rows add: the spread is better known than from n rows."""
 LEAST_TRAINING = 20
 """Fewer training rows tell too little of a tail."""
 
@@ -178,13 +174,11 @@ def _interval(
         of_train = spread * float(np.sqrt((weights**2).sum()) / weights.sum())
         share = PRIOR_ROWS / (count + PRIOR_ROWS)
         error = float(np.sqrt((1 - share) * error**2 + share * max(error, of_train) ** 2))
-        alike = min(1.0, of_train / error) if error > 0 else 1.0
         if positive and t > 0:
             share = SCALE_ROWS[0] / (count + SCALE_ROWS[1])
             error = max(error, (1 - share) * error + share * of_train * mean / t)
-        error *= 1 + UNSEEN * (1 - alike) / count
         # Of dependent rows it knows the spread of rows only, and adds no certainty.
-        freedom += PRIOR_FREEDOM * alike if groups is None else 0
+        freedom += PRIOR_FREEDOM if groups is None else 0
     if positive and max(mean, t) > 0:
         skew = error / max(mean, t)
     q = float(stats.t.ppf(0.5 + level / 2, freedom))

@@ -92,13 +92,21 @@ def _side(
 
 def _underfitting(unit: float, tried: Sequence[Advice]) -> Verdict | None:
     material = MATERIAL_GAIN * unit
-    freer = [a for a in tried if a.code in FREER and a.gain >= material and a.clear]
+    freer = [a for a in tried if a.code in FREER and a.gain >= material and _likely_low(a) > 0]
     if not freer:
         return None
     best = max(freer, key=lambda a: a.gain)
     strength = "clear" if best.low >= material else "likely"
     numbers = {"what": best.what, "gain": number(best.gain)}
     return Verdict("underfitting", strength, numbers, (f"Tried in folds: {best}.",))
+
+
+def _likely_low(advice: Advice) -> float:
+    """The lower end of the interval of the level `LIKELY`."""
+    from scipy import stats
+
+    shrunk = stats.norm.ppf((1 + LIKELY) / 2) / stats.norm.ppf((1 + advice.level) / 2)
+    return advice.gain - float(shrunk) * (advice.gain - advice.low)
 
 
 def _gap_text(gap: MeasuredGap) -> str:

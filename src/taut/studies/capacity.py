@@ -161,7 +161,8 @@ def capacity_curve(
         class_weight: Weights by class number, as in Keras, by label, or `"balanced"`.
         width: Trainings side by side on one device; see `regularization_path`.
         checkpoint: A folder, made if need be, in which the study is saved as it goes, a file a
-            size.
+            size. The same call goes on from there in a new process; in the same one, where Keras
+            numbers layers on, if `build` gives them names.
         checkpoint_seconds: Save when so many seconds have passed.
         callbacks: Told of the progress; a display on the terminal unless given.
 

@@ -6,8 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from taut.errors import InputError
-from taut.studies.plots import SIZE
+from taut.studies.plots import SIZE, altair
 from taut.studies.trainings import means_without_nan
 
 if TYPE_CHECKING:
@@ -21,22 +20,6 @@ if TYPE_CHECKING:
 POINTS = 60
 """Of a fitted line."""
 COLOURS = {"domain": ["training", "held out"], "range": ["#7f7f7f", "#1f77b4"]}
-
-
-def altair() -> Any:
-    """Altair, imported when a chart is drawn.
-
-    Raises:
-        InputError: If it is not installed.
-    """
-    try:
-        import altair as alt
-    except ImportError as error:
-        raise InputError(
-            "`plot` needs Altair, which is not installed. Install it with "
-            "`pip install altair vl-convert-python`."
-        ) from error
-    return alt
 
 
 def learning_chart(curve: LearningCurve) -> Any:

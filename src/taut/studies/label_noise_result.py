@@ -25,7 +25,8 @@ class LabelNoise:
         suggested: [rows] of classes the number of the label's strongest rival; of numbers the mean
             prediction.
         share: Estimated share of rows whose label is wrong.
-        low: The lower end of its 95% interval.
+        low: The lower end of its 95% interval, which is of chance alone: of numbers, it does not
+            know which wrong ones are too near to be seen (`taut.studies.noisy_share.wide_share`).
         high: The upper end.
         classes: [classes] their labels, or numbers; None where the target is a number.
         seeds: Networks that predicted each row.

@@ -6,8 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from taut.errors import InputError
-from taut.studies.plots import SIZE
+from taut.studies.plots import SIZE, altair
 
 if TYPE_CHECKING:
     from taut.studies.label_noise_result import LabelNoise
@@ -16,18 +15,6 @@ if TYPE_CHECKING:
 
 BINS = 60
 MOST_BARS = 40
-
-
-def altair() -> Any:
-    """The package, or an error that says how to install it."""
-    try:
-        import altair as alt
-    except ImportError as error:
-        raise InputError(
-            "`plot` needs Altair, which is not installed. Install it with "
-            "`pip install altair vl-convert-python`."
-        ) from error
-    return alt
 
 
 def label_noise_chart(result: LabelNoise) -> Any:

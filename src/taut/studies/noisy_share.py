@@ -119,7 +119,8 @@ def wide_share(z: np.ndarray, *, groups: np.ndarray | None = None, level: float 
 
     by greatest likelihood on a grid of η, σ and k, with the interval of the profile likelihood of
     η. A wrong number within 2σ of what is predicted cannot be told from a right one, and is not
-    counted. Heavy tails of right numbers are: the residuals cannot tell them apart.
+    counted. Heavy tails of right numbers are, and so are large errors of the networks: the
+    residuals cannot tell them apart. The interval is of chance alone, and knows neither.
 
     Args:
         z: [rows] studentised out-of-fold residuals.

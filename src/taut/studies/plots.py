@@ -19,6 +19,22 @@ LEGEND = 20
 """More groups than this have no legend: nobody can tell so many colours apart."""
 
 
+def altair() -> Any:
+    """Altair, imported when a chart is drawn.
+
+    Raises:
+        InputError: If it is not installed.
+    """
+    try:
+        import altair as alt
+    except ImportError as error:
+        raise InputError(
+            "`plot` needs Altair, which is not installed. Install it with "
+            "`pip install altair vl-convert-python`."
+        ) from error
+    return alt
+
+
 def path_chart(result: PathResult, by: str, names: Sequence[str] | None) -> Any:
     """The chart of a path, as `PathResult.plot` describes it.
 
@@ -30,13 +46,7 @@ def path_chart(result: PathResult, by: str, names: Sequence[str] | None) -> Any:
         raise InputError(f'`by` must be "strength", "inputs" or "groups". Received: by={by!r}.')
     if names is not None and by != "groups":
         raise InputError(f'`names` are those of the groups: by="groups". Received: by={by!r}.')
-    try:
-        import altair as alt
-    except ImportError as error:
-        raise InputError(
-            "`plot` needs Altair, which is not installed. Install it with "
-            "`pip install altair vl-convert-python`."
-        ) from error
+    alt = altair()
     if len(result.axes) > 1 and by == "groups":
         raise InputError(
             "Norms are drawn along one strength. Received: a path of "
