@@ -29,7 +29,7 @@ class FakeModel:
 
     def __init__(self, schema):
         self.schema = schema
-        self.run = None
+        self.run = self.diagnosis = None
 
     def save(self, directory, overwrite=False):
         task = self.schema.task

@@ -43,7 +43,7 @@ def test_one_json_object_is_all_that_json_writes(taut, fits, table, here):
     result = taut("fit", table, "--target", "ill", "--json")
     assert (result.exit_code, result.stderr) == (0, "")
     answer = json.loads(result.stdout)
-    assert answer.keys() == {"run", "report", "metrics"}
+    assert answer.keys() == {"run", "report", "metrics", "diagnosis"}
     metrics = Run.load(here / answer["run"]).metrics
     assert answer["metrics"] == json.loads(json_text(metrics))
     assert (here / answer["report"]).is_file()
@@ -89,6 +89,7 @@ def test_options_reach_the_fit(taut, fits, table):
         "single": True,
         "sparse": True,
         "inputs": 1,
+        "diagnosis": True,
         "seed": 7,
         "quick": True,
         "groups": "code",
