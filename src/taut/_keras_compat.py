@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
@@ -127,6 +127,32 @@ class HookedUpdates:
         raise NotImplementedError
 
 
+_left_out_of_copies: dict[int, Collection[int]] = {}
+
+
+def _left_out(model: Any) -> Collection[int]:
+    """What `leave_out_of_losses` was given."""
+    del model
+    return ()
+
+
+@contextmanager
+def left_out_alike(model: Any, copy: Any, pairs: Iterable[tuple[Any, Any]]) -> Iterator[None]:
+    """Leaves out of the losses of a copy, which has no optimizer, what its model leaves out.
+
+    Args:
+        model: The model.
+        copy: Its copy.
+        pairs: Variables of the model, and those of the copy.
+    """
+    ids = set(_left_out(model))
+    _left_out_of_copies[id(copy)] = {id(theirs) for ours, theirs in pairs if id(ours) in ids}
+    try:
+        yield
+    finally:
+        del _left_out_of_copies[id(copy)]
+
+
 def leave_out_of_losses(left_out: Callable[[Any], Collection[int]]) -> None:
     """Leave regularizers out of the losses of models, whatever the backend trains them with.
 
@@ -136,10 +162,13 @@ def leave_out_of_losses(left_out: Callable[[Any], Collection[int]]) -> None:
     Args:
         left_out: (model) -> the ids of the variables whose regularizers are not in its loss.
     """
+    global _left_out
+    _left_out = left_out
     keras_losses = keras.layers.Layer._get_regularization_losses
 
     def losses(self: Any) -> list[Any]:
-        ids = left_out(self)
+        ids = _left_out_of_copies.get(id(self))
+        ids = left_out(self) if ids is None else ids
         if not ids:
             return keras_losses(self)
         left = [v for v in self.trainable_weights if id(v) not in ids]

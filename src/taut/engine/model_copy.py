@@ -9,7 +9,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from taut._keras_compat import mode
+from taut._keras_compat import left_out_alike, mode
 from taut._keras_state import carry_state, private_seeds, rebuilt
 from taut.engine.random_streams import own_stream
 from taut.engine.redraw import configuration_errors, paired, paired_variables
@@ -68,14 +68,19 @@ def check_same(model: Any, copy: Any, x: Any) -> None:
         UnsupportedError: It names the layers that differ.
     """
     sample = keras.tree.map_structure(lambda a: ops.convert_to_tensor(np.asarray(a)[:ROWS]), x)
-    for training in (False, True):
-        if not _alike(_computed(model, sample, training), _computed(copy, sample, training)):
-            raise UnsupportedError(
-                "A study trains copies of the model, which must compute what it computes. "
-                f"Received: {model.name!r}, whose copy differs in {_suspects(model, copy)}. Keep "
-                "all that a layer computes with in its `get_config`, or in weights, or give it "
-                "`save_own_variables` and `load_own_variables`."
-            )
+    variables = zip(model.trainable_variables, copy.trainable_variables, strict=False)
+    with left_out_alike(model, copy, variables):
+        alike = all(
+            _alike(_computed(model, sample, training), _computed(copy, sample, training))
+            for training in (False, True)
+        )
+    if not alike:
+        raise UnsupportedError(
+            "A study trains copies of the model, which must compute what it computes. "
+            f"Received: {model.name!r}, whose copy differs in {_suspects(model, copy)}. Keep "
+            "all that a layer computes with in its `get_config`, or in weights, or give it "
+            "`save_own_variables` and `load_own_variables`."
+        )
 
 
 def _computed(model: Any, x: Any, training: bool) -> Any:
