@@ -158,3 +158,15 @@ def test_several_outputs_are_refused(rows):
     model.compile("adam", ["mse", "mse"])
     with pytest.raises(InputError, match="one output"):
         taut.memorization(model, x, [y, y], epochs=10**6)
+
+
+@jax_only
+@pytest.mark.parametrize("study", ["memorization", "label_noise", "stability_selection"])
+def test_trainings_that_all_diverge_are_an_error(rows, study):
+    model = network(loss="mse", activation=None)
+    model.compile(keras.optimizers.SGD(1e12), "mse")
+    settings = {"epochs": 3, "callbacks": []}
+    if study == "stability_selection":
+        settings |= {"strengths": [0.1, 0.01], "pairs": 2, "per_half": 1, "threshold": 0.9}
+    with pytest.raises(InputError, match="diverge everywhere"):
+        getattr(taut, study)(model, *rows, **settings)

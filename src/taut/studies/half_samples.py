@@ -24,7 +24,6 @@ from taut.studies.folds import class_labels
 from taut.studies.kept import input_norms
 from taut.studies.kept_penalties import reached, with_kept
 from taut.studies.labels import labelled
-from taut.studies.make_result import warn_of_diverged
 from taut.studies.one_target import check_rows
 from taut.studies.range import ranged
 from taut.studies.stability import (
@@ -36,6 +35,7 @@ from taut.studies.stability import (
 from taut.studies.stability_result import StabilitySelection
 from taut.studies.study_model import study_copy
 from taut.studies.training_settings import Settings
+from taut.studies.trainings import check_some_trained, means_without_nan, warn_of_left_out
 from taut.studies.whole_inputs import axes_of_inputs, controlled, inputs_of, names_of, telling
 
 
@@ -160,7 +160,8 @@ def stability_selection(
         for point in points
     ]
     record = rows.train(copy, lanes, settings, "lanes")
-    warn_of_diverged(record)
+    check_some_trained(record)
+    warn_of_left_out(record)
     norms = _norms(copy, record, len(points))
     selected = first_by_area(norms, per_half)
     found = stability(selected)
@@ -175,7 +176,7 @@ def stability_selection(
         bound_meinshausen_buhlmann=first,
         bound_shah_samworth=second,
         strengths=points[:, 0] if points.shape[1] == 1 else points,
-        norms=_mean(norms),
+        norms=means_without_nan(norms, axis=0),
         names=named,
         record=record,
     )
@@ -211,11 +212,3 @@ def _norms(model: Any, record: Record, strengths: int) -> np.ndarray:
     diverged = np.array([status == DIVERGED for status in record.status])
     norms[diverged] = np.nan
     return norms.reshape(-1, strengths, norms.shape[1])
-
-
-def _mean(norms: np.ndarray) -> np.ndarray:
-    """[strengths, inputs] over the halves whose trainings did not diverge; NaN without any."""
-    there = np.isfinite(norms)
-    count = there.sum(axis=0)
-    total = np.where(there, norms, 0.0).sum(axis=0)
-    return np.where(count > 0, total / np.maximum(count, 1), np.nan)

@@ -11,16 +11,15 @@ import numpy as np
 from taut._weights import ClassWeight
 from taut.checks import check_whole
 from taut.engine import Callback
-from taut.errors import InputError
 from taut.progress import displayed
 from taut.studies.as_compiled import as_compiled
 from taut.studies.label_noise_result import LabelNoise
-from taut.studies.make_result import warn_of_diverged
 from taut.studies.noisy_share import flipped_share, wide_share
 from taut.studies.one_target import check_rows, one_target, probabilities
 from taut.studies.out_of_fold import out_of_fold, repeated
 from taut.studies.plausibility import label_margins, mean_log_probabilities, studentised
 from taut.studies.training_settings import Settings
+from taut.studies.trainings import check_some_trained, warn_of_left_out
 
 
 @displayed
@@ -124,15 +123,11 @@ def label_noise(
     check_rows(len(target.values), "label_noise")
     study, lanes = repeated(study, model, cv=cv, groups=groups, seeds=seeds, seed=seed)
     record = study.rows.train(study.copy, lanes, settings, "lanes")
-    warn_of_diverged(record)
+    check_some_trained(record)
+    warn_of_left_out(record)
     read = (lambda a: probabilities(model, a)) if target.classes else (lambda a: a.reshape(len(a)))
     predicted = out_of_fold(study, record, seeds, read)
     known = np.isfinite(predicted.reshape(seeds, len(target.values), -1)).any(axis=(0, 2))
-    if not known.any():
-        raise InputError(
-            "Training must not diverge everywhere. Received: a loss that is not finite in all "
-            f"{len(lanes)} trainings. Lower the learning rate, or check inputs and loss."
-        )
     of_known = None if groups is None else np.asarray(groups)[known]
     classes = None
     if target.classes:

@@ -17,11 +17,11 @@ from taut.errors import InputError
 from taut.progress import displayed
 from taut.studies.as_compiled import AsCompiled, as_compiled
 from taut.studies.base_rate import accuracy, base_accuracy, base_loss, data_loss, least_loss
-from taut.studies.make_result import warn_of_diverged
 from taut.studies.memorization_result import Memorization, summarised
 from taut.studies.one_target import check_rows
 from taut.studies.permutations import dealt, half_epoch
 from taut.studies.training_settings import Settings
+from taut.studies.trainings import check_some_trained, warn_of_left_out
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -136,7 +136,8 @@ def memorization(
         targets.append(permuted)
     as_given = [keras.tree.pack_sequence_as(study.rows.first()[1], [t]) for t in targets]
     record = study.rows.train(study.copy, lanes, settings, "lanes", targets=as_given)
-    warn_of_diverged(record)
+    check_some_trained(record)
+    warn_of_left_out(record)
     return summarised(_lines(study, targets, record), record, folds=folds, seeds=seeds)
 
 

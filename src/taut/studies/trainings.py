@@ -51,6 +51,23 @@ def warn_of_left_out(record: Record, stacklevel: int = 4) -> None:
         )
 
 
+def check_some_trained(record: Record, what: str = "trainings") -> None:
+    """Raise where every training diverged: nothing is known then.
+
+    Args:
+        record: Of these trainings.
+        what: Which they are, in words.
+
+    Raises:
+        InputError: If so.
+    """
+    if all(status == DIVERGED for status in record.status):
+        raise InputError(
+            "Training must not diverge everywhere. Received: a loss that is not finite in all "
+            f"{len(record.lanes)} {what}. Lower the learning rate, or check inputs and loss."
+        )
+
+
 def means_without_nan(values: np.ndarray, axis: int | tuple[int, ...]) -> np.ndarray:
     """Means over an axis of what is there; NaN where nothing is, without a warning."""
     there = np.isfinite(values)
