@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -11,16 +10,14 @@ import numpy as np
 from taut.engine.lanes import Lane
 from taut.errors import InputError
 
-KEEP = 0.5
-
 
 @dataclass(frozen=True)
 class Race:
-    r"""A race of groups from split to split: the better half goes on, `least` at least.
+    r"""A race of groups from split to split: the better two thirds go on, `least` at least.
 
     The lanes of the first split are trained to their end, then those of the second, and so on.
     After each, the groups (the folds of one setting, say) are ranked by the mean, over the splits
-    so far, of the held-out loss at the epoch of least such mean. The worse half is trained on no
+    so far, of the held-out loss at the epoch of least such mean. The worse third is trained on no
     further split; the best of each kind always goes on, and so do `least` groups. What a group
     that goes on becomes does not depend on the others: it is trained as without a race.
 
@@ -62,7 +59,7 @@ class Race:
         return total
 
     def _wanted(self, groups: int) -> int:
-        return max(self.least, math.ceil(KEEP * groups))
+        return max(self.least, -(-2 * groups // 3))
 
     def left_out(self, losses: dict[int, float]) -> list[int]:
         """The groups that go no further.
