@@ -57,6 +57,15 @@ def test_the_better_go_on_and_are_untouched(diabetes, full):
     assert np.isnan(record.held_out_loss[~trained]).all()
 
 
+def test_none_is_left_out_before_its_time(diabetes):
+    race = Race(least=2, after=2)
+    record = train(diabetes, race=race)
+    fold = np.array([lane.split for lane in LANES])
+    trained = [int((record.epochs[fold == k] > 0).sum()) for k in range(FOLDS)]
+    assert trained == [8, 8, 6, 4]
+    assert sum(trained) == race.trainings(len(STRENGTHS), FOLDS)
+
+
 def test_the_best_of_each_kind_goes_on(diabetes, full):
     of = np.array(GROUPS)
     worst = int(np.argmax([full.held_out_loss[of == g].mean() for g in range(len(STRENGTHS))]))

@@ -30,6 +30,7 @@ class Race:
     Args:
         kinds: The kind of each group, by its number; all of one unless given.
         least: So many groups go on in any case.
+        after: The first split after which any are left out: a rank by few held-out rows is chance.
 
     References:
         Maron and Moore, The racing algorithm: model selection for lazy learners, 1997.
@@ -37,6 +38,7 @@ class Race:
 
     kinds: Sequence[int] = ()
     least: int = 8
+    after: int = 1
 
     def check(self, lanes: Sequence[Lane], groups: Sequence[int] | None) -> None:
         """Raise one clear error if this does not fit a study."""
@@ -54,8 +56,9 @@ class Race:
     def trainings(self, groups: int, splits: int) -> int:
         """How many lanes so many groups train, of one lane a split."""
         total = 0
-        for _ in range(splits):
-            total, groups = total + groups, min(groups, self._wanted(groups))
+        for split in range(1, splits + 1):
+            total += groups
+            groups = min(groups, self._wanted(groups)) if split >= self.after else groups
         return total
 
     def _wanted(self, groups: int) -> int:
