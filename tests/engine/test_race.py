@@ -35,11 +35,11 @@ def full(diabetes):
     return train(diabetes)
 
 
-def test_the_better_half_goes_on_and_is_untouched(diabetes, full):
+def test_the_better_go_on_and_are_untouched(diabetes, full):
     record = train(diabetes, race=Race(least=2))
     of, fold = np.array(GROUPS), np.array([lane.split for lane in LANES])
     trained = record.epochs > 0
-    assert [trained[fold == k].sum() for k in range(FOLDS)] == [8, 4, 2, 2]
+    assert [trained[fold == k].sum() for k in range(FOLDS)] == [8, 6, 4, 3]
     assert (np.array(record.status) == "dropped").tolist() == (~trained).tolist()
     through = [g for g in range(len(STRENGTHS)) if trained[of == g].all()]
     for k in np.flatnonzero(np.isin(of, through)):
@@ -47,14 +47,23 @@ def test_the_better_half_goes_on_and_is_untouched(diabetes, full):
         np.testing.assert_allclose(record.held_out_loss[k], full.held_out_loss[k], atol=1e-5)
         for one, other in zip(record.trainable, full.trainable, strict=True):
             np.testing.assert_allclose(one[k], other[k], atol=1e-5)
-    # Who goes on, once more from the full record: the better half by the folds so far.
+    # Who goes on, once more from the full record: the better two thirds by the folds so far.
     left = list(range(len(STRENGTHS)))
     for folds in (1, 2, 3):
         means = {g: full.held_out_loss[(of == g) & (fold < folds)].mean(axis=0).min() for g in left}
-        left = sorted(sorted(left, key=means.__getitem__)[: max(len(left) // 2, 2)])
+        left = sorted(sorted(left, key=means.__getitem__)[: -(-2 * len(left) // 3)])
         assert set(of[trained & (fold == folds)]) == set(left)
     assert all(not array[~trained].any() for array in record.trainable)
     assert np.isnan(record.held_out_loss[~trained]).all()
+
+
+def test_none_is_left_out_before_its_time(diabetes):
+    race = Race(least=2, after=2)
+    record = train(diabetes, race=race)
+    fold = np.array([lane.split for lane in LANES])
+    trained = [int((record.epochs[fold == k] > 0).sum()) for k in range(FOLDS)]
+    assert trained == [8, 8, 6, 4]
+    assert sum(trained) == race.trainings(len(STRENGTHS), FOLDS)
 
 
 def test_the_best_of_each_kind_goes_on(diabetes, full):
@@ -64,7 +73,7 @@ def test_the_best_of_each_kind_goes_on(diabetes, full):
     assert (train(diabetes, race=Race(least=2)).epochs[of == worst] == 0).any()
     record = train(diabetes, race=Race(kinds, least=2))
     assert (record.epochs[of == worst] > 0).all()
-    assert (record.epochs[-len(STRENGTHS) :] > 0).sum() == 2  # it is one of the two
+    assert (record.epochs[-len(STRENGTHS) :] > 0).sum() == 3  # it is one of the three
 
 
 def test_what_cannot_race_is_refused(diabetes):

@@ -161,6 +161,9 @@ class Ledger:
         """Leave out of the next split what is not among the better; whether there is one."""
         if self.rung >= max(lane.split for lane in self.lanes):
             return False
+        self.rung += 1
+        if self.rung < race.after:
+            return True
         assert self._groups is not None
         waiting = sorted({g for g, s in zip(self._groups, self.status, strict=True) if not s})
         begun = {g: [i for i in self._members(g) if i in self.snapshots] for g in waiting}
@@ -171,7 +174,6 @@ class Ledger:
                     self.status[i] = DROPPED
                     self.kept[i] = tuple(nothing_of(weights) for weights in model_of)
             self._choose_common_epoch(group)
-        self.rung += 1
         return True
 
     def forget(self, i: int) -> None:

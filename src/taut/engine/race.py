@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -11,16 +10,14 @@ import numpy as np
 from taut.engine.lanes import Lane
 from taut.errors import InputError
 
-KEEP = 0.5
-
 
 @dataclass(frozen=True)
 class Race:
-    r"""A race of groups from split to split: the better half goes on, `least` at least.
+    r"""A race of groups from split to split: the better two thirds go on, `least` at least.
 
     The lanes of the first split are trained to their end, then those of the second, and so on.
     After each, the groups (the folds of one setting, say) are ranked by the mean, over the splits
-    so far, of the held-out loss at the epoch of least such mean. The worse half is trained on no
+    so far, of the held-out loss at the epoch of least such mean. The worse third is trained on no
     further split; the best of each kind always goes on, and so do `least` groups. What a group
     that goes on becomes does not depend on the others: it is trained as without a race.
 
@@ -33,6 +30,7 @@ class Race:
     Args:
         kinds: The kind of each group, by its number; all of one unless given.
         least: So many groups go on in any case.
+        after: The first split after which any are left out: a rank by few held-out rows is chance.
 
     References:
         Maron and Moore, The racing algorithm: model selection for lazy learners, 1997.
@@ -40,6 +38,7 @@ class Race:
 
     kinds: Sequence[int] = ()
     least: int = 8
+    after: int = 1
 
     def check(self, lanes: Sequence[Lane], groups: Sequence[int] | None) -> None:
         """Raise one clear error if this does not fit a study."""
@@ -57,12 +56,13 @@ class Race:
     def trainings(self, groups: int, splits: int) -> int:
         """How many lanes so many groups train, of one lane a split."""
         total = 0
-        for _ in range(splits):
-            total, groups = total + groups, min(groups, self._wanted(groups))
+        for split in range(1, splits + 1):
+            total += groups
+            groups = min(groups, self._wanted(groups)) if split >= self.after else groups
         return total
 
     def _wanted(self, groups: int) -> int:
-        return max(self.least, math.ceil(KEEP * groups))
+        return max(self.least, -(-2 * groups // 3))
 
     def left_out(self, losses: dict[int, float]) -> list[int]:
         """The groups that go no further.

@@ -53,7 +53,7 @@ class Study:
             "width": self.width,
         }
         if self.race is not None:
-            settings["race"] = [list(self.race.kinds), self.race.least]
+            settings["race"] = [list(self.race.kinds), self.race.least, self.race.after]
         return settings
 
 

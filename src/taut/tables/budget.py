@@ -16,7 +16,7 @@ from taut.tables.candidates import LEAST_EPOCHS, QUICK, UNPENALISED, Schedule, S
 from taut.tables.racing import trainings
 from taut.tables.trained import Rows, Trained, train
 
-WHOLE, CHOOSING, LAST = 30.0, 24.0, 80.0
+WHOLE, CHOOSING, LAST = 33.0, 28.0, 80.0
 """Seconds of one core: above the first, a share chooses; what both parts may take."""
 TELL = 30.0
 A_PASS, A_WEIGHT_PASS, AN_UPDATE, A_WEIGHT_UPDATE = 2.8e-7, 1.03e-10, 7.5e-6, 1.94e-9
@@ -74,9 +74,9 @@ def plan(
 ) -> Plan:
     """What to train, by the sizes alone.
 
-    If everything takes at most half a minute of one core, everything is trained. Otherwise settings
+    If everything takes at most 33 seconds of one core, everything is trained. Otherwise settings
     are chosen on a half, a quarter, … of the rows and on three folds, so that this takes at most
-    24 seconds; if that cannot be, fewer settings are tried. The best are then trained on all
+    28 seconds; if that cannot be, fewer settings are tried. The best are then trained on all
     rows and all folds, with so few epochs that it takes 80 seconds, but three at least: from
     there on the cost grows with the rows.
 

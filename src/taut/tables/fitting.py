@@ -62,7 +62,7 @@ def fit_table(
     A test set is set aside first, and nothing is chosen on it. On the other rows, networks
     with an L1 or an L2 penalty at several strengths are trained on every fold and seed as one
     program; imputing, scaling and binning are learned inside each fold. Settings are compared
-    by out-of-fold loss; of many, the better half is trained on each further fold.
+    by out-of-fold loss; of many, the better two thirds are trained on each further fold.
 
     Args:
         frame: The table: a data frame of pandas, polars or Arrow.

@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from taut.engine import Race, Split
 from taut.tables.candidates import Setting
 
-MANY_SETTINGS, ALIKE = 16, 0.8
+MANY_SETTINGS, ALIKE, ENOUGH = 16, 0.8, 50
 """More settings race from fold to fold, where each fold trains on so large a share, at least, of
-the rows that any other does."""
+the rows that any other does; by so many held-out rows, at least."""
 
 
 def race_of(settings: Sequence[Setting], splits: Sequence[Split]) -> Race | None:
@@ -22,7 +22,8 @@ def race_of(settings: Sequence[Setting], splits: Sequence[Split]) -> Race | None
     if len(settings) <= MANY_SETTINGS or min(rows) < ALIKE * max(rows):
         return None
     penalties = [setting.penalty for setting in settings]
-    return Race([penalties.index(penalty) for penalty in penalties])
+    kinds = [penalties.index(penalty) for penalty in penalties]
+    return Race(kinds, after=-(-ENOUGH // min(len(split.held_out) for split in splits)))
 
 
 def trainings(settings: int, folds: int, *, race: bool) -> int:
