@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -208,7 +209,10 @@ def of_model(
         held_out = new_x, new_y
         pair = None if of_rows is None else (of_rows, new_groups)
     try:
-        model = taut.models.load_model(path)
+        with warnings.catch_warnings():
+            # The state of the optimizer, which a diagnosis does not use.
+            warnings.filterwarnings("ignore", "Skipping variable loading for optimizer")
+            model = taut.models.load_model(path)
     except Exception as error:
         raise InputError(
             f"MODEL must be one that Keras can load. Received: {str(path)!r} "

@@ -9,8 +9,10 @@ import pytest
 import taut
 from taut.diagnosis import Diagnosis, Verdict
 from taut.diagnosis.diagnosis_result import in_importance
+from taut.diagnosis.fold_trainer import Trial
 from taut.diagnosis.gains import chosen, interval_over_folds
-from taut.diagnosis.trials import Trial
+from taut.diagnosis.subject import subject_of
+from taut.diagnosis.trials import try_more, try_out
 from taut.diagnosis.variants import resized, with_dropout
 from taut.diagnosis.words import LANGUAGES, VERDICTS, codes_of, sentence
 
@@ -113,6 +115,23 @@ def test_too_few_epochs_are_underfitting():
     found = taut.diagnose(model, x, y, validation=rows(300, seed=1), callbacks=[])
     assert "underfitting" in found.codes
     assert found.advice[0].code in ("longer", "stop")
+
+
+@pytest.mark.slow
+def test_inputs_and_rows_can_be_left_out(overfitted):
+    model, x, y = overfitted
+    rows_of = {"validation": None, "groups": None, "sample_weight": None, "names": None, "seed": 0}
+    subject = subject_of(model, x, y, epochs=5, batch_size=32, **rows_of)
+    trials = try_out(subject, cv=2, seconds=None, callbacks=())
+    more = try_more(trials, unused=[2, 3], doubtful=np.array([0, 7]))
+    assert set(more.tried) - set(trials.tried) == {"drop_inputs", "clean_rows"}
+    (dropped,), (cleaned,) = more.tried["drop_inputs"], more.tried["clean_rows"]
+    assert len(dropped.losses) == len(cleaned.losses) == len(x)
+    assert not np.allclose(dropped.losses, trials.as_is.losses)
+    assert not np.allclose(cleaned.losses, trials.as_is.losses)
+    nothing = try_more(trials, unused=[0, 1, 2, 3, 4, 5])
+    of_fold = nothing.tried["drop_inputs"][0].losses
+    assert len(np.unique(of_fold.round(5))) <= 4  # a fold's class shares, at most
 
 
 @pytest.mark.slow

@@ -60,6 +60,8 @@ class DataFaults:
     verdicts: list[Verdict] = field(default_factory=list)
     findings: list[Finding] = field(default_factory=list)
     left_out: list[str] = field(default_factory=list)
+    doubtful: np.ndarray | None = None
+    """Rows to learn from whose labels look wrong, where these matter."""
 
     def check(self, what: str, work: Callable[[], Any]) -> Any:
         """What a check finds; None where it could not be made, which is told."""
@@ -304,23 +306,25 @@ def _labels(
         margins, _ = label_margins(logs, labelled.labels)
         agrees = likeliest == labelled.labels
         share = flipped_share(sure, likeliest, agrees, groups=groups, level=level)
-        return share, int(margins.argmin())
+        return share, margins
 
     found = faults.check("Labels that look wrong", work)
     if found is None:
         return
-    share, worst = found
+    share, margins = found
     note = "how often sure networks disagree with a label, out of fold"
     faults.findings.append(
         Finding("share of wrong labels", share.share, share.low, share.high, note)
     )
     if share.low > NOISY:
-        numbers = {"share": percent(share.share), "row": str(worst)}
+        numbers = {"share": percent(share.share), "row": str(int(margins.argmin()))}
         evidence = (
             f"{percent(share.share)} ({percent(share.low)} to {percent(share.high)}) of the labels "
             "disagree with networks that are sure and have not learned from them.",
         )
         faults.verdicts.append(Verdict("label_noise", "clear", numbers, evidence))
+        count = round(share.share * len(margins))
+        faults.doubtful = np.sort(np.argsort(margins, kind="stable")[:count])
 
 
 def _names(names: Sequence[str]) -> str:

@@ -20,13 +20,14 @@ from taut.diagnosis.diagnosis_result import (
     in_importance,
 )
 from taut.diagnosis.gains import interval_of_mean, interval_over_folds
-from taut.diagnosis.subject import Subject, subject_of
-from taut.diagnosis.trials import Trials, try_out
+from taut.diagnosis.subject import PREDICTED, Subject, subject_of
+from taut.diagnosis.trials import Trials, try_more, try_out
+from taut.diagnosis.unused import input_use
 from taut.diagnosis.verdicts import FAULTS, LIKELY, fit_verdicts, gap_in_folds, gap_of_model
 from taut.diagnosis.words import codes_of
 from taut.engine.news import Callback
 from taut.errors import InputError
-from taut.objective.row_losses import base_losses
+from taut.objective.row_losses import RowLosses, base_losses
 from taut.progress import displayed
 from taut.studies.one_target import one_target, probabilities
 
@@ -151,7 +152,11 @@ def diagnose(
         level=level,
         seed=seed,
     )
+    unused = _unused(subject, faults)
     left_out += faults.left_out
+    if tried_out is not None:
+        tried_out = try_more(tried_out, unused=unused, doubtful=faults.doubtful)
+        left_out += [text for text in tried_out.left_out if text not in left_out]
     gaps = _gaps(subject, tried_out, level, left_out)
     tried = () if tried_out is None else gains(subject, tried_out, level=level)
     learned = _learned(subject, tried_out, level)
@@ -234,6 +239,32 @@ def _gaps(
             )
         )
     return gaps
+
+
+def _unused(subject: Subject, faults: DataFaults) -> list[int]:
+    """Inputs that the held-out rows do not need, by permuting each; a finding too."""
+    held_out = subject.held_out
+    if held_out is None or held_out.table is None or held_out.losses is None:
+        faults.left_out.append("Inputs without use: needs held-out rows of one table")
+        return []
+    losses_of = RowLosses(subject.model, held_out.x, held_out.y)
+    found = faults.check(
+        "Inputs without use",
+        lambda: input_use(
+            lambda x: subject.model.predict(x, batch_size=PREDICTED, verbose=0),
+            losses_of,
+            held_out.table,
+            held_out.y,
+            names=subject.names,
+            groups=held_out.groups,
+            seed=subject.seed,
+        ),
+    )
+    if found is None:
+        return []
+    note = ", ".join(map(repr, found.without_use[:10]))
+    faults.findings.append(Finding("inputs without use", float(len(found.without_use)), note=note))
+    return [k for k, name in enumerate(subject.names) if name in found.without_use]
 
 
 def _labelled(model: Any, y: Any, prediction: Any) -> Labelled | NotChecked:

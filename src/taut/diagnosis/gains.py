@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from taut.diagnosis.diagnosis_result import Interval
-from taut.diagnosis.trials import Trial
+from taut.diagnosis.fold_trainer import Trial
 
 
 def interval_over_folds(

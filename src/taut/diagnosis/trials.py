@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-import keras
 import numpy as np
 
+from taut.diagnosis.fold_trainer import FoldTrainer, Plan, Trial
 from taut.diagnosis.subject import Subject
 from taut.diagnosis.variants import DROPOUT, resized, with_dropout
-from taut.engine import Lane, Record, Split, predict_lanes
+from taut.engine import Record
 from taut.engine.lanes import DIVERGED
 from taut.engine.width import width_for
 from taut.errors import InputError
-from taut.objective.row_losses import RowLosses
 from taut.optimizers.selection import Entry
 from taut.penalties import L1, L2
 from taut.studies.as_compiled import AsCompiled, as_compiled, penalised
@@ -31,35 +29,6 @@ STRENGTHS = {"L2": (0.1, 0.01, 0.001), "L1": (0.01, 0.001)}
 """Tried, times the loss of looking at nothing: a strength is in units of the loss."""
 MORE_L1 = (0.01, 0.003, 0.001, 0.0003)
 SIZES = (0.5, 2.0)
-PARTS = 3
-"""Two halves and a quarter of the rows that a fold leaves."""
-
-
-@dataclass(frozen=True)
-class Trial:
-    """One way of training, measured on rows that it has not seen.
-
-    Attributes:
-        code: What kind of change it is.
-        what: The change in words.
-        losses: [rows] the data loss of each row, by the network that was trained without its fold.
-        train_losses: [folds] the data loss of the rows that each network learned from.
-        setting: The number that was changed: a strength, a factor, epochs; None without.
-    """
-
-    code: str
-    what: str
-    losses: np.ndarray
-    train_losses: np.ndarray
-    setting: float | None = None
-
-    @property
-    def loss(self) -> float:
-        return float(self.losses.mean())
-
-    @property
-    def train_loss(self) -> float:
-        return float(self.train_losses.mean())
 
 
 @dataclass(frozen=True)
@@ -93,6 +62,8 @@ class Trials:
     lanes: int
     seconds: float
     left_out: tuple[str, ...]
+    _trainer: FoldTrainer = field(repr=False)
+    _settings: Settings = field(repr=False)
 
     @property
     def folds(self) -> int:
@@ -104,26 +75,6 @@ class Trials:
         if self.halves is None or self.of_mean is None:
             return None
         return float((self.halves.mean(axis=0) - self.of_mean).mean())
-
-
-@dataclass
-class _Plan:
-    """What is still to be tried within the time."""
-
-    seconds: float | None
-    begun: float = field(default_factory=time.monotonic)
-    left_out: list[str] = field(default_factory=list)
-    lanes: int = 0
-
-    @property
-    def spent(self) -> float:
-        return time.monotonic() - self.begun
-
-    def fits(self, expected: float, what: str) -> bool:
-        if self.seconds is None or self.spent + expected <= self.seconds:
-            return True
-        self.left_out.append(f"{what}: about {expected:.0f} s, beyond the budget")
-        return False
 
 
 def try_out(
@@ -148,7 +99,7 @@ def try_out(
     Raises:
         InputError: If lanes of the model cannot be trained.
     """
-    plan = _Plan(seconds)
+    plan = Plan(seconds)
     model, rows = subject.model, subject.train
     small = model.count_params() <= SMALL
     arguments = {
@@ -165,7 +116,7 @@ def try_out(
         checkpoint_seconds=checkpoint_seconds,
         callbacks=callbacks,
     )
-    trainer = _Trainer(study, subject, plan)
+    trainer = FoldTrainer(study, subject, plan)
     width = width_for(study.copy, 64)
     settings = replace(settings, width=width)
     first = trainer.train(
@@ -203,7 +154,7 @@ def try_out(
             if request.code == "longer":
                 curves = record.train_loss[at].mean(axis=0), record.held_out_loss[at].mean(axis=0)
         halves, of_mean, quarter = trainer.parts(record, len(lanes))
-        tried |= trainer.stopped(record, tried, requests, settings, axes)
+        tried |= _stopped(trainer, record, tried, requests, settings, axes)
     for factor in SIZES:
         code, what = _size_words(factor)
         tried |= _other(
@@ -241,7 +192,50 @@ def try_out(
         lanes=plan.lanes,
         seconds=plan.spent,
         left_out=tuple(plan.left_out),
+        _trainer=trainer,
+        _settings=settings,
     )
+
+
+def try_more(
+    trials: Trials, *, unused: Sequence[int] = (), doubtful: np.ndarray | None = None
+) -> Trials:
+    """Also train without some inputs, and without some rows to learn from.
+
+    Args:
+        trials: What was tried.
+        unused: Numbers of inputs of a table, which are set to their means.
+        doubtful: Row numbers that are left out of the rows to learn from, not of those held out.
+    """
+    tried, trainer, settings = dict(trials.tried), trials._trainer, trials._settings
+    if len(unused):
+        x = np.array(trainer.subject.train.table, copy=True)
+        x[:, list(unused)] = x[:, list(unused)].mean(axis=0)
+        what = f"without {len(unused)} inputs of no use"
+        tried |= _once(trainer.on_inputs(x), settings, "drop_inputs", what, len(unused))
+    if doubtful is not None and len(doubtful):
+        what = f"without the {len(doubtful)} rows whose labels look wrong"
+        tried |= _once(trainer.without(doubtful), settings, "clean_rows", what, len(doubtful))
+    plan = trainer.plan
+    return replace(
+        trials,
+        tried=tried,
+        lanes=plan.lanes,
+        seconds=plan.spent,
+        left_out=tuple(plan.left_out),
+    )
+
+
+def _once(
+    trainer: FoldTrainer, settings: Settings, code: str, what: str, setting: float
+) -> dict[str, tuple[Trial, ...]]:
+    """The model as it is, trained on what a trainer has."""
+    lanes = [trainer.lane(k, trainer.study.strengths) for k in trainer.folds]
+    record = trainer.train(lanes, settings, code)
+    if DIVERGED in record.status:
+        trainer.plan.left_out.append(f"{what}: a training diverged")
+        return {}
+    return {code: (trainer.trial(code, what, record, list(trainer.folds), setting),)}
 
 
 @dataclass(frozen=True)
@@ -277,7 +271,7 @@ class _Strengths:
 
 
 def _with_axes(
-    subject: Subject, arguments: Mapping[str, Any], plan: _Plan
+    subject: Subject, arguments: Mapping[str, Any], plan: Plan
 ) -> tuple[AsCompiled, _Strengths]:
     """The study with an L1 and an L2 beside the model's own penalties, where that is possible."""
     rows = subject.train
@@ -343,7 +337,7 @@ def _other(
     subject: Subject,
     arguments: Mapping[str, Any],
     settings: Settings,
-    plan: _Plan,
+    plan: Plan,
     code: str,
     what: str,
     setting: float,
@@ -357,7 +351,7 @@ def _other(
     except InputError as error:
         plan.left_out.append(f"{what}: {error}")
         return {}
-    trainer = _Trainer(study, subject, plan)
+    trainer = FoldTrainer(study, subject, plan)
     if not plan.fits(a_fold * len(trainer.folds), what):
         return {}
     width = width_for(study.copy, 64)
@@ -369,152 +363,33 @@ def _other(
     return {code: (trainer.trial(code, what, record, list(trainer.folds), setting),)}
 
 
-class _Trainer:
-    """Trains lanes of one architecture, and measures them out of fold."""
-
-    def __init__(self, study: AsCompiled, subject: Subject, plan: _Plan):
-        self.study, self.subject, self._plan = study, subject, plan
-        self.splits = study.rows.splits
-        self.folds = range(len(self.splits))
-        rows = len(subject.train)
-        self.fold_of = np.full(rows, -1)
-        for number, split in enumerate(self.splits):
-            self.fold_of[split.held_out] = number
-        self._parts = [self._parts_of(number, split) for number, split in enumerate(self.splits)]
-        few = keras.tree.map_structure(lambda a: a[:8], (subject.train.x, subject.train.y))
-        self._losses_of = RowLosses(study.copy, *few)
-
-    def lane(self, split: int, strengths: Sequence[float], **others: Any) -> Lane:
-        return Lane(tuple(strengths), split, self.subject.seed, self.study.values[split], **others)
-
-    def part_lanes(self, strengths: Sequence[float], epochs: int) -> list[Lane]:
-        """For each fold, lanes that learn from two disjoint halves and a quarter of its rows."""
-        count = len(self.splits)
-        return [
-            Lane(
-                tuple(strengths),
-                count + PARTS * fold + part,
-                self.subject.seed + part,
-                self.study.values[fold],
-                epochs=epochs,
-            )
-            for fold in self.folds
-            for part in range(PARTS)
-        ]
-
-    def train(self, lanes: Sequence[Lane], settings: Settings, name: str) -> Record:
-        parts = [split for of_fold in self._parts for split in of_fold]
-        rows = self.study.rows.with_splits([*self.splits, *parts])
-        self._plan.lanes += len(lanes)
-        return rows.train(self.study.copy, lanes, settings, name.replace(" ", "_"))
-
-    def check(self, record: Record) -> None:
-        if DIVERGED in record.status:
-            raise InputError(
-                "Training the model again must give finite losses. Received: "
-                f"{record.status.count(DIVERGED)} of {len(record.status)} trainings that "
-                "diverged. Use a smaller learning rate."
-            )
-
-    def predictions(self, record: Record, lanes: Sequence[int]) -> Any:
-        """[rows, …] out of fold."""
-        rows = len(self.subject.train)
-        found: list[Any] = []
-        for lane in lanes:
-            split = self.splits[record.lanes[lane].split]
-            x = keras.tree.map_structure(lambda a, at=split.held_out: a[at], self.subject.train.x)
-            output = predict_lanes(self.study.copy, record, x, lanes=[lane])
-            found.append((split.held_out, output))
-
-        def merge(*leaves: Any) -> np.ndarray:
-            whole = np.zeros((rows, *leaves[0].shape[2:]), leaves[0].dtype)
-            for (at, _), leaf in zip(found, leaves, strict=True):
-                whole[at] = leaf[0]
-            return whole
-
-        return keras.tree.map_structure(merge, *(output for _, output in found))
-
-    def trial(
-        self,
-        code: str,
-        what: str,
-        record: Record,
-        lanes: Sequence[int],
-        setting: float | None = None,
-    ) -> Trial:
-        losses = self._losses_of(self.subject.train.y, self.predictions(record, lanes))
-        train, _ = record.kept_losses()
-        return Trial(code, what, losses, train[list(lanes)].astype(float), setting)
-
-    def parts(
-        self, record: Record, first: int
-    ) -> tuple[np.ndarray | None, np.ndarray | None, np.ndarray | None]:
-        """The losses of the halves from lane `first` on, of their means, and of the quarters."""
-        if DIVERGED in record.status[first:]:
-            return None, None, None
-        rows = len(self.subject.train)
-        losses, of_mean = np.zeros((PARTS, rows)), np.zeros(rows)
-        for fold, split in enumerate(self.splits):
-            pick = lambda tree, at=split.held_out: keras.tree.map_structure(lambda a: a[at], tree)  # noqa: E731
-            lanes = [first + PARTS * fold + part for part in range(PARTS)]
-            x, y = pick(self.subject.train.x), pick(self.subject.train.y)
-            outputs = predict_lanes(self.study.copy, record, x, lanes=lanes)
-            losses[:, split.held_out] = self._losses_of.of_lanes(y, outputs)
-            mean = keras.tree.map_structure(lambda a: a[:2].mean(axis=0), outputs)
-            of_mean[split.held_out] = self._losses_of(y, mean)
-        return losses[:2], of_mean, losses[2]
-
-    def stopped(
-        self,
-        record: Record,
-        tried: Mapping[str, tuple[Trial, ...]],
-        requests: Sequence[_Request],
-        settings: Settings,
-        axes: _Strengths,
-    ) -> dict[str, tuple[Trial, ...]]:
-        """Training up to the epoch at which the loss was least in the other folds."""
-        if "longer" not in tried:
-            return {}
-        at = [r.code for r in requests].index("longer") * len(self.folds)
-        curves = record.held_out_loss[at : at + len(self.folds)].astype(float)
-        if not np.isfinite(curves).all():
-            return {}
-        # The epoch of a fold is chosen by the others: else its loss would be too good.
-        others = [np.delete(curves, k, axis=0).mean(axis=0) for k in self.folds]
-        epochs = [int(curve.argmin()) + 1 for curve in others]
-        overall = int(curves.mean(axis=0).argmin()) + 1
-        as_is = self.subject.epochs
-        if overall == as_is:
-            return {}
-        lanes = [self.lane(k, axes.at(0, 0), epochs=epochs[k]) for k in self.folds]
-        stopped = self.train(lanes, replace(settings, epochs=max(epochs)), "stopped")
-        if DIVERGED in stopped.status:
-            return {}
-        trial = self.trial(
-            "stop", f"{overall} epochs in place of {as_is}", stopped, list(self.folds), overall
-        )
-        return {"stop": (trial,)}
-
-    def _parts_of(self, number: int, split: Split) -> list[Split]:
-        """Two halves of the rows that a fold leaves, and a half of the first of them."""
-        draw = np.random.default_rng([self.subject.seed, number])
-        first = self._half(split.train, draw)
-        halves = split.train[first], split.train[~first]
-        quarter = halves[0][self._half(halves[0], draw)]
-        return [Split(rows, split.held_out) for rows in (*halves, quarter)]
-
-    def _half(self, rows: np.ndarray, draw: np.random.Generator) -> np.ndarray:
-        """[rows] whether each is in the first half: whole groups, and of each class a half."""
-        groups, y = self.subject.train.groups, self.subject.train.target
-        first = np.zeros(len(rows), bool)
-        if groups is not None:
-            units = np.unique(groups[rows], return_inverse=True)[1]
-            first = (draw.permutation(np.arange(units.max() + 1)) % 2 == 0)[units]
-        else:
-            order = draw.permutation(len(rows))
-            if y is not None:
-                order = order[np.argsort(y[rows][order], kind="stable")]
-            first[order[::2]] = True
-        if first.all() or not first.any():  # one group
-            first[:] = np.arange(len(rows)) % 2 == 0
-        return first
+def _stopped(
+    trainer: FoldTrainer,
+    record: Record,
+    tried: Mapping[str, tuple[Trial, ...]],
+    requests: Sequence[_Request],
+    settings: Settings,
+    axes: _Strengths,
+) -> dict[str, tuple[Trial, ...]]:
+    """Training up to the epoch at which the loss was least in the other folds."""
+    if "longer" not in tried:
+        return {}
+    at = [r.code for r in requests].index("longer") * len(trainer.folds)
+    curves = record.held_out_loss[at : at + len(trainer.folds)].astype(float)
+    if not np.isfinite(curves).all():
+        return {}
+    # The epoch of a fold is chosen by the others: else its loss would be too good.
+    others = [np.delete(curves, k, axis=0).mean(axis=0) for k in trainer.folds]
+    epochs = [int(curve.argmin()) + 1 for curve in others]
+    overall = int(curves.mean(axis=0).argmin()) + 1
+    as_is = trainer.subject.epochs
+    if overall == as_is:
+        return {}
+    lanes = [trainer.lane(k, axes.at(0, 0), epochs=epochs[k]) for k in trainer.folds]
+    stopped = trainer.train(lanes, replace(settings, epochs=max(epochs)), "stopped")
+    if DIVERGED in stopped.status:
+        return {}
+    trial = trainer.trial(
+        "stop", f"{overall} epochs in place of {as_is}", stopped, list(trainer.folds), overall
+    )
+    return {"stop": (trial,)}

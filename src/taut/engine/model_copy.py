@@ -56,7 +56,8 @@ def give_state(model: Any, copy: Any) -> None:
         for ours, theirs in paired_variables(old, new):
             if theirs is None:
                 raise ValueError(f"its configuration does not make {ours.path!r}")
-            theirs.assign(ours)
+            # Keras gives a model's arrays away when it predicts: the copy needs its own.
+            theirs.assign(ops.copy(ours.value))
             if theirs.trainable != ours.trainable:
                 theirs.trainable = ours.trainable
 
