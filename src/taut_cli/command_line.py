@@ -37,8 +37,6 @@ def fit_command(
             words.append(flag)
         elif value is False:
             words.append(f"--no-{name.replace('_', '-')}")
-        elif value is False and DEFAULTS.get(name):
-            words.append(f"--no-{name}")
         elif name == "strengths":
             words += [flag, ",".join(f"{strength:g}" for strength in value)]
         elif isinstance(value, Mapping):
