@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from taut.charts import altair, offline
 from taut.errors import InputError
 
 if TYPE_CHECKING:
@@ -14,13 +15,7 @@ SIZE = {"width": 420, "height": {"step": 22}}
 
 def gains_chart(diagnosis: Diagnosis) -> Any:
     """What each change gains, with its interval; see `Diagnosis.plot`."""
-    try:
-        import altair as alt
-    except ImportError as error:
-        raise InputError(
-            "`plot` needs Altair, which is not installed. Install it with "
-            "`pip install altair vl-convert-python`."
-        ) from error
+    alt = altair()
     frame = diagnosis.to_frame().query("kind == 'tried'")
     if frame.empty:
         raise InputError(
@@ -34,4 +29,4 @@ def gains_chart(diagnosis: Diagnosis) -> Any:
     points = base.mark_point(filled=True, size=60, opacity=1).encode(
         x="value:Q", tooltip=["what:N", "value:Q", "low:Q", "high:Q"]
     )
-    return alt.layer(zero, interval, points, data=frame).properties(**SIZE)
+    return offline(alt.layer(zero, interval, points, data=frame).properties(**SIZE))

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from taut.studies.plots import SIZE, altair
+from taut.charts import altair, offline
+from taut.studies.plots import SIZE
 from taut.studies.trainings import means_without_nan
 
 if TYPE_CHECKING:
@@ -37,7 +38,7 @@ def learning_chart(curve: LearningCurve) -> Any:
     present = alt.Chart(pd.DataFrame({"rows": [curve.rows]})).mark_rule(opacity=0.4).encode(x)
     layers = [band, line.encode(x, _loss(alt)), present, *both_losses(alt, curve.summary, x)]
     title = "Learning curve, with the fitted law to four times the rows"
-    return alt.layer(*layers).properties(title=title, **SIZE)
+    return offline(alt.layer(*layers).properties(title=title, **SIZE))
 
 
 def both_losses(alt: Any, frame: pd.DataFrame, x: Any, *, lines: bool = False) -> list[Any]:
@@ -102,7 +103,7 @@ def epoch_chart(curve: EpochCurve) -> Any:
     ]
     told = "has turned" if turn.turned else "has not turned"
     title = f"Loss by epoch: the held-out loss {told}; least after {turn.epochs}"
-    return alt.layer(*layers).properties(title=title, **SIZE)
+    return offline(alt.layer(*layers).properties(title=title, **SIZE))
 
 
 def capacity_chart(curve: CapacityCurve) -> Any:
@@ -125,7 +126,7 @@ def capacity_chart(curve: CapacityCurve) -> Any:
         *both_losses(alt, frame, x),
         points.encode(x, _loss(alt), shape=alt.Shape("choice:N")),
     ]
-    return alt.layer(*layers).properties(title="Loss by size of the network", **SIZE)
+    return offline(alt.layer(*layers).properties(title="Loss by size of the network", **SIZE))
 
 
 def variance_chart(luck: SeedVariance) -> Any:
@@ -138,4 +139,4 @@ def variance_chart(luck: SeedVariance) -> Any:
     bars = alt.Chart(frame).mark_rule().encode(y, *ends)
     points = alt.Chart(frame).mark_point(filled=True, size=70)
     layers = [bars, points.encode(y, alt.X("deviation:Q", title=deviation))]
-    return alt.layer(*layers).properties(title="What the loss owes to luck", **SIZE)
+    return offline(alt.layer(*layers).properties(title="What the loss owes to luck", **SIZE))

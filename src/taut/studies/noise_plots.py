@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from taut.studies.plots import SIZE, altair
+from taut.charts import altair, offline
+from taut.studies.plots import SIZE
 
 if TYPE_CHECKING:
     from taut.studies.label_noise_result import LabelNoise
@@ -61,7 +62,7 @@ def memorization_chart(result: Memorization) -> Any:
     line = alt.Chart(frame).mark_line().encode(x, y, color=colour)
     band = alt.Chart(frame).mark_area(opacity=0.2).encode(x, alt.Y("low:Q"), alt.Y2("high"), colour)
     title = f"noise fitted: {result.fitted:.0%} ± {result.fitted_error:.1%}"
-    return alt.layer(band, line).properties(title=title, **SIZE)
+    return offline(alt.layer(band, line).properties(title=title, **SIZE))
 
 
 def stability_chart(result: StabilitySelection) -> Any:
@@ -87,6 +88,8 @@ def stability_chart(result: StabilitySelection) -> Any:
     )
     rule = alt.Chart(pd.DataFrame({"threshold": [result.threshold]})).mark_rule()
     width = SIZE["width"]
-    return alt.layer(bars, rule.encode(x="threshold:Q")).properties(
-        title="selection frequencies", width=width
+    return offline(
+        alt.layer(bars, rule.encode(x="threshold:Q")).properties(
+            title="selection frequencies", width=width
+        )
     )

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from taut.charts import altair, offline
 from taut.errors import InputError
 
 if TYPE_CHECKING:
@@ -17,22 +18,6 @@ if TYPE_CHECKING:
 SIZE = {"width": 480, "height": 280}
 LEGEND = 20
 """More groups than this have no legend: nobody can tell so many colours apart."""
-
-
-def altair() -> Any:
-    """Altair, imported when a chart is drawn.
-
-    Raises:
-        InputError: If it is not installed.
-    """
-    try:
-        import altair as alt
-    except ImportError as error:
-        raise InputError(
-            "`plot` needs Altair, which is not installed. Install it with "
-            "`pip install altair vl-convert-python`."
-        ) from error
-    return alt
 
 
 def path_chart(result: PathResult, by: str, names: Sequence[str] | None) -> Any:
@@ -53,7 +38,7 @@ def path_chart(result: PathResult, by: str, names: Sequence[str] | None) -> Any:
             f"{', '.join(map(repr, result.axes))}. Draw `result.group_norms()`."
         )
     chart = charts[by](alt, result) if names is None else _groups(alt, result, names)
-    return chart.properties(**SIZE)
+    return offline(chart.properties(**SIZE))
 
 
 def _by_strength(alt: Any, result: PathResult) -> Any:
