@@ -5,6 +5,7 @@ import json
 import keras
 import numpy as np
 import pytest
+from sklearn.model_selection import ShuffleSplit
 
 import taut
 from taut.diagnosis import Diagnosis, Verdict
@@ -132,6 +133,13 @@ def test_inputs_and_rows_can_be_left_out(overfitted):
     nothing = try_more(trials, unused=[0, 1, 2, 3, 4, 5])
     of_fold = nothing.tried["drop_inputs"][0].losses
     assert len(np.unique(of_fold.round(5))) <= 4  # a fold's class shares, at most
+
+
+def test_folds_must_hold_out_each_row_once(overfitted):
+    model, x, y = overfitted
+    found = taut.diagnose(model, x, y, cv=ShuffleSplit(2, random_state=0), callbacks=[])
+    assert not found.tried
+    assert any("each of the 60 rows once" in text for text in found.left_out)
 
 
 @pytest.mark.slow

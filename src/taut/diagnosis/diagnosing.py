@@ -25,6 +25,7 @@ from taut.diagnosis.trials import Trials, try_more, try_out
 from taut.diagnosis.unused import input_use
 from taut.diagnosis.verdicts import FAULTS, LIKELY, fit_verdicts, gap_in_folds, gap_of_model
 from taut.diagnosis.words import codes_of
+from taut.engine import afterwards
 from taut.engine.news import Callback
 from taut.errors import InputError
 from taut.objective.row_losses import RowLosses, base_losses
@@ -155,7 +156,12 @@ def diagnose(
     unused = _unused(subject, faults)
     left_out += faults.left_out
     if tried_out is not None:
-        tried_out = try_more(tried_out, unused=unused, doubtful=faults.doubtful)
+        first = tried_out
+        tried_out = afterwards(
+            "The trial without some inputs or rows",
+            lambda: try_more(first, unused=unused, doubtful=faults.doubtful),
+            first,
+        )
         left_out += [text for text in tried_out.left_out if text not in left_out]
     gaps = _gaps(subject, tried_out, level, left_out)
     tried = () if tried_out is None else gains(subject, tried_out, level=level)

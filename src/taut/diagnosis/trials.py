@@ -109,6 +109,12 @@ def try_out(
         "sample_weight": rows.weights,
     }
     study, axes = _with_axes(subject, arguments, plan)
+    held = np.concatenate([split.held_out for split in study.rows.splits])
+    if len(held) != len(rows) or len(np.unique(held)) != len(rows):
+        raise InputError(
+            f"`cv` must hold out each of the {len(rows)} rows once. Received: {len(held)} rows "
+            f"held out, {len(np.unique(held))} of them different. Give a number of folds."
+        )
     settings = Settings.checked(
         epochs=subject.epochs,
         batch_size=subject.batch_size,
