@@ -135,13 +135,6 @@ def test_inputs_and_rows_can_be_left_out(overfitted):
     assert len(np.unique(of_fold.round(5))) <= 4  # a fold's class shares, at most
 
 
-def test_folds_must_hold_out_each_row_once(overfitted):
-    model, x, y = overfitted
-    found = taut.diagnose(model, x, y, cv=ShuffleSplit(2, random_state=0), callbacks=[])
-    assert not found.tried
-    assert any("each of the 60 rows once" in text for text in found.left_out)
-
-
 @pytest.mark.slow
 def test_without_rows_that_were_held_out_folds_are():
     x, y = rows(100)
@@ -179,6 +172,8 @@ def test_what_cannot_be_a_lane_keeps_the_gap():
         ({"names": ["a"]}, "name the 6 inputs"),
         ({"epochs": 0}, "epochs"),
         ({"y": None}, "`y`"),
+        ({"cv": ShuffleSplit(2, random_state=0)}, "each of the 40 rows once"),
+        ({"cv": 41}, "exceed the rows"),
     ],
 )
 def test_bad_input_is_told_before_any_training(wrong, message):

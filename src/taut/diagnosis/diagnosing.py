@@ -27,7 +27,7 @@ from taut.diagnosis.verdicts import FAULTS, LIKELY, fit_verdicts, gap_in_folds, 
 from taut.diagnosis.words import codes_of
 from taut.engine import afterwards
 from taut.engine.news import Callback
-from taut.errors import InputError
+from taut.errors import InputError, UnsupportedError
 from taut.objective.row_losses import RowLosses, base_losses
 from taut.progress import displayed
 from taut.studies.one_target import one_target, probabilities
@@ -215,6 +215,8 @@ def _trials(
             checkpoint_seconds=checkpoint_seconds,
         )
     except InputError as error:
+        if cv is not None and not isinstance(error, UnsupportedError):
+            raise  # what the caller asked for cannot be
         left_out.append(f"Trials, and so advice: {error}")
         return None
     left_out += found.left_out

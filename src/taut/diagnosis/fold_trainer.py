@@ -13,7 +13,7 @@ import numpy as np
 from taut.diagnosis.subject import Subject
 from taut.engine import Lane, Record, Split, predict_lanes
 from taut.engine.lanes import DIVERGED
-from taut.errors import InputError
+from taut.errors import UnsupportedError
 from taut.objective.row_losses import RowLosses
 from taut.studies.as_compiled import AsCompiled, with_splits
 from taut.studies.folded import FoldedArrays
@@ -123,7 +123,7 @@ class FoldTrainer:
 
     def check(self, record: Record) -> None:
         if DIVERGED in record.status:
-            raise InputError(
+            raise UnsupportedError(
                 "Training the model again must give finite losses. Received: "
                 f"{record.status.count(DIVERGED)} of {len(record.status)} trainings that "
                 "diverged. Use a smaller learning rate."
