@@ -93,6 +93,7 @@ assert logs["objective"][-1] > logs["loss"][-1]
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("build", "imports"), [(sequential, "import taut, keras"), (functional, "import keras, taut")]
 )

@@ -13,9 +13,12 @@ import pandas as pd
 import pytest
 from sklearn.datasets import load_breast_cancer, load_diabetes
 
+from tests.conftest import some_slow
+
 pytestmark = pytest.mark.skipif(keras.backend.backend() != "jax", reason="lanes need JAX")
 
 FILES = {
+    "diagnosis.json",
     "model.keras",
     "preprocessing.json",
     "metrics.json",
@@ -124,6 +127,7 @@ def test_names_from_the_table_are_escaped_in_the_report(work):
     assert 'src="http' not in html
 
 
+@pytest.mark.slow
 def test_predict_writes_labels_and_probabilities(work, taut, tmp_path):
     frame = pd.read_csv(work / "patients.csv")
     shuffled = frame[frame.columns[::-1]].drop(columns=["diagnosis", "remark"]).assign(more=1)
@@ -226,7 +230,8 @@ BAD = {
 }
 
 
-@pytest.mark.parametrize("name", BAD)
+# Each is a process that imports Keras; what is bad is tested without one in test_cli_fit.
+@pytest.mark.parametrize("name", some_slow(BAD, list(BAD)[:3]))
 def test_bad_input_is_one_message_and_nothing_written(name, taut, tmp_path):
     edit, options, words = BAD[name]
     frame = edit(_plain())

@@ -116,6 +116,7 @@ def test_an_order_that_means_nothing_and_names_that_count_up_are_not_described()
     assert digest_of(first) == digest_of(second)
 
 
+@pytest.mark.slow
 def test_another_process_describes_the_same():
     code = (
         "import sys; sys.path.insert(0, 'tests/describing')\n"

@@ -109,6 +109,7 @@ def test_tables_and_pictures_have_what_was_measured(diagnosed):
     assert "<b>overfitting</b>" in diagnosed._repr_html_()
 
 
+@pytest.mark.slow
 def test_too_few_epochs_are_underfitting():
     x, y = rows(400)
     model = network()

@@ -15,6 +15,7 @@ import taut
 from taut.engine import Callback
 from taut.engine.checkpoint.archive import Checkpoint
 from taut.errors import InputError
+from tests.conftest import some_slow
 from tests.engine.crash import StopAfter
 from tests.engine.study import digest, record_of
 
@@ -28,7 +29,7 @@ def whole():
     return record_of()
 
 
-@pytest.mark.parametrize("looks", [1, 2, 3])
+@pytest.mark.parametrize("looks", some_slow([1, 2, 3], (2,)))
 def test_a_study_that_crashed_goes_on_to_the_same_record_bit_for_bit(tmp_path, whole, looks):
     file = tmp_path / "study.npz"
     with pytest.raises(RuntimeError, match="crash"):
@@ -50,6 +51,7 @@ def test_patience_groups_and_parked_lanes_survive(tmp_path):
     assert digest(record_of(file, epochs=24, patience=3)) == digest(expected)
 
 
+@pytest.mark.slow
 def test_kill_9_loses_nothing(tmp_path, whole):
     file = tmp_path / "study.npz"
     command = [sys.executable, str(STUDY), str(file), "30", "1"]

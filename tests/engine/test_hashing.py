@@ -35,6 +35,7 @@ def test_order_and_chunks_change_nothing(rows):
     assert whole.dtype == np.uint64
 
 
+@pytest.mark.slow
 def test_another_process_hashes_alike():
     code = (
         "import os; os.environ['KERAS_BACKEND'] = 'jax'\n"

@@ -79,7 +79,7 @@ KINDS = {
 }  # fmt: skip
 
 
-QUICK = "batch normalisation", "an added loss", "an own layer", "a loss", "convolutions"
+QUICK = "batch normalisation", "an added loss", "an own layer"
 
 
 def compiled(kind):
@@ -147,6 +147,7 @@ def test_an_order_of_rows_ends_with_the_smaller_batch():
         assert set(of_batch[:-1]) <= {0, BATCH}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("folds", [None, 3])
 @pytest.mark.parametrize("kind", ["batch normalisation", "convolutions"])
 def test_streamed_lanes_normalise_by_their_own_rows(kind, folds):

@@ -104,6 +104,7 @@ def test_bad_lanes_are_told(lane, message, diabetes, splits):
         train_lanes(network(), *diabetes, [Lane((0.1,)), lane], splits=splits, epochs=10)
 
 
+@pytest.mark.slow
 def test_out_of_memory_halves_the_width(diabetes, splits, monkeypatch):
     import jax
 

@@ -24,6 +24,7 @@ from taut.engine import (
 )
 from taut.engine.data.fold_batches import training_rows
 from taut.errors import InputError
+from tests.conftest import some_slow
 from tests.engine.crash import StopAfter
 from tests.engine.stream_study import BLOCKS, data, record_of
 from tests.engine.study import digest
@@ -57,7 +58,9 @@ class Torn(ArraySource):
 
 
 # In the first block, at the end of a pass, while measuring, and after lanes have left the devices.
-@pytest.mark.parametrize("looks", [0, 1, BLOCKS, BLOCKS + 3, EPOCH + 2, 6 * EPOCH + 4])
+@pytest.mark.parametrize(
+    "looks", some_slow([0, 1, BLOCKS, BLOCKS + 3, EPOCH + 2, 6 * EPOCH + 4], (1, EPOCH + 2))
+)
 def test_a_study_that_crashed_goes_on_to_the_same_record_bit_for_bit(
     tmp_path, whole, told_at_each_block, looks
 ):

@@ -36,6 +36,7 @@ def study(own):
     return train_lanes(own, X, Y, LANES, splits=SPLITS, epochs=3, batch_size=8)
 
 
+@pytest.mark.slow
 def test_two_threads_train_what_one_would():
     alone = study(model())
     models = [model() for _ in range(4)]

@@ -141,6 +141,7 @@ def test_with_momentum_lassonet_solves_a_tenth_of_its_strength(diabetes):
     assert residual(40.0) > 0.1
 
 
+@pytest.mark.slow
 def test_two_classes(breast_cancer):
     x, y = breast_cancer[0], breast_cancer[1].astype("int64")
     settings = {"hierarchy": 10.0, "rate": 0.05, "momentum": 0.0, "steps": 600}

@@ -112,7 +112,7 @@ ALIKE = {
 }
 
 
-@pytest.mark.parametrize("name", some_slow(ALIKE, ["hierarchy", "two strengths"]))
+@pytest.mark.parametrize("name", some_slow(ALIKE, ["two strengths"]))
 def test_a_point_of_a_path_is_a_direct_fit(name, diabetes):
     options, strength, request = ALIKE[name]
     result = path(network(), diabetes, **options)

@@ -77,6 +77,7 @@ def test_a_size_that_diverged_is_infinitely_bad():
         curve.line(5)
 
 
+@pytest.mark.slow
 @jax_only
 def test_all_sizes_train_on_the_same_folds(diabetes, tmp_path):
     x, y = diabetes

@@ -160,6 +160,7 @@ def test_the_error_of_the_held_out_rows_is_that_of_their_losses(breast_cancer):
     assert found.law.luck.error == pytest.approx(error, rel=1e-3)
 
 
+@pytest.mark.slow
 @jax_only
 def test_groups_are_whole_and_seeds_and_labels_are_counted(diabetes):
     x, y = diabetes

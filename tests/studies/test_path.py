@@ -50,11 +50,11 @@ def path(diabetes):
     ("penalty", "name"),
     [
         (taut.L1, "classes"),
-        (taut.L1, "quantity"),
-        (taut.L1, "large quantity"),
-        (taut.L2, "classes"),
+        pytest.param(taut.L1, "quantity", marks=pytest.mark.slow),
+        pytest.param(taut.L1, "large quantity", marks=pytest.mark.slow),
+        pytest.param(taut.L2, "classes", marks=pytest.mark.slow),
         (taut.L2, "large quantity"),
-        (taut.ElasticNet, "quantity"),
+        pytest.param(taut.ElasticNet, "quantity", marks=pytest.mark.slow),
     ],
 )
 def test_the_top_leaves_nothing_and_the_bottom_changes_nothing(

@@ -346,7 +346,7 @@ def test_order_of_columns_and_rows_and_other_columns_do_not_matter(fitted):
 def test_a_saved_run_predicts_the_same_bit_for_bit(fitted, tmp_path):
     run = fitted.model.save(tmp_path / "run")
     names = {"model.keras", "preprocessing.json", "metrics.json", "path.parquet", "features.csv"}
-    names |= {"test_rows.parquet", "epochs.parquet"}
+    names |= {"test_rows.parquet", "epochs.parquet", "diagnosis.json"}
     assert {path.name for path in run.iterdir()} == names
     assert [path.name for path in tmp_path.iterdir()] == ["run"]
     loaded = taut.TableModel.load(run)
@@ -461,6 +461,7 @@ def test_numbers_far_outside_leave_the_others_alone(value):
     assert len(fit.metrics["notes"]) == len(told)
 
 
+@pytest.mark.slow
 def test_a_target_out_of_all_proportion_leaves_the_others_alone():
     frame = line_frame()
     clean = Fit(frame, "y")
@@ -483,6 +484,7 @@ def test_a_target_too_small_to_be_squared_is_refused():
     assert Fit(frame * 1e-90, "y").metrics["test"]["systems"][0]["scores"]["r2"]["value"] > 0.95
 
 
+@pytest.mark.slow
 def test_a_table_over_its_budget_is_chosen_on_a_share_and_says_so(monkeypatch):
     monkeypatch.setattr("taut.tables.budget.WHOLE", 0.1)
     monkeypatch.setattr("taut.tables.budget.CHOOSING", 0.3)
@@ -540,6 +542,7 @@ def test_permuted_labels_give_no_better_than_the_prior():
     assert fit.model.predict(fit.test).dtype == bool
 
 
+@pytest.mark.slow
 def test_a_strong_l1_keeps_the_input_that_matters_and_a_stronger_none():
     draw = np.random.default_rng(0)
     x = draw.normal(size=(240, 7))
@@ -758,7 +761,8 @@ def test_of_many_settings_the_better_are_trained_on_every_fold(rows):
     for s in np.flatnonzero(~np.array(out)):
         np.testing.assert_allclose(raced.row_loss[s], whole.row_loss[s], atol=1e-5)
     assert not out[int(np.argmin(whole.row_loss.mean(axis=1)))]
-    table = lane_table(raced, [f"x{k}" for k in range(7)], 6)
+    names = [f"x{k}" for k in range(7)]
+    table = lane_table(raced, names, names, 6)
     assert len(table) == (raced.record.epochs > 0).sum() == 2 * len(strengths) - sum(out)
     short, long = rows[2]
     unlike = [replace(short, train=short.train[:60]), long]
@@ -791,6 +795,7 @@ def patients(people=40, rows=6):
     return table.sample(frac=1, random_state=0, ignore_index=True)
 
 
+@pytest.mark.slow
 def test_rows_of_one_patient_are_a_leak_that_groups_mend(tmp_path):
     table = patients()
     blind = taut.fit_table(table, target="ill", **FAST)
@@ -813,6 +818,7 @@ def test_rows_of_one_patient_are_a_leak_that_groups_mend(tmp_path):
     assert "8 groups of <bdi>patient</bdi>" in html
 
 
+@pytest.mark.slow
 def test_the_test_is_the_future(tmp_path):
     table = diabetes_frame().assign(day=np.arange(160) // 2)
     shuffled = table.sample(frac=1, random_state=1, ignore_index=True)
@@ -862,6 +868,7 @@ def test_an_input_that_is_the_target_is_above_everything():
     assert clean.warnings == []
 
 
+@pytest.mark.slow
 def test_a_class_that_is_never_recognised_is_told():
     draw = np.random.default_rng(0)
     table = pd.DataFrame(draw.normal(size=(400, 3)), columns=list("abc"))
