@@ -204,6 +204,7 @@ def test_a_tuple_of_selectors_is_one_group_in_any_model(diabetes):
     assert 0 < chosen.sum() < 10
 
 
+@pytest.mark.slow
 def test_units_take_their_bias_and_scale_along_but_not_the_outputs(diabetes):
     x, y = diabetes
     keras.utils.set_random_seed(0)

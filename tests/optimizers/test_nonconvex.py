@@ -67,6 +67,7 @@ def squares(diabetes):
     return standardised(np.column_stack([x, *products])), y
 
 
+@pytest.mark.slow
 @both
 @pytest.mark.parametrize("data", ["diabetes", "squares"])
 @pytest.mark.parametrize("share", [0.8, 0.4, 0.2, 0.1, 0.05])

@@ -110,7 +110,9 @@ def mixed():
     return Fit(mixed_frame(), "diagnosis")
 
 
-@pytest.fixture(params=["cancer", "wine", "diabetes_fit", "mixed"])
+@pytest.fixture(
+    params=["cancer", pytest.param("wine", marks=pytest.mark.slow), "diabetes_fit", "mixed"]
+)
 def fitted(request):
     return request.getfixturevalue(request.param)
 
@@ -477,6 +479,7 @@ def test_a_target_out_of_all_proportion_leaves_the_others_alone():
     assert "1 of 80 test rows (-1000000000)" in note
 
 
+@pytest.mark.slow
 def test_a_target_too_small_to_be_squared_is_refused():
     frame = line_frame()
     with pytest.raises(InputError, match="another unit"):
@@ -839,6 +842,7 @@ def test_the_test_is_the_future(tmp_path):
     assert "the latest by <bdi>day</bdi>" in html
 
 
+@pytest.mark.slow
 def test_rows_of_weight_zero_are_not_there_and_weights_count():
     table = diabetes_frame()
     draw = np.random.default_rng(0)
