@@ -14,8 +14,10 @@ Example:
 from __future__ import annotations
 
 import math
+import os
 from collections.abc import Callable, Mapping
 from numbers import Integral
+from pathlib import Path
 from typing import Any
 
 from taut.errors import InputError
@@ -71,3 +73,14 @@ def _check(arguments: Mapping[str, Any], holds: Callable[[Any], bool], rule: str
     for name, value in arguments.items():
         if not holds(value):
             raise InputError(f"`{name}` must be {rule}. Received: {name}={value!r}.")
+
+
+def check_new_file(path: str | os.PathLike[str], *, overwrite: bool) -> Path:
+    """Raise for a folder, and for a file that exists unless it may be replaced; return the path."""
+    place = Path(path)
+    if place.is_dir() or (place.exists() and not overwrite):
+        raise InputError(
+            f"`path` must be a new file. Received: {str(place)!r}, which exists. Choose "
+            "another, or, to replace a file, pass overwrite=True."
+        )
+    return place

@@ -23,7 +23,14 @@ from taut.diagnosis.gains import interval_of_mean, interval_over_folds
 from taut.diagnosis.subject import PREDICTED, Subject, subject_of
 from taut.diagnosis.trials import Trials, try_more, try_out
 from taut.diagnosis.unused import input_use
-from taut.diagnosis.verdicts import FAULTS, LIKELY, fit_verdicts, gap_in_folds, gap_of_model
+from taut.diagnosis.verdicts import (
+    FAULTS,
+    LIKELY,
+    fit_verdicts,
+    gap_findings,
+    gap_in_folds,
+    gap_of_model,
+)
 from taut.diagnosis.words import codes_of
 from taut.engine import afterwards
 from taut.engine.news import Callback
@@ -327,13 +334,7 @@ def _evidence(
     trials: Trials | None,
     faults: DataFaults,
 ) -> tuple[Finding, ...]:
-    found = [Finding("loss of looking at no input", subject.base)]
-    for gap in gaps:
-        found += [
-            Finding("training loss", gap.train_loss, note=gap.source),
-            Finding("held-out loss", gap.held_out_loss, note=f"{gap.source}, {gap.rows} rows"),
-            Finding("generalisation gap", gap.estimate, gap.low, gap.high, gap.source),
-        ]
+    found = gap_findings(subject.base, gaps)
     for gap, less in zip(gaps, learned, strict=False):
         what = "less loss than looking at no input"
         found.append(Finding(what, less.estimate, less.low, less.high, gap.source))

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
+from taut.checks import check_new_file
 from taut.diagnosis.words import HELPS, LANGUAGES, NOTHING_HELPED, STRENGTHS, sentence
 from taut.errors import InputError
 from taut.files import replace_file
@@ -239,12 +240,7 @@ class Diagnosis:
         Raises:
             InputError: If the file exists or cannot be written. Nothing is lost.
         """
-        place = Path(path)
-        if place.is_dir() or (place.exists() and not overwrite):
-            raise InputError(
-                f"`path` must be a new file. Received: {str(place)!r}, which exists. Choose "
-                "another, or, to replace a file, pass overwrite=True."
-            )
+        place = check_new_file(path, overwrite=overwrite)
         text = json_text(self, indent=2)
         try:
             replace_file(place, lambda file: file.write(text.encode()))

@@ -360,13 +360,8 @@ def _other(
     trainer = FoldTrainer(study, subject, plan)
     if not plan.fits(a_fold * len(trainer.folds), what):
         return {}
-    width = width_for(study.copy, 64)
-    lanes = [trainer.lane(k, study.strengths) for k in trainer.folds]
-    record = trainer.train(lanes, replace(settings, width=width), code)
-    if DIVERGED in record.status:
-        plan.left_out.append(f"{what}: a training diverged")
-        return {}
-    return {code: (trainer.trial(code, what, record, list(trainer.folds), setting),)}
+    own = replace(settings, width=width_for(study.copy, 64))
+    return _once(trainer, own, code, what, setting)
 
 
 def _stopped(

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from taut.diagnosis.array_inputs import NotChecked
-from taut.diagnosis.diagnosis_result import Advice, Interval, MeasuredGap, Verdict
+from taut.diagnosis.diagnosis_result import Advice, Finding, Interval, MeasuredGap, Verdict
 from taut.diagnosis.gains import interval_over_folds
 from taut.diagnosis.generalization import generalization_gap
 from taut.diagnosis.subject import Rows
@@ -182,3 +182,15 @@ def gap_of_model(
         gap.rows,
         "held-out rows",
     )
+
+
+def gap_findings(base: float | None, gaps: Sequence[MeasuredGap]) -> list[Finding]:
+    """The losses and the gaps, a line each; first the loss of looking at no input."""
+    found = [Finding("loss of looking at no input", base)]
+    for gap in gaps:
+        found += [
+            Finding("training loss", gap.train_loss, note=gap.source),
+            Finding("held-out loss", gap.held_out_loss, note=f"{gap.source}, {gap.rows} rows"),
+            Finding("generalisation gap", gap.estimate, gap.low, gap.high, gap.source),
+        ]
+    return found

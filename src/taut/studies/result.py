@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
+from taut.checks import check_new_file
 from taut.engine import Record
 from taut.errors import InputError
 from taut.objective import Stationarity
@@ -195,12 +196,7 @@ class PathResult:
             InputError: If the file exists, cannot be written, or the model cannot be saved. Nothing
                 is lost: what was there is whole.
         """
-        place = Path(path)
-        if place.is_dir() or (place.exists() and not overwrite):
-            raise InputError(
-                f"`path` must be a new file. Received: {str(place)!r}, which exists. Choose "
-                "another, or, to replace a file, pass overwrite=True."
-            )
+        place = check_new_file(path, overwrite=overwrite)
         stored.write(place, self)
         return place
 

@@ -13,14 +13,20 @@ from taut.diagnosis.data_faults import Labelled, data_faults
 from taut.diagnosis.diagnosis_result import (
     Advice,
     Diagnosis,
-    Finding,
     MeasuredGap,
     Verdict,
     in_importance,
 )
 from taut.diagnosis.gains import interval_of_mean, interval_over_folds
 from taut.diagnosis.subject import Rows
-from taut.diagnosis.verdicts import FAULTS, LIKELY, fit_verdicts, gap_in_folds, gap_of_model
+from taut.diagnosis.verdicts import (
+    FAULTS,
+    LIKELY,
+    fit_verdicts,
+    gap_findings,
+    gap_in_folds,
+    gap_of_model,
+)
 from taut.diagnosis.words import percent
 from taut.run import Carrier
 from taut.tables.candidates import UNPENALISED
@@ -110,13 +116,7 @@ def diagnosis_of(
         learned,
         any(verdict.code in FAULTS for verdict in faults.verdicts),
     )
-    found = [Finding("loss of looking at no input", base)]
-    for gap in gaps:
-        found += [
-            Finding("training loss", gap.train_loss, note=gap.source),
-            Finding("held-out loss", gap.held_out_loss, note=f"{gap.source}, {gap.rows} rows"),
-            Finding("generalisation gap", gap.estimate, gap.low, gap.high, gap.source),
-        ]
+    found = gap_findings(base, gaps)
     return Diagnosis(
         verdicts=in_importance([*verdicts, *faults.verdicts]),
         muted=(),
