@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from taut_cli.console import clean
-from taut_cli.options import DEFAULTS
+from taut_cli.options import DEFAULTS, FLAGS
 
 
 def fit_command(
@@ -32,7 +32,7 @@ def fit_command(
     given = {**roles, **columns, **reading}
     given |= {name: value for name, value in options.items() if value != DEFAULTS.get(name)}
     for name, value in given.items():
-        flag = f"--{name.replace('_', '-')}"
+        flag = f"--{FLAGS.get(name, name).replace('_', '-')}"
         if value is True:
             words.append(flag)
         elif value is False:

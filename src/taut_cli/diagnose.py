@@ -53,9 +53,7 @@ def diagnose(
         int | None, typer.Option(help="Epochs that MODEL was trained for; 100 if not given.")
     ] = None,
     batch_size: Annotated[int, typer.Option(help="Rows in a batch of its training.")] = 32,
-    minutes: Annotated[
-        float | None, typer.Option(help="About how long it may take.", show_default=False)
-    ] = None,
+    minutes: option.Minutes = None,
     trials: Annotated[
         bool, typer.Option(help="Train it otherwise, to measure what would help.")
     ] = True,

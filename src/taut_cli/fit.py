@@ -55,6 +55,7 @@ def fit(
     diagnosis: option.Diagnosed = True,
     seed: option.Seed = 0,
     quick: option.Quick = False,
+    minutes: option.Minutes = None,
     force: option.Force = False,
     features: option.Features = None,
     drop: option.Drop = None,
@@ -83,6 +84,7 @@ def fit(
             diagnosis=diagnosis,
             seed=seed,
             quick=quick,
+            budget=minutes,
         )
         columns = {
             "features": features,

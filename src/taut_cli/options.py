@@ -62,6 +62,9 @@ Diagnosed = Annotated[
 Seed = Annotated[int, typer.Option(help="Seed of everything that is random.")]
 Lang = Annotated[Language, typer.Option("--lang", help="Language of the report.")]
 Quick = Annotated[bool, typer.Option("--quick", help="A first look: less of everything.")]
+Minutes = Annotated[
+    float | None, typer.Option(help="About how long it may take.", show_default=False)
+]
 Force = Annotated[bool, typer.Option("--force", help="Replace a run that is there.")]
 Quiet = Annotated[
     bool, typer.Option("--quiet", "-q", help="Write nothing but warnings and errors.")
@@ -175,7 +178,10 @@ DEFAULTS: dict[str, Any] = {
     "diagnosis": True,
     "seed": 0,
     "quick": False,
+    "budget": None,
 }
+FLAGS = {"budget": "minutes"}
+"""Options of `fit_table` that the command calls otherwise."""
 """How `taut.fit_table` fits unless it is told otherwise."""
 
 
@@ -189,6 +195,8 @@ def fit_options(**given: Any) -> dict[str, Any]:
         raise UsageError(
             f"--test-size must lie between 0 and 1. Received: {options['test_size']:g}."
         )
+    if options["budget"] is not None and not 0 < options["budget"] < math.inf:
+        raise UsageError(f"--minutes must be more than 0. Received: {options['budget']:g}.")
     if options["inputs"] is not None and options["inputs"] < 1:
         raise UsageError(f"--inputs must be at least 1. Received: {options['inputs']}.")
     if options["strengths"] is not None:

@@ -72,7 +72,8 @@ def test_the_report_is_called_by_the_name_of_the_run(taut, fits, table, here):
 def test_options_reach_the_fit(taut, fits, table):
     options = "--penalty l1 --folds 3 --seeds 2 --strengths 0.1,1e-3,0 --test-size 0.25 "
     options += (
-        "--single --sparse --inputs 1 --seed 7 --quick --task binary --groups code --weights weight"
+        "--single --sparse --inputs 1 --seed 7 --quick --minutes 2.5 --task binary --groups code "
+        "--weights weight"
     )
     assert taut("fit", table, "--target", "ill", *options.split()).exit_code == 0
     (call,) = fits.calls
@@ -92,6 +93,7 @@ def test_options_reach_the_fit(taut, fits, table):
         "diagnosis": True,
         "seed": 7,
         "quick": True,
+        "budget": 2.5,
         "groups": "code",
         "time": None,
         "weights": "weight",
@@ -103,7 +105,7 @@ def test_defaults_are_those_of_the_library(taut, fits, table):
     (call,) = fits.calls
     expected = {"task": None, "penalty": "auto", "folds": 5, "seeds": 1, "strengths": None}
     expected |= {"test_size": 0.2, "single": False, "seed": 0, "quick": False}
-    expected |= {"sparse": False, "inputs": None, "diagnosis": True}
+    expected |= {"sparse": False, "inputs": None, "diagnosis": True, "budget": None}
     assert {name: call[name] for name in expected} == expected
 
 
@@ -119,6 +121,7 @@ def test_defaults_are_those_of_the_library(taut, fits, table):
         (["--seeds", "0"], "--seeds"),
         (["--seed", "-1"], "--seed"),
         (["--inputs", "0"], "--inputs"),
+        (["--minutes", "0"], "--minutes must be more than 0"),
         (["--inputs", "99"], "`inputs` must be an integer from 1"),
         (["--test-size", "1"], "--test-size"),
         (["--test-size", "nan"], "--test-size"),

@@ -489,10 +489,10 @@ def test_a_target_too_small_to_be_squared_is_refused():
 
 @pytest.mark.slow
 def test_a_table_over_its_budget_is_chosen_on_a_share_and_says_so(monkeypatch):
-    monkeypatch.setattr("taut.tables.budget.WHOLE", 0.1)
-    monkeypatch.setattr("taut.tables.budget.CHOOSING", 0.3)
-    monkeypatch.setattr("taut.tables.budget.LAST", 0.01)
-    monkeypatch.setattr("taut.tables.budget.LEAST_ROWS", 50)
+    monkeypatch.setattr("taut.tables.plans.WHOLE", 0.1)
+    monkeypatch.setattr("taut.tables.plans.CHOOSING", 0.3)
+    monkeypatch.setattr("taut.tables.plans.LAST", 0.01)
+    monkeypatch.setattr("taut.tables.plans.LEAST_ROWS", 50)
     heard = []
 
     class Listen(Callback):
@@ -635,7 +635,7 @@ def test_a_quantity_of_two_values_can_be_a_regression():
     ],
 )
 def test_bad_options_end_before_training(monkeypatch, options, words):
-    monkeypatch.setattr("taut.tables.budget.train", lambda *_, **__: pytest.fail("it trained"))
+    monkeypatch.setattr("taut.tables.plans.train", lambda *_, **__: pytest.fail("it trained"))
     with pytest.raises(InputError, match=words):
         taut.fit_table(diabetes_frame(), **{"target": "target", **FAST, **options})
 
@@ -901,7 +901,7 @@ def test_a_class_that_is_never_recognised_is_told():
     ],
 )
 def test_groups_times_and_weights_that_cannot_be_end_before_training(monkeypatch, options, words):
-    monkeypatch.setattr("taut.tables.budget.train", lambda *_, **__: pytest.fail("it trained"))
+    monkeypatch.setattr("taut.tables.plans.train", lambda *_, **__: pytest.fail("it trained"))
     with pytest.raises(InputError, match=words):
         taut.fit_table(diabetes_frame(), target="target", **FAST, **options)
 

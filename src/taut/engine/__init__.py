@@ -12,7 +12,7 @@ from taut.engine.predictions import predict_lanes
 from taut.engine.race import Race
 from taut.engine.study import check_model
 from taut.engine.train import train_lanes
-from taut.engine.width import width_for
+from taut.engine.width import lanes_at_a_time, width_for
 
 __all__ = [
     "ArraySource",
@@ -32,6 +32,7 @@ __all__ = [
     "copy_of",
     "held_out_metrics",
     "held_out_metrics_of",
+    "lanes_at_a_time",
     "predict_lanes",
     "rungs_for",
     "train_lanes",

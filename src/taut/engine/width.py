@@ -6,6 +6,7 @@ import math
 from typing import Any
 
 import jax
+import keras
 
 from taut.engine.convolutions import convolves_on_cpu
 
@@ -41,3 +42,8 @@ def width_for(model: Any, lanes: int, devices: int | None = None) -> int:
     devices = min(lanes, len(jax.devices()) if devices is None else devices)
     rounds = -(-lanes // (devices * most_side_by_side(model)))
     return -(-lanes // (devices * rounds))
+
+
+def lanes_at_a_time() -> int:
+    """How many lanes are trained at the same time, each on a device; 1 where `fit` trains them."""
+    return len(jax.devices()) if keras.backend.backend() == "jax" else 1

@@ -11,7 +11,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from taut.engine import Callback, afterwards
+from taut.checks import check_above
+from taut.engine import Callback, afterwards, lanes_at_a_time
 from taut.errors import InputError
 from taut.frames.as_frame import as_frame
 from taut.frames.enough_rows import check_enough_rows, check_inputs, folds_for
@@ -20,10 +21,10 @@ from taut.frames.schema import Schema
 from taut.frames.understand import MINIMUM_ROWS, understand
 from taut.progress import displayed
 from taut.run import with_command
-from taut.tables import budget
 from taut.tables.candidates import bins_for, settings
 from taut.tables.conclude import Fitted, conclude
 from taut.tables.network import size
+from taut.tables.plans import Limits, notes_of, plan_for, train_within
 from taut.tables.prepared import prepare
 from taut.tables.sparse import with_sparse
 from taut.tables.table_model import TableModel
@@ -53,6 +54,7 @@ def fit_table(
     inputs: int | None = None,
     diagnosis: bool = True,
     quick: bool = False,
+    budget: float | None = None,
     seed: int = 0,
     allow_small: bool = False,
     callbacks: Sequence[Callback] | None = None,
@@ -94,6 +96,11 @@ def fit_table(
         diagnosis: Say whether the network overfits, and what is wrong with the data, by what was
             trained anyway (`TableModel.diagnosis`).
         quick: A first look: fewer settings, shorter training, three folds at most.
+        budget: About how many minutes the network's training may take, less or more than it would
+            otherwise: what does not fit is left out and said. It is planned by the sizes of the
+            table for a usual machine and the JAX backend, so that equal calls on as many devices
+            give equal models. Of a sparse network, each of the two fits has half of it; selecting
+            the inputs comes beside it.
         seed: Seeds everything that is random.
         allow_small: Whether to take tables of fewer than 20 rows, and classes of fewer rows than
             folds. Rows of such a class are trained on in every fold and held out in none, so that
@@ -114,6 +121,8 @@ def fit_table(
     given = {name: value for name, value in locals().items() if name in _TOLD}
     started = perf_counter()
     _check_options(test_size, folds=(folds, 2), seeds=(seeds, 1), seed=(seed, 0))
+    if budget is not None:
+        check_above(0, budget=budget)
     settings(penalty, strengths, bins=True)  # wrong ones are told before the table is read
     folds = folds_for(folds, quick=quick)
     roles = Roles(groups, time, weights)
@@ -143,6 +152,11 @@ def fit_table(
         seeds=seeds,
         single=single,
         quick=quick,
+        limits=Limits.of(
+            budget if budget is None or not (sparse or inputs) else budget / 2,
+            quick=quick,
+            cores=lanes_at_a_time(),
+        ),
         diagnosis=diagnosis,
         seed=seed,
         callbacks=callbacks or (),
@@ -196,6 +210,7 @@ class _Options:
     seeds: int
     single: bool
     quick: bool
+    limits: Limits
     diagnosis: bool
     seed: int
     callbacks: Sequence[Callback]
@@ -210,20 +225,21 @@ def _fit(schema: Schema, options: _Options, started: float) -> Fitted:
     strengths, seeds, quick = options.strengths, options.seeds, options.quick
     bins, rows = bins_for(data.numbers), len(data.y)
     candidates = settings(options.penalty, strengths, bins=bins > 0, quick=quick, rows=rows)
-    plan = budget.plan(
+    plan = plan_for(
         rows,
         size(data.encoded.shape[1], data.outputs, numbers=data.numbers, bins=bins),
         candidates,
         folds=folds,
         seeds=seeds,
         quick=quick,
+        limits=options.limits,
         given=strengths is not None,
     )
-    notes = [*data.notes, *budget.notes(plan, rows, len(candidates))]
+    notes = [*data.notes, *notes_of(plan, rows, len(candidates))]
     for callback in options.callbacks:
         for note in notes:
             callback.on_note(note)
-    trained = budget.train_within(
+    trained = train_within(
         plan,
         data,
         data.splits,

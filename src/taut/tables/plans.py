@@ -1,6 +1,7 @@
 """How much of the work is done on a table that would take long: told first, then kept to.
 
-Everything follows from the size of the table, so that equal calls give equal models.
+Everything follows from the size of the table and the minutes that are given, so that equal calls
+give equal models.
 """
 
 from __future__ import annotations
@@ -19,6 +20,8 @@ from taut.tables.trained import Rows, Trained, train
 WHOLE, CHOOSING, LAST = 33.0, 28.0, 80.0
 """Seconds of one core: above the first, a share chooses; what both parts may take."""
 TELL = 30.0
+ASIDE = 20.0
+"""Seconds of a budget that are no training: programs compiled, scores, importance, diagnosis."""
 A_PASS, A_WEIGHT_PASS, AN_UPDATE, A_WEIGHT_UPDATE = 2.8e-7, 1.03e-10, 7.5e-6, 1.94e-9
 """Seconds for a row of a batch, for each of the weights it meets, for an update, and for each of
 the weights it changes. Least squares on twenty tables, within a tenth of what each took."""
@@ -28,12 +31,46 @@ FINALISTS, LEAST_OF_A_CLASS = 5, 50
 
 
 @dataclass(frozen=True)
+class Limits:
+    """Seconds of one core that a fit may take.
+
+    Attributes:
+        whole: As long as everything takes no more, everything is trained.
+        choosing: Otherwise: for choosing on a share of the rows.
+        last: And for the best on all rows.
+        given: The minutes that the user gave; None for the usual limits.
+    """
+
+    whole: float = WHOLE
+    choosing: float = CHOOSING
+    last: float = LAST
+    given: float | None = None
+
+    @classmethod
+    def of(cls, minutes: float | None, *, quick: bool, cores: int) -> Limits:
+        """The usual limits (a third of them for a first look), or what a budget allows.
+
+        Args:
+            minutes: The budget.
+            quick: Whether it is a first look.
+            cores: How many lanes are trained at the same time, each on a core.
+        """
+        if minutes is None:
+            share = 1 / 3 if quick else 1.0
+            return cls(WHOLE * share, CHOOSING * share, LAST * share)
+        training = max(60 * minutes - ASIDE, 30 * minutes) * cores
+        choosing = training * CHOOSING / (CHOOSING + LAST)
+        return cls(training, choosing, training - choosing, minutes)
+
+
+@dataclass(frozen=True)
 class Plan:
     """What is trained.
 
     Attributes:
         seconds: What all of it takes on one core, about.
         whole: What every setting on all rows and folds would take.
+        limits: What it was planned for.
         epochs: On all rows, at most; None for the usual ones.
         rows: How many rows settings are chosen on first; None where this is not needed.
         folds: Of how many folds, for that.
@@ -42,6 +79,7 @@ class Plan:
 
     seconds: float
     whole: float
+    limits: Limits
     epochs: int | None = None
     rows: int | None = None
     folds: int = 0
@@ -62,7 +100,7 @@ def seconds(lanes: int, rows: int, schedule: Schedule, size: int) -> float:
     return lanes * (by_row + updates * (AN_UPDATE + A_WEIGHT_UPDATE * size))
 
 
-def plan(
+def plan_for(
     rows: int,
     size: int,
     candidates: Sequence[Setting],
@@ -70,6 +108,7 @@ def plan(
     folds: int,
     seeds: int,
     quick: bool,
+    limits: Limits,
     given: bool = False,
 ) -> Plan:
     """What to train, by the sizes alone.
@@ -78,7 +117,7 @@ def plan(
     are chosen on a half, a quarter, … of the rows and on three folds, so that this takes at most
     28 seconds; if that cannot be, fewer settings are tried. The best are then trained on all
     rows and all folds, with so few epochs that it takes 80 seconds, but three at least: from
-    there on the cost grows with the rows.
+    there on the cost grows with the rows. Where minutes are given, `limits` holds these numbers.
 
     Args:
         rows: Rows of the table, without the test rows.
@@ -86,10 +125,10 @@ def plan(
         candidates: What to choose from; no penalty among them or not.
         folds: Folds of the cross-validation.
         seeds: Models of each setting and fold.
-        quick: A shorter schedule, and a third of the budget.
+        quick: A shorter schedule.
+        limits: How long it may take.
         given: Whether the strengths are the user's, so that all are trained on every fold.
     """
-    share = 1 / 3 if quick else 1.0
 
     def cost(lanes: int, fold_count: int, rows: int, epochs: int | None = None) -> float:
         of_a_fold = max(rows * (fold_count - 1) // fold_count, 1)
@@ -97,20 +136,20 @@ def plan(
 
     every = trainings(len(candidates) + (UNPENALISED not in candidates), folds, race=not given)
     whole = cost(every * seeds, folds, rows)
-    if whole <= WHOLE * share:
-        return Plan(whole, whole)
+    if whole <= limits.whole:
+        return Plan(whole, whole, limits)
 
     of_a_fold = max(rows * (folds - 1) // folds, 1)
     lanes = min(len(candidates), FINALISTS) * folds * seeds
     usual = Schedule.of(of_a_fold, quick=quick).epochs
     epochs = next(
-        (e for e in range(usual, LEAST_EPOCHS, -1) if cost(lanes, folds, rows, e) <= LAST * share),
+        (e for e in range(usual, LEAST_EPOCHS, -1) if cost(lanes, folds, rows, e) <= limits.last),
         LEAST_EPOCHS,
     )
     fewer_epochs = None if epochs == usual else epochs
     last = cost(lanes, folds, rows, epochs)
     if len(candidates) <= FINALISTS:  # there is nothing to choose first
-        return Plan(last, whole, fewer_epochs)
+        return Plan(last, whole, limits, fewer_epochs)
 
     tried = tuple(s for s in candidates if s != UNPENALISED)
     fewer = tuple(s for s in tried if s in QUICK) or tried
@@ -120,13 +159,15 @@ def plan(
         for share_of_rows in halves:
             lanes = trainings(len(strengths), fold_count, race=not given)
             first = cost(lanes, folds, share_of_rows)
-            if first <= CHOOSING * share:
-                return Plan(first + last, whole, fewer_epochs, share_of_rows, fold_count, strengths)
-    return Plan(first + last, whole, fewer_epochs, halves[-1], fold_count, fewer)
+            if first <= limits.choosing:
+                return Plan(
+                    first + last, whole, limits, fewer_epochs, share_of_rows, fold_count, strengths
+                )
+    return Plan(first + last, whole, limits, fewer_epochs, halves[-1], fold_count, fewer)
 
 
 def train_within(
-    budget: Plan,
+    plan: Plan,
     rows: Rows,
     splits: list[Split],
     candidates: Sequence[Setting],
@@ -139,7 +180,7 @@ def train_within(
     """Train what a plan says: all candidates, or what is best on a share of the rows.
 
     Args:
-        budget: The plan.
+        plan: The plan.
         rows: The rows.
         splits: Folds.
         candidates: What to choose from.
@@ -149,18 +190,18 @@ def train_within(
         options: The others of `train`.
     """
     bare = (UNPENALISED,) if compared or UNPENALISED in candidates else ()
-    options |= {"seed": seed, "most_epochs": budget.epochs}
-    if budget.rows is None:
+    options |= {"seed": seed, "most_epochs": plan.epochs}
+    if plan.rows is None:
         wanted = tuple(dict.fromkeys((*candidates, *bare)))
         return train(rows, splits, wanted, race=not given, **options)
-    drawn = _sample(rows.y, budget.rows, seed, classes=rows.outputs > 1)
+    drawn = _sample(rows.y, plan.rows, seed, classes=rows.outputs > 1)
     place = np.full(len(rows.y), -1)
     place[drawn] = np.arange(len(drawn))
-    few = [_among(split, place) for split in splits[: budget.folds]]
+    few = [_among(split, place) for split in splits[: plan.folds]]
     first = {**options, "seeds": 1, "most_epochs": None}
-    first_look = train(rows.at(drawn), few, budget.tried, race=not given, **first)
-    loss = [float(np.mean(first_look.fold_losses(i))) for i in range(len(budget.tried))]
-    best = [budget.tried[i] for i in np.argsort(loss, kind="stable")]
+    first_look = train(rows.at(drawn), few, plan.tried, race=not given, **first)
+    loss = [float(np.mean(first_look.fold_losses(i))) for i in range(len(plan.tried))]
+    best = [plan.tried[i] for i in np.argsort(loss, kind="stable")]
     chosen = finalists(best, len(drawn) / len(rows.y), given=given)
     return train(rows, splits, (*chosen, *bare), **options)
 
@@ -187,19 +228,25 @@ def finalists(best: Sequence[Setting], share: float, *, given: bool) -> tuple[Se
     return tuple(chosen)
 
 
-def notes(budget: Plan, rows: int, candidates: int) -> list[str]:
+def notes_of(plan: Plan, rows: int, candidates: int) -> list[str]:
     """What is to be known before the training: how long it takes, and what is left out."""
     sentences = []
-    if budget.seconds >= TELL:
-        sentences.append(f"Training takes about {_clock(budget.seconds)} on one core.")
-    if budget.rows is not None:
+    if plan.seconds >= TELL or plan.limits.given is not None:
+        sentences.append(f"Training takes about {_clock(plan.seconds)} on one core.")
+    if plan.rows is not None:
         sentences.append(
-            f"All {candidates} settings on all rows would take about {_clock(budget.whole)}. So "
-            f"{len(budget.tried)} are tried on {budget.rows} of {rows} rows and on {budget.folds} "
+            f"All {candidates} settings on all rows would take about {_clock(plan.whole)}. So "
+            f"{len(plan.tried)} are tried on {plan.rows} of {rows} rows and on {plan.folds} "
             f"folds, and at most {FINALISTS} are trained on all rows."
         )
-    if budget.epochs is not None:
-        sentences.append(f"Training on all rows has {budget.epochs} epochs, fewer than usual.")
+    if plan.epochs is not None:
+        sentences.append(f"Training on all rows has {plan.epochs} epochs, fewer than usual.")
+    limits = plan.limits
+    if limits.given is not None and plan.seconds > limits.whole:
+        sentences.append(
+            f"That is longer than the {limits.given:g} min of the budget, but the least that a "
+            f"network is trained."
+        )
     return sentences
 
 

@@ -2,8 +2,7 @@ import numpy as np
 import pytest
 
 from taut.engine import Split
-from taut.tables import budget
-from taut.tables.budget import CHOOSING, FINALISTS, LAST, WHOLE, finalists, notes, plan
+from taut.tables import plans
 from taut.tables.candidates import (
     LEAST_EPOCHS,
     MANY_ROWS,
@@ -14,16 +13,30 @@ from taut.tables.candidates import (
     settings,
 )
 from taut.tables.network import network, size
+from taut.tables.plans import (
+    CHOOSING,
+    FINALISTS,
+    LAST,
+    WHOLE,
+    Limits,
+    finalists,
+    notes_of,
+    plan_for,
+)
 from taut.tables.trained import Rows
 
 SIZES = [(200, 30), (2000, 10), (2344, 75), (4000, 30), (20_000, 20), (200_000, 20), (10**6, 20)]
 
 
-def planned(rows, numbers, *, quick=False, folds=5, seeds=1):
+def planned(rows, numbers, *, quick=False, folds=5, seeds=1, minutes=None):
     bins = bins_for(numbers)
     weights = size(numbers, 1, numbers=numbers, bins=bins)
     candidates = settings("auto", None, bins=bins > 0, quick=quick, rows=rows)
-    return plan(rows, weights, candidates, folds=folds, seeds=seeds, quick=quick), candidates
+    limits = Limits.of(minutes, quick=quick, cores=2)
+    planned = plan_for(
+        rows, weights, candidates, folds=folds, seeds=seeds, quick=quick, limits=limits
+    )
+    return planned, candidates
 
 
 def test_the_size_is_that_of_the_network():
@@ -49,6 +62,25 @@ def test_small_tables_are_trained_whole_and_large_ones_within_the_budget(rows, n
     assert planned(rows, numbers, quick=quick)[0] == found
 
 
+@pytest.mark.parametrize(("rows", "numbers"), SIZES[:-1])
+def test_a_budget_is_kept_or_the_least_that_can_be_is_trained_and_that_is_said(rows, numbers):
+    before = None
+    for minutes in (0.05, 1, 5, 60, 1e4):
+        found, candidates = planned(rows, numbers, minutes=minutes)
+        told = " ".join(notes_of(found, rows, len(candidates)))
+        assert "on one core" in told
+        if found.seconds > found.limits.whole:
+            assert f"the {minutes:g} min of the budget" in told
+            assert found.epochs == LEAST_EPOCHS or len(found.tried) < len(candidates)
+        else:
+            assert "of the budget" not in told
+        assert before is None or found.seconds >= before.seconds
+        assert before is None or (found.epochs or 200) >= (before.epochs or 200)
+        before = found
+    assert before.rows is None
+    assert before.seconds == before.whole  # in a week everything is trained
+
+
 def test_the_cost_is_at_most_linear_in_the_rows_and_in_the_columns():
     for numbers in (20, 100):
         by_rows = [planned(rows, numbers)[0].seconds for rows in (10**5, 10**6, 10**7)]
@@ -67,7 +99,8 @@ def test_of_wide_tables_fewer_settings_and_folds_are_tried():
 
 def test_few_settings_are_all_trained_on_all_rows():
     given = settings("l2", [0.1, 0.01], bins=True)
-    found = plan(10**6, 10**5, given, folds=5, seeds=1, quick=False)
+    usual = Limits()
+    found = plan_for(10**6, 10**5, given, folds=5, seeds=1, quick=False, limits=usual)
     assert found.rows is None
     assert found.epochs == LEAST_EPOCHS
 
@@ -102,9 +135,9 @@ def test_a_schedule_with_fewer_epochs_still_has_its_updates():
 
 def test_what_is_left_out_is_told_and_nothing_of_small_tables():
     found, candidates = planned(200, 30)
-    assert notes(found, 200, len(candidates)) == []
+    assert notes_of(found, 200, len(candidates)) == []
     found, candidates = planned(200_000, 20)
-    told = " ".join(notes(found, 200_000, len(candidates)))
+    told = " ".join(notes_of(found, 200_000, len(candidates)))
     for words in ("on one core", f"{found.rows} of 200000 rows", "3 folds", f"{found.epochs} epo"):
         assert words in told
 
@@ -122,17 +155,17 @@ def test_a_share_chooses_and_all_rows_train(monkeypatch, given):
         calls.append((rows.encoded, rows.y, splits, settings, options))
         return Found()
 
-    monkeypatch.setattr(budget, "train", train)
+    monkeypatch.setattr(plans, "train", train)
     rows = 4000
     y = (np.arange(rows) % 50 == 0).astype(int) + (np.arange(rows) % 500 == 0)
     x = np.arange(rows, dtype=float)[:, None]
     parts = np.array_split(np.random.default_rng(0).permutation(rows), 5)
     splits = [Split(np.setdiff1d(np.arange(rows), part), part) for part in parts]
     tried = (Setting("L1", 0.1), Setting("L1", 0.2), Setting("L2", 0.1), Setting("L2", 0.2))
-    found = budget.Plan(1.0, 2.0, epochs=7, rows=1000, folds=2, tried=tried)
+    found = plans.Plan(1.0, 2.0, Limits(), epochs=7, rows=1000, folds=2, tried=tried)
     options = {"seed": 0, "seeds": 2, "given": given, "compared": True}
     data = Rows(encoded=x, y=y, outputs=3, numbers=1)
-    budget.train_within(found, data, splits, tried, **options)
+    plans.train_within(found, data, splits, tried, **options)
 
     (few, few_y, few_splits, settings, first), (every, _, all_splits, last_settings, last) = calls
     assert settings == tried
