@@ -21,8 +21,10 @@ if TYPE_CHECKING:
 METRICS, PATH, FEATURES = FILES = ("metrics.json", "path.parquet", "features.csv")
 FORMER_PREPROCESSING = "preprocessing.skops"
 """Beside these in runs of taut 0.3, in place of `preprocessing.json`."""
-TEST_ROWS, EPOCHS = MORE_FILES = ("test_rows.parquet", "epochs.parquet")
-"""Beside these since taut 0.4, where there is a test and something to tell of the epochs."""
+MORE_FILES = ("test_rows.parquet", "epochs.parquet", "learning_curve.parquet")
+TEST_ROWS, EPOCHS, LEARNING_CURVE = MORE_FILES
+"""Beside these since taut 0.4, where there is a test, something to tell of the epochs, and where
+a learning curve was asked for."""
 DIAGNOSIS = "diagnosis.json"
 """What `taut.diagnose` has to say of the network, where it was asked for."""
 SPARSE = "sparse"
@@ -381,6 +383,8 @@ class Run:
         epochs: One line an epoch of a network of the best setting ("best") and of the one without
             a penalty ("none"): `setting`, `fold`, `seed`, `epoch` from 1, `train_loss`,
             `val_loss`. None in runs of taut 0.3.
+        learning_curve: One line a number of rows, those that were trained on and twice and four
+            times all (see `taut.tables.more_rows`). None where it was not asked for.
     """
 
     metrics: Metrics
@@ -388,6 +392,7 @@ class Run:
     features: pandas.DataFrame
     test_rows: pandas.DataFrame | None = None
     epochs: pandas.DataFrame | None = None
+    learning_curve: pandas.DataFrame | None = None
 
     def save(self, directory: str | Path) -> None:
         """Write `metrics.json`, `path.parquet`, `features.csv` and what else there is."""
@@ -396,7 +401,8 @@ class Run:
         (directory / METRICS).write_text(text + "\n", encoding="utf-8")
         self.path.to_parquet(directory / PATH, index=False)
         write_csv(self.features, directory / FEATURES)
-        for frame, file in ((self.test_rows, TEST_ROWS), (self.epochs, EPOCHS)):
+        more = self.test_rows, self.epochs, self.learning_curve
+        for frame, file in zip(more, MORE_FILES, strict=True):
             if frame is not None:
                 frame.to_parquet(directory / file, index=False)
 

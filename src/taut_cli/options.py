@@ -59,6 +59,9 @@ Diagnosed = Annotated[
     bool,
     typer.Option("--diagnosis/--no-diagnosis", help="Say whether the network overfits, and why."),
 ]
+LearningCurve = Annotated[
+    bool, typer.Option("--learning-curve", help="Say what more rows would give.")
+]
 Seed = Annotated[int, typer.Option(help="Seed of everything that is random.")]
 Lang = Annotated[Language, typer.Option("--lang", help="Language of the report.")]
 Quick = Annotated[bool, typer.Option("--quick", help="A first look: less of everything.")]
@@ -176,6 +179,7 @@ DEFAULTS: dict[str, Any] = {
     "sparse": False,
     "inputs": None,
     "diagnosis": True,
+    "learning_curve": False,
     "seed": 0,
     "quick": False,
     "budget": None,

@@ -72,8 +72,8 @@ def test_the_report_is_called_by_the_name_of_the_run(taut, fits, table, here):
 def test_options_reach_the_fit(taut, fits, table):
     options = "--penalty l1 --folds 3 --seeds 2 --strengths 0.1,1e-3,0 --test-size 0.25 "
     options += (
-        "--single --sparse --inputs 1 --seed 7 --quick --minutes 2.5 --task binary --groups code "
-        "--weights weight"
+        "--single --sparse --inputs 1 --learning-curve --seed 7 --quick --minutes 2.5 "
+        "--task binary --groups code --weights weight"
     )
     assert taut("fit", table, "--target", "ill", *options.split()).exit_code == 0
     (call,) = fits.calls
@@ -91,6 +91,7 @@ def test_options_reach_the_fit(taut, fits, table):
         "sparse": True,
         "inputs": 1,
         "diagnosis": True,
+        "learning_curve": True,
         "seed": 7,
         "quick": True,
         "budget": 2.5,
@@ -105,7 +106,13 @@ def test_defaults_are_those_of_the_library(taut, fits, table):
     (call,) = fits.calls
     expected = {"task": None, "penalty": "auto", "folds": 5, "seeds": 1, "strengths": None}
     expected |= {"test_size": 0.2, "single": False, "seed": 0, "quick": False}
-    expected |= {"sparse": False, "inputs": None, "diagnosis": True, "budget": None}
+    expected |= {
+        "sparse": False,
+        "inputs": None,
+        "diagnosis": True,
+        "budget": None,
+        "learning_curve": False,
+    }
     assert {name: call[name] for name in expected} == expected
 
 

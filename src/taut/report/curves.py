@@ -161,6 +161,66 @@ def wilson(successes: int, rows: int, z: float = 1.959964) -> tuple[float, float
     return max(centre - half, 0.0), min(centre + half, 1.0)
 
 
+def learning(frame: pandas.DataFrame, say: Catalogue) -> dict[str, Any]:
+    """Both losses by number of rows, and the law to four times as many.
+
+    Args:
+        frame: As in `learning_curve.parquet`.
+        say: The words.
+    """
+    measured = frame[frame["measured"].astype(bool)]
+    beyond = frame[~frame["measured"].astype(bool)]
+    present, first = measured.iloc[-1], measured.iloc[0]
+    shown = measured[["train_loss", "held_out_loss", "fitted"]].to_numpy(float)
+    finite = shown[np.isfinite(shown)]
+    # The interval below the smallest sizes may be wide; the losses are what matters.
+    low = float(min(finite.min(), beyond["low"].min()))
+    high = float(finite.max())
+    low = 0.0 if 0 <= low < 0.4 * high else low
+    y = Axis(low, high + 0.06 * (high - low or abs(high) or 1.0))
+    x = Axis(float(frame["rows"].min()), float(frame["rows"].max()), log=True)
+    drawing = Drawing(x, y)
+    drawing.band(list(frame[["rows", "low", "high"]].itertuples(index=False)), "spread")
+    drawing.mark_x(float(present["rows"]), "chosen")
+    drawing.label_x(float(present["rows"]), say("rows.now"), right=False)
+    drawing.line(frame[["rows", "fitted"]].itertuples(index=False), "law")
+    for column, kind in (("train_loss", "train"), ("held_out_loss", "held")):
+        points = list(measured[["rows", column]].itertuples(index=False))
+        drawing.line(points, kind)
+        drawing.dots(points, kind, 3.0)
+    places = text.decimals([float(present["held_out_loss_standard_error"]) / 2])
+    fine = text.decimals((beyond["gain_high"] - beyond["gain_low"]) / 2)
+    now, last = text.fixed(present["rows"], 0), beyond.iloc[-1]
+    description = say(
+        "rows.aria",
+        first=text.fixed(first["held_out_loss"], places),
+        few=text.fixed(first["rows"], 0),
+        present=text.fixed(present["held_out_loss"], places),
+        now=now,
+        loss=text.fixed(last["fitted"], places),
+        rows=text.fixed(last["rows"], 0),
+    )
+    sentences = [
+        say(
+            "rows.project",
+            times=text.fixed(row["rows"] / present["rows"], 0),
+            rows=text.fixed(row["rows"], 0),
+            loss=text.fixed(row["fitted"], places),
+            gain=text.fixed(row["gain"], fine),
+            interval=say.interval(row["gain_low"], row["gain_high"], fine),
+            present=text.fixed(present["held_out_loss"], places),
+            now=now,
+        )
+        for _, row in beyond.iterrows()
+    ]
+    return {
+        "svg": drawing.svg(description),
+        "sentences": sentences,
+        "places": places,
+        "rows": frame.to_dict("records"),
+    }
+
+
 def epochs(frame: pandas.DataFrame, kept: int | None, say: Catalogue) -> list[dict[str, Any]]:
     """Train and held-out loss by epoch, of the best setting and without a penalty, on one scale.
 

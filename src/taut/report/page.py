@@ -54,6 +54,7 @@ def page(run: Run, name: str, say: Catalogue, diagnosis: Diagnosis | None = None
         "overfitting": _overfitting(metrics, say),
         "predictions": _predictions(run, say),
         "epochs": _epochs(run, say),
+        "learning": _learning(run, say),
         "path": _path(run, say),
         "lanes": _lanes(run),
         "features": _features(run),
@@ -165,6 +166,12 @@ def _epochs(run: Run, say: Catalogue) -> dict[str, Any] | None:
     kept = int(lanes["best_epoch"].iloc[0]) + 1 if len(lanes) and "best_epoch" in lanes else None
     pictures = curves.epochs(run.epochs, kept, say)
     return {"pictures": pictures, "kept": kept or text.MISSING} if pictures else None
+
+
+def _learning(run: Run, say: Catalogue) -> dict[str, Any] | None:
+    if run.learning_curve is None or not len(run.learning_curve):
+        return None
+    return curves.learning(run.learning_curve, say)
 
 
 def _path(run: Run, say: Catalogue) -> dict[str, Any]:

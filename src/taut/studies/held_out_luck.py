@@ -64,16 +64,23 @@ def held_out_luck(
     there = np.flatnonzero(times)
     if weight is not None and weight.ndim > 1:
         weight = weight.reshape(len(weight), -1).mean(axis=1)
-    units = there if groups is None else np.unique(groups[there])
-    if len(units) < 2:
-        return None
-    _, error = mean_and_error(
+    return luck_of(
         total[there] / times[there],
         None if weight is None else weight[there],
         None if groups is None else groups[there],
     )
-    few = np.sqrt(len(units) / (len(units) - 1))
-    return Luck(float(ANOTHER_TABLE * error * few), float(len(units) - 1))
+
+
+def luck_of(
+    losses: np.ndarray, weight: np.ndarray | None, groups: np.ndarray | None
+) -> Luck | None:
+    """The same, from the out-of-fold losses of the rows; None of a single row or group."""
+    units = len(losses) if groups is None else len(np.unique(groups))
+    if units < 2:
+        return None
+    _, error = mean_and_error(losses, weight, groups)
+    few = np.sqrt(units / (units - 1))
+    return Luck(float(ANOTHER_TABLE * error * few), float(units - 1))
 
 
 def _rows(tree: Any, rows: np.ndarray) -> Any:

@@ -10,7 +10,7 @@ from time import perf_counter
 import pandas as pd
 
 from taut._version import __version__
-from taut.engine import afterwards
+from taut.engine import Callback, afterwards
 from taut.run import InputColumn, Kept, Learned, Metrics, Run, Table, Target
 from taut.tables.best_setting import describe
 from taut.tables.candidates import UNPENALISED, Setting
@@ -22,6 +22,7 @@ from taut.tables.importance import feature_table
 from taut.tables.lane_weights import epoch_table, lane_table
 from taut.tables.leaks import carriers
 from taut.tables.learned import learned
+from taut.tables.more_rows import more_rows
 from taut.tables.prepared import Prepared
 from taut.tables.table_model import TableModel
 from taut.tables.trained import Trained
@@ -47,6 +48,8 @@ def conclude(
     seed: int,
     started: float,
     diagnosis: bool,
+    learning_curve: bool,
+    callbacks: Sequence[Callback],
 ) -> Fitted:
     """Choose, assemble, certify, score.
 
@@ -61,6 +64,8 @@ def conclude(
         seed: Seeds everything.
         started: When the fit began, by `perf_counter`.
         diagnosis: Whether to diagnose the network.
+        learning_curve: Whether to train on fewer rows, for what more would give.
+        callbacks: Told of the progress of that.
     """
     # Strength 0 is only compared with, unless there are rows enough for it to be a candidate.
     candidates = [i for i, s in enumerate(trained.settings) if s != UNPENALISED or s in settings]
@@ -121,18 +126,34 @@ def conclude(
         seconds=round(perf_counter() - started, 2),
     )
     bare = trained.settings.index(UNPENALISED) if UNPENALISED in trained.settings else -1
+    more = None
+    if learning_curve:
+        more = afterwards(
+            "The learning curve",
+            lambda: more_rows(
+                trained,
+                ensemble.best,
+                data,
+                quick=quick,
+                epochs=epochs,
+                seed=seed,
+                callbacks=callbacks,
+            ),
+            None,
+        )
     run = Run(
         metrics,
         lane_table(trained, inputs, sources, data.numbers),
         features,
         test_rows,
         afterwards("The losses by epoch", lambda: epoch_table(trained, ensemble.best, bare), None),
+        None if more is None else more.table,
     )
     found = None
     if diagnosis:
         found = afterwards(
             "The diagnosis",
-            lambda: diagnosis_of(ensemble, trained, data, carriers=suspects, seed=seed),
+            lambda: diagnosis_of(ensemble, trained, data, carriers=suspects, more=more, seed=seed),
             None,
         )
     return Fitted(TableModel(ensemble.model, data.encoder, run, diagnosis=found), data)

@@ -32,15 +32,17 @@ from taut.run import Carrier
 from taut.tables.candidates import UNPENALISED
 from taut.tables.ensemble import Ensemble
 from taut.tables.examine import output_of
+from taut.tables.more_rows import MoreRows
 from taut.tables.peers import base_prediction
 from taut.tables.prepared import Prepared
 from taut.tables.trained import Trained, row_loss
 
 LEVEL = 0.95
 NOT_TRIED = (
-    "Other sizes, dropout, other numbers of epochs and fewer rows: `taut fit` chooses among "
+    "Other sizes, dropout and other numbers of epochs: `taut fit` chooses among "
     "penalties and variants of its own network, and keeps the best epoch of each"
 )
+NO_CURVE = "What more rows would give: it is measured by `--learning-curve`"
 
 
 def diagnosis_of(
@@ -49,6 +51,7 @@ def diagnosis_of(
     data: Prepared,
     *,
     carriers: Sequence[Carrier],
+    more: MoreRows | None,
     seed: int,
 ) -> Diagnosis:
     """Say whether the network overfits, and what is wrong with the data; nothing is trained.
@@ -58,6 +61,7 @@ def diagnosis_of(
         trained: The lanes that they were chosen from: what was tried.
         data: The rows.
         carriers: Inputs that carry nearly everything.
+        more: The learning curve, where there is one.
         seed: Draws samples.
     """
     begun = perf_counter()
@@ -71,13 +75,15 @@ def diagnosis_of(
     base_of = base_prediction(data.y, len(measured.y), outputs=data.outputs, weights=data.weight)
     base_losses = _losses(base_of, measured.y)
     base = float(np.average(base_losses, weights=measured.weights))
-    left_out = [NOT_TRIED]
+    left_out = [NOT_TRIED, *([NO_CURVE] if more is None else [])]
     gaps, likely = [], []
     for level, found in ((LEVEL, gaps), (LIKELY, likely)):
         found += _gaps(ensemble, trained, data, train, held_out, base, level)
     if not gaps:
         left_out.append("The gap: no rows were held out")
     tried = _tried(ensemble, trained, data)
+    if more is not None:
+        tried = in_order([*tried, more.advice(LEVEL)])
     none = NotChecked("the target is no class")
     learned_rows: Labelled | NotChecked = none
     new_rows: Labelled | NotChecked = none

@@ -23,6 +23,7 @@ from taut.progress import displayed
 from taut.run import with_command
 from taut.tables.candidates import bins_for, settings
 from taut.tables.conclude import Fitted, conclude
+from taut.tables.more_rows import sizes_of
 from taut.tables.network import size
 from taut.tables.plans import Limits, notes_of, plan_for, train_within
 from taut.tables.prepared import prepare
@@ -53,6 +54,7 @@ def fit_table(
     sparse: bool = False,
     inputs: int | None = None,
     diagnosis: bool = True,
+    learning_curve: bool = False,
     quick: bool = False,
     budget: float | None = None,
     seed: int = 0,
@@ -95,6 +97,9 @@ def fit_table(
             needed unless given.
         diagnosis: Say whether the network overfits, and what is wrong with the data, by what was
             trained anyway (`TableModel.diagnosis`).
+        learning_curve: Also train the best setting on fewer rows, and say what twice and four times
+            the rows would give (`run.learning_curve`, the report, the diagnosis). It costs about
+            as much as four more settings, beside `budget`.
         quick: A first look: fewer settings, shorter training, three folds at most.
         budget: About how many minutes the network's training may take, less or more than it would
             otherwise: what does not fit is left out and said. It is planned by the sizes of the
@@ -158,6 +163,7 @@ def fit_table(
             cores=lanes_at_a_time(),
         ),
         diagnosis=diagnosis,
+        learning_curve=learning_curve,
         seed=seed,
         callbacks=callbacks or (),
     )
@@ -212,6 +218,7 @@ class _Options:
     quick: bool
     limits: Limits
     diagnosis: bool
+    learning_curve: bool
     seed: int
     callbacks: Sequence[Callback]
 
@@ -222,6 +229,8 @@ def _fit(schema: Schema, options: _Options, started: float) -> Fitted:
     data = prepare(
         options.frame, schema, options.roles, test_size=test_size, folds=folds, seed=seed
     )
+    if options.learning_curve:
+        sizes_of(data)  # too few rows are told before any training
     strengths, seeds, quick = options.strengths, options.seeds, options.quick
     bins, rows = bins_for(data.numbers), len(data.y)
     candidates = settings(options.penalty, strengths, bins=bins > 0, quick=quick, rows=rows)
@@ -262,6 +271,8 @@ def _fit(schema: Schema, options: _Options, started: float) -> Fitted:
         seed=seed,
         started=started,
         diagnosis=options.diagnosis,
+        learning_curve=options.learning_curve,
+        callbacks=options.callbacks,
     )
 
 
