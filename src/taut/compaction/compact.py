@@ -13,8 +13,8 @@ from taut.compaction.compact_result import CompactResult, Report, prepared
 from taut.compaction.costs import costs
 from taut.compaction.equality import GIVEN, Equality, compared
 from taut.compaction.plan import plan
-from taut.compaction.remade import Remaking, remade
 from taut.compaction.probe_rows import flat_rows, joined, random_rows
+from taut.compaction.remade import Remaking, remade
 from taut.compaction.traced import input_names, trace
 from taut.errors import InputError
 
