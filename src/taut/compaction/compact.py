@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from typing import Any
 
 import keras
+import numpy as np
 
+from taut.checks import check_at_least
 from taut.compaction.analysis import Analysis
-from taut.compaction.compact_result import CompactResult, Report, prepared
+from taut.compaction.compact_result import CompactResult, Moved, Report, prepared
 from taut.compaction.costs import costs
-from taut.compaction.equality import GIVEN, Equality, compared
-from taut.compaction.plan import plan
+from taut.compaction.equality import GIVEN, Equality, compared, forward_all
+from taut.compaction.nearly_dead import without_nearly_dead
+from taut.compaction.plan import Plan, plan
 from taut.compaction.probe_rows import flat_rows, joined, random_rows
 from taut.compaction.remade import Remaking, remade
 from taut.compaction.traced import input_names, trace
@@ -27,6 +30,7 @@ def compact(
     model: Any,
     x: Any = None,
     *,
+    tolerance: float = 0.0,
     ignore: Sequence[Any] = (),
     measure: bool = True,
     seed: int = 0,
@@ -42,6 +46,9 @@ def compact(
         model: A built Sequential or Functional model; it is not changed.
         x: Rows that the model takes, [rows, …] or a tree of these: the first 1024 are compared,
             and the latency is measured on them. Random ones are always compared.
+        tolerance: Slices of weights (what makes one unit, what a layer reads of one input, the row
+            of a word) of at most this Euclidean norm are taken for zero. The result then tells how
+            far that moved the outputs.
         ignore: Layers, or their names, that stay as they are with all that they read and make.
         measure: Whether the sizes of the files and the latencies are measured.
         seed: Of the random rows.
@@ -60,8 +67,12 @@ def compact(
         >>> import keras, numpy as np, taut
         >>> hidden = keras.layers.Dense(3, activation="relu", name="hidden")
         >>> model = keras.Sequential([keras.Input((2,)), hidden, keras.layers.Dense(1)])
-        >>> hidden.kernel.assign(np.array([[1.0, 0.0, 2.0], [1.0, 0.0, -1.0]]))  # doctest: +SKIP
-        >>> taut.compact(model).model.count_params()  # doctest: +SKIP
+        >>> hidden.set_weights([np.array([[1.0, 0.0, 2.0], [1.0, 0.0, -1.0]]), np.ones(3)])
+        >>> result = taut.compact(model, measure=False)
+        >>> result.to_frame()
+            layer  kind  before  after
+        0  hidden  unit       3      2
+        >>> result.model.count_params()
         9
     """
     if not isinstance(model, keras.Model) or not model.built:
@@ -69,55 +80,82 @@ def compact(
             "`compact` needs a built Keras model. Received: "
             f"{getattr(model, 'name', model)!r}. Add a `keras.Input`, or call it on data first."
         )
+    check_at_least(0, tolerance=tolerance)
     traced = trace(model)
     given = None if x is None else [a[:GIVEN] for a in flat_rows(model, x)]
-    kept_layers = _ignored(model, ignore)
-    analysis = Analysis(traced, kept_layers)
-    if not analysis.depends_on_inputs:
-        raise InputError(_all_dead(model))
-    planned = plan(model, traced, analysis, kept_layers)
-    smaller = remade(model, planned.change)
-    names, inputs = tuple(input_names(model)), tuple(planned.inputs)
     rows = joined(given, random_rows(model, traced, given, seed))
-
-    def small_rows(flat: Any) -> Any:
-        return prepared(flat, names, inputs)
-
-    wide = (
-        lambda: remade(model, Remaking(dtype="float64")),
-        lambda: remade(model, replace(planned.change, dtype="float64")),
-    )
-    equality = compared((model, smaller), wide, rows, small_rows)
-    if not equality.holds:
-        raise UnequalError(_unequal(model, equality))
+    places = _ignored(model, ignore)
+    exact, zeroed = model, 0
+    if tolerance:
+        exact, zeroed = without_nearly_dead(model, tolerance)
+    smaller, planned, equality = _smaller(exact, places, rows)
+    names, inputs = tuple(input_names(model)), tuple(planned.inputs)
+    fed = prepared(rows, names, inputs)
+    moved = _moved(model, smaller, rows, fed, tolerance, zeroed) if tolerance else None
+    before, after = costs((model, smaller), (rows, fed), measure=measure)
     _compile_alike(model, smaller)
-    before, after = costs((model, smaller), (rows, small_rows(rows)), measure=measure)
     return CompactResult(
         model=smaller,
         inputs=inputs,
         removed=tuple(planned.removed),
         kept=tuple(planned.kept),
         vocabulary=planned.vocabulary,
-        report=Report(before, after, equality),
+        report=Report(before, after, equality, moved),
         names=names,
     )
 
 
-def _ignored(model: Any, ignore: Sequence[Any]) -> set[int]:
-    """The ids of the layers that stay, and of those inside them."""
+def _smaller(
+    model: Any, ignore: Collection[int], rows: list[np.ndarray]
+) -> tuple[Any, Plan, Equality]:
+    """The model without what is exactly dead, proved to be equal on some rows."""
+    traced = trace(model)
+    layers = model._flatten_layers(include_self=False)
+    stays = {id(layers[place]) for place in ignore}
+    analysis = Analysis(traced, stays)
+    if not analysis.depends_on_inputs:
+        raise InputError(_all_dead(model))
+    planned = plan(model, traced, analysis, stays)
+    smaller = remade(model, planned.change)
+    names, inputs = tuple(input_names(model)), tuple(planned.inputs)
+    wide = (
+        lambda: remade(model, Remaking(dtype="float64")),
+        lambda: remade(model, replace(planned.change, dtype="float64")),
+    )
+    equality = compared((model, smaller), wide, rows, lambda flat: prepared(flat, names, inputs))
+    if not equality.holds:
+        raise UnequalError(_unequal(model, equality))
+    return smaller, planned, equality
+
+
+def _moved(
+    model: Any,
+    smaller: Any,
+    rows: list[np.ndarray],
+    fed: list[np.ndarray],
+    tolerance: float,
+    zeroed: int,
+) -> Moved:
+    pairs = zip(forward_all(model, rows), forward_all(smaller, fed), strict=True)
+    differences = np.concatenate([np.abs(a - b).ravel() for a, b in pairs])
+    return Moved(tolerance, zeroed, float(differences.max()), float(differences.mean()))
+
+
+def _ignored(model: Any, ignore: Any) -> set[int]:
+    """The places of the layers that stay, and of those inside them, among all layers."""
     if isinstance(ignore, (str, keras.layers.Layer)):
         ignore = [ignore]
     layers = model._flatten_layers(include_self=False)
     found: set[int] = set()
     for wanted in ignore:
-        mine = [la for la in layers if la is wanted or la.name == wanted]
+        mine = [layer for layer in layers if layer is wanted or layer.name == wanted]
         if not mine:
             raise InputError(
                 "`ignore` must hold layers of the model, or their names. Received: "
                 f"{getattr(wanted, 'name', wanted)!r}; it has {sorted(la.name for la in layers)}."
             )
-        for layer in mine:
-            found |= {id(inner) for inner in layer._flatten_layers()}
+        inner = {id(part) for layer in mine for part in layer._flatten_layers()}
+        found |= {place for place, layer in enumerate(layers) if id(layer) in inner}
     return found
 
 

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import json
+import os
+import shutil
+import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from html import escape
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self
 
 import keras
 import numpy as np
@@ -16,11 +21,15 @@ from taut.compaction.costs import Costs
 from taut.compaction.equality import Equality
 from taut.compaction.plan import Fed, Kept, Removed
 from taut.errors import InputError
+from taut.files import put_in_place
 from taut.text_table import text_table
+from taut.typed_json import json_text, plain, typed
 
 if TYPE_CHECKING:
     import pandas as pd
 
+KIND, FORMAT = "taut compaction", 1
+MODEL, FACTS = "model.keras", "compaction.json"
 NOTHING = (
     "nothing to remove: no unit is exactly dead. Train with a group penalty "
     "(taut.GroupLasso on units) and taut.Proximal, or pass tolerance="
@@ -70,6 +79,16 @@ class Report:
             [(name, b, a, b / a if a else None) for name, b, a in lines if b is not None],
             columns=["cost", "before", "after", "times_less"],
         )
+
+
+@dataclass(frozen=True)
+class _Facts:
+    inputs: tuple[Fed, ...]
+    removed: tuple[Removed, ...]
+    kept: tuple[Kept, ...]
+    vocabulary: dict[str, tuple[int, ...]]
+    report: Report
+    names: tuple[str, ...]
 
 
 @dataclass(frozen=True, repr=False)
@@ -134,6 +153,66 @@ class CompactResult:
             x="after:Q", tooltip=["layer", "kind", "before", "after"]
         )
         return offline((there + stays).properties(title=self._lines()[0]))
+
+    def save(self, folder: str | os.PathLike[str]) -> Path:
+        """Write the smaller model and all else into a new folder: whole, or not at all.
+
+        Args:
+            folder: It must not exist.
+
+        Raises:
+            InputError: If it exists.
+        """
+        folder = Path(folder)
+        if folder.exists():
+            raise InputError(
+                f"`folder` must not exist. Received: {str(folder)!r}, which does. Choose another."
+            )
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        whole = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
+        try:
+            self.model.save(whole / MODEL)
+            (whole / FACTS).write_text(json_text(self.facts(), indent=1), encoding="utf-8")
+            whole.chmod(0o755)
+            put_in_place(whole, folder, folder.parent / f".{folder.name}-old")
+        finally:
+            shutil.rmtree(whole, ignore_errors=True)
+        return folder
+
+    def facts(self) -> dict[str, Any]:
+        """All but the model, as JSON has it."""
+        facts = _Facts(
+            self.inputs,
+            self.removed,
+            self.kept,
+            {name: tuple(ids.tolist()) for name, ids in self.vocabulary.items()},
+            self.report,
+            self.names,
+        )
+        return {"kind": KIND, "format": FORMAT, **plain(facts)}
+
+    @classmethod
+    def load(cls, folder: str | os.PathLike[str]) -> Self:
+        """Read what `save` wrote. Nothing is unpickled.
+
+        Raises:
+            InputError: If a file is missing or damaged.
+        """
+        folder = Path(folder)
+        try:
+            stored = json.loads((folder / FACTS).read_text(encoding="utf-8"))
+            if (stored["kind"], stored["format"]) != (KIND, FORMAT):
+                raise ValueError(f"it holds a {stored['kind']} of format {stored['format']}")
+            facts = typed(_Facts, stored)
+            model = keras.saving.load_model(folder / MODEL)
+        except (OSError, ValueError, TypeError, KeyError) as error:
+            raise InputError(
+                f"`folder` must be one that `save` wrote. Received: {str(folder)!r} ({error})."
+            ) from error
+        vocabulary = {name: np.asarray(ids) for name, ids in facts.vocabulary.items()}
+        return cls(
+            model, facts.inputs, facts.removed, facts.kept, vocabulary, facts.report, facts.names
+        )
 
     def __repr__(self) -> str:
         title, *lines = self._lines()

@@ -88,8 +88,7 @@ def compared(
     """
 
     def outputs(one: Any, other: Any) -> list[list[np.ndarray]]:
-        runs = forward(one), forward(other)
-        return [_all(runs[0], rows), _all(runs[1], prepare(rows))]
+        return [forward_all(one, rows), forward_all(other, prepare(rows))]
 
     narrow, smaller = outputs(*models)
     size = max(float(np.abs(a[np.isfinite(a)]).max(initial=0)) for a in narrow)
@@ -130,11 +129,9 @@ def _unit(model: Any) -> float:
     return 2.0**-11 if "float16" in kinds else 2.0**-24
 
 
-def _all(
-    run: Callable[[list[np.ndarray]], list[np.ndarray]], rows: list[np.ndarray]
-) -> list[np.ndarray]:
+def forward_all(model: Any, rows: list[np.ndarray]) -> list[np.ndarray]:
     """The outputs of all rows, in batches of one size, so that one program is compiled."""
-    count = len(rows[0])
+    run, count = forward(model), len(rows[0])
     batch = min(count, BATCH)
     parts = []
     for start in range(0, count, batch):
