@@ -139,7 +139,9 @@ class Analysis:
 
     def _by_rule(self, call: Call, reads: list[Features]) -> list[Features] | None:
         op = call.operation
-        kind = _RULES.get(type(op)) or _BY_NAME.get(_registered(op))
+        # A layer of taut that is made above this package has its rule with it.
+        own = vars(type(op)).get("compaction_rule")
+        kind = own or _RULES.get(type(op)) or _BY_NAME.get(_registered(op))
         if kind is None or id(op) in self._broken:
             return None
         try:
@@ -190,6 +192,9 @@ class Analysis:
                     self.atoms.tie(first.atoms, other.atoms)
 
     def _pin(self, ignore: Collection[int]) -> None:
+        for name, tensor in self.trace.inputs.items():
+            if self.trace.fed[name] in ignore:
+                self._need(self.features[tensor].atoms)
         for call in self.trace.calls:
             if id(call.operation) in ignore:
                 for tensor in (*call.reads, *call.makes):

@@ -61,13 +61,17 @@ class Linear(LayerRule):
         if self.made is None:
             self.made = self.atoms.new(self.number)
         constant = ~(self.nonzero & ~self._folds(value)[:, None]).any(axis=0)
-        made = activated(self.layer.activation, self.bias + np.nan_to_num(value) @ self.total)
+        made = self._constants(value)
         if made is None:
             self.atoms.tie_all(self.made)  # softmax, or a function of the user's
             made = np.full(self.number, np.nan)
         value = np.where(constant, made, np.nan)
         self.constant &= ~np.isnan(value)
         return [Features(self.inputs.axis, self.made, value)]
+
+    def _constants(self, value: np.ndarray) -> np.ndarray | None:
+        """What the units make of the inputs that are known; None where units are mixed."""
+        return activated(self.layer.activation, self.bias + np.nan_to_num(value) @ self.total)
 
     def _folds(self, value: np.ndarray) -> np.ndarray:
         """Which inputs of these values can go into the bias."""

@@ -63,6 +63,7 @@ class Trace:
 
     Attributes:
         inputs: What the model is fed, by the names of its inputs.
+        fed: The ids of the layers that it is fed through, by these names.
         outputs: What it returns.
         calls: See `Call`.
         places: The tensors that a symbolic tensor of a model stands for, one a call of that model,
@@ -72,6 +73,7 @@ class Trace:
     """
 
     inputs: dict[str, Tensor] = field(default_factory=dict)
+    fed: dict[str, int] = field(default_factory=dict)
     outputs: list[Tensor] = field(default_factory=list)
     calls: list[Call] = field(default_factory=list)
     places: dict[tuple[int, int], list[Tensor]] = field(default_factory=lambda: defaultdict(list))
@@ -100,6 +102,9 @@ def trace(model: Any) -> Trace:
     names = input_names(model)
     tensors = [_tensor(t) for t in graph.inputs]
     made.inputs = dict(zip(names, tensors, strict=True))
+    made.fed = {
+        name: id(t._keras_history.operation) for name, t in zip(names, graph.inputs, strict=True)
+    }
     made.outputs = _inline(made, model, graph, tensors, "")
     return made
 
