@@ -12,6 +12,7 @@ from typing import Annotated
 
 import typer
 
+from taut_cli.compact import compact
 from taut_cli.compare import compare
 from taut_cli.demo import demo
 from taut_cli.diagnose import diagnose
@@ -27,7 +28,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for command in (fit, predict, report, compare, diagnose, demo):
+for command in (fit, predict, report, compare, diagnose, compact, demo):
     app.command()(command)
 
 

@@ -14,6 +14,8 @@ import keras
 import numpy as np
 from keras import ops
 
+from taut.tables.table_cuts import MemberCut
+
 UNITS = 64
 CLIP = 3.0
 LARGEST = 1e6
@@ -117,6 +119,8 @@ class MemberDense(keras.layers.Layer):
         use_bias: Whether it has a bias.
         scale: Variance of the initial (normal) weights times the number of inputs.
     """
+
+    compaction_rule = MemberCut
 
     def __init__(
         self,

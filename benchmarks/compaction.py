@@ -1,0 +1,346 @@
+"""Smaller networks at several budgets of multiply-adds: taut against Torch-Pruning, on one network.
+
+    apt-get install dataset-fashion-mnist
+    pip install -e . torch onnx onnxscript onnxruntime && pip install --no-deps torch-pruning
+    python benchmarks/compaction.py --seeds 3
+
+10,000 training images of Fashion-MNIST, all 10,000 test images. Four convolutions (8, 16, 32 and
+32 filters, 3×3, batch normalisation, ReLU, three poolings), global average pooling and a dense
+layer are trained for 8 epochs (Adam, batch 128). Every system starts from these very weights and
+has 12 epochs for each budget:
+
+* taut: 6 epochs with `Proximal(Adam, GroupLasso(groups="units"))`, `compact`, 6 epochs without the
+  penalty. Eight strengths are tried; for a budget it is the smallest whose network is in it.
+* Torch-Pruning, group norm: 6 epochs with `GroupNormPruner.regularize`, pruned, 6 epochs.
+* Torch-Pruning, magnitude: pruned by `GroupMagnitudeImportance`, 12 epochs.
+
+Both prune globally, to the ratio (found by bisection) that meets the budget. All multiply-adds are
+counted by one formula. The latency is that of taut's network of six times fewer multiply-adds and
+of the whole one, in Keras (compiled by JAX) and in ONNX Runtime (one thread).
+"""
+
+import argparse
+import copy
+import gzip
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+HOME = Path("/usr/share/datasets/fashion-mnist")
+ROWS, BATCH, EPOCHS, HALF = 10_000, 128, 8, 6
+FILTERS, POOLED = (8, 16, 32, 32), (0, 1, 2)  # pooling behind these convolutions
+BUDGETS = 2, 4, 6, 10
+RATE, TUNING_RATE = 1e-3, 5e-4
+
+
+def data():
+    import numpy as np
+
+    def read(name, kind):
+        raw = gzip.decompress((HOME / f"{name}-{kind}-ubyte.gz").read_bytes())
+        return np.frombuffer(raw, np.uint8, offset=16 if kind == "images-idx3" else 8)
+
+    def rows(name):
+        x = read(name, "images-idx3").reshape(-1, 28, 28, 1).astype("float32") / 255
+        return (x - 0.286) / 0.353, read(name, "labels-idx1").astype("int32")
+
+    x, y = rows("train")
+    return x[:ROWS], y[:ROWS], *rows("t10k")
+
+
+def network():
+    from keras import Input, Sequential, layers
+
+    parts = [Input((28, 28, 1))]
+    for place, filters in enumerate(FILTERS):
+        parts += [
+            layers.Conv2D(filters, 3, padding="same", use_bias=False, name=f"conv{place}"),
+            layers.BatchNormalization(name=f"norm{place}", epsilon=1e-5),
+            layers.ReLU(),
+        ]
+        parts += [layers.MaxPooling2D()] if place in POOLED else []
+    return Sequential([*parts, layers.GlobalAveragePooling2D(), layers.Dense(10, name="out")])
+
+
+def train_dense(seed, folder):
+    import keras
+
+    x, y, x_test, y_test = data()
+    keras.utils.set_random_seed(seed)
+    model = network()
+    fit(model, keras.optimizers.Adam(RATE), x, y, EPOCHS)
+    model.save(folder / "dense.keras")
+    return {"accuracy": accuracy(model, x_test, y_test)}
+
+
+def fit(model, optimizer, x, y, epochs):
+    import keras
+
+    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    model.compile(optimizer, loss)
+    model.fit(x, y, epochs=epochs, batch_size=BATCH, verbose=0)
+
+
+def accuracy(model, x, y):
+    return float((model.predict(x, batch_size=500, verbose=0).argmax(1) == y).mean())
+
+
+def run_taut(seed, folder):
+    import keras
+    import numpy as np
+
+    import taut
+
+    x, y, x_test, y_test = data()
+    keras.utils.set_random_seed(seed)
+    whole = taut.compaction.multiply_adds(keras.models.load_model(folder / "dense.keras"))
+    found = []
+    for strength in np.geomspace(0.004, 0.06, 8):
+        model = keras.models.load_model(folder / "dense.keras")
+        penalty = taut.GroupLasso(float(strength), groups="units")
+        fit(model, taut.Proximal(keras.optimizers.Adam(RATE), penalty), x, y, HALF)
+        try:
+            result = taut.compact(model, measure=False)
+        except taut.InputError:
+            break  # all units died
+        macs = result.report.after.multiply_adds
+        result.model.compiled = False
+        result.model.save(folder / f"small{len(found)}.keras")
+        found.append((macs, float(strength), f"small{len(found)}.keras"))
+        print(f"taut: strength {strength:.4f}, {whole / macs:.1f} times fewer", file=sys.stderr)
+        if whole / macs > 1.3 * max(BUDGETS):
+            break
+    lines = []
+    for budget in BUDGETS:
+        inside = [entry for entry in found if entry[0] <= whole / budget]
+        if not inside:
+            continue
+        macs, strength, name = max(inside)
+        model = keras.models.load_model(folder / name, compile=False)
+        fit(model, keras.optimizers.Adam(TUNING_RATE), x, y, HALF)
+        line = {"budget": budget, "times_fewer": whole / macs, "strength": strength}
+        lines.append(line | {"accuracy": accuracy(model, x_test, y_test)})
+        model.save(folder / f"taut{budget}.keras")
+    return {"macs": whole, "lines": lines}
+
+
+def torch_network(arrays):
+    import torch
+    from torch import nn
+
+    parts, before = [], 1
+    for place, filters in enumerate(FILTERS):
+        parts += [
+            nn.Conv2d(before, filters, 3, padding=1, bias=False),
+            nn.BatchNorm2d(filters, eps=1e-5, momentum=0.01),
+            nn.ReLU(),
+        ]
+        parts += [nn.MaxPool2d(2)] if place in POOLED else []
+        before = filters
+    parts += [nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(before, 10)]
+    model, arrays = nn.Sequential(*parts), [torch.tensor(a) for a in arrays]
+    with torch.no_grad():
+        for module in model:
+            if isinstance(module, nn.Conv2d):
+                module.weight.copy_(arrays.pop(0).permute(3, 2, 0, 1))
+            elif isinstance(module, nn.BatchNorm2d):
+                for name in ("weight", "bias", "running_mean", "running_var"):
+                    getattr(module, name).copy_(arrays.pop(0))
+            elif isinstance(module, nn.Linear):
+                module.weight.copy_(arrays.pop(0).T)
+                module.bias.copy_(arrays.pop(0))
+    return model
+
+
+def torch_macs(model):
+    from torch import nn
+
+    side, total = 28, 0
+    for module in model:
+        if isinstance(module, nn.Conv2d):
+            total += side**2 * module.weight.numel()
+        elif isinstance(module, nn.MaxPool2d):
+            side //= 2
+        elif isinstance(module, nn.Linear):
+            total += module.weight.numel()
+    return total
+
+
+def torch_fit(model, x, y, epochs, rate, regularize=None):
+    import torch
+
+    optimizer = torch.optim.Adam(model.parameters(), rate, eps=1e-7)
+    loss_of = torch.nn.CrossEntropyLoss()
+    model.train()
+    for _ in range(epochs):
+        order = torch.randperm(len(x))
+        for start in range(0, len(x), BATCH):
+            part = order[start : start + BATCH]
+            optimizer.zero_grad()
+            loss_of(model(x[part]), y[part]).backward()
+            if regularize is not None:
+                regularize()
+            optimizer.step()
+
+
+def torch_accuracy(model, x, y):
+    import torch
+
+    model.eval()
+    with torch.no_grad():
+        made = torch.cat([model(x[k : k + 500]).argmax(1) for k in range(0, len(x), 500)])
+    return float((made == y).float().mean())
+
+
+def pruned(model, budget, whole, kind):
+    """The network pruned to a budget; the ratio is found by bisection."""
+    low, high = 0.0, 0.98
+    for _ in range(12):
+        ratio, trial = (low + high) / 2, copy.deepcopy(model)
+        pruner_of(trial, ratio, kind).step()
+        if torch_macs(trial) <= whole / budget:
+            best, high = trial, ratio
+        else:
+            low = ratio
+    return best
+
+
+def pruner_of(model, ratio, kind):
+    import torch
+    import torch_pruning as tp
+
+    example, out = torch.zeros(1, 1, 28, 28), model[-1]
+    settings = {
+        "importance": tp.importance.GroupMagnitudeImportance(p=2),
+        "pruning_ratio": ratio,
+        "ignored_layers": [out],
+        "global_pruning": True,
+    }
+    if kind == "group norm":
+        return tp.pruner.GroupNormPruner(model, example, **settings)
+    return tp.pruner.MagnitudePruner(model, example, **settings)
+
+
+def run_torch(seed, folder, kind):
+    os.environ["KERAS_BACKEND"] = "torch"
+    import keras
+    import numpy as np
+    import torch
+
+    torch.manual_seed(seed)
+    x, y, x_test, y_test = (torch.tensor(np.array(a)) for a in data())
+    x, x_test = x.permute(0, 3, 1, 2).contiguous(), x_test.permute(0, 3, 1, 2).contiguous()
+    y, y_test = y.long(), y_test.long()
+    dense = keras.models.load_model(folder / "dense.keras", compile=False)
+    arrays = [keras.ops.convert_to_numpy(v) for layer in dense.layers for v in layer.weights]
+    start = torch_network(arrays)
+    whole, lines = torch_macs(start), []
+    print(f"the whole network in torch: {torch_accuracy(start, x_test, y_test)}", file=sys.stderr)
+    if kind == "group norm":
+        pruner = pruner_of(start, 0.5, kind)
+
+        def regularize():
+            pruner.regularize(start)
+
+        pruner.update_regularizer()
+        torch_fit(start, x, y, HALF, RATE, regularize)
+    for budget in BUDGETS:
+        model = pruned(start, budget, whole, kind)
+        torch_fit(model, x, y, HALF if kind == "group norm" else 2 * HALF, TUNING_RATE)
+        fewer = whole / torch_macs(model)
+        line = {"budget": budget, "times_fewer": fewer}
+        lines.append(line | {"accuracy": torch_accuracy(model, x_test, y_test)})
+    return {"macs": whole, "lines": lines}
+
+
+def run_latency(seed, folder):
+    """Milliseconds of the whole and the smaller network, for one row and 256, in Keras."""
+    import keras
+
+    import taut.compaction.costs as costs
+
+    models = [keras.models.load_model(folder / f"{n}.keras", compile=False) for n in NAMES]
+    rows = data()[2][:256]
+    found = costs.costs(models, [[rows], [rows]], measure=True)
+    return [{"1": c.seconds_1 * 1e3, "256": c.seconds_256 * 1e3} for c in found]
+
+
+def run_onnx(seed, folder):
+    """The same in ONNX Runtime."""
+    os.environ["KERAS_BACKEND"] = "torch"
+    import keras
+    import numpy as np
+    import onnxruntime
+
+    rows, sessions, made = data()[2][:256], [], []
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = 1
+    for name in NAMES:
+        model = keras.models.load_model(folder / f"{name}.keras", compile=False)
+        file = str(folder / f"{name}.onnx")
+        model.export(file, format="onnx", verbose=False)
+        session = onnxruntime.InferenceSession(file, options)
+        difference = session.run(None, {session.get_inputs()[0].name: rows})[0] - model.predict(
+            rows, verbose=0
+        )
+        assert np.abs(difference).max() < 1e-3, difference
+        sessions.append(session)
+    for batch in (1, 256):
+        taken = []
+        for _ in range(60):
+            times = []
+            for session in sessions:
+                start = time.perf_counter()
+                session.run(None, {session.get_inputs()[0].name: rows[:batch]})
+                times.append(time.perf_counter() - start)
+            taken.append(times)
+        made.append(np.median(taken, axis=0) * 1e3)
+    return [{"1": float(made[0][k]), "256": float(made[1][k])} for k in range(2)]
+
+
+NAMES = "dense", "taut6"
+PARTS = {
+    "dense": train_dense,
+    "taut": run_taut,
+    "group norm": lambda seed, folder: run_torch(seed, folder, "group norm"),
+    "magnitude": lambda seed, folder: run_torch(seed, folder, "magnitude"),
+    "latency": run_latency,
+    "onnx": run_onnx,
+}
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--out", type=Path, default=Path("compaction.json"))
+    parser.add_argument("--part", choices=PARTS)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--folder", type=Path)
+    asked = parser.parse_args()
+    if asked.part:
+        os.environ.setdefault("KERAS_BACKEND", "jax")
+        start = time.process_time()
+        made = PARTS[asked.part](asked.seed, asked.folder)
+        print(json.dumps({"seconds": time.process_time() - start, "found": made}))
+        return
+    results = []
+    for seed in range(asked.seeds):
+        with tempfile.TemporaryDirectory() as folder:
+            found = {}
+            for part in PARTS:
+                command = [sys.executable, __file__, "--part", part, "--folder", folder]
+                command += ["--seed", str(seed)]
+                done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=False)
+                if done.returncode == 0:
+                    found[part] = json.loads(done.stdout.splitlines()[-1])
+                    print(seed, part, json.dumps(found[part]), flush=True)
+            results.append(found)
+            asked.out.write_text(json.dumps(results, indent=1))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,197 @@
+"""What `compact` refuses, what it tells, and what is kept."""
+
+import keras
+import numpy as np
+import pytest
+from keras import layers
+
+import taut
+from taut.compaction import CompactResult, UnequalError, compact
+from taut.compaction.embedding_cuts import shared_rows
+from taut.compaction.linear_cuts import Linear
+from tests.compaction.mortal import CASES, drawn, numbers, put, relu, x_, zero
+
+
+def small(dead=(1,)):
+    model = drawn(keras.Sequential([x_(3), relu(4, "a"), layers.Dense(2, name="out")]))
+    zero(model.layers[0].kernel, slice(None), list(dead))
+    return model
+
+
+def test_a_model_with_nothing_to_remove_is_told_so():
+    result = compact(small(dead=()), measure=False)
+    assert not result.removed
+    assert "nothing to remove" in repr(result)
+    assert "taut.Proximal" in repr(result)
+
+
+def test_a_model_whose_units_all_died_is_refused():
+    model = small(dead=range(4))
+    with pytest.raises(taut.InputError, match=r"all of whose units are dead.*smaller strength"):
+        compact(model)
+
+
+def test_what_is_no_built_graph_is_refused():
+    class Own(keras.Model):
+        def call(self, x):
+            return x
+
+    own = Own()
+    own(np.zeros((1, 2), "float32"))
+    with pytest.raises(taut.errors.UnsupportedError, match="`call` is Python"):
+        compact(own)
+    with pytest.raises(taut.InputError, match=r"needs a built Keras model"):
+        compact(keras.Sequential([layers.Dense(1)]))
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"x": np.zeros((4, 2))}, "as the model's input 'x' takes them"),
+        ({"x": [np.zeros((4, 3)), np.zeros((4, 3))]}, "one array for each"),
+        ({"ignore": ["nobody"]}, "must hold layers of the model"),
+        ({"tolerance": -1.0}, "`tolerance` must be"),
+    ],
+)
+def test_bad_arguments(given, message):
+    with pytest.raises(taut.InputError, match=message):
+        compact(small(), **given)
+
+
+def test_an_unknown_layer_stays_and_is_named():
+    @keras.saving.register_keras_serializable("tests")
+    class Reversed(layers.Layer):
+        def call(self, x):
+            return x[..., ::-1]
+
+    inputs = x_(3)
+    y = Reversed(name="own")(relu(4, "a")(inputs))
+    model = drawn(keras.Model(inputs, layers.Dense(2)(relu(3, "b")(y))))
+    zero(model.get_layer("a").kernel, slice(None), 1)
+    zero(model.get_layer("b").kernel, slice(None), 2)
+    result = compact(model, measure=False)
+    assert {r.layer: len(r.indices) for r in result.removed} == {"b": 1}
+    reasons = {kept.layer: kept.reason for kept in result.kept}
+    assert reasons["own"] == "Reversed: no rule"
+    assert "'own'" in reasons["a"]
+
+
+def test_padding_is_the_named_reason():
+    model, _ = CASES["convolutions_same"].build()
+    (kept,) = compact(model, measure=False).kept
+    assert (kept.layer, kept.count) == ("a", 1)
+    assert "'b', which pads its borders" in kept.reason
+
+
+def test_ignored_layers_stay():
+    model = small(dead=[0, 1])
+    result = compact(model, ignore="a", measure=False)
+    assert not result.removed
+
+
+def test_one_unit_of_a_dead_branch_stays_where_a_layer_needs_it():
+    inputs = x_(3)
+    branch = layers.Dense(2, name="end")(relu(4, "start")(inputs))
+    model = drawn(keras.Model(inputs, layers.Add()([layers.Dense(2)(inputs), branch])))
+    zero(model.get_layer("end").kernel)
+    result = compact(model, measure=False)
+    assert result.model.get_layer("start").units == 1
+    assert any("is the last one" in kept.reason for kept in result.kept)
+
+
+def test_a_rule_that_is_wrong_returns_nothing(monkeypatch):
+    cut = Linear.cut
+
+    def without_bias(self, keeps):
+        made = cut(self, keeps)
+        made.weights[id(self.layer), "bias"] *= 0
+        return made
+
+    monkeypatch.setattr(Linear, "cut", without_bias)
+    with pytest.raises(UnequalError, match="Nothing is returned"):
+        compact(CASES["dense_constant_units"].build()[0], measure=False)
+
+
+def test_a_difference_that_single_precision_hides_is_found(monkeypatch):
+    cut = Linear.cut
+
+    def slightly_wrong(self, keeps):
+        made = cut(self, keeps)
+        made.weights[id(self.layer), "kernel"] *= 1 + 1e-8
+        return made
+
+    monkeypatch.setattr(Linear, "cut", slightly_wrong)
+    with pytest.raises(UnequalError, match="in double precision"):
+        compact(small(), measure=False)
+
+
+def test_given_rows_are_compared_and_measured():
+    x = np.random.default_rng(0).normal(size=(300, 3))
+    result = compact(small(), x)
+    assert result.report.equality.rows == 300 + 64
+    costs = result.report.to_frame().set_index("cost")
+    assert costs.loc["weights", "before"] == 26
+    assert costs.loc["multiply_adds"].tolist()[:2] == [20, 15]
+    assert (costs.loc[["file_bytes", "seconds_1", "seconds_256"], "after"] > 0).all()
+
+
+def test_tolerance_takes_small_weights_for_zero_and_tells_what_that_moved():
+    model = small()
+    put(model.get_layer("a").kernel, (slice(None), 2), 1e-3)
+    put(model.get_layer("a").bias, 2, 0.5)  # a constant then
+    assert compact(model, measure=False).removed[0].indices == (1,)
+    result = compact(model, tolerance=0.01, measure=False)
+    assert result.removed[0].indices == (1, 2)
+    moved = result.report.moved
+    assert moved.zeroed == 1
+    x = np.random.default_rng(1).normal(size=(5, 3)).astype("float32")
+    apart = np.abs(model.predict(x, verbose=0) - result.model.predict(x, verbose=0)).max()
+    assert 0 < apart <= moved.largest
+    assert numbers(model.get_layer("a").kernel)[0, 2] == np.float32(1e-3)
+
+
+def test_the_result_is_saved_and_read_again(tmp_path):
+    model, _ = CASES["embedding_words_and_columns"].build()
+    model.compile("sgd", "mse")
+    result = compact(model, measure=False)
+    ids = np.arange(9)[:5][None] + np.arange(4)[:, None]
+    place = result.save(tmp_path / "small")
+    again = CompactResult.load(place)
+    np.testing.assert_array_equal(again.prepare(ids), result.prepare(ids))
+    assert (again.removed, again.inputs, again.report) == (
+        result.removed,
+        result.inputs,
+        result.report,
+    )
+    np.testing.assert_array_equal(again.vocabulary["words"], result.vocabulary["words"])
+    assert again.model.count_params() == result.model.count_params()
+    with pytest.raises(taut.InputError, match="must not exist"):
+        result.save(place)
+    (place / "compaction.json").write_text("{}")
+    with pytest.raises(taut.InputError, match="one that `save` wrote"):
+        CompactResult.load(place)
+
+
+def test_ids_that_are_no_words_are_refused():
+    result = compact(CASES["embedding_words_and_columns"].build()[0], measure=False)
+    with pytest.raises(taut.InputError, match="ids from 0 to 8"):
+        result.prepare(np.full((1, 5), 9))
+
+
+def test_shared_rows_are_numbered_by_their_first_words():
+    table = np.array([[0.0], [1.0], [0.0], [2.0], [1.0]])
+    assert shared_rows([table], zero_alone=False).tolist() == [0, 1, 0, 2, 1]
+    assert shared_rows([table], zero_alone=True).tolist() == [0, 1, 2, 3, 1]
+    other = np.array([[0.0], [1.0], [0.0], [2.0], [3.0]])
+    assert shared_rows([table, other], zero_alone=False).tolist() == [0, 1, 0, 2, 3]
+
+
+def test_the_smaller_model_is_compiled_as_the_model_was():
+    model = taut.Sequential([x_(3), relu(4, "a"), layers.Dense(1)])
+    drawn(model).compile("adam", "mse", weight_regularizer=taut.L1(0.01))
+    zero(model.layers[0].kernel, slice(None), 0)
+    result = compact(model, measure=False)
+    assert type(result.model) is taut.Sequential
+    assert type(result.model.optimizer) is type(model.optimizer)
+    result.plot().to_dict()
+    assert "units" in result._repr_html_()
