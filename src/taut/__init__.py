@@ -64,6 +64,7 @@ from taut.penalties import (
 )
 from taut.studies import (
     capacity_curve,
+    choose_model,
     epoch_curve,
     label_noise,
     learning_curve,
@@ -102,6 +103,7 @@ __all__ = [
     "__version__",
     "callbacks",
     "capacity_curve",
+    "choose_model",
     "diagnose",
     "engine",
     "epoch_curve",
