@@ -8,9 +8,9 @@ seed; all figures are on the 10,000 test images. `taut.choose_model` holds out a
 and chooses among four models (plain, dropout, flips, both) × 10 strengths of L2; the plain model's
 own choice is in it. Beside it in the same run, trained on all rows: the plain network at all ten
 strengths, so that the best in hindsight is known; no penalty; no penalty stopped at the best of its
-25 epochs on 2,000 of the test images, which no one knows, with the schedule and with Adam's constant
-rate of 0.001; dropout and flips alone; a support vector classifier (RBF) whose C is chosen by five
-folds. A line of JSON a seed; `--summary` reads such lines and prints means with paired intervals.
+25 epochs on 2,000 of the test images, which nobody knows, with the schedule and with Adam's
+constant rate of 0.001; dropout and flips alone; a support vector classifier (RBF) whose C is chosen
+by five folds. A line of JSON a seed; `--summary` prints means with paired intervals.
 
     python benchmarks/images.py --seeds 10 >> images.jsonl
     python benchmarks/images.py --summary images.jsonl
@@ -190,7 +190,7 @@ def summarise(lines):
             print(f"  {name:12} log-loss {loss:.4f}  accuracy {accuracy:.4f}  ECE {apart:.3f}")
         losses = np.array([[s[0] for s in line["grid"]] for line in some])
         print("  grid        ", " ".join(f"{v:.3f}" for v in losses.mean(axis=0)))
-        get = lambda name, k=0: np.array([line[name][k] for line in some])  # noqa: E731
+        get = lambda name, k=0, some=some: np.array([line[name][k] for line in some])  # noqa: E731
         print(
             "  L2 less the best strength of each seed  ", interval(get("L2") - losses.min(axis=1))
         )
