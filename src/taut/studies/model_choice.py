@@ -25,6 +25,7 @@ from taut.studies.result import trained
 from taut.studies.section_search import section_search
 from taut.studies.strengths import given_strengths
 from taut.studies.training_settings import Settings
+from taut.studies.whole_schedule import with_whole_schedule
 
 FOLDS = 5
 """Of so many the first is held out, unless folds are given."""
@@ -59,8 +60,8 @@ def choose_model(
     held-out data loss is trained again on all rows, with as many epochs.
 
     Models may differ in all but their loss: with dropout and without, with layers that augment
-    images, of several sizes. A schedule of learning rates counts steps, of which an epoch has fewer
-    where rows are held out.
+    images, of several sizes. A schedule of learning rates counts steps: compile it for a training
+    on all rows. On fewer it goes as much faster, so that every training goes through all of it.
 
     The least of several held-out losses is optimistic: report the final figure on rows that this
     study has not seen.
@@ -135,12 +136,13 @@ def choose_model(
         if cv is None and not searches:
             study = with_splits(study, study.rows.splits[:1])
         searches.append(_Search(name, f"model-{number}", study, of_strength, seed))
+    rows = len(keras.tree.flatten(searches[0].study.rows.first()[0])[0])
+    sizes = [len(split.train) for split in searches[0].study.rows.splits]
+    factor = -(-rows // batch_size) / -(-max(sizes) // batch_size)
     tried: dict[tuple[str, float], Record] = {}
     for search in searches:
-        tried |= search.run(values, settings)
-    rows = len(keras.tree.flatten(searches[0].study.rows.first()[0])[0])
-    sizes = [len(split.train) / rows for split in searches[0].study.rows.splits]
-    result = choice_of(tuple(named), tried, values, sizes)
+        tried |= search.run(values, settings, factor)
+    result = choice_of(tuple(named), tried, values, [size / rows for size in sizes])
     _warn(result, tried)
     chosen = searches[list(named).index(result.best_model)]
     return result.with_model(chosen.refit(result.best_strength, rows, settings))
@@ -156,18 +158,25 @@ class _Search:
     of_strength: tuple[PartStrength, ...]
     seed: int
 
-    def run(self, values: np.ndarray, settings: Settings) -> dict[tuple[str, float], Record]:
-        """The record of each strength that was trained, its lanes fold by fold."""
+    def run(
+        self, values: np.ndarray, settings: Settings, factor: float
+    ) -> dict[tuple[str, float], Record]:
+        """The record of each strength that was trained, its lanes fold by fold.
+
+        Args:
+            values: All strengths.
+            settings: Of the trainings.
+            factor: Steps of a training on all rows by those of one of these.
+        """
         records: dict[tuple[str, float], Record] = {}
+        model = with_whole_schedule(self.study.copy, factor)
 
         def held_out_loss(number: int) -> float:
             strength = float(values[number])
             lanes = [
                 self._lane(self.study, strength, k) for k in range(len(self.study.rows.splits))
             ]
-            record = self.study.rows.train(
-                self.study.copy, lanes, settings, f"{self.file}-{number}"
-            )
+            record = self.study.rows.train(model, lanes, settings, f"{self.file}-{number}")
             records[self.name, strength] = record
             losses = record.kept_losses()[1]
             return np.inf if DIVERGED in record.status else float(losses.mean())
