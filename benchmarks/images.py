@@ -6,11 +6,11 @@ A network of three convolutions (16, 32 and 64 filters, 3×3, stride 2) and a de
 with a cosine schedule, batch 32, 25 epochs; `--rows` of the 60,000 training images, drawn by the
 seed; all figures are on the 10,000 test images. `taut.choose_model` holds out a fifth of the rows
 and chooses among three models (plain, dropout, dropout and flips) × 10 strengths of L2; the plain
-model's own choice is in it. Beside it in the same run, trained on all rows: the plain network at all ten
-strengths, so that the best in hindsight is known; no penalty; no penalty stopped at the best of its
-25 epochs on 2,000 of the test images, which nobody knows, with the schedule and with Adam's
-constant rate of 0.001; dropout and flips alone; a support vector classifier (RBF) whose C is chosen
-by five folds. A line of JSON a seed; `--summary` prints means with paired intervals.
+model's own choice is in it. Beside it in the same run, trained on all rows: the plain network at
+all ten strengths, so that the best in hindsight is known; no penalty; no penalty stopped at the
+best of its 25 epochs on 2,000 of the test images, which nobody knows, with the schedule and with
+Adam's constant rate of 0.001; dropout and flips alone; a support vector classifier (RBF) whose C is
+chosen by five folds. A line of JSON a seed; `--summary` prints means with paired intervals.
 
     python benchmarks/images.py --seeds 10 >> images.jsonl
     python benchmarks/images.py --summary images.jsonl

@@ -12,6 +12,7 @@ import taut
 from taut.engine import Lane, Record, Split, train_lanes
 from taut.errors import EdgeWarning, InputError
 from taut.studies.model_choice_result import choice_of
+from taut.studies.whole_schedule import WholeSchedule
 
 jax_only = pytest.mark.skipif(keras.backend.backend() != "jax", reason="slow elsewhere")
 STRENGTHS = [0.1, 0.01, 0.001, 0.0]
@@ -112,6 +113,40 @@ def test_candidates_and_the_model_on_all_rows_are_what_they_are_alone():
         np.testing.assert_array_equal(mine, its[0])
     # Dropout and the like are off.
     np.testing.assert_array_equal(choice.model(x), choice.model(x))
+
+
+@jax_only
+def test_a_schedule_goes_through_to_its_end_on_fewer_rows():
+    """Of 50 rows 40 are trained on: 20 steps where the schedule has 25."""
+    x, y = images(50)
+    pair = np.arange(10, 50), np.arange(10)
+
+    def scheduled(steps, penalty=None):
+        model = network()
+        adam = keras.optimizers.Adam(keras.optimizers.schedules.CosineDecay(0.02, steps))
+        model.compile(taut.Proximal(adam, penalty) if penalty else adam, CROSS_ENTROPY)
+        return model
+
+    settings = {"epochs": 5, "batch_size": 10}
+    choice = taut.choose_model(scheduled(25), x, y, strengths=[0.01], cv=[pair], **settings)
+    shorter = train_lanes(
+        scheduled(20, taut.L2(0.0)), x, y, [Lane(0.01)], splits=[Split(*pair)], **settings
+    )
+    assert choice.table["held_out_loss"][0] == pytest.approx(shorter.held_out_loss[0, -1], rel=1e-5)
+    whole = train_lanes(
+        scheduled(25, taut.L2(0.0)), x, y, [Lane(0.01)], splits=[Split(np.arange(50))], **settings
+    )
+    np.testing.assert_array_equal(choice.model.get_weights()[0], whole.trainable[0][0])
+
+
+def test_a_schedule_of_fewer_steps_is_saved_with_what_it_follows():
+    cosine = keras.optimizers.schedules.CosineDecay(0.1, 100)
+    faster = WholeSchedule(cosine, 1.25)
+    again = keras.saving.deserialize_keras_object(keras.saving.serialize_keras_object(faster))
+    for step in (0, 7, 80):
+        assert (
+            float(again(step)) == float(faster(step)) == pytest.approx(float(cosine(step * 1.25)))
+        )
 
 
 @jax_only
