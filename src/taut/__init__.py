@@ -65,6 +65,7 @@ from taut.penalties import (
 )
 from taut.studies import (
     capacity_curve,
+    choose_model,
     epoch_curve,
     label_noise,
     learning_curve,
@@ -103,6 +104,7 @@ __all__ = [
     "__version__",
     "callbacks",
     "capacity_curve",
+    "choose_model",
     "compact",
     "diagnose",
     "engine",

@@ -16,6 +16,7 @@ ROWS, BATCH = 48, 8
 RNG = np.random.default_rng(0)
 NUMBERS = RNG.normal(size=(ROWS, 6)).astype("float32")
 IMAGES = RNG.normal(size=(ROWS, 8, 8, 1)).astype("float32")
+PIXELS = np.random.default_rng(1).integers(0, 256, size=IMAGES.shape).astype("uint8")
 WORDS = RNG.integers(1, 20, size=(ROWS, 5)).astype("int32")
 WORDS[:, 3:] = 0
 SIGNALS = RNG.normal(size=(ROWS, 5, 3)).astype("float32")
@@ -109,6 +110,19 @@ KINDS = {
             layers.Dense(3, activation="softmax"),
         ),
         IMAGES,
+        CLASSES,
+        {"loss": SPARSE},
+    ),
+    "augmented images of bytes": (
+        lambda: sequential(
+            (8, 8, 1),
+            layers.Rescaling(1 / 255),
+            layers.RandomFlip("horizontal", seed=1),
+            layers.Conv2D(4, 3, activation="relu"),
+            layers.Flatten(),
+            layers.Dense(3, activation="softmax"),
+        ),
+        PIXELS,
         CLASSES,
         {"loss": SPARSE},
     ),

@@ -133,6 +133,11 @@ def test_what_looks_across_rows_is_not_cut(images):
     layers = keras.layers
     assert rows_at_a_time(network(layers.BatchNormalization()), *images) is None
     assert rows_at_a_time(network(layers.Dropout(0.1)), *images) == 16
+    assert rows_at_a_time(network(layers.RandomFlip()), *images) == 16
+    assert rows_at_a_time(network(layers.RandomCrop(4, 4)), *images) is None  # one place for all
+    for name in ("MixUp", "CutMix"):  # of some versions of Keras
+        if hasattr(layers, name):
+            assert rows_at_a_time(network(getattr(layers, name)()), *images) is None
     assert are_products(network())
     for other in (
         layers.Conv2D(4, 3, groups=2),

@@ -78,12 +78,17 @@ def _normalises(layer: Any) -> bool:
     return isinstance(layer, keras.layers.BatchNormalization) and layer.trainable
 
 
+_ACROSS = ("MixUp", "CutMix", "RandomCrop")
+"""Layers that augment images with those of other rows, or all rows of a batch alike."""
+
+
 def _keeps_apart(layer: Any) -> bool:
     # An operation of the graph has axes of its own; a lambda layer computes anything.
     if not isinstance(layer, keras.layers.Layer) or isinstance(layer, keras.layers.Lambda):
         return False
     axis = getattr(layer, "axis", None)
     across_rows = axis is not None and 0 in np.atleast_1d(axis)
+    across_rows |= type(layer).__name__ in _ACROSS
     adds_loss = getattr(layer, "activity_regularizer", None) is not None
     return _of_keras(layer) and not (_normalises(layer) or across_rows or adds_loss)
 

@@ -9,10 +9,13 @@ from taut.studies.label_noise_result import LabelNoise
 from taut.studies.learning import learning_curve
 from taut.studies.learning_result import LearningCurve, Projection
 from taut.studies.memorization_result import Memorization
+from taut.studies.model_choice import choose_model
+from taut.studies.model_choice_result import ModelChoice
 from taut.studies.noisy_labels import label_noise
 from taut.studies.path import regularization_path
 from taut.studies.permuted_labels import memorization
 from taut.studies.result import PathResult
+from taut.studies.section_search import section_search
 from taut.studies.seed_luck import SeedVariance, seed_variance
 from taut.studies.stability_result import StabilitySelection
 from taut.studies.strengths import given_strengths
@@ -26,6 +29,7 @@ __all__ = [
     "LabelNoise",
     "LearningCurve",
     "Memorization",
+    "ModelChoice",
     "PathResult",
     "Projection",
     "SeedVariance",
@@ -33,6 +37,7 @@ __all__ = [
     "Turn",
     "capacity_curve",
     "choose",
+    "choose_model",
     "disagreement",
     "epoch_curve",
     "fold_values",
@@ -44,6 +49,7 @@ __all__ = [
     "learning_curve",
     "memorization",
     "regularization_path",
+    "section_search",
     "seed_variance",
     "stability_selection",
 ]

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     from taut.studies.capacity import CapacityCurve
     from taut.studies.learning_result import LearningCurve
+    from taut.studies.model_choice_result import ModelChoice
     from taut.studies.seed_luck import SeedVariance
     from taut.studies.turning import EpochCurve
 
@@ -127,6 +128,30 @@ def capacity_chart(curve: CapacityCurve) -> Any:
         points.encode(x, _loss(alt), shape=alt.Shape("choice:N")),
     ]
     return offline(alt.layer(*layers).properties(title="Loss by size of the network", **SIZE))
+
+
+def choice_chart(choice: ModelChoice) -> Any:
+    """The held-out loss of every candidate that was trained, and the choice."""
+    alt = altair()
+    frame = choice.summary[np.isfinite(choice.summary["held_out_loss"].to_numpy(float))]
+    least = frame.loc[frame["strength"] > 0, "strength"].min()
+    # A logarithmic axis has no place for 0: it stands a step to the left of the others.
+    frame = frame.assign(at=frame["strength"].where(frame["strength"] > 0, least / 10))
+    x = alt.X("at:Q", scale=alt.Scale(type="log", nice=False), title="strength")
+    loss = alt.Y("held_out_loss:Q", title="held-out data loss", scale=alt.Scale(zero=False))
+    base = alt.Chart(frame).encode(x, loss)
+    colour = alt.Color("model:N", sort=list(choice.models), title="model")
+    chosen = frame[
+        (frame["model"] == choice.best_model) & (frame["strength"] == choice.best_strength)
+    ]
+    ring = alt.Chart(chosen).mark_point(size=160, filled=False, color="gray", strokeWidth=2)
+    layers = [
+        base.mark_line(opacity=0.6).encode(color=colour),
+        base.mark_point(filled=True, size=45).encode(color=colour),
+        ring.encode(x, loss),
+    ]
+    title = f"Held-out loss of what was tried; chosen: {choice.best_model}"
+    return offline(alt.layer(*layers).properties(title=title, **SIZE))
 
 
 def variance_chart(luck: SeedVariance) -> Any:

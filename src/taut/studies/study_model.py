@@ -82,13 +82,21 @@ def _any_strength(part: Penalty) -> Penalty:
     return part if isinstance(part, Constraint) else part.with_strength(0.0)
 
 
-def compiled_copy(model: Any, penalty: Any, x: Any = None) -> Any:
-    """A copy of a compiled model with other penalties; compared with the model on rows of `x`."""
-    optimizer = getattr(model.optimizer, "inner_optimizer", model.optimizer)
-    if isinstance(optimizer, Proximal):
-        optimizer = optimizer.plain()
-    else:
-        optimizer = type(optimizer).from_config(optimizer.get_config())
+def compiled_copy(model: Any, penalty: Any, x: Any = None, *, optimizer: Any = None) -> Any:
+    """A copy of a compiled model with other penalties; compared with the model on rows of `x`.
+
+    Args:
+        model: Compiled; it is not changed.
+        penalty: What `Proximal` takes.
+        x: Inputs, of which the first few are predicted; None compares nothing.
+        optimizer: A new one of Keras; one like the model's unless given.
+    """
+    if optimizer is None:
+        optimizer = getattr(model.optimizer, "inner_optimizer", model.optimizer)
+        if isinstance(optimizer, Proximal):
+            optimizer = optimizer.plain()
+        else:
+            optimizer = type(optimizer).from_config(optimizer.get_config())
     copy = copy_of(model, x)
     optimizer = Proximal(optimizer, penalty).bind(copy)
     keras.Model.compile(copy, optimizer, **compile_arguments(model))

@@ -1,0 +1,256 @@
+"""Which of several models, and at which strength: few trainings, and the chosen one on all rows."""
+
+from __future__ import annotations
+
+import os
+import warnings
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import keras
+import numpy as np
+
+from taut._keras_compat import loss_name
+from taut._weights import ClassWeight
+from taut.engine import Callback, Lane, Record, Split
+from taut.engine.lanes import DIVERGED
+from taut.errors import EdgeWarning, InputError
+from taut.penalties import L2, Penalty
+from taut.progress import displayed
+from taut.studies.as_compiled import AsCompiled, penalised, with_splits
+from taut.studies.axes import PartStrength, axes_of
+from taut.studies.model_choice_result import ModelChoice, choice_of
+from taut.studies.result import trained
+from taut.studies.section_search import section_search
+from taut.studies.strengths import given_strengths
+from taut.studies.training_settings import Settings
+from taut.studies.whole_schedule import with_whole_schedule
+
+FOLDS = 5
+"""Of so many the first is held out, unless folds are given."""
+
+
+@displayed
+def choose_model(
+    models: Any,
+    x: Any,
+    y: Any,
+    *,
+    penalty: type[Penalty] | Penalty | str | Mapping[Any, Any] = L2,
+    strengths: Sequence[float],
+    cv: Any = None,
+    groups: Any = None,
+    epochs: int = 100,
+    batch_size: int = 32,
+    seed: int = 0,
+    sample_weight: Any = None,
+    class_weight: ClassWeight = None,
+    width: int | None = None,
+    checkpoint: str | os.PathLike[str] | None = None,
+    checkpoint_seconds: float = 60.0,
+    callbacks: Sequence[Callback] | None = None,
+) -> ModelChoice:
+    r"""Choose among models and strengths at the price of a few trainings; train the best on all.
+
+    The candidates are models × strengths. The held-out loss falls and rises again along the
+    strengths, so those of a model are searched by sections (`taut.studies.section_search`): of up
+    to 7 strengths 4 are trained, of up to 12 five, of up to 20 six. All candidates train and are
+    measured on the same rows, from the same seed, and to their last epoch. The one of least mean
+    held-out data loss is trained again on all rows, with as many epochs.
+
+    Models may differ in all but their loss: with dropout and without, with layers that augment
+    images, of several sizes. A schedule of learning rates counts steps: compile it for a training
+    on all rows. On fewer it goes as much faster, so that every training goes through all of it.
+
+    The least of several held-out losses is optimistic: report the final figure on rows that this
+    study has not seen.
+
+    Args:
+        models: Compiled and built Keras models by name; or one model. They are not changed.
+        x: Inputs, [rows, …] or a tree of these.
+        y: Targets, [rows, …] or a tree of these; text where the loss is one of classes.
+        penalty: A penalty class, instance or name; a sum; or a mapping from selectors to these that
+            fits every model; see `regularization_path`.
+        strengths: A list, in any order.
+        cv: Number of folds (stratified for classes), a scikit-learn splitter, or pairs of rows;
+            every candidate is trained on each. Unless given, a fifth of the rows is held out once.
+        groups: [rows] labels of groups; no group is on both sides of a fold.
+        epochs: Epochs of a training.
+        batch_size: Rows in a batch.
+        seed: Seeds folds, initial weights and the order of rows.
+        sample_weight: [rows] weights of the data loss.
+        class_weight: Weights by class number, as in Keras, by label, or `"balanced"`.
+        width: Trainings side by side on one device; see `regularization_path`.
+        checkpoint: A folder, made if need be, in which the study is saved as it goes, a file for
+            each step of a search. The same call in a new process goes on from there.
+        checkpoint_seconds: Save when so many seconds have passed.
+        callbacks: Told of the progress; a display on the terminal unless given.
+
+    Returns:
+        A `ModelChoice`.
+
+    Raises:
+        InputError: For models, strengths, rows or folds that cannot be, before any training; if
+            every candidate diverged, or the chosen one did on all rows.
+
+    Example:
+        >>> choice = taut.choose_model(
+        ...     {"plain": plain, "dropout": dropped}, x, y, strengths=[0.1, 0.01, 0.001], epochs=30
+        ... )  # doctest: +SKIP
+        >>> choice.best_model, choice.best_strength  # doctest: +SKIP
+        >>> choice.model.predict(new)  # doctest: +SKIP
+
+    References:
+        Kiefer, Sequential minimax search for a maximum, 1953.
+    """
+    named = _named(models)
+    settings = Settings.checked(
+        epochs=epochs,
+        batch_size=batch_size,
+        width=width,
+        checkpoint=checkpoint,
+        checkpoint_seconds=checkpoint_seconds,
+        callbacks=callbacks,
+    )
+    values = given_strengths(strengths if np.iterable(strengths) else ())
+    axes = axes_of(penalty, values.tolist())
+    searches: list[_Search] = []
+    for number, (name, model) in enumerate(named.items()):
+        # Drawn once: a splitter may draw others each time it is asked.
+        given: dict[str, Any] = {"cv": FOLDS if cv is None else cv, "groups": groups}
+        if searches:
+            given = {"cv": [(s.train, s.held_out) for s in searches[0].study.rows.splits]}
+        study, of_strength = penalised(
+            model,
+            x,
+            y,
+            axes.entries,
+            axes.parts,
+            axes.axes,
+            seed=seed,
+            sample_weight=sample_weight,
+            class_weight=class_weight,
+            **given,
+        )
+        if cv is None and not searches:
+            study = with_splits(study, study.rows.splits[:1])
+        searches.append(_Search(name, f"model-{number}", study, of_strength, seed))
+    rows = len(keras.tree.flatten(searches[0].study.rows.first()[0])[0])
+    sizes = [len(split.train) for split in searches[0].study.rows.splits]
+    factor = -(-rows // batch_size) / -(-max(sizes) // batch_size)
+    tried: dict[tuple[str, float], Record] = {}
+    for search in searches:
+        tried |= search.run(values, settings, factor)
+    result = choice_of(tuple(named), tried, values, [size / rows for size in sizes])
+    _warn(result, tried)
+    chosen = searches[list(named).index(result.best_model)]
+    return result.with_model(chosen.refit(result.best_strength, rows, settings))
+
+
+@dataclass(frozen=True)
+class _Search:
+    """The search of one model's strengths."""
+
+    name: str
+    file: str
+    study: AsCompiled
+    of_strength: tuple[PartStrength, ...]
+    seed: int
+
+    def run(
+        self, values: np.ndarray, settings: Settings, factor: float
+    ) -> dict[tuple[str, float], Record]:
+        """The record of each strength that was trained, its lanes fold by fold.
+
+        Args:
+            values: All strengths.
+            settings: Of the trainings.
+            factor: Steps of a training on all rows by those of one of these.
+        """
+        records: dict[tuple[str, float], Record] = {}
+        model = with_whole_schedule(self.study.copy, factor)
+
+        def held_out_loss(number: int) -> float:
+            strength = float(values[number])
+            lanes = [
+                self._lane(self.study, strength, k) for k in range(len(self.study.rows.splits))
+            ]
+            record = self.study.rows.train(model, lanes, settings, f"{self.file}-{number}")
+            records[self.name, strength] = record
+            losses = record.kept_losses()[1]
+            return np.inf if DIVERGED in record.status else float(losses.mean())
+
+        section_search(len(values), held_out_loss)
+        return records
+
+    def refit(self, strength: float, rows: int, settings: Settings) -> Any:
+        """The model, trained on all rows."""
+        study = with_splits(self.study, [Split(np.arange(rows))])
+        record = study.rows.train(
+            study.copy, [self._lane(study, strength, 0)], settings, f"{self.file}-all"
+        )
+        if DIVERGED in record.status:
+            raise InputError(
+                "The chosen training must not diverge on all rows. Received: a loss that is not "
+                f"finite of {self.name!r} at strength {strength:.4g}. Lower the learning rate."
+            )
+        return trained(study.copy, record, 0)
+
+    def _lane(self, study: AsCompiled, strength: float, split: int) -> Lane:
+        strengths = tuple(part.at((strength,)) for part in self.of_strength)
+        return Lane(strengths, split, self.seed, study.values[split])
+
+
+def _named(models: Any) -> dict[str, Any]:
+    """Models by name, of one loss and one shape of outputs."""
+    named = dict(models) if isinstance(models, Mapping) else {"model": models}
+    if not named or not all(isinstance(name, str) for name in named):
+        raise InputError(
+            "`models` must be a compiled Keras model, or a dict of these by name. Received: "
+            f"{list(named)!r}."
+        )
+    for what, key in (("loss", _loss_of), ("shape of outputs", _outputs_of)):
+        found = {name: key(model) for name, model in named.items()}
+        if len(set(found.values())) > 1:
+            listed = ", ".join(f"{name!r}: {value}" for name, value in found.items())
+            raise InputError(
+                f"All `models` must have one {what}, or their losses cannot be compared. "
+                f"Received: {listed}."
+            )
+    return named
+
+
+def _loss_of(model: Any) -> str:
+    return loss_name(model) or str(getattr(model, "loss", None))
+
+
+def _outputs_of(model: Any) -> str:
+    return str(getattr(model, "output_shape", None))
+
+
+def _warn(result: ModelChoice, tried: Mapping[tuple[str, float], Record]) -> None:
+    """Say what diverged, and that a better strength may lie beyond."""
+    diverged = [
+        f"{name!r} at {strength:.4g}"
+        for (name, strength), record in tried.items()
+        if DIVERGED in record.status
+    ]
+    if diverged:
+        warnings.warn(
+            f"{len(diverged)} of {len(tried)} candidates diverged: {', '.join(diverged[:5])}"
+            f"{', …' if len(diverged) > 5 else ''}. They count as infinitely bad.",
+            RuntimeWarning,
+            stacklevel=4,
+        )
+    if result.edge is not None:
+        strength = result.best_strength
+        beyond = f"weaker ones, such as {strength / 10:.3g}, or 0"
+        if result.edge == "strongest":
+            beyond = f"stronger ones, such as {strength * 10:.3g}"
+        warnings.warn(
+            f"The least held-out loss is at the {result.edge} of the strengths, {strength:.4g}: a "
+            f"better one may lie beyond. List {beyond}.",
+            EdgeWarning,
+            stacklevel=4,
+        )
