@@ -604,6 +604,16 @@ def double_throughout() -> Iterator[None]:
         to_single["float64"] = before
 
 
+def attend_in_own_precision(layer: Any) -> None:
+    """Let a built attention layer compute in the precision of its inputs, in inference.
+
+    JAX's fused attention takes its softmax in single precision, whatever it gets. Keras does not
+    call it where there is dropout, which in inference is none.
+    """
+    name = "_dropout" if hasattr(layer, "_dropout") else "dropout"
+    setattr(layer, name, getattr(layer, name) or float(np.finfo("float64").tiny))
+
+
 def made_of_a_graph(kind: type) -> bool:
     """Whether a class of models is made by `kind(inputs, outputs, name=…)`."""
     return functional.functional_like_constructor(kind)

@@ -561,7 +561,9 @@ def attention() -> tuple[Any, Removed]:
     y = layers.GlobalAveragePooling1D()(y)
     model = drawn(keras.Model(x, layers.Dense(2, name="out")(y)))
     heads = model.get_layer("heads")
-    zero(heads.value_dense.kernel, slice(None), 0)  # constant: its bias goes into the output's
+    zero(heads.value_dense.kernel, slice(None), 0)  # constant: its bias goes into the output's,
+    bias = heads.value_dense.bias  # large, so that a softmax in single precision would be seen
+    bias.assign(100 * keras.ops.convert_to_numpy(bias))
     zero(heads.output_dense.kernel, 3)  # unread
     zero(model.get_layer("out").kernel, 2)
     return model, {("heads", "head"): 2, ("heads", "unit"): 1}

@@ -19,6 +19,7 @@ from taut._keras_state import (
     private_seeds,
 )
 from taut.compaction.layer_rule import Cut
+from taut.structure.kinds import ATTENTION
 
 Shape = tuple[int | None, ...]
 
@@ -58,6 +59,10 @@ def remade(model: Any, change: Remaking) -> Any:
             maker = _Maker(change)
             new = maker.layer(model)
         maker.fill()
+    if change.dtype == "float64":
+        for layer in new._flatten_layers():
+            if isinstance(layer, ATTENTION):
+                compat.attend_in_own_precision(layer)
     return new
 
 
