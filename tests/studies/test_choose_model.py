@@ -214,6 +214,21 @@ def test_what_diverged_is_told_and_never_chosen():
         taut.choose_model(wild, x, y, strengths=[0.01], epochs=3)
 
 
+@jax_only
+@pytest.mark.slow
+def test_a_training_on_all_rows_that_fails_does_not_lose_the_choice(monkeypatch):
+    x, y = images()
+
+    def fails(*_):
+        raise MemoryError("no room")
+
+    monkeypatch.setattr("taut.studies.model_choice._Search.refit", fails)
+    with pytest.warns(UserWarning, match="The training on all rows .* no room"):
+        choice = taut.choose_model(network(), x, y, strengths=[0.01], epochs=1)
+    assert choice.model is None
+    assert choice.best_strength == 0.01
+
+
 @pytest.mark.parametrize(
     ("given", "message"),
     [

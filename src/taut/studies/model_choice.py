@@ -13,7 +13,7 @@ import numpy as np
 
 from taut._keras_compat import loss_name
 from taut._weights import ClassWeight
-from taut.engine import Callback, Lane, Record, Split
+from taut.engine import Callback, Lane, Record, Split, afterwards
 from taut.engine.lanes import DIVERGED
 from taut.errors import EdgeWarning, InputError
 from taut.penalties import L2, Penalty
@@ -92,7 +92,10 @@ def choose_model(
 
     Raises:
         InputError: For models, strengths, rows or folds that cannot be, before any training; if
-            every candidate diverged, or the chosen one did on all rows.
+            every candidate diverged.
+
+    Warns:
+        UserWarning: If the training on all rows fails or diverges: the result has no model then.
 
     Example:
         >>> choice = taut.choose_model(
@@ -145,7 +148,13 @@ def choose_model(
     result = choice_of(tuple(named), tried, values, [size / rows for size in sizes])
     _warn(result, tried)
     chosen = searches[list(named).index(result.best_model)]
-    return result.with_model(chosen.refit(result.best_strength, rows, settings))
+    model = afterwards(
+        "The training on all rows",
+        lambda: chosen.refit(result.best_strength, rows, settings),
+        None,
+        remedy="The choice is in the result, without a `model`.",
+    )
+    return result.with_model(model)
 
 
 @dataclass(frozen=True)

@@ -40,7 +40,8 @@ class ModelChoice:
         trainings: What the choice cost: the rows that its trainings went through, in those of one
             training on all rows.
         standard_error_note: How the standard errors are computed.
-        model: The chosen model at the chosen strength, trained on all rows; compiled.
+        model: The chosen model at the chosen strength, trained on all rows; compiled. None
+            where that training failed, which a warning told.
     """
 
     models: tuple[str, ...]
