@@ -188,13 +188,31 @@ def test_shared_rows_are_numbered_by_their_first_words():
 
 def test_the_smaller_model_is_compiled_as_the_model_was():
     model = taut.Sequential([x_(3), relu(4, "a"), layers.Dense(1)])
-    drawn(model).compile("adam", "mse", weight_regularizer=taut.L1(0.01))
+    penalty = taut.GroupLasso(0.01, groups="units")
+    drawn(model).compile("adam", "mse", weight_regularizer={"a": penalty})
+    model.optimizer.build(model.trainable_variables)
     zero(model.layers[0].kernel, slice(None), 0)
     result = compact(model, measure=False)
     assert type(result.model) is taut.Sequential
     assert type(result.model.optimizer) is type(model.optimizer)
+    assert (
+        result.model.optimizer.get_config()["optimizer"]
+        == (model.optimizer.get_config()["optimizer"])
+    )
+    result.model.fit(np.zeros((8, 3)), np.zeros((8, 1)), verbose=0)
     result.plot().to_dict()
     assert "units" in result._repr_html_()
+
+
+def test_a_penalty_with_arrays_is_not_carried_over_and_that_is_told():
+    model = taut.Sequential([x_(3), relu(4, "a"), layers.Dense(1)])
+    drawn(model).compile(
+        "adam", "mse", weight_regularizer={"a": taut.WeightedL1(0.1, weights=np.ones((3, 4)))}
+    )
+    zero(model.layers[0].kernel, slice(None), 0)
+    result = compact(model, measure=False)
+    assert type(result.model.optimizer) is keras.optimizers.Adam
+    assert any("compiled without it" in kept.reason for kept in result.kept)
 
 
 def test_a_budget_needs_targets_and_a_compiled_model():

@@ -13,11 +13,12 @@ from taut._keras_compat import input_structure
 from taut.checks import check_at_least, check_whole
 from taut.compaction.analysis import Analysis
 from taut.compaction.compact_result import CompactResult, Moved, Report, prepared
+from taut.compaction.compiled_alike import compile_alike
 from taut.compaction.costs import costs
 from taut.compaction.equality import GIVEN, Equality, compared, forward_all
 from taut.compaction.multiply_adds import multiply_adds
 from taut.compaction.nearly_dead import without_nearly_dead
-from taut.compaction.plan import Plan, plan
+from taut.compaction.plan import Kept, Plan, plan
 from taut.compaction.probe_rows import flat_rows, joined, random_rows
 from taut.compaction.remade import Remaking, remade
 from taut.compaction.to_target import Tried, trained_to
@@ -111,7 +112,9 @@ def compact(
     fed = prepared(rows, names, inputs)
     moved = _moved(model, smaller, rows, fed, tolerance, zeroed) if tolerance else None
     before, after = costs((model, smaller), (rows, fed), measure=measure)
-    _compile_alike(model, smaller)
+    lost = compile_alike(model, smaller)
+    if lost is not None:
+        planned.kept.append(Kept("optimizer", 0, lost))
     if search:
         fed_x = keras.tree.pack_sequence_as(
             input_structure(smaller), prepared(flat_rows(model, x), names, inputs)
@@ -238,11 +241,3 @@ def _unequal(model: Any, equality: Equality) -> str:
         f"rounding explains {equality.allowed:.3g}. Nothing is returned. Pass the layers that are "
         "your own in `ignore=`, and please report it if all are Keras's."
     )
-
-
-def _compile_alike(model: Any, smaller: Any) -> None:
-    if not model.compiled:
-        return
-    config = model.get_compile_config()
-    if config is not None:
-        smaller.compile_from_config(config)
