@@ -99,6 +99,17 @@ def test_one_unit_of_a_dead_branch_stays_where_a_layer_needs_it():
     assert any("is the last one" in kept.reason for kept in result.kept)
 
 
+def test_steps_that_become_rows_are_left_alone():
+    inputs = x_(4, 3)
+    rows = keras.ops.reshape(relu(5, "a")(inputs), (-1, 5))
+    steps = keras.ops.reshape(layers.Dense(2, name="b")(rows), (-1, 4, 2))
+    model = drawn(keras.Model(inputs, layers.Dense(2)(relu(3, "c")(steps))))
+    zero(model.get_layer("a").kernel, slice(None), 1)
+    zero(model.get_layer("c").kernel, slice(None), 2)
+    result = compact(model, measure=False)
+    assert {r.layer: len(r.indices) for r in result.removed} == {"c": 1}
+
+
 def test_a_rule_that_is_wrong_returns_nothing(monkeypatch):
     cut = Linear.cut
 

@@ -34,16 +34,19 @@ def test_the_smaller_model_quantises():
     assert any("quantised" in kept.reason for kept in again.kept)
 
 
+KINDS = "dense_constant_units", "convolutions_same", "pooled_and_flat"
 EXPORT = """
 import sys, warnings
 warnings.simplefilter("ignore")
 import keras, numpy as np, onnxruntime
-model = keras.models.load_model("small.keras")
-x = np.load("x.npy")
-model.export("small.onnx", format="onnx", verbose=False)
-session = onnxruntime.InferenceSession("small.onnx")
-made = session.run(None, {session.get_inputs()[0].name: x})[0]
-np.testing.assert_allclose(made, model.predict(x, verbose=0), rtol=1e-4, atol=1e-4)
+for name in sys.argv[1:]:
+    model = keras.models.load_model(f"{name}.keras")
+    x = np.load(f"{name}.npy")
+    expected = model.predict(x, verbose=0)
+    model.export(f"{name}.onnx", format="onnx", verbose=False)
+    session = onnxruntime.InferenceSession(f"{name}.onnx")
+    made = session.run(None, {session.get_inputs()[0].name: x})[0]
+    np.testing.assert_allclose(made, expected, rtol=1e-4, atol=1e-4)
 """
 
 
@@ -52,15 +55,15 @@ np.testing.assert_allclose(made, model.predict(x, verbose=0), rtol=1e-4, atol=1e
     any(importlib.util.find_spec(n) is None for n in ("torch", "onnxscript", "onnxruntime")),
     reason="exporting needs torch, onnxscript and onnxruntime",
 )
-@pytest.mark.parametrize("name", ["dense_constant_units", "convolutions_same", "pooled_and_flat"])
-def test_the_smaller_model_runs_in_onnx_runtime(name, tmp_path):
-    model, _ = CASES[name].build()
-    compact(model, measure=False).model.save(tmp_path / "small.keras")
-    shape = (3, *model.inputs[0].shape[1:])
-    np.save(tmp_path / "x.npy", np.random.default_rng(0).normal(size=shape).astype("float32"))
-    command = [sys.executable, "-c", EXPORT]
+def test_the_smaller_model_runs_in_onnx_runtime(tmp_path):
+    for name in KINDS:
+        model, _ = CASES[name].build()
+        compact(model, measure=False).model.save(tmp_path / f"{name}.keras")
+        shape = (3, *model.inputs[0].shape[1:])
+        x = np.random.default_rng(0).normal(size=shape).astype("float32")
+        np.save(tmp_path / f"{name}.npy", x)
     done = subprocess.run(
-        command,
+        [sys.executable, "-c", EXPORT, *KINDS],
         cwd=tmp_path,
         env={**os.environ, "KERAS_BACKEND": "torch"},
         capture_output=True,

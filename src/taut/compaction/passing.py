@@ -157,9 +157,11 @@ def _flatten(atoms: Atoms, call: Call, reads: Sequence[Features]) -> Made:
 
 
 def _reshape(atoms: Atoms, call: Call, reads: Sequence[Features]) -> Made:
-    shape = call.makes[0].shape[1:]
-    if any(size is None for size in shape):
+    shape, before = call.makes[0].shape[1:], call.reads[0].shape[1:]
+    if any(size is None for size in (*shape, *before)):
         return _plain(atoms.made_whole(reads[0]))
+    if math.prod(shape) != math.prod(before):
+        return None  # steps become rows
     return _rearranged(atoms, call, reads[0], lambda elements: elements.reshape(shape))
 
 
