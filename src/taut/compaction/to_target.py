@@ -66,7 +66,7 @@ def trained_to(
         InputError: If no strength is found at which units live and the budget is met.
     """
     copy = remade(model, Remaking())
-    optimizer = Proximal(_inner(model.optimizer), GroupLasso(FIRST, groups="units"))
+    optimizer: Any = Proximal(_inner(model.optimizer), GroupLasso(FIRST, groups="units"))
     optimizer.bind(copy)
     given = compile_arguments(model)
     copy.compile(optimizer, loss=given["loss"], loss_weights=given["loss_weights"])
