@@ -122,9 +122,11 @@ def _write_model(place: Path, result: Any, done: Any) -> None:
     from taut.typed_json import json_text
 
     text = json_text(result.facts(), indent=1)
-    write_file(
-        place.with_suffix(".json"), lambda new: new.write_text(text + "\n", encoding="utf-8")
-    )
+
+    def write(new: Path) -> None:
+        new.write_text(text + "\n", encoding="utf-8")
+
+    write_file(place.with_suffix(".json"), write)
 
     def save(new: Path) -> None:
         whole = new.with_name(f"{new.name}.keras")

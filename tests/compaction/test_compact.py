@@ -62,7 +62,7 @@ def test_an_unknown_layer_stays_and_is_named():
     @keras.saving.register_keras_serializable("tests")
     class Reversed(layers.Layer):
         def call(self, x):
-            return x[..., ::-1]
+            return keras.ops.flip(x, axis=-1)
 
     inputs = x_(3)
     y = Reversed(name="own")(relu(4, "a")(inputs))
@@ -97,6 +97,17 @@ def test_one_unit_of_a_dead_branch_stays_where_a_layer_needs_it():
     result = compact(model, measure=False)
     assert result.model.get_layer("start").units == 1
     assert any("is the last one" in kept.reason for kept in result.kept)
+
+
+def test_steps_that_become_rows_are_left_alone():
+    inputs = x_(4, 3)
+    rows = keras.ops.reshape(relu(5, "a")(inputs), (-1, 5))
+    steps = keras.ops.reshape(layers.Dense(2, name="b")(rows), (-1, 4, 2))
+    model = drawn(keras.Model(inputs, layers.Dense(2)(relu(3, "c")(steps))))
+    zero(model.get_layer("a").kernel, slice(None), 1)
+    zero(model.get_layer("c").kernel, slice(None), 2)
+    result = compact(model, measure=False)
+    assert {r.layer: len(r.indices) for r in result.removed} == {"c": 1}
 
 
 def test_a_rule_that_is_wrong_returns_nothing(monkeypatch):
@@ -188,10 +199,58 @@ def test_shared_rows_are_numbered_by_their_first_words():
 
 def test_the_smaller_model_is_compiled_as_the_model_was():
     model = taut.Sequential([x_(3), relu(4, "a"), layers.Dense(1)])
-    drawn(model).compile("adam", "mse", weight_regularizer=taut.L1(0.01))
+    penalty = taut.GroupLasso(0.01, groups="units")
+    drawn(model).compile("adam", "mse", weight_regularizer={"a": penalty})
+    model.optimizer.build(model.trainable_variables)
     zero(model.layers[0].kernel, slice(None), 0)
     result = compact(model, measure=False)
     assert type(result.model) is taut.Sequential
     assert type(result.model.optimizer) is type(model.optimizer)
+    assert (
+        result.model.optimizer.get_config()["optimizer"]
+        == (model.optimizer.get_config()["optimizer"])
+    )
+    result.model.fit(np.zeros((8, 3)), np.zeros((8, 1)), verbose=0)
     result.plot().to_dict()
     assert "units" in result._repr_html_()
+
+
+def test_a_penalty_with_arrays_is_not_carried_over_and_that_is_told():
+    model = taut.Sequential([x_(3), relu(4, "a"), layers.Dense(1)])
+    drawn(model).compile(
+        "adam", "mse", weight_regularizer={"a": taut.WeightedL1(0.1, weights=np.ones((3, 4)))}
+    )
+    zero(model.layers[0].kernel, slice(None), 0)
+    result = compact(model, measure=False)
+    assert type(result.model.optimizer) is keras.optimizers.Adam
+    assert any("compiled without it" in kept.reason for kept in result.kept)
+
+
+def test_a_budget_needs_targets_and_a_compiled_model():
+    x, y = np.zeros((4, 3)), np.zeros((4, 2))
+    with pytest.raises(taut.InputError, match=r"needs `x`, `y` and a compiled model"):
+        compact(small(), x, y, target_macs=10)
+    with pytest.raises(taut.InputError, match="`target_macs` must be an integer >= 1"):
+        compact(small(), x, y, target_macs=0)
+
+
+@pytest.mark.slow
+def test_a_budget_is_met_by_the_strength_that_is_found():
+    draw = np.random.default_rng(0)
+    x = draw.normal(size=(400, 8)).astype("float32")
+    y = (x[:, :1] - 2 * np.maximum(x[:, 1:2], 0)).astype("float32")
+    keras.utils.set_random_seed(0)
+    model = keras.Sequential([x_(8), relu(32, "a"), relu(16, "b"), layers.Dense(1)])
+    model.compile(keras.optimizers.Adam(0.01), "mse")
+    model.fit(x, y, epochs=30, verbose=0)
+    whole = taut.compaction.multiply_adds(model)
+    before = model.get_weights()
+    result = compact(model, x, y, target_macs=whole // 4, epochs=20, measure=False)
+    assert whole // 20 < result.report.after.multiply_adds <= whole // 4
+    assert result.report.search[-1].multiply_adds is not None
+    loss = result.model.evaluate(result.prepare(x), y, verbose=0)
+    assert loss < 0.05 * y.var()
+    for ours, theirs in zip(before, model.get_weights(), strict=True):
+        np.testing.assert_array_equal(ours, theirs)
+    with pytest.raises(taut.InputError, match="must be met by some strength"):
+        compact(model, x, y, target_macs=1, epochs=1, measure=False)

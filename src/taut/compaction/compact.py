@@ -9,15 +9,19 @@ from typing import Any
 import keras
 import numpy as np
 
-from taut.checks import check_at_least
+from taut._keras_compat import input_structure
+from taut.checks import check_at_least, check_whole
 from taut.compaction.analysis import Analysis
 from taut.compaction.compact_result import CompactResult, Moved, Report, prepared
+from taut.compaction.compiled_alike import compile_alike
 from taut.compaction.costs import costs
 from taut.compaction.equality import GIVEN, Equality, compared, forward_all
+from taut.compaction.multiply_adds import multiply_adds
 from taut.compaction.nearly_dead import without_nearly_dead
-from taut.compaction.plan import Plan, plan
+from taut.compaction.plan import Kept, Plan, plan
 from taut.compaction.probe_rows import flat_rows, joined, random_rows
 from taut.compaction.remade import Remaking, remade
+from taut.compaction.to_target import Tried, trained_to
 from taut.compaction.traced import input_names, trace
 from taut.errors import InputError
 
@@ -29,7 +33,11 @@ class UnequalError(InputError):
 def compact(
     model: Any,
     x: Any = None,
+    y: Any = None,
     *,
+    target_macs: int | None = None,
+    epochs: int = 10,
+    batch_size: int = 32,
     tolerance: float = 0.0,
     ignore: Sequence[Any] = (),
     measure: bool = True,
@@ -46,6 +54,13 @@ def compact(
         model: A built Sequential or Functional model; it is not changed.
         x: Rows that the model takes, [rows, …] or a tree of these: the first 1024 are compared,
             and the latency is measured on them. Random ones are always compared.
+        y: The targets of `x`, for `target_macs`.
+        target_macs: A budget of multiply-adds of one row: the model is trained on from its present
+            weights with a group lasso on units, at the smallest strength that is found to meet it,
+            compacted, and trained on without the penalty. Its outputs are then those of that
+            training; `report.search` tells the strengths.
+        epochs: Of each of these trainings.
+        batch_size: Of each of these trainings.
         tolerance: Slices of weights (what makes one unit, what a layer reads of one input, the row
             of a word) of at most this Euclidean norm are taken for zero. The result then tells how
             far that moved the outputs.
@@ -59,7 +74,8 @@ def compact(
     Raises:
         UnsupportedError: For a model whose own `call` decides what it computes.
         InputError: If the model is not built, `x` is not what it takes, `ignore` names no layer of
-            it, or its outputs depend on no input: all units are dead.
+            it, its outputs depend on no input (all units are dead), or no strength meets the
+            budget.
         UnequalError: If the smaller model's outputs differ by more than rounding; nothing is
             returned.
 
@@ -86,36 +102,84 @@ def compact(
     rows = joined(given, random_rows(model, traced, given, seed))
     places = _ignored(model, ignore)
     exact, zeroed = model, 0
+    search: tuple[Tried, ...] = ()
+    if target_macs is not None:
+        exact, search = _trained(model, x, y, target_macs, epochs, batch_size, places, rows)
     if tolerance:
-        exact, zeroed = without_nearly_dead(model, tolerance)
+        exact, zeroed = without_nearly_dead(exact, tolerance)
     smaller, planned, equality = _smaller(exact, places, rows)
     names, inputs = tuple(input_names(model)), tuple(planned.inputs)
     fed = prepared(rows, names, inputs)
     moved = _moved(model, smaller, rows, fed, tolerance, zeroed) if tolerance else None
     before, after = costs((model, smaller), (rows, fed), measure=measure)
-    _compile_alike(model, smaller)
+    lost = compile_alike(model, smaller)
+    if lost is not None:
+        planned.kept.append(Kept("optimizer", 0, lost))
+    if search:
+        fed_x = keras.tree.pack_sequence_as(
+            input_structure(smaller), prepared(flat_rows(model, x), names, inputs)
+        )
+        smaller.fit(fed_x, y, epochs=epochs, batch_size=batch_size, verbose=0)
     return CompactResult(
         model=smaller,
         inputs=inputs,
         removed=tuple(planned.removed),
         kept=tuple(planned.kept),
         vocabulary=planned.vocabulary,
-        report=Report(before, after, equality, moved),
+        report=Report(before, after, equality, moved, search),
         names=names,
     )
+
+
+def _trained(
+    model: Any,
+    x: Any,
+    y: Any,
+    target: int,
+    epochs: int,
+    batch_size: int,
+    ignore: Collection[int],
+    rows: list[np.ndarray],
+) -> tuple[Any, tuple[Tried, ...]]:
+    """The model as it is if it is in the budget, or else trained until it is."""
+    check_whole(1, target_macs=target, epochs=epochs, batch_size=batch_size)
+    if x is None or y is None or not model.compiled:
+        raise InputError(
+            "`target_macs` trains the model: it needs `x`, `y` and a compiled model. Received: "
+            f"x {'missing' if x is None else 'given'}, y {'missing' if y is None else 'given'}, "
+            f"{model.name!r} {'compiled' if model.compiled else 'not compiled'}."
+        )
+    shapes = [a.shape[1:] for a in rows]
+
+    def count(trained: Any) -> int | None:
+        planned = _planned(trained, ignore)
+        if planned is None:
+            return None
+        small = remade(trained, planned.change)
+        fed = prepared(rows, tuple(input_names(model)), tuple(planned.inputs))
+        return multiply_adds(small, shapes=[a.shape[1:] for a in fed])
+
+    if multiply_adds(model, shapes=shapes) <= target:
+        return model, ()
+    return trained_to(model, x, y, target=target, count=count, epochs=epochs, batch_size=batch_size)
+
+
+def _planned(model: Any, ignore: Collection[int]) -> Plan | None:
+    """What the model is without what is dead; None where all is."""
+    traced = trace(model)
+    layers = model._flatten_layers(include_self=False)
+    stays = {id(layers[place]) for place in ignore}
+    analysis = Analysis(traced, stays)
+    return plan(model, traced, analysis, stays) if analysis.depends_on_inputs else None
 
 
 def _smaller(
     model: Any, ignore: Collection[int], rows: list[np.ndarray]
 ) -> tuple[Any, Plan, Equality]:
     """The model without what is exactly dead, proved to be equal on some rows."""
-    traced = trace(model)
-    layers = model._flatten_layers(include_self=False)
-    stays = {id(layers[place]) for place in ignore}
-    analysis = Analysis(traced, stays)
-    if not analysis.depends_on_inputs:
+    planned = _planned(model, ignore)
+    if planned is None:
         raise InputError(_all_dead(model))
-    planned = plan(model, traced, analysis, stays)
     smaller = remade(model, planned.change)
     names, inputs = tuple(input_names(model)), tuple(planned.inputs)
     wide = (
@@ -177,11 +241,3 @@ def _unequal(model: Any, equality: Equality) -> str:
         f"rounding explains {equality.allowed:.3g}. Nothing is returned. Pass the layers that are "
         "your own in `ignore=`, and please report it if all are Keras's."
     )
-
-
-def _compile_alike(model: Any, smaller: Any) -> None:
-    if not model.compiled:
-        return
-    config = model.get_compile_config()
-    if config is not None:
-        smaller.compile_from_config(config)

@@ -20,6 +20,7 @@ from taut.charts import altair, offline
 from taut.compaction.costs import Costs
 from taut.compaction.equality import Equality
 from taut.compaction.plan import Fed, Kept, Removed
+from taut.compaction.to_target import Tried
 from taut.errors import InputError
 from taut.files import put_in_place
 from taut.text_table import text_table
@@ -60,12 +61,14 @@ class Report:
         before, after: Of the model and the smaller one.
         equality: How far their outputs lie apart.
         moved: What a tolerance did; None without one.
+        search: The strengths that were tried for a budget.
     """
 
     before: Costs
     after: Costs
     equality: Equality
     moved: Moved | None = None
+    search: tuple[Tried, ...] = ()
 
     def to_frame(self) -> pd.DataFrame:
         """One line a cost: before, after, and how many times less."""
@@ -238,6 +241,9 @@ class CompactResult:
         equal = report.equality
         exact = "" if equal.double is None else f", {equal.double:.1e} in double precision"
         lines.append(f"same outputs on {equal.rows} rows: at most {equal.largest:.1e} apart{exact}")
+        for tried in report.search:
+            number = "all units dead" if tried.multiply_adds is None else tried.multiply_adds
+            lines.append(f"strength {tried.strength:.3g}: multiply-adds {number}")
         if report.moved is not None:
             moved = report.moved
             lines.append(

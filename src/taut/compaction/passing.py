@@ -157,18 +157,26 @@ def _flatten(atoms: Atoms, call: Call, reads: Sequence[Features]) -> Made:
 
 
 def _reshape(atoms: Atoms, call: Call, reads: Sequence[Features]) -> Made:
-    shape = call.makes[0].shape[1:]
-    if any(size is None for size in shape):
+    shape, before = _fixed(call.makes[0]), _fixed(call.reads[0])
+    if shape is None or before is None:
         return _plain(atoms.made_whole(reads[0]))
+    if math.prod(shape) != math.prod(before):
+        return None  # steps become rows
     return _rearranged(atoms, call, reads[0], lambda elements: elements.reshape(shape))
+
+
+def _fixed(tensor: Tensor) -> tuple[int, ...] | None:
+    """The sizes of a row; None where one of them is open."""
+    sizes = tuple(size for size in tensor.shape[1:] if size is not None)
+    return sizes if len(sizes) == len(tensor.shape) - 1 else None
 
 
 def _rearranged(
     atoms: Atoms, call: Call, features: Features, move: Callable[[np.ndarray], np.ndarray]
 ) -> Made:
     """Features after their elements were moved: on an axis along which each is in one place."""
-    shape = call.reads[0].shape[1:]
-    if features.axis is None or any(size is None for size in shape) or -features.axis > len(shape):
+    shape = _fixed(call.reads[0])
+    if features.axis is None or shape is None or -features.axis > len(shape):
         return _plain(atoms.made_whole(features))
     along = [1] * len(shape)
     along[features.axis] = len(features)

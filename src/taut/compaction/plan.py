@@ -108,9 +108,9 @@ def _gone(trace: Trace, analysis: Analysis, model: Any, symbolic: Any) -> bool:
 def _smaller(shape: tuple[int | None, ...], features: Features, analysis: Analysis) -> Any:
     if features.axis is None:
         return shape
-    shape = list(shape)
-    shape[features.axis] = int(analysis.keeps(features.atoms).sum())
-    return tuple(shape)
+    sizes = list(shape)
+    sizes[features.axis] = int(analysis.keeps(features.atoms).sum())
+    return tuple(sizes)
 
 
 def _input_shapes(model: Any, trace: Trace, analysis: Analysis) -> dict[int, Any]:
@@ -153,7 +153,8 @@ def _share_words(made: Plan, trace: Trace, analysis: Analysis, ignore: Collectio
         names = [trace.paths[id(rule.layer)] for rule in embeddings]
         if any(id(rule.layer) in ignore for rule in embeddings):
             continue
-        if any(tensor not in fed for tensor in tensors):
+        inputs = [fed[tensor] for tensor in tensors if tensor is not None and tensor in fed]
+        if len(inputs) < len(tensors):
             made.kept += [Kept(name, 0, "its words stay: more than ids is read") for name in names]
             continue
         if len({len(rule.table) for rule in embeddings}) > 1:
@@ -171,8 +172,7 @@ def _share_words(made: Plan, trace: Trace, analysis: Analysis, ignore: Collectio
             made.vocabulary[name] = numbers
             others = np.setdiff1d(np.arange(len(numbers)), first)
             made.removed.append(Removed(name, "word", tuple(others.tolist()), len(numbers)))
-        for tensor in tensors:
-            made.inputs.append(Fed(fed[tensor], ids=tuple(numbers.tolist())))
+        made.inputs += [Fed(name, ids=tuple(numbers.tolist())) for name in inputs]
 
 
 def _groups_of_words(
@@ -181,7 +181,7 @@ def _groups_of_words(
     """Embeddings that read the same ids; None among what they read for more than fed ids."""
     live = [rule for rule in analysis.embeddings() if analysis.keeps(rule.made).any()]
     while live:
-        group, tensors = [live.pop(0)], list(live[:0])
+        group = [live.pop(0)]
         tensors = list(dict.fromkeys(group[0].ids))
         grown = True
         while grown:
