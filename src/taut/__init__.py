@@ -32,6 +32,7 @@ from taut import (
 )
 from taut._mirror import alias_modules, is_mirrored
 from taut._version import __version__
+from taut.compaction import compact
 from taut.conventions import (
     from_gaussian_prior,
     from_glmnet,
@@ -102,6 +103,7 @@ __all__ = [
     "__version__",
     "callbacks",
     "capacity_curve",
+    "compact",
     "diagnose",
     "engine",
     "epoch_curve",

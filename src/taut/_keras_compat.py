@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from contextvars import ContextVar
 from dataclasses import dataclass
 from types import SimpleNamespace
@@ -13,6 +13,7 @@ import keras
 import numpy as np
 from keras import ops
 from keras.src import backend
+from keras.src.backend.common import dtypes
 from keras.src.layers.rnn.conv_lstm import ConvLSTMCell as _ConvLSTMCell
 from keras.src.losses.loss import reduce_weighted_values as _reduce_weighted_values
 from keras.src.models import functional
@@ -575,6 +576,65 @@ def jitted(function: Any) -> Any:
     import jax
 
     return jax.jit(function)
+
+
+def double_precision() -> Any:
+    """A context in which float64 is what it says; on JAX it is float32 outside of it."""
+    if keras.backend.backend() != "jax":
+        return nullcontext()
+    import jax
+
+    if hasattr(jax, "enable_x64"):
+        return jax.enable_x64(True)
+    from jax import experimental
+
+    return getattr(experimental, "enable_x64")()  # noqa: B009 (its place before JAX 0.8)
+
+
+@contextmanager
+def double_throughout() -> Iterator[None]:
+    """`double_precision`, in which no operation of Keras makes float32 of float64 either."""
+    to_single = dtypes.BIT64_TO_BIT32_DTYPE
+    before = to_single["float64"]
+    to_single["float64"] = "float64"
+    try:
+        with double_precision():
+            yield
+    finally:
+        to_single["float64"] = before
+
+
+def made_of_a_graph(kind: type) -> bool:
+    """Whether a class of models is made by `kind(inputs, outputs, name=…)`."""
+    return functional.functional_like_constructor(kind)
+
+
+def is_graph_model(layer: Any) -> bool:
+    """Whether it is a model that is known by its graph."""
+    return isinstance(layer, keras.Model) and symbolic_graph(layer) is not None
+
+
+def input_structure(model: Any) -> Any:
+    """The symbolic inputs of a Sequential or Functional model, as they are fed."""
+    return (model._functional if isinstance(model, keras.Sequential) else model)._inputs_struct
+
+
+def input_name(symbolic: Any) -> str:
+    """The name of what a model is fed; without a name of its own, that of its layer."""
+    return symbolic._keras_history.operation.name
+
+
+def give_first_value(variable: Any, value: np.ndarray) -> None:
+    """Give a value to a variable that may have none yet, without asking its initializer."""
+    if variable._value is not None:
+        variable.assign(value)
+        return
+    variable._initialize(variable._convert_to_tensor(value, dtype=variable._dtype))
+    variable._initializer = None
+
+
+def has_value(variable: Any) -> bool:
+    return variable._value is not None
 
 
 ConvLSTMCell: Any = _ConvLSTMCell

@@ -6,7 +6,7 @@ import functools
 import random
 import tempfile
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from typing import Any
 
@@ -73,13 +73,20 @@ def own_classes(model: Any) -> dict[str, type]:
     return {k.__name__: k for k in kinds if not k.__module__.startswith("keras.")}
 
 
-def rebuilt(model: Any) -> Any:
-    """A model of the same configuration, built, with fresh weights and not compiled."""
+@contextmanager
+def deserializing(model: Any) -> Iterator[None]:
+    """The layers of a model can be made again from their configurations."""
     with ExitStack() as scopes:
         scopes.enter_context(keras.saving.custom_object_scope(own_classes(model)))
         # Functions written by the user, in this very process, are safe to load.
         scopes.enter_context(serialization_lib.SafeModeScope(safe_mode=False))
         scopes.enter_context(_uncompiled(model))
+        yield
+
+
+def rebuilt(model: Any) -> Any:
+    """A model of the same configuration, built, with fresh weights and not compiled."""
+    with deserializing(model):
         copy = type(model).from_config(model.get_config())
         if not copy.built and (built := model.get_build_config()):
             copy.build_from_config(built)
@@ -89,11 +96,16 @@ def rebuilt(model: Any) -> Any:
 
 def rebuilt_without_values(model: Any) -> Any:
     """As `rebuilt`, but its variables have no values yet: see `initializer_of`."""
+    return built_without_values(lambda: rebuilt(model))
+
+
+def built_without_values(build: Callable[[], Any]) -> Any:
+    """What a function builds, whose variables have no values yet: see `initializer_of`."""
     name = "uninitialized_variables"
     waiting = list(global_state.get_global_attribute(name) or [])
     try:
         with StatelessScope(initialize_variables=False):
-            return rebuilt(model)
+            return build()
     finally:
         global_state.set_global_attribute(name, waiting)  # without those just made
 

@@ -100,7 +100,7 @@ def elementwise(operation: Any) -> bool:
     if not isinstance(operation, keras.layers.Layer):
         return type(operation).__name__.lower() in _ELEMENTWISE_OPERATIONS
     if isinstance(operation, layers.Activation):
-        return _is_function(operation.activation, _FUNCTIONS, elementwise)
+        return elementwise_activation(operation.activation)
     # By its name, because taut's layers know the optimizers and not the other way round.
     name = keras.saving.get_registered_name(type(operation))
     return isinstance(operation, _ELEMENTWISE) or name == "taut>Standardize"
@@ -129,6 +129,11 @@ def homogeneous(operation: Any) -> bool:
 def homogeneous_activation(activation: Any) -> bool:
     """Whether a layer's own `activation` has f(c·x) = c·f(x) for every c > 0."""
     return activation is None or _is_function(activation, _HOMOGENEOUS_FUNCTIONS, homogeneous)
+
+
+def elementwise_activation(activation: Any) -> bool:
+    """Whether a layer's own `activation` makes each feature of that feature alone."""
+    return activation is None or _is_function(activation, _FUNCTIONS, elementwise)
 
 
 def undoes_scale(operation: Any) -> bool:

@@ -12,22 +12,10 @@ import keras
 import numpy as np
 from keras import ops, tree
 
+from taut._keras_compat import double_precision
 from taut.penalties import Binding, Grouping, Penalty
 
 Arrays = list[np.ndarray]
-
-
-def double_precision() -> Any:
-    """A context in which float64 is what it says; on JAX it is float32 outside of it."""
-    if keras.backend.backend() != "jax":
-        return contextlib.nullcontext()
-    import jax
-
-    if hasattr(jax, "enable_x64"):
-        return jax.enable_x64(True)
-    from jax import experimental
-
-    return getattr(experimental, "enable_x64")()  # noqa: B009 (its place before JAX 0.8)
 
 
 def dtype_of(tensor: Any) -> str:

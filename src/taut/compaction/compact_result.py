@@ -1,0 +1,226 @@
+"""What `compact` returns."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from html import escape
+from typing import TYPE_CHECKING, Any
+
+import keras
+import numpy as np
+
+from taut._keras_compat import input_structure
+from taut.charts import altair, offline
+from taut.compaction.costs import Costs
+from taut.compaction.equality import Equality
+from taut.compaction.plan import Fed, Kept, Removed
+from taut.errors import InputError
+from taut.text_table import text_table
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+NOTHING = (
+    "nothing to remove: no unit is exactly dead. Train with a group penalty "
+    "(taut.GroupLasso on units) and taut.Proximal, or pass tolerance="
+)
+
+
+@dataclass(frozen=True)
+class Moved:
+    """How far outputs moved because nearly dead units were taken for dead.
+
+    Attributes:
+        tolerance: The largest norm that was taken for zero.
+        zeroed: How many slices of weights that was.
+        largest, mean: Of the absolute differences of the outputs.
+    """
+
+    tolerance: float
+    zeroed: int
+    largest: float
+    mean: float
+
+
+@dataclass(frozen=True)
+class Report:
+    """What it cost before and costs now.
+
+    Attributes:
+        before, after: Of the model and the smaller one.
+        equality: How far their outputs lie apart.
+        moved: What a tolerance did; None without one.
+    """
+
+    before: Costs
+    after: Costs
+    equality: Equality
+    moved: Moved | None = None
+
+    def to_frame(self) -> pd.DataFrame:
+        """One line a cost: before, after, and how many times less."""
+        import pandas as pd
+
+        lines = [
+            (f.name, getattr(self.before, f.name), getattr(self.after, f.name))
+            for f in fields(Costs)
+        ]
+        return pd.DataFrame(
+            [(name, b, a, b / a if a else None) for name, b, a in lines if b is not None],
+            columns=["cost", "before", "after", "times_less"],
+        )
+
+
+@dataclass(frozen=True, repr=False)
+class CompactResult:
+    """A smaller model, and what is to be known of it.
+
+    Attributes:
+        model: The smaller model, an ordinary Keras model, compiled as the first one was.
+        inputs: What must still be fed, one entry an input of the smaller model.
+        removed: What was removed, one entry a layer or input.
+        kept: What stays though it is dead, and why; and what is not understood.
+        vocabulary: The new id of each old id, [words] of int, by the embedding's name.
+        report: Sizes, multiply-adds, latency, and how equal the outputs are.
+        names: The inputs of the model before, in order.
+    """
+
+    model: Any
+    inputs: tuple[Fed, ...]
+    removed: tuple[Removed, ...]
+    kept: tuple[Kept, ...]
+    vocabulary: Mapping[str, np.ndarray]
+    report: Report
+    names: tuple[str, ...]
+
+    def prepare(self, x: Any) -> Any:
+        """What the smaller model is fed, of what the model before was.
+
+        Args:
+            x: Rows as the model before takes them: an array, a list in the order of its inputs, or
+                a dict by their names.
+
+        Returns:
+            The columns that are still read, and the new ids of words, as the smaller model takes
+            them: `result.model.predict(result.prepare(x))` is `model.predict(x)`.
+
+        Raises:
+            InputError: If `x` has not one array an input, or has ids that are no words.
+        """
+        flat = flat_inputs(x, self.names)
+        return keras.tree.pack_sequence_as(
+            input_structure(self.model), prepared(flat, self.names, self.inputs)
+        )
+
+    def to_frame(self) -> pd.DataFrame:
+        """One line a layer and kind: how many there were, how many stay."""
+        import pandas as pd
+
+        rows = [(r.layer, r.kind, r.before, r.before - len(r.indices)) for r in self.removed]
+        return pd.DataFrame(rows, columns=["layer", "kind", "before", "after"])
+
+    def plot(self) -> Any:
+        """A bar for each layer: what stays of what there was.
+
+        Raises:
+            InputError: If Altair is not installed.
+        """
+        alt, frame = altair(), self.to_frame()
+        frame["name"] = frame["layer"] + " (" + frame["kind"] + "s)"
+        base = alt.Chart(frame).encode(y=alt.Y("name:N", sort=None, title=None))
+        there = base.mark_bar(color="#d8d8d8").encode(x=alt.X("before:Q", title="before and after"))
+        stays = base.mark_bar(color="#3b6ea8").encode(
+            x="after:Q", tooltip=["layer", "kind", "before", "after"]
+        )
+        return offline((there + stays).properties(title=self._lines()[0]))
+
+    def __repr__(self) -> str:
+        title, *lines = self._lines()
+        return "\n".join([f"CompactResult({title})", *(f"  {line}" for line in lines)])
+
+    def _repr_html_(self) -> str:
+        title, *lines = map(escape, self._lines())
+        table = self.to_frame().to_html(index=False, border=0)
+        return f"<p><b>{title}</b><br>{'<br>'.join(lines)}</p>{table}"
+
+    def _lines(self) -> list[str]:
+        report = self.report
+        lines = [summary(report) if self.removed else NOTHING]
+        if self.removed:
+            rows = [
+                [r.layer, f"{r.before} → {r.before - len(r.indices)} {r.kind}s"]
+                for r in self.removed
+            ]
+            lines += text_table(rows).splitlines()
+        for kept in self.kept:
+            what = f"{kept.count} dead stay" if kept.count else "stays as it is"
+            lines.append(f"kept: {kept.layer}: {what}: {kept.reason}")
+        equal = report.equality
+        exact = "" if equal.double is None else f", {equal.double:.1e} in double precision"
+        lines.append(f"same outputs on {equal.rows} rows: at most {equal.largest:.1e} apart{exact}")
+        if report.moved is not None:
+            moved = report.moved
+            lines.append(
+                f"tolerance {moved.tolerance:g}: {moved.zeroed} slices of weights taken for zero, "
+                f"outputs moved by at most {moved.largest:.3g}, {moved.mean:.3g} on average"
+            )
+        return lines
+
+
+def summary(report: Report) -> str:
+    """Weights, multiply-adds and latency before and after, in one line."""
+    before, after = report.before, report.after
+    parts = [
+        f"weights {before.weights} → {after.weights}",
+        f"multiply-adds {before.multiply_adds} → {after.multiply_adds}",
+    ]
+    if before.seconds_1 is not None and after.seconds_1 is not None:
+        parts.append(f"one row {before.seconds_1 * 1e3:.2f} → {after.seconds_1 * 1e3:.2f} ms")
+    if before.seconds_256 is not None and after.seconds_256 is not None:
+        parts.append(f"256 rows {before.seconds_256 * 1e3:.1f} → {after.seconds_256 * 1e3:.1f} ms")
+    return ", ".join(parts)
+
+
+def flat_inputs(x: Any, names: tuple[str, ...]) -> list[np.ndarray]:
+    """Rows as one array an input, in order.
+
+    Raises:
+        InputError: If there are more or fewer.
+    """
+    if isinstance(x, dict) and set(names) <= set(x):
+        flat = [x[name] for name in names]
+    else:
+        flat = keras.tree.flatten(x) if isinstance(x, (dict, list, tuple)) else [x]
+    if len(flat) != len(names):
+        raise InputError(
+            f"`x` must hold one array for each of the inputs {list(names)}. Received: "
+            f"{len(flat)}. Pass a list in this order, or a dict by these names."
+        )
+    return [np.asarray(a) for a in flat]
+
+
+def prepared(
+    flat: list[np.ndarray], names: tuple[str, ...], inputs: tuple[Fed, ...]
+) -> list[np.ndarray]:
+    """What is still fed, in order."""
+    by_name, made = dict(zip(names, flat, strict=True)), []
+    for fed in inputs:
+        array = by_name[fed.name]
+        if fed.columns is not None:
+            array = array[..., list(fed.columns)]
+        if fed.ids is not None:
+            array = _new_ids(array, fed)
+        made.append(array)
+    return made
+
+
+def _new_ids(ids: np.ndarray, fed: Fed) -> np.ndarray:
+    table = np.asarray(fed.ids)
+    whole = ids.astype("int64")
+    if ids.size and (whole.min() < 0 or whole.max() >= len(table)):
+        raise InputError(
+            f"The input {fed.name!r} must hold ids from 0 to {len(table) - 1}. Received: ids from "
+            f"{whole.min()} to {whole.max()}."
+        )
+    return table[whole].astype(ids.dtype)

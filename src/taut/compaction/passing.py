@@ -1,0 +1,407 @@
+"""What operations without weights do to the features that pass them.
+
+Each function takes the atoms, a call and the features of what it reads, and returns those of what
+it makes; None where the operation is not known to keep features apart.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import keras
+import numpy as np
+
+from taut.compaction.atoms import Atoms, Features, Reading
+from taut.compaction.on_values import computed, operation_on
+from taut.compaction.traced import Call, OverTime, Tensor
+from taut.structure.kinds import elementwise
+
+Made = tuple[list[Features], list[Reading]] | None
+Rule = Callable[[Atoms, Call, Sequence[Features]], Made]
+
+
+def passed(atoms: Atoms, call: Call, reads: Sequence[Features]) -> Made:
+    """The features that a call without weights makes, and what else it needs."""
+    op = call.operation
+    if isinstance(op, OverTime):
+        return _over_time(atoms, call, reads)
+    module = type(op).__module__
+    if not module.startswith("keras."):
+        return None
+    name = type(op).__name__
+    rules = _LAYERS if isinstance(op, keras.layers.Layer) else _OPERATIONS
+    rule = rules.get(name)
+    if rule is None and elementwise(op) and not getattr(op, "weights", ()):
+        rule = _elementwise
+    return None if rule is None or not reads else rule(atoms, call, reads)
+
+
+def _plain(*features: Features) -> Made:
+    return list(features), []
+
+
+def _over_time(atoms: Atoms, call: Call, reads: Sequence[Features]) -> Made:
+    (features,) = reads
+    ranks = [len(tensor.shape) for tensor in (*call.reads, *call.makes)]
+    if features.axis is not None and -features.axis >= min(ranks):
+        features = atoms.made_whole(features)  # the steps themselves
+    return _plain(features)
+
+
+def _same(atoms: Atoms, call: Call, reads: Sequence[Features]) -> Made:
+    return _plain(reads[0]) if len(reads) == 1 else None
+
+
+def _elementwise(atoms: Atoms, call: Call, reads: Sequence[Features]) -> Made:
+    if len(reads) != 1 or not _only_scalars_beside(call):
+        return None
+    features = reads[0]
+    if features.axis is None or not features.known.any():
+        return _plain(features.unknown())
+    return _plain(features.valued(computed(operation_on(call), features.value)))
+
+
+def _rescaling(atoms: Atoms, call: Call, reads: Sequence[Features]) -> Made:
+    op = call.operation
+    if np.ndim(op.scale) or np.ndim(op.offset):
+        return None
+    features = reads[0]
+    return _plain(features.valued(features.value * float(op.scale) + float(op.offset)))
+
+
+def _dropout(atoms: Atoms, call: Call, reads: Sequence[Features]) -> Made:
+    # A shape of the noise holds numbers of features.
+    return None if getattr(call.operation, "noise_shape", None) is not None else _plain(*reads)
+
+
+def _merge(atoms: Atoms, call: Call, reads: Sequence[Features]) -> Made:
+    if not _only_scalars_beside(call):
+        return None
+    if len(reads) == 1:
+        return _elementwise(atoms, call, reads)
+    sizes = [_size(tensor, features) for tensor, features in zip(call.reads, reads, strict=True)]
+    wide = [f for f, size in zip(reads, sizes, strict=True) if size != 1]
+    narrow = [f for f, size in zip(reads, sizes, strict=True) if size == 1] if wide else []
+    wide = wide or list(reads)
+    if len({features.axis for features in wide}) > 1 or len({len(f) for f in wide}) > 1:
+        wide = [atoms.made_whole(features) for features in wide]
+    first = wide[0]
+    for other in wide[1:]:
+        atoms.tie(first.atoms, other.atoms)
+    needs = [
+        Reading(
+            call.operation,
+            features.atoms,
+            first.atoms,
+            np.ones((len(features), len(first)), bool),
+            features.value,
+            "multiplies or is added to every feature",
+        )
+        for features in narrow
+    ]
+    if first.axis is None:
+        return [first.unknown()], needs
+    return [first.valued(_merged_value(call, reads, len(first)))], needs
+
+
+def _merged_value(call: Call, reads: Sequence[Features], number: int) -> np.ndarray:
+    name = type(call.operation).__name__
+    masked = any(tensor.masked for tensor in call.reads)
+    if masked and name not in ("Add", "Subtract", "Average"):
+        return np.full(number, np.nan)  # at a masked step it is not what its name says
+    values = [np.broadcast_to(features.value, (number,)) for features in reads]
+    if not any((~np.isnan(value)).any() for value in values):
+        return np.full(number, np.nan)
+    made = computed(operation_on(call), *values)
+    if name == "Multiply":
+        made = np.where(np.any([value == 0 for value in values], axis=0), 0.0, made)
+    return made
+
+
+def _concatenate(atoms: Atoms, call: Call, reads: Sequence[Features]) -> Made:
+    op = call.operation
+    if not _only_scalars_beside(call):
+        return None
+    rank = len(call.makes[0].shape)
+    axis = op.axis if op.axis < 0 else op.axis - rank
+    if any(features.axis == axis for features in reads):
+        parts = [
+            atoms.along(features, axis, tensor.shape[axis])
+            for tensor, features in zip(call.reads, reads, strict=True)
+        ]
+        return _plain(
+            Features(
+                axis,
+                np.concatenate([part.atoms for part in parts]),
+                np.concatenate([part.value for part in parts]),
+            )
+        )
+    first, *others = reads
+    if any(f.axis != first.axis or len(f) != len(first) for f in others):
+        first, *others = (atoms.made_whole(features) for features in reads)
+    for other in others:
+        atoms.tie(first.atoms, other.atoms)
+    alike = np.all([other.value == first.value for other in others], axis=0)
+    return _plain(first.valued(np.where(alike, first.value, np.nan)))
+
+
+def _flatten(atoms: Atoms, call: Call, reads: Sequence[Features]) -> Made:
+    def flat(elements: np.ndarray) -> np.ndarray:
+        if call.operation._channels_first and elements.ndim > 1:
+            elements = np.moveaxis(elements, 0, -1)
+        return elements.reshape(-1)
+
+    return _rearranged(atoms, call, reads[0], flat)
+
+
+def _reshape(atoms: Atoms, call: Call, reads: Sequence[Features]) -> Made:
+    shape = call.makes[0].shape[1:]
+    if any(size is None for size in shape):
+        return _plain(atoms.made_whole(reads[0]))
+    return _rearranged(atoms, call, reads[0], lambda elements: elements.reshape(shape))
+
+
+def _rearranged(
+    atoms: Atoms, call: Call, features: Features, move: Callable[[np.ndarray], np.ndarray]
+) -> Made:
+    """Features after their elements were moved: on an axis along which each is in one place."""
+    shape = call.reads[0].shape[1:]
+    if features.axis is None or any(size is None for size in shape) or -features.axis > len(shape):
+        return _plain(atoms.made_whole(features))
+    along = [1] * len(shape)
+    along[features.axis] = len(features)
+    moved_atoms, moved_value = (
+        move(np.broadcast_to(a.reshape(along), shape)) for a in (features.atoms, features.value)
+    )
+    if moved_atoms.ndim == 0:
+        return _plain(atoms.made_whole(features))
+    tables = {
+        axis: np.moveaxis(moved_atoms, axis, -1).reshape(-1, moved_atoms.shape[axis])
+        for axis in range(-1, -moved_atoms.ndim - 1, -1)
+    }
+    whole = [axis for axis, table in tables.items() if (table == table[:1]).all()]
+    # Where a feature comes to several places of the last axis too, these go together.
+    axis = whole[0] if whole else -1
+    table = tables[axis]
+    for row in table[1:]:
+        atoms.tie(table[0], row)
+    values = np.moveaxis(moved_value, axis, -1).reshape(table.shape)
+    value = np.where((values == values[:1]).all(axis=0), values[0], np.nan)
+    return _plain(Features(axis, table[0], value))
+
+
+def _permute(atoms: Atoms, call: Call, reads: Sequence[Features]) -> Made:
+    return _transposed(atoms, call, reads[0], (0, *call.operation.dims))
+
+
+def _transpose(atoms: Atoms, call: Call, reads: Sequence[Features]) -> Made:
+    rank = len(call.reads[0].shape)
+    axes = call.operation.axes
+    axes = tuple(range(rank))[::-1] if axes is None else tuple(axis % rank for axis in axes)
+    return _transposed(atoms, call, reads[0], axes)
+
+
+def _transposed(atoms: Atoms, call: Call, features: Features, axes: tuple[int, ...]) -> Made:
+    if axes[0] != 0:
+        return None
+    if features.axis is None:
+        return _plain(features)
+    rank = len(axes)
+    axis = axes.index(rank + features.axis) - rank
+    return _plain(Features(axis, features.atoms, features.value))
+
+
+def _expand_dims(atoms: Atoms, call: Call, reads: Sequence[Features]) -> Made:
+    features, rank = reads[0], len(call.makes[0].shape)
+    axes = call.operation.axis
+    axes = [axis % rank for axis in (axes if isinstance(axes, (tuple, list)) else [axes])]
+    if 0 in axes:
+        return None
+    if features.axis is None:
+        return _plain(features)
+    places = [axis for axis in range(rank) if axis not in axes]  # of the axes that were there
+    axis = places[len(call.reads[0].shape) + features.axis] - rank
+    return _plain(Features(axis, features.atoms, features.value))
+
+
+def _squeeze(atoms: Atoms, call: Call, reads: Sequence[Features]) -> Made:
+    features, shape = reads[0], call.reads[0].shape
+    axes = call.operation.axis
+    if axes is None:
+        axes = [axis for axis, size in enumerate(shape) if size == 1]
+    axes = [axis % len(shape) for axis in (axes if isinstance(axes, (tuple, list)) else [axes])]
+    return _without_axes(atoms, features, len(shape), axes, features.value)
+
+
+def _without_axes(
+    atoms: Atoms, features: Features, rank: int, axes: Sequence[int], value: np.ndarray
+) -> Made:
+    if 0 in axes:
+        return None
+    if features.axis is None or rank + features.axis in axes:
+        return _plain(atoms.made_whole(features))
+    left = [axis for axis in range(rank) if axis not in axes]
+    axis = left.index(rank + features.axis) - len(left)
+    return _plain(Features(axis, features.atoms, value))
+
+
+def _reduction(keeps: bool) -> Rule:
+    """A mean or maximum (they keep a constant), or a sum, over other axes than that of features."""
+
+    def rule(atoms: Atoms, call: Call, reads: Sequence[Features]) -> Made:
+        op, features = call.operation, reads[0]
+        rank, axes = len(call.reads[0].shape), op.axis
+        if axes is None or not _only_scalars_beside(call):
+            return None
+        axes = [axis % rank for axis in (axes if isinstance(axes, (tuple, list)) else [axes])]
+        if features.axis is None or 0 in axes or rank + features.axis in axes:
+            return None
+        features = features if keeps else features.unknown(but=0.0)
+        if op.keepdims:
+            return _plain(features)
+        return _without_axes(atoms, features, rank, axes, features.value)
+
+    return rule
+
+
+def _get_item(atoms: Atoms, call: Call, reads: Sequence[Features]) -> Made:
+    if call.symbolic is None or len(call.symbolic.args) + len(call.symbolic.kwargs) != 2:
+        return None
+    key = call.symbolic.kwargs.get("key", call.symbolic.args[-1])
+    key = list(key) if isinstance(key, (tuple, list)) else [key]
+    if not all(k is None or k is Ellipsis or isinstance(k, (int, slice)) for k in key):
+        return None
+    features, rank = reads[0], len(call.reads[0].shape)
+    used = sum(k is not None and k is not Ellipsis for k in key)
+    place = key.index(Ellipsis) if Ellipsis in key else len(key)
+    key[place : place + 1] = [slice(None)] * (rank - used)
+    if key[0] != slice(None):
+        return None
+    if features.axis is None:
+        return _plain(features)
+    axis, made = 0, []  # the axis of what is read that each axis of what is made comes from
+    for k in key:
+        if k is None:
+            made.append(None)
+            continue
+        if axis == rank + features.axis and k != slice(None):
+            return _plain(atoms.made_whole(features))
+        if not isinstance(k, int):
+            made.append(axis)
+        axis += 1
+    return _plain(
+        Features(made.index(rank + features.axis) - len(made), features.atoms, features.value)
+    )
+
+
+def _spatial(exact: Callable[[Any], bool]) -> Rule:
+    """A layer that works on each channel alone; `exact` says whether it keeps a constant."""
+
+    def rule(atoms: Atoms, call: Call, reads: Sequence[Features]) -> Made:
+        op, features, rank = call.operation, reads[0], len(call.reads[0].shape)
+        form = getattr(op, "data_format", None)
+        channels = 1 - rank if form == "channels_first" else -1
+        if features.axis != channels:
+            return _plain(atoms.made_whole(features))
+        features = features if exact(op) else features.unknown(but=0.0)
+        axis = -1 if len(call.makes[0].shape) < rank else channels
+        return _plain(Features(axis, features.atoms, features.value))
+
+    return rule
+
+
+def _mask(atoms: Atoms, call: Call, reads: Sequence[Features]) -> Made:
+    """Whether something holds of what is read, all of which is needed."""
+    made = atoms.whole()
+    needs = [
+        Reading(
+            call.operation,
+            features.atoms,
+            made.atoms,
+            np.ones((len(features), 1), bool),
+            features.value,
+            "makes a mask of it",
+        )
+        for features in reads
+    ]
+    return [made], needs
+
+
+def _size(tensor: Tensor, features: Features) -> int | None:
+    return tensor.shape[-1 if features.axis is None else features.axis]
+
+
+def _only_scalars_beside(call: Call) -> bool:
+    """Whether there is no array among the arguments: it would have a number for each feature."""
+    if call.symbolic is None:
+        return len(call.reads) == 1
+    given = keras.tree.flatten((call.symbolic.args, call.symbolic.kwargs))
+    others = [a for a in given if not isinstance(a, keras.KerasTensor)]
+    return all(
+        isinstance(a, (bool, int, float, str, type(None))) or not _size_of(a) for a in others
+    )
+
+
+def _size_of(argument: Any) -> bool:
+    shape = getattr(argument, "shape", None)
+    return shape is None or math.prod(shape) != 1
+
+
+def _always(op: Any) -> bool:
+    return True
+
+
+def _never(op: Any) -> bool:
+    return False
+
+
+def _valid(op: Any) -> bool:
+    return op.padding == "valid"
+
+
+def _named(rule: Rule, *kinds: str) -> dict[str, Rule]:
+    return dict.fromkeys(kinds, rule)
+
+
+def _ranks(rule: Rule, *stems: str) -> dict[str, Rule]:
+    return {f"{stem}{rank}D": rule for stem in stems for rank in (1, 2, 3)}
+
+
+_MERGES = _named(
+    _merge, "Add", "Subtract", "Multiply", "Maximum", "Minimum", "Average", "Divide", "TrueDivide"
+)
+
+_LAYERS: dict[str, Rule] = {
+    **_MERGES,
+    **_named(_same, "Identity", "ActivityRegularization", "GaussianNoise", "GaussianDropout"),
+    **_named(_dropout, "Dropout", "AlphaDropout"),
+    **_ranks(_same, "SpatialDropout"),
+    "Rescaling": _rescaling,
+    "Concatenate": _concatenate,
+    "Flatten": _flatten,
+    "Reshape": _reshape,
+    "Permute": _permute,
+    "RepeatVector": _same,
+    **_ranks(_spatial(_always), "GlobalMaxPooling", "GlobalAveragePooling", "MaxPooling"),
+    **_ranks(_spatial(_always), "AdaptiveMaxPooling", "AdaptiveAveragePooling"),
+    **_ranks(_spatial(_valid), "AveragePooling"),
+    **_ranks(_spatial(_always), "Cropping", "UpSampling"),
+    **_ranks(_spatial(_never), "ZeroPadding"),
+}
+
+_OPERATIONS: dict[str, Rule] = {
+    **_MERGES,
+    **_named(_elementwise, "Negative", "Absolute", "Abs", "Square", "Sqrt", "Rsqrt", "Reciprocal"),
+    **_named(_elementwise, "Exp", "Expm1", "Log", "Log1p", "Sin", "Cos", "Tanh", "Clip", "Power"),
+    "Concatenate": _concatenate,
+    "Reshape": _reshape,
+    "Transpose": _transpose,
+    "ExpandDims": _expand_dims,
+    "Squeeze": _squeeze,
+    "GetItem": _get_item,
+    **_named(_reduction(True), "Mean", "Max", "Amax", "Min", "Amin"),
+    "Sum": _reduction(False),
+    **_named(_mask, "Equal", "NotEqual", "Any", "All", "LogicalOr", "LogicalAnd", "LogicalNot"),
+}
