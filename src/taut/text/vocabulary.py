@@ -21,7 +21,7 @@ FIRST = 2
 """The number of the first word."""
 LONGEST = 400
 """Distinct words of a bag: of a longer text those of most weight."""
-_STEP = 16
+_STEP = 32
 _UNSPACED = "\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff"
 _WORDS = re.compile(rf"[{_UNSPACED}]|[^\W{_UNSPACED}]{{2,}}")
 _SHOWN = 5
