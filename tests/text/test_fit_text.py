@@ -9,13 +9,12 @@ import taut
 from taut.errors import InputError
 from taut.text import TextModel
 from taut.text.text_labels import LabelledTexts
-
-from .conftest import SUBJECTS
+from tests.text.news import SUBJECTS
 
 
 @pytest.fixture(scope="module")
-def few(news):
-    return taut.fit_text(*news, words=12)
+def few(news, path):
+    return taut.fit_text(*news, words=path.keep(12))
 
 
 def test_it_tells_fresh_texts_apart(model, few, fresh_news):
@@ -88,7 +87,7 @@ def test_a_damaged_folder_is_refused(few, tmp_path):
     with pytest.raises(InputError, match="whole"):
         TextModel.load(place)
     (place / "model.keras").unlink()
-    with pytest.raises(InputError, match="without model.keras"):
+    with pytest.raises(InputError, match=r"without model\.keras"):
         TextModel.load(place)
 
 
@@ -101,11 +100,12 @@ def test_a_tokenizer_of_ones_own_is_asked_for(news, few, tmp_path):
     assert TextModel.load(place, tokenize=str.split).vocabulary.tokenize is str.split
 
 
+@pytest.mark.slow
 def test_chinese_texts():
     texts = [f"{a}球队赢得比赛" for a in "一二三四"] + [f"{a}股票市场下跌" for a in "一二三四"]
     labels = ["体育"] * 4 + ["财经"] * 4
     model = taut.fit_text(texts, labels, words=6, callbacks=())
-    assert model.predict(["他们的球队输了", "股市"]).tolist() == ["体育", "财经"]
+    assert model.predict(["他们的球队输了", "股票"]).tolist() == ["体育", "财经"]
     assert len(model.vocabulary) == 6
 
 
@@ -119,7 +119,7 @@ def test_equal_texts_stay_on_one_side_of_a_fold():
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"texts": ["a b", "", "!?", *["c d"] * 6]}, "2 without any, in rows 1, 2"),
+        ({"texts": ["one", "", "!?", *["two"] * 6]}, "2 without any, in rows 1, 2"),
         ({"texts": ["one"] * 8}, "8 texts and 9 labels"),
         ({"labels": ["a"] * 9}, "two classes"),
         ({"labels": ["a"] * 8 + [None]}, "1 that are missing, in row 8"),

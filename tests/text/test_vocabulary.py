@@ -75,7 +75,7 @@ def test_some_words_alone():
 
 
 def test_a_tokenizer_of_ones_own():
-    vocabulary = Vocabulary.learn(["a|b c", "b c"], min_count=1, tokenize=lambda t: t.split("|"))
+    vocabulary = Vocabulary.learn(["a|b c", "b c|a"], min_count=1, tokenize=lambda t: t.split("|"))
     assert vocabulary.words == ("a", "b c")
     np.testing.assert_array_equal(vocabulary.ids(["b c|a"], length=2), [[3, 2]])
 

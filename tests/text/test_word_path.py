@@ -6,8 +6,7 @@ import pytest
 import taut
 from taut.errors import InputError
 from taut.text import words_by_strength
-
-from .conftest import COMMON, SUBJECTS
+from tests.text.news import COMMON, SUBJECTS
 
 
 def minimum(bags, y, words, classes, strength, steps=4000):
@@ -37,15 +36,15 @@ def test_each_strength_reaches_the_minimum(path, news):
     texts, labels = news
     y = np.unique(labels, return_inverse=True)[1]
     bags = path.vocabulary.bags(texts)
-    for at in (0, 3):
+    for at in (0, 2, 4):
         rows = minimum(bags, y, path.vocabulary.size, 3, path.strengths[at])[2:]
         rows -= rows.mean(axis=1, keepdims=True)
         scale = np.abs(rows).max()
-        np.testing.assert_allclose(path.effects[at] / scale, rows / scale, atol=0.05)
+        np.testing.assert_allclose(path.effects[at] / scale, rows / scale, atol=0.03)
 
 
 def test_nothing_is_kept_from_the_critical_strength_on(news, monkeypatch):
-    monkeypatch.setattr(words_by_strength, "SHARES", np.array([1.001, 0.95]))
+    monkeypatch.setattr(words_by_strength, "SHARES", np.array([1.02, 0.9]))
     path = taut.word_path(*news)
     assert path.kept.sum(axis=1).tolist()[0] == 0
     assert path.kept.sum(axis=1).tolist()[1] > 0
@@ -64,7 +63,6 @@ def test_as_many_words_as_asked_for(path):
     assert (np.diff(path.strengths) < 0).all()
     assert len(path.keep(5)) == 5
     assert len(path.keep(10_000)) == counts.max()
-    assert set(path.keep(3)) <= set(path.keep(4)) | set(path.vocabulary.words)
     with pytest.raises(InputError, match="count"):
         path.keep(0)
 

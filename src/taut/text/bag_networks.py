@@ -15,9 +15,7 @@ WORD = "word"
 """The name of the embedding: row i is the word of number i."""
 
 
-def bag_network(
-    size: int, classes: int, *, width: int = 16, learning_rate: float = 0.01
-) -> Any:
+def bag_network(size: int, classes: int, *, width: int = 16, learning_rate: float = 0.01) -> Any:
     r"""The probabilities softmax(W·Σ_t a_t·e(w_t) + b) of a text of words w_t weighing a_t.
 
     A word whose row e(w) is zero adds nothing, wherever it stands: such words can be left out of a
@@ -38,7 +36,7 @@ def bag_network(
         1651
 
     References:
-        Joulin, Grave, Bojanowski and Mikolov, Bag of tricks for efficient text classification, 2016.
+        Joulin, Grave, Bojanowski, Mikolov, Bag of tricks for efficient text classification, 2016.
     """
     check_whole(1, size=size, classes=classes, width=width)
     inputs, pooled = _pooled(size, width, "uniform")
@@ -46,12 +44,16 @@ def bag_network(
     return _compiled(inputs, head(pooled), learning_rate)
 
 
-def linear_bag_network(size: int, classes: int, *, learning_rate: float = 0.03) -> Any:
-    """softmax(Σ_t a_t·e(w_t) + b) with a group lasso on the rows: a convex objective."""
+def linear_bag_network(size: int, classes: int, *, steps: int) -> Any:
+    """softmax(Σ_t a_t·e(w_t) + b) with a group lasso on the rows: a convex objective.
+
+    The learning rate falls over `steps`, so that the noise of batches does not keep words.
+    """
     inputs, pooled = _pooled(size, classes, "zeros")
     output = layers.Softmax(name="head")(Offset(name="offset")(pooled))
     penalty = GroupLasso(groups="rows", weights="unit")
-    return _compiled(inputs, output, learning_rate, weight_regularizer={WORD: penalty})
+    falling = keras.optimizers.schedules.CosineDecay(0.1, steps, alpha=0.02)
+    return _compiled(inputs, output, falling, weight_regularizer={WORD: penalty})
 
 
 @keras.saving.register_keras_serializable("taut")
@@ -73,7 +75,7 @@ def _pooled(size: int, width: int, initializer: str) -> tuple[dict[str, Any], An
     return {"words": words, "weights": weights}, pooled
 
 
-def _compiled(inputs: Any, output: Any, learning_rate: float, **settings: Any) -> Any:
+def _compiled(inputs: Any, output: Any, learning_rate: Any, **settings: Any) -> Any:
     model: Any = Model(inputs, output)
     model.compile(
         optimizer=keras.optimizers.Adam(learning_rate),

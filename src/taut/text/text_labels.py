@@ -88,4 +88,3 @@ def _check_classes(classes: np.ndarray, y: np.ndarray, same: np.ndarray) -> None
             f"{classes[few].item()!r} with {distinct[few]}. Leave the class out, or join it with "
             "another."
         )
-

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 SHARES = np.geomspace(0.5, 0.02, 8)
 """Strengths of a path, as shares of the critical one."""
+ROUNDING = 1e-12
 MOST_WORDS = 4000
 """Words that are offered: those of the steepest slope where no word is read."""
 
@@ -119,8 +120,8 @@ class WordPath:
     def __repr__(self) -> str:
         counts = self.kept.sum(axis=1)
         return (
-            f"WordPath({len(self.strengths)} strengths from {self.strengths[0]:.3g} to "
-            f"{self.strengths[-1]:.3g}: {counts[0]} to {counts[-1]} of {len(self.vocabulary)} words)"
+            f"WordPath({len(self.strengths)} strengths, {self.strengths[0]:.3g} to "
+            f"{self.strengths[-1]:.3g}: {counts[0]} to {counts[-1]} words)"
         )
 
     def _repr_html_(self) -> str:
@@ -167,7 +168,7 @@ def word_path(
         >>> taut.fit_text(texts, labels, words=path.keep(100))  # doctest: +SKIP
 
     References:
-        Vincent and Hansen, Sparse group lasso and high dimensional multinomial classification, 2014.
+        Vincent, Hansen, Sparse group lasso and high dimensional multinomial classification, 2014.
         Fan and Lv, Sure independence screening for ultrahigh dimensional feature space, 2008.
     """
     check_whole(0, seed=seed)
@@ -187,21 +188,22 @@ def path_of(
         vocabulary = vocabulary.keep(vocabulary.words[i] for i in steepest)
     bags = vocabulary.bags(data.texts)
     critical = float(_slopes(vocabulary, bags, targets).max())
-    if critical <= 0:
+    if critical <= ROUNDING:
         raise InputError(
             "Some word must be more frequent in one class than in another. Received: texts in "
             "which none is. Pass more texts, or a smaller `min_count`."
         )
     strengths = critical * SHARES
-    model = linear_bag_network(vocabulary.size, len(data.classes))
-    rows = np.arange(len(data.y))
+    rows, epochs = np.arange(len(data.y)), epochs_for(len(data.y))
+    steps = epochs * -(-len(rows) // BATCH)
+    model = linear_bag_network(vocabulary.size, len(data.classes), steps=steps)
     record = train_lanes(
         model,
         bags,
         data.y,
         [Lane((float(s),), seed=seed) for s in strengths],
         splits=[Split(rows)],
-        epochs=epochs_for(len(rows)),
+        epochs=epochs,
         batch_size=BATCH,
         callbacks=callbacks,
     )
