@@ -1,7 +1,9 @@
 """Texts in, labels out: what is learned, what is never seen, and what is saved."""
 
 import json
+import zipfile
 
+import h5py
 import numpy as np
 import pytest
 
@@ -77,6 +79,15 @@ def test_saved_and_loaded_it_is_the_same(few, fresh_news, tmp_path):
     with pytest.raises(InputError, match="must not exist"):
         few.save(tmp_path / "other", overwrite=True)
     assert sorted(p.name for p in tmp_path.iterdir()) == ["model", "other"]
+
+
+def test_the_file_holds_no_optimizer(few, tmp_path):
+    few.save(tmp_path / "model")
+    with zipfile.ZipFile(tmp_path / "model" / "model.keras") as archive:
+        (tmp_path / "weights.h5").write_bytes(archive.read("model.weights.h5"))
+    with h5py.File(tmp_path / "weights.h5") as file:
+        assert "optimizer" not in file
+        assert "layers" in file
 
 
 def test_a_damaged_folder_is_refused(few, tmp_path):

@@ -38,10 +38,14 @@ def bag_network(size: int, classes: int, *, width: int = 16, learning_rate: floa
     References:
         Joulin, Grave, Bojanowski, Mikolov, Bag of tricks for efficient text classification, 2016.
     """
+    return _compiled(untrained(size, classes, width), learning_rate)
+
+
+def untrained(size: int, classes: int, width: int) -> Any:
+    """The network of `bag_network`, not compiled."""
     check_whole(1, size=size, classes=classes, width=width)
     inputs, pooled = _pooled(size, width, "uniform")
-    head = layers.Dense(classes, activation="softmax", name="head")
-    return _compiled(inputs, head(pooled), learning_rate)
+    return Model(inputs, layers.Dense(classes, activation="softmax", name="head")(pooled))
 
 
 def linear_bag_network(size: int, classes: int, *, steps: int) -> Any:
@@ -53,7 +57,7 @@ def linear_bag_network(size: int, classes: int, *, steps: int) -> Any:
     output = layers.Softmax(name="head")(Offset(name="offset")(pooled))
     penalty = GroupLasso(groups="rows", weights="unit")
     falling = keras.optimizers.schedules.CosineDecay(0.1, steps, alpha=0.02)
-    return _compiled(inputs, output, falling, weight_regularizer={WORD: penalty})
+    return _compiled(Model(inputs, output), falling, weight_regularizer={WORD: penalty})
 
 
 @keras.saving.register_keras_serializable("taut")
@@ -75,8 +79,7 @@ def _pooled(size: int, width: int, initializer: str) -> tuple[dict[str, Any], An
     return {"words": words, "weights": weights}, pooled
 
 
-def _compiled(inputs: Any, output: Any, learning_rate: Any, **settings: Any) -> Any:
-    model: Any = Model(inputs, output)
+def _compiled(model: Any, learning_rate: Any, **settings: Any) -> Any:
     model.compile(
         optimizer=keras.optimizers.Adam(learning_rate),
         loss="sparse_categorical_crossentropy",

@@ -5,14 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-import keras
 import numpy as np
 
 from taut.checks import check_whole
 from taut.engine import Callback, Lane, Split, train_lanes
 from taut.errors import InputError
 from taut.progress import displayed
-from taut.text.bag_networks import bag_network
+from taut.text.bag_networks import bag_network, untrained
 from taut.text.text_labels import LabelledTexts
 from taut.text.text_model import TextModel
 from taut.text.training_length import BATCH, epochs_for
@@ -87,8 +86,8 @@ def fit_text(
         batch_size=BATCH,
         callbacks=callbacks or (),
     )
-    # Without an optimizer, whose state takes twice the room of the weights.
-    network = record.give_weights(0, keras.models.clone_model(model))
+    # Not compiled: what an optimizer keeps would take twice the room of the weights.
+    network = record.give_weights(0, untrained(vocabulary.size, len(data.classes), width))
     return TextModel(network, vocabulary, data.classes)
 
 
