@@ -24,6 +24,7 @@ import numpy as np
 sys.path.insert(0, str(Path(__file__).parents[1] / "examples"))
 
 CLASSES = 5
+FIRST_SEED = 10  # splits 0 to 4 were looked at while it was made
 NAMES = ("L2 logistic", "L1 logistic", "taut, all words", "taut, 350 words", "taut, 100 words")
 
 
@@ -135,9 +136,9 @@ def main():
     parser.add_argument("--gru", action="store_true")
     given = parser.parse_args()
     results = []
-    for seed in range(given.seeds):
+    for seed in range(FIRST_SEED, FIRST_SEED + given.seeds):
         rows = {NAMES[0]: linear(seed, "l2"), NAMES[1]: linear(seed, "l1")}
-        rows |= ours(seed, costs=seed == 0)
+        rows |= ours(seed, costs=seed == FIRST_SEED)
         if given.gru:
             rows["GRU"] = recurrent(seed)
         results.append(rows)

@@ -40,6 +40,7 @@ class WordPath:
         effects: [strengths, words, classes] the rows of the embedding less their means over the
             classes: how much a word speaks for each class.
         kept: [strengths, words] of bool: whether the row is not exactly zero.
+        weights: [words] √(mean over the texts of a²), of the weight a of a word in a bag.
         losses: [strengths] the training data loss at the end.
     """
 
@@ -49,23 +50,27 @@ class WordPath:
     classes: np.ndarray
     effects: np.ndarray
     kept: np.ndarray
+    weights: np.ndarray
     losses: np.ndarray
 
     def keep(self, count: int) -> list[str]:
-        """So many words: of those at the largest strength that keeps as many, the longest rows.
+        """So many words: the better half of those at the largest strength that keeps twice as many.
+
+        Better is what moves the network more: ‖e(w)‖·√(mean over texts of a²). A strength that
+        keeps just as many shrinks its words so much that their order is worse.
 
         Args:
             count: How many; fewer are given where no strength of the path keeps as many.
 
         Returns:
-            The words, that of the longest row first.
+            The words, the best first.
         """
         check_whole(1, count=count)
         counts = self.kept.sum(axis=1)
-        enough = np.flatnonzero(counts >= count)
+        enough = np.flatnonzero(counts >= 2 * count)
         at = int(enough[0]) if len(enough) else int(counts.argmax())
-        lengths = np.linalg.norm(self.effects[at], axis=1)
-        order = np.lexsort((-lengths, ~self.kept[at]))[: min(count, int(counts[at]))]
+        moves = np.linalg.norm(self.effects[at], axis=1) * self.weights
+        order = np.lexsort((-moves, ~self.kept[at]))[: min(count, int(counts[at]))]
         return [self.vocabulary.words[i] for i in order]
 
     def to_frame(self) -> pd.DataFrame:
@@ -216,6 +221,7 @@ def path_of(
         classes=data.classes,
         effects=table - table.mean(axis=2, keepdims=True),
         kept=(table != 0).any(axis=2),
+        weights=_mean_weights(vocabulary, bags),
         losses=record.kept_losses()[0],
     )
 
@@ -228,3 +234,13 @@ def _slopes(vocabulary: Vocabulary, bags: dict[str, np.ndarray], targets: np.nda
     weighted = bags["weights"].reshape(-1, 1) * residuals[rows]
     np.add.at(slopes, bags["words"].reshape(-1), weighted)
     return np.linalg.norm(slopes[FIRST:], axis=1)
+
+
+def _mean_weights(vocabulary: Vocabulary, bags: dict[str, np.ndarray]) -> np.ndarray:
+    """[words] the root of the mean square of each word's weight."""
+    squares = np.bincount(
+        bags["words"].reshape(-1),
+        weights=bags["weights"].reshape(-1).astype(float) ** 2,
+        minlength=vocabulary.size,
+    )
+    return np.sqrt(squares[FIRST:] / len(bags["words"]))
