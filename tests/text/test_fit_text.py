@@ -115,9 +115,9 @@ def test_a_tokenizer_of_ones_own_is_asked_for(news, few, tmp_path):
 def test_chinese_texts():
     texts = [f"{a}球队赢得比赛" for a in "一二三四"] + [f"{a}股票市场下跌" for a in "一二三四"]
     labels = ["体育"] * 4 + ["财经"] * 4
-    model = taut.fit_text(texts, labels, words=6, callbacks=())
+    model = taut.fit_text(texts, labels, callbacks=())
     assert model.predict(["他们的球队输了", "股票"]).tolist() == ["体育", "财经"]
-    assert len(model.vocabulary) == 6
+    assert {"球", "股"} <= set(model.vocabulary.words)
 
 
 def test_equal_texts_stay_on_one_side_of_a_fold():
