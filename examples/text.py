@@ -72,7 +72,7 @@ def main():
         texts, labels, test_size=0.3, stratify=labels, random_state=0
     )
     print(f"{len(train)} texts to train on, {len(test)} to test on")
-    every = taut.fit_text(train, y)
+    every = taut.fit_text(train, y, min_count=1)
     path = taut.word_path(train, y)
     models = {
         "all words": every,

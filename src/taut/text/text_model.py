@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
+from zipfile import ZIP_DEFLATED, ZipFile
 
 import numpy as np
 
@@ -146,7 +147,8 @@ class TextModel:
         try:
             new = whole / directory.name
             new.mkdir()
-            self.network.save(new / MODEL)
+            self.network.save(whole / MODEL)
+            _pack(whole / MODEL, new / MODEL)
             (new / VOCABULARY).write_text(self._words_text(), encoding="utf-8")
             put_in_place(new, directory, whole / "old")
         finally:
@@ -243,3 +245,10 @@ class TextModel:
             top = frame.loc[frame["class"] == label, "word"].head(SHOWN)
             lines.append(f"{label}: {', '.join(top)}")
         return lines
+
+
+def _pack(archive: Path, packed: Path) -> None:
+    """The same archive with its files deflated: Keras leaves them as they are."""
+    with ZipFile(archive) as old, ZipFile(packed, "w", ZIP_DEFLATED) as new:
+        for name in old.namelist():
+            new.writestr(name, old.read(name))
