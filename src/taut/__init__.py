@@ -29,6 +29,7 @@ from taut import (
     report,
     studies,
     testing,
+    text,
 )
 from taut._mirror import alias_modules, is_mirrored
 from taut._version import __version__
@@ -76,6 +77,7 @@ from taut.studies import (
 )
 from taut.tables.fitting import fit_table
 from taut.tables.table_model import TableModel
+from taut.text import TextModel, fit_text, word_path
 
 alias_modules(keras, __name__)
 
@@ -100,6 +102,7 @@ __all__ = [
     "Sequential",
     "SparseGroupLasso",
     "TableModel",
+    "TextModel",
     "WeightedL1",
     "__version__",
     "callbacks",
@@ -111,6 +114,7 @@ __all__ = [
     "epoch_curve",
     "explain",
     "fit_table",
+    "fit_text",
     "from_gaussian_prior",
     "from_glmnet",
     "from_keras",
@@ -134,7 +138,9 @@ __all__ = [
     "stationarity",
     "studies",
     "testing",
+    "text",
     "train_lanes",
+    "word_path",
 ]
 __all__ += [name for name in dir(keras) if is_mirrored(name) and name not in __all__]
 

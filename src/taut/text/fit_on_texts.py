@@ -1,0 +1,110 @@
+"""Texts and labels in, a network that reads few words or all out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import numpy as np
+
+from taut.checks import check_whole
+from taut.engine import Callback, Lane, Split, train_lanes
+from taut.errors import InputError
+from taut.progress import displayed
+from taut.text.bag_networks import bag_network, untrained
+from taut.text.text_labels import LabelledTexts
+from taut.text.text_model import TextModel
+from taut.text.training_length import BATCH, epochs_for
+from taut.text.vocabulary import Tokenize, Vocabulary
+from taut.text.words_by_strength import path_of
+
+
+@displayed
+def fit_text(
+    texts: Iterable[str],
+    labels: Iterable[Any],
+    *,
+    words: int | Iterable[str] | None = None,
+    width: int = 16,
+    min_count: int = 2,
+    tokenize: Tokenize | None = None,
+    seed: int = 0,
+    callbacks: Sequence[Callback] | None = None,
+) -> TextModel:
+    r"""Fit a network that tells classes of texts apart, on all words or on a chosen few.
+
+    The network is softmax(W·Σ_t a_t·e(w_t) + b): a row e(w) for each word, weighed by how often it
+    is in the text and how rare elsewhere (`taut.text.Vocabulary.bags`). It is trained on all texts
+    for the number of epochs that has the least held-out loss on three folds; texts of the same
+    words stay on one side of a fold. A number of words is chosen by a group lasso (`word_path`),
+    and the network is then fitted anew on these words without penalty, since a penalty that
+    chooses also shrinks.
+
+    Args:
+        texts: The texts to train on. Set others aside first for the number that you report.
+        labels: A label each, text or numbers.
+        words: How many words the network may read at most, or which; all of the texts unless given.
+        width: Numbers in the row of a word.
+        min_count: Words that are in fewer texts are left out.
+        tokenize: From a text to its words; `taut.text.words_of` unless given. It is not saved.
+        seed: Seeds folds, initial weights and the order of rows.
+        callbacks: Told of the progress; a display on the terminal unless given.
+
+    Returns:
+        A `TextModel`.
+
+    Raises:
+        InputError: For texts or labels that cannot be used; before any training. Texts without a
+            word are named by their row numbers.
+
+    Example:
+        >>> model = taut.fit_text(texts, labels, words=100)  # doctest: +SKIP
+        >>> model.predict(["Late goal decides the match"])  # doctest: +SKIP
+    """
+    check_whole(0, seed=seed)
+    if isinstance(words, str) or not (words is None or isinstance(words, Iterable)):
+        check_whole(1, words=words)
+    data = LabelledTexts.checked(texts, labels, tokenize)
+    vocabulary = Vocabulary.learn(data.texts, min_count=min_count, tokenize=tokenize)
+    if isinstance(words, Iterable):
+        vocabulary = vocabulary.keep(words)
+        if not len(vocabulary):
+            raise InputError("`words` must hold at least one word. Received none.")
+    elif words is not None and words < len(vocabulary):
+        vocabulary = vocabulary.keep(path_of(data, vocabulary, seed, callbacks or ()).keep(words))
+    model = bag_network(vocabulary.size, len(data.classes), width=width)
+    bags = vocabulary.bags(data.texts)
+    everything = np.arange(len(data.y))
+    epochs = _best_epochs(model, bags, data, seed, callbacks or ())
+    record = train_lanes(
+        model,
+        bags,
+        data.y,
+        [Lane(seed=seed)],
+        splits=[Split(everything)],
+        epochs=epochs,
+        batch_size=BATCH,
+        callbacks=callbacks or (),
+    )
+    # Not compiled: what an optimizer keeps would take twice the room of the weights.
+    network = record.give_weights(0, untrained(vocabulary.size, len(data.classes), width))
+    return TextModel(network, vocabulary, data.classes)
+
+
+def _best_epochs(
+    model: Any, bags: Any, data: LabelledTexts, seed: int, callbacks: Sequence[Callback]
+) -> int:
+    """How many epochs have the least held-out loss over the folds."""
+    folds = [Split(train, held_out) for train, held_out in data.folds(seed)]
+    record = train_lanes(
+        model,
+        bags,
+        data.y,
+        [Lane(split=k, seed=seed) for k in range(len(folds))],
+        splits=folds,
+        epochs=epochs_for(len(data.y)),
+        batch_size=BATCH,
+        groups=[0] * len(folds),
+        callbacks=callbacks,
+    )
+    return int(record.best_epoch[0]) + 1

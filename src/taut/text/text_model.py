@@ -1,0 +1,254 @@
+"""A network on texts: predicts, says what its words mean, and is saved and loaded."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import tempfile
+import warnings
+from collections.abc import Iterable
+from html import escape
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self
+from zipfile import ZIP_DEFLATED, ZipFile
+
+import numpy as np
+
+from taut.errors import InputError
+from taut.files import put_in_place
+from taut.text.vocabulary import FIRST, Tokenize, Vocabulary, checked_texts, rows_named, words_of
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+MODEL, VOCABULARY = "model.keras", "vocabulary.json"
+FEW, BATCH = 32, 256
+"""Texts are filled up to a multiple of one of these, so that a second call compiles nothing."""
+SHOWN = 8
+
+
+class TextModel:
+    """What `fit_text` returns.
+
+    Attributes:
+        network: The Keras model, from `vocabulary.bags(texts)` to probabilities.
+        vocabulary: The words that it reads.
+        classes: [classes] the labels, in the order of the probabilities.
+    """
+
+    def __init__(self, network: Any, vocabulary: Vocabulary, classes: np.ndarray):
+        self.network: Any = network
+        self.vocabulary: Vocabulary = vocabulary
+        self.classes: np.ndarray = np.asarray(classes)
+
+    def predict(self, texts: Iterable[str]) -> np.ndarray:
+        """[texts] the label of the most probable class; see `predict_proba`."""
+        return self.classes[self._output(texts).argmax(axis=1)]
+
+    def predict_proba(self, texts: Iterable[str]) -> np.ndarray:
+        """Probabilities [texts, classes].
+
+        Words that the network does not know count for nothing. Of a text without a word that it
+        knows, an empty one too, nothing is known: it has the probabilities of no text,
+        softmax(b), and a warning names its row.
+
+        Args:
+            texts: A list of str.
+
+        Raises:
+            InputError: If `texts` is one text, or has rows that are no text.
+        """
+        return self._output(texts)
+
+    def score(self, texts: Iterable[str], labels: Iterable[Any]) -> float:
+        """The share of texts whose label is predicted.
+
+        Raises:
+            InputError: For texts that are none, or another number of labels.
+        """
+        listed, array = checked_texts(texts), np.asarray(list(labels))
+        if len(listed) != len(array) or not len(listed):
+            raise InputError(
+                "`labels` must have one label for each text, of one or more. Received: "
+                f"{len(listed)} texts and {len(array)} labels."
+            )
+        return float((self.classes[self._output(listed).argmax(axis=1)] == array).mean())
+
+    def effects(self) -> np.ndarray:
+        r"""[words, classes] how much each word speaks for each class.
+
+        With p(c | w) of the text that is this word alone, and p(c | ∅) of no text,
+
+            effect(w, c) = d(w, c) − mean over classes of d(w, ·),  d = ln p(c | w) − ln p(c | ∅):
+
+        how far the word moves the logit of the class against the mean of all classes.
+        """
+        numbers = np.arange(FIRST - 1, self.vocabulary.size)[:, None].astype("int32")
+        weights = np.ones(numbers.shape, "float32")
+        weights[0] = 0  # no text
+        output = self._network_output({"words": numbers, "weights": weights})
+        logs = np.log(np.maximum(output, 1e-30))
+        moved = logs[1:] - logs[:1]
+        return moved - moved.mean(axis=1, keepdims=True)
+
+    @property
+    def words(self) -> pd.DataFrame:
+        """One line a word, by class, that of most effect first.
+
+        Returns:
+            word; class, for which it speaks most; effect, how much (see `effects`); texts, in how
+            many of the training texts it is.
+        """
+        import pandas as pd
+
+        effects = self.effects()
+        best = effects.argmax(axis=1)
+        frame = pd.DataFrame(
+            {
+                "word": self.vocabulary.words,
+                "class": self.classes[best],
+                "effect": effects[np.arange(len(best)), best],
+                "texts": self.vocabulary.counts,
+            }
+        )
+        return frame.sort_values(["class", "effect"], ascending=[True, False], ignore_index=True)
+
+    def plot(self, *, words: int = 15) -> Any:
+        """The words of most effect, a panel of bars a class.
+
+        Args:
+            words: So many of a class.
+
+        Raises:
+            InputError: If Altair is not installed.
+        """
+        from taut.text.word_plots import effects_chart
+
+        return effects_chart(self.words, words)
+
+    def save(self, directory: str | Path, *, overwrite: bool = False) -> Path:
+        """Write a folder with the network and its words: whole, or not at all.
+
+        Args:
+            directory: Where.
+            overwrite: Whether to replace a folder of a saved text model.
+
+        Raises:
+            InputError: If it exists and `overwrite` is False, or it is something else.
+        """
+        directory = Path(directory)
+        if directory.exists() and not (overwrite and (directory / VOCABULARY).is_file()):
+            raise InputError(
+                "`directory` must not exist, or with overwrite=True be that of a saved text model. "
+                f"Received: {str(directory)!r}, which exists. Choose another."
+            )
+        directory.parent.mkdir(parents=True, exist_ok=True)
+        whole = Path(tempfile.mkdtemp(prefix=f".{directory.name}-", dir=directory.parent))
+        try:
+            new = whole / directory.name
+            new.mkdir()
+            self.network.save(whole / MODEL)
+            _pack(whole / MODEL, new / MODEL)
+            (new / VOCABULARY).write_text(self._words_text(), encoding="utf-8")
+            put_in_place(new, directory, whole / "old")
+        finally:
+            shutil.rmtree(whole, ignore_errors=True)
+        return directory
+
+    def _words_text(self) -> str:
+        vocabulary = self.vocabulary
+        stored = {
+            "classes": self.classes.tolist(),
+            "texts": vocabulary.texts,
+            "own_tokenizer": vocabulary.tokenize is not words_of,
+            "words": list(vocabulary.words),
+            "counts": vocabulary.counts.tolist(),
+        }
+        return json.dumps(stored, ensure_ascii=False, separators=(",", ":"))
+
+    @classmethod
+    def load(cls, directory: str | Path, *, tokenize: Tokenize | None = None) -> Self:
+        """Read what `save` wrote. Nothing is unpickled.
+
+        Args:
+            directory: Where it is.
+            tokenize: The tokenizer that the model was fitted with, where it had one of its own.
+
+        Raises:
+            InputError: If a file is missing or damaged, or the tokenizer is.
+        """
+        directory = Path(directory)
+        missing = [name for name in (MODEL, VOCABULARY) if not (directory / name).is_file()]
+        if missing:
+            raise InputError(
+                f"`directory` must be that of a saved text model. Received: {str(directory)!r} "
+                f"without {', '.join(missing)}. Save one with `TextModel.save`."
+            )
+        import keras
+
+        try:
+            stored = json.loads((directory / VOCABULARY).read_text(encoding="utf-8"))
+            words, counts = tuple(stored["words"]), np.array(stored["counts"], int)
+            texts, classes = int(stored["texts"]), np.array(stored["classes"])
+            own_tokenizer = bool(stored["own_tokenizer"])
+            network: Any = keras.saving.load_model(directory / MODEL, compile=False)
+            rows = network.get_layer("word").input_dim
+            if not len(words) == len(counts) == rows - FIRST:
+                raise ValueError(f"{len(words)} words, {len(counts)} counts, {rows} rows")
+        except (OSError, ValueError, TypeError, KeyError) as error:
+            raise InputError(
+                f"`directory` must be whole. Received: {str(directory)!r}, where a file is damaged "
+                f"({error}). Save the model anew."
+            ) from error
+        if own_tokenizer != (tokenize is not None):
+            raise InputError(
+                "`tokenize` must be the tokenizer that the model was fitted with. Received: "
+                + ("none, and it had one of its own." if own_tokenizer else "one; it had taut's.")
+            )
+        own = {} if tokenize is None else {"tokenize": tokenize}
+        return cls(network, Vocabulary(words, counts, texts, **own), classes)
+
+    def _output(self, texts: Iterable[str]) -> np.ndarray:
+        bags = self.vocabulary.bags(texts)
+        unread = np.flatnonzero(~bags["weights"].any(axis=1)).tolist()
+        if unread:
+            warnings.warn(
+                f"{len(unread)} of {len(bags['words'])} texts have no word that the network knows, "
+                f"{rows_named(unread)}: their probabilities are those of no text.",
+                UserWarning,
+                stacklevel=3,
+            )
+        return self._network_output(bags)
+
+    def _network_output(self, bags: dict[str, np.ndarray]) -> np.ndarray:
+        rows = len(bags["words"])
+        if not rows:
+            return np.empty((0, len(self.classes)))
+        batch = FEW if rows <= FEW else BATCH
+        fill = ((0, -rows % batch), (0, 0))
+        full = {name: np.pad(array, fill) for name, array in bags.items()}
+        output = self.network.predict(full, batch_size=batch, verbose=0)[:rows].astype(float)
+        return output / output.sum(axis=1, keepdims=True)
+
+    def __repr__(self) -> str:
+        title, *lines = self._lines()
+        return "\n".join([f"TextModel({title})", *(f"  {line}" for line in lines)])
+
+    def _repr_html_(self) -> str:
+        title, *lines = map(escape, self._lines())
+        return f"<p><b>{title}</b><br>{'<br>'.join(lines)}</p>"
+
+    def _lines(self) -> list[str]:
+        frame = self.words
+        lines = [f"{len(self.vocabulary)} words, {len(self.classes)} classes"]
+        for label in self.classes:
+            top = frame.loc[frame["class"] == label, "word"].head(SHOWN)
+            lines.append(f"{label}: {', '.join(top)}")
+        return lines
+
+
+def _pack(archive: Path, packed: Path) -> None:
+    """The same archive with its files deflated: Keras leaves them as they are."""
+    with ZipFile(archive) as old, ZipFile(packed, "w", ZIP_DEFLATED) as new:
+        for name in old.namelist():
+            new.writestr(name, old.read(name))

@@ -1,0 +1,152 @@
+"""Texts in, labels out: what is learned, what is never seen, and what is saved."""
+
+import json
+import zipfile
+
+import h5py
+import numpy as np
+import pytest
+
+import taut
+from taut.errors import InputError
+from taut.text import TextModel
+from taut.text.text_labels import LabelledTexts
+from tests.text.news import SUBJECTS
+
+
+@pytest.fixture(scope="module")
+def few(news, path):
+    return taut.fit_text(*news, words=path.keep(12))
+
+
+def test_it_tells_fresh_texts_apart(model, few, fresh_news):
+    assert model.score(*fresh_news) > 0.9
+    assert len(few.vocabulary) == 12
+    assert few.score(*fresh_news) > 0.8
+    assert model.predict(["goal striker coach"]).tolist() == ["sport"]
+
+
+def test_words_are_those_of_the_texts_and_speak_for_their_class(model, news):
+    known = {word for text in news[0] for word in text.split()}
+    assert set(model.vocabulary.words) <= known
+    frame = model.words
+    for label, words in SUBJECTS.items():
+        assert set(words) <= set(frame.loc[frame["class"] == label, "word"])
+
+
+def test_an_effect_is_what_the_word_does_to_the_log_probabilities(model):
+    with pytest.warns(UserWarning, match="no text"):
+        p = model.predict_proba(["goal", ""])
+    moved = np.log(p[0]) - np.log(p[1])
+    at = model.vocabulary.words.index("goal")
+    np.testing.assert_allclose(model.effects()[at], moved - moved.mean(), atol=1e-4)
+
+
+def test_words_never_seen_change_nothing(model):
+    before = model.predict_proba(["goal and bank"])
+    after = model.predict_proba(["goal and bank zeppelin, 足球 qwertz"])
+    np.testing.assert_array_equal(before, after)
+
+
+def test_a_text_without_a_word_has_the_probabilities_of_no_text(model):
+    with pytest.warns(UserWarning, match="2 of 3 texts have no word .* rows 0, 2"):
+        p = model.predict_proba(["", "goal", "zeppelin 飞艇"])
+    bias = np.array(model.network.get_layer("head").bias, float)
+    np.testing.assert_allclose(p[0], np.exp(bias) / np.exp(bias).sum(), atol=1e-6)
+    np.testing.assert_array_equal(p[0], p[2])
+    assert len(model.predict([])) == 0
+
+
+def test_the_rows_beside_it_do_not_matter(model, fresh_news):
+    texts = fresh_news[0]
+    together = model.predict_proba(texts)
+    alone = np.concatenate([model.predict_proba([text]) for text in texts[:3]])
+    np.testing.assert_allclose(together[:3], alone, atol=1e-6)
+
+
+def test_saved_and_loaded_it_is_the_same(few, fresh_news, tmp_path):
+    place = few.save(tmp_path / "model")
+    again = TextModel.load(place)
+    np.testing.assert_array_equal(
+        again.predict_proba(fresh_news[0]), few.predict_proba(fresh_news[0])
+    )
+    assert again.words.equals(few.words)
+    assert repr(again) == repr(few)
+    with pytest.raises(InputError, match="must not exist"):
+        few.save(place)
+    few.save(place, overwrite=True)
+    (tmp_path / "other").mkdir()
+    with pytest.raises(InputError, match="must not exist"):
+        few.save(tmp_path / "other", overwrite=True)
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["model", "other"]
+
+
+def test_the_file_holds_no_optimizer(few, tmp_path):
+    few.save(tmp_path / "model")
+    with zipfile.ZipFile(tmp_path / "model" / "model.keras") as archive:
+        (tmp_path / "weights.h5").write_bytes(archive.read("model.weights.h5"))
+    with h5py.File(tmp_path / "weights.h5") as file:
+        assert "optimizer" not in file
+        assert "layers" in file
+
+
+def test_a_damaged_folder_is_refused(few, tmp_path):
+    place = few.save(tmp_path / "model")
+    words = json.loads((place / "vocabulary.json").read_text(encoding="utf-8"))
+    words["words"].pop()
+    (place / "vocabulary.json").write_text(json.dumps(words), encoding="utf-8")
+    with pytest.raises(InputError, match="whole"):
+        TextModel.load(place)
+    (place / "model.keras").unlink()
+    with pytest.raises(InputError, match=r"without model\.keras"):
+        TextModel.load(place)
+
+
+def test_a_tokenizer_of_ones_own_is_asked_for(news, few, tmp_path):
+    own = TextModel(few.network, few.vocabulary, few.classes)
+    object.__setattr__(own.vocabulary, "tokenize", str.split)
+    place = own.save(tmp_path / "own")
+    with pytest.raises(InputError, match="had one of its own"):
+        TextModel.load(place)
+    assert TextModel.load(place, tokenize=str.split).vocabulary.tokenize is str.split
+
+
+@pytest.mark.slow
+def test_chinese_texts():
+    texts = [f"{a}球队赢得比赛" for a in "一二三四"] + [f"{a}股票市场下跌" for a in "一二三四"]
+    labels = ["体育"] * 4 + ["财经"] * 4
+    model = taut.fit_text(texts, labels, callbacks=())
+    assert model.predict(["他们的球队输了", "股票"]).tolist() == ["体育", "财经"]
+    assert {"球", "股"} <= set(model.vocabulary.words)
+
+
+def test_equal_texts_stay_on_one_side_of_a_fold():
+    texts = [f"word{i // 2} same" for i in range(24)]
+    data = LabelledTexts.checked(texts, [i // 2 % 2 for i in range(24)], None)
+    for train, held_out in data.folds(seed=0):
+        assert not {texts[i] for i in train} & {texts[i] for i in held_out}
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"texts": ["one", "", "!?", *["two"] * 6]}, "2 without any, in rows 1, 2"),
+        ({"texts": ["one"] * 8}, "8 texts and 9 labels"),
+        ({"labels": ["a"] * 9}, "two classes"),
+        ({"labels": ["a"] * 8 + [None]}, "1 that are missing, in row 8"),
+        ({"labels": ["a"] * 8 + [1]}, "some of both"),
+        ({"texts": ["one two"] * 9}, "3 different texts"),
+        ({"words": 0}, "words"),
+        ({"words": "one"}, "words"),
+        ({"words": ["unheard"]}, "'unheard'"),
+        ({"words": []}, "at least one word"),
+    ],
+)
+def test_what_cannot_be_learned_from(change, message):
+    given = {
+        "texts": [f"one two {name * 3}" for name in "pqrstuvwx"],
+        "labels": ["a", "b", "c"] * 3,
+        **change,
+    }
+    with pytest.raises(InputError, match=message):
+        taut.fit_text(given.pop("texts"), given.pop("labels"), **given)
