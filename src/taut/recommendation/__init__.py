@@ -1,7 +1,18 @@
-"""Recommendation: matrix factorisation with L2, and item models with L2 or L1."""
+"""Recommendation: matrix factorisation with L2 once per rating; item models with L2 or L1."""
 
 from taut.recommendation.factor_choice import StrengthChoice
+from taut.recommendation.item_model import EASE, SLIM, ItemModel
 from taut.recommendation.matrix_factorization import MatrixFactorization
+from taut.recommendation.ranking_scores import hold_out, ndcg
 from taut.recommendation.rating_model import RatingModel
 
-__all__ = ["MatrixFactorization", "RatingModel", "StrengthChoice"]
+__all__ = [
+    "EASE",
+    "SLIM",
+    "ItemModel",
+    "MatrixFactorization",
+    "RatingModel",
+    "StrengthChoice",
+    "hold_out",
+    "ndcg",
+]

@@ -85,7 +85,9 @@ class StrengthChoice:
         return offline(alt.layer(*layers).properties(title=title, width=480, height=280))
 
     def __repr__(self) -> str:
-        tried = ", ".join(f"{s:g}: {v:.4g}" for s, v in zip(self.strengths, self.losses, strict=True))
+        tried = ", ".join(
+            f"{s:g}: {v:.4g}" for s, v in zip(self.strengths, self.losses, strict=True)
+        )
         return f"StrengthChoice({self.chosen:g}; {self.loss_name} by strength {tried})"
 
 
@@ -168,7 +170,8 @@ def choose_strength(
     start = swept(problem.start, first, SHARED)
 
     def lane(strength: float) -> np.ndarray:
-        return (truth - predicted(swept(start, strength, SWEEPS), held, held_session)) ** 2
+        now = swept(start, strength, SWEEPS)
+        return (truth - predicted(now, held.user, held.item, held_session)) ** 2
 
     if candidates is None:
         losses = climb(lane, FIRST, FACTOR, MOST)
@@ -178,9 +181,11 @@ def choose_strength(
     return choice, min(choice.losses)
 
 
-def predicted(factors: Factors, ratings: Ratings, session: np.ndarray) -> np.ndarray:
-    """Predictions of pairs; −1 is a session that is not known, which has no offset."""
-    values = scores(factors, ratings.user, ratings.item)
+def predicted(
+    factors: Factors, user: np.ndarray, item: np.ndarray, session: np.ndarray
+) -> np.ndarray:
+    """Predictions of pairs of codes; a session of −1 is not known, and has no offset."""
+    values = scores(factors, user, item)
     if len(factors.sessions):
         values = values + np.where(session >= 0, factors.sessions[session], 0.0)
     return values

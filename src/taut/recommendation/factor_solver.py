@@ -2,7 +2,8 @@ r"""Factors, biases and what the side features say of them, by closed forms in t
 
 With ratings in units of their standard deviation, and z_u = (1, p_u), z_i = (1, q_i):
 
-    r̂ = mean + b_u + b_i + p_u·q_i + s_(u, day),    (b_u, p_u) = A'x_u + δ_u,    (b_i, q_i) = F'x_i + δ_i
+    r̂ = mean + b_u + b_i + p_u·q_i + s_(u, day)
+    (b_u, p_u) = A'x_u + δ_u,    (b_i, q_i) = F'x_i + δ_i
 
     n·J' = Σ_ratings [ (r − r̂)² + Σ_f ( p_uf²·V_if + q_if²·V_uf + V_uf·V_if ) ]
            + α·Σ_rows (|δ|² + Σ_f V_f) − noise·Σ_rows Σ_f log V_f + α·ρ·(|A|² + |F|²) + σ·Σ s²
@@ -100,7 +101,9 @@ def scores(factors: Factors, user: np.ndarray, item: np.ndarray) -> np.ndarray:
     return factors.mean + p[:, 0] + q[:, 0] + np.einsum("nf,nf->n", p[:, 1:], q[:, 1:])
 
 
-def first_factors(user_design: Any, item_design: Any, rank: int, sessions: int, seed: int) -> Factors:
+def first_factors(
+    user_design: Any, item_design: Any, rank: int, sessions: int, seed: int
+) -> Factors:
     """Small random factors of the items, and nothing else."""
     draw = np.random.default_rng(seed)
     sides = []
@@ -255,7 +258,9 @@ def conjugate_gradients(apply: Any, right: np.ndarray, start: np.ndarray, steps:
         x += step * direction
         residual -= step * image
         new = (residual**2).sum(axis=0)
-        direction = residual + np.divide(new, size, out=np.zeros_like(size), where=size > 0) * direction
+        direction = (
+            residual + np.divide(new, size, out=np.zeros_like(size), where=size > 0) * direction
+        )
         size = new
     return x
 

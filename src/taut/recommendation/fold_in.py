@@ -45,7 +45,9 @@ def fold_user(
     on_day = np.zeros((len(z), days))
     on_day[np.arange(len(session)), session] = 1.0
     cross = z.T @ on_day
-    system = np.block([[gram, cross], [cross.T, on_day.T @ on_day + strengths.sessions * np.eye(days)]])
+    system = np.block(
+        [[gram, cross], [cross.T, on_day.T @ on_day + strengths.sessions * np.eye(days)]]
+    )
     right = np.r_[z.T @ left + strengths.rows * centre, on_day.T @ left]
     solution = np.linalg.solve(system, right)
     return solution[:d], strengths.noise / np.diag(gram), solution[d:]

@@ -11,7 +11,7 @@ import numpy as np
 
 from taut.checks import check_above, check_whole, is_number
 from taut.errors import EdgeWarning, InputError
-from taut.recommendation.factor_choice import StrengthChoice, choose_strength
+from taut.recommendation.factor_choice import choose_strength
 from taut.recommendation.factor_solver import Factors, Strengths, first_factors, solve
 from taut.recommendation.rating_model import RatingModel
 from taut.recommendation.ratings import Columns, Ratings, read_ratings, session_codes
@@ -200,9 +200,7 @@ class Problem:
         return session_codes(self.keys, ratings.user, ratings.day)
 
 
-def _begin(
-    ratings: Ratings, features: tuple[Any, Any], rank: int, seed: int
-) -> Problem:
+def _begin(ratings: Ratings, features: tuple[Any, Any], rank: int, seed: int) -> Problem:
     mean, scale = float(ratings.rating.mean()), float(ratings.rating.std()) or 1.0
     keys, session = np.zeros((0, 2), int), np.zeros(0, int)
     if ratings.day is not None:

@@ -18,7 +18,14 @@ from taut.recommendation.factor_choice import StrengthChoice, predicted
 from taut.recommendation.factor_solver import Factors, Side, Strengths
 from taut.recommendation.fold_in import fold_user, with_rows
 from taut.recommendation.ranked import ranking, the_user
-from taut.recommendation.ratings import Columns, Ratings, codes_of, read_some, session_codes
+from taut.recommendation.ratings import (
+    Columns,
+    Ratings,
+    codes_of,
+    days_of,
+    read_some,
+    session_codes,
+)
 from taut.recommendation.side_features import INTERCEPT, design
 
 if TYPE_CHECKING:
@@ -34,7 +41,7 @@ class RatingModel:
         ratings: What it was fitted on.
         factors: Biases, factors and the features' coefficients, in standard deviations of the
             ratings.
-        strengths: Of the penalty; `noise` is the held-out squared error where a strength was chosen.
+        strengths: Of the penalty; `noise` is the held-out squared error where one was chosen.
         mean, scale: Mean and standard deviation of the ratings.
         session_keys: [sessions, 2] user's code and day.
         features: Of users and items, [rows, columns] or None.
@@ -69,25 +76,22 @@ class RatingModel:
         Raises:
             InputError: For ids of another type, or lengths that differ.
         """
-        user, item = codes_of(users, self.ratings.users, "users"), None
+        user = codes_of(users, self.ratings.users, "users")
         item = codes_of(items, self.ratings.items, "items")
         if len(user) != len(item) and 1 not in (len(user), len(item)):
             raise InputError(
-                "`users` and `items` must have one length. Received: "
-                f"{len(user)} and {len(item)}."
+                f"`users` and `items` must have one length. Received: {len(user)} and {len(item)}."
             )
         user, item = np.broadcast_arrays(user, item)
         session = np.full(len(user), -1)
         if times is not None:
             session = session_codes(self.session_keys, user, self._days(times, len(user)))
-        known, empty = self._with_nobody(), Ratings
-        pairs = empty(self.ratings.users, self.ratings.items, user, item, np.ones(len(user)))
-        return self._as_ratings(predicted(known, pairs, session))
+        low, high = self.ratings.rating.min(), self.ratings.rating.max()
+        values = predicted(self._with_nobody(), user, item, session)
+        return (self.mean + self.scale * values).clip(low, high)
 
     def _days(self, times: Any, pairs: int) -> np.ndarray:
         import pandas as pd
-
-        from taut.recommendation.ratings import days_of
 
         if self.columns.time is None:
             raise InputError(
@@ -99,9 +103,19 @@ class RatingModel:
             raise InputError(f"`times` must be one a pair. Received: {len(days)} for {pairs}.")
         return np.broadcast_to(days, pairs)
 
-    def _as_ratings(self, values: np.ndarray) -> np.ndarray:
-        low, high = self.ratings.rating.min(), self.ratings.rating.max()
-        return (self.mean + self.scale * values).clip(low, high)
+    def scores(self, users: np.ndarray) -> np.ndarray:
+        """Predicted ratings of users' codes for all items, not cut to the ratings' range.
+
+        Args:
+            users: [users] codes; −1 is somebody unknown.
+
+        Returns:
+            [users, items].
+        """
+        factors = self._with_nobody()
+        p, q = factors.user.rows[users], factors.item.rows[:-1]
+        values = factors.mean + p[:, :1] + q[:, 0] + p[:, 1:] @ q[:, 1:].T
+        return self.mean + self.scale * values
 
     def _with_nobody(self) -> Factors:
         """The factors with a last row on each side, which −1 points to: that of the unknown."""
@@ -111,7 +125,9 @@ class RatingModel:
 
         return replace(self.factors, user=longer(self.factors.user), item=longer(self.factors.item))
 
-    def recommend(self, user: Any, k: int = 10, *, among: Sequence[Any] | None = None) -> pd.DataFrame:
+    def recommend(
+        self, user: Any, k: int = 10, *, among: Sequence[Any] | None = None
+    ) -> pd.DataFrame:
         """The items that the user has not rated, those of highest predicted rating first.
 
         Args:
@@ -126,12 +142,7 @@ class RatingModel:
             InputError: For a user who is not known, or items that are not.
         """
         code = the_user(user, self.ratings.users)
-        factors = self._with_nobody()
-        items = np.arange(len(self.ratings.items))
-        some = Ratings(
-            self.ratings.users, self.ratings.items, np.full(len(items), code), items, items * 1.0
-        )
-        values = self.mean + self.scale * predicted(factors, some, np.full(len(items), -1))
+        values = self.scores(np.array([code]))[0]
         return ranking(values, self.ratings, code, k, among)
 
     def similar_items(self, item: Any, k: int = 10) -> pd.DataFrame:
@@ -147,6 +158,8 @@ class RatingModel:
         Raises:
             InputError: For an item that is not known.
         """
+        import pandas as pd
+
         check_whole(1, k=k)
         code = int(codes_of([item], self.ratings.items, "item")[0])
         if code < 0:
@@ -154,8 +167,6 @@ class RatingModel:
         q = self.factors.item.rows[:, 1:]
         size = np.linalg.norm(q, axis=1)
         cosine = q @ q[code] / np.maximum(size * size[code], np.finfo(float).tiny)
-        import pandas as pd
-
         cosine[code] = -np.inf
         order = np.argsort(-cosine, kind="stable")[: min(k, len(q) - 1)]
         return pd.DataFrame({"item": self.ratings.items[order], "similarity": cosine[order]})
@@ -163,8 +174,9 @@ class RatingModel:
     def fold_in(self, ratings: Any) -> RatingModel:
         """A model that knows further users, without training again.
 
-        Each user's row is what is best for their ratings, everything else as it is: one small linear
-        system a user. A user who is known already has these ratings from now on, and no others.
+        Each user's row is what is best for their ratings, everything else as it is: one small
+        linear system a user. A user who is known already has these ratings from now on, and no
+        others.
 
         Args:
             ratings: A data frame as for `fit`.
@@ -174,7 +186,7 @@ class RatingModel:
         """
         new = read_some(ratings, self.columns, self.ratings.items)
         mine = self.ratings
-        users = _union(mine.users, new.users)
+        users = np.union1d(mine.users, new.users)
         places = np.searchsorted(users, mine.users)
         places = np.where(np.isin(mine.users, new.users), -1, places)
         features = self._user_features_of(new.users)
@@ -304,9 +316,9 @@ class RatingModel:
         Raises:
             InputError: If it is no such file, or is damaged.
         """
-        from taut.recommendation.stored_models import load_rating_model
+        from taut.recommendation.stored_models import rating_model_fields
 
-        return load_rating_model(path)
+        return cls(**rating_model_fields(path))
 
     def _sentences(self) -> list[str]:
         r, f = self.ratings, self.factors
@@ -331,10 +343,6 @@ class RatingModel:
         return f"<p>{lines}</p>" + (
             "" if self.choice is None else self.choice.to_frame().to_html(index=False, border=0)
         )
-
-
-def _union(first: np.ndarray, second: np.ndarray) -> np.ndarray:
-    return np.union1d(first, second)
 
 
 def _nobody(users: np.ndarray) -> Any:
