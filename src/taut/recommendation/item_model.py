@@ -431,8 +431,8 @@ class ItemModel:
             lines.append(f"{count} weights are not 0, {count / len(r.items):.3g} an item")
         if self.choice is not None:
             lines.append(
-                f"NDCG@{PLACES} {-min(self.choice.losses):.4g}, on the {self.choice.held_out} users "
-                "that the strength was chosen by"
+                f"NDCG@{PLACES} {-min(self.choice.losses):.4g}, on the {self.choice.held_out} "
+                "users that the strength was chosen by"
             )
         return lines
 

@@ -117,6 +117,7 @@ def rating_network(model: RatingModel) -> Any:
     layer.scale.assign(model.scale)
     layer.mean.assign(model.mean + model.scale * factors.mean)
     network.compile(keras.optimizers.Adam(1e-3), "mean_squared_error")
+    network.optimizer.build(network.trainable_variables)  # or a file of it could not be read
     return network
 
 

@@ -106,7 +106,7 @@ def read_ratings(frame: Any, columns: Columns, *, more_items: np.ndarray | None 
         if len(distinct) < 2:
             raise InputError(
                 f"Ratings must be of two {what}s at least: one alone has nobody to be compared "
-                f"with. Received: {len(table)} ratings, all of the {what} {distinct[0]!r}."
+                f"with. Received: {len(table)} ratings, all of the {what} {distinct.tolist()[0]!r}."
             )
     return Ratings(users, items, user_codes, np.searchsorted(items, item), rating, day)
 
@@ -270,10 +270,10 @@ def _refuse_twice(table: Any, columns: Columns) -> None:
     """Raise where a pair of user and item has several lines: which of them counts is not known."""
     again = table.duplicated([columns.user, columns.item])
     if again.any():
-        pair = table.loc[again, [columns.user, columns.item]].iloc[0].tolist()
+        user, item = (table.loc[again, name].tolist()[0] for name in (columns.user, columns.item))
         raise InputError(
             f"A user must rate an item once. Received: {int(again.sum())} lines of pairs that are "
-            f"there before, such as user {pair[0]!r}, item {pair[1]!r}. Keep the last by "
+            f"there before, such as user {user!r}, item {item!r}. Keep the last by "
             f"`frame.drop_duplicates([{columns.user!r}, {columns.item!r}], keep='last')`, or take "
             "their mean."
         )

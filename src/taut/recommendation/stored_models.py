@@ -63,17 +63,17 @@ def rating_model_fields(path: str | os.PathLike[str]) -> dict[str, Any]:
             sides.append(Side(own["rows"], own["variance"], own["maps"], design))
             features.append(own.get("features"))
         sweeps, change = about["sweeps"], about["change"]
-        return dict(
-            columns=typed(Columns, about["columns"]),
-            ratings=_to_ratings(arrays),
-            factors=Factors(about["constant"], *sides, arrays["sessions"], sweeps, change),
-            strengths=typed(Strengths, about["strengths"]),
-            mean=about["mean"],
-            scale=about["scale"],
-            session_keys=arrays["keys"],
-            features=(features[0], features[1]),
-            choice=_to_choice(about["choice"]),
-        )
+        return {
+            "columns": typed(Columns, about["columns"]),
+            "ratings": _to_ratings(arrays),
+            "factors": Factors(about["constant"], *sides, arrays["sessions"], sweeps, change),
+            "strengths": typed(Strengths, about["strengths"]),
+            "mean": about["mean"],
+            "scale": about["scale"],
+            "session_keys": arrays["keys"],
+            "features": (features[0], features[1]),
+            "choice": _to_choice(about["choice"]),
+        }
 
 
 def save_item_model(model: Any, path: Path) -> Path:
@@ -104,13 +104,13 @@ def item_model_fields(path: str | os.PathLike[str]) -> dict[str, Any]:
         else:
             weights = MatrixWeights(_to_sparse("matrix", arrays).tocsc())
         columns, choice = typed(Columns, about["columns"]), _to_choice(about["choice"])
-        return dict(
-            columns=columns,
-            ratings=_to_ratings(arrays),
-            weights=weights,
-            strength=about["strength"],
-            choice=choice,
-        )
+        return {
+            "columns": columns,
+            "ratings": _to_ratings(arrays),
+            "weights": weights,
+            "strength": about["strength"],
+            "choice": choice,
+        }
 
 
 def _to_choice(stored: Any) -> StrengthChoice | None:
@@ -159,7 +159,8 @@ def _write(path: Path, kind: str, model: Any, about: Any, arrays: dict[str, Any]
 
 
 def _read(path: str | os.PathLike[str], kind: str) -> tuple[Any, dict[str, Any]]:
-    with _whole(path), np.load(path, allow_pickle=False) as archive:
+    # Opened here: NumPy leaves the file open where it is damaged.
+    with _whole(path), open(path, "rb") as file, np.load(file, allow_pickle=False) as archive:
         arrays = {name: archive[name] for name in archive.files}
         about = json.loads(str(arrays.pop("about")))
         found = about["kind"], about["format"]
