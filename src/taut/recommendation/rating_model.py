@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from html import escape
@@ -284,6 +284,21 @@ class RatingModel:
                 "given. Fit with strength=None."
             )
         return self.choice.plot()
+
+    def plot_items(self, names: Mapping[Any, str] | None = None, *, most: int = 60) -> Any:
+        """The items with most ratings by their factors, as an Altair chart.
+
+        Args:
+            names: From ids to what is shown.
+            most: So many items.
+
+        Raises:
+            InputError: If Altair is not installed.
+        """
+        from taut.recommendation.item_map import item_chart
+
+        check_whole(1, most=most)
+        return item_chart(self, names, most)
 
     @cached_property
     def network(self) -> Any:
