@@ -15,6 +15,7 @@ from taut.recommendation.factor_solver import (
     objective,
     solve,
 )
+from taut.recommendation.item_map import item_positions
 from taut.recommendation.rating_network import rating_codes
 
 SETTINGS = {"rank": 3, "strength": 2.0, "sweeps": 3000, "tolerance": 1e-11}
@@ -304,6 +305,15 @@ def test_similar_items_are_cosines(rested):
     a, b = q[names.index("i04")], q[names.index(frame["item"][0])]
     assert frame["similarity"][0] == pytest.approx(a @ b / np.sqrt(a @ a * (b @ b)))
     assert frame["similarity"].is_monotonic_decreasing
+
+
+def test_the_map_has_the_most_rated_items_first(rested):
+    frame = item_positions(rested, 10)
+    assert len(frame) == 10
+    assert frame["ratings"].is_monotonic_decreasing
+    assert frame["x"].std() >= frame["y"].std() > 0
+    chart = rested.plot_items({"i03": "three"}, most=32).to_dict()
+    assert "three" in str(chart)
 
 
 def test_results_tell_what_they_are(rested):

@@ -5,6 +5,7 @@ from taut.recommendation.item_model import EASE, SLIM, ItemModel
 from taut.recommendation.matrix_factorization import MatrixFactorization
 from taut.recommendation.ranking_scores import hold_out, ndcg
 from taut.recommendation.rating_model import RatingModel
+from taut.recommendation.rating_network import RatingTables, rating_codes
 
 __all__ = [
     "EASE",
@@ -12,7 +13,9 @@ __all__ = [
     "ItemModel",
     "MatrixFactorization",
     "RatingModel",
+    "RatingTables",
     "StrengthChoice",
     "hold_out",
     "ndcg",
+    "rating_codes",
 ]

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from taut.errors import EdgeWarning
 from taut.recommendation.factor_solver import Factors, Strengths, scores, solve
 from taut.recommendation.ratings import Ratings
 from taut.studies.choice import mean_and_error
@@ -15,7 +17,7 @@ from taut.studies.choice import mean_and_error
 if TYPE_CHECKING:
     import pandas as pd
 
-FIRST, FACTOR, MOST = 8.0, 2.0, 8
+FIRST, FACTOR, MOST = 8.0, 2.0, 12
 HELD_OUT = 0.1
 SHARED, SWEEPS = 8, 12
 """Sweeps that all lanes have in common, at the first strength, and further ones of each."""
@@ -108,6 +110,17 @@ def make_choice(losses: dict[float, np.ndarray], loss_name: str) -> StrengthChoi
     )
 
 
+def warn_of_edge(choice: StrengthChoice, *, stacklevel: int) -> None:
+    """Tell that something better may lie beyond what was tried."""
+    if choice.at_edge:
+        warnings.warn(
+            f"The best of the strengths tried, {choice.chosen:g}, is the first or the last of "
+            f"them, from {choice.strengths[0]:g} to {choice.strengths[-1]:g}: give further ones.",
+            EdgeWarning,
+            stacklevel=stacklevel,
+        )
+
+
 def climb(lane: Any, first: float, factor: float, most: int) -> dict[float, np.ndarray]:
     """Losses of strengths that are multiplied or divided as long as the mean falls.
 
@@ -161,17 +174,22 @@ def choose_strength(
     truth = (held.rating - problem.mean) / problem.scale
     held_session = problem.sessions_of(held)
 
-    def swept(start: Factors, strength: float, sweeps: int) -> Factors:
-        penalty = replace(strengths, rows=strength)
+    def swept(start: Factors, strength: float, noise: float, sweeps: int) -> Factors:
+        penalty = replace(strengths, rows=strength, noise=noise)
         target, session = problem.target, problem.session
         return solve(kept, target, session, start, penalty, sweeps=sweeps, tolerance=0.0)
 
     first = FIRST if candidates is None else float(np.median(candidates))
-    start = swept(problem.start, first, SHARED)
+    start = swept(problem.start, first, strengths.noise, SHARED)
+
+    def losses_of(now: Factors) -> np.ndarray:
+        return (truth - predicted(now, held.user, held.item, held_session)) ** 2
+
+    # What the first sweeps leave unexplained is a better guess of the noise than any constant.
+    noise = least_noise(float(losses_of(start).mean()))
 
     def lane(strength: float) -> np.ndarray:
-        now = swept(start, strength, SWEEPS)
-        return (truth - predicted(now, held.user, held.item, held_session)) ** 2
+        return losses_of(swept(start, strength, noise, SWEEPS))
 
     if candidates is None:
         losses = climb(lane, FIRST, FACTOR, MOST)
@@ -179,6 +197,11 @@ def choose_strength(
         losses = {strength: lane(strength) for strength in candidates}
     choice = make_choice(losses, "held-out squared error, in variances of the ratings")
     return choice, min(choice.losses)
+
+
+def least_noise(value: float) -> float:
+    """The value, or a little where ratings are met exactly: 0 has no variances."""
+    return max(value, 1e-3)
 
 
 def predicted(

@@ -53,6 +53,6 @@ def item_chart(model: RatingModel, names: Mapping[Any, str] | None, most: int) -
     base = alt.Chart(frame)
     tips = ["name:N", "ratings:Q", alt.Tooltip("expected:Q", format=".2f")]
     points = base.mark_circle(size=60).encode(x, y, color=colour, tooltip=tips)
-    texts = base.mark_text(align="left", dx=6, fontSize=10).encode(x, y, text="name:N")
+    texts = base.mark_text(align="left", dx=6, fontSize=10, limit=150).encode(x, y, text="name:N")
     told = f"The {len(frame)} items with most ratings: those near each other please the same people"
     return offline((points + texts).properties(width=820, height=560, title=told))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from html import escape
@@ -13,8 +12,13 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 
 from taut.checks import check_above, check_new_file, check_whole, is_number
-from taut.errors import EdgeWarning, InputError
-from taut.recommendation.factor_choice import StrengthChoice, climb, make_choice
+from taut.errors import InputError
+from taut.recommendation.factor_choice import (
+    StrengthChoice,
+    climb,
+    make_choice,
+    warn_of_edge,
+)
 from taut.recommendation.item_weights import FactoredWeights, MatrixWeights, ease, slim
 from taut.recommendation.ranked import ranking, the_user
 from taut.recommendation.ranking_scores import gains, held_out_rows
@@ -24,7 +28,7 @@ from taut.recommendation.side_features import aligned, read_features
 if TYPE_CHECKING:
     import pandas as pd
 
-FIRST, FACTOR, MOST = 200.0, 1.5, 8
+FIRST, FACTOR, MOST = 200.0, 1.5, 12
 HELD_OUT, PLACES = 0.2, 10
 FEATURE = 8.0
 """A feature of items counts like so many users squared who met the items that have it."""
@@ -77,7 +81,7 @@ class EASE:
             InputError: For frames that cannot be read.
 
         Warns:
-            EdgeWarning: If the best of several given strengths is the first or the last.
+            EdgeWarning: If the best of the strengths tried is the first or the last.
         """
         of_items = None if item_features is None else read_features(item_features, self.item)
         columns = Columns(self.user, self.item, None)
@@ -141,7 +145,7 @@ class SLIM:
             InputError: For frames that cannot be read.
 
         Warns:
-            EdgeWarning: If the best of several given strengths is the first or the last.
+            EdgeWarning: If the best of the strengths tried is the first or the last.
         """
         columns = Columns(self.user, self.item, None)
 
@@ -205,13 +209,7 @@ def _fit(
             losses = {strength: lane(strength) for strength in candidates}
         choice = make_choice(losses, f"minus NDCG@{PLACES} on held-out interactions")
         strength = choice.chosen
-        if candidates is not None and choice.at_edge:
-            warnings.warn(
-                f"The best of the strengths given, {strength:g}, is the first or the last of them: "
-                "give further ones.",
-                EdgeWarning,
-                stacklevel=3,
-            )
+        warn_of_edge(choice, stacklevel=4)
     return ItemModel(columns, known, learn(known, strength), strength, choice)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -10,8 +9,8 @@ from typing import Any
 import numpy as np
 
 from taut.checks import check_above, check_whole, is_number
-from taut.errors import EdgeWarning, InputError
-from taut.recommendation.factor_choice import choose_strength
+from taut.errors import InputError
+from taut.recommendation.factor_choice import choose_strength, least_noise, warn_of_edge
 from taut.recommendation.factor_solver import Factors, Strengths, first_factors, solve
 from taut.recommendation.rating_model import RatingModel
 from taut.recommendation.ratings import Columns, Ratings, read_ratings, session_codes
@@ -110,7 +109,7 @@ class MatrixFactorization:
                 choose a strength by.
 
         Warns:
-            EdgeWarning: If the best of several given strengths is the first or the last.
+            EdgeWarning: If the best of the strengths tried is the first or the last.
         """
         columns = Columns(self.user, self.item, self.rating, self.time)
         of_users = None if user_features is None else read_features(user_features, self.user)
@@ -142,16 +141,9 @@ class MatrixFactorization:
                 known, begin, candidates, Strengths(1.0, NOISE), self.seed
             )
             strength = choice.chosen
-            if candidates is not None and choice.at_edge:
-                warnings.warn(
-                    f"The best of the strengths given, {strength:g}, is the first or the last of "
-                    "them: give further ones.",
-                    EdgeWarning,
-                    stacklevel=2,
-                )
+            warn_of_edge(choice, stacklevel=3)
         problem = begin(known)
-        # What is left of a constant, or where held-out ratings are met exactly, is still no 0.
-        strengths = Strengths(strength, max(noise, 1e-3))
+        strengths = Strengths(strength, least_noise(noise))
         factors = solve(
             known,
             problem.target,
