@@ -273,6 +273,11 @@ def test_the_climb_finds_the_least_of_a_valley(best):
     assert best * 2 in tried
 
 
+def test_the_climb_ends_where_it_is_flat():
+    tried = climb(lambda s: np.array([1.0 + 1e-5 * s]), 8.0, 2.0, 8)
+    assert set(tried) == {4.0, 8.0}
+
+
 def test_conjugate_gradients_end_at_the_solution():
     draw = np.random.default_rng(0)
     root = draw.normal(size=(6, 6))

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 FIRST, FACTOR, MOST = 8.0, 2.0, 12
 HELD_OUT = 0.1
+FLAT = 1e-3
+"""A further strength that gains no more than this share of the loss ends the search."""
 SHARED, SWEEPS = 8, 12
 """Sweeps that all lanes have in common, at the first strength, and further ones of each."""
 
@@ -122,7 +124,7 @@ def warn_of_edge(choice: StrengthChoice, *, stacklevel: int) -> None:
 
 
 def climb(lane: Any, first: float, factor: float, most: int) -> dict[float, np.ndarray]:
-    """Losses of strengths that are multiplied or divided as long as the mean falls.
+    """Losses of strengths that are multiplied or divided as long as the mean clearly falls.
 
     Args:
         lane: From a strength to its losses, [rows].
@@ -132,14 +134,15 @@ def climb(lane: Any, first: float, factor: float, most: int) -> dict[float, np.n
     """
     tried = {first: lane(first)}
     for towards in (1 / factor, factor):
-        at = first
+        at, least = first, tried[first].mean()
         while len(tried) < most:
             at *= towards
             tried[at] = lane(at)
-            best = min(tried, key=lambda strength: tried[strength].mean())
-            if best != at:
+            gain = least - tried[at].mean()
+            least -= max(gain, 0.0)
+            if gain <= FLAT * abs(least):
                 break
-        if min(tried, key=lambda strength: tried[strength].mean()) != first:
+        if least < tried[first].mean():
             break
     return tried
 

@@ -81,7 +81,7 @@ class EASE:
             InputError: For frames that cannot be read.
 
         Warns:
-            EdgeWarning: If the best of the strengths tried is the first or the last.
+            EdgeWarning: If the best of several given strengths is the first or the last.
         """
         of_items = None if item_features is None else read_features(item_features, self.item)
         columns = Columns(self.user, self.item, None)
@@ -145,7 +145,7 @@ class SLIM:
             InputError: For frames that cannot be read.
 
         Warns:
-            EdgeWarning: If the best of the strengths tried is the first or the last.
+            EdgeWarning: If the best of several given strengths is the first or the last.
         """
         columns = Columns(self.user, self.item, None)
 
@@ -209,7 +209,8 @@ def _fit(
             losses = {strength: lane(strength) for strength in candidates}
         choice = make_choice(losses, f"minus NDCG@{PLACES} on held-out interactions")
         strength = choice.chosen
-        warn_of_edge(choice, stacklevel=4)
+        if candidates is not None:
+            warn_of_edge(choice, stacklevel=4)
     return ItemModel(columns, known, learn(known, strength), strength, choice)
 
 

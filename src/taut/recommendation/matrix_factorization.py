@@ -109,7 +109,7 @@ class MatrixFactorization:
                 choose a strength by.
 
         Warns:
-            EdgeWarning: If the best of the strengths tried is the first or the last.
+            EdgeWarning: If the best of several given strengths is the first or the last.
         """
         columns = Columns(self.user, self.item, self.rating, self.time)
         of_users = None if user_features is None else read_features(user_features, self.user)
@@ -141,7 +141,8 @@ class MatrixFactorization:
                 known, begin, candidates, Strengths(1.0, NOISE), self.seed
             )
             strength = choice.chosen
-            warn_of_edge(choice, stacklevel=3)
+            if candidates is not None:
+                warn_of_edge(choice, stacklevel=3)
         problem = begin(known)
         strengths = Strengths(strength, least_noise(noise))
         factors = solve(
