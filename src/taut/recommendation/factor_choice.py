@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from taut.errors import EdgeWarning
+from taut.checks import is_number
+from taut.errors import EdgeWarning, InputError
 from taut.recommendation.factor_solver import Factors, Strengths, scores, solve
 from taut.recommendation.ratings import Ratings
 from taut.studies.choice import mean_and_error
@@ -121,6 +122,23 @@ def warn_of_edge(choice: StrengthChoice, *, stacklevel: int) -> None:
             EdgeWarning,
             stacklevel=stacklevel,
         )
+
+
+def candidates_of(given: Any) -> tuple[float, ...] | None:
+    """What `strength` asks for, in rising order; None where it is to be searched.
+
+    Raises:
+        InputError: It is something else than None, a number > 0 or several.
+    """
+    if given is None:
+        return None
+    several = tuple(given) if isinstance(given, (list, tuple, np.ndarray)) else (given,)
+    if not several or not all(is_number(s) and float(s) > 0 for s in several):
+        raise InputError(
+            "`strength` must be a finite number > 0, several of them, or None, which chooses it. "
+            f"Received: strength={given!r}."
+        )
+    return tuple(sorted({float(s) for s in several}))
 
 
 def climb(lane: Any, first: float, factor: float, most: int) -> dict[float, np.ndarray]:

@@ -112,7 +112,7 @@ def first_factors(
         rows[:, 1:] = START * draw.normal(size=(len(rows), rank))
         maps = np.zeros((design.shape[1], rank + 1))
         sides.append(Side(rows, np.full(rows.shape, START), maps, design))
-    return Factors(0.0, *sides, np.zeros(sessions))
+    return Factors(0.0, sides[0], sides[1], np.zeros(sessions))
 
 
 def solve(

@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
-from taut.checks import check_above, check_new_file, check_whole, is_number
+from taut.checks import check_above, check_new_file, check_whole
 from taut.errors import InputError
 from taut.recommendation.factor_choice import (
     StrengthChoice,
+    candidates_of,
     climb,
     make_choice,
     warn_of_edge,
@@ -67,7 +68,7 @@ class EASE:
 
     def __post_init__(self) -> None:
         check_whole(0, seed=self.seed)
-        _candidates(self.strength)
+        candidates_of(self.strength)
 
     def fit(self, interactions: Any, *, item_features: Any = None) -> ItemModel:
         """Fit who met what, and return a frozen model.
@@ -94,7 +95,7 @@ class EASE:
         def learn(some: Ratings, strength: float) -> Any:
             return ease(with_features(some, further), strength)
 
-        return _fit(known, columns, learn, _candidates(self.strength), self.seed, (FIRST, FACTOR))
+        return _fit(known, columns, learn, candidates_of(self.strength), self.seed, (FIRST, FACTOR))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -133,7 +134,7 @@ class SLIM:
     def __post_init__(self) -> None:
         check_whole(0, seed=self.seed)
         check_above(0, l2=self.l2)
-        _candidates(self.strength)
+        candidates_of(self.strength)
 
     def fit(self, interactions: Any) -> ItemModel:
         """Fit who met what, and return a frozen model.
@@ -153,19 +154,7 @@ class SLIM:
             return slim(some.matrix(), strength, self.l2)
 
         known = read_ratings(interactions, columns)
-        return _fit(known, columns, learn, _candidates(self.strength), self.seed, (5.0, 2.0))
-
-
-def _candidates(given: Any) -> tuple[float, ...] | None:
-    if given is None:
-        return None
-    several = tuple(given) if isinstance(given, (list, tuple, np.ndarray)) else (given,)
-    if not several or not all(is_number(s) and float(s) > 0 for s in several):
-        raise InputError(
-            "`strength` must be a finite number > 0, several of them, or None, which chooses it. "
-            f"Received: strength={given!r}."
-        )
-    return tuple(sorted({float(s) for s in several}))
+        return _fit(known, columns, learn, candidates_of(self.strength), self.seed, (5.0, 2.0))
 
 
 def with_features(ratings: Ratings, further: np.ndarray | None) -> Any:

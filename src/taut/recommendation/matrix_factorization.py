@@ -8,9 +8,14 @@ from typing import Any
 
 import numpy as np
 
-from taut.checks import check_above, check_whole, is_number
+from taut.checks import check_above, check_whole
 from taut.errors import InputError
-from taut.recommendation.factor_choice import choose_strength, least_noise, warn_of_edge
+from taut.recommendation.factor_choice import (
+    candidates_of,
+    choose_strength,
+    least_noise,
+    warn_of_edge,
+)
 from taut.recommendation.factor_solver import Factors, Strengths, first_factors, solve
 from taut.recommendation.rating_model import RatingModel
 from taut.recommendation.ratings import Columns, Ratings, read_ratings, session_codes
@@ -74,24 +79,12 @@ class MatrixFactorization:
         check_whole(1, rank=self.rank, sweeps=self.sweeps)
         check_whole(0, seed=self.seed)
         check_above(0, tolerance=self.tolerance)
-        self._candidates()
+        candidates_of(self.strength)
         if not isinstance(self.rating, str):
             raise InputError(
                 f"`rating` must name a column. Received: rating={self.rating!r}. Without ratings, "
                 "where only who saw what is known, use `EASE` or `SLIM`."
             )
-
-    def _candidates(self) -> tuple[float, ...] | None:
-        given = self.strength
-        if given is None:
-            return None
-        several = tuple(given) if isinstance(given, (list, tuple, np.ndarray)) else (given,)
-        if not several or not all(is_number(s) and float(s) > 0 for s in several):
-            raise InputError(
-                "`strength` must be a finite number > 0, several of them, or None, which chooses "
-                f"it. Received: strength={given!r}."
-            )
-        return tuple(sorted({float(s) for s in several}))
 
     def fit(
         self, ratings: Any, *, user_features: Any = None, item_features: Any = None
@@ -124,7 +117,7 @@ class MatrixFactorization:
             None if of_users is None else aligned(of_users[0], of_users[1], known.users),
             None if of_items is None else aligned(of_items[0], of_items[1], known.items),
         )
-        candidates, choice, noise = self._candidates(), None, NOISE
+        candidates, choice, noise = candidates_of(self.strength), None, NOISE
 
         def begin(some: Ratings) -> Problem:
             return _begin(some, features, self.rank, self.seed)

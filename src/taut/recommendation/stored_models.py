@@ -66,7 +66,9 @@ def rating_model_fields(path: str | os.PathLike[str]) -> dict[str, Any]:
         return {
             "columns": typed(Columns, about["columns"]),
             "ratings": _to_ratings(arrays),
-            "factors": Factors(about["constant"], *sides, arrays["sessions"], sweeps, change),
+            "factors": Factors(
+                about["constant"], sides[0], sides[1], arrays["sessions"], sweeps, change
+            ),
             "strengths": typed(Strengths, about["strengths"]),
             "mean": about["mean"],
             "scale": about["scale"],
@@ -124,7 +126,7 @@ def _of_ratings(ratings: Ratings) -> dict[str, np.ndarray]:
 
 def _to_ratings(arrays: dict[str, Any]) -> Ratings:
     names = ("users", "items", "user", "item", "rating")
-    return Ratings(*(arrays[name] for name in names), arrays.get("day"))
+    return Ratings(**{name: arrays[name] for name in names}, day=arrays.get("day"))
 
 
 def _of_sparse(name: str, matrix: Any) -> dict[str, np.ndarray]:
