@@ -187,7 +187,7 @@ def test_public_names_resolve():
 
 PARTS = [
     *("callbacks", "conventions", "diagnosis", "engine", "layers", "models", "objective"),
-    *("optimizers", "penalties", "regularizers", "studies", "testing"),
+    *("optimizers", "penalties", "recommendation", "regularizers", "studies", "testing"),
 ]
 
 

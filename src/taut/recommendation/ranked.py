@@ -1,0 +1,62 @@
+"""The best of an array of scores, as a frame, without what was seen."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from taut.checks import check_whole
+from taut.errors import InputError
+from taut.recommendation.ratings import Ratings, codes_of
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+def the_user(user: Any, users: np.ndarray) -> int:
+    """The code of a known user; −1 for None.
+
+    Raises:
+        InputError: The user is not known.
+    """
+    if user is None:
+        return -1
+    code = int(codes_of([user], users, "user")[0])
+    if code < 0:
+        raise InputError(
+            f"`user` must be a known user, or None for somebody unknown. Received: user={user!r}. "
+            "A user with ratings of their own is taken in by `fold_in(ratings)`."
+        )
+    return code
+
+
+def ranking(
+    values: np.ndarray, ratings: Ratings, user: int, k: int, among: Sequence[Any] | None
+) -> pd.DataFrame:
+    """item and score of the k best that the user has not met; ties in the order of the ids.
+
+    Args:
+        values: [items].
+        ratings: What was met.
+        user: A code; −1 for somebody unknown.
+        k: How many at most.
+        among: Ids to choose from.
+    """
+    import pandas as pd
+
+    check_whole(1, k=k)
+    allowed = np.ones(len(values), bool)
+    if among is not None:
+        codes = codes_of(list(among), ratings.items, "among")
+        if (codes < 0).any():
+            unknown = [v for v, code in zip(among, codes, strict=True) if code < 0][:5]
+            raise InputError(f"`among` must be of known items. Received: {unknown}, which are not.")
+        allowed[:] = False
+        allowed[codes] = True
+    if user >= 0:
+        allowed[ratings.item[ratings.user == user]] = False
+    left = np.flatnonzero(allowed)
+    order = left[np.argsort(-values[left], kind="stable")][:k]
+    return pd.DataFrame({"item": ratings.items[order], "score": values[order]})

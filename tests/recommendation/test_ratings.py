@@ -1,0 +1,155 @@
+"""What is refused, and in which words."""
+
+import numpy as np
+import pandas as pd
+import polars
+import pytest
+
+from taut import InputError
+from taut.recommendation import EASE, SLIM, MatrixFactorization
+from taut.recommendation.ratings import Columns, read_ratings, session_codes
+from taut.recommendation.side_features import read_features
+
+FRAME = pd.DataFrame({"user": [1, 1, 2, 2], "item": list("abab"), "rating": [1.0, 2.0, 3.0, 4.0]})
+TWICE = pd.concat([FRAME, FRAME.iloc[:1]])
+BAD = {
+    "empty": (FRAME.iloc[:0], "empty frame"),
+    "no column": (FRAME.drop(columns="item"), r"without \['item'\]"),
+    "one user": (FRAME.iloc[:2], "two users at least"),
+    "one item": (FRAME.iloc[[0, 2]], "two items at least"),
+    "twice": (TWICE, r"1 lines of pairs.*user 1, item 'a'.*drop_duplicates"),
+    "no rating": (FRAME.assign(rating=[1.0, np.nan, 3.0, 4.0]), "1 of 4 that are not"),
+    "infinite": (FRAME.assign(rating=[1.0, np.inf, 3.0, 4.0]), "finite"),
+    "words": (FRAME.assign(rating=["good", "bad", "3", "4"]), "must be numbers"),
+    "no id": (FRAME.assign(user=pd.array([1, None, 2, 2], "Int64")), "1 lines without `user`"),
+    "float ids": (FRAME.assign(user=[1.5, 1.0, 2.0, 2.0]), "integers, or texts"),
+    "no frame": ([1, 2, 3], "A table is a data frame"),
+}
+
+
+@pytest.mark.parametrize("case", BAD)
+def test_ratings_that_are_refused(case):
+    frame, words = BAD[case]
+    with pytest.raises(InputError, match=words):
+        MatrixFactorization(strength=1.0).fit(frame)
+
+
+@pytest.mark.parametrize("model", [EASE(strength=1.0), SLIM()], ids=["EASE", "SLIM"])
+@pytest.mark.parametrize("case", ["empty", "one user", "one item", "twice", "float ids"])
+def test_interactions_that_are_refused(case, model):
+    frame, words = BAD[case]
+    with pytest.raises(InputError, match=words):
+        model.fit(frame)
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"rank": 0},
+        {"strength": 0.0},
+        {"strength": []},
+        {"strength": "large"},
+        {"sweeps": 1.5},
+        {"tolerance": 0},
+        {"rating": None},
+        {"time": "user"},
+    ],
+    ids=str,
+)
+def test_settings_that_are_refused(settings):
+    with pytest.raises(InputError, match="Received"):
+        MatrixFactorization(**settings).fit(FRAME)
+
+
+def test_constant_ratings_are_predicted_as_such():
+    model = MatrixFactorization(rank=2, strength=1.0).fit(FRAME.assign(rating=3.0))
+    np.testing.assert_allclose(model.predict([1, 2, 9], ["a", "b", "z"]), 3.0)
+
+
+def test_few_ratings_need_a_strength():
+    with pytest.raises(InputError, match="ten ratings"):
+        MatrixFactorization().fit(FRAME)
+    with pytest.raises(InputError, match="users who have three"):
+        EASE().fit(FRAME)
+
+
+def test_every_kind_of_frame_and_of_id_says_the_same():
+    fit = MatrixFactorization(rank=2, strength=1.0).fit
+    values = fit(FRAME).predict([1, 2], ["a", "b"])
+    frames = [
+        polars.from_pandas(FRAME),
+        FRAME.assign(item=FRAME["item"].astype("category")),
+        FRAME.assign(rating=FRAME["rating"].astype("Float64")),
+        FRAME.set_index(np.array([3, 3, 1, 0])),
+    ]
+    for frame in frames:
+        np.testing.assert_allclose(fit(frame).predict([1, 2], ["a", "b"]), values)
+    texts = fit(FRAME.assign(user=FRAME["user"].astype(str)))
+    np.testing.assert_allclose(texts.predict(["1", "2"], ["a", "b"]), values)
+
+
+def test_questions_that_are_refused():
+    model = MatrixFactorization(rank=2, strength=1.0).fit(FRAME)
+    with pytest.raises(InputError, match=r"known user.*fold_in"):
+        model.recommend(77)
+    with pytest.raises(InputError, match="`users` must be integers"):
+        model.predict(["1"], ["a"])
+    with pytest.raises(InputError, match="one length"):
+        model.predict([1, 2], ["a", "b", "a"])
+    with pytest.raises(InputError, match="known item"):
+        model.similar_items("z")
+    with pytest.raises(InputError, match="`k`"):
+        model.recommend(1, 0)
+    with pytest.raises(InputError, match="known items"):
+        model.recommend(1, among=["z"])
+    with pytest.raises(InputError, match="models with times"):
+        model.predict(1, "a", 5)
+    with pytest.raises(InputError, match=r"Items must be known.*'z'"):
+        model.fold_in(FRAME.iloc[:1].assign(item="z"))
+    with pytest.raises(InputError, match="strength"):
+        model.plot()
+
+
+def test_features_that_are_refused():
+    features = pd.DataFrame({"item": list("aab"), "year": [1, 2, 3]})
+    for frame, words in [
+        (features, "one line for each id"),
+        (features.drop(columns="item"), "the column 'item'"),
+        (features[["item"]].iloc[1:], "differs between ids"),
+        (features.iloc[1:].assign(item=[1, 2]), "one type"),
+    ]:
+        with pytest.raises(InputError, match=words):
+            MatrixFactorization(strength=1.0).fit(FRAME, item_features=frame)
+
+
+def test_features_are_on_one_scale():
+    frame = pd.DataFrame(
+        {"item": list("abcd"), "year": [1990, None, 2000, 2010], "kind": ["x|y", "x", "", None]}
+    )
+    ids, values, names = read_features(frame, "item")
+    assert ids.tolist() == list("abcd")
+    assert names == ["year", "year²", "kind=x", "kind=y"]
+    np.testing.assert_allclose((values[:, :2] ** 2).sum() / 4, 1)
+    np.testing.assert_allclose((values[:, 2:] ** 2).sum() / 4, 1)
+    assert (values[1, :2] == 0).all()
+    assert (values[2, 2:] == 0).all()
+
+
+def test_times_are_seconds_or_dates():
+    times = pd.to_datetime(
+        ["2020-01-01 01:00", "2020-01-01 23:00", "2020-01-02 00:00", "2020-01-03 00:00"]
+    )
+    of_dates = read_ratings(FRAME.assign(time=times), Columns(time="time")).day
+    seconds = times.as_unit("s").astype("int64")
+    of_seconds = read_ratings(FRAME.assign(time=seconds), Columns(time="time")).day
+    np.testing.assert_array_equal(of_dates, of_seconds)
+    np.testing.assert_array_equal(of_dates - of_dates[0], [0, 0, 1, 2])
+    for wrong, words in [(["x"] * 4, "seconds or dates"), ([1.0, None, 2.0, 3.0], "have a time")]:
+        with pytest.raises(InputError, match=words):
+            MatrixFactorization(time="time").fit(FRAME.assign(time=wrong))
+
+
+def test_sessions_are_found():
+    keys = np.array([[0, 5], [0, 9], [2, -3]])
+    user, day = np.array([0, 0, 2, 2, -1]), np.array([9, 6, -3, 5, 5])
+    np.testing.assert_array_equal(session_codes(keys, user, day), [1, -1, 2, -1, -1])
