@@ -243,7 +243,12 @@ def main():
             print(choice, flush=True)
         tables.append(scored(found, support_vectors(x, y), x, y, x_test, y_test))
         diagnosis = taut.diagnose(
-            list(found.values())[-1], x, y, validation=(x_test, y_test), trials=False, callbacks=[]
+            list(found.values())[-1],
+            x,
+            y,
+            validation=(x_test[:2000], y_test[:2000]),
+            trials=False,
+            callbacks=[],
         )
     table = pd.concat(tables).groupby("system", sort=False).mean()
     print(table.round(3).to_string(na_rep=""))
