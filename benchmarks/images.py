@@ -20,7 +20,6 @@ import argparse
 import gzip
 import json
 import os
-import sys
 import time
 from pathlib import Path
 
@@ -118,9 +117,10 @@ class Systems:
         }
         self.stopped = [network((), rate) for rate in (self.schedule(), 1e-3)]
 
-    def run(self, x, y, x_test, y_test, seed):
+    def peers(self, x, y, x_test, y_test, seed):
+        """What is trained on all rows, and the support vectors."""
         everything = [Split(np.arange(len(y)))]
-        out = {"rows": len(y), "seed": seed}
+        out = {}
 
         def trained(model, lanes, x=x, y=y, splits=everything, **options):
             record = train_lanes(
@@ -132,6 +132,19 @@ class Systems:
         grid = trained(self.lanes["plain"], [Lane(float(s), seed=seed) for s in [*STRENGTHS, 0.0]])
         out["grid"], out["no penalty"] = grid[:-1], grid[-1]
         out["grid_seconds"] = time.process_time() - began
+        for name in ("dropout", "flips"):
+            out[name] = trained(self.lanes[name], [Lane(0.0, seed=seed)])[0]
+        more_x, more_y = (np.concatenate(p) for p in ((x, x_test), (y, y_test)))
+        stop = [Split(np.arange(len(y)), len(y) + np.arange(STOP_ROWS))]
+        out["stopped, schedule"], out["stopped, constant"] = [
+            trained(m, [Lane(seed=seed)], more_x, more_y, stop, keep_best=True)[0]
+            for m in self.stopped
+        ]
+        out["SVC"] = support_vectors(x, y, x_test, y_test, seed)
+        return out
+
+    def choice(self, x, y, x_test, y_test, seed):
+        """What taut chooses, and what it reaches."""
         began = time.process_time()
         choice = taut.choose_model(
             self.models,
@@ -143,28 +156,15 @@ class Systems:
             seed=seed,
             callbacks=(),
         )
-        out["choice_seconds"] = time.process_time() - began
-        out["model"], out["strength"] = choice.best_model, choice.best_strength
-        out["all"] = scores(choice.model.predict(x_test, batch_size=1000, verbose=0), y_test)
-        out["trainings"] = float(0.8 * len(choice.summary))
-        for name in CHOSEN:
-            mine = choice.summary[choice.summary["model"] == name]
-            strength = float(choice.best_of(name)["strength"])
-            out[f"{name}_strength"], out[f"{name}_trainings"] = strength, 0.8 * len(mine)
-            out[f"{name}_tried"] = mine[["strength", "held_out_loss"]].to_numpy().tolist()
-            if name == "plain":  # the same lane as in the grid
-                out["L2"] = grid[int(np.argmin(np.abs(STRENGTHS - strength)))]
-        for name in ("dropout", "flips"):
-            out[name] = trained(self.lanes[name], [Lane(0.0, seed=seed)])[0]
-        more_x, more_y = (np.concatenate(p) for p in ((x, x_test), (y, y_test)))
-        stop = [Split(np.arange(len(y)), len(y) + np.arange(STOP_ROWS))]
-        both = [
-            trained(m, [Lane(seed=seed)], more_x, more_y, stop, keep_best=True)[0]
-            for m in self.stopped
-        ]
-        out["stopped, schedule"], out["stopped, constant"] = both
-        out["SVC"] = support_vectors(x, y, x_test, y_test, seed)
-        return out
+        return {
+            "choice_seconds": time.process_time() - began,
+            "model": choice.best_model,
+            "strength": choice.best_strength,
+            "trainings": choice.trainings,
+            "all": scores(choice.model.predict(x_test, batch_size=1000, verbose=0), y_test),
+            "plain_strength": float(choice.best_of("plain")["strength"]),
+            "tried": choice.table[["model", "strength", "fold", "held_out_loss"]].values.tolist(),
+        }
 
 
 def interval(values):
@@ -183,6 +183,8 @@ def summarise(lines):
         some = [line for line in lines if line["rows"] == rows]
         print(f"{rows:,} rows, {len(some)} seeds")
         for line in some:
+            # The same lane as in the grid: strength, seed and rows are the same.
+            line["L2"] = line["grid"][np.argmin(np.abs(STRENGTHS - line["plain_strength"]))]
             line["stopped"] = min(
                 line["stopped, schedule"], line["stopped, constant"], key=lambda s: s[0]
             )
@@ -207,8 +209,10 @@ def summarise(lines):
                 f"  accuracy of {name} less the SVC's {'':12}",
                 interval(get(name, 1) - get("SVC", 1)),
             )
-        print("  trainings to choose L2:", [line["plain_trainings"] for line in some])
-        print("  trainings to choose all:", [line["trainings"] for line in some])
+        of_plain = [np.mean([t[0] == "plain" for t in line["tried"]]) for line in some]
+        prices = np.array([line["trainings"] for line in some])
+        print("  trainings to choose L2:", np.round(prices * of_plain, 1).tolist())
+        print("  trainings to choose all:", np.round(prices, 1).tolist())
         print("  chosen:", [(line["model"], round(line["strength"], 4)) for line in some])
         print(
             "  seconds of CPU, grid of 10 and 0:",
@@ -225,18 +229,24 @@ def main():
     parser.add_argument("--rows", type=int, default=1000)
     parser.add_argument("--seeds", type=int, default=10)
     parser.add_argument("--first-seed", type=int, default=0)
+    parser.add_argument("--part", choices=["peers", "choice"], help="one half alone")
     parser.add_argument("--summary", type=Path)
     arguments = parser.parse_args()
     if arguments.summary:
-        summarise([json.loads(line) for line in arguments.summary.read_text().splitlines()])
+        merged = {}
+        for line in map(json.loads, arguments.summary.read_text().splitlines()):
+            merged.setdefault((line["rows"], line["seed"]), {}).update(line)
+        summarise([line for line in merged.values() if "grid" in line and "all" in line])
         return
     x, y = images("train")
     x_test, y_test = images("t10k")
     systems = Systems(arguments.rows)
     for seed in range(arguments.first_seed, arguments.first_seed + arguments.seeds):
         some = np.random.default_rng(seed).permutation(len(y))[: arguments.rows]
-        print(json.dumps(systems.run(x[some], y[some], x_test, y_test, seed)), flush=True)
-        print(f"seed {seed} done", file=sys.stderr, flush=True)
+        line = {"rows": arguments.rows, "seed": seed}
+        for part in [arguments.part] if arguments.part else ["peers", "choice"]:
+            line |= getattr(systems, part)(x[some], y[some], x_test, y_test, seed)
+        print(json.dumps(line), flush=True)
 
 
 if __name__ == "__main__":

@@ -19,12 +19,12 @@ STRENGTHS = [0.1, 0.01, 0.001, 0.0]
 CROSS_ENTROPY = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
 
 
-def made(held_out, status="finished"):
-    """The record of lanes that end with these held-out losses, a fold each."""
+def made(held_out, status="finished", fold=0):
+    """The record of lanes that end with these held-out losses, a fold each from `fold` on."""
     held_out = np.asarray(held_out, float)[:, None]
     count = len(held_out)
     return Record(
-        lanes=tuple(Lane((), k, 0) for k in range(count)),
+        lanes=tuple(Lane((), fold + k, 0) for k in range(count)),
         train_loss=held_out / 2,
         held_out_loss=held_out,
         status=(status,) * count,
@@ -59,21 +59,23 @@ def network(*between, outputs=2, loss=CROSS_ENTROPY, rate=0.02):
 
 def test_the_least_mean_is_chosen_and_the_price_counted():
     tried = {
-        ("b", 0.1): made([2.0, 4.0]),
-        ("a", 0.01): made([1.0, 2.0]),
-        ("a", 0.1): made([1.0, 1.0], "diverged"),
-        ("b", 0.01): made([1.5, 1.4]),
+        ("b", 0.1): [made([2.0]), made([4.0], fold=1)],
+        ("a", 0.01): [made([1.0]), made([2.0], fold=1)],
+        ("a", 0.1): [made([1.0, 1.0], "diverged")],
+        ("b", 0.01): [made([1.5, 1.4])],
+        ("b", 0.001): [made([0.1])],  # on the first fold alone
     }
-    choice = choice_of(["a", "b"], tried, np.array([1.0, 0.1, 0.01]), [0.5, 0.8])
+    choice = choice_of(["a", "b"], tried, np.array([1.0, 0.1, 0.01]), [0.5, 0.75])
     assert (choice.best_model, choice.best_strength, choice.edge) == ("b", 0.01, "weakest")
-    assert choice.summary["model"].tolist() == ["a", "a", "b", "b"]
-    assert choice.summary["strength"].tolist() == [0.1, 0.01, 0.1, 0.01]
-    np.testing.assert_allclose(choice.summary["held_out_loss"], [np.inf, 1.5, 3.0, 1.45])
+    assert choice.summary["model"].tolist() == ["a", "a", "b", "b", "b"]
+    assert choice.summary["strength"].tolist() == [0.1, 0.01, 0.1, 0.01, 0.001]
+    np.testing.assert_allclose(choice.summary["held_out_loss"], [np.inf, 1.5, 3.0, 1.45, 0.1])
+    assert choice.summary["finalist"].tolist() == [True] * 4 + [False]
     assert choice.summary["held_out_loss_standard_error"][2] == pytest.approx(1.0)
-    assert choice.trainings == pytest.approx(4 * 1.3)
+    assert choice.trainings == pytest.approx(4 * 1.25 + 0.5)
     assert choice.best_of("a")["strength"] == 0.01
     assert "b: held-out loss 1.45 at strength 0.01, the weakest; chosen" in repr(choice)
-    assert "2 of 8 trainings diverged" in repr(choice)
+    assert "2 of 9 trainings diverged" in repr(choice)
     assert "<table" in choice._repr_html_()
     choice.plot().to_dict()
     with pytest.raises(InputError, match="one of"):
@@ -111,7 +113,7 @@ def test_candidates_and_the_model_on_all_rows_are_what_they_are_alone():
     )
     for mine, its in zip(choice.model.trainable_variables, alone.trainable, strict=True):
         np.testing.assert_array_equal(mine, its[0])
-    # Dropout and the like are off.
+    # Dropout is off.
     np.testing.assert_array_equal(choice.model(x), choice.model(x))
 
 
@@ -150,15 +152,19 @@ def test_a_schedule_of_fewer_steps_is_saved_with_what_it_follows():
 
 
 @jax_only
-def test_a_fifth_of_the_rows_is_held_out_once_and_groups_stay_together():
+def test_the_best_three_of_the_first_fold_go_on_to_the_other():
     x, y = images()
-    households = np.arange(60) // 4
-    choice = taut.choose_model(
-        network(), x, y, strengths=[0.01], groups=households, epochs=2, callbacks=()
-    )
+    given = {"strengths": np.geomspace(10, 0.01, 7), "groups": np.arange(60) // 4, "epochs": 3}
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", EdgeWarning)
+        choice = taut.choose_model(network(), x, y, callbacks=(), **given)
     assert choice.models == ("model",)
-    assert choice.table["fold"].tolist() == [0]
-    assert choice.trainings == pytest.approx(0.8)
+    first, other = (choice.table[choice.table["fold"] == k] for k in (0, 1))
+    assert 3 <= len(first) <= 4
+    best = first.sort_values("held_out_loss")["strength"][:3]
+    assert sorted(other["strength"]) == sorted(best)
+    assert choice.summary["finalist"].sum() == 3
+    assert choice.trainings == pytest.approx((len(first) + 3) / 2, rel=0.1)
 
 
 @jax_only
@@ -179,12 +185,15 @@ def test_augmentation_is_drawn_by_the_seed_trains_and_is_off_afterwards():
     model.compile(keras.optimizers.Adam(0.02), CROSS_ENTROPY)
     models = {"augmented": model, "plain": network()}
     one, again, other = (
-        taut.choose_model(models, x, y, strengths=[0.01], epochs=3, seed=seed) for seed in (0, 0, 1)
+        taut.choose_model(models, x, y, strengths=[0.01], cv=2, epochs=3, seed=seed)
+        for seed in (0, 0, 1)
     )
     pd.testing.assert_frame_equal(one.table, again.table)
     assert (one.table["held_out_loss"] != other.table["held_out_loss"]).all()
-    np.testing.assert_array_equal(one.model(x), one.model(x))
-    assert one.table["model"].tolist() == ["augmented", "plain"]
+    predicted = one.model.predict(x, verbose=0)
+    np.testing.assert_array_equal(predicted, one.model.predict(x, verbose=0))
+    np.testing.assert_allclose(predicted, one.model(x, training=False), atol=1e-5)
+    assert one.table["model"].tolist() == ["augmented", "augmented", "plain", "plain"]
 
 
 @jax_only

@@ -131,7 +131,7 @@ def capacity_chart(curve: CapacityCurve) -> Any:
 
 
 def choice_chart(choice: ModelChoice) -> Any:
-    """The held-out loss of every candidate that was trained, and the choice."""
+    """The held-out loss of every candidate; those of the first fold alone are hollow."""
     alt = altair()
     frame = choice.summary[np.isfinite(choice.summary["held_out_loss"].to_numpy(float))]
     least = frame.loc[frame["strength"] > 0, "strength"].min()
@@ -139,7 +139,8 @@ def choice_chart(choice: ModelChoice) -> Any:
     frame = frame.assign(at=frame["strength"].where(frame["strength"] > 0, least / 10))
     x = alt.X("at:Q", scale=alt.Scale(type="log", nice=False), title="strength")
     loss = alt.Y("held_out_loss:Q", title="held-out data loss", scale=alt.Scale(zero=False))
-    base = alt.Chart(frame).encode(x, loss)
+    base = alt.Chart(frame[frame["finalist"]]).encode(x, loss)
+    others = alt.Chart(frame[~frame["finalist"]]).mark_point(size=35, opacity=0.5).encode(x, loss)
     colour = alt.Color("model:N", sort=list(choice.models), title="model")
     chosen = frame[
         (frame["model"] == choice.best_model) & (frame["strength"] == choice.best_strength)
@@ -148,6 +149,7 @@ def choice_chart(choice: ModelChoice) -> Any:
     layers = [
         base.mark_line(opacity=0.6).encode(color=colour),
         base.mark_point(filled=True, size=45).encode(color=colour),
+        others.encode(color=colour),
         ring.encode(x, loss),
     ]
     title = f"Held-out loss of what was tried; chosen: {choice.best_model}"

@@ -27,8 +27,10 @@ from taut.studies.strengths import given_strengths
 from taut.studies.training_settings import Settings
 from taut.studies.whole_schedule import with_whole_schedule
 
-FOLDS = 5
-"""Of so many the first is held out, unless folds are given."""
+FOLDS = 2
+"""Unless they are given: of few rows a held-out fifth is too few to choose by."""
+FINALISTS = 3
+"""So many strengths of a model, the best on the first fold, are trained on the others."""
 
 
 @displayed
@@ -39,7 +41,7 @@ def choose_model(
     *,
     penalty: type[Penalty] | Penalty | str | Mapping[Any, Any] = L2,
     strengths: Sequence[float],
-    cv: Any = None,
+    cv: Any = FOLDS,
     groups: Any = None,
     epochs: int = 100,
     batch_size: int = 32,
@@ -54,10 +56,11 @@ def choose_model(
     r"""Choose among models and strengths at the price of a few trainings; train the best on all.
 
     The candidates are models × strengths. The held-out loss falls and rises again along the
-    strengths, so those of a model are searched by sections (`taut.studies.section_search`): of up
-    to 7 strengths 4 are trained, of up to 12 five, of up to 20 six. All candidates train and are
-    measured on the same rows, from the same seed, and to their last epoch. The one of least mean
-    held-out data loss is trained again on all rows, with as many epochs.
+    strengths, so those of a model are searched by sections on the first fold
+    (`taut.studies.section_search`): of up to 7 strengths 4 are trained, of up to 12 five, of up to
+    20 six. The best three go on to the other folds; with two folds and ten strengths that is
+    (5 + 3)·½ = 4 trainings of all rows, a model. All train from the same seed to their last epoch.
+    The candidate of least mean held-out data loss over all folds is trained again on all rows.
 
     Models may differ in all but their loss: with dropout and without, with layers that augment
     images, of several sizes. A schedule of learning rates counts steps: compile it for a training
@@ -73,8 +76,7 @@ def choose_model(
         penalty: A penalty class, instance or name; a sum; or a mapping from selectors to these that
             fits every model; see `regularization_path`.
         strengths: A list, in any order.
-        cv: Number of folds (stratified for classes), a scikit-learn splitter, or pairs of rows;
-            every candidate is trained on each. Unless given, a fifth of the rows is held out once.
+        cv: Number of folds (stratified for classes), a scikit-learn splitter, or pairs of rows.
         groups: [rows] labels of groups; no group is on both sides of a fold.
         epochs: Epochs of a training.
         batch_size: Rows in a batch.
@@ -121,7 +123,7 @@ def choose_model(
     searches: list[_Search] = []
     for number, (name, model) in enumerate(named.items()):
         # Drawn once: a splitter may draw others each time it is asked.
-        given: dict[str, Any] = {"cv": FOLDS if cv is None else cv, "groups": groups}
+        given: dict[str, Any] = {"cv": cv, "groups": groups}
         if searches:
             given = {"cv": [(s.train, s.held_out) for s in searches[0].study.rows.splits]}
         study, of_strength = penalised(
@@ -136,13 +138,11 @@ def choose_model(
             class_weight=class_weight,
             **given,
         )
-        if cv is None and not searches:
-            study = with_splits(study, study.rows.splits[:1])
         searches.append(_Search(name, f"model-{number}", study, of_strength, seed))
     rows = len(keras.tree.flatten(searches[0].study.rows.first()[0])[0])
     sizes = [len(split.train) for split in searches[0].study.rows.splits]
     factor = -(-rows // batch_size) / -(-max(sizes) // batch_size)
-    tried: dict[tuple[str, float], Record] = {}
+    tried: dict[tuple[str, float], list[Record]] = {}
     for search in searches:
         tried |= search.run(values, settings, factor)
     result = choice_of(tuple(named), tried, values, [size / rows for size in sizes])
@@ -169,28 +169,30 @@ class _Search:
 
     def run(
         self, values: np.ndarray, settings: Settings, factor: float
-    ) -> dict[tuple[str, float], Record]:
-        """The record of each strength that was trained, its lanes fold by fold.
+    ) -> dict[tuple[str, float], list[Record]]:
+        """The records of each strength that was trained: of the first fold, and of the others.
 
         Args:
             values: All strengths.
             settings: Of the trainings.
             factor: Steps of a training on all rows by those of one of these.
         """
-        records: dict[tuple[str, float], Record] = {}
+        records: dict[tuple[str, float], list[Record]] = {}
         model = with_whole_schedule(self.study.copy, factor)
 
-        def held_out_loss(number: int) -> float:
+        def held_out_loss(number: int, folds: Sequence[int] = (0,)) -> float:
             strength = float(values[number])
-            lanes = [
-                self._lane(self.study, strength, k) for k in range(len(self.study.rows.splits))
-            ]
-            record = self.study.rows.train(model, lanes, settings, f"{self.file}-{number}")
-            records[self.name, strength] = record
+            lanes = [self._lane(self.study, strength, fold) for fold in folds]
+            name = f"{self.file}-{number}" + ("-others" if folds[0] else "")
+            record = self.study.rows.train(model, lanes, settings, name)
+            records.setdefault((self.name, strength), []).append(record)
             losses = record.kept_losses()[1]
             return np.inf if DIVERGED in record.status else float(losses.mean())
 
-        section_search(len(values), held_out_loss)
+        found = section_search(len(values), held_out_loss)
+        others = range(1, len(self.study.rows.splits))
+        for number in sorted(found, key=lambda k: (found[k], k))[: FINALISTS * bool(others)]:
+            held_out_loss(number, others)
         return records
 
     def refit(self, strength: float, rows: int, settings: Settings) -> Any:
@@ -238,12 +240,12 @@ def _outputs_of(model: Any) -> str:
     return str(getattr(model, "output_shape", None))
 
 
-def _warn(result: ModelChoice, tried: Mapping[tuple[str, float], Record]) -> None:
+def _warn(result: ModelChoice, tried: Mapping[tuple[str, float], Sequence[Record]]) -> None:
     """Say what diverged, and that a better strength may lie beyond."""
     diverged = [
         f"{name!r} at {strength:.4g}"
-        for (name, strength), record in tried.items()
-        if DIVERGED in record.status
+        for (name, strength), records in tried.items()
+        if any(DIVERGED in record.status for record in records)
     ]
     if diverged:
         warnings.warn(

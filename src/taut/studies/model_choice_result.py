@@ -29,11 +29,12 @@ class ModelChoice:
     Attributes:
         models: Their names, in the order given.
         summary: One line a candidate that was trained, model by model and from strong to weak:
-            model, strength, trainings, failed, mean losses and their standard errors over folds
-            (infinite where a training diverged; no errors with one fold).
+            model, strength, trainings, failed, mean losses and their standard errors over its folds
+            (infinite where a training diverged; no errors with one fold), and finalist, whether it
+            was trained on all folds. Others are of the first fold alone, and not to be compared.
         table: One line a training: model, strength, fold, seed, train_loss, held_out_loss,
             best_epoch, epochs, status.
-        best_model: The name of the model of the candidate of least mean held-out data loss.
+        best_model: The name of the model of the finalist of least mean held-out data loss.
         best_strength: Its strength.
         edge: "weakest" or "strongest" where `best_strength` is at that end of three or more
             strengths, and a better one may lie beyond; otherwise None, as at strength 0.
@@ -63,7 +64,7 @@ class ModelChoice:
         return self.summary.assign(gap=self.summary["held_out_loss"] - self.summary["train_loss"])
 
     def best_of(self, model: str) -> pd.Series:
-        """The line in `summary` of a model's best strength.
+        """The line in `summary` of a model's best strength, of its finalists.
 
         Raises:
             InputError: If it is none of the models.
@@ -73,7 +74,7 @@ class ModelChoice:
                 f"`model` must be one of {', '.join(map(repr, self.models))}. "
                 f"Received: model={model!r}."
             )
-        lines = self.summary[self.summary["model"] == model]
+        lines = self.summary[(self.summary["model"] == model) & self.summary["finalist"]]
         return lines.loc[lines["held_out_loss"].idxmin()]
 
     def plot(self) -> Any:
@@ -116,11 +117,11 @@ class ModelChoice:
 
 def choice_of(
     models: Sequence[str],
-    tried: Mapping[tuple[str, float], Record],
+    tried: Mapping[tuple[str, float], Sequence[Record]],
     strengths: np.ndarray,
     shares: Sequence[float],
 ) -> ModelChoice:
-    """The result, without the trained model, of a record a candidate, its lanes fold by fold.
+    """The result, without the trained model, of the records of each candidate.
 
     Args:
         models: All names, in order.
@@ -137,28 +138,32 @@ def choice_of(
     order = sorted(tried, key=lambda key: (place[key[0]], -key[1]))
     lines, tables, price = [], [], 0.0
     for name, strength in order:
-        record = tried[name, strength]
-        head = {"model": [name] * len(record.lanes), "strength": strength}
-        table = training_table(record, {**head, "fold": [lane.split for lane in record.lanes]})
+        parts = []
+        for record in tried[name, strength]:
+            head = {"model": [name] * len(record.lanes), "strength": strength}
+            of_folds = {**head, "fold": [lane.split for lane in record.lanes]}
+            parts.append(training_table(record, of_folds))
+            whole = record.train_loss.shape[1]
+            price += sum(
+                shares[lane.split] * epochs / whole
+                for lane, epochs in zip(record.lanes, record.epochs.tolist(), strict=True)
+            )
+        table = pd.concat(parts, ignore_index=True)
         tables.append(table)
-        whole = record.train_loss.shape[1]
-        price += sum(
-            shares[lane.split] * epochs / whole
-            for lane, epochs in zip(record.lanes, record.epochs.tolist(), strict=True)
-        )
         line = {"model": name, "strength": strength, "trainings": len(table)}
-        line["failed"] = sum(status == DIVERGED for status in record.status)
+        line["failed"] = int((table["status"] == DIVERGED).sum())
         for loss in ("train_loss", "held_out_loss"):
             mean, error = over_folds(table[loss].fillna(np.inf).to_numpy()[None])
             line |= {loss: mean[0], f"{loss}_standard_error": error[0]}
-        lines.append(line)
+        lines.append({**line, "finalist": len(table) == len(shares)})
     summary = pd.DataFrame(lines)
-    if not np.isfinite(summary["held_out_loss"]).any():
+    finalists = summary[summary["finalist"]]
+    if not np.isfinite(finalists["held_out_loss"]).any():
         raise InputError(
             "Training must not diverge everywhere. Received: a loss that is not finite of every "
             "model at every strength. Lower the learning rate, or check the inputs and the loss."
         )
-    best = summary.loc[summary["held_out_loss"].idxmin()]
+    best = finalists.loc[finalists["held_out_loss"].idxmin()]
     strength, edge = float(best["strength"]), None
     if len(strengths) >= SOME and strength > 0:
         edge = {max(strengths): "strongest", min(strengths): "weakest"}.get(strength)
