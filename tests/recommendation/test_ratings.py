@@ -92,6 +92,8 @@ def test_questions_that_are_refused():
     model = MatrixFactorization(rank=2, strength=1.0).fit(FRAME)
     with pytest.raises(InputError, match=r"known user.*fold_in"):
         model.recommend(77)
+    with pytest.raises(InputError, match="`user` must be one id"):
+        model.recommend([1, 2])
     with pytest.raises(InputError, match="`users` must be integers"):
         model.predict(["1"], ["a"])
     with pytest.raises(InputError, match="one length"):

@@ -211,7 +211,13 @@ def codes_of(ids: Any, known: np.ndarray, what: str) -> np.ndarray:
     """
     import pandas as pd
 
-    given = ids_of(pd.Series(np.atleast_1d(np.asarray(ids)), name=what))
+    array = np.atleast_1d(np.asarray(ids))
+    if array.ndim > 1:
+        raise InputError(
+            f"`{what}` must be one id, or a flat list where several are taken. Received an array "
+            f"of shape {array.shape}."
+        )
+    given = ids_of(pd.Series(array, name=what))
     if len(given) and (given.dtype.kind == "i") != (known.dtype.kind == "i"):
         raise InputError(
             f"`{what}` must be {_kind(known)}, as in the ratings. Received: {_kind(given)}, such "
