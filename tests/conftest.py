@@ -67,6 +67,11 @@ def some_everywhere(names, everywhere):
     return list(names) if keras.backend.backend() == "jax" else some_slow(names, everywhere)
 
 
+def slow_elsewhere(test):
+    """A test of what JAX shows already, slow on the other backends."""
+    return test if keras.backend.backend() == "jax" else pytest.mark.slow(test)
+
+
 def some_slow(names, quick):
     """Parameters of which all but the `quick` ones are slow tests."""
     return [n if n in quick else pytest.param(n, marks=pytest.mark.slow) for n in names]

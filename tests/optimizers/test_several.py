@@ -8,7 +8,7 @@ from sklearn.linear_model import Lasso
 import taut
 from taut.errors import InputError, UnsupportedError
 from taut.objective import Objective
-from tests.conftest import fit_full_batches, minimise
+from tests.conftest import fit_full_batches, minimise, slow_elsewhere
 
 STEPS = 500
 
@@ -54,6 +54,7 @@ def check(model, exact, x, y, rtol=1e-4):
     assert Objective(model).penalty() == pytest.approx(0.1 * np.abs(found).sum(), rel=1e-5)
 
 
+@slow_elsewhere
 def test_two_proximal_optimizers_reach_one_lasso(diabetes, exact):
     x, y = diabetes
     model = additive()

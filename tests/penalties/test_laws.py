@@ -20,6 +20,7 @@ from taut.penalties import (
     WeightedL1,
 )
 from taut.testing import LAWS, Case, check_law
+from tests.conftest import slow_elsewhere
 
 WEIGHTS = {"layer_0/kernel": np.array([[0.0], [0.5], [1.0], [3.0]]), "layer_1/kernel": 2.0}
 START = {"kernel": np.linspace(-1, 1, 12).reshape(4, 3), "layer_1/kernel": np.ones(2)}
@@ -74,12 +75,14 @@ def test_every_penalty_keeps_the_laws(index, law):
     check_law(law, case_of_all(index))
 
 
+@slow_elsewhere
 @pytest.mark.parametrize("law", QUICK)
 @pytest.mark.parametrize("index", range(len(OTHERS)), ids=lambda i: f"{OTHERS[i]}")
 def test_other_arguments_and_shapes_keep_the_laws(index, law):
     check_law(law, case_of("other", index))
 
 
+@slow_elsewhere
 @pytest.mark.parametrize("law", QUICK)
 @pytest.mark.parametrize("index", range(len(SUMS)), ids=lambda i: f"{SUMS[i]}")
 def test_sums_keep_the_laws(index, law):
