@@ -4,9 +4,6 @@ VENV := .venv
 BIN := $(VENV)/bin
 TENSORFLOW := $(VENV)/tensorflow
 PYTEST_JOBS ?= 2
-# Most of the time of a test on JAX is XLA's, which optimises small programs that run once. The long
-# tests (`pytest -m slow`) and those that you call yourself compile as a user's programs do.
-QUICKLY_COMPILED := JAX_DISABLE_MOST_OPTIMIZATIONS=1
 # What runs on every backend. The whole of tests/penalties and tests/optimizers passes there too,
 # but the solutions of thousands of steps, which are compared with other packages, take long.
 LAWS := averages backends fixed_point gradients mixed_precision proximal several
@@ -24,7 +21,7 @@ test: $(VENV)/test.stamp $(TENSORFLOW)/stamp
 	$(BIN)/ruff check .
 	$(BIN)/pyright --pythonpath $(BIN)/python
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet --site-dir $(VENV)/site
-	$(QUICKLY_COMPILED) $(BIN)/pytest -n $(PYTEST_JOBS) --dist loadfile
+	$(BIN)/pytest -n $(PYTEST_JOBS) --dist loadfile
 	KERAS_BACKEND=torch $(BIN)/pytest -n $(PYTEST_JOBS) --dist loadfile $(CORE)
 	PYTHONPATH=$(TENSORFLOW) KERAS_BACKEND=tensorflow $(BIN)/pytest -n $(PYTEST_JOBS) --dist loadfile $(CORE)
 

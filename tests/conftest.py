@@ -19,6 +19,8 @@ from sklearn.datasets import load_breast_cancer, load_diabetes
 
 import taut  # noqa: F401 (before JAX starts: it gives JAX a device a core)
 
+QUICKLY_COMPILED = ("compaction", "diagnosis", "engine", "estimators", "optimizers", "studies")
+
 
 def standardised(x):
     return ((x - x.mean(0)) / x.std(0)).astype("float32")
@@ -50,6 +52,25 @@ def _signals():
 @pytest.fixture(autouse=True)
 def _seed():
     keras.utils.set_random_seed(0)
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _compiled_quickly(request):
+    """Most of the time of some tests is XLA's, which optimises small programs that run once.
+
+    The long tests (`pytest -m slow`) compile as a user's programs do.
+    """
+    here = any(part in QUICKLY_COMPILED for part in request.path.parts)
+    short = "not slow" in (request.config.option.markexpr or "")
+    if keras.backend.backend() != "jax" or not (here and short):
+        yield
+        return
+    import jax
+
+    before = jax.config.values["jax_disable_most_optimizations"]
+    jax.config.update("jax_disable_most_optimizations", True)
+    yield
+    jax.config.update("jax_disable_most_optimizations", before)
 
 
 def one_layer(inputs, loss, optimizer, activation=None):

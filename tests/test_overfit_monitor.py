@@ -215,6 +215,7 @@ def test_a_loss_without_rows_has_a_gap_without_an_interval(capsys):
     assert capsys.readouterr().out.count("not one of rows") == 1
 
 
+@pytest.mark.slow
 def test_models_of_taut_hand_on_the_rows_of_fit():
     """Also those that Keras splits off at the end."""
     y = targets("mse")

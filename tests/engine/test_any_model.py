@@ -205,6 +205,7 @@ def test_a_lane_of_many_is_what_keras_trains(kind):
     assert np.abs(record.trainable[0][0] - record.trainable[0][2]).max() > 0
 
 
+@pytest.mark.slow
 def test_weights_of_classes_and_of_outputs_are_those_of_keras():
     make, x, y, arguments = KINDS["convolutions"]
     model = compiled(make, arguments)
@@ -236,6 +237,7 @@ def test_a_path_of_several_inputs_and_outputs():
     assert trained._compile_config.config["loss_weights"] == arguments["loss_weights"]
 
 
+@pytest.mark.slow
 def test_a_path_measures_the_compiled_metrics_on_held_out_rows():
     make, x, y, _ = KINDS["convolutions"]
     model = compiled(make, {"loss": SPARSE, "metrics": ["accuracy"]})

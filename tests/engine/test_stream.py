@@ -206,6 +206,7 @@ def test_the_rows_of_its_fold_do_not_touch_a_lane(diabetes):
         assert not np.isfinite(record.held_out_loss[k, 0])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("lanes", [1, 12])
 def test_each_batch_is_read_once_a_pass_whatever_the_lanes(diabetes, lanes):
     data = Batches(*diabetes)

@@ -35,6 +35,7 @@ def norms(w, groups):
     return sum(np.sqrt(w[g].size) * np.linalg.norm(w[g]) for g in groups)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("share", some_slow([0.8, 0.4, 0.2, 0.1, 0.02], (0.8,)))
 def test_group_lasso_is_that_of_skglm_and_celer(share, diabetes):
     x, y = diabetes

@@ -82,6 +82,7 @@ def test_from_the_same_start_it_is_the_solution_of_skglm(kind, data, share, requ
     assert abs(objective(kind, strength, x, y, found) - least) < 1e-8 * least
 
 
+@pytest.mark.slow
 def test_with_the_whole_squared_error_mcp_is_that_of_twice_the_strength_and_half_gamma(diabetes):
     # Twice MCP(a, γ) is MCP(2a, γ/2); twice a SCAD is no SCAD: its slope would fall from 2a on.
     x, y = diabetes

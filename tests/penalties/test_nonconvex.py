@@ -26,6 +26,7 @@ def numpy(x):
     return np.array(ops.convert_to_numpy(x), "float64")
 
 
+@pytest.mark.slow
 @both
 @pytest.mark.parametrize("strength", [0.3, 1.0])
 def test_value_is_that_of_skglm(name, strength):

@@ -151,6 +151,7 @@ def test_a_schedule_of_fewer_steps_is_saved_with_what_it_follows():
         )
 
 
+@pytest.mark.slow
 @jax_only
 def test_the_best_three_of_the_first_fold_go_on_to_the_other():
     x, y = images()

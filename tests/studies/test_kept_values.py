@@ -155,6 +155,7 @@ def test_a_copy_that_is_another_model_is_refused_and_named(only_training):
         taut.regularization_path(model, Z, Y, **SETTINGS)
 
 
+@pytest.mark.slow
 def test_spectral_normalisation_keeps_its_vector():
     model = model_of(layers.SpectralNormalization(layers.Dense(4)), layers.Dense(1))
     model.fit(Z, Y, epochs=2, verbose=0)

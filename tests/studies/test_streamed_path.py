@@ -169,6 +169,7 @@ def test_a_range_is_found_and_the_study_goes_on_where_it_was(diabetes, tmp_path,
     assert again.certificate == expected.certificate
 
 
+@pytest.mark.slow
 def test_the_range_is_found_on_rows_from_everywhere(diabetes, monkeypatch):
     monkeypatch.setattr(streamed, "PILOT_ROWS", 100)
     monkeypatch.setattr(streamed, "PILOT_EPOCHS", 9)

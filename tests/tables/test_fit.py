@@ -570,6 +570,7 @@ def test_without_l1_nothing_is_left_out():
     assert len(fit.model.selected_features_) == 5
 
 
+@pytest.mark.slow
 def test_single_refits_one_network():
     fit = Fit(diabetes_frame(), "target", single=True)
     assert fit.metrics["choice"]["models"] == 1
@@ -752,6 +753,7 @@ def test_a_level_that_a_fold_never_saw_cannot_matter_to_it(trained, rows):
         assert found.max() > 1e-3 if matters else found.max() == 0
 
 
+@pytest.mark.slow
 def test_of_many_settings_the_better_are_trained_on_every_fold(rows):
     strengths = (0.0, *np.geomspace(1e-3, 0.3, 16))
     options = {"strengths": strengths, "seeds": 1, "stop_after": 4}
