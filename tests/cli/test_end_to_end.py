@@ -158,6 +158,7 @@ def test_predict_writes_labels_and_probabilities(work, taut, tmp_path):
     assert set(listing(tmp_path)) == set(before)
 
 
+@pytest.mark.slow
 def test_report_writes_the_same_page_again(work, taut):
     page = work / "taut-run" / "report.html"
     before = page.read_text()

@@ -42,6 +42,7 @@ def test_a_study_that_crashed_goes_on_to_the_same_record_bit_for_bit(tmp_path, w
     assert digest(record_of(file, callbacks=[StopAfter(2)])) == digest(whole)
 
 
+@pytest.mark.slow
 def test_patience_groups_and_parked_lanes_survive(tmp_path):
     expected = record_of(epochs=24, patience=3)
     file = tmp_path / "study.npz"

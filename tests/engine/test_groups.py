@@ -10,6 +10,7 @@ from taut.engine import Lane, Split, train_lanes
 pytestmark = pytest.mark.skipif(keras.backend.backend() != "jax", reason="lanes need JAX")
 
 
+@pytest.mark.slow
 def test_the_epochs_to_choose_from_do_not_depend_on_the_block(diabetes, monkeypatch):
     model = keras.Sequential([keras.Input((10,)), keras.layers.Dense(1)])
     model.compile(taut.Proximal("adam", taut.L1()), loss="mse")

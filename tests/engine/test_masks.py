@@ -64,6 +64,7 @@ def test_masked_steps_are_left_out_of_small_batches_and_folds(weighted):
         assert record.held_out_loss[fold, -1] == pytest.approx(float(expected), rel=1e-5)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("weighted", [False, True])
 def test_compiled_metrics_have_the_mask(weighted):
     model = tagger(metrics=["accuracy"], weighted_metrics=["accuracy"])

@@ -294,6 +294,7 @@ def test_one_by_one_is_side_by_side(options, data, splits):
         assert 0 < one.status.count("dropped") < len(LANES)  # which, the initial weights decide
 
 
+@pytest.mark.slow
 @on_jax
 def test_states_of_layers_are_those_of_side_by_side(data, splits):
     model = network([keras.layers.BatchNormalization(), keras.layers.Dropout(0.2)])

@@ -102,6 +102,7 @@ def test_a_model_that_is_built_alike_compiles_nothing_and_has_its_own_certificat
     assert taut.stationarity(other, X, Y) == found
 
 
+@pytest.mark.slow
 def test_a_program_of_a_model_that_is_gone_is_traced_anew_for_other_rows():
     taut.stationarity(network(), X, Y)
     gc.collect()
@@ -111,6 +112,7 @@ def test_a_program_of_a_model_that_is_gone_is_traced_anew_for_other_rows():
     assert taut.stationarity(model, X[:20], Y[:20]) == found
 
 
+@pytest.mark.slow
 def test_the_certificate_of_a_second_path_compiles_nothing(caplog):
     model = network(loss="mse")
     model.compile("adam", "mse")

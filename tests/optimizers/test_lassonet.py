@@ -97,6 +97,7 @@ def hierarchical(strength, hierarchy):
     return {("skip", "first"): taut.Hierarchical(strength, hierarchy=hierarchy)}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("momentum", "rate", "strength", "count"),
     [

@@ -94,6 +94,7 @@ def test_with_the_whole_squared_error_mcp_is_that_of_twice_the_strength_and_half
     np.testing.assert_allclose(fitted(model), expected, atol=1e-5)
 
 
+@pytest.mark.slow
 @both
 @pytest.mark.parametrize("share", [0.4, 0.2, 0.1, 0.05])
 def test_where_there_are_several_solutions_each_holds_for_the_other(kind, share, breast_cancer):

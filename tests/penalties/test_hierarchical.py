@@ -192,6 +192,7 @@ def passes(monkeypatch, w, steps, strength, hierarchy):
     return count[0]
 
 
+@pytest.mark.slow
 def test_few_passes_over_the_first_layer(monkeypatch):
     rng = np.random.default_rng(3)
     v, u = rng.normal(size=(20, 1)), rng.normal(size=(20, 300))

@@ -68,6 +68,7 @@ def test_inputs_that_are_a_tree(container):
     check(keras.Model(tree, made), layer, joined, x=x)
 
 
+@pytest.mark.slow
 def test_steps_count_like_rows_and_masked_ones_do_not():
     x = rows(5, 2)
     x[10:30, 3:] = 0.0

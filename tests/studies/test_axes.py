@@ -129,6 +129,7 @@ def compiled(model):
     return {v.path: (v.penalty, v.strengths) for v in explained if v.strengths}
 
 
+@pytest.mark.slow
 def test_what_the_model_was_compiled_with_stays(diabetes):
     model = network({"later": taut.L2(0.5), "skip": taut.GroupLasso(0.1, groups="inputs")})
     model.optimizer.build(model.trainable_variables)

@@ -201,6 +201,7 @@ LOSSES = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("memory", [None, pytest.param(1 << 26, marks=jax_only)])
 @pytest.mark.parametrize("kind", LOSSES)
 def test_a_loss_needs_no_configuration(kind, memory):
@@ -264,6 +265,7 @@ CHANGES = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", some_slow(CHANGES, ("rate", "loss")))
 def test_a_second_path_sees_what_has_changed(name):
     def loss_of(model):

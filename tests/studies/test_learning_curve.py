@@ -125,6 +125,7 @@ def test_it_is_said_and_drawn(losses, tmp_path):
     assert "vega" in place.read_text(encoding="utf-8")
 
 
+@pytest.mark.slow
 @jax_only
 def test_a_part_is_trained_as_if_it_were_all_there_is(diabetes):
     x, y = diabetes
@@ -143,6 +144,7 @@ def test_a_part_is_trained_as_if_it_were_all_there_is(diabetes):
         np.testing.assert_allclose(np.ravel(record.kept_losses()), expected, rtol=1e-4)
 
 
+@pytest.mark.slow
 @jax_only
 def test_the_error_of_the_held_out_rows_is_that_of_their_losses(breast_cancer):
     x, y = breast_cancer

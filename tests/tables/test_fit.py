@@ -595,6 +595,7 @@ def test_where_one_network_cannot_be_refitted_those_of_the_folds_predict(monkeyp
     assert np.isfinite(model.predict(diabetes_frame())).all()
 
 
+@pytest.mark.slow
 def test_without_a_test_set_there_are_no_scores_but_a_report(tmp_path):
     model = taut.fit_table(diabetes_frame(), target="target", **FAST, test_size=0)
     assert model.metrics["test"] is model.metrics["overfitting"] is None
@@ -908,6 +909,7 @@ def test_groups_times_and_weights_that_cannot_be_end_before_training(monkeypatch
         taut.fit_table(diabetes_frame(), target="target", **FAST, **options)
 
 
+@pytest.mark.slow
 def test_inputs_shuffled_a_few_at_a_time_are_as_important(monkeypatch):
     """Bounded memory: what 4·32·columns² bytes held at once is done in pieces."""
     from taut.tables import importance

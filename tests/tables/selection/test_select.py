@@ -73,6 +73,7 @@ def repeated(fewer):
     return climbed, *conditional_importance(data, climbed, 3, orders, groups=None, seed=0)
 
 
+@pytest.mark.slow
 def test_an_input_that_repeats_others_tells_nothing_by_itself(repeated):
     """Of two columns that are nearly the same, permuting one would raise the loss."""
     _, rise, error = repeated
