@@ -20,6 +20,7 @@ from taut.charts import altair, offline
 from taut.compaction.costs import Costs
 from taut.compaction.equality import Equality
 from taut.compaction.plan import Fed, Kept, Removed
+from taut.compaction.probe_rows import flat_inputs
 from taut.compaction.to_target import Tried
 from taut.errors import InputError
 from taut.files import put_in_place
@@ -265,24 +266,6 @@ def summary(report: Report) -> str:
     if before.seconds_256 is not None and after.seconds_256 is not None:
         parts.append(f"256 rows {before.seconds_256 * 1e3:.1f} → {after.seconds_256 * 1e3:.1f} ms")
     return ", ".join(parts)
-
-
-def flat_inputs(x: Any, names: tuple[str, ...]) -> list[np.ndarray]:
-    """Rows as one array an input, in order.
-
-    Raises:
-        InputError: If there are more or fewer.
-    """
-    if isinstance(x, dict) and set(names) <= set(x):
-        flat = [x[name] for name in names]
-    else:
-        flat = keras.tree.flatten(x) if isinstance(x, (dict, list, tuple)) else [x]
-    if len(flat) != len(names):
-        raise InputError(
-            f"`x` must hold one array for each of the inputs {list(names)}. Received: "
-            f"{len(flat)}. Pass a list in this order, or a dict by these names."
-        )
-    return [np.asarray(a) for a in flat]
 
 
 def prepared(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import keras
@@ -15,6 +16,24 @@ STEPS = 16
 """Steps of a sequence whose length the model leaves open, where no rows are given."""
 
 
+def flat_inputs(x: Any, names: Sequence[str]) -> list[np.ndarray]:
+    """Rows as one array an input, in order.
+
+    Raises:
+        InputError: If there are more or fewer.
+    """
+    if isinstance(x, dict) and set(names) <= set(x):
+        flat = [x[name] for name in names]
+    else:
+        flat = keras.tree.flatten(x) if isinstance(x, (dict, list, tuple)) else [x]
+    if len(flat) != len(names):
+        raise InputError(
+            f"`x` must hold one array for each of the model's inputs {list(names)}. Received: "
+            f"{len(flat)}. Pass a list in this order, or a dict by these names."
+        )
+    return [np.asarray(a) for a in flat]
+
+
 def flat_rows(model: Any, x: Any) -> list[np.ndarray]:
     """Given rows as one array an input, in the model's order.
 
@@ -22,16 +41,7 @@ def flat_rows(model: Any, x: Any) -> list[np.ndarray]:
         InputError: If they do not go with the model's inputs.
     """
     names = input_names(model)
-    if isinstance(x, dict) and set(names) <= set(x):
-        flat = [x[name] for name in names]
-    else:
-        flat = keras.tree.flatten(x) if isinstance(x, (dict, list, tuple)) else [x]
-    if len(flat) != len(names):
-        raise InputError(
-            f"`x` must hold one array for each of the model's inputs {names}. Received: "
-            f"{len(flat)}. Pass a list in this order, or a dict by these names."
-        )
-    arrays = [np.asarray(a) for a in flat]
+    arrays = flat_inputs(x, names)
     for name, array, symbolic in zip(names, arrays, model.inputs, strict=True):
         shape = symbolic.shape
         fits = array.ndim == len(shape) and all(
