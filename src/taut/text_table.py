@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import io
 from collections.abc import Iterable, Sequence
+from html import escape
+from typing import Any
 
 from rich import box
 from rich.console import Console
@@ -42,3 +44,9 @@ def text_table(rows: Iterable[Sequence[str]], *, header: Sequence[str] = ()) -> 
     with console.capture() as captured:
         console.print(table)
     return "\n".join(line.rstrip() for line in captured.get().splitlines())
+
+
+def html_of(sentences: Iterable[str], frame: Any, *, float_format: str = "%.4g") -> str:
+    """A result in a notebook: a paragraph of sentences, a line each, and a table."""
+    lines = "<br>".join(map(escape, sentences))
+    return f"<p>{lines}</p>{frame.to_html(index=False, border=0, float_format=float_format)}"

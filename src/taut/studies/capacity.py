@@ -7,7 +7,6 @@ import os
 import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from html import escape
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -22,6 +21,7 @@ from taut.studies.as_compiled import AsCompiled, as_compiled
 from taut.studies.choice import Choice, choose, over_folds
 from taut.studies.training_settings import Settings
 from taut.studies.trainings import NOTE, check_folds, classes_of, training_table
+from taut.text_table import html_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -110,10 +110,7 @@ class CapacityCurve:
         return "\n  ".join(self.sentences())
 
     def _repr_html_(self) -> str:
-        lines = "<br>".join(map(escape, self.sentences()))
-        return (
-            f"<p>{lines}</p>{self.to_frame().to_html(index=False, border=0, float_format='%.4g')}"
-        )
+        return html_of(self.sentences(), self.to_frame())
 
 
 @displayed

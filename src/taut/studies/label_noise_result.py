@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from taut.engine import Record
+from taut.text_table import html_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -96,11 +97,8 @@ class LabelNoise:
         return "\n".join([title, *(f"  {line}" for line in lines)])
 
     def _repr_html_(self) -> str:
-        from html import escape
-
-        lines = "<br>".join(map(escape, self._sentences()))
         table = self.to_frame().head(10)
-        return f"<p>{lines}</p>{table.to_html(index=False, border=0, float_format='%.4g')}"
+        return html_of(self._sentences(), table)
 
     def _sentences(self) -> list[str]:
         rows, suspects = len(self.ranked), self.suspects

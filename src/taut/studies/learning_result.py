@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from html import escape
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -13,6 +12,7 @@ from taut.engine import Record
 from taut.errors import InputError
 from taut.studies.power_law import PowerLaw
 from taut.studies.trainings import check_level
+from taut.text_table import html_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -184,10 +184,7 @@ class LearningCurve:
         return "\n  ".join(self.sentences())
 
     def _repr_html_(self) -> str:
-        lines = "<br>".join(map(escape, self.sentences()))
-        return (
-            f"<p>{lines}</p>{self.to_frame().to_html(index=False, border=0, float_format='%.4g')}"
-        )
+        return html_of(self.sentences(), self.to_frame())
 
 
 def _projected(times: str, projection: Projection) -> str:

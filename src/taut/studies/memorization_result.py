@@ -9,6 +9,7 @@ import numpy as np
 
 from taut.engine import Record
 from taut.studies.permutations import mean_error
+from taut.text_table import html_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -112,13 +113,10 @@ class Memorization:
         return "\n".join([title, *(f"  {line}" for line in lines)])
 
     def _repr_html_(self) -> str:
-        from html import escape
-
-        lines = "<br>".join(map(escape, self._sentences()))
         columns = ["fitted", "half_epoch", "accuracy", "train_loss", "held_out_loss"]
         means = self.table.groupby("labels", sort=False)[columns].mean().reset_index()
         means.loc[means["labels"] == "permuted", "held_out_loss"] = np.nan  # it is of noise
-        return f"<p>{lines}</p>{means.to_html(index=False, border=0, float_format='%.4g')}"
+        return html_of(self._sentences(), means)
 
     def _sentences(self) -> list[str]:
         permuted = self.table["labels"] == "permuted"

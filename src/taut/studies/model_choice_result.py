@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from html import escape
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -14,6 +13,7 @@ from taut.engine.lanes import DIVERGED
 from taut.errors import InputError
 from taut.studies.choice import over_folds
 from taut.studies.trainings import NOTE, training_table
+from taut.text_table import html_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -109,10 +109,7 @@ class ModelChoice:
         return "\n  ".join(self.sentences())
 
     def _repr_html_(self) -> str:
-        lines = "<br>".join(map(escape, self.sentences()))
-        return (
-            f"<p>{lines}</p>{self.to_frame().to_html(index=False, border=0, float_format='%.4g')}"
-        )
+        return html_of(self.sentences(), self.to_frame())
 
 
 def choice_of(

@@ -19,6 +19,7 @@ from taut.studies.in_words import sentences
 from taut.studies.kept import group_norms, input_norms
 from taut.studies.study_model import compiled_copy
 from taut.studies.summary import by_strength
+from taut.text_table import html_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -228,10 +229,7 @@ class PathResult:
         return "\n".join([title, *(f"  {line}" for line in lines)])
 
     def _repr_html_(self) -> str:
-        from html import escape
-
-        lines = "<br>".join(map(escape, sentences(self)))
-        return f"<p>{lines}</p>{self.summary.to_html(index=False, border=0, float_format='%.4g')}"
+        return html_of(sentences(self), self.summary)
 
     def _lines(self) -> pd.DataFrame:
         """The table, with what is counted of each training's weights."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from html import escape
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -26,6 +25,7 @@ from taut.studies.trainings import (
     warn_of_left_out,
 )
 from taut.studies.variance_components import NAMES, Components, variance_components
+from taut.text_table import html_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -133,10 +133,7 @@ class SeedVariance:
         return "\n  ".join(self.sentences())
 
     def _repr_html_(self) -> str:
-        lines = "<br>".join(map(escape, self.sentences()))
-        return (
-            f"<p>{lines}</p>{self.to_frame().to_html(index=False, border=0, float_format='%.3g')}"
-        )
+        return html_of(self.sentences(), self.to_frame(), float_format="%.3g")
 
 
 @displayed

@@ -10,6 +10,7 @@ import numpy as np
 from taut.engine import Record
 from taut.errors import InputError
 from taut.studies.stability import both_bounds
+from taut.text_table import html_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -111,11 +112,8 @@ class StabilitySelection:
         return "\n".join([title, *(f"  {line}" for line in lines)])
 
     def _repr_html_(self) -> str:
-        from html import escape
-
-        lines = "<br>".join(map(escape, self._sentences()))
         table = self.to_frame().head(20)
-        return f"<p>{lines}</p>{table.to_html(index=False, border=0, float_format='%.3g')}"
+        return html_of(self._sentences(), table, float_format="%.3g")
 
     def _sentences(self) -> list[str]:
         chosen = self.selected

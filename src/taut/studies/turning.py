@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from html import escape
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -11,6 +10,7 @@ from scipy.special import stdtrit
 
 from taut.engine import Record
 from taut.studies.trainings import means_without_nan
+from taut.text_table import html_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -171,7 +171,6 @@ class EpochCurve:
         return "\n  ".join(self.sentences())
 
     def _repr_html_(self) -> str:
-        lines = "<br>".join(map(escape, self.sentences()))
         every = max(len(self.summary) // 20, 1)
         frame = self.to_frame().iloc[::-1].iloc[::every].iloc[::-1]
-        return f"<p>{lines}</p>{frame.to_html(index=False, border=0, float_format='%.4g')}"
+        return html_of(self.sentences(), frame)
