@@ -1,5 +1,6 @@
 """The laws of EASE and SLIM, and of rankings."""
 
+import contextlib
 import itertools
 
 import numpy as np
@@ -8,7 +9,7 @@ import pytest
 from scipy.sparse import csr_array
 from sklearn.linear_model import ElasticNet
 
-from taut.errors import EdgeWarning
+from taut.errors import EdgeWarning, InputError
 from taut.penalties import L1, L2, NonNegative
 from taut.recommendation import EASE, SLIM, ItemModel, hold_out, ndcg
 from taut.recommendation.item_weights import (
@@ -189,6 +190,16 @@ def test_item_models_are_saved(fitted, tmp_path):
 
     with pytest.raises(ValueError, match="rating model"):
         RatingModel.load(tmp_path / "model.npz")
+
+
+def test_whatever_byte_is_another_one_it_is_told(fitted, tmp_path):
+    path = fitted[0].save(tmp_path / "model.npz")
+    whole = path.read_bytes()
+    for at in range(9, len(whole), len(whole) // 60):
+        path.write_bytes(whole[:at] + bytes([whole[at] ^ 255]) + whole[at + 1 :])
+        with contextlib.suppress(InputError):
+            # Not all bytes count, but none may end in another error.
+            ItemModel.load(path)
 
 
 def test_the_best_at_an_edge_is_told(groups):

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import json
 import os
-import zipfile
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from taut.errors import InputError
-from taut.files import replace_file
+from taut.files import DAMAGED, replace_file
 from taut.recommendation.factor_choice import StrengthChoice
 from taut.recommendation.factor_solver import Factors, Side, Strengths
 from taut.recommendation.item_weights import FactoredWeights, MatrixWeights
@@ -186,8 +185,7 @@ class _whole:
     def __exit__(self, kind: Any, error: Any, traceback: Any) -> None:
         if isinstance(error, FileNotFoundError):
             raise InputError(f"There must be a file. Received: {str(self._path)!r}.") from error
-        damage = (OSError, ValueError, KeyError, TypeError, EOFError, AttributeError)
-        if isinstance(error, (*damage, zipfile.BadZipFile)):
+        if isinstance(error, DAMAGED):
             raise InputError(
                 "The file must be one that `save` wrote, and whole. Received: "
                 f"{str(self._path)!r} ({error})."
