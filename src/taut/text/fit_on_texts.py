@@ -15,8 +15,9 @@ from taut.text.bag_networks import bag_network, untrained
 from taut.text.text_labels import LabelledTexts
 from taut.text.text_model import TextModel
 from taut.text.training_length import BATCH, epochs_for
-from taut.text.vocabulary import Tokenize, Vocabulary
+from taut.text.vocabulary import Vocabulary
 from taut.text.words_by_strength import path_of
+from taut.text.words_of_texts import Tokenize
 
 
 @displayed
@@ -65,7 +66,7 @@ def fit_text(
     if isinstance(words, str) or not (words is None or isinstance(words, Iterable)):
         check_whole(1, words=words)
     data = LabelledTexts.checked(texts, labels, tokenize)
-    vocabulary = Vocabulary.learn(data.texts, min_count=min_count, tokenize=tokenize)
+    vocabulary = Vocabulary.of_split(data.words, data.tokenize, min_count=min_count)
     if isinstance(words, Iterable):
         vocabulary = vocabulary.keep(words)
         if not len(vocabulary):
@@ -73,7 +74,7 @@ def fit_text(
     elif words is not None and words < len(vocabulary):
         vocabulary = vocabulary.keep(path_of(data, vocabulary, seed, callbacks or ()).keep(words))
     model = bag_network(vocabulary.size, len(data.classes), width=width)
-    bags = vocabulary.bags(data.texts)
+    bags = vocabulary.bags_of_split(data.words)
     everything = np.arange(len(data.y))
     epochs = _best_epochs(model, bags, data, seed, callbacks or ())
     record = train_lanes(
