@@ -36,13 +36,14 @@ def save_rating_model(model: Any, path: Path) -> Path:
         own = {"rows": side.rows, "variance": side.variance, "maps": side.maps}
         own |= _of_sparse("design", side.design)
         if features is not None:
-            own["features"] = features
+            own |= _of_sparse("features", features)
         arrays |= {f"{name}_side.{key}": value for key, value in own.items()}
     about = {
         "constant": factors.mean,
         "sweeps": factors.sweeps,
         "change": factors.change,
         "mean": model.mean,
+        "limits": list(model.limits),
         "scale": model.scale,
         "strengths": plain(model.strengths),
     }
@@ -60,7 +61,7 @@ def rating_model_fields(path: str | os.PathLike[str]) -> dict[str, Any]:
             }
             design = _to_sparse("design", own)
             sides.append(Side(own["rows"], own["variance"], own["maps"], design))
-            features.append(own.get("features"))
+            features.append(_to_sparse("features", own) if "features:data" in own else None)
         sweeps, change = about["sweeps"], about["change"]
         return {
             "columns": typed(Columns, about["columns"]),
@@ -72,6 +73,7 @@ def rating_model_fields(path: str | os.PathLike[str]) -> dict[str, Any]:
             "mean": about["mean"],
             "scale": about["scale"],
             "session_keys": arrays["keys"],
+            "limits": tuple(map(float, about["limits"])),
             "features": (features[0], features[1]),
             "choice": _to_choice(about["choice"]),
         }
