@@ -237,5 +237,6 @@ def _check_folds(rows: np.ndarray, folds: int) -> None:
     if not rows.all():
         raise InputError(
             "Every fold needs rows to train on and rows held out; equal rows, and those of a "
-            f"group, are in one fold. Received: a fold without, with folds={folds}. Use fewer folds, or more rows."
+            f"group, are in one fold. Received: a fold without, with folds={folds}. Use fewer "
+            "folds, or more rows."
         )

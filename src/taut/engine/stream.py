@@ -46,9 +46,10 @@ def train_streamed(
     r"""Train every lane of one Keras model on the rows of a source, each read once for all lanes.
 
     All lanes advance together over each batch. A row is in one of `folds` folds by a hash of its
-    content, or of its group where the source has groups; a lane trains on the rows that are not in the fold `lane.split`, and its held-out
-    loss is that on the rows that are, measured in a second pass after each epoch. The loss of a
-    batch is the mean over the lane's own rows in it; a batch without any is no step.
+    content, or in that of its group where the source has groups; a lane trains on the rows that are
+    not in the fold `lane.split`, and its held-out loss is that on the rows that are, measured in a
+    second pass after each epoch. The loss of a batch is the mean over the lane's own rows in it; a
+    batch without any is no step.
 
     A lane leaves the program once it has diverged, its patience has run out, or it was dropped;
     the program is made smaller when half of the lanes have left. Lane k of many equals lane k alone

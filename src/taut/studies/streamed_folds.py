@@ -82,7 +82,8 @@ def streamed_fold_values(
             if not seen.all():
                 raise InputError(
                     "Every fold needs rows to train on and rows held out; equal rows, and those of "
-                    f"a group, are in one fold. Received: a fold without, with {folds} folds. Use fewer, or more rows."
+                    f"a group, are in one fold. Received: a fold without, with {folds} "
+                    "folds. Use fewer, or more rows."
                 )
             pending = [learner for learner in pending if learner.sums.end_pass()]
 
