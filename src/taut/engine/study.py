@@ -15,6 +15,7 @@ from taut._data import as_arrays
 from taut._keras_compat import compiled_loss, custom_training
 from taut._weights import ClassWeight, checked_weights
 from taut.checks import check_whole, check_whole_or_none
+from taut.engine.data.row_folds import RowFolds
 from taut.engine.data.sources import Source
 from taut.engine.halving import Halving
 from taut.engine.lanes import Lane, Split, check_lanes, check_splits
@@ -88,6 +89,8 @@ class Stream:
     memory: int
     rows: int | None
     """How many rows there are; None where they would have to be read to know."""
+    divided: RowFolds
+    """Which fold a row is in."""
 
     @property
     def number(self) -> int:
