@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 
 from taut.diagnosis.diagnosis_result import Advice
-from taut.diagnosis.gains import chosen, interval_over_folds
+from taut.diagnosis.fold_trainer import Trial
+from taut.diagnosis.gains import chosen, interval_over_folds, interval_over_networks
 from taut.diagnosis.subject import Subject
 from taut.diagnosis.trials import Trials
 from taut.studies.power_law import fit_power_law
@@ -16,8 +18,19 @@ FEWEST_ROWS = 8
 """A quarter of fewer rows tells nothing of the law."""
 
 
-def gains(subject: Subject, trials: Trials, *, level: float) -> tuple[Advice, ...]:
-    """All that was tried, by gain; of each kind the best setting, chosen without a fold's rows."""
+ELSEWHERE = "the held-out rows are drawn differently, and on these it is not clear"
+UNKNOWN = "the held-out rows are drawn differently, and on these it was not measured"
+
+
+def gains(subject: Subject, trials: Trials, *, level: float, doubt: str = "") -> tuple[Advice, ...]:
+    """All that was tried, by gain; of each kind the best setting, chosen without a fold's rows.
+
+    Args:
+        subject: The rows that the trials were made on.
+        trials: What was tried.
+        level: Of the intervals.
+        doubt: Why no gain on these rows can be promised; empty for nothing.
+    """
     weights, groups = subject.train.weights, subject.train.groups
     found = []
     for code, of_kind in trials.tried.items():
@@ -39,10 +52,29 @@ def gains(subject: Subject, trials: Trials, *, level: float) -> tuple[Advice, ..
                 level,
                 best.setting,
                 best.train_loss,
+                best.left_out,
+                doubt or _elsewhere(subject, trials.as_is, best, level),
             )
         )
     more = _more_rows(trials, level)
-    return in_order(found if more is None else [*found, more])
+    if more is not None:
+        found.append(replace(more, doubt=doubt or (UNKNOWN if subject.shifted else "")))
+    return in_order(found)
+
+
+def _elsewhere(subject: Subject, as_is: Trial, trial: Trial, level: float) -> str:
+    """What stands against a gain on held-out rows that are drawn differently."""
+    if not subject.shifted or subject.held_out is None:
+        return ""
+    if as_is.elsewhere is None or trial.elsewhere is None:
+        return UNKNOWN
+    gain = interval_over_networks(
+        as_is.elsewhere - trial.elsewhere,
+        level=level,
+        weights=subject.held_out.weights,
+        groups=subject.held_out.groups,
+    )
+    return "" if gain.low > 0 else f"{ELSEWHERE}: {gain}"
 
 
 def _more_rows(trials: Trials, level: float) -> Advice | None:
