@@ -9,6 +9,8 @@ is by rule (`diagnosis_truth.py`):
   looking at no input costs there;
 * underfitting: trained for three times the epochs, with twice the units, or without its penalty,
   the model has a twentieth of that less loss on fresh rows, in the mean of three seeds each;
+* nothing learned: the model has no less loss on fresh rows than looking at no input, to a
+  hundredth of that; where it has a tenth less, something was learned;
 * the fault of the data that was planted, if any;
 * what every change that was tried gains on fresh rows, in the mean of three seeds.
 
@@ -34,6 +36,9 @@ from diagnosis_truth import losses_of, truth
 import taut
 from taut.diagnosis.situations import FAULTS, situation
 from taut.diagnosis.verdicts import MATERIAL_GAIN, MATERIAL_GAP
+
+NOTHING = 0.01
+STATES = ("overfitting", "underfitting", "nothing_learned", *FAULTS)
 
 
 def draw_of(seed: int) -> dict:
@@ -79,6 +84,9 @@ def judge(line: dict) -> dict[str, bool]:
         right["overfitting"] = ("overfitting" in codes) == (true["gap"] > MATERIAL_GAP)
     if not leak and not MATERIAL_GAIN / 2 < true["gain"] < 2 * MATERIAL_GAIN:
         right["underfitting"] = ("underfitting" in codes) == (true["gain"] > MATERIAL_GAIN)
+    learned = 1 - true["fresh"]
+    if not leak and not NOTHING < learned < MATERIAL_GAP:
+        right["nothing_learned"] = ("nothing_learned" in codes) == (learned <= NOTHING)
     for code in FAULTS:
         right[code] = (code in codes) == (code == fault)
     if fault.startswith("leak") and line["moved"] > 2:
@@ -109,7 +117,7 @@ def summary(lines: list[dict]) -> dict:
     together = [value for right in judged for value in right.values()]
     table["right"]["all verdicts"] = counted(together)
     table["right"]["all of a situation"] = counted([all(right.values()) for right in judged])
-    for code in ("overfitting", "underfitting", *FAULTS):
+    for code in STATES:
         holds = [
             right[code]
             for line, right in zip(lines, judged, strict=True)

@@ -18,7 +18,9 @@ from taut.diagnosis.situations import Situation
 from taut.engine import Lane, Split, predict_lanes
 from taut.objective.row_losses import RowLosses, base_losses
 
-FRESH, AT_ONCE = 100_000, 20_000
+FRESH, FRESH_GAINS, AT_ONCE = 100_000, 25_000, 12_500
+"""Rows of the gap, of the gains (differences on the same rows: their seeds are what is not sure),
+and of one prediction."""
 SEEDS, SMALL = (3, 5), 8192
 """Seeds of large networks, and of those up to so many weights, which cost next to nothing."""
 LONGER, LARGER, DROPOUT = 3, 2.0, 0.3
@@ -67,7 +69,7 @@ def _gains(
     rows, own = len(made.x), made.strength
     new_x, new_y = made.more(rows, seed)
     x, y = np.concatenate([made.x, new_x]), np.concatenate([made.y, new_y])
-    fresh_x, fresh_y = made.fresh(FRESH, seed)
+    fresh_x, fresh_y = made.fresh(FRESH_GAINS, seed)
     splits = [Split(np.arange(rows)), Split(np.arange(2 * rows))]
     plain = {"as_is": ((0.0, own), 0, 1.0), "longer": ((0.0, own), 0, LONGER)}
     if own:
@@ -139,8 +141,8 @@ def _losses(made, model, x, y, splits, plans, fresh) -> dict[str, np.ndarray]:
     )
     row_losses = RowLosses(model, x[:8], y[:8])
     sums = np.zeros(len(lanes))
-    for start in range(0, FRESH, AT_ONCE):
+    for start in range(0, FRESH_GAINS, AT_ONCE):
         part, target = (a[start : start + AT_ONCE] for a in fresh)
         sums += row_losses.of_lanes(target, predict_lanes(model, record, part)).sum(axis=1)
-    means = (sums / FRESH).reshape(len(plans), seeds)
+    means = (sums / FRESH_GAINS).reshape(len(plans), seeds)
     return dict(zip(plans, means, strict=True))
