@@ -45,7 +45,7 @@ def truth(
     learned = losses_of(model, made.x, made.y).mean()
     unit = float(base_losses(model, x, y, made.y).mean())
     gap, spread = fresh.mean() - learned, fresh.std() / np.sqrt(len(made.validation[1]))
-    gains, errors = _gains(made, advice, without, seed)
+    gains, errors = gains_of(made, advice, without, seed)
     return {
         "gap": float(gap / unit),
         "spread": float(spread / unit),
@@ -61,7 +61,7 @@ def losses_of(model, x, y) -> np.ndarray:
     return RowLosses(model, x[:8], y[:8])(y, model.predict(x, batch_size=4096, verbose=0))
 
 
-def _gains(
+def gains_of(
     made: Situation, advice: Sequence[Advice], without: Sequence[int], seed: int
 ) -> tuple[dict[str, float], dict[str, float]]:
     """By code, the gain on fresh rows, and its standard error over seeds."""
@@ -140,9 +140,9 @@ def _losses(made, model, x, y, splits, plans, fresh) -> dict[str, np.ndarray]:
         model, x, y, lanes, splits=splits, epochs=max(lane.epochs or 1 for lane in lanes)
     )
     row_losses = RowLosses(model, x[:8], y[:8])
-    sums = np.zeros(len(lanes))
-    for start in range(0, FRESH_GAINS, AT_ONCE):
+    sums, count = np.zeros(len(lanes)), len(fresh[1])
+    for start in range(0, count, AT_ONCE):
         part, target = (a[start : start + AT_ONCE] for a in fresh)
         sums += row_losses.of_lanes(target, predict_lanes(model, record, part)).sum(axis=1)
-    means = (sums / FRESH_GAINS).reshape(len(plans), seeds)
+    means = (sums / count).reshape(len(plans), seeds)
     return dict(zip(plans, means, strict=True))

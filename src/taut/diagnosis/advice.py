@@ -7,11 +7,12 @@ from dataclasses import replace
 
 import numpy as np
 
-from taut.diagnosis.diagnosis_result import Advice
+from taut.diagnosis.diagnosis_result import Advice, Interval
 from taut.diagnosis.fold_trainer import Trial
 from taut.diagnosis.gains import chosen, interval_over_folds, interval_over_networks
 from taut.diagnosis.subject import Subject
 from taut.diagnosis.trials import Trials
+from taut.diagnosis.verdicts import LIKELY
 from taut.studies.power_law import fit_power_law
 
 FEWEST_ROWS = 8
@@ -58,8 +59,36 @@ def gains(subject: Subject, trials: Trials, *, level: float, doubt: str = "") ->
         )
     more = _more_rows(trials, level)
     if more is not None:
-        found.append(replace(more, doubt=doubt or (UNKNOWN if subject.shifted else "")))
+        found.append(replace(more, doubt=doubt or _against_more_rows(subject, trials, level)))
     return in_order(found)
+
+
+def _against_more_rows(subject: Subject, trials: Trials, level: float) -> str:
+    """What stands against the law of rows, which has a fall whatever is measured.
+
+    All rows that a fold leaves must clearly have less loss than a half of them. And more rows are
+    more steps of training: where more epochs are likely to help too, the curve has both.
+    """
+    if subject.shifted:
+        return UNKNOWN
+
+    def fall(losses: np.ndarray, less: np.ndarray, level: float) -> Interval:
+        return interval_over_folds(
+            losses - less,
+            trials.fold_of,
+            level=level,
+            weights=subject.train.weights,
+            groups=subject.train.groups,
+        )
+
+    for longer in trials.tried.get("longer", ()):
+        gain = fall(trials.as_is.losses, longer.losses, LIKELY)
+        if gain.low > 0:
+            return f"more rows are more steps too, and {longer.what} are likely to help: {gain}"
+    halved = fall(trials.halves.mean(axis=0), trials.as_is.losses, level)
+    if halved.low > 0:
+        return ""
+    return f"it is not clear that all rows have less loss than a half of them: {halved}"
 
 
 def _elsewhere(subject: Subject, as_is: Trial, trial: Trial, level: float) -> str:

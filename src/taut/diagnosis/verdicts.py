@@ -99,7 +99,7 @@ def _underfitting(unit: float, tried: Sequence[Advice]) -> Verdict | None:
     if not freer:
         return None
     best = max(freer, key=lambda a: a.gain)
-    strength = "clear" if best.low >= material else "likely"
+    strength = "clear" if best.low >= material and not best.doubt else "likely"
     numbers = {"what": best.what, "gain": number(best.gain)}
     return Verdict("underfitting", strength, numbers, (f"Tried in folds: {best}.",))
 
