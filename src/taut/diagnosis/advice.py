@@ -58,12 +58,13 @@ def gains(subject: Subject, trials: Trials, *, level: float, doubt: str = "") ->
             )
         )
     more = _more_rows(trials, level)
-    if more is not None:
-        found.append(replace(more, doubt=doubt or _against_more_rows(subject, trials, level)))
+    if more is not None and trials.halves is not None:
+        against = _against_more_rows(subject, trials, trials.halves, level)
+        found.append(replace(more, doubt=doubt or against))
     return in_order(found)
 
 
-def _against_more_rows(subject: Subject, trials: Trials, level: float) -> str:
+def _against_more_rows(subject: Subject, trials: Trials, halves: np.ndarray, level: float) -> str:
     """What stands against the law of rows, which has a fall whatever is measured.
 
     All rows that a fold leaves must clearly have less loss than a half of them. And more rows are
@@ -85,7 +86,7 @@ def _against_more_rows(subject: Subject, trials: Trials, level: float) -> str:
         gain = fall(trials.as_is.losses, longer.losses, LIKELY)
         if gain.low > 0:
             return f"more rows are more steps too, and {longer.what} are likely to help: {gain}"
-    halved = fall(trials.halves.mean(axis=0), trials.as_is.losses, level)
+    halved = fall(halves.mean(axis=0), trials.as_is.losses, level)
     if halved.low > 0:
         return ""
     return f"it is not clear that all rows have less loss than a half of them: {halved}"
