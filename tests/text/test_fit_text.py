@@ -159,6 +159,29 @@ def test_a_tokenizer_of_ones_own_is_asked_for(news, few, tmp_path):
 
 
 @pytest.mark.slow
+def test_labels_that_texts_hardly_tell_are_not_learned_by_heart():
+    """Held-out texts lose less than by the shares of the classes, which a constant rate does not.
+
+    At 0.01 the first epoch is one too many, and no number of epochs the right one.
+    """
+    says = np.random.default_rng(7).normal(size=800)
+
+    def reviews(count, seed):
+        draw = np.random.default_rng(seed)
+        words = [draw.choice(800, 15) for _ in range(count)]
+        good = 1 / (1 + np.exp([-1.2 * says[row].mean() * np.sqrt(15) for row in words]))
+        texts = [" ".join(f"w{k}" for k in row) for row in words]
+        return texts, (draw.random(count) < good).tolist()
+
+    model = taut.fit_text(*reviews(1200, seed=0), callbacks=())
+    texts, labels = reviews(2000, seed=1)
+    p = model.predict_proba(texts)[np.arange(2000), np.array(labels, int)]
+    share = np.mean(labels)
+    prior = -share * np.log(share) - (1 - share) * np.log(1 - share)
+    assert -np.log(p).mean() < 0.985 * prior
+
+
+@pytest.mark.slow
 def test_chinese_texts():
     texts = [f"{a}球队赢得比赛" for a in "一二三四"] + [f"{a}股票市场下跌" for a in "一二三四"]
     labels = ["体育"] * 4 + ["财经"] * 4
