@@ -141,6 +141,25 @@ def test_texts_are_split_into_words_once(module, study, news, monkeypatch):
     assert split == news[0]
 
 
+def test_fewer_words_than_asked_for_are_told(news, monkeypatch):
+    class Trained(Exception):
+        pass
+
+    class Path:
+        def keep(self, count):
+            return ["goal", "bank"][:count]
+
+    def train(*args, **kwargs):
+        raise Trained
+
+    monkeypatch.setattr(fit_on_texts, "train_lanes", train)
+    monkeypatch.setattr(fit_on_texts, "path_of", lambda *args: Path())
+    with pytest.raises(Trained), pytest.warns(UserWarning, match="2 words are read, of 5"):
+        taut.fit_text(*news, words=5, callbacks=())
+    with pytest.raises(Trained):
+        taut.fit_text(*news, words=2, callbacks=())
+
+
 def test_the_short_form_of_many_classes_is_short(few):
     many = TextModel(bag_network(few.vocabulary.size, 40), few.vocabulary, np.arange(40))
     assert len(repr(many).splitlines()) == 14

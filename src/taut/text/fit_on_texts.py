@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -58,6 +59,9 @@ def fit_text(
         InputError: For texts or labels that cannot be used; before any training. Texts without a
             word are named by their row numbers.
 
+    Warns:
+        UserWarning: If fewer words are read than were asked for.
+
     Example:
         >>> model = taut.fit_text(texts, labels, words=100)  # doctest: +SKIP
         >>> model.predict(["Late goal decides the match"])  # doctest: +SKIP
@@ -72,7 +76,15 @@ def fit_text(
         if not len(vocabulary):
             raise InputError("`words` must hold at least one word. Received none.")
     elif words is not None and words < len(vocabulary):
-        vocabulary = vocabulary.keep(path_of(data, vocabulary, seed, callbacks or ()).keep(words))
+        chosen = path_of(data, vocabulary, seed, callbacks or ()).keep(words)
+        if len(chosen) < words:
+            warnings.warn(
+                f"{len(chosen)} words are read, of {words} that were asked for: the least strength "
+                "of the path keeps no more. Without `words` all are read.",
+                UserWarning,
+                stacklevel=3,
+            )
+        vocabulary = vocabulary.keep(chosen)
     bags, most = vocabulary.bags_of_split(data.words), epochs_for(len(data.y))
 
     def network(rows: int) -> Any:
