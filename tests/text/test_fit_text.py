@@ -160,6 +160,15 @@ def test_fewer_words_than_asked_for_are_told(news, monkeypatch):
         taut.fit_text(*news, words=2, callbacks=())
 
 
+def test_bars_of_all_classes_have_one_scale(few):
+    chart = few.plot().to_dict()
+    domains = [panel["encoding"]["x"]["scale"]["domain"] for panel in chart["concat"]]
+    assert len(domains) == 3
+    assert all(domain == domains[0] for domain in domains)
+    assert domains[0][0] == 0
+    assert domains[0][1] > few.words["effect"].max()
+
+
 def test_the_short_form_of_many_classes_is_short(few):
     many = TextModel(bag_network(few.vocabulary.size, 40), few.vocabulary, np.arange(40))
     assert len(repr(many).splitlines()) == 14
