@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
 
@@ -28,8 +29,8 @@ def given_strengths(strengths: Any, *, or_number: bool = False) -> np.ndarray:
         values = np.array([np.nan])
     if len(values) == 0 or not np.isfinite(values).all() or (values < 0).any():
         raise InputError(
-            f"`strengths` must be {'a number of strengths or ' * or_number}a list of finite numbers "
-            f">= 0. Received: strengths={strengths!r}."
+            f"`strengths` must be {'a number of strengths or ' * or_number}a list of finite "
+            f"numbers >= 0. Received: strengths={strengths!r}."
         )
     return values[::-1]
 
