@@ -21,8 +21,9 @@ from taut.compaction.nearly_dead import without_nearly_dead
 from taut.compaction.plan import Kept, Plan, plan
 from taut.compaction.probe_rows import flat_rows, joined, random_rows
 from taut.compaction.remade import Remaking, remade
-from taut.compaction.to_target import Tried, trained_to
+from taut.compaction.to_target import Tried, within_budget
 from taut.compaction.traced import input_names, trace
+from taut.compaction.unit_groups import UnitGroups
 from taut.errors import InputError
 
 
@@ -104,7 +105,8 @@ def compact(
     exact, zeroed = model, 0
     search: tuple[Tried, ...] = ()
     if target_macs is not None:
-        exact, search = _trained(model, x, y, target_macs, epochs, batch_size, places, rows)
+        check_whole(1, target_macs=target_macs, epochs=epochs, batch_size=batch_size)
+        exact, search = _within(model, x, y, target_macs, places, rows, seed)
     if tolerance:
         exact, zeroed = without_nearly_dead(exact, tolerance)
     smaller, planned, equality = _smaller(exact, places, rows)
@@ -131,18 +133,16 @@ def compact(
     )
 
 
-def _trained(
+def _within(
     model: Any,
     x: Any,
     y: Any,
     target: int,
-    epochs: int,
-    batch_size: int,
     ignore: Collection[int],
     rows: list[np.ndarray],
+    seed: int,
 ) -> tuple[Any, tuple[Tried, ...]]:
-    """The model as it is if it is in the budget, or else trained until it is."""
-    check_whole(1, target_macs=target, epochs=epochs, batch_size=batch_size)
+    """The model as it is if it is in the budget, or else with as many units off."""
     if x is None or y is None or not model.compiled:
         raise InputError(
             "`target_macs` trains the model: it needs `x`, `y` and a compiled model. Received: "
@@ -151,24 +151,33 @@ def _trained(
         )
     shapes = [a.shape[1:] for a in rows]
 
-    def count(trained: Any) -> int | None:
-        planned = _planned(trained, ignore)
+    def count(changed: Any) -> int | None:
+        planned = _planned(changed, ignore)
         if planned is None:
             return None
-        small = remade(trained, planned.change)
+        small = remade(changed, planned.change)
         fed = prepared(rows, tuple(input_names(model)), tuple(planned.inputs))
         return multiply_adds(small, shapes=[a.shape[1:] for a in fed])
 
+    def groups_of(copy: Any) -> UnitGroups:
+        traced, stays = trace(copy), _stays(copy, ignore)
+        return UnitGroups(copy, traced, Analysis(traced, stays), stays)
+
     if multiply_adds(model, shapes=shapes) <= target:
         return model, ()
-    return trained_to(model, x, y, target=target, count=count, epochs=epochs, batch_size=batch_size)
+    return within_budget(
+        model, x, y, target=target, count=count, groups_of=groups_of, seed=seed
+    )
+
+
+def _stays(model: Any, ignore: Collection[int]) -> set[int]:
+    layers = model._flatten_layers(include_self=False)
+    return {id(layers[place]) for place in ignore}
 
 
 def _planned(model: Any, ignore: Collection[int]) -> Plan | None:
     """What the model is without what is dead; None where all is."""
-    traced = trace(model)
-    layers = model._flatten_layers(include_self=False)
-    stays = {id(layers[place]) for place in ignore}
+    traced, stays = trace(model), _stays(model, ignore)
     analysis = Analysis(traced, stays)
     return plan(model, traced, analysis, stays) if analysis.depends_on_inputs else None
 

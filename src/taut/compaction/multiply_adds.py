@@ -51,12 +51,13 @@ def multiply_adds(model: Any, *, shapes: Sequence[Shape] | None = None) -> int:
             for symbolic, shape in zip(model.inputs, shapes, strict=True)
         }
         model = remade(model, Remaking(input_shapes=given))
-    return sum(_of_call(call) * (call.times or 1) for call in trace(model).calls)
+    return sum(of_call(call) for call in trace(model).calls)
 
 
-def _of_call(call: Call) -> int:
+def of_call(call: Call) -> int:
+    """Multiply-adds of one call, for one row."""
     rule = _RULES.get(type(call.operation))
-    return 0 if rule is None else int(rule(call.operation, call))
+    return 0 if rule is None else int(rule(call.operation, call)) * (call.times or 1)
 
 
 def _sizes(shape: Shape) -> list[int]:
