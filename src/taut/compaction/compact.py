@@ -106,7 +106,7 @@ def compact(
     search: tuple[Tried, ...] = ()
     if target_macs is not None:
         check_whole(1, target_macs=target_macs, epochs=epochs, batch_size=batch_size)
-        exact, search = _within(model, x, y, target_macs, places, rows, seed)
+        exact, search = _within(model, x, y, target_macs, places, rows)
     if tolerance:
         exact, zeroed = without_nearly_dead(exact, tolerance)
     smaller, planned, equality = _smaller(exact, places, rows)
@@ -140,7 +140,6 @@ def _within(
     target: int,
     ignore: Collection[int],
     rows: list[np.ndarray],
-    seed: int,
 ) -> tuple[Any, tuple[Tried, ...]]:
     """The model as it is if it is in the budget, or else with as many units off."""
     if x is None or y is None or not model.compiled:
@@ -165,9 +164,7 @@ def _within(
 
     if multiply_adds(model, shapes=shapes) <= target:
         return model, ()
-    return within_budget(
-        model, x, y, target=target, count=count, groups_of=groups_of, seed=seed
-    )
+    return within_budget(model, target=target, count=count, groups_of=groups_of)
 
 
 def _stays(model: Any, ignore: Collection[int]) -> set[int]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -28,14 +28,16 @@ class LayerUnits:
         path: The layer's path.
         groups: [units] of int, the group of each: units that can only go together have one.
         weights: What makes a unit, each with its shape (before, units, after).
-        gate: The weights among them by which a unit is switched off: the scale and the offset of
-            the normalisation behind it, or, where there is none, all of them.
+        worth: [units], the square of the norm of the scale and the offset of the normalisation
+            behind the unit (where there is none, of all its weights) times that of the weights by
+            which other layers read it. It stays the same when what is in front of a normalisation
+            is made larger, or one layer larger and the next one smaller by it.
     """
 
     path: str
     groups: np.ndarray
     weights: tuple[tuple[Any, Shape], ...]
-    gate: tuple[tuple[Any, Shape], ...]
+    worth: np.ndarray
 
 
 @dataclass(frozen=True)
@@ -59,26 +61,22 @@ class UnitGroups:
     Attributes:
         layers: Those with units that are known to be made by weights of their own.
         alive: [groups] of bool, those that are needed now.
-        fixed: [groups] of bool, those that cannot go: outputs, and what layers that stay touch.
+        can_go: [groups] of bool: of those, all but inputs, outputs and what layers that stay touch.
     """
 
     def __init__(self, model: Any, trace: Trace, analysis: Analysis, stays: Collection[int]):
         self.alive = np.zeros(int(analysis.class_of(_all(analysis)).max(initial=-1)) + 1, bool)
         self.alive[analysis.class_of(_all(analysis))] = analysis.needed
-        self.fixed = np.zeros(len(self.alive), bool)
-        for tensor in trace.outputs:
-            self.fixed[analysis.class_of(analysis.features[tensor].atoms)] = True
+        self.can_go = self.alive.copy()
+        for tensor in (*trace.inputs.values(), *trace.outputs):
+            self.can_go[analysis.class_of(analysis.features[tensor].atoms)] = False
         for call in trace.calls:
             if id(call.operation) in stays:
                 for tensor in (*call.reads, *call.makes):
-                    self.fixed[analysis.class_of(analysis.features[tensor].atoms)] = True
+                    self.can_go[analysis.class_of(analysis.features[tensor].atoms)] = False
         self.layers = _layers(model, trace, analysis)
         self._products = list(_products(trace, analysis))
         self.whole = sum(product.size for product in self._products)
-
-    def left(self, alive: np.ndarray) -> float:
-        """The multiply-adds that these groups take, as far as they fall with units."""
-        return sum(p.size * _share(alive, p.reads) * _share(alive, p.makes) for p in self._products)
 
     def costs(self, alive: np.ndarray) -> np.ndarray:
         """[groups] the multiply-adds that each group takes by itself, beside these."""
@@ -108,33 +106,59 @@ def _all(analysis: Analysis) -> np.ndarray:
 
 def _layers(model: Any, trace: Trace, analysis: Analysis) -> list[LayerUnits]:
     by_id = structure(model)
-    by_key: dict[str, list[tuple[Any, VariableStructure]]] = {}
+    by_key: dict[str, list[tuple[Any, Shape]]] = {}
     for variable in model.variables:
         known = by_id.get(id(variable))
         if known is not None and known.units is not None:
-            by_key.setdefault(known.units.key, []).append((variable, known))
+            by_key.setdefault(known.units.key, []).append((variable, known.units.shape))
+    read = _read(analysis, by_id, model)
     made = []
     for rule in analysis.rules.values():
         for units in rule.units():
             key = _key(rule, units, by_id)
             if key is None:
                 continue
-            weights = tuple((v, s.units.shape) for v, s in by_key[key] if s.units is not None)
-            scales = tuple(pair for pair in weights if is_normalization_scale(pair[0]))
-            gate = tuple(pair for pair in scales or weights if pair[0].trainable)
-            if gate and not any(known.output for _, known in by_key[key]):
-                groups = analysis.class_of(units.atoms)
-                path = trace.paths[id(rule.layer)] + units.part
-                made.append(LayerUnits(path, groups, weights, gate))
+            weights = tuple(by_key[key])
+            scales = [pair for pair in weights if is_normalization_scale(pair[0])]
+            groups = analysis.class_of(units.atoms)
+            worth = sum(_squares(*pair) for pair in scales or weights) * read[groups]
+            made.append(
+                LayerUnits(trace.paths[id(rule.layer)] + units.part, groups, weights, worth)
+            )
     return made
+
+
+def _read(analysis: Analysis, by_id: dict[int, VariableStructure], model: Any) -> np.ndarray:
+    """[groups] of the sum of squares of the weights by which layers read each group."""
+    variables = {id(v): v for v in model.variables}
+    groups = analysis.class_of(_all(analysis))
+    made = np.zeros(int(groups.max(initial=-1)) + 1)
+    for rule in analysis.rules.values():
+        inputs = getattr(rule, "inputs", None)
+        for weight in _weights_of(rule) if inputs is not None else ():
+            known = by_id.get(id(weight))
+            view = None if known is None else known.inputs
+            if view is not None and view.shape[1] == len(inputs.atoms):
+                squares = _squares(variables[id(weight)], view.shape)
+                np.add.at(made, analysis.class_of(inputs.atoms), squares)
+    return made
+
+
+def _squares(variable: Any, shape: Shape) -> np.ndarray:
+    values = np.asarray(ops.convert_to_numpy(variable), float).reshape(shape)
+    return (values**2).sum(axis=(0, 2))
+
+
+def _weights_of(rule: LayerRule) -> Iterator[Any]:
+    for layer in rule.layer._flatten_layers():
+        yield from own_weights(layer)
 
 
 def _key(rule: LayerRule, units: Units, by_id: dict[int, VariableStructure]) -> str | None:
     """What the structure calls these units; None where that is not known for certain."""
     found = [
         known.units.key
-        for layer in rule.layer._flatten_layers()
-        for variable in own_weights(layer)
+        for variable in _weights_of(rule)
         if (known := by_id.get(id(variable))) is not None
         and known.units is not None
         and known.units.shape[1] == len(units.atoms)
