@@ -13,6 +13,7 @@ from taut.compaction.remade import Remaking, remade
 from taut.compaction.unit_groups import UnitGroups
 from taut.errors import InputError
 
+
 @dataclass(frozen=True)
 class Tried:
     """What is left at one strength.
