@@ -52,7 +52,7 @@ def multiply_adds(model: Any, *, shapes: Sequence[Shape] | None = None) -> int:
             for symbolic, shape in zip(model.inputs, shapes, strict=True)
         }
         model = remade(model, Remaking(input_shapes=given))
-    return sum(_of_call(call) * (call.times or 1) for call in trace(model).calls)
+    return sum(of_call(call) for call in trace(model).calls)
 
 
 def uncounted(model: Any) -> tuple[str, ...]:
@@ -74,12 +74,13 @@ def uncounted(model: Any) -> tuple[str, ...]:
     )
 
 
-def _of_call(call: Call) -> int:
+def of_call(call: Call) -> int:
+    """Multiply-adds of one call, for one row; 0 where they are not known."""
     rule = _RULES.get(type(call.operation))
     if rule is None:
         own = getattr(call.operation, "multiply_adds", None)
-        return 0 if own is None else int(own())
-    return int(rule(call.operation, call))
+        return 0 if own is None else int(own()) * (call.times or 1)
+    return int(rule(call.operation, call)) * (call.times or 1)
 
 
 def _sizes(shape: Shape) -> list[int]:
