@@ -141,6 +141,34 @@ def test_texts_are_split_into_words_once(module, study, news, monkeypatch):
     assert split == news[0]
 
 
+def test_fewer_words_than_asked_for_are_told(news, monkeypatch):
+    class Trained(Exception):
+        pass
+
+    class Path:
+        def keep(self, count):
+            return ["goal", "bank"][:count]
+
+    def train(*args, **kwargs):
+        raise Trained
+
+    monkeypatch.setattr(fit_on_texts, "train_lanes", train)
+    monkeypatch.setattr(fit_on_texts, "path_of", lambda *args: Path())
+    with pytest.raises(Trained), pytest.warns(UserWarning, match="2 words are read, of 5"):
+        taut.fit_text(*news, words=5, callbacks=())
+    with pytest.raises(Trained):
+        taut.fit_text(*news, words=2, callbacks=())
+
+
+def test_bars_of_all_classes_have_one_scale(few):
+    chart = few.plot().to_dict()
+    domains = [panel["encoding"]["x"]["scale"]["domain"] for panel in chart["concat"]]
+    assert len(domains) == 3
+    assert all(domain == domains[0] for domain in domains)
+    assert domains[0][0] == 0
+    assert domains[0][1] > few.words["effect"].max()
+
+
 def test_the_short_form_of_many_classes_is_short(few):
     many = TextModel(bag_network(few.vocabulary.size, 40), few.vocabulary, np.arange(40))
     assert len(repr(many).splitlines()) == 14
@@ -156,6 +184,29 @@ def test_a_tokenizer_of_ones_own_is_asked_for(news, few, tmp_path):
     with pytest.raises(InputError, match="had one of its own"):
         TextModel.load(place)
     assert TextModel.load(place, tokenize=str.split).vocabulary.tokenize is str.split
+
+
+@pytest.mark.slow
+def test_labels_that_texts_hardly_tell_are_not_learned_by_heart():
+    """Held-out texts lose less than by the shares of the classes, which a constant rate does not.
+
+    At 0.01 the first epoch is one too many, and no number of epochs the right one.
+    """
+    says = np.random.default_rng(7).normal(size=800)
+
+    def reviews(count, seed):
+        draw = np.random.default_rng(seed)
+        words = [draw.choice(800, 15) for _ in range(count)]
+        good = 1 / (1 + np.exp([-1.2 * says[row].mean() * np.sqrt(15) for row in words]))
+        texts = [" ".join(f"w{k}" for k in row) for row in words]
+        return texts, (draw.random(count) < good).tolist()
+
+    model = taut.fit_text(*reviews(1200, seed=0), callbacks=())
+    texts, labels = reviews(2000, seed=1)
+    p = model.predict_proba(texts)[np.arange(2000), np.array(labels, int)]
+    share = np.mean(labels)
+    prior = -share * np.log(share) - (1 - share) * np.log(1 - share)
+    assert -np.log(p).mean() < 0.985 * prior
 
 
 @pytest.mark.slow

@@ -172,6 +172,10 @@ def study_of(
 
 def check_model(model: Any) -> None:
     """Raise unless lanes of `model` can be trained: compiled, built, by Keras's own step."""
+    if not isinstance(model, keras.Model):
+        raise InputError(
+            f"`model` must be a compiled Keras model. Received: {type(model).__name__}."
+        )
     if not model.built or not getattr(model, "compiled", False):
         raise InputError(
             "`model` must be compiled and built. Received: "
