@@ -70,7 +70,7 @@ def gains_of(
     new_x, new_y = made.more(rows, seed)
     x, y = np.concatenate([made.x, new_x]), np.concatenate([made.y, new_y])
     fresh_x, fresh_y = made.fresh(FRESH_GAINS, seed)
-    splits = [Split(np.arange(rows)), Split(np.arange(2 * rows))]
+    splits = [Split(np.arange(rows)), Split(np.arange(len(x)))]
     plain = {"as_is": ((0.0, own), 0, 1.0), "longer": ((0.0, own), 0, LONGER)}
     if own:
         plain["unpenalised"] = ((0.0, 0.0), 0, 1.0)
