@@ -4,14 +4,15 @@
     pip install -e . torch onnx onnxscript onnxruntime && pip install --no-deps torch-pruning
     python benchmarks/compaction.py --seeds 3
 
-6,000 training images of Fashion-MNIST, all 10,000 test images. Four convolutions (8, 16, 32 and
-32 filters, 3×3, batch normalisation, ReLU, three poolings), global average pooling and a dense
-layer are trained for 8 epochs (Adam, batch 64). Every system starts from these very weights and
-has 8 epochs for each budget:
+6,000 training images of Fashion-MNIST, all 10,000 test images. Four convolutions (16, 32, 64 and
+64 filters, 3×3, batch normalisation, ReLU, three poolings), global average pooling and a dense
+layer are trained for 8 epochs (Adam, batch 64, a learning rate that falls from 0.006 to 0 as a
+cosine: of 0.003, 0.006 and 0.01 it gave the whole network the best accuracy). Every system starts
+from these very weights and has 8 epochs for each budget, with the same rates:
 
-* taut: 4 epochs with `Proximal(Adam, GroupLasso(groups="units"))`, `compact`, 4 epochs without the
-  penalty. Up to six strengths are tried; for a budget it is the smallest whose network is in it.
-* Torch-Pruning, group norm: 4 epochs with `GroupNormPruner.regularize`, pruned, 4 epochs.
+* taut: `compact(model, x, y, target_macs=…, epochs=8)`.
+* Torch-Pruning, group norm: 4 epochs with `GroupNormPruner.regularize`, pruned, 4 epochs, the
+  rates of each half as those of 4 epochs.
 * Torch-Pruning, magnitude: pruned by `GroupMagnitudeImportance`, 8 epochs.
 
 Both prune globally, to the ratio (found by bisection) that meets the budget. All multiply-adds are
@@ -34,10 +35,10 @@ from pathlib import Path
 
 HOME = Path("/usr/share/datasets/fashion-mnist")
 ROWS, BATCH, EPOCHS, HALF = 6_000, 64, 8, 4
-FILTERS, POOLED = (8, 16, 32, 32), (0, 1, 2)  # pooling behind these convolutions
+FILTERS, POOLED = (16, 32, 64, 64), (0, 1, 2)  # pooling behind these convolutions
 WIDE = 32, 64, 128, 128
 BUDGETS = 2, 4, 6, 10
-RATE, SPARSE_RATE, TUNING_RATE = 1e-3, 2e-3, 1e-3
+RATE = 6e-3
 
 
 def data():
@@ -76,17 +77,18 @@ def train_dense(seed, folder):
     x, y, x_test, y_test = data()
     keras.utils.set_random_seed(seed)
     model = network()
-    fit(model, keras.optimizers.Adam(RATE), x, y, EPOCHS)
+    compile_for(model, EPOCHS)
+    model.fit(x, y, epochs=EPOCHS, batch_size=BATCH, verbose=0)
     model.save(folder / "dense.keras")
     return {"accuracy": accuracy(model, x_test, y_test)}
 
 
-def fit(model, optimizer, x, y, epochs):
+def compile_for(model, epochs):
     import keras
 
+    rate = keras.optimizers.schedules.CosineDecay(RATE, epochs * -(-ROWS // BATCH))
     loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
-    model.compile(optimizer, loss)
-    model.fit(x, y, epochs=epochs, batch_size=BATCH, verbose=0)
+    model.compile(keras.optimizers.Adam(rate), loss)
 
 
 def accuracy(model, x, y):
@@ -95,43 +97,28 @@ def accuracy(model, x, y):
 
 def run_taut(seed, folder):
     import keras
-    import numpy as np
 
     import taut
 
     x, y, x_test, y_test = data()
-    keras.utils.set_random_seed(seed)
     whole = taut.compaction.multiply_adds(keras.models.load_model(folder / "dense.keras"))
-    found = []
-    for strength in np.geomspace(0.006, 0.02, 6):
-        model = keras.models.load_model(folder / "dense.keras")
-        penalty = taut.GroupLasso(float(strength), groups="units")
-        optimizer = taut.Proximal(keras.optimizers.Adam(SPARSE_RATE), penalty)
-        optimizer.bind(model)
-        fit(model, optimizer, x, y, HALF)
-        try:
-            result = taut.compact(model, measure=False)
-        except taut.InputError:
-            break  # all units died
-        macs = result.report.after.multiply_adds
-        result.model.compiled = False
-        result.model.save(folder / f"small{len(found)}.keras")
-        found.append((macs, float(strength), f"small{len(found)}.keras"))
-        print(f"taut: strength {strength:.4f}, {whole / macs:.1f} times fewer", file=sys.stderr)
-        if whole / macs > 1.3 * max(BUDGETS):
-            break
-    lines, tuned = [], {}
+    lines = []
     for budget in BUDGETS:
-        inside = [entry for entry in found if entry[0] <= whole / budget]
-        if not inside:
-            continue
-        macs, strength, name = max(inside)
-        if name not in tuned:
-            model = keras.models.load_model(folder / name, compile=False)
-            fit(model, keras.optimizers.Adam(TUNING_RATE), x, y, HALF)
-            tuned[name] = accuracy(model, x_test, y_test)
-        line = {"budget": budget, "times_fewer": whole / macs, "strength": strength}
-        lines.append(line | {"accuracy": tuned[name]})
+        keras.utils.set_random_seed(seed)
+        model = keras.models.load_model(folder / "dense.keras", compile=False)
+        compile_for(model, EPOCHS)
+        target = whole // budget
+        result = taut.compact(
+            model, x, y, target_macs=target, epochs=EPOCHS, batch_size=BATCH, measure=False
+        )
+        line = {
+            "budget": budget,
+            "times_fewer": whole / result.report.after.multiply_adds,
+            "accuracy": accuracy(result.model, x_test, y_test),
+            "filters": [result.model.get_layer(f"conv{k}").filters for k in range(len(FILTERS))],
+        }
+        print("taut", line, file=sys.stderr, flush=True)
+        lines.append(line)
     return {"macs": whole, "lines": lines}
 
 
@@ -177,10 +164,12 @@ def torch_macs(model):
     return total
 
 
-def torch_fit(model, x, y, epochs, rate, regularize=None):
+def torch_fit(model, x, y, epochs, regularize=None):
     import torch
 
-    optimizer = torch.optim.Adam(model.parameters(), rate, eps=1e-7)
+    optimizer = torch.optim.Adam(model.parameters(), RATE, eps=1e-7)
+    steps = epochs * -(-len(x) // BATCH)
+    falling = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, steps)
     loss_of = torch.nn.CrossEntropyLoss()
     model.train()
     for _ in range(epochs):
@@ -192,6 +181,7 @@ def torch_fit(model, x, y, epochs, rate, regularize=None):
             if regularize is not None:
                 regularize()
             optimizer.step()
+            falling.step()
 
 
 def torch_accuracy(model, x, y):
@@ -254,13 +244,16 @@ def run_torch(seed, folder, kind):
             pruner.regularize(start)
 
         pruner.update_regularizer()
-        torch_fit(start, x, y, HALF, SPARSE_RATE, regularize)
+        torch_fit(start, x, y, HALF, regularize)
     for budget in BUDGETS:
         model = pruned(start, budget, whole, kind)
-        torch_fit(model, x, y, HALF if kind == "group norm" else 2 * HALF, TUNING_RATE)
+        torch_fit(model, x, y, HALF if kind == "group norm" else EPOCHS)
         fewer = whole / torch_macs(model)
         line = {"budget": budget, "times_fewer": fewer}
-        lines.append(line | {"accuracy": torch_accuracy(model, x_test, y_test)})
+        line["accuracy"] = torch_accuracy(model, x_test, y_test)
+        line["filters"] = [m.out_channels for m in model if isinstance(m, torch.nn.Conv2d)]
+        print(kind, line, file=sys.stderr, flush=True)
+        lines.append(line)
     return {"macs": whole, "lines": lines}
 
 
@@ -364,6 +357,8 @@ def main():
         with tempfile.TemporaryDirectory() as folder:
             found = {}
             for part in PARTS:
+                if seed and part in ("latency", "onnx"):
+                    continue  # they depend on shapes alone
                 command = [sys.executable, __file__, "--part", part, "--folder", folder]
                 command += ["--seed", str(seed)]
                 done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=False)

@@ -8,7 +8,7 @@ import pytest
 from rich.console import Console
 
 from taut.engine import Callback, Lane, News
-from taut.progress import Display, clock, summary
+from taut.progress import Display, FitDisplay, clock, summary
 
 SHOW, HIDE = "\x1b[?25h", "\x1b[?25l"
 LANES = [Lane((0.25,), 1, 3), Lane((0.01,), 0, 0)]
@@ -186,3 +186,17 @@ def test_a_notebook_is_drawn_in_where_it_can_be_wiped(there, monkeypatch):
     notebook = Console(file=io.StringIO(), force_jupyter=True)
     assert Display(notebook)._screen.disable is not there
     assert Display(Console(file=io.StringIO()))._screen.disable
+
+
+def test_one_fit_shows_its_epochs_and_wipes_them():
+    console = terminal()
+    with FitDisplay("training", console=console) as display:
+        display.set_params({"epochs": 4})
+        display.on_train_begin()
+        display.on_epoch_end(2, {"loss": 0.125})
+        display._screen.refresh()
+    shown = drawn(console)
+    assert "training" in shown
+    assert "75%" in shown
+    assert "loss 0.125" in shown
+    assert console.file.getvalue().count(HIDE) == console.file.getvalue().count(SHOW) == 1

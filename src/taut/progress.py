@@ -7,6 +7,7 @@ from functools import wraps
 from importlib.util import find_spec
 from typing import Any, TypeVar
 
+import keras
 from rich.console import Console, RenderableType
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn
 from rich.text import Text
@@ -68,17 +69,7 @@ class Display(Callback):
         self, console: Console | None = None, *, check: Callable[[], None] = lambda: None
     ) -> None:
         self._check = check
-        console = Console(stderr=True) if console is None else console
-        self._screen = _Screen(
-            SpinnerColumn(),
-            TextColumn("{task.description}"),
-            BarColumn(bar_width=30),
-            TextColumn("{task.percentage:>3.0f}%"),
-            TextColumn("{task.fields[left]}"),
-            console=console,
-            transient=True,
-            disable=not (console.is_terminal or _in_notebook(console)),
-        )
+        self._screen = _screen(console)
         self._bar = self._screen.add_task("reading and preparing", total=None, left="")
         self._inside = self._gone = False
 
@@ -130,6 +121,59 @@ class Display(Callback):
         except (OSError, ValueError):  # which a closed file raises
             self._gone = True
             self._screen.disable = True
+
+
+class FitDisplay(keras.callbacks.Callback):
+    """Draws where `Display` does how far one `fit` is: a bar, wiped when it ends.
+
+    A context manager, so that the terminal gets its cursor back however the work ends.
+
+    Args:
+        what: What is being done, in words.
+        console: The Rich console to draw on; one on stderr unless given.
+
+    Example:
+        >>> with taut.progress.FitDisplay("training") as display:  # doctest: +SKIP
+        ...     model.fit(x, y, epochs=10, verbose=0, callbacks=[display])
+    """
+
+    def __init__(self, what: str, *, console: Console | None = None) -> None:
+        super().__init__()
+        self._screen = _screen(console)
+        self._bar = self._screen.add_task(what, total=None, left="")
+
+    def __enter__(self) -> FitDisplay:
+        self._screen.start()
+        return self
+
+    def __exit__(self, *error: Any) -> None:
+        self._screen.stop()
+
+    def on_train_begin(self, logs: Any = None) -> None:
+        """It is compiled first, of which there is no news."""
+        del logs
+        self._screen.update(self._bar, left="compiling")
+
+    def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
+        """The epochs that are done, and the loss of the last one."""
+        total, loss = (self.params or {}).get("epochs"), (logs or {}).get("loss")
+        left = "" if loss is None else f"loss {loss:.4g}"
+        self._screen.update(self._bar, completed=epoch + 1, total=total, left=left)
+
+
+def _screen(console: Console | None) -> _Screen:
+    """A bar, where what is drawn can be replaced and wiped; nothing elsewhere."""
+    console = Console(stderr=True) if console is None else console
+    return _Screen(
+        SpinnerColumn(),
+        TextColumn("{task.description}"),
+        BarColumn(bar_width=30),
+        TextColumn("{task.percentage:>3.0f}%"),
+        TextColumn("{task.fields[left]}"),
+        console=console,
+        transient=True,
+        disable=not (console.is_terminal or _in_notebook(console)),
+    )
 
 
 def _in_notebook(console: Console) -> bool:

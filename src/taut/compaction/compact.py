@@ -16,14 +16,17 @@ from taut.compaction.compact_result import CompactResult, Moved, Report, prepare
 from taut.compaction.compiled_alike import compile_alike
 from taut.compaction.costs import costs
 from taut.compaction.equality import GIVEN, Equality, compared, forward_all
-from taut.compaction.multiply_adds import multiply_adds
+from taut.compaction.multiply_adds import multiply_adds, uncounted
 from taut.compaction.nearly_dead import without_nearly_dead
 from taut.compaction.plan import Kept, Plan, plan
 from taut.compaction.probe_rows import flat_rows, joined, random_rows
 from taut.compaction.remade import Remaking, remade
-from taut.compaction.to_target import Tried, trained_to
+from taut.compaction.to_target import Tried, within_budget
 from taut.compaction.traced import input_names, trace
+from taut.compaction.unit_groups import UnitGroups
+from taut.engine.random_streams import global_streams
 from taut.errors import InputError
+from taut.progress import FitDisplay
 
 
 class UnequalError(InputError):
@@ -55,18 +58,18 @@ def compact(
         x: Rows that the model takes, [rows, …] or a tree of these: the first 1024 are compared,
             and the latency is measured on them. Random ones are always compared.
         y: The targets of `x`, for `target_macs`.
-        target_macs: A budget of multiply-adds of one row: the model is trained on from its present
-            weights with a group lasso on units, at the smallest strength that is found to meet it,
-            compacted, and trained on without the penalty. Its outputs are then those of that
-            training; `report.search` tells the strengths.
-        epochs: Of each of these trainings.
-        batch_size: Of each of these trainings.
+        target_macs: A budget of multiply-adds of one row: units are switched off by a penalty on
+            multiply-adds, at the smallest strength that is found to meet it, which
+            `report.search` tells; the compacted model is trained on, as the model was compiled.
+            Its outputs are then its own.
+        epochs: Of this training.
+        batch_size: Of this training.
         tolerance: Slices of weights (what makes one unit, what a layer reads of one input, the row
             of a word) of at most this Euclidean norm are taken for zero. The result then tells how
             far that moved the outputs.
         ignore: Layers, or their names, that stay as they are with all that they read and make.
         measure: Whether the sizes of the files and the latencies are measured.
-        seed: Of the random rows.
+        seed: Of the random rows, and of the order of rows in this training.
 
     Returns:
         The smaller model, what must still be fed, what was removed, and the measured report.
@@ -74,8 +77,8 @@ def compact(
     Raises:
         UnsupportedError: For a model whose own `call` decides what it computes.
         InputError: If the model is not built, `x` is not what it takes, `ignore` names no layer of
-            it, its outputs depend on no input (all units are dead), or no strength meets the
-            budget.
+            it, its outputs depend on no input (all units are dead), or the budget is below what
+            one unit a layer takes.
         UnequalError: If the smaller model's outputs differ by more than rounding; nothing is
             returned.
 
@@ -104,7 +107,9 @@ def compact(
     exact, zeroed = model, 0
     search: tuple[Tried, ...] = ()
     if target_macs is not None:
-        exact, search = _trained(model, x, y, target_macs, epochs, batch_size, places, rows)
+        check_whole(1, target_macs=target_macs, epochs=epochs, batch_size=batch_size)
+        with FitDisplay("choosing the units that stay"):
+            exact, search = _within(model, x, y, target_macs, places, rows)
     if tolerance:
         exact, zeroed = without_nearly_dead(exact, tolerance)
     smaller, planned, equality = _smaller(exact, places, rows)
@@ -119,56 +124,69 @@ def compact(
         fed_x = keras.tree.pack_sequence_as(
             input_structure(smaller), prepared(flat_rows(model, x), names, inputs)
         )
-        smaller.fit(fed_x, y, epochs=epochs, batch_size=batch_size, verbose=0)
+        with global_streams(seed), FitDisplay("training the smaller model") as display:
+            smaller.fit(
+                fed_x, y, epochs=epochs, batch_size=batch_size, verbose=0, callbacks=[display]
+            )
     return CompactResult(
         model=smaller,
         inputs=inputs,
         removed=tuple(planned.removed),
         kept=tuple(planned.kept),
         vocabulary=planned.vocabulary,
-        report=Report(before, after, equality, moved, search),
+        report=Report(before, after, equality, moved, search, uncounted(model)),
         names=names,
     )
 
 
-def _trained(
+def _within(
     model: Any,
     x: Any,
     y: Any,
     target: int,
-    epochs: int,
-    batch_size: int,
     ignore: Collection[int],
     rows: list[np.ndarray],
 ) -> tuple[Any, tuple[Tried, ...]]:
-    """The model as it is if it is in the budget, or else trained until it is."""
-    check_whole(1, target_macs=target, epochs=epochs, batch_size=batch_size)
+    """The model as it is if it is in the budget, or else with as many units off."""
     if x is None or y is None or not model.compiled:
         raise InputError(
             "`target_macs` trains the model: it needs `x`, `y` and a compiled model. Received: "
             f"x {'missing' if x is None else 'given'}, y {'missing' if y is None else 'given'}, "
             f"{model.name!r} {'compiled' if model.compiled else 'not compiled'}."
         )
+    if unknown := uncounted(model):
+        raise InputError(
+            "`target_macs` needs layers whose multiply-adds are known. Received: "
+            f"{', '.join(map(repr, unknown))}. Give each a method `multiply_adds()` that returns "
+            "those of one row."
+        )
     shapes = [a.shape[1:] for a in rows]
 
-    def count(trained: Any) -> int | None:
-        planned = _planned(trained, ignore)
+    def count(changed: Any) -> int | None:
+        planned = _planned(changed, ignore)
         if planned is None:
             return None
-        small = remade(trained, planned.change)
+        small = remade(changed, planned.change)
         fed = prepared(rows, tuple(input_names(model)), tuple(planned.inputs))
         return multiply_adds(small, shapes=[a.shape[1:] for a in fed])
 
+    def groups_of(copy: Any) -> UnitGroups:
+        traced, stays = trace(copy), _stays(copy, ignore)
+        return UnitGroups(copy, traced, Analysis(traced, stays), stays)
+
     if multiply_adds(model, shapes=shapes) <= target:
         return model, ()
-    return trained_to(model, x, y, target=target, count=count, epochs=epochs, batch_size=batch_size)
+    return within_budget(model, target=target, count=count, groups_of=groups_of)
+
+
+def _stays(model: Any, ignore: Collection[int]) -> set[int]:
+    layers = model._flatten_layers(include_self=False)
+    return {id(layers[place]) for place in ignore}
 
 
 def _planned(model: Any, ignore: Collection[int]) -> Plan | None:
     """What the model is without what is dead; None where all is."""
-    traced = trace(model)
-    layers = model._flatten_layers(include_self=False)
-    stays = {id(layers[place]) for place in ignore}
+    traced, stays = trace(model), _stays(model, ignore)
     analysis = Analysis(traced, stays)
     return plan(model, traced, analysis, stays) if analysis.depends_on_inputs else None
 

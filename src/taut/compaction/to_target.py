@@ -1,131 +1,141 @@
-"""The strength of a group lasso on units at which a model keeps to so many multiply-adds."""
+"""The units that a budget of multiply-adds leaves, and at which strength of a penalty on them."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-import keras
 import numpy as np
 from keras import ops
 
-from taut._keras_compat import compile_arguments
 from taut.compaction.remade import Remaking, remade
+from taut.compaction.unit_groups import UnitGroups
 from taut.errors import InputError
-from taut.optimizers import Proximal
-from taut.optimizers.proximals import proximals_in
-from taut.penalties import GroupLasso
-
-FIRST, STEP = 1e-3, 4.0
-TRIALS = 12
-CLOSE = 0.95
-"""The search ends at a model that uses this share of its budget."""
 
 
 @dataclass(frozen=True)
 class Tried:
-    """One training of the search.
+    """What is left at one strength.
 
     Attributes:
-        strength: Of the group lasso on units.
-        multiply_adds: Of the model without its dead units; None where all are dead.
+        strength: α of the penalty on multiply-adds, per share of all of them.
+        multiply_adds: Of the model without the units that are off at it.
     """
 
     strength: float
     multiply_adds: int | None
 
 
-def trained_to(
+def within_budget(
     model: Any,
-    x: Any,
-    y: Any,
     *,
     target: int,
     count: Callable[[Any], int | None],
-    epochs: int,
-    batch_size: int,
+    groups_of: Callable[[Any], UnitGroups],
 ) -> tuple[Any, tuple[Tried, ...]]:
-    """A copy, trained on from the model's weights with a group lasso on units, within a budget.
-
-        J'(w) = J(w) + α·Σ_u √size(u)·‖w_u‖,    α the smallest that is found to be within it.
+    """A copy in which units are off, as many and such that it is within a budget.
 
     Args:
-        model: A compiled Sequential or Functional model; it is not changed.
-        x: Rows, [rows, …] or a tree of these.
-        y: Targets.
+        model: A Sequential or Functional model; it is not changed.
         target: Multiply-adds of one row, at most.
         count: (model) -> its multiply-adds without dead units; None where all are dead.
-        epochs: Of each training.
-        batch_size: Of each training.
+        groups_of: (model) -> the groups of its units.
 
     Returns:
-        The copy, and the trainings in order.
+        The copy, and what is left at the strengths that were tried, by bisection.
 
     Raises:
-        InputError: If no strength is found at which units live and the budget is met.
+        InputError: If the budget is below what one unit of each layer takes.
     """
     copy = remade(model, Remaking())
-    optimizer: Any = Proximal(_inner(model.optimizer), GroupLasso(FIRST, groups="units"))
-    optimizer.bind(copy)
-    given = compile_arguments(model)
-    copy.compile(optimizer, loss=given["loss"], loss_weights=given["loss_weights"])
-    optimizer.build(copy.trainable_variables)
-    start = _values([*copy.variables, *optimizer.variables])
-    best: tuple[int, list[np.ndarray]] | None = None
+    groups = groups_of(copy)
+    values = [np.array(ops.convert_to_numpy(v)) for v in copy.variables]
     tried: list[Tried] = []
-    below: float | None = None  # too weak
-    above: float | None = None  # within the budget, or all dead
-    strength = FIRST
-    for _ in range(TRIALS):
-        _assign([*copy.variables, *optimizer.variables], start)
-        optimizer.set_strengths([strength])
-        copy.fit(x, y, epochs=epochs, batch_size=batch_size, verbose=0)
-        made = count(copy)
-        tried.append(Tried(strength, made))
-        if made is None or made <= target:
-            above = strength
+
+    def switch_off(gone: list[int]) -> None:
+        for variable, value in zip(copy.variables, values, strict=True):
+            variable.assign(value)
+        groups.switch_off(np.isin(np.arange(len(groups.alive)), gone))
+
+    # Where a unit stays though it is off, such as in front of a layer without a rule, none goes.
+    units = [np.flatnonzero(groups.can_go[layer.groups])[:1] for layer in groups.layers]
+    pairs = list(zip(groups.layers, units, strict=True))
+    switch_off([int(layer.groups[k]) for layer, unit in pairs for k in unit])
+    after = groups_of(copy)
+    for (layer, unit), again in zip(pairs, after.layers, strict=True):
+        if after.alive[again.groups[unit]].any():
+            groups.can_go[layer.groups] = False
+    off = list(switched_off(groups))
+
+    def within(number: int) -> bool:
+        switch_off([group for group, _ in off[:number]])
+        left = count(copy)
+        tried.append(Tried(off[number - 1][1] if number else 0.0, left))
+        return left is not None and left <= target
+
+    if not within(len(off)):
+        raise InputError(_not_met(model, target, tried[-1].multiply_adds))
+    too_few, enough = 0, len(off)
+    while enough - too_few > 1:
+        middle = (too_few + enough) // 2
+        if within(middle):
+            enough = middle
         else:
-            below = strength
-        if made is not None and made <= target and (best is None or made > best[0]):
-            best = made, _values(copy.variables)
-            if made >= CLOSE * target:
-                break
-        if below is None:
-            strength /= STEP
-        elif above is None:
-            strength *= STEP
-        else:
-            strength = float(np.sqrt(below * above))
-    if best is None:
-        raise InputError(_not_met(model, target, tried))
-    _assign(copy.variables, best[1])
-    return copy, tuple(tried)
+            too_few = middle
+    switch_off([group for group, _ in off[:enough]])
+    return copy, tuple(sorted(tried, key=lambda t: t.strength))
 
 
-def _inner(optimizer: Any) -> Any:
-    """A new optimizer of the same settings, without a penalty of its own."""
-    if proximals_in(optimizer):
-        return optimizer.plain()
-    return keras.optimizers.deserialize(keras.optimizers.serialize(optimizer))
+def switched_off(groups: UnitGroups) -> Iterator[tuple[int, float]]:
+    r"""The groups of units in the order in which they go while a strength α rises from 0.
+
+    With A the units that are on, v_u the worth of unit u (`LayerUnits`), S_l(A) = Σ_{u∈A∩l} v_u
+    the worth that layer l has left, M(A) the multiply-adds and C_l those of the layer and of its
+    readers while all units are on:
+
+        −Σ_l √C_l·log S_l(A) + α·M(A)
+
+    What layers one behind another are worth is a product, of which this is minus the logarithm:
+    no layer loses its last unit, and one that has become narrow loses further units late. The
+    penalty α·M counts units by what they cost, as L0 does: its proximal step switches off, and
+    does not shrink. The unit goes that loses least for each multiply-add that it saves, and both
+    are found anew after each. The weights √C_l lie between two extremes: with C_l layers of
+    equal units would all become narrower by one factor, with 1 those that cost most would alone,
+    until all cost the same.
+
+    Yields:
+        The group, and the α at which it goes: M is counted in shares of all multiply-adds.
+    """
+    alive, strength = groups.alive.copy(), 0.0
+    weights = [
+        np.sqrt(groups.costs(alive)[np.unique(layer.groups)].sum() / groups.whole)
+        for layer in groups.layers
+    ]
+    # A little is added, so that units of no worth at all are told apart by what they cost.
+    worths = [la.worth + 1e-6 * la.worth.mean() + 1e-30 for la in groups.layers]
+    while True:
+        lost = np.zeros(len(alive))
+        for layer, worth, weight in zip(groups.layers, worths, weights, strict=True):
+            on = alive[layer.groups]
+            by_group = np.bincount(layer.groups[on], worth[on], minlength=len(alive))
+            share = by_group / max(worth[on].sum(), 1e-30)
+            with np.errstate(divide="ignore"):  # the last one: the logarithm of nothing
+                lost -= weight * np.log(np.where(share > 1 - 1e-9, 0, 1 - share))
+        saved = groups.costs(alive) / groups.whole
+        can = alive & groups.can_go & (lost > 0) & np.isfinite(lost) & (saved > 0)
+        if not can.any():
+            return
+        price = np.where(can, lost / np.where(can, saved, 1), np.inf)
+        group = int(price.argmin())
+        strength = max(strength, float(price[group]))
+        alive[group] = False
+        yield group, strength
 
 
-def _values(variables: list[Any]) -> list[np.ndarray]:
-    return [np.array(ops.convert_to_numpy(v)) for v in variables]
-
-
-def _assign(variables: list[Any], values: list[np.ndarray]) -> None:
-    for variable, value in zip(variables, values, strict=True):
-        variable.assign(value)
-
-
-def _not_met(model: Any, target: int, tried: list[Tried]) -> str:
-    lines = ", ".join(
-        f"{t.strength:.3g}: {'all dead' if t.multiply_adds is None else t.multiply_adds}"
-        for t in sorted(tried, key=lambda t: t.strength)
-    )
+def _not_met(model: Any, target: int, least: int | None) -> str:
     return (
         "`target_macs` must be met by some strength at which units live. Received: "
-        f"target_macs={target} for {model.name!r}, whose multiply-adds by strength are {lines}. "
-        "Allow more, or train for more epochs."
+        f"target_macs={target} for {model.name!r}, of which {least} multiply-adds are left where "
+        "each layer has one unit. Allow that many, or pass fewer layers in `ignore=`."
     )
