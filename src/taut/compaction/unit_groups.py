@@ -135,7 +135,9 @@ def _read(analysis: Analysis, by_id: dict[int, VariableStructure], model: Any) -
     made = np.zeros(int(groups.max(initial=-1)) + 1)
     for rule in analysis.rules.values():
         inputs = getattr(rule, "inputs", None)
-        for weight in _weights_of(rule) if isinstance(inputs, Inputs) else ():
+        if not isinstance(inputs, Inputs):
+            continue  # several, as attention reads
+        for weight in _weights_of(rule):
             known = by_id.get(id(weight))
             view = None if known is None else known.inputs
             if view is not None and view.shape[1] == len(inputs.atoms):
