@@ -1,19 +1,25 @@
-"""Verdicts of `taut.diagnose` against the truth on 100,000 fresh rows.
+"""Verdicts and advice of `taut.diagnose` against the truth on 100,000 fresh rows.
 
-    python benchmarks/diagnosis.py --first 0 --draws 20
+    python benchmarks/diagnosis.py --first 0 --draws 20 --out draws.jsonl
 
 A situation is drawn (`taut.diagnosis.situations`), its model trained by Keras, and diagnosed. Truth
-is by rule:
+is by rule (`diagnosis_truth.py`):
 
 * overfitting: the loss on fresh rows is higher than on the rows learned from by a tenth of what
   looking at no input costs there;
 * underfitting: trained for three times the epochs, with twice the units, or without its penalty,
   the model has a twentieth of that less loss on fresh rows, in the mean of three seeds each;
-* the fault of the data that was planted, if any.
+* nothing learned: the model has no less loss on fresh rows than looking at no input, to a
+  hundredth of that; where it has a tenth less, something was learned;
+* the fault of the data that was planted, if any;
+* what every change that was tried gains on fresh rows, in the mean of three seeds.
 
 Where the true gap is so near a tenth that an interval of the true spread over as many held-out
 rows holds both sides, either verdict and "too little evidence" are right; likewise a true gain of
-freer networks within a factor of two of a twentieth.
+freer networks within a factor of two of a twentieth. "About right" is wrong where a leak of rows or
+of a column moves the score of the held-out rows by two standard errors.
+
+Each draw is a line of `--out`. The same command goes on after the last one; `--out` alone counts.
 """
 
 from __future__ import annotations
@@ -21,136 +27,183 @@ from __future__ import annotations
 import argparse
 import json
 import time
+from pathlib import Path
 
 import keras
 import numpy as np
+from diagnosis_truth import losses_of, truth
 
 import taut
-from taut.diagnosis.situations import FAULTS, Situation, situation
+from taut.diagnosis.situations import FAULTS, situation
 from taut.diagnosis.verdicts import MATERIAL_GAIN, MATERIAL_GAP
-from taut.objective.row_losses import RowLosses, base_losses
 
-FRESH = 100_000
-SEEDS = 3
+NOTHING = 0.01
+STATES = ("overfitting", "underfitting", "nothing_learned", *FAULTS)
 
 
-def truth(made: Situation, model, seed: int) -> dict:
-    """What is the case, by the rules above."""
-    x, y = made.fresh(FRESH, seed)
-    fresh = losses_of(model, x, y)
-    learned = losses_of(model, made.x, made.y).mean()
-    unit = base_losses(model, x, y, made.y).mean()
-    gap, spread = fresh.mean() - learned, fresh.std() / np.sqrt(len(made.validation[1]))
-    freer = {"longer": (1.0, 3, False), "larger": (2.0, 1, False)}
-    if hasattr(model.optimizer, "strengths"):
-        freer["unpenalised"] = (1.0, 1, True)
-    as_is = mean_loss(made, x, y, 1.0, 1, False)
-    gains = {name: as_is - mean_loss(made, x, y, *change) for name, change in freer.items()}
+def draw_of(seed: int) -> dict:
+    """A situation, what `taut.diagnose` says of it, and the truth."""
+    keras.utils.set_random_seed(seed)
+    made = situation(seed)
+    model = made.build()
+    begun = time.process_time()
+    model.fit(made.x, made.y, epochs=made.epochs, verbose=0)
+    fitted = time.process_time()
+    found = taut.diagnose(
+        model, made.x, made.y, validation=made.validation, groups=made.groups, callbacks=[]
+    )
+    spent = time.process_time()
+    without = [int(name.split()[-1]) for name in found.without_inputs]
+    true = truth(made, model, found.tried, without, seed)
+    held_out = losses_of(model, *made.validation)
     return {
-        "gap": float(gap / unit),
-        "spread": float(spread / unit),
-        "gain": max(gains.values()) / float(unit),
-        "gains": gains,
-        "fresh": float(fresh.mean()),
-        "unit": float(unit),
+        "seed": seed,
+        "words": made.words,
+        "fault": made.fault,
+        "codes": found.codes,
+        "true": true,
+        "moved": _moved(made, model, held_out, seed),
+        "tried": [[a.code, a.what, a.gain, a.low, a.high, a.clear] for a in found.tried],
+        "left_out": found.left_out,
+        "seconds": [fitted - begun, spent - fitted, time.process_time() - spent],
     }
 
 
-def mean_loss(made: Situation, x, y, factor: float, times: int, free: bool) -> float:
-    """The loss on fresh rows of the model trained so, the mean over seeds: not one seed's luck."""
-    other = made.build(factor)
-    other.optimizer.build(other.trainable_variables)
-    strengths = [0.0 if free else s for s in getattr(other.optimizer, "compiled_strengths", ())]
-    lanes = [taut.engine.Lane(strengths, seed=100 + seed) for seed in range(SEEDS)]
-    record = taut.train_lanes(other, made.x, made.y, lanes, epochs=times * made.epochs)
-    trained = (record.give_weights(lane, other) for lane in range(SEEDS))
-    return float(np.mean([losses_of(model, x, y).mean() for model in trained]))
+def _moved(made, model, held_out: np.ndarray, seed: int) -> float:
+    """By how many standard errors the held-out score is better than that of fresh rows."""
+    fresh = losses_of(model, *made.fresh(20_000, seed + 1)).mean()
+    return float((fresh - held_out.mean()) / (held_out.std() / np.sqrt(len(held_out)) + 1e-12))
 
 
-def losses_of(model, x, y) -> np.ndarray:
-    return RowLosses(model, x[:8], y[:8])(y, model.predict(x, batch_size=4096, verbose=0))
-
-
-def judge(true: dict, fault: str, codes: tuple[str, ...]) -> dict[str, bool]:
+def judge(line: dict) -> dict[str, bool]:
     """Whether each verdict is right; only those of which the truth is not on the border."""
-    right = {}
+    true, fault, codes, right = line["true"], line["fault"], line["codes"], {}
     leak = fault.startswith("leak") or fault == "shift"
     near = abs(true["gap"] - MATERIAL_GAP) < 1.96 * true["spread"]
     if not leak and not near:
         right["overfitting"] = ("overfitting" in codes) == (true["gap"] > MATERIAL_GAP)
     if not leak and not MATERIAL_GAIN / 2 < true["gain"] < 2 * MATERIAL_GAIN:
         right["underfitting"] = ("underfitting" in codes) == (true["gain"] > MATERIAL_GAIN)
+    learned = 1 - true["fresh"]
+    if not leak and not NOTHING < learned < MATERIAL_GAP:
+        right["nothing_learned"] = ("nothing_learned" in codes) == (learned <= NOTHING)
     for code in FAULTS:
         right[code] = (code in codes) == (code == fault)
-    if fault:
+    if fault.startswith("leak") and line["moved"] > 2:
         right["not about right"] = "about_right" not in codes
     return right
 
 
 def wilson(hits: int, count: int) -> tuple[float, float]:
-    z, share = 1.96, hits / count
+    z, share = 1.96, hits / max(count, 1)
+    if not count:
+        return 0.0, 1.0
     middle = (share + z * z / (2 * count)) / (1 + z * z / count)
     half = z * np.sqrt(share * (1 - share) / count + z * z / (4 * count**2)) / (1 + z * z / count)
     return middle - half, middle + half
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--first", type=int, default=0)
-    parser.add_argument("--draws", type=int, default=20)
-    options = parser.parse_args()
-    lines = []
-    for seed in range(options.first, options.first + options.draws):
-        keras.utils.set_random_seed(seed)
-        made = situation(seed)
-        model = made.build()
-        model.fit(made.x, made.y, epochs=made.epochs, verbose=0)
-        begun = time.process_time()
-        found = taut.diagnose(
-            model, made.x, made.y, validation=made.validation, groups=made.groups, callbacks=[]
-        )
-        spent = time.process_time() - begun
-        true = truth(made, model, seed)
-        right = judge(true, made.fault, found.codes)
-        promised = []
-        for advice in found.advice:
-            if advice.code in true["gains"]:
-                gain = true["gains"][advice.code]
-                promised.append((advice.code, gain > 0, advice.low <= gain <= advice.high))
-        lines.append(
-            {
-                "right": right,
-                "true": true,
-                "codes": found.codes,
-                "fault": made.fault,
-                "promised": promised,
-            }
-        )
-        wrong = [name for name, value in right.items() if not value]
-        print(
-            f"{seed:4d} {spent:5.1f} s  gap {true['gap']:6.3f}  gain {true['gain']:6.3f}  "
-            f"{', '.join(found.codes):50s}  {'WRONG: ' + ', '.join(wrong) if wrong else 'right'}  "
-            f"({made.words})",
-            flush=True,
-        )
-    print(json.dumps(summary(lines), indent=1))
+def counted(hits: list[bool]) -> str:
+    low, high = wilson(sum(hits), len(hits))
+    return f"{sum(hits)} of {len(hits)} ({low:.2f} to {high:.2f})"
 
 
 def summary(lines: list[dict]) -> dict:
-    """Of each verdict: how often it is right, how often it is found where it holds, and alarms."""
-    table = {}
-    for code in sorted({name for line in lines for name in line["right"]}):
-        of_code = [line["right"][code] for line in lines if code in line["right"]]
-        low, high = wilson(sum(of_code), len(of_code))
-        table[code] = f"{sum(of_code)} of {len(of_code)} right ({low:.2f} to {high:.2f})"
-    whole = [all(line["right"].values()) for line in lines]
-    table["all of a situation"] = f"{sum(whole)} of {len(whole)}"
-    promises = [p for line in lines for p in line["promised"]]
-    table["promised gains"] = (
-        f"{sum(p[1] for p in promises)} of {len(promises)} of the right sign, "
-        f"{sum(p[2] for p in promises)} inside their interval"
-    )
+    """How often each verdict is right, states are found, and promises hold; with Wilson bounds."""
+    judged = [judge(line) for line in lines]
+    table: dict = {"right": {}, "found where it holds": {}}
+    for code in sorted({name for right in judged for name in right}):
+        table["right"][code] = counted([right[code] for right in judged if code in right])
+    together = [value for right in judged for value in right.values()]
+    table["right"]["all verdicts"] = counted(together)
+    table["right"]["all of a situation"] = counted([all(right.values()) for right in judged])
+    for code in STATES:
+        holds = [
+            right[code]
+            for line, right in zip(lines, judged, strict=True)
+            if code in right and (code in line["codes"]) == right[code]
+        ]
+        table["found where it holds"][code] = counted(holds)
+    clean = [line for line in lines if not line["fault"]]
+    alarms = [bool(set(FAULTS) & set(line["codes"])) for line in clean]
+    table["false alarms of a fault"] = counted(alarms)
+    for name, faulty in (("without a fault", False), ("with a fault", True)):
+        some = [line for line in lines if bool(line["fault"]) == faulty]
+        table[f"advice, {name}"] = promises(some)
+    seconds = np.array([line["seconds"] for line in lines])
+    table["trainings' CPU time"] = {
+        "median": float(np.median(seconds[:, 1] / seconds[:, 0])),
+        "most": float((seconds[:, 1] / seconds[:, 0]).max()),
+    }
     return table
+
+
+def promises(lines: list[dict]) -> dict:
+    """Of what was tried: whether gains called clear have the true sign, and intervals cover."""
+    clear, covered, by_code = [], [], {}
+    for line in lines:
+        for code, _, _, low, high, promised in line["tried"]:
+            if code not in line["true"]["gains"]:
+                raise SystemExit(f"The truth of {code!r} is not known: a kind of advice is new.")
+            gain = line["true"]["gains"][code]
+            # The truth is a mean over seeds, and has a standard error of its own.
+            inside = low - 2 * line["true"]["errors"][code] <= gain
+            inside &= gain <= high + 2 * line["true"]["errors"][code]
+            strict = low <= gain <= high
+            covered.append((strict, inside))
+            if promised:
+                clear.append((gain > 0, strict, inside))
+            of_code = by_code.setdefault(code, [[], []])
+            of_code[0] += [gain > 0] if promised else []
+            of_code[1].append(strict)
+    return {
+        "clear: sign holds": counted([c[0] for c in clear]),
+        "clear: interval covers": counted([c[1] for c in clear]),
+        "clear: covers but for the seeds' error of the truth": counted([c[2] for c in clear]),
+        "all tried: interval covers": counted([c[0] for c in covered]),
+        "by code, sign of the clear; cover of all": {
+            code: f"{sum(a)} of {len(a)}; {sum(b)} of {len(b)}" for code, (a, b) in by_code.items()
+        },
+    }
+
+
+def shown(line: dict) -> str:
+    wrong = [name for name, value in judge(line).items() if not value]
+    gains = line["true"]["gains"]
+    broken = [
+        f"{code} {gain:.3g} ({low:.3g} to {high:.3g}) truly {gains[code]:.3g}"
+        for code, _, gain, low, high, promised in line["tried"]
+        if (promised and gains[code] <= 0) or not low <= gains[code] <= high
+    ]
+    fit, diagnosed, checked = line["seconds"]
+    return (
+        f"{line['seed']:4d} {line['words']}\n     {fit:.1f} {diagnosed:.1f} {checked:.1f} s  "
+        f"gap {line['true']['gap']:.3f}  gain {line['true']['gain']:.3f}: "
+        f"{', '.join(line['codes'])}  {'WRONG: ' + ', '.join(wrong) if wrong else 'right'}"
+        + "".join(f"\n       {text}" for text in broken)
+    )
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--first", type=int, default=0)
+    parser.add_argument("--draws", type=int, default=0)
+    parser.add_argument("--out", type=Path, default=Path("diagnosis_draws.jsonl"))
+    options = parser.parse_args()
+    lines = []
+    if options.out.exists():
+        lines = [json.loads(text) for text in options.out.read_text("utf-8").splitlines()]
+    done = {line["seed"] for line in lines}
+    for seed in range(options.first, options.first + options.draws):
+        if seed in done:
+            continue
+        line = json.loads(json.dumps(draw_of(seed)))
+        lines.append(line)
+        with options.out.open("a", encoding="utf-8") as file:
+            file.write(json.dumps(line) + "\n")
+        print(shown(line), flush=True)
+    if lines:
+        print(json.dumps(summary(lines), indent=1))
 
 
 if __name__ == "__main__":

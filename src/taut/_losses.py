@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import keras
+import numpy as np
 from keras import ops
 
 from taut._keras_compat import (
@@ -17,7 +18,7 @@ from taut._keras_compat import (
     reduce_weighted_values,
     symbolic_call,
 )
-from taut.errors import UnsupportedError
+from taut.errors import InputError, UnsupportedError
 
 
 @dataclass(frozen=True)
@@ -63,7 +64,65 @@ def loss_parts(model: Any, x: Any, y: Any) -> list[LossPart]:
         model: Compiled and built.
         x: Inputs, an array [rows, …] or a tree of these.
         y: Targets of the outputs that have a loss, likewise.
+
+    Raises:
+        InputError: If the model does not take rows like `x`, its losses none like `y`, or these
+            have not the same rows.
     """
+    shapes = [[tuple(np.shape(leaf)) for leaf in keras.tree.flatten(part)] for part in (x, y)]
+    if len({shape[:1] for of_part in shapes for shape in of_part}) > 1:
+        raise InputError(
+            "`x` and `y` must have the same rows. Received: `x` of shape "
+            f"{', '.join(map(str, shapes[0]))}, `y` of {', '.join(map(str, shapes[1]))}."
+        )
+    taken = getattr(model, "inputs", None)
+    if taken and isinstance(x, (list, tuple)) and len(keras.tree.flatten(x)) != len(taken):
+        # Keras would go on without what is too much, and warn.
+        raise InputError(_unlike(model, x, y))
+    try:
+        return _loss_parts(model, x, y)
+    except (ValueError, TypeError) as error:
+        if isinstance(error, (InputError, UnsupportedError)):
+            raise
+        if (message := _unlike(model, x, y)) is None:
+            raise
+        raise InputError(message) from error
+
+
+def _unlike(model: Any, x: Any, y: Any) -> str | None:
+    """What is wrong with the shapes of data that a model failed on; None where that is not it."""
+    taken = [tuple(t.shape) for t in keras.tree.flatten(getattr(model, "inputs", None) or ())]
+    given = [tuple(np.shape(leaf)) for leaf in keras.tree.flatten(x)]
+    if taken and not _alike(taken, given):
+        return (
+            f"`x` must be rows as the model {model.name!r} takes them, {_shapes(taken)}. "
+            f"Received: {_shapes(given)}."
+        )
+    made = [tuple(t.shape) for t in keras.tree.flatten(getattr(model, "outputs", None) or ())]
+    targets = [tuple(np.shape(leaf)) for leaf in keras.tree.flatten(y)]
+    if made and not _alike(made, targets):
+        return (
+            f"`y` must be targets for the outputs of the model {model.name!r}, {_shapes(made)}, as "
+            f"its loss takes them. Received: {_shapes(targets)}."
+        )
+    return None
+
+
+def _alike(shapes: list[tuple[Any, ...]], given: list[tuple[int, ...]]) -> bool:
+    """Whether arrays are as many as these, and of these sizes but for the number of rows."""
+    return len(shapes) == len(given) and all(
+        len(shape) == len(one)
+        and all(size in (None, have) for size, have in zip(shape[1:], one[1:], strict=True))
+        for shape, one in zip(shapes, given, strict=True)
+    )
+
+
+def _shapes(shapes: list[tuple[Any, ...]]) -> str:
+    sizes = (", ".join(["rows", *("any" if n is None else str(n) for n in s[1:])]) for s in shapes)
+    return ", ".join(f"[{of_one}]" for of_one in sizes) or "nothing"
+
+
+def _loss_parts(model: Any, x: Any, y: Any) -> list[LossPart]:
     build_loss(model, x, y)
     fixed = [t.shape[0] for t in getattr(model, "inputs", None) or () if t.shape[0]]
     rows = fixed[0] if fixed else _SYMBOLIC_ROWS

@@ -6,9 +6,27 @@ import contextlib
 import glob
 import os
 import secrets
+import struct
+import zipfile
+import zlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import IO
+
+DAMAGED: tuple[type[Exception], ...] = (
+    OSError,
+    ValueError,
+    KeyError,
+    TypeError,
+    EOFError,
+    AttributeError,
+    OverflowError,
+    RuntimeError,  # an archive that says it is encrypted, or packed in some other way
+    struct.error,
+    zipfile.BadZipFile,
+    zlib.error,
+)
+"""What reading an archive may raise where some of its bytes are other ones."""
 
 
 def replace_file(path: Path, write: Callable[[IO[bytes]], object]) -> None:

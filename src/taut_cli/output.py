@@ -132,7 +132,7 @@ def check_file(
     if out.is_dir():
         raise UsageError(f"{option} must name a file. Received: {out}, a directory.")
     if source is not None and out.exists() and source.exists() and out.samefile(source):
-        raise UsageError(f"--out must not be the table itself. Received: {out} for both.")
+        raise UsageError(f"--out must not be the file that is read. Received: {out} for both.")
     if out.exists() and not force:
         raise UsageError(
             f"{option} must not exist yet. Received: {out}, which does. "

@@ -57,7 +57,7 @@ def test_a_category_that_looks_like_numbers_stays_a_category(taut, run, frame, h
         (["taut-run", "patients.csv", "--out", "out.txt"], ".csv"),
         (["taut-run", "patients.csv", "--out", "there.csv"], "--force"),
         (["taut-run", "patients.csv", "--out", "no/where.csv"], "no/where.csv"),
-        (["taut-run", "patients.csv", "--out", "patients.csv", "--force"], "the table itself"),
+        (["taut-run", "patients.csv", "--out", "patients.csv", "--force"], "the file that is read"),
     ],
 )
 def test_predict_refuses_and_writes_nothing(taut, run, here, listing, arguments, words):

@@ -1,10 +1,15 @@
 """Multiply-adds by hand."""
 
 import keras
+import numpy as np
 import pytest
 from keras import layers
 
-from taut.compaction import multiply_adds
+from taut.compaction import Costs, Report, compact, multiply_adds
+from taut.compaction.compact_result import summary
+from taut.compaction.equality import Equality
+from taut.compaction.multiply_adds import uncounted
+from taut.errors import InputError
 
 COUNTS = {
     "dense over steps": (lambda: [keras.Input((5, 3)), layers.Dense(4)], 5 * 3 * 4),
@@ -53,3 +58,42 @@ def test_open_lengths():
     model = keras.Sequential([keras.Input((None, 3)), layers.LSTM(4)])
     assert multiply_adds(model) == 4 * 4 * 7
     assert multiply_adds(model, shapes=[(10, 3)]) == 10 * 4 * 4 * 7
+
+
+class Own(layers.Layer):
+    def build(self, shape):
+        self.kernel = self.add_weight(name="kernel", shape=(shape[-1], 2))
+
+    def call(self, x):
+        return keras.ops.matmul(x, self.kernel)
+
+
+class Counted(Own):
+    def multiply_adds(self):
+        return 2 * int(self.kernel.shape[0])
+
+
+def test_what_is_not_counted_is_named():
+    def model(kind):
+        made = keras.Sequential([keras.Input((3,)), kind(name="own"), layers.Dense(4)])
+        made.compile("sgd", "mse")
+        return made
+
+    assert uncounted(model(Own)) == ("own",)
+    assert multiply_adds(model(Own)) == 2 * 4
+    assert uncounted(model(Counted)) == ()
+    assert multiply_adds(model(Counted)) == 3 * 2 + 2 * 4
+    costs = Costs(1, 8)
+    report = Report(costs, costs, Equality(1, None, 0.0, 0.0, 0.0), uncounted=("own",))
+    assert "multiply-adds 8 → 8 without 'own'" in summary(report)
+    with pytest.raises(InputError, match=r"multiply-adds are known\. Received: 'own'"):
+        compact(model(Own), np.zeros((9, 3)), np.zeros((9, 4)), target_macs=100)
+
+
+def test_the_network_of_tables_is_counted():
+    from taut.tables.network import network
+
+    model = network(5, 2, numbers=0, bins=0, classes=None)
+    first, second, last, skip = 5 * 64, 64 * 64, 64 * 2, 5 * 2
+    assert multiply_adds(model) == first + second + last + skip
+    assert uncounted(model) == ()

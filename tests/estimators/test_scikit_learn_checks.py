@@ -55,6 +55,7 @@ BY_DEFAULT = {
     "FeatureSelector": {"check_transformers_unfitted", "check_no_attributes_set_in_init"},
     "TableRegressor": {"check_fit2d_1sample", "check_complex_data"},
     "TableClassifier": {
+        "check_classifiers_one_label_sample_weights",
         "check_classifiers_regression_target",
         "check_estimators_unfitted",
         "check_requires_y_none",

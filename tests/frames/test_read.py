@@ -81,13 +81,17 @@ def test_a_named_index_of_a_parquet_file_is_a_column(tmp_path):
         ("t.csv", b'\xef\xbb\xbf"a, x",b,"a, x"\n1,2,3\n', "'a, x'"),
         ("t.csv", b"1,2,1\n1,2,3\n", "first line"),
         ("t.csv", b"a,b\n1,2,3\n4,5,6\n", "as many fields"),
-        ("t.csv", b"a,b\n1,2\n4,5,6\n", "cannot be read"),
-        ("t.csv", b'a,b\n1,"2\n', "cannot be read"),
+        ("t.csv", b"a,b\n1,2\n4,5,6\n", r"names 2 columns\. Received: 3 in line 3\. Quote"),
+        (
+            "t.csv",
+            b'a,b\n1,"2\n',
+            r"quote .* must be closed\. Received: one that is opened in row 1",
+        ),
         ("t.csv.gz", b"a,b\n1,2\n", "cannot be read"),
         ("t.csv.gz", gzip.compress(b"a,b\n1,2\n" * 99, mtime=0)[:-20], "cannot be read"),
         ("t.csv.gz", gzip.compress(b"a,b\n1,2\n", mtime=0)[:10] + b"\xff" * 40, "cannot be read"),
         ("t.csv", b"a" * 200_000 + b"\n1\n", "cannot be read"),
-        ("t.parquet", b"a,b\n1,2\n", "cannot be read"),
+        ("t.parquet", b"a,b\n1,2\n", "cannot be read as what its name says"),
     ],
 )
 def test_bad_files_are_refused(tmp_path, name, content, says):

@@ -220,6 +220,21 @@ def test_labels_come_back_in_their_own_type(frame, labels):
     assert schema.labels(np.array([[0, 1]])).shape == (1, 2)
 
 
+def test_a_test_set_for_many_classes_is_not_asked_for_beyond_all_rows():
+    with pytest.raises(InputError, match=r"40 classes.*Received: 8 of 40 rows.* Add rows, merge"):
+        check_enough_rows(counted([1] * 40), folds=2, test_size=0.2)
+    with pytest.raises(InputError, match=r"Use a test size of 0\.5 or more"):
+        check_enough_rows(counted([2] * 20), folds=2, test_size=0.2)
+
+
+def test_names_that_are_numbers_are_told():
+    table = pd.DataFrame([[0.5, 1, 2]] * 30, columns=["0.13", "0", "-1,5"])
+    with pytest.raises(InputError, match=r"the first line of a file must name the columns"):
+        understand(table, target="y")
+    with pytest.raises(InputError, match=r"'-1,5', 'b'\.$"):
+        understand(table.assign(b=1), target="y")
+
+
 def counted(counts):
     labels = tuple(range(len(counts)))
     task = "multiclass" if len(counts) > 2 else "binary" if counts else "regression"

@@ -199,6 +199,15 @@ def test_a_new_user_is_folded_in_like_one_who_was_there(ratings, item_features):
     assert set(folded.recommend(7, 100)["item"]).isdisjoint(seen)
 
 
+def test_folding_in_changes_nothing_for_others(rested, ratings):
+    """Even where the new ratings lie far outside."""
+    model = replace(rested, limits=(2.5, 3.5))  # as of a training on such
+    pairs = ratings["user"], ratings["item"]
+    folded = model.fold_in(ratings[ratings["user"] == 100].assign(user=7, rating=1000.0))
+    np.testing.assert_array_equal(folded.predict(*pairs), model.predict(*pairs))
+    assert model.predict(*pairs).max() == 3.5
+
+
 def test_the_order_and_the_names_of_ids_change_nothing(ratings):
     fit = MatrixFactorization(**{**SETTINGS, "sweeps": 15}).fit
     model = fit(ratings)

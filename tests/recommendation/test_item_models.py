@@ -1,5 +1,6 @@
 """The laws of EASE and SLIM, and of rankings."""
 
+import contextlib
 import itertools
 
 import numpy as np
@@ -8,7 +9,7 @@ import pytest
 from scipy.sparse import csr_array
 from sklearn.linear_model import ElasticNet
 
-from taut.errors import EdgeWarning
+from taut.errors import EdgeWarning, InputError
 from taut.penalties import L1, L2, NonNegative
 from taut.recommendation import EASE, SLIM, ItemModel, hold_out, ndcg
 from taut.recommendation.item_weights import (
@@ -116,6 +117,13 @@ def test_ndcg_of_rankings_that_can_be_counted():
     np.testing.assert_allclose(gains(values, np.array([0, 1]), np.array([3, 0]), 2), [0, 0])
 
 
+def test_equal_scores_rank_in_the_order_of_the_items():
+    values = np.zeros((1, 6))
+    values[0, 4] = 1
+    found = [gains(values, np.array([0]), np.array([item]), 3)[0] for item in range(6)]
+    np.testing.assert_allclose(found, [1 / np.log2(3), 1 / np.log2(4), 0, 0, 1, 0])
+
+
 @pytest.fixture(scope="module")
 def groups():
     """Users who like even or odd items."""
@@ -143,6 +151,36 @@ def test_it_ranks_what_was_held_out_before_the_rest(fitted):
     choice = model.choice
     assert choice.losses[choice.strengths.index(choice.chosen)] == min(choice.losses)
     assert choice.held_out == 60
+
+
+def test_ndcg_is_that_of_the_recommendations(fitted, monkeypatch):
+    model, _, held = fitted
+    expected = []
+    for user, mine in held.groupby("user"):
+        places = np.flatnonzero(model.recommend(user, 10)["item"].isin(mine["item"]))
+        best = (1 / np.log2(np.arange(2, 2 + min(len(mine), 10)))).sum()
+        expected.append((1 / np.log2(places + 2)).sum() / best)
+    np.testing.assert_allclose(ndcg(model, held), expected)
+    monkeypatch.setattr("taut.recommendation.ranking_scores.AT_A_TIME", 70)
+    np.testing.assert_allclose(ndcg(model, held), expected)
+
+
+def test_what_was_seen_does_not_count_as_held_out(fitted):
+    model, kept, held = fitted
+    strangers = held.assign(user=held["user"] + "?")
+    every = pd.concat([held, held, kept, strangers, held.assign(item=1000)])
+    np.testing.assert_array_equal(ndcg(model, every), ndcg(model, held))
+    for nothing, words in ((kept, "0 of unknown users"), (strangers, "0 of unknown items, 0 seen")):
+        with pytest.raises(InputError, match=words):
+            ndcg(model, nothing)
+    with pytest.raises(InputError, match=r"without \['item'\]"):
+        ndcg(model, held.drop(columns="item"))
+    with pytest.raises(InputError, match="k=0"):
+        ndcg(model, held, k=0)
+    with pytest.raises(InputError, match="the column 'user'"):
+        hold_out(held.drop(columns="user"))
+    with pytest.raises(InputError, match="known user"):
+        model.because(None, 4)
 
 
 def test_recommendations_were_not_met(fitted):
@@ -189,6 +227,16 @@ def test_item_models_are_saved(fitted, tmp_path):
 
     with pytest.raises(ValueError, match="rating model"):
         RatingModel.load(tmp_path / "model.npz")
+
+
+def test_whatever_byte_is_another_one_it_is_told(fitted, tmp_path):
+    path = fitted[0].save(tmp_path / "model.npz")
+    whole = path.read_bytes()
+    for at in range(9, len(whole), len(whole) // 60):
+        path.write_bytes(whole[:at] + bytes([whole[at] ^ 255]) + whole[at + 1 :])
+        with contextlib.suppress(InputError):
+            # Not all bytes count, but none may end in another error.
+            ItemModel.load(path)
 
 
 def test_the_best_at_an_edge_is_told(groups):

@@ -21,7 +21,10 @@ BAD = {
     "no rating": (FRAME.assign(rating=[1.0, np.nan, 3.0, 4.0]), "1 of 4 that are not"),
     "infinite": (FRAME.assign(rating=[1.0, np.inf, 3.0, 4.0]), "finite"),
     "words": (FRAME.assign(rating=["good", "bad", "3", "4"]), "must be numbers"),
-    "no id": (FRAME.assign(user=pd.array([1, None, 2, 2], "Int64")), "1 lines without `user`"),
+    "no id": (
+        FRAME.assign(user=pd.array([1, None, 2, 2], "Int64")),
+        "1 of 4 in `user` that are missing",
+    ),
     "float ids": (FRAME.assign(user=[1.5, 1.0, 2.0, 2.0]), "integers, or texts"),
     "no frame": ([1, 2, 3], "A table is a data frame"),
 }
@@ -35,7 +38,7 @@ def test_ratings_that_are_refused(case):
 
 
 @pytest.mark.parametrize("model", [EASE(strength=1.0), SLIM()], ids=["EASE", "SLIM"])
-@pytest.mark.parametrize("case", ["empty", "one user", "one item", "twice", "float ids"])
+@pytest.mark.parametrize("case", ["empty", "one user", "one item", "float ids"])
 def test_interactions_that_are_refused(case, model):
     frame, words = BAD[case]
     with pytest.raises(InputError, match=words):
@@ -118,7 +121,9 @@ def test_features_that_are_refused():
         (features, "one line for each id"),
         (features.drop(columns="item"), "the column 'item'"),
         (features[["item"]].iloc[1:], "differs between ids"),
-        (features.iloc[1:].assign(item=[1, 2]), "one type"),
+        (features.iloc[1:].assign(item=[1, 2]), "`item` must be texts"),
+        (features.iloc[1:].assign(item=["x", "y"]), "none of them rated"),
+        (features.iloc[1:, [0, 1, 1]], "different names"),
     ]:
         with pytest.raises(InputError, match=words):
             MatrixFactorization(strength=1.0).fit(FRAME, item_features=frame)
@@ -131,10 +136,70 @@ def test_features_are_on_one_scale():
     ids, values, names = read_features(frame, "item")
     assert ids.tolist() == list("abcd")
     assert names == ["year", "year²", "kind=x", "kind=y"]
+    values = values.toarray()
     np.testing.assert_allclose((values[:, :2] ** 2).sum() / 4, 1)
     np.testing.assert_allclose((values[:, 2:] ** 2).sum() / 4, 1)
     assert (values[1, :2] == 0).all()
     assert (values[2, 2:] == 0).all()
+
+
+def test_features_of_any_kind():
+    frame = pd.DataFrame(
+        {
+            "item": list("badc"),
+            "seen": pd.array([True, None, False, True], dtype="boolean"),
+            "date": pd.to_datetime(["2020-01-03", None, "2020-01-01", "2020-01-02"]),
+            "tags": [["x", "y|z"], [], None, ("x",)],
+        }
+    )
+    ids, values, names = read_features(frame, "item")
+    assert ids.tolist() == list("abcd")
+    assert names == ["seen", "seen²", "date", "date²", "tags=x", "tags=y", "tags=z"]
+    values = values.toarray()
+    assert (values[0] == 0).all()  # a: nothing is known
+    assert values[1, 2] == -values[3, 2] > 0 == values[2, 2]  # dates of b, d and c
+    np.testing.assert_array_equal(values[:, 4] != 0, [False, True, True, False])
+
+
+def test_a_title_for_each_item_takes_little_room():
+    many = 20_000
+    frame = pd.DataFrame({"item": np.arange(many), "title": [f"film {k}" for k in range(many)]})
+    assert read_features(frame, "item")[1].nnz == many
+
+
+def test_users_without_ratings_are_what_their_features_say():
+    users = pd.DataFrame({"user": [1, 2, 3, 4], "group": ["x", "y", "x", "y"]})
+    ratings = FRAME.assign(rating=[1.0, 1.0, 5.0, 5.0])
+    model = MatrixFactorization(rank=1, strength=0.5).fit(ratings, user_features=users)
+    near_one, near_two, unknown = model.predict([3, 4, 5], "a")
+    assert near_one < unknown < near_two
+    assert model.recommend(3)["item"].tolist() == ["a", "b"]
+    mine = FRAME.iloc[[0]].assign(user=4, rating=1.0)
+    with_group = model.fold_in(mine)
+    assert with_group.features[0].shape == (4, 2)
+    assert (with_group.features[0] != model.features[0]).nnz == 0
+
+
+def test_who_met_what_twice_has_met_it():
+    once, twice = (EASE(strength=1.0).fit(frame) for frame in (FRAME, TWICE))
+    np.testing.assert_array_equal(
+        twice.predict([1, 2], ["a", "b"]), once.predict([1, 2], list("ab"))
+    )
+    assert len(once.fold_in(TWICE.iloc[[0, 4]]).ratings) == 3
+
+
+def test_columns_are_named_by_texts():
+    for settings in ({"user": 0}, {"item": None}, {"time": 3}, {"user": ["user"]}):
+        with pytest.raises(InputError, match="named by texts"):
+            MatrixFactorization(strength=1.0, **settings).fit(FRAME)
+    with pytest.raises(InputError, match="without"):
+        MatrixFactorization(strength=1.0, user="").fit(FRAME)
+
+
+@pytest.mark.parametrize("times", [1.5e12 + FRAME["rating"], [np.inf] * 4, [-1e30] * 4])
+def test_times_in_other_units_are_refused(times):
+    with pytest.raises(InputError, match="milliseconds by 1000"):
+        MatrixFactorization(time="time", strength=1.0).fit(FRAME.assign(time=times))
 
 
 def test_times_are_seconds_or_dates():

@@ -2,6 +2,7 @@
 
 import html
 import io
+from dataclasses import replace
 
 import pytest
 from rich.console import Console
@@ -24,6 +25,10 @@ def test_the_inputs_their_price_and_the_bound_are_told(make_run, add_selection):
         "Each is among the first 3 in 88% or more of 50 halves of the rows; so at most 0.21 of "
         "them are expected to be there by chance.",
     ]
+    selection = metrics.selection
+    always = [replace(item, frequency=1.0) for item in selection.inputs]
+    sure = replace(metrics, selection=replace(selection, inputs=always))
+    assert "among the first 3 in all 50 halves of the rows; so" in sparse(sure)[1]
     page = html.unescape(write_report(run).read_text(encoding="utf-8"))
     for sentence in sparse(metrics):
         assert sentence in page

@@ -205,6 +205,7 @@ def test_text_labels_and_a_study_that_goes_on(tmp_path):
     first = taut.choose_model({"it": named_network()}, x, labels, **given)
     files = sorted(p.name for p in given["checkpoint"].iterdir())
     assert files[-1] == "model-0-all.npz"
+    assert first.classes.tolist() == ["dark", "light"]
     again = taut.choose_model({"it": named_network()}, x, labels, **given)
     pd.testing.assert_frame_equal(first.table, again.table)
     assert sorted(p.name for p in given["checkpoint"].iterdir()) == files

@@ -12,6 +12,7 @@ import taut
 from taut import layers
 from taut.engine import ArraySource, Callback, ParquetRows, Split
 from taut.engine.data.hashing import fold_of, row_hash
+from taut.engine.data.row_folds import RowFolds
 from taut.errors import InputError
 from taut.studies import fold_values, streamed
 from taut.studies.streamed_folds import streamed_fold_values, training_batches
@@ -221,7 +222,9 @@ def test_training_batches_are_the_rows_outside_the_fold(diabetes):
     from taut.engine.data.sources import first_rows
 
     source = ArraySource(*diabetes)
-    batches = list(training_batches(source, Layout.of(first_rows(source, 1)), 1, 3, 0, 64))
+    batches = list(
+        training_batches(source, Layout.of(first_rows(source, 1)), 1, RowFolds(3, 0), 64)
+    )
     assert {len(y) for _, y, _ in batches[:-1]} == {64}
     rows = folds_of(*diabetes, 3)[1].train
     np.testing.assert_array_equal(np.concatenate([b[0] for b in batches]), diabetes[0][rows])

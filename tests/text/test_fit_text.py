@@ -1,5 +1,6 @@
 """Texts in, labels out: what is learned, what is never seen, and what is saved."""
 
+import contextlib
 import json
 import zipfile
 
@@ -9,7 +10,7 @@ import pytest
 
 import taut
 from taut.errors import InputError
-from taut.text import TextModel
+from taut.text import TextModel, bag_network, fit_on_texts, words_by_strength
 from taut.text.text_labels import LabelledTexts
 from tests.text.news import SUBJECTS
 
@@ -102,6 +103,80 @@ def test_a_damaged_folder_is_refused(few, tmp_path):
         TextModel.load(place)
 
 
+def test_whatever_byte_is_another_one_it_is_told(few, tmp_path):
+    place = few.save(tmp_path / "model")
+    whole = (place / "model.keras").read_bytes()
+    for at in range(7, len(whole), len(whole) // 12):
+        (place / "model.keras").write_bytes(whole[:at] + bytes([whole[at] ^ 255]) + whole[at + 1 :])
+        with contextlib.suppress(InputError):
+            # Not all bytes count, but none may end in another error.
+            TextModel.load(place)
+
+
+def test_labels_of_another_kind_are_not_wrong_but_refused(model, fresh_news):
+    texts, labels = fresh_news
+    with pytest.raises(InputError, match="must be text, as the classes are"):
+        model.score(texts, [0] * len(texts))
+    with pytest.raises(InputError, match="missing, in row 0"):
+        model.score(texts, [None, *labels[1:]])
+    assert model.score(texts, ["another"] * len(texts)) == 0
+
+
+@pytest.mark.parametrize(
+    ("module", "study"), [(fit_on_texts, taut.fit_text), (words_by_strength, taut.word_path)]
+)
+def test_texts_are_split_into_words_once(module, study, news, monkeypatch):
+    """A tokenizer of Chinese takes longer than all else."""
+
+    class Trained(Exception):
+        pass
+
+    def train(*args, **kwargs):
+        raise Trained
+
+    split = []
+    monkeypatch.setattr(module, "train_lanes", train)
+    with pytest.raises(Trained):
+        study(*news, tokenize=lambda text: split.append(text) or text.split(), callbacks=())
+    assert split == news[0]
+
+
+def test_fewer_words_than_asked_for_are_told(news, monkeypatch):
+    class Trained(Exception):
+        pass
+
+    class Path:
+        def keep(self, count):
+            return ["goal", "bank"][:count]
+
+    def train(*args, **kwargs):
+        raise Trained
+
+    monkeypatch.setattr(fit_on_texts, "train_lanes", train)
+    monkeypatch.setattr(fit_on_texts, "path_of", lambda *args: Path())
+    with pytest.raises(Trained), pytest.warns(UserWarning, match="2 words are read, of 5"):
+        taut.fit_text(*news, words=5, callbacks=())
+    with pytest.raises(Trained):
+        taut.fit_text(*news, words=2, callbacks=())
+
+
+def test_bars_of_all_classes_have_one_scale(few):
+    chart = few.plot().to_dict()
+    domains = [panel["encoding"]["x"]["scale"]["domain"] for panel in chart["concat"]]
+    assert len(domains) == 3
+    assert all(domain == domains[0] for domain in domains)
+    assert domains[0][0] == 0
+    assert domains[0][1] > few.words["effect"].max()
+
+
+def test_the_short_form_of_many_classes_is_short(few):
+    many = TextModel(bag_network(few.vocabulary.size, 40), few.vocabulary, np.arange(40))
+    assert len(repr(many).splitlines()) == 14
+    assert "28 classes more" in repr(many)
+    with pytest.raises(InputError, match="words=0"):
+        few.plot(words=0)
+
+
 def test_a_tokenizer_of_ones_own_is_asked_for(news, few, tmp_path):
     own = TextModel(few.network, few.vocabulary, few.classes)
     object.__setattr__(own.vocabulary, "tokenize", str.split)
@@ -109,6 +184,29 @@ def test_a_tokenizer_of_ones_own_is_asked_for(news, few, tmp_path):
     with pytest.raises(InputError, match="had one of its own"):
         TextModel.load(place)
     assert TextModel.load(place, tokenize=str.split).vocabulary.tokenize is str.split
+
+
+@pytest.mark.slow
+def test_labels_that_texts_hardly_tell_are_not_learned_by_heart():
+    """Held-out texts lose less than by the shares of the classes, which a constant rate does not.
+
+    At 0.01 the first epoch is one too many, and no number of epochs the right one.
+    """
+    says = np.random.default_rng(7).normal(size=800)
+
+    def reviews(count, seed):
+        draw = np.random.default_rng(seed)
+        words = [draw.choice(800, 15) for _ in range(count)]
+        good = 1 / (1 + np.exp([-1.2 * says[row].mean() * np.sqrt(15) for row in words]))
+        texts = [" ".join(f"w{k}" for k in row) for row in words]
+        return texts, (draw.random(count) < good).tolist()
+
+    model = taut.fit_text(*reviews(1200, seed=0), callbacks=())
+    texts, labels = reviews(2000, seed=1)
+    p = model.predict_proba(texts)[np.arange(2000), np.array(labels, int)]
+    share = np.mean(labels)
+    prior = -share * np.log(share) - (1 - share) * np.log(1 - share)
+    assert -np.log(p).mean() < 0.985 * prior
 
 
 @pytest.mark.slow
@@ -134,7 +232,7 @@ def test_equal_texts_stay_on_one_side_of_a_fold():
         ({"texts": ["one"] * 8}, "8 texts and 9 labels"),
         ({"labels": ["a"] * 9}, "two classes"),
         ({"labels": ["a"] * 8 + [None]}, "1 that are missing, in row 8"),
-        ({"labels": ["a"] * 8 + [1]}, "some of both"),
+        ({"labels": ["a"] * 8 + [1]}, "some of text"),
         ({"texts": ["one two"] * 9}, "3 different texts"),
         ({"words": 0}, "words"),
         ({"words": "one"}, "words"),

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from taut.errors import InputError
-from taut.text.vocabulary import LONGEST, Vocabulary, words_of
+from taut.text.vocabulary import LONGEST, Vocabulary
+from taut.text.words_of_texts import words_of
 
 TEXTS = ["A late goal, a goal!", "The vote was late.", "Goal of the year"]
 
@@ -83,7 +84,7 @@ def test_a_tokenizer_of_ones_own():
 @pytest.mark.parametrize(
     ("texts", "message"),
     [
-        ("a single text", "a list of str"),
+        ("a single text", "a list of texts"),
         (["fine", None, "fine", 3.0], "2 that are none, in rows 1, 3"),
         (["one", "two"], "each in fewer"),
         ([], "each in fewer"),

@@ -16,7 +16,7 @@ from taut.compaction.compact_result import CompactResult, Moved, Report, prepare
 from taut.compaction.compiled_alike import compile_alike
 from taut.compaction.costs import costs
 from taut.compaction.equality import GIVEN, Equality, compared, forward_all
-from taut.compaction.multiply_adds import multiply_adds
+from taut.compaction.multiply_adds import multiply_adds, uncounted
 from taut.compaction.nearly_dead import without_nearly_dead
 from taut.compaction.plan import Kept, Plan, plan
 from taut.compaction.probe_rows import flat_rows, joined, random_rows
@@ -134,7 +134,7 @@ def compact(
         removed=tuple(planned.removed),
         kept=tuple(planned.kept),
         vocabulary=planned.vocabulary,
-        report=Report(before, after, equality, moved, search),
+        report=Report(before, after, equality, moved, search, uncounted(model)),
         names=names,
     )
 
@@ -153,6 +153,12 @@ def _within(
             "`target_macs` trains the model: it needs `x`, `y` and a compiled model. Received: "
             f"x {'missing' if x is None else 'given'}, y {'missing' if y is None else 'given'}, "
             f"{model.name!r} {'compiled' if model.compiled else 'not compiled'}."
+        )
+    if unknown := uncounted(model):
+        raise InputError(
+            "`target_macs` needs layers whose multiply-adds are known. Received: "
+            f"{', '.join(map(repr, unknown))}. Give each a method `multiply_adds()` that returns "
+            "those of one row."
         )
     shapes = [a.shape[1:] for a in rows]
 

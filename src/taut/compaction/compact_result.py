@@ -34,7 +34,7 @@ KIND, FORMAT = "taut compaction", 1
 MODEL, FACTS = "model.keras", "compaction.json"
 NOTHING = (
     "nothing to remove: no unit is exactly dead. Train with a group penalty "
-    "(taut.GroupLasso on units) and taut.Proximal, or pass tolerance="
+    "(taut.GroupLasso on units) and taut.Proximal, or give a tolerance (`tolerance=`, --tolerance)"
 )
 
 
@@ -63,6 +63,7 @@ class Report:
         equality: How far their outputs lie apart.
         moved: What a tolerance did; None without one.
         search: The strengths that were tried for a budget.
+        uncounted: Layers of the model whose multiply-adds are not known, and not in the numbers.
     """
 
     before: Costs
@@ -70,6 +71,7 @@ class Report:
     equality: Equality
     moved: Moved | None = None
     search: tuple[Tried, ...] = ()
+    uncounted: tuple[str, ...] = ()
 
     def to_frame(self) -> pd.DataFrame:
         """One line a cost: before, after, and how many times less."""
@@ -259,7 +261,8 @@ def summary(report: Report) -> str:
     before, after = report.before, report.after
     parts = [
         f"weights {before.weights} → {after.weights}",
-        f"multiply-adds {before.multiply_adds} → {after.multiply_adds}",
+        f"multiply-adds {before.multiply_adds} → {after.multiply_adds}"
+        + (f" without {', '.join(map(repr, report.uncounted))}" if report.uncounted else ""),
     ]
     if before.seconds_1 is not None and after.seconds_1 is not None:
         parts.append(f"one row {before.seconds_1 * 1e3:.2f} → {after.seconds_1 * 1e3:.2f} ms")

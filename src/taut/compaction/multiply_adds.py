@@ -28,7 +28,8 @@ def multiply_adds(model: Any, *, shapes: Sequence[Shape] | None = None) -> int:
     | MultiHeadAttention | its projections, and queries · keys · heads · (size of key + of value) |
 
     Biases, activations, normalisations, pooling and the reading of an embedding are not counted,
-    and neither is what a layer of another kind does. Inside `TimeDistributed` each step counts.
+    and neither is what a layer of another kind does, unless it has a method `multiply_adds()` that
+    says its number for one row; see `uncounted`. Inside `TimeDistributed` each step counts.
 
     Args:
         model: A built Sequential or Functional model.
@@ -54,10 +55,32 @@ def multiply_adds(model: Any, *, shapes: Sequence[Shape] | None = None) -> int:
     return sum(of_call(call) for call in trace(model).calls)
 
 
+def uncounted(model: Any) -> tuple[str, ...]:
+    """Names of layers with trainable matrices whose multiply-adds are not known.
+
+    Example:
+        >>> import keras
+        >>> uncounted(keras.Sequential([keras.Input((3,)), keras.layers.Dense(4)]))
+        ()
+    """
+    operations = {id(call.operation): call.operation for call in trace(model).calls}
+    return tuple(
+        layer.name
+        for layer in operations.values()
+        if type(layer) not in _RULES
+        and not isinstance(layer, layers.Embedding)
+        and not hasattr(layer, "multiply_adds")
+        and any(len(v.shape) > 1 for v in getattr(layer, "trainable_variables", ()))
+    )
+
+
 def of_call(call: Call) -> int:
-    """Multiply-adds of one call, for one row."""
+    """Multiply-adds of one call, for one row; 0 where they are not known."""
     rule = _RULES.get(type(call.operation))
-    return 0 if rule is None else int(rule(call.operation, call)) * (call.times or 1)
+    if rule is None:
+        own = getattr(call.operation, "multiply_adds", None)
+        return 0 if own is None else int(own()) * (call.times or 1)
+    return int(rule(call.operation, call)) * (call.times or 1)
 
 
 def _sizes(shape: Shape) -> list[int]:

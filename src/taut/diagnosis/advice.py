@@ -3,21 +3,35 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 
-from taut.diagnosis.diagnosis_result import Advice
-from taut.diagnosis.gains import chosen, interval_over_folds
+from taut.diagnosis.diagnosis_result import Advice, Interval
+from taut.diagnosis.fold_trainer import Trial
+from taut.diagnosis.gains import chosen, interval_over_folds, interval_over_networks
 from taut.diagnosis.subject import Subject
 from taut.diagnosis.trials import Trials
+from taut.diagnosis.verdicts import LIKELY
 from taut.studies.power_law import fit_power_law
 
 FEWEST_ROWS = 8
 """A quarter of fewer rows tells nothing of the law."""
 
 
-def gains(subject: Subject, trials: Trials, *, level: float) -> tuple[Advice, ...]:
-    """All that was tried, by gain; of each kind the best setting, chosen without a fold's rows."""
+ELSEWHERE = "the held-out rows are drawn differently, and on these it is not clear"
+UNKNOWN = "the held-out rows are drawn differently, and on these it was not measured"
+
+
+def gains(subject: Subject, trials: Trials, *, level: float, doubt: str = "") -> tuple[Advice, ...]:
+    """All that was tried, by gain; of each kind the best setting, chosen without a fold's rows.
+
+    Args:
+        subject: The rows that the trials were made on.
+        trials: What was tried.
+        level: Of the intervals.
+        doubt: Why no gain on these rows can be promised; empty for nothing.
+    """
     weights, groups = subject.train.weights, subject.train.groups
     found = []
     for code, of_kind in trials.tried.items():
@@ -39,10 +53,58 @@ def gains(subject: Subject, trials: Trials, *, level: float) -> tuple[Advice, ..
                 level,
                 best.setting,
                 best.train_loss,
+                best.left_out,
+                doubt or _elsewhere(subject, trials.as_is, best, level),
             )
         )
     more = _more_rows(trials, level)
-    return in_order(found if more is None else [*found, more])
+    if more is not None and trials.halves is not None:
+        against = _against_more_rows(subject, trials, trials.halves, level)
+        found.append(replace(more, doubt=doubt or against))
+    return in_order(found)
+
+
+def _against_more_rows(subject: Subject, trials: Trials, halves: np.ndarray, level: float) -> str:
+    """What stands against the law of rows, which has a fall whatever is measured.
+
+    All rows that a fold leaves must clearly have less loss than a half of them. And more rows are
+    more steps of training: where more epochs are likely to help too, the curve has both.
+    """
+    if subject.shifted:
+        return UNKNOWN
+
+    def fall(losses: np.ndarray, less: np.ndarray, level: float) -> Interval:
+        return interval_over_folds(
+            losses - less,
+            trials.fold_of,
+            level=level,
+            weights=subject.train.weights,
+            groups=subject.train.groups,
+        )
+
+    for longer in trials.tried.get("longer", ()):
+        gain = fall(trials.as_is.losses, longer.losses, LIKELY)
+        if gain.low > 0:
+            return f"more rows are more steps too, and {longer.what} are likely to help: {gain}"
+    halved = fall(halves.mean(axis=0), trials.as_is.losses, level)
+    if halved.low > 0:
+        return ""
+    return f"it is not clear that all rows have less loss than a half of them: {halved}"
+
+
+def _elsewhere(subject: Subject, as_is: Trial, trial: Trial, level: float) -> str:
+    """What stands against a gain on held-out rows that are drawn differently."""
+    if not subject.shifted or subject.held_out is None:
+        return ""
+    if as_is.elsewhere is None or trial.elsewhere is None:
+        return UNKNOWN
+    gain = interval_over_networks(
+        as_is.elsewhere - trial.elsewhere,
+        level=level,
+        weights=subject.held_out.weights,
+        groups=subject.held_out.groups,
+    )
+    return "" if gain.low > 0 else f"{ELSEWHERE}: {gain}"
 
 
 def _more_rows(trials: Trials, level: float) -> Advice | None:

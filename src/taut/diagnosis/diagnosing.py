@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 from taut._keras_compat import loss_of_classes
 from taut.checks import check_above, is_whole
 from taut.diagnosis.advice import gains, in_order
 from taut.diagnosis.array_inputs import NotChecked
-from taut.diagnosis.data_faults import DataFaults, Labelled, data_faults
+from taut.diagnosis.data_faults import DataFaults, data_faults, named
 from taut.diagnosis.diagnosis_result import (
     Advice,
     Diagnosis,
@@ -20,11 +21,14 @@ from taut.diagnosis.diagnosis_result import (
     in_importance,
 )
 from taut.diagnosis.gains import interval_of_mean, interval_over_folds
+from taut.diagnosis.honest_rows import HonestRows, honest_rows
+from taut.diagnosis.prediction_faults import Labelled, check_predictions
 from taut.diagnosis.subject import PREDICTED, Subject, subject_of
 from taut.diagnosis.trials import Trials, try_more, try_out
 from taut.diagnosis.unused import input_use
 from taut.diagnosis.verdicts import (
     FAULTS,
+    FREER,
     LIKELY,
     fit_verdicts,
     gap_findings,
@@ -136,19 +140,27 @@ def diagnose(
         names=names,
         seed=seed,
     )
-    left_out: list[str] = []
-    tried_out = None
-    if trials:
-        seconds = None if budget is None else 60 * budget - (time.monotonic() - begun)
-        tried_out = _trials(
-            subject, left_out, cv, seconds, callbacks or (), checkpoint, checkpoint_seconds
-        )
     faults = data_faults(
         subject.train,
         subject.held_out,
         names=subject.names,
         single_inputs=True,
         of_classes=loss_of_classes(model),
+        seed=seed,
+    )
+    honest = honest_rows(subject, faults, muted)
+    left_out: list[str] = []
+    tried_out = None
+    if trials:
+        seconds = None if budget is None else 60 * budget - (time.monotonic() - begun)
+        tried_out = _trials(
+            honest.subject, left_out, cv, seconds, callbacks or (), checkpoint, checkpoint_seconds
+        )
+    check_predictions(
+        faults,
+        honest.subject.train,
+        subject.held_out,
+        names=subject.names,
         learned=_labelled(
             model, subject.train.y, None if tried_out is None else tried_out.predictions
         ),
@@ -170,18 +182,22 @@ def diagnose(
             first,
         )
         left_out += [text for text in tried_out.left_out if text not in left_out]
-    gaps = _gaps(subject, tried_out, level, left_out)
-    tried = () if tried_out is None else gains(subject, tried_out, level=level)
-    learned = _learned(subject, tried_out, level)
+    gaps = _gaps(subject, honest, tried_out, level, left_out)
+    tried = ()
+    if tried_out is not None:
+        doubt = honest.doubt or _cut_groups(honest.subject, tried_out)
+        tried = gains(honest.subject, tried_out, level=level, doubt=doubt)
+    learned = _learned(honest.subject, tried_out, level)
     verdicts = in_importance(
         [
             *fit_verdicts(
                 subject.unit,
                 gaps,
-                _gaps(subject, tried_out, LIKELY, []),
+                _gaps(subject, honest, tried_out, LIKELY, []),
                 tried,
                 learned,
-                any(verdict.code in FAULTS for verdict in faults.verdicts),
+                bool(faults.codes & set(FAULTS)),
+                any(advice.code in FREER for advice in tried),
             ),
             *faults.verdicts,
         ]
@@ -195,10 +211,11 @@ def diagnose(
         evidence=_evidence(subject, gaps, learned, tried_out, faults),
         curve=_curve(tried_out),
         left_out=tuple(left_out),
-        notes=subject.notes,
+        notes=(*subject.notes, *(honest.notes if tried else ())),
         lanes=0 if tried_out is None else tried_out.lanes,
         seconds=time.monotonic() - begun,
         epochs=subject.epochs,
+        without_inputs=honest.without if tried else (),
     )
 
 
@@ -230,8 +247,22 @@ def _trials(
     return found
 
 
+def _cut_groups(subject: Subject, trials: Trials) -> str:
+    """What stands against gains where the folds that were given cut groups."""
+    groups = subject.train.groups
+    if groups is None:
+        return ""
+    pairs = {*zip(groups.tolist(), trials.fold_of.tolist(), strict=True)}
+    cut = len(pairs) > len({group for group, _ in pairs})
+    return "the folds of `cv` cut groups, or copies of a row" if cut else ""
+
+
 def _gaps(
-    subject: Subject, trials: Trials | None, level: float, left_out: list[str]
+    subject: Subject,
+    honest: HonestRows,
+    trials: Trials | None,
+    level: float,
+    left_out: list[str],
 ) -> list[MeasuredGap]:
     """The model's own gap, if it can be measured, and that of networks trained like it."""
     gaps = []
@@ -242,17 +273,19 @@ def _gaps(
         else:
             gaps.append(gap)
     if trials is not None:
-        gaps.append(
-            gap_in_folds(
-                trials.as_is.losses,
-                trials.as_is.train_losses,
-                trials.fold_of,
-                level=level,
-                base=subject.base,
-                weights=subject.train.weights,
-                groups=subject.train.groups,
-            )
+        train = honest.subject.train
+        gap = gap_in_folds(
+            trials.as_is.losses,
+            trials.as_is.train_losses,
+            trials.fold_of,
+            level=level,
+            base=subject.base,
+            weights=train.weights,
+            groups=train.groups,
         )
+        if honest.without:
+            gap = replace(gap, source=f"{gap.source} but without {named(honest.without)}")
+        gaps.append(gap)
     return gaps
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 from taut.checks import check_new_file
-from taut.diagnosis.words import HELPS, LANGUAGES, NOTHING_HELPED, STRENGTHS, sentence
+from taut.diagnosis.words import DOUBTED, HELPS, LANGUAGES, NOTHING_HELPED, STRENGTHS, sentence
 from taut.errors import InputError
 from taut.files import replace_file
 from taut.text_table import text_table
@@ -53,6 +53,8 @@ class Advice:
         level: Of the interval.
         setting: The number that is changed: a strength, epochs, a factor; None without.
         train_loss: The training loss with the change.
+        left_out: Numbers of the inputs, or of the rows to learn from, that it goes without.
+        doubt: Why the gain cannot be promised whatever its interval says; empty for nothing.
     """
 
     code: str
@@ -63,11 +65,13 @@ class Advice:
     level: float = 0.95
     setting: float | None = None
     train_loss: float | None = None
+    left_out: tuple[int, ...] = ()
+    doubt: str = ""
 
     @property
     def clear(self) -> bool:
-        """Whether its interval is above 0."""
-        return self.low > 0
+        """Whether its interval is above 0, and nothing stands against it."""
+        return self.low > 0 and not self.doubt
 
     @property
     def interval(self) -> Interval:
@@ -163,6 +167,7 @@ class Diagnosis:
         lanes: How many trainings there were.
         seconds: How long it took.
         epochs: Of a training.
+        without_inputs: Names of inputs that tell the target, which no trial has seen.
     """
 
     verdicts: tuple[Verdict, ...]
@@ -177,6 +182,7 @@ class Diagnosis:
     lanes: int
     seconds: float
     epochs: int
+    without_inputs: tuple[str, ...] = ()
     format: dict[str, Any] = field(default_factory=lambda: {"kind": KIND, "number": FORMAT})
 
     @property
@@ -217,7 +223,14 @@ class Diagnosis:
             for f in self.evidence
         ]
         lines += [
-            {"kind": "tried", "what": a.what, "value": a.gain, "low": a.low, "high": a.high}
+            {
+                "kind": "tried",
+                "what": a.what,
+                "value": a.gain,
+                "low": a.low,
+                "high": a.high,
+                "note": a.doubt,
+            }
             for a in self.tried
         ]
         columns = ["kind", "what", "value", "low", "high", "note"]
@@ -296,6 +309,9 @@ class Diagnosis:
             lines += ["", HELPS[at], text_table(rows, header=header)]
         elif self.tried:
             lines += ["", NOTHING_HELPED[at]]
+        doubtful = [a for a in self.tried if a.low > 0 and a.doubt]
+        if doubtful:
+            lines += ["", DOUBTED[at], *(f"- {a}: {a.doubt}." for a in doubtful)]
         if self.left_out and whole:
             lines += ["", ("Left out:", "未进行：")[at], *(f"- {text}" for text in self.left_out)]
         if self.notes and whole:
@@ -330,6 +346,7 @@ def in_importance(verdicts: Sequence[Verdict]) -> tuple[Verdict, ...]:
                 "overfitting",
                 "underfitting",
                 "about_right",
+                "not_overfitting",
                 "too_little_evidence",
                 "shift",
                 "label_noise",

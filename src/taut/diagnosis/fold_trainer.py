@@ -33,6 +33,9 @@ class Trial:
         losses: [rows] the data loss of each row, by the network that was trained without its fold.
         train_losses: [folds] the data loss of the rows that each network learned from.
         setting: The number that was changed: a strength, a factor, epochs; None without.
+        left_out: Numbers of the inputs, or of the rows to learn from, that it went without.
+        elsewhere: [folds, held-out rows] the data loss of the rows that were held out of all
+            folds, where these are drawn differently; None where they are not.
     """
 
     code: str
@@ -40,6 +43,8 @@ class Trial:
     losses: np.ndarray
     train_losses: np.ndarray
     setting: float | None = None
+    left_out: tuple[int, ...] = ()
+    elsewhere: np.ndarray | None = None
 
     @property
     def loss(self) -> float:
@@ -85,11 +90,11 @@ class FoldTrainer:
         few = keras.tree.map_structure(lambda a: a[:8], (subject.train.x, subject.train.y))
         self._losses_of = RowLosses(study.copy, *few)
 
-    def on_inputs(self, x: np.ndarray) -> FoldTrainer:
+    def on(self, subject: Subject) -> FoldTrainer:
         """The same on other inputs of the same rows."""
-        rows = FoldedArrays(x, self.subject.train.y, self.splits, self.study.rows.weight)
+        train = subject.train
+        rows = FoldedArrays(train.x, train.y, self.splits, self.study.rows.weight)
         study = replace(self.study, rows=rows, values=rows.learned(self.study.copy))
-        subject = replace(self.subject, train=replace(self.subject.train, x=x))
         return FoldTrainer(study, subject, self.plan)
 
     def without(self, rows: np.ndarray) -> FoldTrainer:
@@ -98,7 +103,9 @@ class FoldTrainer:
         return FoldTrainer(with_splits(self.study, splits), self.subject, self.plan)
 
     def lane(self, split: int, strengths: Sequence[float], **others: Any) -> Lane:
-        return Lane(tuple(strengths), split, self.subject.seed, self.study.values[split], **others)
+        """A training of a fold, from its own seed: the folds' spread then has that of seeds too."""
+        seed = self.subject.seed + split
+        return Lane(tuple(strengths), split, seed, self.study.values[split], **others)
 
     def part_lanes(self, strengths: Sequence[float], epochs: int) -> list[Lane]:
         """For each fold, lanes that learn from two disjoint halves and a quarter of its rows."""
@@ -107,7 +114,7 @@ class FoldTrainer:
             Lane(
                 tuple(strengths),
                 count + PARTS * fold + part,
-                self.subject.seed + part,
+                self.subject.seed + fold + count * part,
                 self.study.values[fold],
                 epochs=epochs,
             )
@@ -157,7 +164,15 @@ class FoldTrainer:
     ) -> Trial:
         losses = self._losses_of(self.subject.train.y, self.predictions(record, lanes))
         train, _ = record.kept_losses()
-        return Trial(code, what, losses, train[list(lanes)].astype(float), setting)
+        of_folds = train[list(lanes)].astype(float)
+        return Trial(code, what, losses, of_folds, setting, (), self._elsewhere(record, lanes))
+
+    def _elsewhere(self, record: Record, lanes: Sequence[int]) -> np.ndarray | None:
+        held_out = self.subject.held_out
+        if not self.subject.shifted or held_out is None:
+            return None
+        outputs = predict_lanes(self.study.copy, record, held_out.x, lanes=list(lanes))
+        return self._losses_of.of_lanes(held_out.y, outputs)
 
     def parts(
         self, record: Record, first: int

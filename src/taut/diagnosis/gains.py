@@ -21,7 +21,9 @@ def interval_over_folds(
     r"""The mean of out-of-fold differences, for networks trained on other rows of the same size.
 
     The variance over rows, s²/n, or over folds, s_f²/k, whichever is more, times 1 + k/(k − 1): the
-    training rows of two folds overlap, which neither of the two contains.
+    training rows of two folds overlap, which neither of the two contains. What the folds have more
+    than the rows (seeds, the rows learned from) is known by k − 1 degrees of freedom alone, and
+    both together by Satterthwaite's.
 
     Args:
         differences: [rows].
@@ -32,14 +34,43 @@ def interval_over_folds(
 
     References:
         Nadeau and Bengio, Inference for the generalization error, 2003, section 5.
+        Satterthwaite, An approximate distribution of estimates of variance components, 1946.
     """
     weights = np.ones(len(differences)) if weights is None else np.asarray(weights, float)
     mean, error, freedom = _over_rows(differences, weights, groups)
     folds = [fold_of == fold for fold in np.unique(fold_of)]
     means = [np.average(differences[f], weights=weights[f]) for f in folds if weights[f].any()]
     k = len(means)
-    error = np.sqrt(max(error**2, np.var(means, ddof=1) / k) * (1 + k / (k - 1)))
-    return _by_student(mean, float(error), freedom, level)
+    further = max(float(np.var(means, ddof=1)) / k - error**2, 0.0)
+    both = ((error**2, freedom), (further, k - 1))
+    return _by_student(mean, *_together(both, 1 + k / (k - 1)), level)
+
+
+def interval_over_networks(
+    differences: np.ndarray,
+    *,
+    level: float = 0.95,
+    weights: np.ndarray | None = None,
+    groups: np.ndarray | None = None,
+) -> Interval:
+    """The mean of differences on rows that no fold has, of the networks of k folds.
+
+    The variance of the networks' mean over rows, and over networks s_f²·(1/k + 1/(k − 1)), since
+    the folds that they learned from overlap.
+
+    Args:
+        differences: [folds, rows].
+        level: Of the interval.
+        weights: [rows], or None.
+        groups: [rows] labels; the rows of one count as one observation of their mean.
+    """
+    folds, rows = differences.shape
+    weights = np.ones(rows) if weights is None else np.asarray(weights, float)
+    mean, error, freedom = _over_rows(differences.mean(axis=0), weights, groups)
+    of_network = np.average(differences, axis=1, weights=weights).var(ddof=1)
+    of_networks = float(of_network) * (1 / folds + 1 / (folds - 1))
+    both = ((error**2, freedom), (of_networks, folds - 1))
+    return _by_student(mean, *_together(both), level)
 
 
 def interval_of_mean(
@@ -77,7 +108,14 @@ def _over_rows(
     return mean, float(np.sqrt(variance)), max(count - 1, 1)
 
 
-def _by_student(mean: float, error: float, freedom: int, level: float) -> Interval:
+def _together(parts: Sequence[tuple[float, int]], factor: float = 1.0) -> tuple[float, float]:
+    """The standard error of a sum of estimated variances, and its degrees of freedom."""
+    whole = sum(variance for variance, _ in parts)
+    apart = sum(variance**2 / freedom for variance, freedom in parts)
+    return float(np.sqrt(whole * factor)), whole**2 / apart if apart else float(parts[0][1])
+
+
+def _by_student(mean: float, error: float, freedom: float, level: float) -> Interval:
     from scipy import stats
 
     half = float(stats.t.ppf((1 + level) / 2, freedom)) * error

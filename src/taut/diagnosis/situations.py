@@ -10,7 +10,7 @@ import keras
 import numpy as np
 
 from taut.optimizers import Proximal
-from taut.penalties import L2
+from taut.penalties import L2, Penalty
 
 FAULTS = ("leak_column", "leak_rows", "leak_groups", "shift", "label_noise")
 FAULTY = 0.5
@@ -32,9 +32,12 @@ class Situation:
         validation: (x, y) of rows held out.
         groups: Labels of the rows and of those held out; None without groups.
         epochs: Of a training.
+        strength: Of the L2 that the model has.
         fault: What was done to the data, a code of `taut.diagnose`; empty for nothing.
-        build: Makes the model, untrained; `build(factor)` with so many times the units.
+        build: Makes the model, untrained; `build(factor)` with so many times the units, and with
+            another `penalty=` than its L2, or with `dropout=` behind each hidden layer.
         fresh: `fresh(rows, seed)` draws (x, y) as the held-out rows would be without the fault.
+        more: `more(rows, seed)` draws further rows to learn from, with the fault that these have.
         words: The situation in words.
     """
 
@@ -43,9 +46,11 @@ class Situation:
     validation: tuple[np.ndarray, np.ndarray]
     groups: tuple[np.ndarray, np.ndarray] | None
     epochs: int
+    strength: float
     fault: str
     build: Callable[..., Any]
     fresh: Callable[[int, int], tuple[np.ndarray, np.ndarray]]
+    more: Callable[[int, int], tuple[np.ndarray, np.ndarray]]
     words: str
 
 
@@ -90,12 +95,11 @@ def situation(seed: int, *, kind: str | None = None) -> Situation:
         new_x = new_x.copy()
         new_x.reshape(held_out, -1)[:, : max(2, inputs // 10)] += 1.5
     elif fault == "label_noise":
-        wrong = draw.choice(rows, int(FLIPPED * rows), replace=False)
-        y = y.copy()
-        y[wrong] = 1 - y[wrong]
+        y = _flipped(y, draw)
 
-    def build(factor: float = 1.0) -> Any:
-        return _network(kind, inputs, max(1, round(units * factor)), strength)
+    def build(factor: float = 1.0, *, penalty: Penalty | None = None, dropout: float = 0.0) -> Any:
+        own = L2(strength) if strength else None
+        return _network(kind, inputs, max(1, round(units * factor)), penalty or own, dropout)
 
     def fresh(count: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
         draw = np.random.default_rng([11, seed])
@@ -105,11 +109,29 @@ def situation(seed: int, *, kind: str | None = None) -> Situation:
         new_x, new_y, _ = world.rows(count, draw)
         return new_x, new_y
 
+    def more(count: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
+        draw = np.random.default_rng([13, seed])
+        if fault == "leak_groups":  # more rows of more groups
+            more_x, more_y, _ = world.grouped(count, 2, draw)
+        else:
+            more_x, more_y, _ = world.rows(count, draw)
+        if fault == "leak_column":
+            more_x = world.with_target(more_x, more_y, draw)
+        return more_x, _flipped(more_y, draw) if fault == "label_noise" else more_y
+
     words = (
         f"{kind}, {rows} rows × {inputs}, {held_out} held out, noise {noise:g}, {units} units, "
         f"L2 {strength:g}, {epochs} epochs, {fault or 'no fault'}"
     )
-    return Situation(x, y, (new_x, new_y), groups, epochs, fault, build, fresh, words)
+    held = new_x, new_y
+    return Situation(x, y, held, groups, epochs, strength, fault, build, fresh, more, words)
+
+
+def _flipped(y: np.ndarray, draw: np.random.Generator) -> np.ndarray:
+    wrong = draw.choice(len(y), int(FLIPPED * len(y)), replace=False)
+    y = y.copy()
+    y[wrong] = 1 - y[wrong]
+    return y
 
 
 class _World:
@@ -119,8 +141,9 @@ class _World:
         self._kind, self._inputs, self._noise = kind, inputs, noise
         self._weights = draw.normal(size=4)
         self._patterns = draw.normal(size=(2, inputs))
-        self._effects = draw.normal(size=(2, GROUPS))
-        self._centres = draw.normal(size=(2, GROUPS, inputs))
+        effects, centres = draw.normal(size=(2, GROUPS)), draw.normal(size=(2, GROUPS, inputs))
+        self._effects = np.concatenate([effects, draw.normal(size=(1, GROUPS))])
+        self._centres = np.concatenate([centres, draw.normal(size=(1, GROUPS, inputs))])
 
     def rows(
         self, count: int, draw: np.random.Generator
@@ -130,7 +153,7 @@ class _World:
     def grouped(
         self, count: int, family: int, draw: np.random.Generator
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Rows of groups with a centre and an effect of their own, of one of two families."""
+        """Rows of groups with a centre and an effect of their own, of one of three families."""
         group = draw.integers(GROUPS, size=count)
         x = self._centres[family, group] + 0.3 * draw.normal(size=(count, self._inputs))
         return self._made(x, group, 2 * self._effects[family, group], draw)
@@ -159,20 +182,32 @@ class _World:
 GROUPS = 25
 
 
-def _network(kind: str, inputs: int, units: int, strength: float) -> Any:
+def _network(
+    kind: str, inputs: int, units: int, penalty: Penalty | None, dropout: float = 0.0
+) -> Any:
     layers = keras.layers
+    dropped = [layers.Dropout(dropout)] if dropout else []
+    again = [layers.Dropout(dropout)] if dropout else []
     if kind == "images":
         stack = [
             keras.Input((SIDE, SIDE, 1)),
             layers.Conv2D(max(1, units // 4), 3, activation="relu"),
+            *dropped,
             layers.Flatten(),
             layers.Dense(units, activation="relu"),
+            *again,
         ]
     else:
-        stack = [keras.Input((inputs,)), layers.Dense(units, "relu"), layers.Dense(units, "relu")]
+        stack = [
+            keras.Input((inputs,)),
+            layers.Dense(units, "relu"),
+            *dropped,
+            layers.Dense(units, "relu"),
+            *again,
+        ]
     last = layers.Dense(1) if kind == "numbers" else layers.Dense(1, activation="sigmoid")
     model = keras.Sequential([*stack, last])
     adam = keras.optimizers.Adam(3e-3)
-    optimizer = Proximal(adam, L2(strength)) if strength else adam
+    optimizer = Proximal(adam, penalty) if penalty is not None else adam
     model.compile(optimizer, "mse" if kind == "numbers" else "binary_crossentropy")
     return model

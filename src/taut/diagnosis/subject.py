@@ -84,6 +84,8 @@ class Subject:
         classes: [classes] labels, where the targets were text.
         notes: What had to be assumed.
         seed: Seeds whatever is drawn.
+        shifted: Whether the held-out rows are drawn differently, so that gains are measured on
+            them too.
     """
 
     model: Any
@@ -96,6 +98,7 @@ class Subject:
     classes: np.ndarray | None
     notes: tuple[str, ...]
     seed: int
+    shifted: bool = False
 
     @property
     def unit(self) -> float:

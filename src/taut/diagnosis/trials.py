@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from taut.diagnosis.fold_trainer import FoldTrainer, Plan, Trial
+from taut.diagnosis.honest_rows import without_inputs
 from taut.diagnosis.subject import Subject
 from taut.diagnosis.variants import DROPOUT, resized, with_dropout
 from taut.engine import Record
@@ -215,13 +216,14 @@ def try_more(
     """
     tried, trainer, settings = dict(trials.tried), trials._trainer, trials._settings
     if len(unused):
-        x = np.array(trainer.subject.train.table, copy=True)
-        x[:, list(unused)] = x[:, list(unused)].mean(axis=0)
+        less = trainer.on(without_inputs(trainer.subject, unused))
         what = f"without {len(unused)} inputs of no use"
-        tried |= _once(trainer.on_inputs(x), settings, "drop_inputs", what, len(unused))
+        found = _once(less, settings, "drop_inputs", what, len(unused))
+        tried |= _going_without(found, unused)
     if doubtful is not None and len(doubtful):
         what = f"without the {len(doubtful)} rows whose labels look wrong"
-        tried |= _once(trainer.without(doubtful), settings, "clean_rows", what, len(doubtful))
+        found = _once(trainer.without(doubtful), settings, "clean_rows", what, len(doubtful))
+        tried |= _going_without(found, doubtful)
     plan = trainer.plan
     return replace(
         trials,
@@ -230,6 +232,13 @@ def try_more(
         seconds=plan.spent,
         left_out=tuple(plan.left_out),
     )
+
+
+def _going_without(
+    tried: dict[str, tuple[Trial, ...]], left_out: Sequence[int] | np.ndarray
+) -> dict[str, tuple[Trial, ...]]:
+    numbers = tuple(int(number) for number in left_out)
+    return {c: tuple(replace(t, left_out=numbers) for t in of) for c, of in tried.items()}
 
 
 def _once(

@@ -35,6 +35,7 @@ def fit_verdicts(
     tried: Sequence[Advice],
     learned: Sequence[Interval],
     faults: bool,
+    freer: bool,
 ) -> list[Verdict]:
     """Overfitting, underfitting, about right, nothing learned, too little evidence.
 
@@ -45,6 +46,7 @@ def fit_verdicts(
         tried: What was tried.
         learned: How much less loss than looking at no input the model has, and networks like it.
         faults: Whether the data have a fault that makes the scores doubtful.
+        freer: Whether freer networks were tried: else it is not known that nothing is missed.
     """
     verdicts = []
     material = MATERIAL_GAP * unit
@@ -73,7 +75,8 @@ def fit_verdicts(
     elif over[0] == "below" and under is None and not nothing and not faults:
         gap = over[2]
         numbers = {"gap": number(max(gap.estimate, 0.0))}
-        verdicts.append(Verdict("about_right", over[1], numbers, (_gap_text(gap),)))
+        code = "about_right" if freer else "not_overfitting"
+        verdicts.append(Verdict(code, over[1], numbers, (_gap_text(gap),)))
     return verdicts
 
 
@@ -96,7 +99,7 @@ def _underfitting(unit: float, tried: Sequence[Advice]) -> Verdict | None:
     if not freer:
         return None
     best = max(freer, key=lambda a: a.gain)
-    strength = "clear" if best.low >= material else "likely"
+    strength = "clear" if best.low >= material and not best.doubt else "likely"
     numbers = {"what": best.what, "gain": number(best.gain)}
     return Verdict("underfitting", strength, numbers, (f"Tried in folds: {best}.",))
 

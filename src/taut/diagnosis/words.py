@@ -26,6 +26,12 @@ VERDICTS: Mapping[str, tuple[str, str]] = {
         "learned from, and nothing freer that was tried does better.",
         "模型大致合适：在新数据上的损失只比训练数据高 {gap}，试过的更灵活的方案也没有更好。",
     ),
+    "not_overfitting": (
+        "The model does not overfit: on new rows its loss is {gap} higher than on the rows it "
+        "learned from. Whether it underfits is not known: nothing freer was tried.",
+        "模型没有过拟合：在新数据上的损失只比训练数据高 {gap}。没有试过更灵活的方案，"
+        "因此不知道是否欠拟合。",
+    ),
     "too_little_evidence": (
         "There is too little evidence: with {rows} held-out rows the loss on new rows may be from "
         "{low} to {high} higher than on the rows it learned from.",
@@ -80,6 +86,10 @@ STRENGTHS: Mapping[str, tuple[str, str]] = {
     "likely": ("likely", "很可能"),
 }
 
+DOUBTED = (
+    "What helped in folds, and cannot be relied on:",
+    "在折中有效、但不可依赖的改进：",
+)
 HELPS = (
     "What helps, measured on rows that no training saw:",
     "有效的改进（在未参与训练的数据上测得）：",

@@ -1,6 +1,7 @@
 """Lanes in, record out: many variants of one model trained as one program."""
 
 from taut.engine.aftermath import afterwards
+from taut.engine.data.group_hash import group_hash
 from taut.engine.data.parquet import ParquetRows
 from taut.engine.data.sources import ArraySource, DatasetSource, Source
 from taut.engine.evaluate import held_out_metrics, held_out_metrics_of
@@ -30,6 +31,7 @@ __all__ = [
     "afterwards",
     "check_model",
     "copy_of",
+    "group_hash",
     "held_out_metrics",
     "held_out_metrics_of",
     "lanes_at_a_time",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from functools import partial
 from typing import Any
 
@@ -16,10 +16,9 @@ from jax.sharding import Mesh
 from taut.engine import loop, processes
 from taut.engine.convolutions import over_patches_of
 from taut.engine.data.fold_batches import held_out_rows, steps_in, training_rows
-from taut.engine.data.hashing import fold_of, row_hash
 from taut.engine.data.prefetch import Prefetch
 from taut.engine.data.reading import Budget, Layout, blocks, in_order
-from taut.engine.data.sources import Rows, first_rows
+from taut.engine.data.sources import first_rows
 from taut.engine.initial import InitialValues
 from taut.engine.ledger import SNAPSHOTS, Ledger
 from taut.engine.program import EVERYWHERE, block_by_block
@@ -203,15 +202,9 @@ class BlockSlots(Slots):
         pieces = in_order(stream.source, self._layout, self._budget, order, stop)
         read = blocks(pieces, self._layout, self._budget.steps * size)
         for rows, count in itertools.islice(read, done, None):
-            numbers = batches(rows, self._fold_of(rows, count), stream.number, size)
+            numbers = batches(rows, stream.divided(rows[:count]), stream.number, size)
             counts = (numbers >= 0).sum(axis=(1, 2))
-            yield Block(rows, numbers, np.int32(steps_in(numbers))), counts
-
-    def _fold_of(self, rows: Rows, count: int) -> np.ndarray:
-        if self._stream.number == 1:
-            return np.zeros(count, np.int32)
-        true = rows[:count]
-        return fold_of(row_hash(true.x, true.y), self._stream.number, self._stream.fold_seed)
+            yield Block(replace(rows, group=None), numbers, np.int32(steps_in(numbers))), counts
 
     def _share(self) -> float:
         """The share of the epoch that is done, in rows read; 0 where it is not known."""
@@ -243,6 +236,7 @@ class BlockSlots(Slots):
 def _check_folds(rows: np.ndarray, folds: int) -> None:
     if not rows.all():
         raise InputError(
-            "Every fold needs rows to train on and rows held out; equal rows are in one fold. "
-            f"Received: a fold without, with folds={folds}. Use fewer folds, or more rows."
+            "Every fold needs rows to train on and rows held out; equal rows, and those of a "
+            f"group, are in one fold. Received: a fold without, with folds={folds}. Use fewer "
+            "folds, or more rows."
         )

@@ -20,6 +20,7 @@ from taut.engine.checkpoint.archive import Checkpoint
 from taut.engine.checkpoint.identity import identity_of
 from taut.engine.data.class_weights import WeightedSource
 from taut.engine.data.reading import Budget, Layout
+from taut.engine.data.row_folds import RowFolds
 from taut.engine.data.sources import MEMORY, Source, described, first_rows, rows_of
 from taut.engine.initial import InitialValues
 from taut.engine.kept_programs import programs_of
@@ -45,9 +46,10 @@ def train_streamed(
     r"""Train every lane of one Keras model on the rows of a source, each read once for all lanes.
 
     All lanes advance together over each batch. A row is in one of `folds` folds by a hash of its
-    content; a lane trains on the rows that are not in the fold `lane.split`, and its held-out
-    loss is that on the rows that are, measured in a second pass after each epoch. The loss of a
-    batch is the mean over the lane's own rows in it; a batch without any is no step.
+    content, or in that of its group where the source has groups; a lane trains on the rows that are
+    not in the fold `lane.split`, and its held-out loss is that on the rows that are, measured in a
+    second pass after each epoch. The loss of a batch is the mean over the lane's own rows in it; a
+    batch without any is no step.
 
     A lane leaves the program once it has diverged, its patience has run out, or it was dropped;
     the program is made smaller when half of the lanes have left. Lane k of many equals lane k alone
@@ -86,14 +88,17 @@ def train_streamed(
     check_model(model)
     check_whole_or_none(1, folds=folds)
     check_whole(1, memory=memory)
-    stream = Stream(source, folds, fold_seed, seed, shuffle, memory, rows=rows_of(source))
+    divided = RowFolds(1 if folds is None else folds, fold_seed)
+    rows = rows_of(source)
+    stream = Stream(source, folds, fold_seed, seed, shuffle, memory, rows, divided)
     study = study_of(model, stream, lanes, **settings)
     initial = InitialValues(model)
     initial.check(lanes)
     _check_rows_apart(study, stream)
     if class_weight is not None:  # reads all rows: after the checks
         source = WeightedSource(source, model, class_weight)
-        stream = replace(stream, source=source)
+    divided = RowFolds.of(source, stream.number, fold_seed)
+    stream = replace(stream, source=source, divided=divided)
     of_groups = study.groups is not None
     layout, budget = room_for(
         model, source, lanes, stream.number, study.batch_size, memory, groups=of_groups

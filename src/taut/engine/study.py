@@ -15,6 +15,7 @@ from taut._data import as_arrays
 from taut._keras_compat import compiled_loss, custom_training
 from taut._weights import ClassWeight, checked_weights
 from taut.checks import check_whole, check_whole_or_none
+from taut.engine.data.row_folds import RowFolds
 from taut.engine.data.sources import Source
 from taut.engine.halving import Halving
 from taut.engine.lanes import Lane, Split, check_lanes, check_splits
@@ -88,6 +89,8 @@ class Stream:
     memory: int
     rows: int | None
     """How many rows there are; None where they would have to be read to know."""
+    divided: RowFolds
+    """Which fold a row is in."""
 
     @property
     def number(self) -> int:
@@ -169,6 +172,10 @@ def study_of(
 
 def check_model(model: Any) -> None:
     """Raise unless lanes of `model` can be trained: compiled, built, by Keras's own step."""
+    if not isinstance(model, keras.Model):
+        raise InputError(
+            f"`model` must be a compiled Keras model. Received: {type(model).__name__}."
+        )
     if not model.built or not getattr(model, "compiled", False):
         raise InputError(
             "`model` must be compiled and built. Received: "

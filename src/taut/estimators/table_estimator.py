@@ -12,6 +12,7 @@ from sklearn.utils import check_array, check_consistent_length
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from taut.estimators import model_bytes
+from taut.estimators.merged_table import merge_table
 from taut.estimators.penalized_network import drawn_seed
 from taut.tables.fitting import fit_table
 from taut.tables.table_model import TableModel
@@ -91,18 +92,33 @@ class TableEstimator(BaseEstimator):
         values = self.model_.features.set_index("feature")[name].astype(float)
         return values.reindex(self._columns, fill_value=0.0).to_numpy()
 
-    def _fit(self, x: Any, y: np.ndarray, task: str, roles: Mapping[str, Any]) -> None:
-        frame = self._frame(x, reset=True)
-        check_consistent_length(frame, y)
-        columns, names = {"y": y}, {}
-        columns |= {name: values for name, values in roles.items() if values is not None}
+    def _fit(
+        self,
+        x: pd.DataFrame,
+        y: np.ndarray,
+        task: str,
+        weight: np.ndarray,
+        roles: Mapping[str, Any],
+    ) -> None:
+        """Fit to rows that are counted; see `merge_table`."""
+        facts = {name: values for name, values in roles.items() if values is not None}
+        for values in facts.values():
+            check_consistent_length(x, values)
+        facts = {name: np.asarray(values) for name, values in facts.items()}
+        classes = task == "classification"
+        rows = merge_table(x, weight, {"y": y, **facts}, classes=classes, placed=bool(facts))
+        columns = {"y": y[rows.rows], **{name: values[rows.rows] for name, values in facts.items()}}
+        if rows.weight is not None:
+            columns["weights"] = rows.weight
+        if rows.together is not None:
+            columns["groups"] = rows.together
+        frame, names = x.iloc[rows.rows].reset_index(drop=True), {}
         for name, values in columns.items():
             free = name
             while free in frame.columns:
                 free += "_"
             names[name] = free
-            check_consistent_length(frame, values)
-            frame = frame.assign(**{free: np.asarray(values)})
+            frame = frame.assign(**{free: values})
         self.model_ = fit_table(
             frame,
             target=names.pop("y"),
@@ -126,7 +142,7 @@ class TableEstimator(BaseEstimator):
             allow_small=True,
             callbacks=None if self.verbose else [],
         )
-        self._columns = [str(name) for name in frame.columns[: self.n_features_in_]]
+        self._columns = [str(name) for name in x.columns]
 
     def _frame(self, x: Any, *, reset: bool) -> pd.DataFrame:
         """The inputs as a data frame; an array has columns x0, x1, … or, in order, those of fit."""

@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import Any, Self
 
 import numpy as np
 import pandas as pd
 from sklearn.base import ClassifierMixin, RegressorMixin
-from sklearn.utils import check_array
+from sklearn.utils import check_array, check_consistent_length
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import column_or_1d
 
 from taut.errors import InputError
+from taut.estimators.counted import class_weights, row_weights
 from taut.estimators.table_estimator import TableEstimator
 from taut.frames.target import understand_target
 from taut.frames.values import missing
-
-ROLES = "groups", "time", "weights"
 
 
 class TableClassifier(ClassifierMixin, TableEstimator):
@@ -46,6 +46,9 @@ class TableClassifier(ClassifierMixin, TableEstimator):
         inputs: How many inputs are kept, which asks for `sparse`; as many as are needed unless
             given.
         quick: Whether fewer settings are tried, in less time.
+        class_weight: A mapping from labels to numbers above 0 by which the weights of their rows
+            are multiplied, "balanced" for W/(K·W_k), or None. Probabilities are then those of
+            rows weighed so.
         random_state: Seeds all that is random.
         verbose: Whether progress is shown on the terminal.
 
@@ -65,37 +68,87 @@ class TableClassifier(ClassifierMixin, TableEstimator):
 
     classes_: np.ndarray
 
+    def __init__(
+        self,
+        penalty: str = "auto",
+        *,
+        strengths: Sequence[float] | None = None,
+        features: Sequence[str] | None = None,
+        drop: Sequence[str] = (),
+        kind: Mapping[str, str] | None = None,
+        decimal: str | None = None,
+        na: Sequence[str] = (),
+        test_size: float = 0.0,
+        folds: int = 5,
+        seeds: int = 1,
+        single: bool = False,
+        sparse: bool = False,
+        inputs: int | None = None,
+        quick: bool = False,
+        class_weight: Mapping[Any, float] | str | None = None,
+        random_state: Any = None,
+        verbose: int | bool = 0,
+    ):
+        super().__init__(
+            penalty,
+            strengths=strengths,
+            features=features,
+            drop=drop,
+            kind=kind,
+            decimal=decimal,
+            na=na,
+            test_size=test_size,
+            folds=folds,
+            seeds=seeds,
+            single=single,
+            sparse=sparse,
+            inputs=inputs,
+            quick=quick,
+            random_state=random_state,
+            verbose=verbose,
+        )
+        self.class_weight = class_weight
+
     def fit(
         self,
         X: Any,
         y: Any,
+        sample_weight: Any = None,
         groups: Any = None,
         time: Any = None,
-        weights: Any = None,
     ) -> Self:
         """Fit to a table.
 
         Args:
             X: The table, [rows, columns]: a data frame, an array or a sparse matrix.
             y: Labels [rows].
+            sample_weight: [rows] numbers >= 0: how much a row counts in training, in the choice
+                and in the scores inside. A row of weight 2 is a row that is given twice, one of
+                weight 0 is left out. Equal rows are one row, on one side of every fold.
             groups: [rows] what stays on one side of every fold: patients, households.
             time: [rows] dates or numbers by which folds go from past to future.
-            weights: [rows] how much a row counts in training, in the choice and in scores. Not
-                `sample_weight`, for a row that counts twice is not two rows: those could be in
-                different folds.
 
         Raises:
             ValueError: For a table or an option that cannot be used; before any training.
         """
-        y = _column(y, None)
+        x, y = self._frame(X, reset=True), _column(y, None)
+        check_consistent_length(x, y)
         check_classification_targets(y)
-        classes, codes = np.unique(y, return_inverse=True)
+        weight = row_weights(sample_weight, x)
+        classes = np.unique(y[weight > 0])
         if len(classes) < 2:
             raise InputError(
-                f"`y` must hold at least two classes. Received: one class, {classes[0]!r}."
+                "`y` must hold at least two classes in rows of a weight above 0. Received: one "
+                f"class, {classes[0]!r}."
             )
-        labels = y if _read_as_they_are(y, classes) else codes
-        self._fit(X, labels, "classification", _roles(groups, time, weights))
+        # What counts nothing may have a label of its own.
+        codes = np.minimum(np.searchsorted(classes, y), len(classes) - 1)
+        totals = np.bincount(codes, weight, len(classes))
+        weight = weight * class_weights(self.class_weight, classes, totals)[codes]
+        _every_class_counts(classes, np.bincount(codes, weight, len(classes)))
+        as_they_are = _read_as_they_are(y[weight > 0], classes)
+        labels = classes[codes] if as_they_are else codes
+        self._fit(x, labels, "classification", weight, {"groups": groups, "time": time})
         self.classes_ = classes
         return self
 
@@ -153,23 +206,26 @@ class TableRegressor(RegressorMixin, TableEstimator):
         self,
         X: Any,
         y: Any,
+        sample_weight: Any = None,
         groups: Any = None,
         time: Any = None,
-        weights: Any = None,
     ) -> Self:
         """Fit to a table.
 
         Args:
             X: The table, [rows, columns]: a data frame, an array or a sparse matrix.
             y: Numbers [rows].
+            sample_weight: [rows] numbers >= 0, as of `TableClassifier`.
             groups: [rows] what stays on one side of every fold.
             time: [rows] dates or numbers by which folds go from past to future.
-            weights: [rows] how much a row counts.
 
         Raises:
             ValueError: For a table or an option that cannot be used; before any training.
         """
-        self._fit(X, _column(y, "float64"), "regression", _roles(groups, time, weights))
+        x, y = self._frame(X, reset=True), _column(y, "float64")
+        check_consistent_length(x, y)
+        weight = row_weights(sample_weight, x)
+        self._fit(x, y, "regression", weight, {"groups": groups, "time": time})
         return self
 
     def predict(self, X: Any) -> np.ndarray:
@@ -179,6 +235,14 @@ class TableRegressor(RegressorMixin, TableEstimator):
             X: The table, [rows, columns].
         """
         return self._predicting.predict(self._frame(X, reset=False))
+
+
+def _every_class_counts(classes: np.ndarray, totals: np.ndarray) -> None:
+    if not totals.all():
+        raise InputError(
+            "`class_weight` must be above 0 for each class of `y`. Received: 0 for "
+            f"{classes[totals == 0][0]!r}. Leave its rows out."
+        )
 
 
 def _read_as_they_are(y: np.ndarray, classes: np.ndarray) -> bool:
@@ -194,7 +258,3 @@ def _column(y: Any, dtype: str | None) -> np.ndarray:
         raise InputError("`fit` requires y to be passed, but the target y is None.")
     y = check_array(y, ensure_2d=False, dtype=dtype, input_name="y")
     return column_or_1d(y, warn=True)
-
-
-def _roles(groups: Any, time: Any, weights: Any) -> dict[str, Any]:
-    return dict(zip(ROLES, (groups, time, weights), strict=True))

@@ -37,8 +37,7 @@ def check_enough_rows(schema: Schema, *, folds: int, test_size: float = 0.0) -> 
         what = f"the {least} classes of {schema.target!r}" if schema.classes else "a score"
         raise InputError(
             f"A test set needs at least {least} rows for {what}. Received: {test} of {rows} rows, "
-            f"with test size {test_size:g}. Use a test size of {_upwards(least / rows)} or more, "
-            "or add rows."
+            f"with test size {test_size:g}. {rows_for_test(least, rows)}"
         )
     counts = dict(zip(schema.classes, schema.counts, strict=True))
     train = rows - test
@@ -66,6 +65,16 @@ def check_enough_rows(schema: Schema, *, folds: int, test_size: float = 0.0) -> 
         )
 
 
+def rows_for_test(least: int, rows: int) -> str:
+    """What gives a test set its rows, and leaves as many to learn from."""
+    if 2 * least > rows:
+        return (
+            "Add rows, merge classes, or, where the target is a quantity, set the task to "
+            "regression."
+        )
+    return f"Use a test size of {_upwards(least / rows)} or more, or add rows."
+
+
 def _upwards(share: float) -> str:
     """A share with two digits, none of them too small."""
     return f"{math.ceil(share * 100 - 1e-9) / 100:g}"
@@ -80,6 +89,6 @@ def check_inputs(inputs: Any, there: int) -> None:
     """
     if inputs is not None and (not is_whole(inputs, 1) or inputs > there):
         raise InputError(
-            f"`inputs` must be an integer from 1 to the number of inputs, {there} here. "
+            f"`inputs` (--inputs) must be an integer from 1 to the number of inputs, {there} here. "
             f"Received: inputs={inputs!r}."
         )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import os
+import re
 import warnings
 import zipfile
 import zlib
@@ -93,11 +94,41 @@ def read_table(
             f"{str(path)!r} is not text in the encoding {encoding or 'that it begins with'} "
             f"({error}). Say the right one with --encoding, or save the file in UTF-8."
         ) from error
+    except pd.errors.ParserError as error:
+        raise InputError(_unparsed(path, str(error))) from error
     except (*unreadable, zipfile.BadZipFile) as error:
-        raise InputError(f"{str(path)!r} cannot be read: {error}") from error
+        raise InputError(_unreadable(path, error)) from error
     if frame.empty:
         raise InputError(f"A table needs rows. Received: {str(path)!r}, which has none.")
     return frame
+
+
+def _unreadable(path: Path, error: Exception) -> str:
+    why = str(error).strip().rstrip(".")
+    if isinstance(error, (PermissionError, IsADirectoryError)):
+        return f"{str(path)!r} cannot be read: {why}. Check the path and who may read it."
+    return (
+        f"{str(path)!r} cannot be read as what its name says that it is: {why}. Save it anew, or "
+        "give it the name of what it is."
+    )
+
+
+def _unparsed(path: Path, said: str) -> str:
+    """What pandas stumbled over in a text file, as something to mend."""
+    if uneven := re.search(r"Expected (\d+) fields in line (\d+), saw (\d+)", said):
+        named, line, fields = uneven.groups()
+        return (
+            f"Every row of {str(path)!r} must have at most as many fields as its first line, which "
+            f"names {named} columns. Received: {fields} in line {line}. Quote the fields that hold "
+            "the separator, or say which it is with --sep."
+        )
+    if open_quote := re.search(r"EOF inside string starting at row (\d+)", said):
+        return (
+            f"Every quote of {str(path)!r} must be closed. Received: one that is opened in row "
+            f"{open_quote[1]} below the header, up to the end of the file. Close it, or write it "
+            "twice where it is a part of the text."
+        )
+    return _unreadable(path, ValueError(said))
 
 
 def _read_text(

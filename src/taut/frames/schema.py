@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -144,11 +145,18 @@ def require_columns(frame: pd.DataFrame, needed: Sequence[str]) -> None:
         raise InputError(
             "The table must have every column that is asked for. Missing: "
             f"{listed((_suggest(name, list(count)) for name in lacking), show=str)}. "
-            f"Its columns are {listed(count)}."
+            f"Its columns are {listed(count)}.{_unnamed(list(count))}"
         )
     twice = [name for name in needed if count[name] > 1]
     if twice:
         raise InputError(f"Every column needs a name of its own. Received twice: {listed(twice)}.")
+
+
+def _unnamed(names: list[str]) -> str:
+    """What to do where the columns have numbers for names: most likely, none at all."""
+    if not names or not all(re.fullmatch(r"[-+]?[\d.,]*\d[\d.,]*", str(n)) for n in names):
+        return ""
+    return " These are numbers: the first line of a file must name the columns."
 
 
 def _suggest(name: str, names: list[str]) -> str:

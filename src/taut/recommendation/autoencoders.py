@@ -78,7 +78,7 @@ class EASE:
         known = read_ratings(interactions, columns, more_items=more)
         further = None
         if of_items is not None:
-            further = FEATURE * aligned(of_items[0], of_items[1], known.items).T
+            further = FEATURE * aligned(of_items[0], of_items[1], known.items).T.tocsr()
 
         def learn(some: Ratings, strength: float) -> Any:
             return ease(with_features(some, further), strength)
@@ -139,18 +139,17 @@ class SLIM:
         columns = Columns(self.user, self.item, None)
 
         def learn(some: Ratings, strength: float) -> Any:
-            return slim(some.matrix(), strength, self.l2)
+            return slim(some.seen, strength, self.l2)
 
         known = read_ratings(interactions, columns)
         return _fit(known, columns, learn, candidates_of(self.strength), self.seed, (5.0, 2.0))
 
 
-def with_features(ratings: Ratings, further: np.ndarray | None) -> Any:
+def with_features(ratings: Ratings, further: Any) -> Any:
     """X with the features' rows below it, [rows, items] sparse."""
     from scipy.sparse import csr_array, vstack
 
-    met = ratings.matrix()
-    return met if further is None else csr_array(vstack([met, csr_array(further)]))
+    return ratings.seen if further is None else csr_array(vstack([ratings.seen, further]))
 
 
 def _fit(
@@ -173,7 +172,7 @@ def _fit(
                 "Give one, such as strength=200.0."
             )
         kept, rest = known.take(np.flatnonzero(~held)), known.take(np.flatnonzero(held))
-        who, met = np.unique(rest.user), kept.matrix()
+        who, met = np.unique(rest.user), kept.seen
 
         def lane(strength: float) -> np.ndarray:
             values = learn(kept, strength).scores(met[who])

@@ -65,7 +65,9 @@ class StrengthChoice:
         )
 
     def plot(self) -> Any:
-        """The held-out loss by strength as an Altair chart; bars are two standard errors.
+        """The held-out loss by strength as an Altair chart.
+
+        Bars are two standard errors of the difference to the least.
 
         Raises:
             InputError: If Altair is not installed.
@@ -86,7 +88,10 @@ class StrengthChoice:
             base.mark_line(color="#1f77b4").encode(x, y),
             base.mark_point(filled=True, size=70).encode(x, y, color=alt.Color("chosen:N")),
         ]
-        title = f"Strength {self.chosen:g} has the least held-out loss"
+        title = alt.Title(
+            f"Strength {self.chosen:g} has the least held-out loss",
+            subtitle="bars: two standard errors of the difference to it",
+        )
         return offline(alt.layer(*layers).properties(title=title, width=480, height=280))
 
     def __repr__(self) -> str:

@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from html import escape
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from taut.checks import check_new_file, check_whole
+from taut.checks import check_whole
 from taut.errors import InputError
+from taut.recommendation.chosen_model import ChosenModel
 from taut.recommendation.factor_choice import StrengthChoice
 from taut.recommendation.item_weights import FactoredWeights, MatrixWeights
 from taut.recommendation.ranked import ranking, the_user
-from taut.recommendation.ratings import Columns, Ratings, codes_of, read_some
+from taut.recommendation.rating_ids import codes_of
+from taut.recommendation.ratings import Columns, Ratings, read_some
+from taut.recommendation.stored_models import item_model_fields, save_item_model
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -26,7 +27,7 @@ PLACES = 10
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class ItemModel:
+class ItemModel(ChosenModel):
     """What `EASE.fit` and `SLIM.fit` return.
 
     Attributes:
@@ -43,9 +44,12 @@ class ItemModel:
     strength: float
     choice: StrengthChoice | None
 
+    _write = staticmethod(save_item_model)
+    _read = staticmethod(item_model_fields)
+
     def scores(self, users: np.ndarray) -> np.ndarray:
         """X·B of users' codes, [users, items]; −1 is somebody unknown: the mean of all users."""
-        met = self.ratings.matrix()
+        met = self.ratings.seen
         values = self.weights.scores(met[np.maximum(users, 0)])
         if (users < 0).any():
             values[users < 0] = self.weights.scores(_mean_of_rows(met))
@@ -72,7 +76,7 @@ class ItemModel:
         return np.where(item >= 0, self.scores(who)[place.ravel(), item], 0.0)
 
     def recommend(
-        self, user: Any, k: int = 10, *, among: Sequence[Any] | None = None
+        self, user: Any, k: int = 10, *, among: Iterable[Any] | None = None
     ) -> pd.DataFrame:
         """The items that the user has not met, those of highest score first.
 
@@ -124,6 +128,11 @@ class ItemModel:
         check_whole(1, k=k)
         code = self._item(item)
         who = the_user(user, self.ratings.users)
+        if who < 0:
+            raise InputError(
+                "`user` must be a known user: what somebody unknown has met is not known. "
+                "Received: user=None."
+            )
         met = np.zeros(len(self.ratings.items))
         met[self.ratings.item[self.ratings.user == who]] = 1.0
         return self._positive(self.weights.column(code) * met, k)
@@ -152,7 +161,7 @@ class ItemModel:
         Raises:
             InputError: As `fit`, and for items that are not known.
         """
-        new, mine = read_some(interactions, self.columns, self.ratings.items), self.ratings
+        new, mine = read_some(interactions, self.columns, self.ratings), self.ratings
         users = np.union1d(mine.users, new.users)
         stay = ~np.isin(mine.users, new.users)[mine.user]
         user = np.r_[
@@ -191,44 +200,6 @@ class ItemModel:
                 "weight": table.data[order],
             }
         )
-
-    def plot(self) -> Any:
-        """What each strength lost on held-out interactions, as an Altair chart.
-
-        Raises:
-            InputError: Where a strength was given, or Altair is not installed.
-        """
-        if self.choice is None:
-            raise InputError(
-                "`plot` shows how the strength was chosen. Received: a model whose strength was "
-                "given. Fit with strength=None."
-            )
-        return self.choice.plot()
-
-    def save(self, path: str | os.PathLike[str], *, overwrite: bool = False) -> Path:
-        """Write one NumPy archive, whole or not at all.
-
-        Args:
-            path: A new file.
-            overwrite: Whether a file may be replaced.
-
-        Raises:
-            InputError: If it exists and may not be replaced.
-        """
-        from taut.recommendation.stored_models import save_item_model
-
-        return save_item_model(self, check_new_file(path, overwrite=overwrite))
-
-    @classmethod
-    def load(cls, path: str | os.PathLike[str]) -> Self:
-        """Read what `save` wrote. Nothing is unpickled.
-
-        Raises:
-            InputError: If it is no such file, or is damaged.
-        """
-        from taut.recommendation.stored_models import item_model_fields
-
-        return cls(**item_model_fields(path))
 
     def _sentences(self) -> list[str]:
         r = self.ratings

@@ -93,9 +93,10 @@ class MatrixFactorization:
 
         Args:
             ratings: A data frame, one line a rating.
-            user_features: A data frame, one line a user, with the column `user`; numbers, and texts
-                with `|` between several categories.
-            item_features: The same of items. Items without ratings are predicted by it.
+            user_features: A data frame, one line a user, with the column `user`; numbers, dates,
+                and texts with `|` between several categories. Users without ratings are predicted
+                by it.
+            item_features: The same of items.
 
         Raises:
             InputError: For ratings that cannot be read (see `read_ratings`), or fewer than ten to
@@ -107,12 +108,12 @@ class MatrixFactorization:
         columns = Columns(self.user, self.item, self.rating, self.time)
         of_users = None if user_features is None else read_features(user_features, self.user)
         of_items = None if item_features is None else read_features(item_features, self.item)
-        known = read_ratings(ratings, columns, more_items=None if of_items is None else of_items[0])
-        if of_users is not None and of_users[0].dtype.kind != known.users.dtype.kind:
-            raise InputError(
-                f"`{self.user}` must be of one type. Received: {known.users.dtype} in the ratings, "
-                f"{of_users[0].dtype} in the features. Convert one of them."
-            )
+        known = read_ratings(
+            ratings,
+            columns,
+            more_users=None if of_users is None else of_users[0],
+            more_items=None if of_items is None else of_items[0],
+        )
         features = (
             None if of_users is None else aligned(of_users[0], of_users[1], known.users),
             None if of_items is None else aligned(of_items[0], of_items[1], known.items),
@@ -155,6 +156,7 @@ class MatrixFactorization:
             mean=problem.mean,
             scale=problem.scale,
             session_keys=problem.keys,
+            limits=(float(known.rating.min()), float(known.rating.max())),
             features=features,
             choice=choice,
         )
@@ -192,7 +194,7 @@ def _begin(ratings: Ratings, features: tuple[Any, Any], rank: int, seed: int) ->
     if ratings.day is not None:
         pairs = np.stack([ratings.user, ratings.day], axis=1)
         keys, session = np.unique(pairs, axis=0, return_inverse=True)
-    seen = ratings.matrix()
+    seen = ratings.seen
     designs = design(seen, features[0]), design(seen.T.tocsr(), features[1])
     start = first_factors(*designs, rank, len(keys), seed)
     return Problem(mean, scale, (ratings.rating - mean) / scale, session.ravel(), keys, start)

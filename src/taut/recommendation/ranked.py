@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from taut.checks import check_whole
 from taut.errors import InputError
-from taut.recommendation.ratings import Ratings, codes_of
+from taut.recommendation.rating_ids import codes_of
+from taut.recommendation.ratings import Ratings
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -33,7 +34,7 @@ def the_user(user: Any, users: np.ndarray) -> int:
 
 
 def ranking(
-    values: np.ndarray, ratings: Ratings, user: int, k: int, among: Sequence[Any] | None
+    values: np.ndarray, ratings: Ratings, user: int, k: int, among: Iterable[Any] | None
 ) -> pd.DataFrame:
     """item and score of the k best that the user has not met; ties in the order of the ids.
 
@@ -49,9 +50,12 @@ def ranking(
     check_whole(1, k=k)
     allowed = np.ones(len(values), bool)
     if among is not None:
-        codes = codes_of(list(among), ratings.items, "among")
+        if isinstance(among, str) or not isinstance(among, Iterable):
+            raise InputError(f"`among` must be a list of items. Received: among={among!r:.60}.")
+        listed = list(among)
+        codes = codes_of(listed, ratings.items, "among")
         if (codes < 0).any():
-            unknown = [v for v, code in zip(among, codes, strict=True) if code < 0][:5]
+            unknown = [v for v, code in zip(listed, codes, strict=True) if code < 0][:5]
             raise InputError(f"`among` must be of known items. Received: {unknown}, which are not.")
         allowed[:] = False
         allowed[codes] = True

@@ -7,7 +7,12 @@ from typing import Any
 import numpy as np
 
 from taut.checks import check_inner_share, check_whole
-from taut.recommendation.ratings import codes_of
+from taut.errors import InputError
+from taut.recommendation.rating_ids import codes_of, numbered
+from taut.recommendation.ratings import Columns, table_of
+
+AT_A_TIME = 1 << 24
+"""Scores that are held at once."""
 
 
 def hold_out(frame: Any, *, user: str = "user", share: float = 0.2, seed: int = 0) -> Any:
@@ -22,6 +27,9 @@ def hold_out(frame: Any, *, user: str = "user", share: float = 0.2, seed: int = 
     Returns:
         Two pandas data frames: what is kept, and what is held out.
 
+    Raises:
+        InputError: The column is missing, or holds no ids.
+
     Example:
         >>> import pandas as pd
         >>> from taut.recommendation import hold_out
@@ -34,8 +42,12 @@ def hold_out(frame: Any, *, user: str = "user", share: float = 0.2, seed: int = 
     check_inner_share(share=share)
     check_whole(0, seed=seed)
     table = as_frame(frame)
-    codes = np.unique(table[user].to_numpy(), return_inverse=True)[1]
-    held = held_out_rows(codes, share, seed)
+    if user not in table.columns:
+        raise InputError(
+            f"Ratings must have the column {user!r}. Received: {list(table.columns)}. Name it by "
+            "`user=`."
+        )
+    held = held_out_rows(numbered(table[user], user)[1], share, seed)
     return table[~held], table[held]
 
 
@@ -55,45 +67,66 @@ def ndcg(model: Any, held_out: Any, *, k: int = 10) -> np.ndarray:
 
         DCG = Σ_{places ≤ k} 1/log₂(place + 1) where a held-out item stands,
 
-    divided by what it would be with the held-out items first. Items that the model has seen the
-    user meet are not ranked.
+    divided by what it would be with the held-out items first. Items are ranked as `recommend` ranks
+    them: without those that the model has seen the user meet, ties in the order of the ids.
 
     Args:
         model: A `RatingModel` or an `ItemModel`.
-        held_out: A data frame with the model's columns; ratings are not read.
+        held_out: A data frame with the model's columns; ratings are not read. Lines of users or
+            items that the model does not know, or of what it has seen, do not count.
         k: Places.
 
     Returns:
-        [users with held-out items that the model knows] between 0 and 1.
-    """
-    from taut.frames.as_frame import as_frame
+        [users with held-out items that count], in the order of their ids, between 0 and 1.
 
-    table = as_frame(held_out)
-    seen = model.ratings
-    user = codes_of(table[model.columns.user], seen.users, model.columns.user)
-    item = codes_of(table[model.columns.item], seen.items, model.columns.item)
-    known = (user >= 0) & (item >= 0)
-    user, item = user[known], item[known]
+    Raises:
+        InputError: No line counts, or they cannot be read.
+    """
+    check_whole(1, k=k)
+    columns, known = model.columns, model.ratings
+    table = table_of(held_out, Columns(columns.user, columns.item, None))
+    user = codes_of(table[columns.user], known.users, columns.user)
+    item = codes_of(table[columns.item], known.items, columns.item)
+    inside = (user >= 0) & (item >= 0)
+    new = inside.copy()
+    new[inside] = ~np.isin(
+        user[inside] * len(known.items) + item[inside], known.user * len(known.items) + known.item
+    )
+    if not new.any():
+        raise InputError(
+            "Held-out lines must be of users and items that the model knows, and that it has not "
+            f"seen. Received: {len(table)} lines, {int((user < 0).sum())} of unknown users, "
+            f"{int((item < 0).sum())} of unknown items, {int((inside & ~new).sum())} seen."
+        )
+    user, item = user[new], item[new]
     who = np.unique(user)
-    values = np.array(model.scores(who))
-    rows, columns = seen.matrix()[who].nonzero()
-    values[rows, columns] = -np.inf
-    return gains(values, np.searchsorted(who, user), item, k)
+    found = []
+    # By some users at a time: all scores would not fit in memory.
+    for some in np.array_split(who, -(-len(who) * len(known.items) // AT_A_TIME)):
+        values = np.array(model.scores(some))
+        rows, met = known.seen[some].nonzero()
+        values[rows, met] = -np.inf
+        mine = (user >= some[0]) & (user <= some[-1])
+        found.append(gains(values, np.searchsorted(some, user[mine]), item[mine], k))
+    return np.concatenate(found)
 
 
 def gains(values: np.ndarray, user: np.ndarray, item: np.ndarray, k: int) -> np.ndarray:
-    """NDCG at k by row.
+    """NDCG at k by row; of equal scores the first item is first.
 
     Args:
         values: [rows, items] scores; −inf is not ranked.
         user: [pairs] rows of what was held out, each row at least once.
-        item: [pairs] its items.
+        item: [pairs] its items, which are ranked.
         k: Places.
     """
     wanted = np.zeros(values.shape, bool)
     wanted[user, item] = True
     k = min(k, values.shape[1])
-    top = np.argpartition(-values, k - 1, axis=1)[:, :k]
+    least = np.partition(values, -k, axis=1)[:, [-k]]
+    above, equal = values > least, values == least
+    left = k - above.sum(axis=1, keepdims=True)
+    top = np.nonzero(above | (equal & (np.cumsum(equal, axis=1) <= left)))[1].reshape(-1, k)
     of_top = np.take_along_axis(values, top, axis=1)
     top = np.take_along_axis(top, np.argsort(-of_top, axis=1, kind="stable"), axis=1)
     worth = 1 / np.log2(np.arange(2, k + 2))

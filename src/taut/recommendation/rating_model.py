@@ -2,38 +2,32 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 from html import escape
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from taut.checks import check_new_file, check_whole
+from taut.checks import check_whole
 from taut.errors import InputError
+from taut.recommendation.chosen_model import ChosenModel
 from taut.recommendation.factor_choice import StrengthChoice, predicted
 from taut.recommendation.factor_solver import Factors, Side, Strengths
 from taut.recommendation.fold_in import fold_user, with_rows
 from taut.recommendation.ranked import ranking, the_user
-from taut.recommendation.ratings import (
-    Columns,
-    Ratings,
-    codes_of,
-    days_of,
-    read_some,
-    session_codes,
-)
-from taut.recommendation.side_features import INTERCEPT, design
+from taut.recommendation.rating_ids import codes_of
+from taut.recommendation.ratings import Columns, Ratings, days_of, read_some, session_codes
+from taut.recommendation.side_features import INTERCEPT, design, moved_rows
+from taut.recommendation.stored_models import rating_model_fields, save_rating_model
 
 if TYPE_CHECKING:
     import pandas as pd
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class RatingModel:
+class RatingModel(ChosenModel):
     """What `MatrixFactorization.fit` returns.
 
     Attributes:
@@ -44,7 +38,8 @@ class RatingModel:
         strengths: Of the penalty; `noise` is the held-out squared error where one was chosen.
         mean, scale: Mean and standard deviation of the ratings.
         session_keys: [sessions, 2] user's code and day.
-        features: Of users and items, [rows, columns] or None.
+        limits: The least and the largest rating that it was fitted on.
+        features: Of users and items, [rows, columns] sparse or None.
         choice: What each strength lost on held-out ratings; None where one was given.
     """
 
@@ -55,8 +50,12 @@ class RatingModel:
     mean: float
     scale: float
     session_keys: np.ndarray
+    limits: tuple[float, float]
     features: tuple[Any, Any]
     choice: StrengthChoice | None
+
+    _write = staticmethod(save_rating_model)
+    _read = staticmethod(rating_model_fields)
 
     def predict(self, users: Any, items: Any, times: Any = None) -> np.ndarray:
         """Ratings of pairs, within the range of the ratings that were fitted.
@@ -86,7 +85,7 @@ class RatingModel:
         session = np.full(len(user), -1)
         if times is not None:
             session = session_codes(self.session_keys, user, self._days(times, len(user)))
-        low, high = self.ratings.rating.min(), self.ratings.rating.max()
+        low, high = self.limits
         values = predicted(self._with_nobody(), user, item, session)
         return (self.mean + self.scale * values).clip(low, high)
 
@@ -126,7 +125,7 @@ class RatingModel:
         return replace(self.factors, user=longer(self.factors.user), item=longer(self.factors.item))
 
     def recommend(
-        self, user: Any, k: int = 10, *, among: Sequence[Any] | None = None
+        self, user: Any, k: int = 10, *, among: Iterable[Any] | None = None
     ) -> pd.DataFrame:
         """The items that the user has not rated, those of highest predicted rating first.
 
@@ -184,13 +183,13 @@ class RatingModel:
         Raises:
             InputError: As `fit`, and for items that are not known.
         """
-        new = read_some(ratings, self.columns, self.ratings.items)
+        new = read_some(ratings, self.columns, self.ratings)
         mine = self.ratings
         users = np.union1d(mine.users, new.users)
         places = np.searchsorted(users, mine.users)
         places = np.where(np.isin(mine.users, new.users), -1, places)
         features = self._user_features_of(new.users)
-        made, offsets, keys = self._fold(new, design(new.matrix(), features))
+        made, offsets, keys = self._fold(new, design(new.seen, features))
         size = len(users)
         user = with_rows(self.factors.user, places, size, made)
         keep = places[self.session_keys[:, 0]] >= 0 if len(self.session_keys) else np.zeros(0, bool)
@@ -213,10 +212,8 @@ class RatingModel:
         )
         table = self.features[0]
         if table is not None:
-            longer = np.zeros((size, table.shape[1]))
-            longer[places[places >= 0]] = table[places >= 0]
-            longer[fresh] = features
-            table = longer
+            kept = places >= 0
+            table = moved_rows(table[kept], places[kept], size) + moved_rows(features, fresh, size)
         return replace(
             self,
             ratings=both,
@@ -225,13 +222,14 @@ class RatingModel:
             features=(table, self.features[1]),
         )
 
-    def _user_features_of(self, users: np.ndarray) -> np.ndarray | None:
+    def _user_features_of(self, users: np.ndarray) -> Any:
         """Those of users who are known, zeros for others."""
         table = self.features[0]
         if table is None:
             return None
         codes = codes_of(users, self.ratings.users, "user")
-        return np.where((codes >= 0)[:, None], table[codes], 0.0)
+        known = np.flatnonzero(codes >= 0)
+        return moved_rows(table[codes[known]], known, len(users))
 
     def _fold(self, new: Ratings, x: Any) -> tuple[Side, np.ndarray, np.ndarray]:
         side = self.factors.user
@@ -263,27 +261,15 @@ class RatingModel:
         import pandas as pd
 
         bias = self.scale * self.factors.item.rows[:, 0]
+        expected = self.scores(np.array([-1]))[0].clip(*self.limits)
         return pd.DataFrame(
             {
                 "item": self.ratings.items,
                 "ratings": self.ratings.by_item,
                 "bias": bias,
-                "expected": self.predict(_nobody(self.ratings.users), self.ratings.items),
+                "expected": expected,
             }
         )
-
-    def plot(self) -> Any:
-        """What each strength lost on held-out ratings, as an Altair chart.
-
-        Raises:
-            InputError: Where a strength was given, or Altair is not installed.
-        """
-        if self.choice is None:
-            raise InputError(
-                "`plot` shows how the strength was chosen. Received: a model whose strength was "
-                "given. Fit with strength=None."
-            )
-        return self.choice.plot()
 
     def plot_items(self, names: Mapping[Any, str] | None = None, *, most: int = 60) -> Any:
         """The items with most ratings by their factors, as an Altair chart.
@@ -310,31 +296,6 @@ class RatingModel:
 
         return rating_network(self)
 
-    def save(self, path: str | os.PathLike[str], *, overwrite: bool = False) -> Path:
-        """Write one NumPy archive, whole or not at all.
-
-        Args:
-            path: A new file.
-            overwrite: Whether a file may be replaced.
-
-        Raises:
-            InputError: If it exists and may not be replaced.
-        """
-        from taut.recommendation.stored_models import save_rating_model
-
-        return save_rating_model(self, check_new_file(path, overwrite=overwrite))
-
-    @classmethod
-    def load(cls, path: str | os.PathLike[str]) -> Self:
-        """Read what `save` wrote. Nothing is unpickled.
-
-        Raises:
-            InputError: If it is no such file, or is damaged.
-        """
-        from taut.recommendation.stored_models import rating_model_fields
-
-        return cls(**rating_model_fields(path))
-
     def _sentences(self) -> list[str]:
         r, f = self.ratings, self.factors
         lines = [
@@ -358,8 +319,3 @@ class RatingModel:
         return f"<p>{lines}</p>" + (
             "" if self.choice is None else self.choice.to_frame().to_html(index=False, border=0)
         )
-
-
-def _nobody(users: np.ndarray) -> Any:
-    """An id of the users' type that none of them has."""
-    return int(users.max()) + 1 if users.dtype.kind == "i" else max(users.tolist()) + "_"

@@ -9,9 +9,11 @@ from typing import Any
 import numpy as np
 
 from taut.errors import InputError
+from taut.recommendation.rating_ids import check_kind, codes_of, numbered
 
 DAY = 86_400
-"""Seconds."""
+LONGEST = 1e11
+"""Seconds: of times beyond it, 3,000 years, the unit is another."""
 
 
 @dataclass(frozen=True)
@@ -30,7 +32,9 @@ class Columns:
     time: str | None = None
 
     def __post_init__(self) -> None:
-        names = [name for name in (self.user, self.item, self.rating, self.time) if name]
+        names = [self.user, self.item, *(n for n in (self.rating, self.time) if n is not None)]
+        if not all(isinstance(name, str) for name in names):
+            raise InputError(f"Columns must be named by texts. Received: {names}.")
         if len(set(names)) < len(names):
             raise InputError(f"Each column must have a name of its own. Received: {names}.")
 
@@ -73,67 +77,95 @@ class Ratings:
             self.users, self.items, self.user[rows], self.item[rows], self.rating[rows], day
         )
 
-    def matrix(self, values: np.ndarray | None = None) -> Any:
-        """[users, items] as a sparse matrix; ones where a rating is, unless values are given."""
+    def matrix(self, values: np.ndarray) -> Any:
+        """[users, items] as a sparse matrix of values, [ratings]."""
         from scipy.sparse import csr_array
 
-        shape = len(self.users), len(self.items)
-        return csr_array(
-            (np.ones(len(self)) if values is None else values, (self.user, self.item)), shape=shape
-        )
+        return csr_array((values, (self.user, self.item)), (len(self.users), len(self.items)))
+
+    @cached_property
+    def seen(self) -> Any:
+        """[users, items] as a sparse matrix, ones where a rating is."""
+        return self.matrix(np.ones(len(self)))
 
 
-def read_ratings(frame: Any, columns: Columns, *, more_items: np.ndarray | None = None) -> Ratings:
+def read_ratings(
+    frame: Any,
+    columns: Columns,
+    *,
+    more_users: np.ndarray | None = None,
+    more_items: np.ndarray | None = None,
+) -> Ratings:
     """Ratings of a frame, checked: ids that are ids, numbers that are finite, no pair twice.
 
     Args:
         frame: One line a rating; pandas, polars or Arrow.
-        columns: What its columns are called.
-        more_items: Ids of items that may have no rating.
+        columns: What its columns are called. Without ratings lines of a pair count once.
+        more_users, more_items: Ids of those that may have no rating.
 
     Raises:
         InputError: A column is missing, nothing is there, an id or a rating is missing or is none,
             a pair is rated twice, or there is but one user or one item.
     """
     table = table_of(frame, columns)
-    user, item = ids_of(table[columns.user]), ids_of(table[columns.item])
+    users, user = numbered(table[columns.user], columns.user)
+    items, item = numbered(table[columns.item], columns.item)
+    once = _once(user, item, table, columns)
+    table, user, item = table[once], user[once], item[once]
     rating, day = _numbers(table, columns), _days(table, columns)
-    _refuse_twice(table, columns)
-    users, user_codes = np.unique(user, return_inverse=True)
-    everything = item if more_items is None else _same_kind(item, more_items, columns.item)
-    items = np.unique(everything)
-    for what, distinct in (("user", users), ("item", np.unique(item))):
+    for what, distinct in (("user", users), ("item", items)):
         if len(distinct) < 2:
             raise InputError(
                 f"Ratings must be of two {what}s at least: one alone has nobody to be compared "
                 f"with. Received: {len(table)} ratings, all of the {what} {distinct.tolist()[0]!r}."
             )
-    return Ratings(users, items, user_codes, np.searchsorted(items, item), rating, day)
+    users, user = _with_more(users, user, more_users, columns.user)
+    items, item = _with_more(items, item, more_items, columns.item)
+    return Ratings(users, items, user, item, rating, day)
 
 
-def read_some(frame: Any, columns: Columns, items: np.ndarray) -> Ratings:
+def _with_more(
+    ids: np.ndarray, codes: np.ndarray, more: np.ndarray | None, name: str
+) -> tuple[np.ndarray, np.ndarray]:
+    """Ids with those of the features among them, and the codes that the ratings then have."""
+    if more is None:
+        return ids, codes
+    check_kind(more, ids, name)
+    if not np.isin(more, ids).any():
+        raise InputError(
+            f"Features must be of ids that are in the ratings. Received: `{name}` of {len(more)} "
+            f"ids such as {more.tolist()[0]!r}, none of them rated; those rated are such as "
+            f"{ids.tolist()[0]!r}."
+        )
+    every = np.union1d(ids, more)
+    return every, np.searchsorted(every, ids)[codes]
+
+
+def read_some(frame: Any, columns: Columns, known: Ratings) -> Ratings:
     """Ratings of known items, by one user or more.
 
     Args:
         frame: As for `read_ratings`.
         columns: What its columns are called.
-        items: The known ids.
+        known: What the model was fitted on.
 
     Raises:
         InputError: As `read_ratings`, and for items that are not known.
     """
     table = table_of(frame, columns)
-    user, item = ids_of(table[columns.user]), codes_of(table[columns.item], items, columns.item)
-    rating, day = _numbers(table, columns), _days(table, columns)
-    _refuse_twice(table, columns)
+    users, user = numbered(table[columns.user], columns.user)
+    check_kind(users, known.users, columns.user)
+    item = codes_of(table[columns.item], known.items, columns.item)
     if (item < 0).any():
         unknown = table.loc[item < 0, columns.item].unique().tolist()
         raise InputError(
             f"Items must be known. Received: {len(unknown)} that are not, such as {unknown[:5]}. "
             "Leave their ratings out, or fit again."
         )
-    users, codes = np.unique(user, return_inverse=True)
-    return Ratings(users, items, codes, item, rating, day)
+    once = _once(user, item, table, columns)
+    table, user, item = table[once], user[once], item[once]
+    rating, day = _numbers(table, columns), _days(table, columns)
+    return Ratings(users, known.items, user, item, rating, day)
 
 
 def _days(table: Any, columns: Columns) -> np.ndarray | None:
@@ -145,7 +177,8 @@ def table_of(frame: Any, columns: Columns) -> Any:
     from taut.frames.as_frame import as_frame
 
     table = as_frame(frame)
-    needed = [n for n in (columns.user, columns.item, columns.rating, columns.time) if n]
+    names = (columns.user, columns.item, columns.rating, columns.time)
+    needed = [name for name in names if name is not None]
     missing = [name for name in needed if name not in table.columns]
     if missing:
         raise InputError(
@@ -158,73 +191,6 @@ def table_of(frame: Any, columns: Columns) -> Any:
     if not len(table):
         raise InputError("Ratings must have at least one line. Received: an empty frame.")
     return table
-
-
-def ids_of(series: Any) -> np.ndarray:
-    """Ids as an array of int64 or of texts.
-
-    Raises:
-        InputError: Some are missing, or are neither integers nor texts.
-    """
-    import pandas as pd
-
-    series = pd.Series(series)
-    if series.isna().any():
-        raise InputError(
-            f"Each line must have an id. Received: {int(series.isna().sum())} lines without "
-            f"`{series.name}`. Drop them by `frame.dropna(subset=[{series.name!r}])`."
-        )
-    if isinstance(series.dtype, pd.CategoricalDtype):
-        series = series.astype(series.cat.categories.dtype)
-    if pd.api.types.is_integer_dtype(series.dtype):
-        return series.to_numpy(np.int64)
-    values = series.to_numpy(object)
-    if all(isinstance(value, str) for value in values):
-        return values.astype(str) if len(values) else np.zeros(0, "<U1")
-    if all(isinstance(v, (int, np.integer)) and not isinstance(v, bool) for v in values):
-        return values.astype(np.int64)
-    kinds = sorted({type(value).__name__ for value in values})
-    raise InputError(
-        f"Ids must be integers, or texts. Received: `{series.name}` of {', '.join(kinds)}. "
-        "Convert them by `.astype(str)`."
-    )
-
-
-def _same_kind(ids: np.ndarray, more: np.ndarray, name: str) -> np.ndarray:
-    if (ids.dtype.kind == "i") != (more.dtype.kind == "i"):
-        raise InputError(
-            f"Ids of one kind must be of one type. Received: `{name}` as {_kind(ids)} in the "
-            f"ratings, and as {_kind(more)} in the features. Convert one of them."
-        )
-    return np.concatenate([ids, more])
-
-
-def _kind(ids: np.ndarray) -> str:
-    return "integers" if ids.dtype.kind == "i" else "texts"
-
-
-def codes_of(ids: Any, known: np.ndarray, what: str) -> np.ndarray:
-    """The places of ids among those known, −1 for others.
-
-    Raises:
-        InputError: They are of another type than those known, or are no ids.
-    """
-    import pandas as pd
-
-    array = np.atleast_1d(np.asarray(ids))
-    if array.ndim > 1:
-        raise InputError(
-            f"`{what}` must be one id, or a flat list where several are taken. Received an array "
-            f"of shape {array.shape}."
-        )
-    given = ids_of(pd.Series(array, name=what))
-    if len(given) and (given.dtype.kind == "i") != (known.dtype.kind == "i"):
-        raise InputError(
-            f"`{what}` must be {_kind(known)}, as in the ratings. Received: {_kind(given)}, such "
-            f"as {given.tolist()[0]!r}."
-        )
-    places = np.searchsorted(known, given).clip(max=len(known) - 1)
-    return np.where(known[places] == given, places, -1)
 
 
 def _numbers(table: Any, columns: Columns) -> np.ndarray:
@@ -269,20 +235,34 @@ def days_of(series: Any) -> np.ndarray:
             f"Times must be seconds or dates. Received: `{series.name}` of {series.dtype}. "
             "Convert it by `pandas.to_datetime`."
         )
-    return np.floor(series.to_numpy(float) / DAY).astype(np.int64)
-
-
-def _refuse_twice(table: Any, columns: Columns) -> None:
-    """Raise where a pair of user and item has several lines: which of them counts is not known."""
-    again = table.duplicated([columns.user, columns.item])
-    if again.any():
-        user, item = (table.loc[again, name].tolist()[0] for name in (columns.user, columns.item))
+    seconds = series.to_numpy(float)
+    if not (np.abs(seconds) < LONGEST).all():
         raise InputError(
-            f"A user must rate an item once. Received: {int(again.sum())} lines of pairs that are "
-            f"there before, such as user {user!r}, item {item!r}. Keep the last by "
-            f"`frame.drop_duplicates([{columns.user!r}, {columns.item!r}], keep='last')`, or take "
-            "their mean."
+            "Times must be seconds or dates. Received: "
+            f"`{series.name}` up to {np.abs(seconds).max():g}, thousands of years of seconds. "
+            "Divide milliseconds by 1000, or convert it by `pandas.to_datetime(…, unit='ms')`."
         )
+    return np.floor(seconds / DAY).astype(np.int64)
+
+
+def _once(user: np.ndarray, item: np.ndarray, table: Any, columns: Columns) -> np.ndarray:
+    """Lines with each pair of user and item once, [lines] booleans.
+
+    Raises:
+        InputError: A pair has several ratings: which of them counts is not known.
+    """
+    import pandas as pd
+
+    again = pd.DataFrame({"user": user, "item": item}).duplicated().to_numpy()
+    if columns.rating is None or not again.any():
+        return ~again
+    user, item = (table.loc[again, name].tolist()[0] for name in (columns.user, columns.item))
+    raise InputError(
+        f"A user must rate an item once. Received: {int(again.sum())} lines of pairs that are "
+        f"there before, such as user {user!r}, item {item!r}. Keep the last by "
+        f"`frame.drop_duplicates([{columns.user!r}, {columns.item!r}], keep='last')`, or take "
+        "their mean."
+    )
 
 
 def session_codes(keys: np.ndarray, user: np.ndarray, day: np.ndarray) -> np.ndarray:

@@ -7,56 +7,56 @@ from typing import Any
 import numpy as np
 
 from taut.errors import InputError
-from taut.recommendation.ratings import ids_of
+from taut.recommendation.rating_ids import numbered
 
 SEPARATOR = "|"
 INTERCEPT = 3.0
 """The column of ones is this: it is hardly penalised."""
 
 
-def read_features(frame: Any, id_column: str) -> tuple[np.ndarray, np.ndarray, list[str]]:
+def read_features(frame: Any, id_column: str) -> tuple[np.ndarray, Any, list[str]]:
     """Numbers of a frame of users or of items.
 
-    A number gives its standardised value and the square of that; where it is missing, both are 0. A
-    text is one category or, with `|` between them, several; each gives a column of 0 and 1.
+    A number, or a date, gives its standardised value and the square of that; where it is missing,
+    both are 0. A text is one category or, with `|` between them or in a list, several; each gives
+    a column of 0 and 1.
 
     Args:
         frame: One line an id.
         id_column: The name of that column.
 
     Returns:
-        Ids [lines]; values [lines, columns], whose mean square over the lines is 1 in sum for each
-        column of the frame; names of the columns.
+        Ids [lines], sorted; values [lines, columns] sparse, whose mean square over the lines is 1
+        in sum for each column of the frame; names of the columns.
 
     Raises:
         InputError: The column is missing, an id is there twice, or a column cannot be read.
     """
-    import pandas as pd
+    from scipy.sparse import csr_array, hstack
 
     from taut.frames.as_frame import as_frame
 
     table = as_frame(frame)
+    if table.columns.duplicated().any():
+        raise InputError(f"Columns must have different names. Received: {list(table.columns)}.")
     if id_column not in table.columns:
         raise InputError(
             f"Features must have the column {id_column!r} with the ids. Received: "
             f"{list(table.columns)}."
         )
-    ids = ids_of(table[id_column])
-    if len(np.unique(ids)) < len(ids):
+    ids, codes = numbered(table[id_column], id_column)
+    if len(ids) < len(codes):
         raise InputError(
-            f"Features must have one line for each id. Received: {len(ids)} lines of "
-            f"{len(np.unique(ids))}. Use `frame.drop_duplicates({id_column!r})`."
+            f"Features must have one line for each id. Received: {len(codes)} lines of "
+            f"{len(ids)}. Use `frame.drop_duplicates({id_column!r})`."
         )
+    table = table.iloc[np.argsort(codes)]
     blocks, names = [], []
     for name in table.columns:
         if name == id_column:
             continue
-        series = table[name]
-        if pd.api.types.is_bool_dtype(series.dtype):
-            series = series.astype(float)
-        read = _number if pd.api.types.is_numeric_dtype(series.dtype) else _categories
-        block, columns = read(series)
-        size = np.sqrt((block**2).sum(axis=1).mean()) if block.size else 0.0
+        block, columns = _block(table[name])
+        size = np.sqrt((block**2).sum() / len(ids))
         if size:
             blocks.append(block / size)
             names += [f"{name}{column}" for column in columns]
@@ -65,7 +65,21 @@ def read_features(frame: Any, id_column: str) -> tuple[np.ndarray, np.ndarray, l
             "Features must have a column that differs between ids. Received: "
             f"{list(table.columns)}."
         )
-    return ids, np.hstack(blocks), names
+    return ids, csr_array(hstack(blocks)), names
+
+
+def _block(series: Any) -> tuple[Any, list[str]]:
+    """A column's values, [lines, columns] sparse, and the ends of their names."""
+    import pandas as pd
+    from scipy.sparse import csr_array
+
+    kinds = pd.api.types
+    if kinds.is_datetime64_any_dtype(series.dtype):
+        series = (series - series.min()) / pd.Timedelta(days=1)
+    if kinds.is_numeric_dtype(series.dtype) or kinds.is_bool_dtype(series.dtype):
+        values, columns = _number(series)
+        return csr_array(values), columns
+    return _categories(series)
 
 
 def _number(series: Any) -> tuple[np.ndarray, list[str]]:
@@ -79,32 +93,49 @@ def _number(series: Any) -> tuple[np.ndarray, list[str]]:
     return np.where(there[:, None], np.stack([z, square], 1), 0.0), ["", "²"]
 
 
-def _categories(series: Any) -> tuple[np.ndarray, list[str]]:
-    texts = ["" if missing else str(value) for value, missing in zip(series, series.isna())]  # noqa: B905
-    of_line = [[part.strip() for part in text.split(SEPARATOR) if part.strip()] for text in texts]
-    distinct = sorted({part for parts in of_line for part in parts})
+def _categories(series: Any) -> tuple[Any, list[str]]:
+    from scipy.sparse import csr_array
+
+    of_line = [_parts(value) for value in series]
+    distinct = sorted(set().union(*of_line))
     place = {part: k for k, part in enumerate(distinct)}
-    values = np.zeros((len(texts), len(distinct)))
-    for line, parts in enumerate(of_line):
-        values[line, [place[part] for part in parts]] = 1.0
+    lines = np.repeat(np.arange(len(of_line)), list(map(len, of_line)))
+    columns = [place[part] for parts in of_line for part in sorted(parts)]
+    shape = len(of_line), len(distinct)
+    values = csr_array((np.ones(len(lines)), (lines, np.array(columns, int))), shape=shape)
     return values, [f"={part}" for part in distinct]
 
 
-def aligned(ids: np.ndarray, values: np.ndarray, known: np.ndarray) -> np.ndarray:
-    """Values in the order of the ids known, [known, columns]; zeros where there are none."""
-    places = np.searchsorted(known, ids).clip(max=len(known) - 1)
-    there = known[places] == ids
-    out = np.zeros((len(known), values.shape[1]))
-    out[places[there]] = values[there]
-    return out
+def _parts(value: Any) -> set[str]:
+    """The categories of one cell: of a text, or of a list of them."""
+    import pandas as pd
+
+    if isinstance(value, (list, tuple, set, np.ndarray)):
+        return set().union(*map(_parts, value))
+    if pd.isna(value):
+        return set()
+    return {part.strip() for part in str(value).split(SEPARATOR)} - {""}
 
 
-def design(seen: Any, features: np.ndarray | None) -> Any:
+def aligned(ids: np.ndarray, values: Any, known: np.ndarray) -> Any:
+    """Values at the places of their ids among those known, [known, columns]; others are zeros."""
+    return moved_rows(values, np.searchsorted(known, ids), len(known))
+
+
+def moved_rows(values: Any, places: np.ndarray, rows: int) -> Any:
+    """Rows of a sparse matrix at other places of one with `rows` rows, all others zeros."""
+    from scipy.sparse import csr_array
+
+    moved = csr_array((np.ones(len(places)), (places, np.arange(len(places)))), (rows, len(places)))
+    return csr_array(moved @ values)
+
+
+def design(seen: Any, features: Any) -> Any:
     """A row for each user (item): ones, what is known of it, and whom it met, each of length 1.
 
     Args:
         seen: [rows, others], sparse: one where a rating is.
-        features: [rows, columns] or None.
+        features: [rows, columns] sparse, or None.
 
     Returns:
         [rows, 1 + columns + others], sparse.

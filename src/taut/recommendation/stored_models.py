@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import json
 import os
-import zipfile
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from taut.errors import InputError
-from taut.files import replace_file
+from taut.files import DAMAGED, replace_file
 from taut.recommendation.factor_choice import StrengthChoice
 from taut.recommendation.factor_solver import Factors, Side, Strengths
 from taut.recommendation.item_weights import FactoredWeights, MatrixWeights
@@ -37,13 +36,14 @@ def save_rating_model(model: Any, path: Path) -> Path:
         own = {"rows": side.rows, "variance": side.variance, "maps": side.maps}
         own |= _of_sparse("design", side.design)
         if features is not None:
-            own["features"] = features
+            own |= _of_sparse("features", features)
         arrays |= {f"{name}_side.{key}": value for key, value in own.items()}
     about = {
         "constant": factors.mean,
         "sweeps": factors.sweeps,
         "change": factors.change,
         "mean": model.mean,
+        "limits": list(model.limits),
         "scale": model.scale,
         "strengths": plain(model.strengths),
     }
@@ -61,7 +61,7 @@ def rating_model_fields(path: str | os.PathLike[str]) -> dict[str, Any]:
             }
             design = _to_sparse("design", own)
             sides.append(Side(own["rows"], own["variance"], own["maps"], design))
-            features.append(own.get("features"))
+            features.append(_to_sparse("features", own) if "features:data" in own else None)
         sweeps, change = about["sweeps"], about["change"]
         return {
             "columns": typed(Columns, about["columns"]),
@@ -73,6 +73,7 @@ def rating_model_fields(path: str | os.PathLike[str]) -> dict[str, Any]:
             "mean": about["mean"],
             "scale": about["scale"],
             "session_keys": arrays["keys"],
+            "limits": tuple(map(float, about["limits"])),
             "features": (features[0], features[1]),
             "choice": _to_choice(about["choice"]),
         }
@@ -186,8 +187,7 @@ class _whole:
     def __exit__(self, kind: Any, error: Any, traceback: Any) -> None:
         if isinstance(error, FileNotFoundError):
             raise InputError(f"There must be a file. Received: {str(self._path)!r}.") from error
-        damage = (OSError, ValueError, KeyError, TypeError, EOFError, AttributeError)
-        if isinstance(error, (*damage, zipfile.BadZipFile)):
+        if isinstance(error, DAMAGED):
             raise InputError(
                 "The file must be one that `save` wrote, and whole. Received: "
                 f"{str(self._path)!r} ({error})."

@@ -258,6 +258,7 @@ def sparse(metrics: Metrics, say: Catalogue = EN) -> list[str]:
     if selection.halves:
         least = min(item.frequency or 0.0 for item in selection.inputs if item.kept)
         known = {"kept": kept, "share": text.percent(least), "halves": selection.halves}
+        known["often"] = say("sparse.often" if least < 1 else "sparse.always", **known)
         if selection.expected_false is None:
             sentences.append(say("sparse.few_halves", **known))
         else:

@@ -10,6 +10,7 @@ import numpy as np
 
 from taut._weights import ClassWeight
 from taut.engine import Lane, Split
+from taut.engine.data.sources import is_source
 from taut.engine.study import check_model
 from taut.errors import InputError
 from taut.optimizers.selection import Entry
@@ -111,6 +112,11 @@ def penalised(
             is not known.
     """
     check_model(model)
+    if is_source(x):
+        raise InputError(
+            f"This study needs its rows in memory. Received: x={type(x).__name__}. Give arrays; "
+            "`taut.regularization_path` reads rows as they are needed."
+        )
     if y is None:
         raise InputError("`y` must be given with arrays. Received: y=None.")
     labels = labelled(model, y)

@@ -167,7 +167,7 @@ def _axis(name: str, strengths: Any) -> Axis:
         if not is_whole(strengths, 2):
             raise InputError(f"`strengths` must be at least 2. Received: strengths={strengths}.")
         return Axis(name, None, int(strengths))
-    values = given_strengths(strengths)
+    values = given_strengths(strengths, or_number=True)
     return Axis(name, values, len(values))
 
 

@@ -13,7 +13,7 @@ import numpy as np
 
 from taut._keras_compat import loss_name
 from taut._weights import ClassWeight
-from taut.engine import Callback, Lane, Record, Split, afterwards
+from taut.engine import Callback, Lane, Record, Split, afterwards, check_model
 from taut.engine.lanes import DIVERGED
 from taut.errors import EdgeWarning, InputError
 from taut.penalties import L2, Penalty
@@ -118,7 +118,7 @@ def choose_model(
         checkpoint_seconds=checkpoint_seconds,
         callbacks=callbacks,
     )
-    values = given_strengths(strengths if np.iterable(strengths) else ())
+    values = given_strengths(strengths)
     axes = axes_of(penalty, values.tolist())
     searches: list[_Search] = []
     for number, (name, model) in enumerate(named.items()):
@@ -145,7 +145,14 @@ def choose_model(
     tried: dict[tuple[str, float], list[Record]] = {}
     for search in searches:
         tried |= search.run(values, settings, factor)
-    result = choice_of(tuple(named), tried, values, [size / rows for size in sizes])
+    labels = searches[0].study.labels
+    result = choice_of(
+        tuple(named),
+        tried,
+        values,
+        [size / rows for size in sizes],
+        classes=None if labels is None else labels.classes,
+    )
     _warn(result, tried)
     chosen = searches[list(named).index(result.best_model)]
     model = afterwards(
@@ -216,11 +223,16 @@ class _Search:
 def _named(models: Any) -> dict[str, Any]:
     """Models by name, of one loss and one shape of outputs."""
     named = dict(models) if isinstance(models, Mapping) else {"model": models}
-    if not named or not all(isinstance(name, str) for name in named):
+    kinds = {name: type(model).__name__ for name, model in named.items()}
+    models_only = all(isinstance(model, keras.Model) for model in named.values())
+    if not named or not models_only or not all(isinstance(name, str) for name in named):
+        received = kinds if isinstance(models, Mapping) else type(models).__name__
         raise InputError(
             "`models` must be a compiled Keras model, or a dict of these by name. Received: "
-            f"{list(named)!r}."
+            f"{received}."
         )
+    for model in named.values():
+        check_model(model)
     for what, key in (("loss", _loss_of), ("shape of outputs", _outputs_of)):
         found = {name: key(model) for name, model in named.items()}
         if len(set(found.values())) > 1:

@@ -41,6 +41,8 @@ class ModelChoice:
         trainings: What the choice cost: the rows that its trainings went through, in those of one
             training on all rows.
         standard_error_note: How the standard errors are computed.
+        classes: [classes] the labels of `y` in the order of their numbers, where it had labels:
+            what the outputs of `model` stand for. None otherwise.
         model: The chosen model at the chosen strength, trained on all rows; compiled. None
             where that training failed, which a warning told.
     """
@@ -53,6 +55,7 @@ class ModelChoice:
     edge: str | None
     trainings: float
     standard_error_note: str
+    classes: np.ndarray | None = None
     model: Any = None
 
     def with_model(self, model: Any) -> ModelChoice:
@@ -90,7 +93,8 @@ class ModelChoice:
     def sentences(self) -> list[str]:
         """What was found, one sentence a line."""
         lines = [
-            f"ModelChoice: {len(self.summary)} candidates trained, {len(self.models)} "
+            f"ModelChoice: {len(self.summary)} candidate{'s' * (len(self.summary) != 1)} trained, "
+            f"{len(self.models)} "
             f"model{'s' * (len(self.models) != 1)}, at the price of {self.trainings:.1f} trainings"
         ]
         for name in sorted(self.models, key=lambda name: self.best_of(name)["held_out_loss"]):
@@ -117,6 +121,8 @@ def choice_of(
     tried: Mapping[tuple[str, float], Sequence[Record]],
     strengths: np.ndarray,
     shares: Sequence[float],
+    *,
+    classes: np.ndarray | None = None,
 ) -> ModelChoice:
     """The result, without the trained model, of the records of each candidate.
 
@@ -125,6 +131,7 @@ def choice_of(
         tried: By model and strength.
         strengths: All that were listed, tried or not.
         shares: By fold, the share of the rows that a training goes through in an epoch.
+        classes: The labels of the targets, where these were text.
 
     Raises:
         InputError: If some training of every candidate diverged.
@@ -173,4 +180,5 @@ def choice_of(
         edge=edge,
         trainings=float(price),
         standard_error_note=NOTE,
+        classes=classes,
     )

@@ -161,13 +161,8 @@ def regularization_path(
     if is_source(x) or memory is not None:
         from taut.studies.streamed import FoldedStream
 
-        if groups is not None:
-            raise InputError(
-                "`groups` need rows in memory: streamed rows are in folds by a hash of the row. "
-                "Received: groups with a source, or with `memory`."
-            )
         rows = FoldedStream(
-            as_source(x, y, sample_weight),
+            as_source(x, y, sample_weight, groups),
             cv=cv,
             seed=seed,
             class_weight=class_weight,

@@ -20,7 +20,7 @@ from taut.engine import (
     train_lanes,
 )
 from taut.engine.data.class_weights import WeightedSource
-from taut.engine.data.hashing import fold_of, row_hash
+from taut.engine.data.row_folds import RowFolds
 from taut.engine.data.sources import MEMORY, first_rows, rows_of
 from taut.engine.model_copy import ROWS
 from taut.engine.stream import check_backend, room_for, train_streamed
@@ -43,7 +43,7 @@ SHARE = 16
 
 
 class FoldedStream:
-    """Rows of a source, in folds by a hash of what is in a row.
+    """Rows of a source, in folds by a hash of what is in a row, or by its groups.
 
     Lanes are tried in memory on the first `PILOT_ROWS` rows of the shuffled order (fewer where a
     sixteenth of the memory does not hold them), with their first fold held out, for `PILOT_EPOCHS`
@@ -101,8 +101,9 @@ class FoldedStream:
         self._sample = drawn_rows(
             self._source, self._layout, budget, self._seed, min(rows, PILOT_ROWS)
         )
-        self._fold = fold_of(row_hash(self._sample.x, self._sample.y), self.folds, self._seed)
-        return streamed_fold_values(model, self._source, self.folds, self._seed, self._at_once)
+        self._divided = RowFolds.of(self._source, self.folds, self._seed)
+        self._fold = self._divided(self._sample)
+        return streamed_fold_values(model, self._source, self._divided, rows=self._at_once)
 
     def pilot(self, model: Any, settings: Settings, name: str) -> Pilot:
         fold, sample = self._fold, self._sample
@@ -155,7 +156,7 @@ class FoldedStream:
         )
 
     def metrics(self, model: Any, record: Record) -> dict[str, np.ndarray]:
-        pieces = held_out_batches(self._source, self.folds, self._seed, self._at_once)
+        pieces = held_out_batches(self._source, self._divided, self._at_once)
         return held_out_metrics_of(model, record, pieces)
 
     def scores(self, model: Any, record: Record, measure: Measure) -> np.ndarray:
@@ -167,9 +168,7 @@ class FoldedStream:
     def certify(self, model: Any, fold: int) -> Stationarity:
         """On all rows that are not in the fold; its scale on some of them, from everywhere."""
         drawn = self._sample[self._fold != fold]
-        batches = training_batches(
-            self._source, self._layout, fold, self.folds, self._seed, self._at_once
-        )
+        batches = training_batches(self._source, self._layout, fold, self._divided, self._at_once)
         return stationarity_over(model, batches, (drawn.x, drawn.y, drawn.weight))
 
 

@@ -12,8 +12,8 @@ import numpy as np
 
 from taut._sums import FoldSums
 from taut.engine import Source
-from taut.engine.data.hashing import fold_of, row_hash
 from taut.engine.data.reading import Budget, Layout, blocks, in_order
+from taut.engine.data.row_folds import RowFolds
 from taut.engine.data.sources import Rows, first_rows, joined
 from taut.errors import InputError, UnsupportedError
 from taut.studies.adaptive import PROBED, Adaptive, Calls, with_mask
@@ -22,17 +22,15 @@ VALUES = 1 << 17
 """Numbers of a column sum that are worked on at once: they stay in the processor's cache."""
 
 
-def with_folds(
-    source: Source, folds: int, seed: int, rows: int
-) -> Iterator[tuple[Rows, np.ndarray]]:
+def with_folds(source: Source, divided: RowFolds, rows: int) -> Iterator[tuple[Rows, np.ndarray]]:
     """The rows of a source in pieces of at most `rows`, and the fold of each, as it is streamed."""
     for part in range(source.parts(rows)):
         for piece in source.pieces(part, rows):
-            yield piece, fold_of(row_hash(piece.x, piece.y), folds, seed)
+            yield piece, divided(piece)
 
 
 def streamed_fold_values(
-    model: Any, source: Source, folds: int, seed: int = 0, rows: int = 4096
+    model: Any, source: Source, folds: int | RowFolds, seed: int = 0, rows: int = 4096
 ) -> list[dict[str, np.ndarray]]:
     """`fold_values` of a source with folds by hash: what layers learn from training rows.
 
@@ -44,7 +42,7 @@ def streamed_fold_values(
     Args:
         model: A built Keras model.
         source: Where the rows are.
-        folds: How many; 1 learns from all rows.
+        folds: How many, 1 learns from all rows; or which row is in which.
         seed: As the `fold_seed` of `train_streamed`.
         rows: Rows in memory at a time.
 
@@ -56,6 +54,8 @@ def streamed_fold_values(
             it, or a fold has no rows.
         UnsupportedError: If it is not known what reaches it, or that is no single array.
     """
+    divided = folds if isinstance(folds, RowFolds) else RowFolds.of(source, folds, seed)
+    folds = divided.number
     if not any(hasattr(layer, "fold_values") for layer in model._flatten_layers()):
         return [{} for _ in range(folds)]
     adaptive = Adaptive(model, first_rows(source, PROBED).x)
@@ -69,7 +69,7 @@ def streamed_fold_values(
     def learn(pending: list[_Learning]) -> None:
         while pending:
             seen = np.zeros(folds, np.int64)
-            for piece, fold in with_folds(source, folds, seed, rows):
+            for piece, fold in with_folds(source, divided, rows):
                 for k in dict.fromkeys(learner.fold for learner in pending):
                     learners = [learner for learner in pending if learner.fold == k]
                     before = None if k is None else values[k]
@@ -81,8 +81,9 @@ def streamed_fold_values(
                 seen += np.bincount(fold, minlength=folds)
             if not seen.all():
                 raise InputError(
-                    "Every fold needs rows to train on and rows held out; equal rows are in one "
-                    f"fold. Received: a fold without, with {folds} folds. Use fewer, or more rows."
+                    "Every fold needs rows to train on and rows held out; equal rows, and those of "
+                    f"a group, are in one fold. Received: a fold without, with {folds} "
+                    "folds. Use fewer, or more rows."
                 )
             pending = [learner for learner in pending if learner.sums.end_pass()]
 
@@ -124,22 +125,21 @@ class _Learning:
 
 
 def training_batches(
-    source: Source, layout: Layout, fold: int, folds: int, seed: int, rows: int
+    source: Source, layout: Layout, fold: int, divided: RowFolds, rows: int
 ) -> Iterator[tuple[Any, Any, Any]]:
     """(x, y, weight) of all rows that are not in a fold, `rows` at a time but for the last."""
-    pieces = (piece[numbers != fold] for piece, numbers in with_folds(source, folds, seed, rows))
+    pieces = (piece[numbers != fold] for piece, numbers in with_folds(source, divided, rows))
     for block, count in blocks(pieces, layout, rows):
         batch = block[:count]
         yield batch.x, batch.y, batch.weight
 
 
-def held_out_batches(
-    source: Source, folds: int, seed: int, rows: int
-) -> Iterator[tuple[int, Rows]]:
+def held_out_batches(source: Source, divided: RowFolds, rows: int) -> Iterator[tuple[int, Rows]]:
     """(fold, its rows), at most `rows` of all folds in memory at a time."""
+    folds = divided.number
     size = max(rows // folds, 1)
     waiting: list[list[Rows]] = [[] for _ in range(folds)]
-    for piece, fold in with_folds(source, folds, seed, rows):
+    for piece, fold in with_folds(source, divided, rows):
         for k in range(folds):
             waiting[k].append(piece[fold == k])
             while sum(map(len, waiting[k])) >= size:

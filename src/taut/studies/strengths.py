@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
 
@@ -15,16 +16,21 @@ CHANGE = 0.01
 Train = Callable[[list[Lane]], Record]
 
 
-def given_strengths(strengths: Sequence[float]) -> np.ndarray:
-    """Check strengths that a user lists: finite numbers >= 0, at least one; sorted, unique."""
+def given_strengths(strengths: Any, *, or_number: bool = False) -> np.ndarray:
+    """Check strengths that a user lists: finite numbers >= 0, at least one; sorted, unique.
+
+    Args:
+        strengths: The list.
+        or_number: Whether a number of them could have been given instead.
+    """
     try:
         values = np.unique(np.asarray(list(strengths), float))
     except (TypeError, ValueError):
         values = np.array([np.nan])
     if len(values) == 0 or not np.isfinite(values).all() or (values < 0).any():
         raise InputError(
-            f"`strengths` must be a number of strengths or a list of finite numbers >= 0. "
-            f"Received: strengths={strengths!r}."
+            f"`strengths` must be {'a number of strengths or ' * or_number}a list of finite "
+            f"numbers >= 0. Received: strengths={strengths!r}."
         )
     return values[::-1]
 

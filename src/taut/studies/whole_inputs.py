@@ -103,7 +103,7 @@ def axes_of_inputs(model: Any, strengths: Any) -> Axes:
         check_whole(2, strengths=strengths)
         axis = Axis("strength", None, int(strengths))
     else:
-        values = given_strengths(strengths)
+        values = given_strengths(strengths, or_number=True)
         axis = Axis("strength", values, len(values))
     paths = [v.path for v in model.weights]
     entries = []

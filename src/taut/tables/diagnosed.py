@@ -9,7 +9,7 @@ import numpy as np
 
 from taut.diagnosis.advice import in_order
 from taut.diagnosis.array_inputs import NotChecked
-from taut.diagnosis.data_faults import Labelled, data_faults
+from taut.diagnosis.data_faults import data_faults
 from taut.diagnosis.diagnosis_result import (
     Advice,
     Diagnosis,
@@ -18,6 +18,7 @@ from taut.diagnosis.diagnosis_result import (
     in_importance,
 )
 from taut.diagnosis.gains import interval_of_mean, interval_over_folds
+from taut.diagnosis.prediction_faults import Labelled, check_predictions
 from taut.diagnosis.subject import Rows
 from taut.diagnosis.verdicts import (
     FAULTS,
@@ -97,6 +98,13 @@ def diagnosis_of(
         names=data.encoder.names,
         single_inputs=False,
         of_classes=data.outputs > 1,
+        seed=seed,
+    )
+    check_predictions(
+        faults,
+        train,
+        held_out,
+        names=data.encoder.names,
         learned=learned_rows,
         new=new_rows,
         level=LEVEL,
@@ -120,7 +128,8 @@ def diagnosis_of(
         likely,
         tried,
         learned,
-        any(verdict.code in FAULTS for verdict in faults.verdicts),
+        bool(faults.codes & set(FAULTS)),
+        UNPENALISED in trained.settings,
     )
     found = gap_findings(base, gaps)
     return Diagnosis(

@@ -8,6 +8,7 @@ trained lanes, put one after another, are one model that predicts with their mea
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import keras
@@ -156,6 +157,10 @@ class MemberDense(keras.layers.Layer):
             y = ops.einsum("bmi,mio->bmo", x, self.kernel)
         return self.activation(y if self.bias is None else y + self.bias)
 
+    def multiply_adds(self) -> int:
+        """Of one row, in all members."""
+        return math.prod(self.kernel.shape)
+
     def get_config(self) -> dict[str, Any]:
         config = {
             "units": self.units,
@@ -181,6 +186,10 @@ class Combine(keras.layers.Layer):
         linear, hidden = parts
         gates = ops.expand_dims(self.gates, -1)
         return linear * gates[:, 0] + hidden * gates[:, 1] + self.bias
+
+    def multiply_adds(self) -> int:
+        """None: gates switch parts on or off, and biases are added."""
+        return 0
 
 
 @keras.saving.register_keras_serializable("taut")

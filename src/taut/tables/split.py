@@ -7,6 +7,7 @@ import pandas as pd
 
 from taut.engine import Split
 from taut.errors import InputError
+from taut.frames.enough_rows import rows_for_test
 from taut.frames.roles import RowFacts
 from taut.studies import folds, forward_folds, group_folds
 
@@ -105,7 +106,7 @@ def _a_row_of_each_class(y: np.ndarray, test_size: float) -> None:
         raise InputError(
             f"The test set needs a row of each of {count} classes, and so do the rows to learn "
             f"from. Received: test_size={test_size:g}, which is {test} of {len(y)} rows. "
-            f"Use at least {np.ceil(100 * count / len(y)) / 100:g}, or add rows."
+            f"{rows_for_test(count, len(y))}"
         )
 
 

@@ -3,8 +3,9 @@
 from taut.text.bag_networks import bag_network
 from taut.text.fit_on_texts import fit_text
 from taut.text.text_model import TextModel
-from taut.text.vocabulary import Vocabulary, words_of
+from taut.text.vocabulary import Vocabulary
 from taut.text.words_by_strength import WordPath, word_path
+from taut.text.words_of_texts import words_of
 
 __all__ = [
     "TextModel",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -14,9 +15,10 @@ from taut.progress import displayed
 from taut.text.bag_networks import bag_network, untrained
 from taut.text.text_labels import LabelledTexts
 from taut.text.text_model import TextModel
-from taut.text.training_length import BATCH, epochs_for
-from taut.text.vocabulary import Tokenize, Vocabulary
+from taut.text.training_length import BATCH, epochs_for, rising_rate
+from taut.text.vocabulary import Vocabulary
 from taut.text.words_by_strength import path_of
+from taut.text.words_of_texts import Tokenize
 
 
 @displayed
@@ -57,6 +59,9 @@ def fit_text(
         InputError: For texts or labels that cannot be used; before any training. Texts without a
             word are named by their row numbers.
 
+    Warns:
+        UserWarning: If fewer words are read than were asked for.
+
     Example:
         >>> model = taut.fit_text(texts, labels, words=100)  # doctest: +SKIP
         >>> model.predict(["Late goal decides the match"])  # doctest: +SKIP
@@ -65,19 +70,31 @@ def fit_text(
     if isinstance(words, str) or not (words is None or isinstance(words, Iterable)):
         check_whole(1, words=words)
     data = LabelledTexts.checked(texts, labels, tokenize)
-    vocabulary = Vocabulary.learn(data.texts, min_count=min_count, tokenize=tokenize)
+    vocabulary = Vocabulary.of_split(data.words, data.tokenize, min_count=min_count)
     if isinstance(words, Iterable):
         vocabulary = vocabulary.keep(words)
         if not len(vocabulary):
             raise InputError("`words` must hold at least one word. Received none.")
     elif words is not None and words < len(vocabulary):
-        vocabulary = vocabulary.keep(path_of(data, vocabulary, seed, callbacks or ()).keep(words))
-    model = bag_network(vocabulary.size, len(data.classes), width=width)
-    bags = vocabulary.bags(data.texts)
+        chosen = path_of(data, vocabulary, seed, callbacks or ()).keep(words)
+        if len(chosen) < words:
+            warnings.warn(
+                f"{len(chosen)} words are read, of {words} that were asked for: the least strength "
+                "of the path keeps no more. Without `words` all are read.",
+                UserWarning,
+                stacklevel=3,
+            )
+        vocabulary = vocabulary.keep(chosen)
+    bags, most = vocabulary.bags_of_split(data.words), epochs_for(len(data.y))
+
+    def network(rows: int) -> Any:
+        rate = rising_rate(rows, most)
+        return bag_network(vocabulary.size, len(data.classes), width=width, learning_rate=rate)
+
+    epochs = _best_epochs(network, bags, data, most, seed, callbacks or ())
     everything = np.arange(len(data.y))
-    epochs = _best_epochs(model, bags, data, seed, callbacks or ())
     record = train_lanes(
-        model,
+        network(len(everything)),
         bags,
         data.y,
         [Lane(seed=seed)],
@@ -87,22 +104,27 @@ def fit_text(
         callbacks=callbacks or (),
     )
     # Not compiled: what an optimizer keeps would take twice the room of the weights.
-    network = record.give_weights(0, untrained(vocabulary.size, len(data.classes), width))
-    return TextModel(network, vocabulary, data.classes)
+    fitted = record.give_weights(0, untrained(vocabulary.size, len(data.classes), width))
+    return TextModel(fitted, vocabulary, data.classes)
 
 
 def _best_epochs(
-    model: Any, bags: Any, data: LabelledTexts, seed: int, callbacks: Sequence[Callback]
+    network: Any,
+    bags: Any,
+    data: LabelledTexts,
+    most: int,
+    seed: int,
+    callbacks: Sequence[Callback],
 ) -> int:
-    """How many epochs have the least held-out loss over the folds."""
+    """How many epochs have the least held-out loss over the folds, of `most`."""
     folds = [Split(train, held_out) for train, held_out in data.folds(seed)]
     record = train_lanes(
-        model,
+        network(max(len(fold.train) for fold in folds)),
         bags,
         data.y,
         [Lane(split=k, seed=seed) for k in range(len(folds))],
         splits=folds,
-        epochs=epochs_for(len(data.y)),
+        epochs=most,
         batch_size=BATCH,
         groups=[0] * len(folds),
         callbacks=callbacks,

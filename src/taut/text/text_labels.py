@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import pandas as pd
 
 from taut.errors import InputError
-from taut.text.vocabulary import Tokenize, checked_texts, rows_named, words_of
+from taut.text.given_texts import checked_labels, checked_texts, rows_named, split_texts
+from taut.text.words_of_texts import Tokenize, words_of
 
 FOLDS = 3
 
@@ -20,13 +20,15 @@ class LabelledTexts:
     """Texts and their classes.
 
     Attributes:
-        texts: [texts].
+        words: [texts] the words of each, in order.
+        tokenize: From a text to these.
         y: [texts] of int, the number of each one's class.
         classes: [classes] the labels, sorted.
         same: [texts] of int: texts of the same words in the same order have the same number.
     """
 
-    texts: list[str]
+    words: list[list[str]]
+    tokenize: Tokenize
     y: np.ndarray
     classes: np.ndarray
     same: np.ndarray
@@ -41,31 +43,21 @@ class LabelledTexts:
             InputError: For texts without a word, labels that are missing, fewer than two classes,
                 or classes of fewer than three different texts.
         """
-        listed, words = checked_texts(texts), words_of if tokenize is None else tokenize
-        array = np.array(list(labels), dtype=object)
-        if len(array) != len(listed):
-            raise InputError(
-                "`labels` must have one label for each text. Received: "
-                f"{len(listed)} texts and {len(array)} labels."
-            )
-        keys = [tuple(words(text)) for text in listed]
-        if empty := [row for row, key in enumerate(keys) if not key]:
+        listed = checked_texts(texts)
+        array = checked_labels(labels, len(listed))
+        tokenize = words_of if tokenize is None else tokenize
+        words = split_texts(listed, tokenize)
+        if empty := [row for row, found in enumerate(words) if not found]:
             raise InputError(
                 f"Texts to learn from must have words. Received: {len(empty)} without any, in "
-                f"{rows_named(empty)}. Leave these rows out."
+                f"{rows_named(empty)}. Leave out the rows in which `tokenize`, "
+                "`taut.text.words_of` unless given, finds none."
             )
-        if missing := np.flatnonzero(pd.isna(array)).tolist():
-            raise InputError(
-                f"`labels` must be known. Received: {len(missing)} that are missing, in "
-                f"{rows_named(missing)}. Leave these rows out."
-            )
-        if len({isinstance(label, str) for label in array}) > 1:
-            raise InputError("`labels` must be all text, or all numbers. Received: some of both.")
-        classes, y = np.unique(np.array(array.tolist()), return_inverse=True)
+        classes, y = np.unique(array, return_inverse=True)
         numbers: dict[tuple[str, ...], int] = {}
-        same = np.array([numbers.setdefault(key, len(numbers)) for key in keys])
+        same = np.array([numbers.setdefault(tuple(found), len(numbers)) for found in words])
         _check_classes(classes, y, same)
-        return cls(listed, y.astype("int32"), classes, same)
+        return cls(words, tokenize, y.astype("int32"), classes, same)
 
     def folds(self, seed: int) -> list[tuple[np.ndarray, np.ndarray]]:
         """Rows to train on and held-out rows of stratified folds; equal texts stay together."""

@@ -14,9 +14,12 @@ from zipfile import ZIP_DEFLATED, ZipFile
 
 import numpy as np
 
+from taut.checks import check_whole
 from taut.errors import InputError
-from taut.files import put_in_place
-from taut.text.vocabulary import FIRST, Tokenize, Vocabulary, checked_texts, rows_named, words_of
+from taut.files import DAMAGED, put_in_place
+from taut.text.given_texts import checked_labels, checked_texts, kind_of, rows_named
+from taut.text.vocabulary import FIRST, Vocabulary
+from taut.text.words_of_texts import Tokenize, words_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -24,7 +27,8 @@ if TYPE_CHECKING:
 MODEL, VOCABULARY = "model.keras", "vocabulary.json"
 FEW, BATCH = 32, 256
 """Texts are filled up to a multiple of one of these, so that a second call compiles nothing."""
-SHOWN = 8
+SHOWN, MOST_LINES = 8, 12
+"""Words and classes of the short form."""
 
 
 class TextModel:
@@ -64,13 +68,17 @@ class TextModel:
         """The share of texts whose label is predicted.
 
         Raises:
-            InputError: For texts that are none, or another number of labels.
+            InputError: For texts that are none, and labels of another number or kind, or missing.
         """
-        listed, array = checked_texts(texts), np.asarray(list(labels))
-        if len(listed) != len(array) or not len(listed):
+        listed = checked_texts(texts)
+        array = checked_labels(labels, len(listed))
+        if not len(listed):
+            raise InputError("`texts` must be one or more to be scored. Received: none.")
+        expected, given = kind_of(self.classes[0]), kind_of(array[0])
+        if expected != given:
             raise InputError(
-                "`labels` must have one label for each text, of one or more. Received: "
-                f"{len(listed)} texts and {len(array)} labels."
+                f"`labels` must be {expected}, as the classes are. Received: {given}, such as "
+                f"{array[0].item()!r}."
             )
         return float((self.classes[self._output(listed).argmax(axis=1)] == array).mean())
 
@@ -120,10 +128,11 @@ class TextModel:
             words: So many of a class.
 
         Raises:
-            InputError: If Altair is not installed.
+            InputError: If that is no integer >= 1, or Altair is not installed.
         """
         from taut.text.word_plots import effects_chart
 
+        check_whole(1, words=words)
         return effects_chart(self.words, words)
 
     def save(self, directory: str | Path, *, overwrite: bool = False) -> Path:
@@ -192,10 +201,12 @@ class TextModel:
             texts, classes = int(stored["texts"]), np.array(stored["classes"])
             own_tokenizer = bool(stored["own_tokenizer"])
             network: Any = keras.saving.load_model(directory / MODEL, compile=False)
-            rows = network.get_layer("word").input_dim
-            if not len(words) == len(counts) == rows - FIRST:
+            rows, outputs = network.get_layer("word").input_dim, network.output_shape[-1]
+            if not len(words) == len(set(words)) == len(counts) == rows - FIRST:
                 raise ValueError(f"{len(words)} words, {len(counts)} counts, {rows} rows")
-        except (OSError, ValueError, TypeError, KeyError) as error:
+            if len(classes) != outputs:
+                raise ValueError(f"{len(classes)} classes, {outputs} outputs")
+        except DAMAGED as error:
             raise InputError(
                 f"`directory` must be whole. Received: {str(directory)!r}, where a file is damaged "
                 f"({error}). Save the model anew."
@@ -241,9 +252,11 @@ class TextModel:
     def _lines(self) -> list[str]:
         frame = self.words
         lines = [f"{len(self.vocabulary)} words, {len(self.classes)} classes"]
-        for label in self.classes:
+        for label in self.classes[:MOST_LINES]:
             top = frame.loc[frame["class"] == label, "word"].head(SHOWN)
-            lines.append(f"{label}: {', '.join(top)}")
+            lines.append(f"{label}: {', '.join(top) or 'no word'}")
+        if len(self.classes) > MOST_LINES:
+            lines.append(f"… and {len(self.classes) - MOST_LINES} classes more: see `words`")
         return lines
 
 

@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import re
-import unicodedata
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
 
 import numpy as np
 
 from taut.checks import check_whole, check_whole_or_none
 from taut.errors import InputError
-
-Tokenize = Callable[[str], Iterable[str]]
+from taut.text.given_texts import checked_texts, split_texts
+from taut.text.words_of_texts import Tokenize, words_of
 
 PADDING, UNKNOWN = 0, 1
 FIRST = 2
@@ -22,50 +19,6 @@ FIRST = 2
 LONGEST = 400
 """Distinct words of a bag: of a longer text those of most weight."""
 _STEP = 32
-_UNSPACED = "\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff"
-_WORDS = re.compile(rf"[{_UNSPACED}]|[^\W{_UNSPACED}]{{2,}}")
-_SHOWN = 5
-
-
-def words_of(text: str) -> list[str]:
-    """The words of a text in order: lower-case runs of two or more letters and digits.
-
-    Chinese and Japanese have no spaces between words: each of their characters is a word of its
-    own. For words of these, pass a tokenizer to `Vocabulary.learn`, such as `jieba.lcut`.
-
-    Example:
-        >>> words_of("Ad sales boost 2nd-quarter profit! 体育新闻")
-        ['ad', 'sales', 'boost', '2nd', 'quarter', 'profit', '体', '育', '新', '闻']
-    """
-    return _WORDS.findall(unicodedata.normalize("NFKC", text).lower())
-
-
-def checked_texts(texts: Any, name: str = "texts") -> list[str]:
-    """Texts as a list.
-
-    Raises:
-        InputError: If they are one text, or some are none.
-    """
-    if isinstance(texts, str) or not isinstance(texts, Iterable):
-        raise InputError(
-            f"`{name}` must be several texts, a list of str. Received: {texts!r:.60}. "
-            "Put a single text into a list."
-        )
-    listed = list(texts)
-    wrong = [row for row, text in enumerate(listed) if not isinstance(text, str)]
-    if wrong:
-        raise InputError(
-            f"`{name}` must be str. Received: {len(wrong)} that are none, in {rows_named(wrong)}: "
-            f"{listed[wrong[0]]!r:.60}. Leave these rows out, or write '' for a text that is empty."
-        )
-    return [str(text) for text in listed]
-
-
-def rows_named(rows: Sequence[int]) -> str:
-    """Some row numbers in words, from 0."""
-    shown = ", ".join(map(str, rows[:_SHOWN]))
-    more = f" and {len(rows) - _SHOWN} more" if len(rows) > _SHOWN else ""
-    return f"row{'s' if len(rows) > 1 else ''} {shown}{more}"
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -118,18 +71,31 @@ class Vocabulary:
         Raises:
             InputError: For texts that are none, or where no word is in `min_count` of them.
         """
+        tokenize = words_of if tokenize is None else tokenize
+        split = split_texts(checked_texts(texts), tokenize)
+        return cls.of_split(split, tokenize, min_count=min_count, max_words=max_words)
+
+    @classmethod
+    def of_split(
+        cls,
+        texts: Sequence[Sequence[str]],
+        tokenize: Tokenize,
+        *,
+        min_count: int,
+        max_words: int | None = None,
+    ) -> Vocabulary:
+        """What `learn` gives, of texts that are split into words."""
         check_whole(1, min_count=min_count)
         check_whole_or_none(1, max_words=max_words)
-        listed, tokenize = checked_texts(texts), words_of if tokenize is None else tokenize
-        counts = Counter(word for text in listed for word in set(tokenize(text)))
+        counts = Counter(word for words in texts for word in set(words))
         ordered = sorted(((-n, w) for w, n in counts.items() if n >= min_count))[:max_words]
         if not ordered:
             raise InputError(
-                f"Some word must be in {min_count} texts or more. Received: {len(listed)} texts of "
+                f"Some word must be in {min_count} texts or more. Received: {len(texts)} texts of "
                 f"{len(counts)} words, each in fewer. Pass more texts, or a smaller `min_count`."
             )
         words = tuple(word for _, word in ordered)
-        return cls(words, np.array([-n for n, _ in ordered]), len(listed), tokenize)
+        return cls(words, np.array([-n for n, _ in ordered]), len(texts), tokenize)
 
     def __len__(self) -> int:
         return len(self.words)
@@ -156,11 +122,14 @@ class Vocabulary:
         Raises:
             InputError: For a word that is not in it.
         """
-        wanted = set(words)
-        if unknown := sorted(wanted - set(self.words)):
+        wanted = list(words)
+        unknown = list(dict.fromkeys(word for word in wanted if word not in self._ids))
+        if unknown:
             raise InputError(
                 f"`words` must be words of the vocabulary. Received: {unknown[0]!r}"
-                f"{f' and {len(unknown) - 1} more' if len(unknown) > 1 else ''}, not in it."
+                f"{f' and {len(unknown) - 1} more' if len(unknown) > 1 else ''}, not in it. "
+                "`taut.text.words_of` gives words as they are here; `min_count` leaves rare ones "
+                "out."
             )
         kept = [i for i, word in enumerate(self.words) if word in wanted]
         return replace(self, words=tuple(self.words[i] for i in kept), counts=self.counts[kept])
@@ -171,10 +140,10 @@ class Vocabulary:
         For networks that read words one after another. Words that are not known are 1.
         """
         check_whole(1, length=length)
-        listed = checked_texts(texts)
-        ids = np.full((len(listed), length), PADDING, "int32")
-        for row, text in enumerate(listed):
-            numbers = [self._ids.get(word, UNKNOWN) for word in self.tokenize(text)][:length]
+        split = split_texts(checked_texts(texts), self.tokenize)
+        ids = np.full((len(split), length), PADDING, "int32")
+        for row, of_text in enumerate(split):
+            numbers = [self._ids.get(word, UNKNOWN) for word in of_text[:length]]
             ids[row, : len(numbers)] = numbers
         return ids
 
@@ -205,10 +174,13 @@ class Vocabulary:
             `"words"` [texts, most words] of int32, padded with 0, and `"weights"` of float32 in the
             same shape, 0 where padded.
         """
-        listed, rarity = checked_texts(texts), self.rarity
-        bags = []
-        for text in listed:
-            counts = Counter(self.tokenize(text))
+        return self.bags_of_split(split_texts(checked_texts(texts), self.tokenize))
+
+    def bags_of_split(self, texts: Sequence[Sequence[str]]) -> dict[str, np.ndarray]:
+        """What `bags` gives, of texts that are split into words."""
+        rarity, bags = self.rarity, []
+        for of_text in texts:
+            counts = Counter(of_text)
             numbers = np.array([i for w in counts if (i := self._ids.get(w)) is not None], int)
             times = np.array([k for w, k in counts.items() if w in self._ids], float)
             weights = (1 + np.log(times)) * rarity[numbers - FIRST]
@@ -220,8 +192,8 @@ class Vocabulary:
         # Few lengths, so that few programs are compiled.
         most_words = max((len(numbers) for numbers, _ in bags), default=0)
         width = max(-(-most_words // _STEP) * _STEP, _STEP)
-        words = np.full((len(listed), width), PADDING, "int32")
-        weights = np.zeros((len(listed), width), "float32")
-        for row, (numbers, of_text) in enumerate(bags):
-            words[row, : len(numbers)], weights[row, : len(numbers)] = numbers, of_text
+        words = np.full((len(texts), width), PADDING, "int32")
+        weights = np.zeros((len(texts), width), "float32")
+        for row, (numbers, amounts) in enumerate(bags):
+            words[row, : len(numbers)], weights[row, : len(numbers)] = numbers, amounts
         return {"words": words, "weights": weights}

@@ -83,13 +83,15 @@ def effects_chart(frame: pd.DataFrame, words: int) -> Any:
     """The words of most effect of each class as bars."""
     alt = altair()
     panels = []
+    # One scale, or a bar of one class could not be held against one of another.
+    scale = alt.Scale(domain=[0, 1.05 * float(frame["effect"].max())])
     for label, of_class in frame.groupby("class", sort=True):
         shown = of_class.head(words)
         panels.append(
             alt.Chart(shown)
             .mark_bar()
             .encode(
-                alt.X("effect:Q", title="effect on the class"),
+                alt.X("effect:Q", scale=scale, title="effect on the class"),
                 alt.Y("word:N", sort=None, title=None),
                 tooltip=["word", "effect", "texts"],
             )

@@ -16,7 +16,8 @@ from taut.progress import displayed
 from taut.text.bag_networks import linear_bag_network
 from taut.text.text_labels import LabelledTexts
 from taut.text.training_length import BATCH, epochs_for
-from taut.text.vocabulary import FIRST, Tokenize, Vocabulary
+from taut.text.vocabulary import FIRST, Vocabulary
+from taut.text.words_of_texts import Tokenize
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -116,10 +117,11 @@ class WordPath:
             words: So many of a class, those of most effect at the least strength.
 
         Raises:
-            InputError: If Altair is not installed.
+            InputError: If that is no integer >= 1, or Altair is not installed.
         """
         from taut.text.word_plots import path_chart
 
+        check_whole(1, words=words)
         return path_chart(self, words)
 
     def __repr__(self) -> str:
@@ -178,7 +180,7 @@ def word_path(
     """
     check_whole(0, seed=seed)
     data = LabelledTexts.checked(texts, labels, tokenize)
-    vocabulary = Vocabulary.learn(data.texts, min_count=min_count, tokenize=tokenize)
+    vocabulary = Vocabulary.of_split(data.words, data.tokenize, min_count=min_count)
     return path_of(data, vocabulary, seed, callbacks or ())
 
 
@@ -187,11 +189,11 @@ def path_of(
 ) -> WordPath:
     """The path of texts that are checked."""
     targets = np.eye(len(data.classes))[data.y]
-    slopes = _slopes(vocabulary, vocabulary.bags(data.texts), targets)
+    slopes = _slopes(vocabulary, vocabulary.bags_of_split(data.words), targets)
     if len(vocabulary) > MOST_WORDS:
         steepest = np.argsort(-slopes, kind="stable")[:MOST_WORDS]
         vocabulary = vocabulary.keep(vocabulary.words[i] for i in steepest)
-    bags = vocabulary.bags(data.texts)
+    bags = vocabulary.bags_of_split(data.words)
     critical = float(_slopes(vocabulary, bags, targets).max())
     if critical <= ROUNDING:
         raise InputError(
@@ -228,11 +230,14 @@ def path_of(
 
 def _slopes(vocabulary: Vocabulary, bags: dict[str, np.ndarray], targets: np.ndarray) -> np.ndarray:
     """[words] the norm of the slope of each word's row where all rows are zero."""
-    residuals = (targets.mean(axis=0) - targets) / len(targets)
-    rows = np.repeat(np.arange(len(targets)), bags["words"].shape[1])
-    slopes = np.zeros((vocabulary.size, targets.shape[1]))
-    weighted = bags["weights"].reshape(-1, 1) * residuals[rows]
-    np.add.at(slopes, bags["words"].reshape(-1), weighted)
+    from scipy.sparse import csr_array
+
+    # Sparse: texts times words times classes would not fit in memory.
+    ends = np.arange(0, bags["words"].size + 1, bags["words"].shape[1])
+    amounts = bags["weights"].ravel().astype(float)
+    shape = len(targets), vocabulary.size
+    x = csr_array((amounts, bags["words"].ravel(), ends), shape=shape)
+    slopes = x.T @ ((targets.mean(axis=0) - targets) / len(targets))
     return np.linalg.norm(slopes[FIRST:], axis=1)
 
 

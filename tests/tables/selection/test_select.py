@@ -61,6 +61,42 @@ def test_what_is_kept_is_sure_where_that_predicts(selected):
     assert selected.ladder.numbers[selected.ladder.best] >= 2
 
 
+def rungs(worse, error):
+    """A ladder of 0, 1, 2, … inputs, of which only the losses are known."""
+    losses = np.array(worse)[:, None]
+    values = {"numbers": np.arange(len(worse)), "losses": losses, "mean": losses[:, 0]}
+    other = {"worse": np.array(worse), "error": np.array(error), "read": None, "setting": None}
+    return ladder.Ladder(**values, **other)
+
+
+def test_the_widest_network_is_the_last_that_is_not_clearly_worse_than_the_best():
+    climbed = rungs([1.0, 0.3, 0.0, 0.2, 0.05, 0.1], [0.1] * 6)
+    assert (climbed.best, climbed.widest) == (2, 5)
+    climbed = rungs([1.0, 0.3, 0.0, 0.2, 0.05, 0.1], [0.07] * 6)
+    assert (climbed.best, climbed.widest) == (2, 4)
+    # Where looking at no input is as good, none is asked.
+    climbed = rungs([0.05, 0.3, 0.0, 0.2], [0.1] * 4)
+    assert (climbed.best, climbed.widest) == (0, 0)
+
+
+class Asked(Exception):
+    """Ends a selection where networks are asked; its argument is the rung."""
+
+
+def test_what_an_input_tells_is_asked_of_the_widest_network(monkeypatch):
+    def asked(data, climbed, rung, *others, **settings):
+        raise Asked(rung)
+
+    everything = np.tile(np.arange(5), (3, 1))
+    ordered = order.Order(order.CANDIDATES[0], everything, everything[0])
+    monkeypatch.setattr(select, "order_inputs", lambda *rows, **settings: ordered)
+    climbed = rungs([1.0, 0.3, 0.0, 0.2, 0.05], [0.1] * 5)
+    monkeypatch.setattr(select, "climb", lambda *rows, **settings: climbed)
+    monkeypatch.setattr(select, "conditional_importance", asked)
+    with pytest.raises(Asked, match="4"):
+        select_inputs(table(1.0), INPUT_OF, FOLDS)
+
+
 @pytest.fixture(scope="module")
 def repeated(fewer):
     """Input 0 is nearly input 2: (ladder on both and the category, rises, errors)."""

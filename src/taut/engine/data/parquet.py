@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from taut.engine.data.group_hash import group_hash
 from taut.engine.data.sources import Rows
 from taut.errors import InputError
 
@@ -31,6 +32,8 @@ class ParquetRows:
             the order of the first file unless given.
         dtype: The type of x.
         weight: The column with weights of the data loss.
+        groups: The column with labels of groups, such as patients: whole numbers, text or dates.
+            The rows of one are in one fold. It is no input.
 
     Raises:
         InputError: If there are no files; for columns that are missing, not numeric, of another
@@ -49,6 +52,7 @@ class ParquetRows:
         inputs: Sequence[str] | None = None,
         dtype: str = "float32",
         weight: str | None = None,
+        groups: str | None = None,
     ):
         import pyarrow.parquet
 
@@ -58,10 +62,11 @@ class ParquetRows:
         self._targets = [target] if isinstance(target, str) else list(target)
         self._single = isinstance(target, str)
         self._weight = [] if weight is None else [weight]
-        others = {*self._targets, *self._weight}
+        self._groups = [] if groups is None else [groups]
+        others = {*self._targets, *self._weight, *self._groups}
         self._inputs = [n for n in schema.names if n not in others] if inputs is None else [*inputs]
         self._dtype = np.dtype(dtype)
-        self._columns = [*self._inputs, *self._targets, *self._weight]
+        self._columns = [*self._inputs, *self._targets, *self._weight, *self._groups]
         self._check_columns(schema)
         whole = [_is_whole(schema.field(name).type) for name in self._targets]
         self._target_type = np.dtype("int64") if all(whole) else self._dtype
@@ -104,7 +109,14 @@ class ParquetRows:
             y = matrix(self._targets, self._target_type)
             weight = matrix(self._weight, np.dtype("float32"))
             x = matrix(self._inputs, self._dtype)
-        return Rows(x, y[:, 0] if self._single else y, weight[:, 0] if self._weight else None)
+        group = None
+        for name in self._groups:
+            column = batch.column(name)
+            if column.null_count:
+                raise _nulls([(path, name, column.null_count)])
+            group = group_hash(column.to_numpy(zero_copy_only=False))
+        y = y[:, 0] if self._single else y
+        return Rows(x, y, weight[:, 0] if self._weight else None, group)
 
     def _check_columns(self, schema: Any) -> None:
         missing = [name for name in self._columns if name not in schema.names]
@@ -122,10 +134,11 @@ class ParquetRows:
         twice = sorted({n for n in self._columns if self._columns.count(n) > 1})
         if twice:
             raise InputError(
-                "A column must be used once, among inputs, target and weight. Received: "
+                "A column must be used once, among inputs, target, weight and groups. Received: "
                 f"{_listed(twice)} twice. Take it out of `inputs`."
             )
-        wrong = [n for n in self._columns if not _is_numeric(schema.field(n).type)]
+        numbers = [n for n in self._columns if n not in self._groups]
+        wrong = [n for n in numbers if not _is_numeric(schema.field(n).type)]
         if wrong:
             kinds = ", ".join(f"{n!r} ({schema.field(n).type})" for n in wrong[:_NAMED])
             more = f" and {len(wrong) - _NAMED} more" if len(wrong) > _NAMED else ""

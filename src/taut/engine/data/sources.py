@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import mmap
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Protocol, runtime_checkable
 
 import jax
 import keras
 import numpy as np
 
+from taut.engine.data.group_hash import group_hash
 from taut.errors import InputError
 
 MEMORY = 1 << 30
@@ -30,11 +31,14 @@ class Rows:
         x: Inputs, an array [rows, …] or a tree of these.
         y: Targets, likewise.
         weight: [rows] weights of the data loss, or a tree of one an output; or None.
+        group: [rows] `group_hash` of the label of each row's group, all of which is in one fold; or
+            None.
     """
 
     x: Tree
     y: Tree
     weight: Any = None
+    group: Any = None
 
     def __len__(self) -> int:
         return len(jax.tree.leaves(self.x)[0])
@@ -71,12 +75,14 @@ class ArraySource:
         x: Inputs, an array [rows, …] or a tree of these.
         y: Targets, likewise.
         sample_weight: [rows] weights of the data loss.
+        groups: [rows] labels, such as patients: the rows of one are in one fold.
 
     Raises:
         InputError: If the arrays have no rows, or different numbers of them.
     """
 
-    def __init__(self, x: Tree, y: Tree, sample_weight: Any = None):
+    def __init__(self, x: Tree, y: Tree, sample_weight: Any = None, groups: Any = None):
+        self._groups = None if groups is None else _sliceable(groups)
         self._data = Rows(*(jax.tree.map(_sliceable, part) for part in (x, y, sample_weight)))
         shapes = [np.shape(leaf) for leaf in jax.tree.leaves(self._data)]
         lengths = {shape[:1] for shape in shapes}
@@ -85,7 +91,13 @@ class ArraySource:
                 "`x`, `y` and `sample_weight` must have the same number of rows, at least 1. "
                 f"Received: shapes {shapes}."
             )
-        self._maps = {id(m): m for leaf in jax.tree.leaves(self._data) for m in _read_only(leaf)}
+        if self._groups is not None and self._groups.shape != (len(self),):
+            raise InputError(
+                "`groups` must have a label for each row. Received: shape "
+                f"{self._groups.shape} for {len(self)} rows."
+            )
+        read = [*jax.tree.leaves(self._data), self._groups]
+        self._maps = {id(m): m for leaf in read for m in _read_only(leaf)}
 
     def __len__(self) -> int:
         return len(self._data)
@@ -93,13 +105,16 @@ class ArraySource:
     def identity(self) -> list[Any]:
         """Rows from all over the arrays."""
         positions = np.unique(np.linspace(0, len(self) - 1, IDENTITY_ROWS).astype(int))
-        return [np.asarray(leaf[positions]) for leaf in jax.tree.leaves(self._data)]
+        some = [np.asarray(leaf[positions]) for leaf in jax.tree.leaves(self._data)]
+        return some if self._groups is None else [*some, group_hash(self._groups[positions])]
 
     def parts(self, rows: int) -> int:
         return -(-len(self) // rows)
 
     def pieces(self, part: int, rows: int) -> Iterator[Rows]:
-        yield self._data[part * rows : (part + 1) * rows]
+        at = slice(part * rows, (part + 1) * rows)
+        group = None if self._groups is None else group_hash(self._groups[at])
+        yield replace(self._data[at], group=group)
         for mapped in self._maps.values():
             # Pages of the file that were read would else stay resident until memory is short.
             mapped.madvise(mmap.MADV_DONTNEED)
@@ -111,7 +126,8 @@ class DatasetSource:
     Its batches are read in one background thread, whatever its `workers`, and cut anew.
 
     Args:
-        dataset: Its items are (x, y) or (x, y, sample_weight).
+        dataset: Its items are (x, y), (x, y, sample_weight) or (x, y, sample_weight, groups), where
+            `sample_weight` may be None and `groups` are labels, as of `ArraySource`.
 
     Raises:
         InputError: If its number of batches is unknown or 0, or an item is of another form.
@@ -136,12 +152,14 @@ class DatasetSource:
 
     def pieces(self, part: int, rows: int) -> Iterator[Rows]:
         item = self._dataset[part]
-        if not isinstance(item, (tuple, list)) or len(item) not in (2, 3):
+        if not isinstance(item, (tuple, list)) or len(item) not in (2, 3, 4):
             raise InputError(
-                "Items of a `PyDataset` must be (x, y) or (x, y, sample_weight). Received: "
-                f"{type(item).__name__} for batch {part}."
+                "Items of a `PyDataset` must be (x, y), (x, y, sample_weight) or (x, y, "
+                f"sample_weight, groups). Received: {type(item).__name__} for batch {part}."
             )
-        batch = Rows(*(jax.tree.map(np.asarray, p) for p in item))
+        batch = Rows(*(jax.tree.map(np.asarray, p) for p in item[:3]))
+        if len(item) == 4 and item[3] is not None:
+            batch = replace(batch, group=group_hash(item[3]))
         lengths = {np.shape(leaf)[:1] for leaf in jax.tree.leaves(batch)}
         if len(lengths) != 1:
             raise InputError(
@@ -152,16 +170,22 @@ class DatasetSource:
             yield batch[at : at + rows]
 
 
-def as_source(x: Any, y: Any = None, sample_weight: Any = None) -> Source:
+def as_source(x: Any, y: Any = None, sample_weight: Any = None, groups: Any = None) -> Source:
     """The source of what a user gives as data: a source, a `PyDataset`, or arrays.
 
     Raises:
-        InputError: If `y` or `sample_weight` is given beside a source, or `y` is missing.
+        InputError: If something else is given beside a source, or `y` is missing.
     """
     if not is_source(x):
         if y is None:
             raise InputError("`y` must be given with arrays. Received: y=None.")
-        return ArraySource(x, y, sample_weight)
+        return ArraySource(x, y, sample_weight, groups)
+    if groups is not None:
+        raise InputError(
+            "`groups` must come from the source itself. Received: "
+            f"x={type(x).__name__} and `groups`. Use `ParquetRows(…, groups=a column)`, "
+            "`ArraySource(x, y, groups=labels)`, or a `PyDataset` of (x, y, None, labels)."
+        )
     if y is not None or sample_weight is not None:
         raise InputError(
             "`y` and `sample_weight` must come from the source itself. Received: "

@@ -48,6 +48,17 @@ class Ladder:
         best = int(np.argmin(self.mean))
         return 0 if self.worse[0] <= self.error[0] else best
 
+    @property
+    def widest(self) -> int:
+        """The rung of most inputs whose loss is within one standard error of the best.
+
+        What an input tells that others do not is asked where as many others as can be are read:
+        of correlated inputs a network of few reads one for another, and cannot tell them apart.
+        """
+        if not self.best:
+            return 0
+        return int(np.flatnonzero(self.worse <= self.error)[-1])
+
     def lanes(self, rung: int) -> list[int]:
         """The networks of a rung's best setting, one a fold."""
         folds = len(self.read.splits)

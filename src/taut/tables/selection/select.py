@@ -67,11 +67,12 @@ def select_inputs(
 
     1. In each fold, and on all rows, a path of group lassos orders the inputs (`order_inputs`).
     2. Networks on the first 1, 2, 3, … inputs of each fold's order say by their out-of-fold loss
-       how many are needed (`climb`): the best number, or none where looking at no input is
-       within one standard error of it.
+       how many are needed (`climb`): the largest number that is within one standard error of
+       the best, or none where looking at no input is.
     3. Of the first so many by the order on all rows, those are kept whose conditional importance
        in these networks (`conditional_importance`) exceeds 2.3 standard errors; and where
-       networks on these alone are clearly worse, as many more as are needed (`enough_inputs`).
+       networks on these alone are clearly worse than the best number, as many more as are needed
+       (`enough_inputs`).
     4. Complementary halves of the rows order the inputs anew; how often an input is among the
        first, as many as are kept, is its selection frequency.
 
@@ -99,10 +100,10 @@ def select_inputs(
     rise = error = np.zeros(data.inputs)
     if ladder.best:
         rise, error = conditional_importance(
-            data, ladder, ladder.best, order.by_fold, groups=groups, seed=seed
+            data, ladder, ladder.widest, order.by_fold, groups=groups, seed=seed
         )
     if number is None:
-        first = order.whole[: ladder.numbers[ladder.best]]
+        first = order.whole[: ladder.numbers[ladder.widest]]
         kept = first[:0]
         if len(first):
             sure = rise[first] > SURE * error[first]

@@ -1,0 +1,122 @@
+"""Texts, labels and words as they are given, checked."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from taut.errors import InputError
+from taut.text.words_of_texts import Tokenize
+
+_SHOWN = 5
+
+
+def checked_texts(texts: Any) -> list[str]:
+    """Texts as a list.
+
+    Raises:
+        InputError: If they are one text, a table, or some are none.
+    """
+    listed = _listed(texts, "texts")
+    wrong = [row for row, text in enumerate(listed) if not isinstance(text, str)]
+    if wrong:
+        raise InputError(
+            f"`texts` must be str. Received: {len(wrong)} that are none, in {rows_named(wrong)}: "
+            f"{listed[wrong[0]]!r:.60}. Leave these rows out, or write '' for a text that is empty."
+        )
+    return [str(text) for text in listed]
+
+
+def checked_labels(labels: Any, texts: int) -> np.ndarray:
+    """[texts] labels: all text, all numbers, or all True or False.
+
+    Raises:
+        InputError: If they are of another number or kind, or some are missing.
+    """
+    import pandas as pd
+
+    listed = _listed(labels, "labels")
+    if len(listed) != texts:
+        raise InputError(
+            "`labels` must have one label for each text. Received: "
+            f"{texts} texts and {len(listed)} labels."
+        )
+    single = [label for label in listed if not np.ndim(label)]
+    if len(single) < len(listed):
+        raise InputError(
+            "`labels` must have one label for each text. Received: several in a row, such as "
+            f"{next(label for label in listed if np.ndim(label))!r:.60}. Pass one column; of "
+            "columns of 0 and 1, `labels.argmax(axis=1)`."
+        )
+    if missing := np.flatnonzero(pd.isna(np.array(listed, object))).tolist():
+        raise InputError(
+            f"`labels` must be known. Received: {len(missing)} that are missing, in "
+            f"{rows_named(missing)}. Leave these rows out."
+        )
+    kinds = {kind_of(label) for label in listed}
+    if None in kinds:
+        other = next(label for label in listed if kind_of(label) is None)
+        raise InputError(
+            "`labels` must be text, numbers, or True and False. Received: "
+            f"{other!r:.60} of type {type(other).__name__}. Convert them by `str`."
+        )
+    if len(kinds) > 1:
+        raise InputError(
+            "`labels` must be all text, all numbers, or all True and False. Received: some of "
+            f"{' and some of '.join(sorted(map(str, kinds)))}."
+        )
+    return np.array([getattr(label, "item", lambda label=label: label)() for label in listed])
+
+
+def kind_of(label: Any) -> str | None:
+    """What kind of label it is, in words; None for one that cannot be used."""
+    if isinstance(label, (bool, np.bool_)):
+        return "True and False"
+    if isinstance(label, str):
+        return "text"
+    return "numbers" if isinstance(label, (int, float, np.integer, np.floating)) else None
+
+
+def split_texts(texts: Sequence[str], tokenize: Tokenize) -> list[list[str]]:
+    """The words of each text, in order.
+
+    Raises:
+        InputError: If the tokenizer gives anything but words.
+    """
+    if not callable(tokenize):
+        raise InputError(
+            "`tokenize` must be a function from a text to its words, such as `str.split`. "
+            f"Received: tokenize={tokenize!r:.60}."
+        )
+    return [_split(text, tokenize) for text in texts]
+
+
+def _split(text: str, tokenize: Tokenize) -> list[str]:
+    given = tokenize(text)
+    words = None if isinstance(given, str) or not isinstance(given, Iterable) else list(given)
+    if words is None or not all(isinstance(word, str) for word in words):
+        raise InputError(
+            "`tokenize` must give a list of str, the words of a text. Received: "
+            f"{given if words is None else words!r:.60} of {text!r:.60}."
+        )
+    return words
+
+
+def rows_named(rows: Sequence[int]) -> str:
+    """Some row numbers in words, from 0."""
+    shown = ", ".join(map(str, rows[:_SHOWN]))
+    more = f" and {len(rows) - _SHOWN} more" if len(rows) > _SHOWN else ""
+    return f"row{'s' if len(rows) > 1 else ''} {shown}{more}"
+
+
+def _listed(values: Any, name: str) -> list[Any]:
+    """The values of a list or a column; one value and a table are refused."""
+    table = isinstance(values, Mapping) or hasattr(values, "columns")
+    if table or isinstance(values, (str, bytes)) or not isinstance(values, Iterable):
+        raise InputError(
+            f"`{name}` must be a list of {name}, or one column of a table. Received: "
+            + (f"a {type(values).__name__}." if table else f"{values!r:.60}. Put one into a list.")
+        )
+    return list(values)
