@@ -1,5 +1,6 @@
 """The laws of the factorisation."""
 
+import itertools
 from dataclasses import replace
 
 import keras
@@ -15,7 +16,7 @@ from taut.recommendation.factor_solver import (
     objective,
     solve,
 )
-from taut.recommendation.item_map import item_positions
+from taut.recommendation.item_map import item_positions, readable
 from taut.recommendation.rating_network import rating_codes
 
 SETTINGS = {"rank": 3, "strength": 2.0, "sweeps": 3000, "tolerance": 1e-11}
@@ -328,6 +329,19 @@ def test_the_map_has_the_most_rated_items_first(rested):
     assert frame["x"].std() >= frame["y"].std() > 0
     chart = rested.plot_items({"i03": "three"}, most=32).to_dict()
     assert "three" in str(chart)
+
+
+def test_no_name_on_the_map_lies_on_another():
+    draw = np.random.default_rng(0)
+    x, y = draw.uniform(0, 400, 200), draw.uniform(0, 300, 200)
+    names = ["a" * k for k in draw.integers(1, 40, 200)]
+    shown = np.flatnonzero(readable(x, y, names))
+    assert shown[0] == 0
+    assert 20 < len(shown) < 150
+    boxes = [(x[k], x[k] + 6 + min(6 * len(names[k]), 150), y[k] - 5, y[k] + 5) for k in shown]
+    for one, other in itertools.combinations(boxes, 2):
+        apart = one[1] < other[0] or other[1] < one[0] or one[3] < other[2] or other[3] < one[2]
+        assert apart
 
 
 def test_results_tell_what_they_are(rested):

@@ -68,5 +68,8 @@ def test_it_is_in_the_run_the_report_and_the_advice(fitted):
 def test_too_few_rows_are_told_before_any_training(monkeypatch):
     monkeypatch.setattr("taut.tables.plans.train", lambda *_, **__: pytest.fail("it trained"))
     frame = load_diabetes(as_frame=True).frame.iloc[:50, -5:]
-    with pytest.raises(InputError, match="at least 40 training rows"):
+    with pytest.raises(
+        InputError,
+        match=r"at least 40 training rows.* leave `learning_curve` \(--learning-curve\) out",
+    ):
         taut.fit_table(frame, target="target", folds=3, learning_curve=True)

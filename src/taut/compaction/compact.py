@@ -147,7 +147,7 @@ def _within(
     ignore: Collection[int],
     rows: list[np.ndarray],
 ) -> tuple[Any, tuple[Tried, ...]]:
-    """The model as it is if it is in the budget, or else with as many units off."""
+    """The model as it is if it is in the budget without dead units, or else with some more off."""
     if x is None or y is None or not model.compiled:
         raise InputError(
             "`target_macs` trains the model: it needs `x`, `y` and a compiled model. Received: "
@@ -160,7 +160,6 @@ def _within(
             f"{', '.join(map(repr, unknown))}. Give each a method `multiply_adds()` that returns "
             "those of one row."
         )
-    shapes = [a.shape[1:] for a in rows]
 
     def count(changed: Any) -> int | None:
         planned = _planned(changed, ignore)
@@ -174,7 +173,8 @@ def _within(
         traced, stays = trace(copy), _stays(copy, ignore)
         return UnitGroups(copy, traced, Analysis(traced, stays), stays)
 
-    if multiply_adds(model, shapes=shapes) <= target:
+    left = count(model)
+    if left is None or left <= target:  # of a dead model `compact` tells
         return model, ()
     return within_budget(model, target=target, count=count, groups_of=groups_of)
 

@@ -59,13 +59,16 @@ def within_budget(
         groups.switch_off(np.isin(np.arange(len(groups.alive)), gone))
 
     # Where a unit stays though it is off, such as in front of a layer without a rule, none goes.
-    units = [np.flatnonzero(groups.can_go[layer.groups])[:1] for layer in groups.layers]
-    pairs = list(zip(groups.layers, units, strict=True))
-    switch_off([int(layer.groups[k]) for layer, unit in pairs for k in unit])
+    probed = {
+        place: int(np.flatnonzero(groups.can_go[layer.groups])[0])
+        for place, layer in enumerate(groups.layers)
+        if groups.can_go[np.unique(layer.groups)].sum() > 1
+    }
+    switch_off([int(groups.layers[place].groups[unit]) for place, unit in probed.items()])
     after = groups_of(copy)
-    for (layer, unit), again in zip(pairs, after.layers, strict=True):
-        if after.alive[again.groups[unit]].any():
-            groups.can_go[layer.groups] = False
+    for place, unit in probed.items():
+        if after.alive[after.layers[place].groups[unit]]:
+            groups.can_go[groups.layers[place].groups] = False
     off = list(switched_off(groups))
 
     def within(number: int) -> bool:
@@ -136,6 +139,7 @@ def switched_off(groups: UnitGroups) -> Iterator[tuple[int, float]]:
 def _not_met(model: Any, target: int, least: int | None) -> str:
     return (
         "`target_macs` must be met by some strength at which units live. Received: "
-        f"target_macs={target} for {model.name!r}, of which {least} multiply-adds are left where "
-        "each layer has one unit. Allow that many, or pass fewer layers in `ignore=`."
+        f"target_macs={target} for {model.name!r}, of which {least} multiply-adds are left when "
+        "all units are off that can be: of each layer at least one stays, and all where a unit "
+        "stays though it is off. Allow that many, or pass fewer layers in `ignore=`."
     )

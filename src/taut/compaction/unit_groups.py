@@ -11,7 +11,7 @@ from keras import ops
 
 from taut._keras_compat import is_normalization_scale, own_weights
 from taut.compaction.analysis import Analysis
-from taut.compaction.layer_rule import LayerRule, Units
+from taut.compaction.layer_rule import Inputs, LayerRule, Units
 from taut.compaction.linear_cuts import Linear
 from taut.compaction.multiply_adds import of_call
 from taut.compaction.traced import Trace
@@ -135,7 +135,9 @@ def _read(analysis: Analysis, by_id: dict[int, VariableStructure], model: Any) -
     made = np.zeros(int(groups.max(initial=-1)) + 1)
     for rule in analysis.rules.values():
         inputs = getattr(rule, "inputs", None)
-        for weight in _weights_of(rule) if inputs is not None else ():
+        if not isinstance(inputs, Inputs):
+            continue  # several, as attention reads
+        for weight in _weights_of(rule):
             known = by_id.get(id(weight))
             view = None if known is None else known.inputs
             if view is not None and view.shape[1] == len(inputs.atoms):
@@ -176,7 +178,7 @@ def _products(trace: Trace, analysis: Analysis) -> Sequence[_Product]:
         inputs = getattr(rule, "inputs", None)
         if isinstance(rule, Linear):
             pair = rule.inputs.atoms, everything
-        elif len(everything) or inputs is None:
+        elif len(everything) or not isinstance(inputs, Inputs):
             pair = everything, everything[:0]
         else:
             pair = inputs.atoms, everything[:0]

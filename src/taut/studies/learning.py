@@ -247,13 +247,16 @@ def _check_sizes(sizes: Any) -> None:
     )
 
 
-def row_counts(sizes: int | Sequence[int] | None, rows: int, classes: int) -> list[int]:
+def row_counts(
+    sizes: int | Sequence[int] | None, rows: int, classes: int, *, otherwise: str = "list `sizes`"
+) -> list[int]:
     """The numbers of rows to train on, from few to many.
 
     Args:
         sizes: As `learning_curve` takes it, checked.
         rows: The training rows of the smallest fold.
         classes: How many classes there are; 0 for none.
+        otherwise: What else one can do where rows are too few.
 
     Raises:
         InputError: If there are too few rows.
@@ -276,6 +279,6 @@ def row_counts(sizes: int | Sequence[int] | None, rows: int, classes: int) -> li
         least = max(LEAST_ROWS, 4 * OF_A_CLASS * classes)
         raise InputError(
             f"A learning curve needs at least {least} training rows in each fold. Received: "
-            f"{rows}. Collect more rows first, or list `sizes`."
+            f"{rows}. Collect more rows first, or {otherwise}."
         )
     return sorted({round(float(n)) for n in np.geomspace(smallest, rows, number)})

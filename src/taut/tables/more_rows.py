@@ -53,7 +53,12 @@ def sizes_of(data: Prepared) -> list[int]:
         InputError: If there are too few rows for a curve.
     """
     classes = len(np.unique(data.y)) if data.outputs > 1 else 0
-    return row_counts(SIZES, min(len(split.train) for split in data.splits), classes)
+    return row_counts(
+        SIZES,
+        min(len(split.train) for split in data.splits),
+        classes,
+        otherwise="leave `learning_curve` (--learning-curve) out",
+    )
 
 
 def more_rows(
