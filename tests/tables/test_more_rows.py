@@ -9,6 +9,7 @@ import taut
 from taut.errors import InputError
 from taut.report import write_report
 from taut.run import Run
+from taut.studies.power_law import fit_power_law
 from taut.tables import more_rows
 
 
@@ -63,6 +64,23 @@ def test_it_is_in_the_run_the_report_and_the_advice(fitted):
         page = write_report(run, lang=lang).read_text(encoding="utf-8")
         assert words in page
         assert "learning_curve.parquet" in page
+
+
+def test_more_rows_are_promised_only_where_half_of_them_clearly_do_worse():
+    rows = np.array([50.0, 100, 200, 400])
+    law = fit_power_law(rows, np.tile(0.2 + 2 / np.sqrt(rows), (4, 1)))
+    fold_of = np.repeat(np.arange(4), 100)
+    noise = np.random.default_rng(0).normal(size=400)
+
+    def advised(fall):
+        nothing = {"table": pd.DataFrame(), "weights": None, "groups": None}
+        return more_rows.MoreRows(law=law, fall=fall, fold_of=fold_of, **nothing).advice(0.95)
+
+    assert advised(1 + noise).clear
+    unclear = advised(noise)
+    assert unclear.low > 0
+    assert not unclear.clear
+    assert "not clear that all rows have less loss than a half" in unclear.doubt
 
 
 def test_too_few_rows_are_told_before_any_training(monkeypatch):

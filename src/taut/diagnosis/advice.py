@@ -86,10 +86,18 @@ def _against_more_rows(subject: Subject, trials: Trials, halves: np.ndarray, lev
         gain = fall(trials.as_is.losses, longer.losses, LIKELY)
         if gain.low > 0:
             return f"more rows are more steps too, and {longer.what} are likely to help: {gain}"
-    halved = fall(halves.mean(axis=0), trials.as_is.losses, level)
-    if halved.low > 0:
+    return against_more_rows(fall(halves.mean(axis=0), trials.as_is.losses, level))
+
+
+def against_more_rows(fall: Interval) -> str:
+    """What stands against a promise of more rows.
+
+    Args:
+        fall: Of the loss, from half of the rows to all.
+    """
+    if fall.low > 0:
         return ""
-    return f"it is not clear that all rows have less loss than a half of them: {halved}"
+    return f"it is not clear that all rows have less loss than a half of them: {fall}"
 
 
 def _elsewhere(subject: Subject, as_is: Trial, trial: Trial, level: float) -> str:

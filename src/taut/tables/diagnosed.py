@@ -188,7 +188,7 @@ def _gaps(
     if held_out is not None:
         gap = gap_of_model(train, held_out, level=level, base=base)
         gaps += [] if isinstance(gap, NotChecked) else [gap]
-    fold_of = _fold_of(trained, len(data.y))
+    fold_of = trained.fold_of
     held = fold_of >= 0
     lanes = trained.cross.healthy(ensemble.kept)
     learned, _ = trained.record.kept_losses()
@@ -210,17 +210,9 @@ def _gaps(
     return [*gaps, gap]
 
 
-def _fold_of(trained: Trained, rows: int) -> np.ndarray:
-    """[rows] the fold that holds each row out; -1 for none."""
-    fold_of = np.full(rows, -1)
-    for number, split in enumerate(trained.splits):
-        fold_of[split.held_out] = number
-    return fold_of
-
-
 def _tried(ensemble: Ensemble, trained: Trained, data: Prepared) -> tuple[Advice, ...]:
     """No penalty, and the best setting of each penalty, against what predicts: out of fold."""
-    fold_of = _fold_of(trained, len(data.y))
+    fold_of = trained.fold_of
     held = fold_of >= 0
     present = _losses(ensemble.out_of_fold[held], data.y[held])
     kinds: dict[str, list[int]] = {}

@@ -8,7 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from taut.diagnosis.advice import against_more_rows
 from taut.diagnosis.diagnosis_result import Advice
+from taut.diagnosis.gains import interval_over_folds
 from taut.engine import Callback, Split
 from taut.studies.choice import over_folds
 from taut.studies.held_out_luck import luck_of
@@ -34,16 +36,29 @@ class MoreRows:
             measured, whether it was; train_loss and held_out_loss with their standard errors over
             folds; fitted, low and high, the law with 80% intervals; gain, gain_low and gain_high,
             the present loss less the law's there.
+        fall: [held] the loss of each held-out row by the networks of the largest part, less that
+            by those of all rows.
+        fold_of: [held] the fold of each.
+        weights: [held] what each counts, or None.
+        groups: [held] group numbers, or None.
     """
 
     law: PowerLaw
     table: pd.DataFrame
+    fall: np.ndarray
+    fold_of: np.ndarray
+    weights: np.ndarray | None
+    groups: np.ndarray | None
 
     def advice(self, level: float) -> Advice:
-        """What twice the rows would gain."""
+        """What twice the rows would gain; in doubt where half of them do not clearly do worse."""
         gain, low, high = (float(v) for v in self.law.gain(np.array([2 * self.law.rows]), level)[0])
         what = "twice the rows, by the learning curve"
-        return Advice("more_rows", what, gain, low, high, level, MORE[0])
+        fall = interval_over_folds(
+            self.fall, self.fold_of, level=level, weights=self.weights, groups=self.groups
+        )
+        doubt = against_more_rows(fall)
+        return Advice("more_rows", what, gain, low, high, level, MORE[0], doubt=doubt)
 
 
 def sizes_of(data: Prepared) -> list[int]:
@@ -115,7 +130,14 @@ def more_rows(
     luck = luck_of(trained.row_loss[setting][held], trained.held_weight, groups)
     known = np.isfinite(held_losses).all(axis=1)
     law = fit_power_law(rows[known], held_losses[known].T, luck)
-    return MoreRows(law, _table(law, rows, train_losses, held_losses))
+    return MoreRows(
+        law=law,
+        table=_table(law, rows, train_losses, held_losses),
+        fall=(fits[-1].row_loss[0] - trained.row_loss[setting])[held],
+        fold_of=trained.fold_of[held],
+        weights=trained.held_weight,
+        groups=groups,
+    )
 
 
 def _train_losses(trained: Trained, setting: int) -> np.ndarray:

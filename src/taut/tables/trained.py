@@ -103,6 +103,14 @@ class Trained:
         return np.unique(np.concatenate([split.held_out for split in self.splits]))
 
     @property
+    def fold_of(self) -> np.ndarray:
+        """[rows] the number of the fold that holds each out; −1 for none."""
+        fold_of = np.full(len(self.rows.y), -1)
+        for number, split in enumerate(self.splits):
+            fold_of[split.held_out] = number
+        return fold_of
+
+    @property
     def held_weight(self) -> np.ndarray | None:
         """What each of the held-out rows counts."""
         return self.rows.counted(self.held)
