@@ -129,7 +129,7 @@ def test_defaults_are_those_of_the_library(taut, fits, table):
         (["--seed", "-1"], "--seed"),
         (["--inputs", "0"], "--inputs"),
         (["--minutes", "0"], "--minutes must be more than 0"),
-        (["--inputs", "99"], "`inputs` must be an integer from 1"),
+        (["--inputs", "99"], "`inputs` (--inputs) must be an integer from 1"),
         (["--test-size", "1"], "--test-size"),
         (["--test-size", "nan"], "--test-size"),
         (["--folds", "40"], "40 folds"),

@@ -266,7 +266,7 @@ def folds_of(y, groups):
         ({"groups": np.zeros(442)}, "as many groups as folds"),
         ({"groups": np.arange(442) // 5, "cv": KFold(2)}, "fold 0 with 1 groups on both sides"),
         ({"cv": GroupKFold(2)}, "a splitter of groups needs `groups`"),
-        ({"groups": np.arange(442), "memory": 1 << 26}, "`groups` need rows in memory"),
+        ({"groups": np.zeros(442), "memory": 1 << 26}, "as many groups as folds"),
         ({"scoring": "r2", "memory": 1 << 26}, "scored by compiled metrics"),
     ],
 )
