@@ -18,6 +18,7 @@ from sklearn.svm import LinearSVC
 import taut
 from taut.errors import InputError, UnsupportedError
 from taut.penalties import L1, L2, ElasticNet
+from tests.conftest import some_slow
 
 
 def standardised(x):
@@ -397,7 +398,7 @@ def test_what_glmnet_needs_and_has_no_equal():
         taut.from_glmnet(0.1, family="cox")
 
 
-@pytest.mark.parametrize("name", ["SGD", "Adam", "RMSprop", "NAdam"])
+@pytest.mark.parametrize("name", some_slow(["SGD", "Adam", "RMSprop", "NAdam"], ["Adam"]))
 def test_torch_at_convergence(name):
     torch = pytest.importorskip("torch")
     x, y = torch.tensor(X), torch.tensor(Y[:, None])

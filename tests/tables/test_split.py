@@ -86,7 +86,7 @@ def test_a_value_that_most_rows_share_is_refused(role):
 
 def test_a_test_set_smaller_than_the_classes_is_refused():
     y = np.arange(40) % 10
-    with pytest.raises(InputError, match=r"test_size=0\.2, which is 8 of 40 rows.*size of 0\.25 or more"):
+    with pytest.raises(InputError, match=r"=0\.2, which is 8 of 40 rows.*size of 0\.25 or more"):
         split(RowFacts(), y)
     assert len(split(RowFacts(), y, test_size=0.25)[1]) == 10
 
