@@ -29,11 +29,11 @@ import json
 import time
 from pathlib import Path
 
+import taut  # isort: skip (before Keras, whose backend it picks)
 import keras
 import numpy as np
 from diagnosis_truth import losses_of, truth
 
-import taut
 from taut.diagnosis.situations import FAULTS, situation
 from taut.diagnosis.verdicts import MATERIAL_GAIN, MATERIAL_GAP
 

@@ -14,13 +14,13 @@ import argparse
 import json
 from pathlib import Path
 
+import taut  # isort: skip (before Keras, whose backend it picks)
 import keras
 import numpy as np
 from diagnosis import counted
 from diagnosis_truth import gains_of
 from sklearn import datasets
 
-import taut
 from taut.diagnosis.situations import Situation
 
 TABLES = ("breast_cancer", "diabetes", "wine", "digits", "iris")
