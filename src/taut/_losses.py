@@ -81,9 +81,9 @@ def loss_parts(model: Any, x: Any, y: Any) -> list[LossPart]:
         raise InputError(_unlike(model, x, y))
     try:
         return _loss_parts(model, x, y)
+    except (InputError, UnsupportedError):
+        raise
     except (ValueError, TypeError) as error:
-        if isinstance(error, (InputError, UnsupportedError)):
-            raise
         if (message := _unlike(model, x, y)) is None:
             raise
         raise InputError(message) from error

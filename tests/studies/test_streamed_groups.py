@@ -73,7 +73,7 @@ def test_no_group_is_in_two_folds_whatever_the_source(kind, most, tmp_path, monk
     assert not np.array_equal(fold, _fold(_source(kind, tmp_path), 4, 0))
 
 
-def test_a_path_is_that_in_memory_on_the_same_folds(tmp_path):
+def test_a_path_is_that_in_memory_on_the_same_folds(tmp_path, monkeypatch):
     model = keras.Sequential(
         [keras.Input((3,)), taut.layers.Standardize(), keras.layers.Dense(1, name="out")]
     )
@@ -82,7 +82,10 @@ def test_a_path_is_that_in_memory_on_the_same_folds(tmp_path):
     settings = {"strengths": [0.3, 0.01], "epochs": 4, "batch_size": ROWS, "seed": 5}
     pairs = [(split.train, split.held_out) for split in _splits(fold, 3)]
     source = _source("parquet", tmp_path)
+    counted, of = [], RowFolds.of
+    monkeypatch.setattr(RowFolds, "of", lambda *given: counted.append(given) or of(*given))
     streamed = taut.regularization_path(model, source, cv=3, memory=1 << 20, **settings)
+    assert len(counted) == 1  # each is a pass over all rows
     for train, held_out in pairs:
         assert not set(GROUPS[train]) & set(GROUPS[held_out])
     in_memory = taut.regularization_path(model, X, Y, cv=pairs, groups=GROUPS, **settings)

@@ -35,7 +35,7 @@ def train_streamed(
     source: Source,
     lanes: Sequence[Lane],
     *,
-    folds: int | None = None,
+    folds: int | RowFolds | None = None,
     fold_seed: int = 0,
     seed: int = 0,
     shuffle: bool = True,
@@ -60,8 +60,9 @@ def train_streamed(
             as it was.
         source: Where the rows are, see `taut.engine.data.sources`.
         lanes: The trainings; their seeds draw initial weights and dropout, not the order of rows.
-        folds: How many; None trains every lane on all rows.
-        fold_seed: Another seed divides the rows otherwise.
+        folds: How many, or which row of the source is in which, where that is known already; None
+            trains every lane on all rows.
+        fold_seed: Another seed divides the rows otherwise; of a number of folds.
         seed: Seeds the order of rows, which is common to all lanes and drawn anew each epoch.
         shuffle: Whether to shuffle. Rows are read in contiguous pieces from many places, and
             shuffled in a buffer of a quarter of `memory`.
@@ -86,18 +87,20 @@ def train_streamed(
     """
     check_backend()
     check_model(model)
-    check_whole_or_none(1, folds=folds)
+    counted = folds if isinstance(folds, RowFolds) else None
+    number = folds.number if isinstance(folds, RowFolds) else folds
+    check_whole_or_none(1, folds=number)
     check_whole(1, memory=memory)
-    divided = RowFolds(1 if folds is None else folds, fold_seed)
+    divided = counted or RowFolds(1 if number is None else number, fold_seed)
     rows = rows_of(source)
-    stream = Stream(source, folds, fold_seed, seed, shuffle, memory, rows, divided)
+    stream = Stream(source, number, seed, shuffle, memory, rows, divided)
     study = study_of(model, stream, lanes, **settings)
     initial = InitialValues(model)
     initial.check(lanes)
     _check_rows_apart(study, stream)
     if class_weight is not None:  # reads all rows: after the checks
         source = WeightedSource(source, model, class_weight)
-    divided = RowFolds.of(source, stream.number, fold_seed)
+    divided = counted or RowFolds.of(source, divided.number, fold_seed)
     stream = replace(stream, source=source, divided=divided)
     of_groups = study.groups is not None
     layout, budget = room_for(
@@ -107,7 +110,7 @@ def train_streamed(
     ledger = Ledger(lanes, study.epochs, groups=study.groups, halving=study.halving)
     saved, resumed = None, None
     if study.checkpoint is not None:
-        read = [folds, fold_seed, seed, shuffle, memory]
+        read = [number, divided.seed, seed, shuffle, memory]
         study_settings = {**study.settings(), "streamed": read}
         identity = identity_of(
             model, described(source), lanes, (), study_settings, devices=mesh.size

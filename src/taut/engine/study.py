@@ -83,7 +83,6 @@ class Stream:
 
     source: Source
     folds: int | None
-    fold_seed: int
     seed: int
     shuffle: bool
     memory: int
@@ -95,7 +94,7 @@ class Stream:
     @property
     def number(self) -> int:
         """How many folds there are: 1 where none is held out."""
-        return 1 if self.folds is None else self.folds
+        return self.divided.number
 
 
 def arrays_of(

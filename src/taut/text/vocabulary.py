@@ -131,7 +131,7 @@ class Vocabulary:
                 "`taut.text.words_of` gives words as they are here; `min_count` leaves rare ones "
                 "out."
             )
-        kept = [i for i, word in enumerate(self.words) if word in wanted]
+        kept = sorted({self._ids[word] - FIRST for word in wanted})
         return replace(self, words=tuple(self.words[i] for i in kept), counts=self.counts[kept])
 
     def ids(self, texts: Iterable[str], *, length: int) -> np.ndarray:
