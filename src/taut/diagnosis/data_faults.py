@@ -14,11 +14,8 @@ from taut.diagnosis.leakage import leaked_groups, leaked_rows
 from taut.diagnosis.leaky_columns import leaked_columns
 from taut.diagnosis.shift import distribution_shift
 from taut.diagnosis.subject import Rows
-from taut.diagnosis.words import percent
+from taut.diagnosis.words import named, percent
 from taut.errors import InputError
-
-NAMED = 3
-"""So many names are in a sentence."""
 
 
 @dataclass
@@ -196,8 +193,3 @@ def _shift(
     if found.shifted:
         numbers = {"names": named(found.inputs) if found.inputs else "several inputs together"}
         faults.verdicts.append(Verdict("shift", "clear", numbers, (f"{found!r}.",)))
-
-
-def named(names: Sequence[str]) -> str:
-    shown = ", ".join(repr(name) for name in names[:NAMED])
-    return shown if len(names) <= NAMED else f"{shown} and {len(names) - NAMED} more"

@@ -11,7 +11,7 @@ from taut._keras_compat import loss_of_classes
 from taut.checks import check_above, is_whole
 from taut.diagnosis.advice import gains, in_order
 from taut.diagnosis.array_inputs import NotChecked
-from taut.diagnosis.data_faults import DataFaults, data_faults, named
+from taut.diagnosis.data_faults import DataFaults, data_faults
 from taut.diagnosis.diagnosis_result import (
     Advice,
     Diagnosis,
@@ -35,7 +35,7 @@ from taut.diagnosis.verdicts import (
     gap_in_folds,
     gap_of_model,
 )
-from taut.diagnosis.words import codes_of
+from taut.diagnosis.words import codes_of, named
 from taut.engine import afterwards
 from taut.engine.news import Callback
 from taut.errors import InputError, UnsupportedError

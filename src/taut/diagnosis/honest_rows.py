@@ -8,10 +8,11 @@ from dataclasses import dataclass, replace
 import keras
 import numpy as np
 
-from taut.diagnosis.data_faults import DataFaults, named
+from taut.diagnosis.data_faults import DataFaults
 from taut.diagnosis.equal_rows import partner, rounded
 from taut.diagnosis.leakage import RowLeak, leaked_rows
 from taut.diagnosis.subject import Rows, Subject
+from taut.diagnosis.words import named
 
 
 @dataclass(frozen=True)

@@ -10,11 +10,11 @@ import numpy as np
 
 from taut.diagnosis.array_inputs import NotChecked
 from taut.diagnosis.calibration import calibration_test
-from taut.diagnosis.data_faults import NAMED, DataFaults
+from taut.diagnosis.data_faults import DataFaults
 from taut.diagnosis.diagnosis_result import Finding, Verdict
 from taut.diagnosis.segments import failing_segments
 from taut.diagnosis.subject import Rows
-from taut.diagnosis.words import number, percent
+from taut.diagnosis.words import NAMED, number, percent
 from taut.studies.noisy_share import flipped_share
 from taut.studies.plausibility import label_margins, mean_log_probabilities
 

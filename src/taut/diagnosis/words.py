@@ -9,6 +9,8 @@ from taut.errors import InputError
 
 LANGUAGES = ("en", "zh")
 LEAKAGE = "leakage"
+NAMED = 3
+"""So many names are in a sentence."""
 
 VERDICTS: Mapping[str, tuple[str, str]] = {
     "overfitting": (
@@ -132,3 +134,9 @@ def codes_of(given: str | Sequence[str] | None) -> tuple[str, ...]:
         )
     leaks = [code for code in VERDICTS if code.startswith("leak_")] if LEAKAGE in codes else []
     return tuple(dict.fromkeys([*(code for code in codes if code != LEAKAGE), *leaks]))
+
+
+def named(names: Sequence[str]) -> str:
+    """The first names, and how many more there are."""
+    shown = ", ".join(repr(name) for name in names[:NAMED])
+    return shown if len(names) <= NAMED else f"{shown} and {len(names) - NAMED} more"
