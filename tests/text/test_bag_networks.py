@@ -16,11 +16,12 @@ def vocabulary():
 
 @pytest.fixture
 def network(vocabulary):
-    """With rows of zero for two words."""
+    """With rows of zero for two words, and a column that is zero for all."""
     model = bag_network(vocabulary.size, 3, width=4)
     table = model.get_layer("word").embeddings
     values = np.array(table)
     values[[vocabulary.ids([word], length=1)[0, 0] for word in ("green", "moon")]] = 0
+    values[:, 2] = 0
     table.assign(values)
     return model
 
@@ -46,6 +47,7 @@ def test_neither_order_nor_padding_matters(network, vocabulary):
 def test_compaction_takes_the_rows_out(network, vocabulary):
     bags = vocabulary.bags(TEXTS)
     result = taut.compact(network, bags, measure=False)
+    assert result.model.get_layer("word").output_dim == 3
     # Of 8 rows two words are zero: they share one.
     assert result.model.get_layer("word").input_dim == vocabulary.size - 1
     np.testing.assert_allclose(

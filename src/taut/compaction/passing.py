@@ -274,6 +274,26 @@ def _reduction(keeps: bool) -> Rule:
     return rule
 
 
+def _dot(atoms: Atoms, call: Call, reads: Sequence[Features]) -> Made:
+    """Σ_t a_t·h_t over steps: a number of each step times its features."""
+    op = call.operation
+    axes = op.axes if isinstance(op.axes, (tuple, list)) else (op.axes, op.axes)
+    ranks = [len(tensor.shape) for tensor in call.reads]
+    if (
+        op.normalize
+        or sorted(ranks) != [2, 3]
+        or any(axis % rank != 1 for axis, rank in zip(axes, ranks, strict=True))
+    ):
+        return None
+    flat, deep = reads if ranks[0] == 2 else reads[::-1]
+    if deep.axis != -1:
+        return None
+    flat = atoms.made_whole(flat)
+    needs = np.ones((len(flat), len(deep)), bool)
+    reading = Reading(op, flat.atoms, deep.atoms, needs, flat.value, "weighs every feature")
+    return [deep.unknown(but=0.0)], [reading]
+
+
 def _get_item(atoms: Atoms, call: Call, reads: Sequence[Features]) -> Made:
     if call.symbolic is None or len(call.symbolic.args) + len(call.symbolic.kwargs) != 2:
         return None
@@ -388,6 +408,7 @@ _LAYERS: dict[str, Rule] = {
     **_ranks(_same, "SpatialDropout"),
     "Rescaling": _rescaling,
     "Concatenate": _concatenate,
+    "Dot": _dot,
     "Flatten": _flatten,
     "Reshape": _reshape,
     "Permute": _permute,

@@ -13,6 +13,8 @@ from taut.engine import Callback, Lane, Split, train_lanes
 from taut.errors import InputError
 from taut.progress import displayed
 from taut.text.bag_networks import bag_network, untrained
+from taut.text.fit_in_order import fit_in_order
+from taut.text.gru_reader import GRUReader
 from taut.text.text_labels import LabelledTexts
 from taut.text.text_model import TextModel
 from taut.text.training_length import BATCH, epochs_for, rising_rate
@@ -28,6 +30,7 @@ def fit_text(
     *,
     words: int | Iterable[str] | None = None,
     width: int = 16,
+    reader: GRUReader | None = None,
     min_count: int = 2,
     tokenize: Tokenize | None = None,
     seed: int = 0,
@@ -40,13 +43,15 @@ def fit_text(
     for the number of epochs that has the least held-out loss on three folds; texts of the same
     words stay on one side of a fold. A number of words is chosen by a group lasso (`word_path`),
     and the network is then fitted anew on these words without penalty, since a penalty that
-    chooses also shrinks.
+    chooses also shrinks. With a `reader` a GRU reads the words in order beside the sum, and of its
+    units, and of the words, those that say nothing are removed exactly (`taut.text.GRUReader`).
 
     Args:
         texts: The texts to train on. Set others aside first for the number that you report.
         labels: A label each, text or numbers.
         words: How many words the network may read at most, or which; all of the texts unless given.
         width: Numbers in the row of a word.
+        reader: `taut.text.GRUReader()` for a network that reads words in order; none unless given.
         min_count: Words that are in fewer texts are left out.
         tokenize: From a text to its words; `taut.text.words_of` unless given. It is not saved.
         seed: Seeds folds, initial weights and the order of rows.
@@ -67,6 +72,11 @@ def fit_text(
         >>> model.predict(["Late goal decides the match"])  # doctest: +SKIP
     """
     check_whole(0, seed=seed)
+    check_whole(1, width=width)
+    if not (reader is None or isinstance(reader, GRUReader)):
+        raise InputError(
+            f"`reader` must be a `taut.text.GRUReader`, or None. Received: reader={reader!r:.60}."
+        )
     if isinstance(words, str) or not (words is None or isinstance(words, Iterable)):
         check_whole(1, words=words)
     data = LabelledTexts.checked(texts, labels, tokenize)
@@ -85,6 +95,10 @@ def fit_text(
                 stacklevel=3,
             )
         vocabulary = vocabulary.keep(chosen)
+    if reader is not None:
+        return fit_in_order(
+            data, vocabulary, reader, width=width, seed=seed, callbacks=callbacks or ()
+        )
     bags, most = vocabulary.bags_of_split(data.words), epochs_for(len(data.y))
 
     def network(rows: int) -> Any:

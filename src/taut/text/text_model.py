@@ -35,15 +35,24 @@ class TextModel:
     """What `fit_text` returns.
 
     Attributes:
-        network: The Keras model, from `vocabulary.bags(texts)` to probabilities.
+        network: The Keras model, from `inputs(texts)` to probabilities.
         vocabulary: The words that it reads.
         classes: [classes] the labels, in the order of the probabilities.
+        in_order: Whether it reads words one after another, `vocabulary.sequences(texts)`.
     """
 
-    def __init__(self, network: Any, vocabulary: Vocabulary, classes: np.ndarray):
+    def __init__(
+        self, network: Any, vocabulary: Vocabulary, classes: np.ndarray, *, in_order: bool = False
+    ):
         self.network: Any = network
         self.vocabulary: Vocabulary = vocabulary
         self.classes: np.ndarray = np.asarray(classes)
+        self.in_order: bool = bool(in_order)
+
+    def inputs(self, texts: Iterable[str]) -> dict[str, np.ndarray]:
+        """What the network reads of texts: `vocabulary.bags`, or where order counts `sequences`."""
+        vocabulary = self.vocabulary
+        return vocabulary.sequences(texts) if self.in_order else vocabulary.bags(texts)
 
     def predict(self, texts: Iterable[str]) -> np.ndarray:
         """[texts] the label of the most probable class; see `predict_proba`."""
@@ -170,6 +179,7 @@ class TextModel:
             "classes": self.classes.tolist(),
             "texts": vocabulary.texts,
             "own_tokenizer": vocabulary.tokenize is not words_of,
+            "in_order": self.in_order,
             "words": list(vocabulary.words),
             "counts": vocabulary.counts.tolist(),
         }
@@ -199,7 +209,7 @@ class TextModel:
             stored = json.loads((directory / VOCABULARY).read_text(encoding="utf-8"))
             words, counts = tuple(stored["words"]), np.array(stored["counts"], int)
             texts, classes = int(stored["texts"]), np.array(stored["classes"])
-            own_tokenizer = bool(stored["own_tokenizer"])
+            own_tokenizer, in_order = bool(stored["own_tokenizer"]), bool(stored["in_order"])
             network: Any = keras.saving.load_model(directory / MODEL, compile=False)
             rows, outputs = network.get_layer("word").input_dim, network.output_shape[-1]
             if not len(words) == len(set(words)) == len(counts) == rows - FIRST:
@@ -217,27 +227,28 @@ class TextModel:
                 + ("none, and it had one of its own." if own_tokenizer else "one; it had taut's.")
             )
         own = {} if tokenize is None else {"tokenize": tokenize}
-        return cls(network, Vocabulary(words, counts, texts, **own), classes)
+        vocabulary = Vocabulary(words, counts, texts, **own)
+        return cls(network, vocabulary, classes, in_order=in_order)
 
     def _output(self, texts: Iterable[str]) -> np.ndarray:
-        bags = self.vocabulary.bags(texts)
-        unread = np.flatnonzero(~bags["weights"].any(axis=1)).tolist()
-        if unread:
+        arrays = self.inputs(texts)
+        read = arrays["weights"].any(axis=1)
+        if unread := np.flatnonzero(~read).tolist():
             warnings.warn(
-                f"{len(unread)} of {len(bags['words'])} texts have no word that the network knows, "
+                f"{len(unread)} of {len(read)} texts have no word that the network knows, "
                 f"{rows_named(unread)}: their probabilities are those of no text.",
                 UserWarning,
                 stacklevel=3,
             )
-        return self._network_output(bags)
+        return self._network_output(arrays)
 
-    def _network_output(self, bags: dict[str, np.ndarray]) -> np.ndarray:
-        rows = len(bags["words"])
+    def _network_output(self, arrays: dict[str, np.ndarray]) -> np.ndarray:
+        rows = len(arrays["words"])
         if not rows:
             return np.empty((0, len(self.classes)))
         batch = FEW if rows <= FEW else BATCH
         fill = ((0, -rows % batch), (0, 0))
-        full = {name: np.pad(array, fill) for name, array in bags.items()}
+        full = {name: np.pad(array, fill) for name, array in arrays.items()}
         output = self.network.predict(full, batch_size=batch, verbose=0)[:rows].astype(float)
         return output / output.sum(axis=1, keepdims=True)
 
@@ -251,7 +262,8 @@ class TextModel:
 
     def _lines(self) -> list[str]:
         frame = self.words
-        lines = [f"{len(self.vocabulary)} words, {len(self.classes)} classes"]
+        lines = [f"{len(self.vocabulary)} words{', in order' if self.in_order else ''}"]
+        lines[0] += f", {len(self.classes)} classes"
         for label in self.classes[:MOST_LINES]:
             top = frame.loc[frame["class"] == label, "word"].head(SHOWN)
             lines.append(f"{label}: {', '.join(top) or 'no word'}")

@@ -17,7 +17,7 @@ PADDING, UNKNOWN = 0, 1
 FIRST = 2
 """The number of the first word."""
 LONGEST = 400
-"""Distinct words of a bag: of a longer text those of most weight."""
+"""Distinct words of a bag: of a longer text those of most weight; words of a text in order."""
 _STEP = 32
 
 
@@ -114,7 +114,7 @@ class Vocabulary:
     @property
     def rarity(self) -> np.ndarray:
         """[words] 1 + ln((1 + N)/(1 + n)) of a word in n of N texts: the weight of a rare word."""
-        return 1 + np.log((1 + self.texts) / (1 + self.counts))
+        return _rarity(self.texts, self.counts)
 
     def keep(self, words: Iterable[str]) -> Vocabulary:
         """The vocabulary of some of the words alone, in the order they have here.
@@ -178,22 +178,63 @@ class Vocabulary:
 
     def bags_of_split(self, texts: Sequence[Sequence[str]]) -> dict[str, np.ndarray]:
         """What `bags` gives, of texts that are split into words."""
-        rarity, bags = self.rarity, []
+        bags = []
         for of_text in texts:
-            counts = Counter(of_text)
-            numbers = np.array([i for w in counts if (i := self._ids.get(w)) is not None], int)
-            times = np.array([k for w, k in counts.items() if w in self._ids], float)
-            weights = (1 + np.log(times)) * rarity[numbers - FIRST]
+            counts = Counter(number for word in of_text if (number := self._ids.get(word)))
+            numbers, weights = np.array(list(counts), int), self._amounts(counts)
             if len(numbers) > LONGEST:
                 most = np.sort(np.argsort(-weights, kind="stable")[:LONGEST])
                 numbers, weights = numbers[most], weights[most]
-            length = np.sqrt(np.sum(weights**2))
-            bags.append((numbers, weights / length if length else weights))
-        # Few lengths, so that few programs are compiled.
-        most_words = max((len(numbers) for numbers, _ in bags), default=0)
-        width = max(-(-most_words // _STEP) * _STEP, _STEP)
-        words = np.full((len(texts), width), PADDING, "int32")
-        weights = np.zeros((len(texts), width), "float32")
-        for row, (numbers, amounts) in enumerate(bags):
-            words[row, : len(numbers)], weights[row, : len(numbers)] = numbers, amounts
-        return {"words": words, "weights": weights}
+            bags.append((numbers, _of_length_one(weights)))
+        return _filled(bags)
+
+    def sequences(self, texts: Iterable[str]) -> dict[str, np.ndarray]:
+        r"""The words of each text in order, and how much each weighs.
+
+        What is not known is left out: its neighbours stand side by side. A word that occurs k times
+        and weighs a in the bag weighs a/k at each place, so that a sum over the words is that of
+        `bags`. Of a text of more than 400 known words the first 400 are read.
+
+        Returns:
+            `"words"` [texts, most words] of int32, padded with 0, and `"weights"` of float32 in the
+            same shape, 0 where padded.
+        """
+        return self.sequences_of_split(split_texts(checked_texts(texts), self.tokenize))
+
+    def sequences_of_split(self, texts: Sequence[Sequence[str]]) -> dict[str, np.ndarray]:
+        """What `sequences` gives, of texts that are split into words."""
+        rows = []
+        for of_text in texts:
+            known = [number for word in of_text if (number := self._ids.get(word))][:LONGEST]
+            counts = Counter(known)
+            each = _of_length_one(self._amounts(counts)) / np.array(list(counts.values()), float)
+            weight = dict(zip(counts, each, strict=True))
+            rows.append((np.array(known, int), np.array([weight[i] for i in known], float)))
+        return _filled(rows)
+
+    def _amounts(self, counts: Mapping[int, int]) -> np.ndarray:
+        """[numbers] (1 + ln k)·rarity of the words that have these numbers and occur k times."""
+        places = np.array(list(counts), int) - FIRST
+        rarity = _rarity(self.texts, self.counts[places])
+        return (1 + np.log(np.array(list(counts.values()), float))) * rarity
+
+
+def _rarity(texts: int, counts: np.ndarray) -> np.ndarray:
+    return 1 + np.log((1 + texts) / (1 + counts))
+
+
+def _of_length_one(weights: np.ndarray) -> np.ndarray:
+    length = np.sqrt(np.sum(weights**2))
+    return weights / length if length else weights
+
+
+def _filled(rows: Sequence[tuple[np.ndarray, np.ndarray]]) -> dict[str, np.ndarray]:
+    """Numbers and weights of texts side by side, padded with 0."""
+    # Few lengths, so that few programs are compiled.
+    most_words = max((len(numbers) for numbers, _ in rows), default=0)
+    width = max(-(-most_words // _STEP) * _STEP, _STEP)
+    words = np.full((len(rows), width), PADDING, "int32")
+    weights = np.zeros((len(rows), width), "float32")
+    for row, (numbers, amounts) in enumerate(rows):
+        words[row, : len(numbers)], weights[row, : len(numbers)] = numbers, amounts
+    return {"words": words, "weights": weights}
