@@ -33,7 +33,7 @@ def dense(weights, items):
 @pytest.mark.parametrize("rows", [60, 12], ids=["more rows", "fewer rows"])
 def test_ease_is_the_ridge_without_the_diagonal(rows):
     x, strength = met(rows, 20), 3.0
-    weights = ease(csr_array(x), strength)
+    weights = ease(csr_array(x))(strength)
     assert isinstance(weights, MatrixWeights if rows > 20 else FactoredWeights)
     b = dense(weights, 20)
     for j in range(20):
@@ -49,7 +49,7 @@ def test_ease_is_the_ridge_without_the_diagonal(rows):
 
 def test_slim_is_the_elastic_net_of_scikit_learn():
     x, l1, l2 = met(80, 15), 2.0, 4.0
-    b = dense(slim(csr_array(x), l1, l2), 15)
+    b = dense(slim(csr_array(x), l2)(l1), 15)
     n = len(x)
     reference = ElasticNet(
         alpha=(l1 + l2) / n,
@@ -71,7 +71,7 @@ def test_slim_is_the_elastic_net_of_scikit_learn():
 def test_slim_is_a_fixed_point_of_taut_s_proximal_step():
     x, l1, l2 = met(80, 15, seed=4), 1.5, 4.0
     penalty = L1(l1) + L2(l2) + NonNegative()
-    b = dense(slim(csr_array(x), l1, l2), 15)
+    b = dense(slim(csr_array(x), l2)(l1), 15)
     for j in range(15):
         others = np.delete(np.arange(15), j)
         a, w = x[:, others], b[others, j]
@@ -86,12 +86,12 @@ def test_items_met_together_no_more_often_have_no_weight():
     x = met(60, 15, seed=1)
     together = x.T @ x
     l1 = float(np.median(together[np.triu_indices(15, 1)]))
-    b = dense(slim(csr_array(x), l1, 1.0), 15)
+    b = dense(slim(csr_array(x), 1.0)(l1), 15)
     assert (b[together <= l1] == 0).all()
     assert (b > 0).any()
     most = together[~np.eye(15, dtype=bool)].max()
-    assert dense(slim(csr_array(x), most, 1.0), 15).max() == 0
-    assert dense(slim(csr_array(x), most - 0.01, 1.0), 15).max() > 0
+    assert dense(slim(csr_array(x), 1.0)(most), 15).max() == 0
+    assert dense(slim(csr_array(x), 1.0)(most - 0.01), 15).max() > 0
 
 
 @pytest.mark.parametrize("seed", range(6))
@@ -107,6 +107,30 @@ def test_the_active_set_ends_at_the_best_of_all_subsets(seed):
             if (b >= 0).all() and (new := b @ square @ b / 2 - right @ b) < value:
                 best, value = b, new
     np.testing.assert_allclose(nonnegative_minimum(square, right), best, atol=1e-9)
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_wherever_the_active_set_starts_it_ends_at_one_minimum(seed):
+    draw = np.random.default_rng(seed)
+    root = draw.normal(size=(50, 40))
+    square, right = root.T @ root + 0.1 * np.eye(40), draw.normal(size=40) * 3
+    right[3] = -np.inf
+    best = nonnegative_minimum(square, right)
+    start = draw.gamma(0.5, size=40) * (draw.random(40) < 0.7)
+    np.testing.assert_allclose(nonnegative_minimum(square, right, start), best, atol=1e-9)
+    np.testing.assert_allclose(nonnegative_minimum(square, right, best), best, atol=1e-9)
+    assert best[3] == 0
+    assert 5 < np.count_nonzero(best) < 39
+
+
+def test_strengths_that_were_tried_before_change_nothing():
+    x = csr_array(met(80, 15))
+    again = slim(x, 4.0)
+    for l1 in (2.0, 30.0, 0.5, 12.0):  # at 30 no item is able, at 12 some
+        np.testing.assert_allclose(dense(again(l1), 15), dense(slim(x, 4.0)(l1), 15), atol=1e-12)
+    of_items = ease(x)
+    of_items(3.0)
+    np.testing.assert_array_equal(dense(of_items(7.0), 15), dense(ease(x)(7.0), 15))
 
 
 def test_ndcg_of_rankings_that_can_be_counted():

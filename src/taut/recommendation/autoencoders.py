@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,6 +17,8 @@ from taut.recommendation.ranking_scores import gains, held_out_rows
 from taut.recommendation.ratings import Columns, Ratings, read_ratings
 from taut.recommendation.side_features import aligned, read_features
 
+Learned = Callable[[float], Any]
+"""From a strength to item-to-item weights."""
 FIRST, FACTOR, MOST = 200.0, 1.5, 12
 HELD_OUT = 0.2
 FEATURE = 8.0
@@ -80,8 +82,8 @@ class EASE:
         if of_items is not None:
             further = FEATURE * aligned(of_items[0], of_items[1], known.items).T.tocsr()
 
-        def learn(some: Ratings, strength: float) -> Any:
-            return ease(with_features(some, further), strength)
+        def learn(some: Ratings) -> Learned:
+            return ease(with_features(some, further))
 
         return _fit(known, columns, learn, candidates_of(self.strength), self.seed, (FIRST, FACTOR))
 
@@ -138,8 +140,8 @@ class SLIM:
         """
         columns = Columns(self.user, self.item, None)
 
-        def learn(some: Ratings, strength: float) -> Any:
-            return slim(some.seen, strength, self.l2)
+        def learn(some: Ratings) -> Learned:
+            return slim(some.seen, self.l2)
 
         known = read_ratings(interactions, columns)
         return _fit(known, columns, learn, candidates_of(self.strength), self.seed, (5.0, 2.0))
@@ -155,7 +157,7 @@ def with_features(ratings: Ratings, further: Any) -> Any:
 def _fit(
     known: Ratings,
     columns: Columns,
-    learn: Any,
+    learn: Callable[[Ratings], Learned],
     candidates: tuple[float, ...] | None,
     seed: int,
     grid: tuple[float, float],
@@ -172,10 +174,10 @@ def _fit(
                 "Give one, such as strength=200.0."
             )
         kept, rest = known.take(np.flatnonzero(~held)), known.take(np.flatnonzero(held))
-        who, met = np.unique(rest.user), kept.seen
+        who, met, of_kept = np.unique(rest.user), kept.seen, learn(kept)
 
         def lane(strength: float) -> np.ndarray:
-            values = learn(kept, strength).scores(met[who])
+            values = of_kept(strength).scores(met[who])
             values[met[who].nonzero()] = -np.inf
             return -gains(values, np.searchsorted(who, rest.user), rest.item, PLACES)
 
@@ -187,4 +189,4 @@ def _fit(
         strength = choice.chosen
         if candidates is not None:
             warn_of_edge(choice, stacklevel=4)
-    return ItemModel(columns, known, learn(known, strength), strength, choice)
+    return ItemModel(columns, known, learn(known)(strength), strength, choice)

@@ -21,6 +21,7 @@ References:
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -86,61 +87,92 @@ class FactoredWeights:
         return line
 
 
-def ease(rows: Any, strength: float) -> MatrixWeights | FactoredWeights:
-    """The weights of the L2 autoencoder.
+def ease(rows: Any) -> Callable[[float], MatrixWeights | FactoredWeights]:
+    """The L2 autoencoder of X: a function from λ to its weights. X'X or XX' is made once.
 
     Args:
         rows: X, [rows, items] sparse.
-        strength: λ.
     """
     count, items = rows.shape
     if count < items:
         kernel = (rows @ rows.T).toarray()
-        kernel[np.diag_indices(count)] += strength
-        dual = np.linalg.solve(kernel, rows.toarray())
-        explained = np.asarray(rows.multiply(dual).sum(axis=0)).ravel()
-        return FactoredWeights(rows, dual / (1 - explained))
+
+        def of_rows(strength: float) -> FactoredWeights:
+            dual = np.linalg.solve(_plus(kernel, strength), rows.toarray())
+            explained = np.asarray(rows.multiply(dual).sum(axis=0)).ravel()
+            return FactoredWeights(rows, dual / (1 - explained))
+
+        return of_rows
     gram = (rows.T @ rows).toarray()
-    gram[np.diag_indices(items)] += strength
-    inverse = np.linalg.inv(gram)
-    weights = -inverse / np.diag(inverse)
-    weights[np.diag_indices(items)] = 0.0
-    return MatrixWeights(weights)
+
+    def of_items(strength: float) -> MatrixWeights:
+        weights = -_inverse(_plus(gram, strength))
+        weights /= -np.diag(weights)
+        weights[np.diag_indices(items)] = 0.0
+        return MatrixWeights(weights)
+
+    return of_items
 
 
-def slim(rows: Any, l1: float, l2: float) -> MatrixWeights:
-    """The weights of the L1 autoencoder, sparse.
+def _plus(square: np.ndarray, strength: float) -> np.ndarray:
+    larger = square.copy()
+    larger[np.diag_indices(len(square))] += strength
+    return larger
+
+
+def _inverse(square: np.ndarray) -> np.ndarray:
+    """Of a positive definite matrix, by Cholesky's factor: half the work of a general one."""
+    from scipy.linalg.lapack import dpotrf, dpotri
+
+    factor, failed = dpotrf(square, lower=True)
+    if failed:
+        return np.linalg.inv(square)  # rounding has made it indefinite
+    lower = np.tril(dpotri(factor, lower=True)[0])
+    return lower + np.tril(lower, -1).T
+
+
+def slim(rows: Any, l2: float) -> Callable[[float], MatrixWeights]:
+    """The L1 autoencoder of X: a function from λ₁ to its weights, sparse.
+
+    X'X is made once, and each strength starts from the weights of the one before: what is found is
+    the same, since there is one minimum.
 
     Args:
         rows: X, [rows, items] sparse, not negative.
-        l1: λ₁.
         l2: λ₂, > 0.
     """
     from scipy.sparse import csc_array
 
     items = rows.shape[1]
     met = np.asarray(rows.power(2).sum(axis=0)).ravel()
-    able = np.flatnonzero(met > l1)  # no other can have met anything more than λ₁ times
-    some = rows[:, able]
-    gram = (some.T @ some).toarray()
-    square = gram.copy()
-    square[np.diag_indices(len(able))] += l2
-    places, values, counts = [], [], np.zeros(items, int)
-    for j, item in enumerate(able):
-        right = gram[j] - l1
-        right[j] = -np.inf
-        weights = nonnegative_minimum(square, right)
-        kept = np.flatnonzero(weights)
-        places.append(able[kept])
-        values.append(weights[kept])
-        counts[item] = len(kept)
-    merged = np.concatenate([np.zeros(0, int), *places])
-    data = np.concatenate([np.zeros(0), *values])
-    ends = np.r_[0, np.cumsum(counts)]
-    return MatrixWeights(csc_array((data, merged, ends), shape=(items, items)))
+    gram = (rows.T @ rows).toarray()
+    before: list[tuple[np.ndarray, np.ndarray]] = [(np.empty(0, int), np.empty(0))] * items
+
+    def of_strength(l1: float) -> MatrixWeights:
+        able = np.flatnonzero(met > l1)  # no other can have met anything more than λ₁ times
+        some = gram[np.ix_(able, able)]
+        square = _plus(some, l2)
+        for item in np.flatnonzero(met <= l1):
+            before[item] = np.empty(0, int), np.empty(0)
+        for j, item in enumerate(able):
+            right = some[j] - l1
+            right[j] = -np.inf
+            start = np.zeros(items)
+            start[before[item][0]] = before[item][1]
+            weights = nonnegative_minimum(square, right, start[able])
+            kept = np.flatnonzero(weights)
+            before[item] = able[kept], weights[kept]
+        data = np.concatenate([values for _, values in before])
+        places = np.concatenate([where for where, _ in before])
+        ends = np.r_[0, np.cumsum([len(where) for where, _ in before])]
+        return MatrixWeights(csc_array((data, places, ends), shape=(items, items)))
+
+    return of_strength
 
 
-def nonnegative_minimum(square: np.ndarray, right: np.ndarray) -> np.ndarray:
+def nonnegative_minimum(
+    square: np.ndarray, right: np.ndarray, start: np.ndarray | None = None
+) -> np.ndarray:
     """The b ≥ 0 that minimises ½b'Hb − c'b, exactly, with an active set.
 
     Those that would gain most come in, several at a time while that makes the value less, and one
@@ -149,13 +181,17 @@ def nonnegative_minimum(square: np.ndarray, right: np.ndarray) -> np.ndarray:
     Args:
         square: H, [n, n] positive definite.
         right: c, [n]; −inf keeps one at 0.
+        start: [n] ≥ 0, weights near the minimum; 0 unless given.
     """
-    b = np.zeros(len(right))
+    b = np.zeros(len(right)) if start is None else np.where(np.isfinite(right), start, 0.0)
     free = np.isfinite(right)
     bound = 1e-10 * max(float(np.abs(right[free]).max(initial=0.0)), 1e-300)
-    inside = np.zeros(0, int)
+    inside = np.flatnonzero(b)
     several, value = ENTERING, 0.0
     gain = right.copy()
+    if len(inside):
+        inside = _minimum_inside(square, right, b, inside)
+        value, gain = _reached(square, right, b, inside)
     while True:
         gain[inside] = 0.0
         most = np.argpartition(-gain, min(several, len(gain) - 1))[:several]
@@ -163,10 +199,17 @@ def nonnegative_minimum(square: np.ndarray, right: np.ndarray) -> np.ndarray:
         if not len(most):
             return b
         inside = _minimum_inside(square, right, b, np.union1d(inside, most))
-        reached = -0.5 * float(right[inside] @ b[inside])
+        reached, gain = _reached(square, right, b, inside)
         several = ENTERING if reached < value else 1
         value = reached
-        gain = right - square[:, inside] @ b[inside]
+
+
+def _reached(
+    square: np.ndarray, right: np.ndarray, b: np.ndarray, inside: np.ndarray
+) -> tuple[float, np.ndarray]:
+    """The value at the minimum of those inside, and what each would gain."""
+    # Rows of H lie together in memory; its columns, which are the same, do not.
+    return -0.5 * float(right[inside] @ b[inside]), right - b[inside] @ square[inside]
 
 
 def _minimum_inside(
