@@ -31,7 +31,9 @@ class EASE:
 
         J' = ½|X − XB|² + (λ/2)|B|²,    B_jj = 0,    scores = X·B
 
-    X is 1 where a user met an item, whatever the rating. Features of items are further rows of X:
+    X is 1 where a user met an item, whatever the rating. It costs one inverse a strength, of items
+    by items or users by users: some 4 s of CPU for 3,700, eight times as long for twice as many.
+    Features of items are further rows of X:
     as if users had met what has a feature. So items that nobody met are ranked too.
 
     Args:
@@ -95,7 +97,9 @@ class SLIM:
         for each item j:  min over b ≥ 0, b_j = 0 of  ½|x_j − Xb|² + (λ₂/2)|b|² + λ₁|b|₁
 
     Each item keeps a few others that speak for it. In taut's words it is `L1(λ₁) + L2(λ₂) +
-    NonNegative()` on the weights of a linear network; an active set solves it to the last digit.
+    NonNegative()` on the weights of a linear network; an active set solves it to the last digit. It
+    costs 18 s of CPU for a million interactions of 3,700 items at λ₁ = 5, four times that where
+    λ₁ is chosen, and less the larger λ₁ is.
 
     Args:
         strength: λ₁: items that were met together no more often have no weight. None chooses it by

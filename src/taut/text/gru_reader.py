@@ -39,14 +39,15 @@ class GRUReader:
         units: Of each direction, to begin with.
         bidirectional: Whether words are also read from the end to the start.
         strength: α, where J is the mean cross-entropy of a text. It is not chosen: hold texts out,
-            and compare a few.
+            and compare a few, from 0.001 to 0.03. Where order says all, 0.01 may remove it.
 
     Raises:
         InputError: If `units` is no integer >= 1, or `strength` is negative or not finite.
 
     Example:
-        >>> GRUReader(units=4).network(size=100, classes=3, steps=10).count_params()
-        2211
+        >>> GRUReader(units=4)
+        GRUReader(units=4, bidirectional=True, strength=0.02)
+        >>> taut.fit_text(texts, labels, reader=GRUReader(units=4))  # doctest: +SKIP
 
     References:
         Cho and others, Learning phrase representations using RNN encoder-decoder, 2014.
