@@ -10,7 +10,8 @@ import numpy as np
 from keras import ops, tree
 
 from taut._data import as_arrays, check_targets
-from taut._keras_compat import loss_of_classes, mode
+from taut._keras.compiled_model import loss_of_classes
+from taut._keras.model_calls import mode
 from taut._losses import data_loss_value, loss_parts
 from taut.checks import check_at_least, check_inner_share, check_whole
 from taut.errors import InputError, UnsupportedError

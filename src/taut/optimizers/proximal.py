@@ -11,12 +11,7 @@ from typing import Any, Self
 import keras
 from keras import ops
 
-from taut._keras_compat import (
-    HookedUpdates,
-    Update,
-    made_class,
-    replicas,
-)
+from taut._keras.optimizer_updates import HookedUpdates, Update, made_class, replicas
 from taut.errors import InputError, UnsupportedError
 from taut.optimizers.averages import Averages
 from taut.optimizers.metric import (
