@@ -10,7 +10,8 @@ import pandas as pd
 import pytest
 
 from taut.errors import InputError
-from taut.run import ClassScore, Metrics, Predicting, Run, Score, Test
+from taut.run import Run
+from taut.run_metrics import ClassScore, Metrics, Predicting, Score, Test
 from taut.typed_json import plain, typed
 
 _spec = importlib.util.spec_from_file_location(

@@ -15,7 +15,8 @@ from rich.text import Text
 from taut.report import findings, text
 from taut.report.catalogue import EN
 from taut.report.scored import TAUT, differences, scores
-from taut.run import Metrics, Run
+from taut.run import Run
+from taut.run_metrics import Metrics
 
 if TYPE_CHECKING:
     from taut.diagnosis.diagnosis_result import Diagnosis

@@ -12,7 +12,7 @@ from taut import run
 from taut.report import text
 from taut.report.catalogue import EN, Catalogue
 from taut.report.scored import TAUT, Difference, half, scores
-from taut.run import Metrics, Predicting
+from taut.run_metrics import Metrics, Predicting
 
 
 def warnings(metrics: Metrics, say: Catalogue = EN) -> list[str]:

@@ -7,7 +7,7 @@ from typing import NamedTuple
 from taut import run
 from taut.report import text
 from taut.report.catalogue import EN, Catalogue
-from taut.run import Metrics
+from taut.run_metrics import Metrics
 
 TAUT = "taut"
 NEXT_TO_ZERO = 1 / 20

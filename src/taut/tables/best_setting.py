@@ -8,7 +8,7 @@ import numpy as np
 
 from taut.engine import afterwards
 from taut.objective import stationarity
-from taut.run import Certificate, Choice, Predicting
+from taut.run_metrics import Certificate, Choice, Predicting
 from taut.studies import choose
 from taut.tables.ensemble import Ensemble
 from taut.tables.lane_weights import zero_share
