@@ -83,10 +83,21 @@ class Predicting:
 
 @dataclass(frozen=True)
 class Certificate:
-    """The largest distance of a model from a stationary point of its objective."""
+    """The largest distance of a model from a stationary point of its objective.
+
+    Below `limit` it is converged; None in runs of taut 0.3.
+    """
 
     largest: float | None
     note: str
+    limit: float | None = None
+
+    @property
+    def converged(self) -> bool | None:
+        """Whether it is; None where nothing says from where on."""
+        if self.limit is None:
+            return None
+        return self.largest is not None and self.largest < self.limit
 
 
 @dataclass(frozen=True)
