@@ -60,8 +60,8 @@ def without_the_dead(
     Raises:
         InputError: If no word is left.
     """
-    alive = np.asarray(network.get_layer(WORD).embeddings).any(axis=1)
-    kept = np.flatnonzero(alive[FIRST:]) + FIRST
+    table = np.asarray(network.get_layer(WORD).embeddings)
+    kept = np.flatnonzero(table[FIRST:].any(axis=1)) + FIRST
     if not len(kept):
         raise InputError(
             "`strength` of the reader must leave a word. Received: one at which all words are "

@@ -232,10 +232,10 @@ class TextModel:
 
     def _output(self, texts: Iterable[str]) -> np.ndarray:
         arrays = self.inputs(texts)
-        read = arrays["weights"].any(axis=1)
-        if unread := np.flatnonzero(~read).tolist():
+        weights = arrays["weights"]
+        if unread := np.flatnonzero(~weights.any(axis=1)).tolist():
             warnings.warn(
-                f"{len(unread)} of {len(read)} texts have no word that the network knows, "
+                f"{len(unread)} of {len(weights)} texts have no word that the network knows, "
                 f"{rows_named(unread)}: their probabilities are those of no text.",
                 UserWarning,
                 stacklevel=3,
