@@ -382,6 +382,7 @@ def test_warnings_are_the_first_lines(taut, fits, table, frame, here):
     result = taut("fit", table, "--target", "ill")
     assert result.exit_code == 0, result.output
     assert result.stdout.startswith("warning: Column 'patient' looks like a group")
+    assert result.stdout.count("looks like a group") == 1
     assert "--groups patient" in result.stdout
     grouped = taut("fit", table, "--target", "ill", "--groups", "patient", "--force")
     assert "warning" not in grouped.stdout

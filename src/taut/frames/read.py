@@ -13,13 +13,20 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from taut.errors import InputError
 from taut.frames.as_frame import NOTES, blank, check_marks
 from taut.frames.column_options import distinct_texts
-from taut.frames.numbers import decimal_sign, thousands
-from taut.frames.text_file import SEPARATORS, TextFile, inspect, open_text
+from taut.frames.numbers import decimal_sign, is_code, thousands
+from taut.frames.text_file import (
+    SEPARATORS,
+    TextFile,
+    inspect,
+    open_text,
+    zeros_before_digits,
+)
 from taut.frames.values import MISSING_TEXT
 
 _TEXT_SUFFIXES = (".csv", ".csv.gz", ".tsv", ".tsv.gz", ".txt", ".txt.gz")
@@ -151,7 +158,10 @@ def _read_text(
                 f"names {len(file.header)} columns. Received: more. Name every column, quote the "
                 "fields that hold the separator, or say which it is with --sep."
             )
-    frame = _keep_thousands(path, file, na, frame).rename(columns=str.strip)
+    frame = _keep_thousands(path, file, na, frame)
+    frame = _keep_zeros(path, file, na, frame)
+    last = np.flatnonzero(frame.notna().any(axis=1).to_numpy())  # a spreadsheet's empty rows
+    frame = frame.iloc[: last[-1] + 1 if len(last) else 0].rename(columns=str.strip)
     frame.attrs[NOTES] = list(file.notes)
     return frame
 
@@ -188,6 +198,20 @@ def _keep_thousands(
     return frame.assign(**{name: written[name] for name in kept})
 
 
+def _keep_zeros(path: Path, file: TextFile, na: Sequence[str], frame: pd.DataFrame) -> pd.DataFrame:
+    """Whole numbers some of which begin with a zero stay text: "00123" may be a code."""
+    whole = [
+        name
+        for name in frame.columns
+        if frame[name].dtype.kind in "iuf" and not np.mod(frame[name].dropna(), 1).any()
+    ]
+    if not whole or not zeros_before_digits(path, file):
+        return frame
+    written = _parse(path, file, na, dtype=str, usecols=whole)
+    kept = [name for name in whole if is_code(written[name].dropna().unique().tolist())]
+    return frame.assign(**{name: written[name] for name in kept})
+
+
 def _read_excel(path: Path, sheet: str | None) -> pd.DataFrame:
     try:
         import openpyxl
@@ -210,8 +234,13 @@ def _read_excel(path: Path, sheet: str | None) -> pd.DataFrame:
     finally:
         book.close()
     filled = [k for k, row in enumerate(rows) if _filled(row)]
-    if not filled:
-        raise InputError(f"A table needs columns and rows. Received: {str(path)!r}, empty.")
+    # A cover page is no table.
+    seen = f", sheet {name!r} (--sheet reads another: {', '.join(others)})" if others else ""
+    if len(filled) < 2:
+        what = "no rows" if filled else "nothing"
+        raise InputError(
+            f"A table needs columns and rows. Received: {str(path)!r}{seen}, which holds {what}."
+        )
     # Titles fill fewer cells than the table below them.
     usual = Counter(_filled(rows[k]) for k in filled).most_common(1)[0][0]
     start = next((k for k in filled if _filled(rows[k]) >= max(2, usual / 2)), filled[0])
