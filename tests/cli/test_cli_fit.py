@@ -384,6 +384,9 @@ def test_warnings_are_the_first_lines(taut, fits, table, frame, here):
     assert result.stdout.startswith("warning: Column 'patient' looks like a group")
     assert result.stdout.count("looks like a group") == 1
     assert "--groups patient" in result.stdout
+    quiet = taut("fit", table, "--target", "ill", "--quiet", "--force")
+    assert quiet.stdout == ""
+    assert quiet.stderr.count("looks like a group") == 1
     grouped = taut("fit", table, "--target", "ill", "--groups", "patient", "--force")
     assert "warning" not in grouped.stdout
     assert fits.calls[-1]["groups"] == "patient"

@@ -72,10 +72,6 @@ FILES = {
         {"x": X, "city": TEXT},
     ),
     "a comment": (("# exported, 2021\n" + plain_file()).encode(), {"x": X, "city": TEXT}),
-    "a spreadsheet's empty rows": (
-        (plain_file() + ",,\n" * 3).encode(),
-        {"x": X, "city": TEXT},
-    ),
     "codes": (
         lines("x,code,y", lambda k: (X[k], f"{k % 3:03d}", k % 2)).encode(),
         {"x": X, "code": K % 3},

@@ -144,3 +144,12 @@ def test_a_cover_page_is_no_table_and_the_other_sheets_are_named(tmp_path):
     with pytest.raises(InputError, match=r"--sheet reads another: Data"):
         read_table(tmp_path / "t.xlsx")
     assert read_table(tmp_path / "t.xlsx", sheet="Data")["b"].tolist() == [2]
+
+
+def test_empty_rows_at_the_end_are_none(tmp_path):
+    path = tmp_path / "t.csv"
+    path.write_text("a,b\n1,\n,\n,2\n,\n,\n")
+    assert read_table(path)["b"].tolist()[2:] == [2]
+    path.write_text("a,b\n,\n,\n")
+    with pytest.raises(InputError, match="needs rows"):
+        read_table(path)
