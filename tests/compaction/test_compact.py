@@ -178,6 +178,12 @@ def test_the_result_is_saved_and_read_again(tmp_path):
     assert again.model.count_params() == result.model.count_params()
     with pytest.raises(taut.InputError, match="must not exist"):
         result.save(place)
+    file = place / "model.keras"
+    whole = file.read_bytes()
+    file.write_bytes(whole.replace(b'"module"', b'"m0dule"', 1))
+    with pytest.raises(taut.InputError, match="one that `save` wrote"):
+        CompactResult.load(place)
+    file.write_bytes(whole)
     (place / "compaction.json").write_text("{}")
     with pytest.raises(taut.InputError, match="one that `save` wrote"):
         CompactResult.load(place)
