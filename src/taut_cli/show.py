@@ -33,7 +33,7 @@ def show_schema(out: Console, schema: Schema, *, name: str) -> None:
     facts = [
         EN.count("row", schema.rows),
         f"{text.fixed(len(schema.columns) + 1, 0)} columns",
-        f"{inputs} of them used",
+        f"{text.fixed(inputs, 0)} of them used",
     ]
     out.print(Text.assemble((text.clean(name), "bold"), f": {', '.join(facts)}"))
     target = Text.assemble("target ", (text.clean(schema.target), "bold"), f": {_task(schema)}")
