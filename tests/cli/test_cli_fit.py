@@ -63,10 +63,10 @@ def _fail(*_, **__):
     raise ValueError("a page that cannot be")
 
 
-def test_the_report_is_called_by_the_name_of_the_run(taut, fits, table, here):
+def test_the_report_calls_the_run_as_the_command_did(taut, fits, table, here):
     assert taut("fit", table, "--target", "ill", "--out", "deep/er/my run").exit_code == 0
     html = (here / "deep" / "er" / "my run" / "report.html").read_text()
-    assert "taut predict &#39;my run&#39; new.csv" in html
+    assert "taut predict &#39;deep/er/my run&#39; new.csv" in html
 
 
 def test_options_reach_the_fit(taut, fits, table):
