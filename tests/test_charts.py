@@ -27,7 +27,7 @@ def test_a_name_cannot_end_the_script_that_draws_it(tmp_path):
     name = "</script><script>alert(1)</script>"
     data = pd.DataFrame({"a": [1], "name": [name]})
     chart = offline(alt.Chart(data, title=name).mark_bar().encode(x="a:Q", y="name:N"))
-    chart.save(str(tmp_path / "chart.html"))
+    chart.save(str(tmp_path / "chart.html"), inline=False)
     shown = chart._repr_mimebundle_()
     notebook = (shown[0] if isinstance(shown, tuple) else shown)["text/html"]
     for page in ((tmp_path / "chart.html").read_text("utf-8"), chart.to_html(), notebook):

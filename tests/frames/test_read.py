@@ -153,3 +153,32 @@ def test_empty_rows_at_the_end_are_none(tmp_path):
     path.write_text("a,b\n,\n,\n")
     with pytest.raises(InputError, match="needs rows"):
         read_table(path)
+
+
+@pytest.mark.parametrize(
+    ("lower", "names"),
+    [
+        (["a", "b", "y"], ["a", "b", "y"]),
+        (["mean", "sd", "mean"], ["x mean", "x sd", "z mean"]),
+        (["1st", 2, "y"], None),  # a row of the table
+    ],
+)
+def test_names_below_merged_cells(tmp_path, lower, names):
+    openpyxl = pytest.importorskip("openpyxl")
+    book = openpyxl.Workbook()
+    for row in (["x", None, "z"], lower, [1.5, "u", 2], [2.5, "v", 3]):
+        book.active.append(row)
+    book.active.merge_cells("A1:B1")
+    book.save(tmp_path / "t.xlsx")
+    frame = read_table(tmp_path / "t.xlsx")
+    assert list(frame.columns) == (names or ["x", "Unnamed: 1", "z"])
+    assert len(frame) == (2 if names else 3)
+
+
+def test_a_column_without_a_name_is_no_merged_cell(tmp_path):
+    openpyxl = pytest.importorskip("openpyxl")
+    book = openpyxl.Workbook()
+    for row in (["name", None, "town"], ["Ann", "x", "Rome"], ["Bob", "y", "Bonn"]):
+        book.active.append(row)
+    book.save(tmp_path / "t.xlsx")
+    assert read_table(tmp_path / "t.xlsx")["town"].tolist() == ["Rome", "Bonn"]

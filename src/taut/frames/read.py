@@ -19,7 +19,7 @@ import pandas as pd
 from taut.errors import InputError
 from taut.frames.as_frame import NOTES, blank, check_marks
 from taut.frames.column_options import distinct_texts
-from taut.frames.numbers import decimal_sign, is_code, thousands
+from taut.frames.numbers import decimal_sign, is_code, is_number, thousands
 from taut.frames.text_file import (
     SEPARATORS,
     TextFile,
@@ -245,6 +245,9 @@ def _read_excel(path: Path, sheet: str | None) -> pd.DataFrame:
     usual = Counter(_filled(rows[k]) for k in filled).most_common(1)[0][0]
     start = next((k for k in filled if _filled(rows[k]) >= max(2, usual / 2)), filled[0])
     header = ["" if cell is None else str(cell).strip() for cell in rows[start]]
+    top, lower = start, _lower_names(rows, start, header)
+    if lower:
+        start, header = start + 1, lower
     columns = list(map(list, zip(*(row for row in rows[start + 1 :] if _filled(row)), strict=True)))
     kept = [
         k
@@ -259,12 +262,34 @@ def _read_excel(path: Path, sheet: str | None) -> pd.DataFrame:
     }
     frame = pd.DataFrame(held)
     notes = []
-    if start > filled[0]:
+    if lower:
+        notes.append(
+            f"The header is in rows {top + 1} and {start + 1} of the sheet {name!r}: the names are "
+            f"{', '.join(map(repr, lower[:3]))}{', …' if len(lower) > 3 else ''}."
+        )
+    elif start > filled[0]:
         notes.append(f"The header is in row {start + 1} of the sheet {name!r}.")
     if others and sheet is None:
         notes.append(f"Read the first sheet, {name!r}, of {len(others) + 1} (--sheet decides).")
     frame.attrs[NOTES] = notes
     return frame
+
+
+def _lower_names(rows: list[list[Any]], start: int, header: list[str]) -> list[str]:
+    """The names where a row of merged cells stands above them; none where it is the header."""
+    below = rows[start + 1 : start + 2]
+    if not below or "" not in header or not all(isinstance(cell, str) for cell in below[0]):
+        return []
+    names = [cell.strip() for cell in below[0]]
+    later = rows[start + 2 : start + 22]
+    numbers = any(isinstance(cell, (int, float)) for row in later for cell in row)
+    if not all(names) or any(map(is_number, names)) or not numbers:
+        return []  # a row of the table, which has texts like those below it
+    if len(set(names)) == len(names):
+        return names
+    above = ""
+    groups = [above := head or above for head in header]
+    return [f"{group} {name}".strip() for group, name in zip(groups, names, strict=True)]
 
 
 def _filled(row: list[Any]) -> int:
