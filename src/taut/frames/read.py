@@ -8,8 +8,7 @@ import re
 import warnings
 import zipfile
 import zlib
-from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,9 +16,10 @@ import numpy as np
 import pandas as pd
 
 from taut.errors import InputError
-from taut.frames.as_frame import NOTES, blank, check_marks
+from taut.frames.as_frame import NOTES, blank, check_marks, refuse_duplicates
 from taut.frames.column_options import distinct_texts
-from taut.frames.numbers import decimal_sign, is_code, is_number, thousands
+from taut.frames.excel_file import read_excel
+from taut.frames.numbers import decimal_sign, is_code, thousands
 from taut.frames.text_file import (
     SEPARATORS,
     TextFile,
@@ -93,7 +93,7 @@ def read_table(
         elif suffix.lower() in _PARQUET_SUFFIXES:
             frame = blank(_read_parquet(path), na)
         else:
-            frame = blank(_read_excel(path, sheet), na)
+            frame = blank(read_excel(path, sheet), na)
     except InputError:
         raise
     except UnicodeError as error:
@@ -144,7 +144,7 @@ def _read_text(
     file = inspect(path, encoding=encoding, separator=sep)
     text = [name for name in file.header if name.strip() in set(text)]
     # pandas renames the second of two equal columns without a word, so the file itself is asked.
-    _refuse_duplicates(path, (name.strip() for name in file.header if name.strip()))
+    refuse_duplicates(path, (name.strip() for name in file.header if name.strip()))
     frame = _parse(path, file, na, dtype=dict.fromkeys(text, str))
     if not frame.index.equals(pd.RangeIndex(len(frame))):  # pandas took the surplus for row names
         # Every line but the first ends in a separator.
@@ -212,104 +212,10 @@ def _keep_zeros(path: Path, file: TextFile, na: Sequence[str], frame: pd.DataFra
     return frame.assign(**{name: written[name] for name in kept})
 
 
-def _read_excel(path: Path, sheet: str | None) -> pd.DataFrame:
-    try:
-        import openpyxl
-    except ImportError:
-        raise InputError(
-            f"Excel files are read by openpyxl, which is not installed. Received: {str(path)!r}. "
-            "Install it with `pip install openpyxl`, or save the table as CSV."
-        ) from None
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", UserWarning)  # of formats that hold no values
-        book = openpyxl.load_workbook(path, read_only=True, data_only=True)
-    try:
-        if sheet is not None and sheet not in book.sheetnames:
-            raise InputError(
-                f"The file has no sheet {sheet!r}. Its sheets are {', '.join(book.sheetnames)}."
-            )
-        name = sheet or book.sheetnames[0]
-        rows = [list(row) for row in book[name].iter_rows(values_only=True)]
-        others = [other for other in book.sheetnames if other != name]
-    finally:
-        book.close()
-    filled = [k for k, row in enumerate(rows) if _filled(row)]
-    # A cover page is no table.
-    seen = f", sheet {name!r} (--sheet reads another: {', '.join(others)})" if others else ""
-    if len(filled) < 2:
-        what = "no rows" if filled else "nothing"
-        raise InputError(
-            f"A table needs columns and rows. Received: {str(path)!r}{seen}, which holds {what}."
-        )
-    # Titles fill fewer cells than the table below them.
-    usual = Counter(_filled(rows[k]) for k in filled).most_common(1)[0][0]
-    start = next((k for k in filled if _filled(rows[k]) >= max(2, usual / 2)), filled[0])
-    header = ["" if cell is None else str(cell).strip() for cell in rows[start]]
-    top, lower = start, _lower_names(rows, start, header)
-    if lower:
-        start, header = start + 1, lower
-    columns = list(map(list, zip(*(row for row in rows[start + 1 :] if _filled(row)), strict=True)))
-    kept = [
-        k
-        for k, head in enumerate(header)
-        if head or (columns and any(cell is not None for cell in columns[k]))
-    ]
-    names = [header[k] or f"Unnamed: {k}" for k in kept]
-    _refuse_duplicates(path, names)
-    held = {
-        head: pd.Series(columns[k] if columns else [], dtype=object).infer_objects()
-        for head, k in zip(names, kept, strict=True)
-    }
-    frame = pd.DataFrame(held)
-    notes = []
-    if lower:
-        notes.append(
-            f"The header is in rows {top + 1} and {start + 1} of the sheet {name!r}: the names are "
-            f"{', '.join(map(repr, lower[:3]))}{', …' if len(lower) > 3 else ''}."
-        )
-    elif start > filled[0]:
-        notes.append(f"The header is in row {start + 1} of the sheet {name!r}.")
-    if others and sheet is None:
-        notes.append(f"Read the first sheet, {name!r}, of {len(others) + 1} (--sheet decides).")
-    frame.attrs[NOTES] = notes
-    return frame
-
-
-def _lower_names(rows: list[list[Any]], start: int, header: list[str]) -> list[str]:
-    """The names where a row of merged cells stands above them; none where it is the header."""
-    below = rows[start + 1 : start + 2]
-    if not below or "" not in header or not all(isinstance(cell, str) for cell in below[0]):
-        return []
-    names = [cell.strip() for cell in below[0]]
-    later = rows[start + 2 : start + 22]
-    numbers = any(isinstance(cell, (int, float)) for row in later for cell in row)
-    if not all(names) or any(map(is_number, names)) or not numbers:
-        return []  # a row of the table, which has texts like those below it
-    if len(set(names)) == len(names):
-        return names
-    above = ""
-    groups = [above := head or above for head in header]
-    return [f"{group} {name}".strip() for group, name in zip(groups, names, strict=True)]
-
-
-def _filled(row: list[Any]) -> int:
-    return sum(cell is not None and str(cell).strip() != "" for cell in row)
-
-
 def _read_parquet(path: Path) -> pd.DataFrame:
     import pyarrow.parquet  # costs as much as pandas itself, and CSV does not need it
 
-    _refuse_duplicates(path, pyarrow.parquet.read_schema(path).names)
+    refuse_duplicates(path, pyarrow.parquet.read_schema(path).names)
     frame = pd.read_parquet(path, engine="pyarrow")
     named = [name for name in frame.index.names if name is not None]
     return frame.reset_index(named) if named else frame
-
-
-def _refuse_duplicates(path: Path, names: Iterable[str]) -> None:
-    repeated = [name for name, count in Counter(names).items() if count > 1]
-    if repeated:
-        shown = ", ".join(map(repr, repeated[:10]))
-        raise InputError(
-            f"Every column needs a name of its own. Received more than once in {str(path)!r}: "
-            f"{shown}. Rename the columns (the first line of a text file must be their names)."
-        )
