@@ -20,6 +20,8 @@ freer networks within a factor of two of a twentieth. "About right" is wrong whe
 of a column moves the score of the held-out rows by two standard errors.
 
 Each draw is a line of `--out`. The same command goes on after the last one; `--out` alone counts.
+`--peers skore` asks skore's checks (https://skore.probabl.ai, to be installed) on every draw of
+`--out`; its lines stand in a file beside it, and the same truth judges them.
 """
 
 from __future__ import annotations
@@ -67,6 +69,41 @@ def draw_of(seed: int) -> dict:
         "left_out": found.left_out,
         "seconds": [fitted - begun, spent - fitted, time.process_time() - spent],
     }
+
+
+def peers_of(lines: list[dict], path: Path) -> list[dict]:
+    """What skore says of the draws, of the same models from the same seeds."""
+    from diagnosis_skore import skore_line
+
+    known = read(path)
+    done = {line["seed"] for line in known}
+    for seed in (line["seed"] for line in lines if line["seed"] not in done):
+        line = skore_line(seed)
+        known.append(line)
+        append(path, line)
+        print(f"skore {seed:4d} {', '.join(line['codes'])}  {line['seconds']:.1f} s", flush=True)
+    return known
+
+
+def peers_summary(lines: list[dict], peers: list[dict]) -> dict:
+    """Of each state that skore knows: right and found, and taut's on the very same draws."""
+    from diagnosis_skore import KNOWN
+
+    of_seed, table = {peer["seed"]: peer for peer in peers}, {}
+    for code in KNOWN:
+        both = [(line, of_seed[line["seed"]]) for line in lines if line["seed"] in of_seed]
+        asked = [(line, peer) for line, peer in both if code not in peer["unchecked"]]
+        for name in ("taut", "skore"):
+            right, found = [], []
+            for line, peer in asked:
+                codes = line["codes"] if name == "taut" else peer["codes"]
+                verdict = judge(line | {"codes": codes}).get(code)
+                if verdict is not None:
+                    right.append(verdict)
+                    found += [verdict] if (code in codes) == verdict else []
+            table[f"{code}, {name}"] = f"right {counted(right)}; found {counted(found)}"
+    table["skore's CPU seconds, median"] = float(np.median([peer["seconds"] for peer in peers]))
+    return table
 
 
 def _moved(made, model, held_out: np.ndarray, seed: int) -> float:
@@ -184,26 +221,38 @@ def shown(line: dict) -> str:
     )
 
 
+def read(path: Path) -> list[dict]:
+    return (
+        [json.loads(text) for text in path.read_text("utf-8").splitlines()] if path.exists() else []
+    )
+
+
+def append(path: Path, line: dict) -> None:
+    with path.open("a", encoding="utf-8") as file:
+        file.write(json.dumps(line) + "\n")
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--first", type=int, default=0)
     parser.add_argument("--draws", type=int, default=0)
     parser.add_argument("--out", type=Path, default=Path("diagnosis_draws.jsonl"))
+    parser.add_argument("--peers", choices=("skore",))
     options = parser.parse_args()
-    lines = []
-    if options.out.exists():
-        lines = [json.loads(text) for text in options.out.read_text("utf-8").splitlines()]
+    lines = read(options.out)
     done = {line["seed"] for line in lines}
     for seed in range(options.first, options.first + options.draws):
         if seed in done:
             continue
         line = json.loads(json.dumps(draw_of(seed)))
         lines.append(line)
-        with options.out.open("a", encoding="utf-8") as file:
-            file.write(json.dumps(line) + "\n")
+        append(options.out, line)
         print(shown(line), flush=True)
     if lines:
         print(json.dumps(summary(lines), indent=1))
+    if lines and options.peers:
+        peers = peers_of(lines, options.out.with_suffix(".skore.jsonl"))
+        print(json.dumps(peers_summary(lines, peers), indent=1))
 
 
 if __name__ == "__main__":
