@@ -71,6 +71,12 @@ class Trials:
         return int(self.fold_of.max()) + 1
 
     @property
+    def best_informed(self) -> Trial:
+        """The trial with the least loss of those that keep probabilities of both sides."""
+        kept = [t for of in ((self.as_is,), *self.tried.values()) for t in of if t.shares]
+        return min(kept, key=lambda trial: trial.loss, default=self.as_is)
+
+    @property
     def bought(self) -> float | None:
         """How much loss averaging networks of other halves removes: half of the variance."""
         if self.halves is None or self.of_mean is None:
