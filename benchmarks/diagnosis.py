@@ -17,7 +17,9 @@ is by rule (`diagnosis_truth.py`):
 Where the true gap is so near a tenth that an interval of the true spread over as many held-out
 rows holds both sides, either verdict and "too little evidence" are right; likewise a true gain of
 freer networks within a factor of two of a twentieth. "About right" is wrong where a leak of rows or
-of a column moves the score of the held-out rows by two standard errors.
+of a column moves the score of the held-out rows by two standard errors. Flipped labels can be told
+from a hard problem only where networks are sure, or by held-out labels with which they agree more:
+where the diagnosis says that it cannot tell, it is not judged, and how often is counted beside.
 
 Each draw is a line of `--out`. The same command goes on after the last one; `--out` alone counts.
 `--peers skore` asks skore's checks (https://skore.probabl.ai, to be installed) on every draw of
@@ -125,10 +127,17 @@ def judge(line: dict) -> dict[str, bool]:
     if not leak and not NOTHING < learned < MATERIAL_GAP:
         right["nothing_learned"] = ("nothing_learned" in codes) == (learned <= NOTHING)
     for code in FAULTS:
-        right[code] = (code in codes) == (code == fault)
+        if code != "label_noise" or labels_told(line):
+            right[code] = (code in codes) == (code == fault)
     if fault.startswith("leak") and line["moved"] > 2:
         right["not about right"] = "about_right" not in codes
     return right
+
+
+def labels_told(line: dict) -> bool:
+    """Whether the diagnosis says that labels are wrong, or that they are not."""
+    untold = any(text.startswith("Labels that look wrong") for text in line["left_out"])
+    return "label_noise" in line["codes"] or not untold
 
 
 def wilson(hits: int, count: int) -> tuple[float, float]:
@@ -161,6 +170,10 @@ def summary(lines: list[dict]) -> dict:
             if code in right and (code in line["codes"]) == right[code]
         ]
         table["found where it holds"][code] = counted(holds)
+    flipped = [line for line in lines if line["fault"] == "label_noise"]
+    others = [line for line in lines if line not in flipped and "numbers" not in line["words"]]
+    for name, some in (("flipped", flipped), ("not flipped", others)):
+        table[f"labels {name}: told"] = counted([labels_told(line) for line in some])
     clean = [line for line in lines if not line["fault"]]
     alarms = [bool(set(FAULTS) & set(line["codes"])) for line in clean]
     table["false alarms of a fault"] = counted(alarms)

@@ -1,0 +1,87 @@
+"""Wrong labels are found, excluded, or said not to be told."""
+
+import numpy as np
+import pytest
+
+from taut.diagnosis.data_faults import DataFaults
+from taut.diagnosis.label_contrast import label_contrast
+from taut.diagnosis.labelled_rows import NOTHING_BESIDE, Contrast, Labelled
+from taut.diagnosis.prediction_faults import LOOK_WRONG, check_predictions
+
+
+def labelled(rows, seed, *, flipped=0.0, hard=False):
+    """Labels, and the very probabilities of the classes before flips."""
+    draw = np.random.default_rng(seed)
+    second = draw.uniform(0.001, 0.04, rows)  # nearly sure
+    second = np.where(draw.random(rows) < 0.5, second, 1 - second)
+    if hard:
+        second = draw.uniform(0.25, 0.75, rows)
+    y = (draw.random(rows) < second) ^ (draw.random(rows) < flipped)
+    return Labelled(y.astype(int), np.stack([1 - second, second], axis=1))
+
+
+class _NoGroups:
+    groups = None
+
+
+def checked(learned, new=None):
+    """What the checks of predictions say, with the labels of other rows beside or without."""
+    faults, contrast = DataFaults(), NOTHING_BESIDE
+    if new is not None:
+        share = label_contrast(*((rows.labels, rows.shares) for rows in (learned, new)))
+        contrast = Contrast(share, learned)
+    check_predictions(
+        faults,
+        _NoGroups,
+        None,
+        names=(),
+        learned=learned,
+        new=learned,
+        contrast=contrast,
+        level=0.95,
+        seed=0,
+    )
+    return faults
+
+
+def untold(faults):
+    return [text for text in faults.left_out if text.startswith(LOOK_WRONG)]
+
+
+def test_of_a_hard_problem_it_is_said_that_wrong_labels_cannot_be_told():
+    for flipped in (0.0, 0.2):
+        faults = checked(labelled(2000, 0, hard=True, flipped=flipped))
+        assert not faults.codes
+        (text,) = untold(faults)
+        assert "cannot be told" in text
+
+
+@pytest.mark.parametrize("hard", [False, True])
+def test_labels_that_are_worse_than_those_held_out_are_found_however_hard_the_problem(hard):
+    learned = labelled(4000, 0, flipped=0.2, hard=hard)
+    faults = checked(learned, labelled(4000, 1, hard=hard))
+    assert faults.codes == {"label_noise"}
+    assert not untold(faults)
+    # The rows that are left out of a training are those with the least plausible labels.
+    plausible = learned.shares[np.arange(4000), learned.labels]
+    others = np.setdiff1d(np.arange(4000), faults.doubtful)
+    assert 400 < len(faults.doubtful) < 1200
+    assert plausible[faults.doubtful].max() <= plausible[others].min()
+
+
+def test_flips_on_both_sides_alike_are_found_where_networks_are_sure_alone():
+    sure, hard = (
+        [labelled(4000, k, flipped=0.05, hard=hard) for k in (0, 1)] for hard in (False, True)
+    )
+    assert checked(*sure).codes == {"label_noise"}
+    assert not checked(*hard).codes
+
+
+def test_right_labels_are_told_from_wrong_ones_without_a_word():
+    for hard in (False, True):
+        faults = checked(labelled(4000, 0, hard=hard), labelled(4000, 1, hard=hard))
+        assert not faults.codes
+        assert not untold(faults)
+    # Of few rows of a hard problem even a clean side beside them does not tell.
+    few = checked(labelled(100, 0, hard=True, flipped=0.2), labelled(100, 1, hard=True))
+    assert few.codes or untold(few)
