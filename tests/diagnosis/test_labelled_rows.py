@@ -9,10 +9,10 @@ from taut.diagnosis.labelled_rows import NOTHING_BESIDE, Contrast, Labelled
 from taut.diagnosis.prediction_faults import LOOK_WRONG, check_predictions
 
 
-def labelled(rows, seed, *, flipped=0.0, hard=False):
+def labelled(rows, seed, *, flipped=0.0, hard=False, doubt=0.0):
     """Labels, and the very probabilities of the classes before flips."""
     draw = np.random.default_rng(seed)
-    second = draw.uniform(0.001, 0.04, rows)  # nearly sure
+    second = doubt + draw.uniform(0.001, 0.04, rows)
     second = np.where(draw.random(rows) < 0.5, second, 1 - second)
     if hard:
         second = draw.uniform(0.25, 0.75, rows)
@@ -75,6 +75,10 @@ def test_flips_on_both_sides_alike_are_found_where_networks_are_sure_alone():
     )
     assert checked(*sure).codes == {"label_noise"}
     assert not checked(*hard).codes
+    # As often as the networks themselves expect: the problem is hard, for all that is known.
+    expected = labelled(4000, 0, doubt=0.1)
+    assert expected.explained > 0.2
+    assert not checked(expected).codes
 
 
 def test_right_labels_are_told_from_wrong_ones_without_a_word():

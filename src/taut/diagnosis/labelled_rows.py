@@ -96,17 +96,14 @@ def comparable(subject: Subject, faults: DataFaults) -> bool:
 
 
 def contrast_of(subject: Subject, trials: Trials | None, level: float) -> Contrast | NotChecked:
-    """How many more labels are wrong than of the held-out rows, by the best of the networks."""
-    if trials is None or subject.held_out is None or not subject.contrasted:
-        return NOTHING_BESIDE
-    best = trials.best_informed
-    if best.shares is None:
+    """How many more labels are wrong than of the held-out rows, by the mean of all networks."""
+    both = None if trials is None else trials.mean_shares
+    if both is None or subject.held_out is None:
         return NOTHING_BESIDE
     train, held_out = subject.train, subject.held_out
     labels = [one_target(subject.model, rows.y, "diagnose").values for rows in (train, held_out)]
     learned, new = (
-        Labelled(values.astype(int), shares)
-        for values, shares in zip(labels, best.shares, strict=True)
+        Labelled(values.astype(int), shares) for values, shares in zip(labels, both, strict=True)
     )
     share = label_contrast(
         (learned.labels, learned.shares),

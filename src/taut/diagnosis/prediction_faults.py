@@ -15,7 +15,7 @@ from taut.diagnosis.labelled_rows import NOTHING_BESIDE, Contrast, Labelled
 from taut.diagnosis.segments import failing_segments
 from taut.diagnosis.subject import Rows
 from taut.diagnosis.words import NAMED, number, percent
-from taut.studies.noisy_share import Share, flipped_share
+from taut.studies.noisy_share import Share, flipped_share, surest
 
 FAILS = 2.0
 """Some rows are harder than others everywhere; a segment fails where its loss is twice theirs."""
@@ -123,10 +123,11 @@ def _labels(
     """Labels that networks which have not learned from them find implausible.
 
     By these rows alone, wrong labels can be told from a hard problem only where networks are sure
-    of some rows; against held-out rows they can wherever those have fewer.
+    of some rows, and disagree more often than they expect; against held-out rows they can wherever
+    those have fewer.
     """
 
-    def work() -> list[tuple[str, Share, Labelled, str]] | NotChecked:
+    def work() -> list[tuple[str, Share, float, Labelled, str]] | NotChecked:
         if isinstance(labelled, NotChecked):
             return labelled
         found = []
@@ -134,12 +135,17 @@ def _labels(
             _, sure, likeliest = labelled.margins
             agrees = likeliest == labelled.labels
             share = flipped_share(sure, likeliest, agrees, groups=groups, level=level)
-            text = "disagree with networks that are sure and have not learned from them"
-            found.append(("share of wrong labels", share, labelled, text))
+            inside, _ = surest(sure, likeliest, agrees, groups=groups)
+            expected = float(1 - labelled.shares.max(axis=1)[inside].mean())
+            text = (
+                "disagree with networks that are sure and have not learned from them, which expect "
+                f"{percent(expected)}"
+            )
+            found.append(("share of wrong labels", share, expected, labelled, text))
         if not isinstance(contrast, NotChecked):
             what = "share of wrong labels beyond those held out"
             text = "are wrong beyond those held out, by networks that have not learned from either"
-            found.append((what, contrast.share, contrast.learned, text))
+            found.append((what, contrast.share, 0.0, contrast.learned, text))
             return found
         explained = percent(max(labelled.explained, 0.0))
         return found or NotChecked(
@@ -150,16 +156,17 @@ def _labels(
     found = faults.check(LOOK_WRONG, work)
     if found is None:
         return
-    for what, share, _, text in found:
+    for what, share, _, _, text in found:
         faults.findings.append(Finding(what, share.share, share.low, share.high, text))
-    _, share, by, text = max(found, key=lambda each: each[1].low)
-    interval = f"{percent(share.low)} to {percent(share.high)}"
-    if share.low > NOISY:
+    _, share, expected, by, text = max(found, key=lambda each: each[1].low - each[2])
+    most = min(each[1].high for each in found)
+    if share.low - expected > NOISY:
         margins = by.margins[0]
         numbers = {"share": percent(share.share), "row": str(int(margins.argmin()))}
+        interval = f"{percent(share.low)} to {percent(share.high)}"
         evidence = (f"{percent(share.share)} ({interval}) of the labels {text}.",)
         faults.verdicts.append(Verdict("label_noise", "clear", numbers, evidence))
         count = round(share.share * len(margins))
         faults.doubtful = np.sort(np.argsort(margins, kind="stable")[:count])
-    elif min(each[1].high for each in found) >= TOLD:
-        faults.left_out.append(f"{LOOK_WRONG}: cannot be told: {interval} of them may be")
+    elif most >= TOLD:
+        faults.left_out.append(f"{LOOK_WRONG}: cannot be told: up to {percent(most)} may be wrong")

@@ -71,10 +71,13 @@ class Trials:
         return int(self.fold_of.max()) + 1
 
     @property
-    def best_informed(self) -> Trial:
-        """The trial with the least loss of those that keep probabilities of both sides."""
-        kept = [t for of in ((self.as_is,), *self.tried.values()) for t in of if t.shares]
-        return min(kept, key=lambda trial: trial.loss, default=self.as_is)
+    def mean_shares(self) -> tuple[np.ndarray, np.ndarray] | None:
+        """The mean probabilities of all trials, of both sides: it knows more than each of them."""
+        every = [t.shares for of in ((self.as_is,), *self.tried.values()) for t in of if t.shares]
+        if not every:
+            return None
+        learned, new = zip(*every, strict=True)
+        return np.mean(learned, axis=0), np.mean(new, axis=0)
 
     @property
     def bought(self) -> float | None:
