@@ -78,13 +78,13 @@ def label_contrast(
     shares = np.array([np.mean(y == k) for k in there])
     before = np.clip((shares - FLIPS[:, None] / classes) / (1 - FLIPS[:, None]), 0, 1)
     weights = (1 - FLIPS[:, None]) * before * (1 - before)
-    off = agreement.mean() - weights @ np.array(apart)
+    without = weights @ np.array(apart)
+    # More agreement than with the other set is by chance: no share is below zero.
+    off = min(agreement.mean(), without[0]) - without
     of_new = ((weights @ _covariance(of_apart, units[1])) * weights).sum(axis=1)
     error = np.sqrt(_covariance(agreement[None] - agreement.mean(), units[0])[0, 0] + of_new)
     held = np.flatnonzero(np.abs(off) <= float(stats.t.ppf((1 + level) / 2, count - 1)) * error)
     flips = FLIPS * (classes - 1) / classes
-    if not len(held):  # they agree more with the labels learned from: no share is below zero
-        return Share(0.0, 0.0, 0.0)
     best = int(np.abs(off).argmin())
     return Share(float(flips[best]), float(flips[held[0]]), float(flips[held[-1]]))
 
