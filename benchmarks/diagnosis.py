@@ -29,6 +29,7 @@ Each draw is a line of `--out`. The same command goes on after the last one; `--
 from __future__ import annotations
 
 import argparse
+import itertools
 import json
 import time
 from pathlib import Path
@@ -250,11 +251,15 @@ def main() -> None:
     parser.add_argument("--first", type=int, default=0)
     parser.add_argument("--draws", type=int, default=0)
     parser.add_argument("--out", type=Path, default=Path("diagnosis_draws.jsonl"))
+    parser.add_argument("--fault", choices=FAULTS, help="only draws with this fault")
     parser.add_argument("--peers", choices=("skore",))
     options = parser.parse_args()
     lines = read(options.out)
     done = {line["seed"] for line in lines}
-    for seed in range(options.first, options.first + options.draws):
+    seeds = itertools.count(options.first)
+    if options.fault:
+        seeds = (seed for seed in seeds if situation(seed).fault == options.fault)
+    for seed in itertools.islice(seeds, options.draws):
         if seed in done:
             continue
         line = json.loads(json.dumps(draw_of(seed)))

@@ -1,8 +1,10 @@
 """Wrong labels are found, excluded, or said not to be told."""
 
+import keras
 import numpy as np
 import pytest
 
+import taut
 from taut.diagnosis.data_faults import DataFaults
 from taut.diagnosis.label_contrast import label_contrast
 from taut.diagnosis.labelled_rows import NOTHING_BESIDE, Contrast, Labelled
@@ -89,3 +91,28 @@ def test_right_labels_are_told_from_wrong_ones_without_a_word():
     # Of few rows of a hard problem even a clean side beside them does not tell.
     few = checked(labelled(100, 0, hard=True, flipped=0.2), labelled(100, 1, hard=True))
     assert few.codes or untold(few)
+
+
+@pytest.mark.slow
+def test_diagnose_finds_flipped_labels_of_a_hard_problem_by_the_held_out_ones():
+    draw = np.random.default_rng(0)
+    x = draw.normal(size=(1600, 4)).astype("float32")
+    y = (x[:, 0] + x[:, 1] + 1.5 * draw.normal(size=1600) > 0).astype("float32")
+    flipped = np.where(draw.random(1600) < 0.25, 1 - y, y)
+    keras.utils.set_random_seed(0)
+    for labels, codes in ((flipped, {"label_noise"}), (y, set())):
+        model = keras.Sequential(
+            [
+                keras.Input((4,)),
+                keras.layers.Dense(8, "relu"),
+                keras.layers.Dense(1, "sigmoid"),
+            ]
+        )
+        model.compile(keras.optimizers.Adam(0.01), "binary_crossentropy")
+        model.fit(x[:800], labels[:800], epochs=10, verbose=0)
+        found = taut.diagnose(
+            model, x[:800], labels[:800], validation=(x[800:], y[800:]), callbacks=[]
+        )
+        assert {"label_noise"} & set(found.codes) == codes
+        (share,) = [e for e in found.evidence if "beyond those held out" in e.what]
+        assert share.low <= (0.25 if codes else 0.0) <= share.high
