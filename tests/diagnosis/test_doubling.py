@@ -60,9 +60,12 @@ def test_rows_without_weight_do_not_count_and_repeated_rows_of_a_group_count_onc
     weighted = next_fall(quarter, halves, whole, FOLD_OF, weights=kept.astype(float))
     alone = next_fall(quarter[kept], halves[:, kept], whole[kept], FOLD_OF[kept])
     assert ends(weighted) == pytest.approx(ends(alone))
-    repeated = [np.repeat(a, 4, axis=-1) for a in (quarter, halves, whole, FOLD_OF)]
+    # Folds that are alike, so that the rows are what is not sure.
+    alike = (halves.mean(axis=0) - whole).argsort().argsort() % 5
+    repeated = [np.repeat(a, 4, axis=-1) for a in (quarter, halves, whole, alike)]
     groups = next_fall(*repeated, groups=np.repeat(np.arange(100), 4))
-    assert ends(groups) == pytest.approx(ends(next_fall(quarter, halves, whole, FOLD_OF)))
+    assert ends(groups) == pytest.approx(ends(next_fall(quarter, halves, whole, alike)))
+    assert groups.high - groups.low > 1.2 * np.ptp(ends(next_fall(*repeated)))
 
 
 @pytest.mark.parametrize("noise", [0.0, 0.3])

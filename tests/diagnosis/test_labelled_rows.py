@@ -81,6 +81,11 @@ def test_flips_on_both_sides_alike_are_found_where_networks_are_sure_alone():
     expected = labelled(4000, 0, doubt=0.1)
     assert expected.explained > 0.2
     assert not checked(expected).codes
+    # Networks that are sure of what they do not know accuse nothing.
+    right = labelled(4000, 0, flipped=0.35)
+    (text,) = untold(faults := checked(right))
+    assert not faults.codes
+    assert "cannot be told" in text
 
 
 def test_right_labels_are_told_from_wrong_ones_without_a_word():
