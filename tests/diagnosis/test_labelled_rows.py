@@ -82,7 +82,7 @@ def test_flips_on_both_sides_alike_are_found_where_networks_are_sure_alone():
     assert expected.explained > 0.2
     assert not checked(expected).codes
     # Networks that are sure of what they do not know accuse nothing.
-    right = labelled(4000, 0, flipped=0.35)
+    right = labelled(4000, 1, flipped=0.35)
     (text,) = untold(faults := checked(right))
     assert not faults.codes
     assert "cannot be told" in text
