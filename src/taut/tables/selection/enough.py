@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from taut._mean_loss import mean_and_error
 from taut.engine import Callback, Split
-from taut.studies.choice import mean_and_error
 from taut.tables.selection.ladder import Ladder, refit
 from taut.tables.selection.readers import held_out
 
