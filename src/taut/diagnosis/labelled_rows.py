@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from taut._keras_compat import loss_of_classes
+from taut._keras.compiled_model import loss_of_classes
 from taut.diagnosis.array_inputs import NotChecked
 from taut.diagnosis.data_faults import DataFaults
 from taut.diagnosis.label_contrast import label_contrast
