@@ -60,11 +60,11 @@ def label_contrast(
     count = min(int(of.max()) + 1 if len(of) else 0 for of in units)
     if count < LEAST:
         what = "rows" if all(of is None for of in groups) else "groups"
-        return NotChecked(f"{count} {what} on a side tell too little: {LEAST} are needed.")
+        return NotChecked(f"{count} {what} on a side tell too little: {LEAST} are needed")
     classes = p.shape[1]
     there = [k for k in range(classes) if all(1 < (a == k).sum() < len(a) - 1 for a in (y, new_y))]
     if not there:
-        return NotChecked("No class has two rows on both sides, with others beside it.")
+        return NotChecked("no class has two rows on both sides, with others beside it")
     agreement, apart = np.zeros(len(y)), []
     of_apart = np.zeros((len(there), len(new_y)))
     for number, k in enumerate(there):
