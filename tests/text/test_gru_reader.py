@@ -52,8 +52,11 @@ def output(model, arrays):
 
 def test_padding_changes_nothing(network, vocabulary):
     arrays = vocabulary.sequences(TEXTS)
-    longer = {name: np.pad(a, ((0, 0), (0, 9))) for name, a in arrays.items()}
-    np.testing.assert_allclose(output(network, longer), output(network, arrays), atol=1e-6)
+    # As short as can be: after many steps of padding a state hardly moves any more.
+    shorter = {name: a[:, :5] for name, a in arrays.items()}
+    assert arrays["words"].shape[1] > 5
+    assert not arrays["words"][:, 5:].any()
+    np.testing.assert_allclose(output(network, shorter), output(network, arrays), atol=1e-6)
 
 
 @pytest.mark.slow
