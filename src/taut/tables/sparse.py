@@ -21,7 +21,7 @@ RULE = (
     "Inputs are ordered by a path of group lassos on whole inputs, in each fold by its "
     "training rows. Networks on the first 1, 2, 3, … say by their out-of-fold loss how many "
     "are asked further. Of these, an input is sure if the loss rises by more than 2.3 standard "
-    "errors when what it alone tells is shuffled. It is stable if nine tenths of half-samples "
+    "errors when what it alone tells is shuffled. It is stable if four fifths of half-samples "
     "have it among their first, which are so few that at most one such input is there by "
     "chance. The sure and the stable ones are kept, and as many more, in order, as it takes "
     "until the networks that predict are on them not clearly worse than on more, and within "

@@ -136,14 +136,14 @@ def test_of_inputs_that_repeat_each_other_as_many_are_kept_as_predict():
     assert kept.tolist() == [0, 4]
 
 
-def test_what_nine_tenths_of_the_halves_have_among_their_first_is_stable():
+def test_what_four_fifths_of_the_halves_have_among_their_first_is_stable():
     """Of five inputs two are: of the first three of each half more might be there by chance."""
     halves, inputs = 20, 5
     ranks = np.tile(np.arange(inputs), (halves, 1))
-    assert most_per_half(inputs, 1.0, 0.9, pairs=10) == 2
-    ranks[:2, [1, 2]] = ranks[:2, [2, 1]]
+    assert most_per_half(inputs, 1.0, 0.8, pairs=10) == 2
+    ranks[:4, [1, 2]] = ranks[:4, [2, 1]]
     assert stable_inputs(ranks).tolist() == [True, True, False, False, False]
-    ranks[2, [1, 2]] = ranks[2, [2, 1]]
+    ranks[4, [1, 2]] = ranks[4, [2, 1]]
     assert stable_inputs(ranks).tolist() == [True, False, False, False, False]
 
 

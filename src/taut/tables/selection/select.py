@@ -21,7 +21,7 @@ from taut.tables.trained import Rows
 SURE = 2.3
 """Standard errors that the conditional importance of an input that is sure exceeds: by chance one
 in a hundred does."""
-STABLE, FALSE = 0.9, 1.0
+STABLE, FALSE = 0.8, 1.0
 """The share of the halves that select an input which is kept for that, and the bound on how many
 such inputs are there by chance."""
 PAIRS, FEW_PAIRS, MANY_COLUMNS = 25, 5, 1000
@@ -76,7 +76,7 @@ def select_inputs(
        the best, or none where looking at no input is.
     3. Of the first so many by the order on all rows, those are kept whose conditional importance
        in these networks (`conditional_importance`) exceeds 2.3 standard errors.
-    4. Complementary halves of the rows order the inputs anew. Those are kept too that nine tenths
+    4. Complementary halves of the rows order the inputs anew. Those are kept too that four fifths
        of the halves have among their first, as many as let one be there by chance at most.
     5. Where the tables' own networks on these alone are worse than on all, by more than a standard
        error, or than on more, by two, as many more are kept as are needed (`enough_inputs`). How
@@ -144,7 +144,7 @@ def select_inputs(
 
 
 def stable_inputs(ranks: np.ndarray) -> np.ndarray:
-    """[inputs] whether nearly all halves, [halves, inputs], have an input among their first.
+    """[inputs] whether four fifths of the halves, [halves, inputs], have an input among their first.
 
     How many the first are keeps the bound on those that are there by chance.
     """
