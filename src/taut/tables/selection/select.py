@@ -144,9 +144,12 @@ def select_inputs(
 
 
 def stable_inputs(ranks: np.ndarray) -> np.ndarray:
-    """[inputs] whether four fifths of the halves, [halves, inputs], have an input among their first.
+    """[inputs] whether four fifths of the halves have an input among their first.
 
     How many the first are keeps the bound on those that are there by chance.
+
+    Args:
+        ranks: [halves, inputs] the place of each input in each half's order, from 0.
     """
     halves, inputs = ranks.shape
     per_half = most_per_half(inputs, FALSE, STABLE, pairs=halves // 2)
