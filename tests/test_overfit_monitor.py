@@ -4,10 +4,10 @@ import keras
 import numpy as np
 import pytest
 from keras import layers, ops
-from scipy.stats import t
 
 import taut
 from taut.callbacks import OverfitMonitor
+from taut.diagnosis import generalization_gap
 from taut.errors import InputError
 from taut.objective.row_losses import RowLosses
 from taut.overfit_monitor import gap_interval
@@ -96,13 +96,13 @@ def test_the_gap_is_what_one_computes_by_hand_and_the_best_weights_are_restored(
         for rows in (TRAIN, HELD)
     )
     gap = held.mean() - train.mean()
-    half = t.ppf(0.975, 59) * held.std(ddof=1) / np.sqrt(60)
+    same = generalization_gap(train, held)
     logs = measured(model, y)
     assert logs["val_data_loss"] == pytest.approx(held.mean(), rel=1e-5)
     assert logs["data_loss"] == pytest.approx(train.mean(), rel=1e-5)
     assert logs["gap"] == pytest.approx(gap, rel=1e-4)
-    assert logs["gap_low"] == pytest.approx(gap - half, rel=1e-4)
-    assert logs["gap_high"] == pytest.approx(gap + half, rel=1e-4)
+    assert logs["gap_low"] == pytest.approx(same.low, rel=1e-4)
+    assert logs["gap_high"] == pytest.approx(same.high, rel=1e-4)
     best = monitor.best_epoch
     assert best == 1 + int(np.argmin(history["val_data_loss"]))
     assert best < EPOCHS  # or nothing was restored
@@ -243,12 +243,23 @@ def test_models_of_taut_hand_on_the_rows_of_fit():
         logged(network(), {"validation_split": 0.25})
 
 
+def test_the_interval_is_that_of_a_diagnosis():
+    rows, held = RNG.exponential(0.2, size=50), RNG.exponential(size=20)
+    gap, same = gap_interval(rows, held, level=0.9), generalization_gap(rows, held, level=0.9)
+    np.testing.assert_allclose(gap, (same.estimate, same.low, same.high), rtol=1e-12)
+    assert gap.high - gap.value > gap.value - gap.low > 0  # a lucky draw lacks the large losses
+
+
 def test_rows_of_training_are_sampled_and_the_interval_knows():
     rows = RNG.normal(size=50)
     held = RNG.normal(size=40)
     all_of_them = gap_interval(rows, held, level=0.9)
     some_of_them = gap_interval(rows, held, level=0.9, of=1000)
-    assert all_of_them.high - all_of_them.low < some_of_them.high - some_of_them.low
+    assert some_of_them.low < all_of_them.low < all_of_them.high < some_of_them.high
+    least = all_of_them.high - all_of_them.low
+    # The loss of both is known by chance alone: between the wider of the two and their sum.
+    of_sample = 2 * 1.645 * rows.std(ddof=1) * np.sqrt(0.95 / 50)
+    assert least < some_of_them.high - some_of_them.low < least + of_sample
     model, y = network(), targets("mse")
     assert measured(model, y, sample=20)["data_loss"] != measured(model, y)["data_loss"]
 

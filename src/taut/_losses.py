@@ -9,15 +9,13 @@ import keras
 import numpy as np
 from keras import ops
 
-from taut._keras_compat import (
+from taut._keras.compiled_model import (
     build_loss,
     call_losses,
     compiled_loss,
-    keras_mask,
-    mode,
     reduce_weighted_values,
-    symbolic_call,
 )
+from taut._keras.model_calls import keras_mask, mode, symbolic_call
 from taut.errors import InputError, UnsupportedError
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import keras
 import keras.models as _keras_models
 
-from taut._keras_compat import Functional
+from taut._keras.model_graphs import Functional
 from taut._mirror import names_beside
 from taut.callbacks import OverfitMonitor, PenaltyMetrics
 from taut.errors import InputError

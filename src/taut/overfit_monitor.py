@@ -10,10 +10,13 @@ import numpy as np
 from keras import ops, tree
 
 from taut._data import as_arrays, check_targets
-from taut._keras_compat import loss_of_classes, mode
+from taut._keras.compiled_model import loss_of_classes
+from taut._keras.model_calls import mode
 from taut._losses import data_loss_value, loss_parts
+from taut._mean_loss import mean_loss_interval
 from taut.checks import check_at_least, check_inner_share, check_whole
 from taut.errors import InputError, UnsupportedError
+from taut.monitored_rows import check_columns, only_class, row_count, row_pair
 from taut.objective.row_losses import RowLosses
 
 
@@ -39,29 +42,32 @@ class Gap(NamedTuple):
 def gap_interval(
     train: np.ndarray, held_out: np.ndarray, *, level: float, of: int | None = None
 ) -> Gap:
-    """The gap of one trained model, with a t interval.
+    """The gap of one trained model, with the interval of `taut.diagnosis.generalization_gap`.
 
-    gap = mean(held_out) − mean(train), with the standard error
-    √(s²(held_out)/n + (1 − m/N)·s²(train)/m) and n − 1 degrees of freedom: the m measured rows
-    are a sample of the N that the model was trained on, which are what they are.
+    Where the m training rows are a sample of the N that the model was trained on, their mean
+    loss has the standard error √((1 − m/N)/m)·s, and each end of the interval is as much further
+    from the estimate as the root of the sum of squares says.
 
     Args:
         train: [m] losses of rows that it was trained on.
         held_out: [n] losses of rows that it has not seen.
         level: Of the interval.
         of: N, if not m.
+
+    References:
+        Zou and Donner, Construction of confidence limits about effect measures, 2008.
     """
-    from scipy.stats import t
+    from scipy.stats import norm
 
     value = float(held_out.mean() - train.mean())
-    if len(held_out) < 2 or len(train) < 2:
-        return Gap(value)
     unseen = 1 - len(train) / (of or len(train))
-    error = math.sqrt(
-        held_out.var(ddof=1) / len(held_out) + unseen * train.var(ddof=1) / len(train)
-    )
-    half = float(t.ppf((1 + level) / 2, len(held_out) - 1)) * error
-    return Gap(value, value - half, value + half)
+    if len(held_out) < 2 or (unseen and len(train) < 2):
+        return Gap(value)
+    ends = mean_loss_interval(held_out, train, level)
+    sampled = unseen * train.var(ddof=1) / len(train) if unseen else 0.0
+    of_train = float(norm.ppf((1 + level) / 2)) * math.sqrt(sampled)
+    low, high = (math.hypot(end - held_out.mean(), of_train) for end in ends)
+    return Gap(value, value - low, value + high)
 
 
 class OverfitMonitor(keras.callbacks.Callback):
@@ -148,8 +154,8 @@ class OverfitMonitor(keras.callbacks.Callback):
         check_inner_share(level=level)
         if sample is not None:
             check_whole(2, sample=sample)
-        self._validation = None if validation is None else _pair(validation, "validation")
-        self._train = None if train is None else _pair(train, "train")
+        self._validation = None if validation is None else row_pair(validation, "validation")
+        self._train = None if train is None else row_pair(train, "train")
         self._offered: dict[str, Any] = {}
         self.patience, self.min_improvement = patience, min_improvement
         self.standard_errors, self.level = standard_errors, level
@@ -164,7 +170,7 @@ class OverfitMonitor(keras.callbacks.Callback):
         if validation_data is None:
             x, y = as_arrays(x, "x"), as_arrays(y, "y")
             # Keras holds out the last rows.
-            cut = math.floor(_rows(y) * (1 - validation_split))
+            cut = math.floor(row_count(y) * (1 - validation_split))
             validation_data = tree.map_structure(lambda a: a[cut:], (x, y))
             x, y = tree.map_structure(lambda a: a[:cut], (x, y))
         self._offered = {"train": (x, y), "validation": validation_data}
@@ -186,7 +192,7 @@ class OverfitMonitor(keras.callbacks.Callback):
     def _data(self) -> tuple[Any, Any, int]:
         offered = self._offered
         held_out = self._validation or (
-            _pair(offered["validation"], "validation_data") if offered else None
+            row_pair(offered["validation"], "validation_data") if offered else None
         )
         if held_out is None:
             raise InputError(
@@ -195,11 +201,11 @@ class OverfitMonitor(keras.callbacks.Callback):
                 "hand on the arrays of `fit(x, y, validation_data=(x, y))`."
             )
         learned_from = self._train or (
-            _pair(offered["train"], "x, y of fit") if offered and not self._validation else None
+            row_pair(offered["train"], "x, y of fit") if offered and not self._validation else None
         )
         if learned_from is None:
             return held_out, None, 0
-        rows = _rows(learned_from[1])
+        rows = row_count(learned_from[1])
         if self.sample is not None and rows > self.sample:
             drawn = np.random.default_rng(self.seed).choice(rows, self.sample, replace=False)
             drawn.sort()
@@ -212,13 +218,13 @@ class OverfitMonitor(keras.callbacks.Callback):
         if self._learned_from is not None:
             names.append((self._learned_from, "train"))
         for (x, y), name in names:
-            _check_columns(self.model, x, name)
+            check_columns(self.model, x, name)
             check_targets(loss_parts(self.model, x, y), tree.flatten(y), None)
         x, y = self._held_out
-        if loss_of_classes(self.model) and (only := _only_class(y)) is not None:
+        if loss_of_classes(self.model) and (only := only_class(y)) is not None:
             raise InputError(
                 "`validation` must hold rows of two classes or more. Received: "
-                f"{_rows(y)} rows, all of class {only}. Draw them from all classes."
+                f"{row_count(y)} rows, all of class {only}. Draw them from all classes."
             )
         try:
             self._losses_of = RowLosses(self.model, x, y)
@@ -321,71 +327,6 @@ class OverfitMonitor(keras.callbacks.Callback):
         if self._stopped == "the loss is not a number":
             parts.append("training stopped, since the loss is not a number")
         return "; ".join(parts) + "."
-
-
-def _pair(given: Any, name: str) -> Any:
-    """Rows `(x, y)` as arrays, checked."""
-    if not isinstance(given, (list, tuple)) or len(given) != 2:
-        what = type(given).__name__
-        if isinstance(given, (list, tuple)):
-            what = f"{what} of {len(given)}"
-        raise InputError(
-            f"`{name}` must be a pair `(x, y)` of arrays, without weights. Received: {what}. Give "
-            "`OverfitMonitor(validation=(x, y))`."
-        )
-    x, y = as_arrays(given[0], "x"), as_arrays(given[1], "y")
-    counts = sorted({len(leaf) if leaf.ndim else 0 for leaf in tree.flatten((x, y))})
-    if len(counts) != 1 or not counts[0]:
-        raise InputError(
-            f"`{name}` must hold one row or more, as many in `x` as in `y`. Received: "
-            f"{' and '.join(map(str, counts))} rows."
-        )
-    return x, y
-
-
-def _rows(y: Any) -> int:
-    return len(tree.flatten(y)[0])
-
-
-def _check_columns(model: Any, x: Any, name: str) -> None:
-    wanted = getattr(model, "inputs", None)
-    leaves = tree.flatten(x)
-    if not wanted:
-        return
-    shapes = [tuple(leaf.shape[1:]) for leaf in leaves]
-    expected = [tuple(tensor.shape[1:]) for tensor in wanted]
-    left = list(shapes)
-    for want in expected:  # dicts have an order of their own
-        have = next((shape for shape in left if _alike(shape, want)), None)
-        if have is not None:
-            left.remove(have)
-    if left or len(shapes) != len(expected):
-        raise InputError(
-            f"`{name}` must have the columns that the model reads, {_in_words(expected)}. "
-            f"Received: {_in_words(shapes)}. Prepare these rows as those it is trained on."
-        )
-
-
-def _alike(have: tuple[int, ...], want: tuple[int | None, ...]) -> bool:
-    """Whether rows of one shape may enter; Keras takes (1,) and () for the same."""
-    have = (1,) if not have and len(want) == 1 else have
-    return len(have) == len(want) and all(
-        w is None or h == w for h, w in zip(have, want, strict=True)
-    )
-
-
-def _in_words(shapes: list[Any]) -> str:
-    return " and ".join(str(shape) for shape in shapes)
-
-
-def _only_class(y: Any) -> Any:
-    """The class that all rows are of; None where there are more, or where rows have no class."""
-    leaves = tree.flatten(y)
-    leaf = np.asarray(leaves[0])
-    if len(leaves) > 1 or leaf.ndim > 2:
-        return None
-    labels = leaf.argmax(axis=1) if leaf.ndim == 2 and leaf.shape[1] > 1 else leaf.ravel()
-    return labels[0] if (labels == labels[0]).all() else None
 
 
 def _copy(variable: Any) -> np.ndarray:

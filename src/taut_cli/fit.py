@@ -187,7 +187,7 @@ def fit_file(
 
         model.save(directory)
         try:
-            write_report(directory, name=place.name, lang=lang)
+            write_report(directory, name=str(shown), lang=lang)
         except OSError:
             raise  # the disk: the run beside it is no better
         except Exception as error:  # the page must not lose the training that it is about

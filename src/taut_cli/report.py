@@ -28,7 +28,7 @@ def report(
 
         from taut.report import write_report
 
-        page = write_report(run, lang=lang)
+        page = write_report(run, name=str(run), lang=lang)
         if as_json:
             say_json({"report": str(page)})
         else:

@@ -15,7 +15,8 @@ from rich.text import Text
 from taut.report import findings, text
 from taut.report.catalogue import EN
 from taut.report.scored import TAUT, differences, scores
-from taut.run import Metrics, Run
+from taut.run import Run
+from taut.run_metrics import Metrics
 
 if TYPE_CHECKING:
     from taut.diagnosis.diagnosis_result import Diagnosis
@@ -94,7 +95,10 @@ def show_fit(out: Console, run: Run) -> None:
     certificate = metrics.choice.stationarity
     if certificate:
         largest = text.short(certificate.largest)
-        words = f"certificate: at most {largest} from stationary. {certificate.note}"
+        words = f"certificate: at most {largest} from stationary"
+        if certificate.converged is not None:
+            words += f", {'converged' if certificate.converged else 'not converged'}"
+        words += f". {certificate.note}"
         out.print(Text(text.clean(words), style="dim"))
     out.print()
     _show_scores(out, metrics)

@@ -94,10 +94,21 @@ def test_report_is_written_again(taut, run):
     page = run / "report.html"
     first = page.read_text()
     page.unlink()
-    result = taut("report", run)
+    result = taut("report", run.name)
     assert result.exit_code == 0
     assert "taut-run/report.html" in result.stdout
     assert page.read_text() == first
+
+
+def test_the_commands_on_the_page_say_the_run_as_it_was_called(taut, run, here):
+    page = (run / "report.html").read_text()
+    assert "<code>taut report taut-run</code>" in page
+    (here / "my").mkdir()
+    run.rename(here / "my" / "run")
+    assert taut("report", "my/run").exit_code == 0
+    page = (here / "my" / "run" / "report.html").read_text()
+    assert "<code>taut report my/run</code>" in page
+    assert "<code>taut predict my/run new.csv --out predictions.csv</code>" in page
 
 
 def test_predict_and_report_write_json_or_nothing(taut, run, table, here):

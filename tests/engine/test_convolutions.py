@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 import taut
-from taut._keras_compat import over_patches
+from taut._keras.over_patches import over_patches
 from taut.engine import Lane, Split, train_lanes
 from taut.engine.batchwise import may_mix_rows
 from taut.engine.convolutions import are_products, rows_at_a_time

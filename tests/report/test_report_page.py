@@ -146,6 +146,27 @@ def test_missing_numbers_are_a_dash(make_run):
     assert "0.312 –" in page.text
 
 
+@pytest.mark.parametrize(
+    ("largest", "limit", "said"),
+    [
+        (0.107, 0.001, "is 0.107. It is not converged (that is below 0.001)"),
+        (0.0004, 0.001, "is 0.0004. It is converged (below 0.001)"),
+        (None, 0.001, "is –. It is not converged"),
+        (0.107, None, "is 0.107. Scaled by the strength"),  # of an earlier release
+    ],
+)
+def test_a_certificate_says_whether_it_is_converged(make_run, largest, limit, said):
+    run = make_run()
+    _edit(run, lambda m: m["choice"]["stationarity"].update(largest=largest, limit=limit))
+    assert said in Page(_write(run)).text
+
+
+def test_code_in_a_sentence_is_code_and_what_it_quotes_is_escaped(make_run):
+    run = make_run()
+    _edit(run, lambda m: m.update(notes=["Say it with `--na <i>`, or not."]))
+    assert "Say it with <code>--na &lt;i&gt;</code>, or not." in _write(run)
+
+
 def test_a_clear_difference_is_said_and_an_unclear_one_is_not(make_run):
     better = Page(_write(make_run("a", verdict="better"))).text
     assert "Log-loss 0.083 on 114 rows" in better

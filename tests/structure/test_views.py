@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from keras import layers
 
-from taut._keras_compat import jitted
+from taut._keras.precision import jitted
 from taut.errors import InputError
 from taut.layers import Standardize
 from taut.structure.views import VariableStructure, View, structure

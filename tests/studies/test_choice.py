@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from taut.studies.choice import choose, mean_and_error, not_clearly_worse
+from taut.studies.choice import choose, not_clearly_worse
 
 STRENGTHS = np.array([1.0, 0.1, 0.01, 0.0])
 
@@ -78,19 +78,6 @@ def test_all_diverged_still_gives_an_answer():
 
 
 DRAW = np.random.default_rng(0)
-
-
-def test_the_error_of_a_mean_is_that_of_rows_or_of_groups():
-    values = DRAW.normal(size=(3, 50))
-    mean, error = mean_and_error(values)
-    np.testing.assert_allclose(mean, values.mean(axis=1))
-    np.testing.assert_allclose(error, values.std(axis=1) / np.sqrt(50))
-    # A row of weight 3 is as good as three rows that belong together.
-    weights = DRAW.integers(1, 4, 50)
-    of = np.repeat(np.arange(50), weights)
-    one = mean_and_error(values, weights.astype(float))
-    two = mean_and_error(np.repeat(values, weights, axis=1), groups=of)
-    np.testing.assert_allclose(one, two)
 
 
 def test_near_is_within_one_standard_error_on_either_side():

@@ -5,7 +5,7 @@ import pytest
 from scipy.stats import binomtest
 from sklearn import metrics as sk
 
-from taut.run import Score
+from taut.run_metrics import Score
 from taut.tables.compare import by_class, compare, exact_interval
 from taut.tables.peers import base_prediction, linear_prediction
 from taut.tables.scores import is_rare, metric_names, score, weighted_scores

@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 from taut.engine import Split
-from taut.run import Carrier, Learned
+from taut.run_metrics import Carrier, Learned
 from taut.tables.best_setting import edge
 from taut.tables.candidates import UNPENALISED, Setting
 from taut.tables.caveats import warnings_of

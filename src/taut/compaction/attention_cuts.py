@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from keras import layers
 
-from taut._keras_compat import attention_projections
+from taut._keras.layer_parts import attention_projections
 from taut.compaction.atoms import Atoms, Features, Reading
 from taut.compaction.layer_rule import Cut, Inputs, Keeps, LayerRule, NotUnderstood, Units
 from taut.compaction.linear_cuts import OTHER_CONSTANTS

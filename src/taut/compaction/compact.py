@@ -9,7 +9,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from taut._keras_compat import input_structure
+from taut._keras.model_graphs import input_structure
 from taut.checks import check_at_least, check_whole
 from taut.compaction.analysis import Analysis
 from taut.compaction.compact_result import CompactResult, Moved, Report, prepared

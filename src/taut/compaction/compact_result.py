@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Self
 import keras
 import numpy as np
 
-from taut._keras_compat import input_structure
+from taut._keras.model_graphs import input_structure
 from taut.charts import altair, offline
 from taut.compaction.costs import Costs
 from taut.compaction.equality import Equality

@@ -10,7 +10,9 @@ import keras
 import numpy as np
 from keras import ops
 
-from taut._keras_compat import double_throughout, input_structure, jitted, mode
+from taut._keras.model_calls import mode
+from taut._keras.model_graphs import input_structure
+from taut._keras.precision import double_throughout, jitted
 
 BATCH = 256
 GIVEN = 1024

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 from keras import ops
 
-from taut._keras_compat import sublayers
-from taut._keras_state import own_variables
+from taut._keras.kept_state import own_variables
+from taut._keras.layer_parts import sublayers
 from taut.compaction.atoms import Atoms, Features, Reading
 from taut.compaction.traced import Call
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from keras import layers, ops
 
-from taut import _keras_compat as compat
+from taut._keras.layer_parts import attention_projections, own_weights
 from taut.compaction.remade import Remaking, remade
 from taut.structure.layouts import Layout, Shape, layout
 
@@ -36,7 +36,7 @@ def without_nearly_dead(model: Any, tolerance: float) -> tuple[Any, int]:
         known = layout(layer, heads)
         if known is None:
             continue
-        variables = compat.own_weights(layer)
+        variables = own_weights(layer)
         arrays = {v.name: np.array(ops.convert_to_numpy(v), float) for v in variables}
         found = sum(_zeroed(views, tolerance) for views in _views(layer, known, arrays))
         for variable in variables if found else ():
@@ -52,7 +52,7 @@ def _layers_of(model: Any) -> list[Any]:
 def _attention_of(model: Any, layer: Any) -> Any:
     for owner in _layers_of(model):
         if isinstance(owner, layers.MultiHeadAttention):
-            parts = compat.attention_projections(owner).values()
+            parts = attention_projections(owner).values()
             if any(part is layer for part in parts) and layer is not owner.output_dense:
                 return owner
     return None

@@ -9,7 +9,7 @@ import keras
 import numpy as np
 from keras import activations, ops
 
-from taut._keras_compat import double_throughout
+from taut._keras.precision import double_throughout
 from taut.compaction.traced import Call
 from taut.structure.kinds import elementwise_activation
 

@@ -9,7 +9,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from taut import _keras_compat as compat
+from taut._keras.model_graphs import symbolic_graph
 from taut.compaction.analysis import Analysis
 from taut.compaction.atoms import Features
 from taut.compaction.embedding_cuts import EmbeddingRule, shared_rows
@@ -117,7 +117,7 @@ def _input_shapes(model: Any, trace: Trace, analysis: Analysis) -> dict[int, Any
     calls = {id(model): [list(trace.inputs.values())], **trace.nested}
     shapes = {}
     for inner in [model, *_graph_models(model)]:
-        graph = compat.symbolic_graph(inner)
+        graph = symbolic_graph(inner)
         if graph is None or id(inner) not in calls:
             continue
         for symbolic, tensor in zip(graph.inputs, calls[id(inner)][0], strict=True):

@@ -10,14 +10,12 @@ import keras
 import numpy as np
 from keras import ops
 
-from taut import _keras_compat as compat
-from taut._keras_state import (
-    built_without_values,
-    carry_state,
-    deserializing,
-    own_variables,
-    private_seeds,
-)
+from taut._keras.kept_state import carry_state, own_variables
+from taut._keras.layer_parts import give_first_value
+from taut._keras.model_graphs import SymbolicGraph, is_graph_model, made_of_a_graph, symbolic_graph
+from taut._keras.model_rebuilt import built_without_values, deserializing
+from taut._keras.precision import attend_in_own_precision
+from taut._keras.private_seeds import private_seeds
 from taut.compaction.layer_rule import Cut
 from taut.structure.kinds import ATTENTION
 
@@ -62,7 +60,7 @@ def remade(model: Any, change: Remaking) -> Any:
     if change.dtype == "float64":
         for layer in new._flatten_layers():
             if isinstance(layer, ATTENTION):
-                compat.attend_in_own_precision(layer)
+                attend_in_own_precision(layer)
     return new
 
 
@@ -80,7 +78,7 @@ class _Maker:
         return self._made[id(old)]
 
     def _new(self, old: Any) -> Any:
-        graph = compat.symbolic_graph(old) if isinstance(old, keras.Model) else None
+        graph = symbolic_graph(old) if isinstance(old, keras.Model) else None
         if graph is None:
             return self._from_config(old)
         if isinstance(old, keras.Sequential):
@@ -124,7 +122,7 @@ class _Maker:
         parts = [self._input(old.inputs[0]), *(self.layer(layer) for layer in old.layers)]
         return type(old)(parts, name=old.name)
 
-    def _functional(self, old: Any, graph: compat.SymbolicGraph) -> Any:
+    def _functional(self, old: Any, graph: SymbolicGraph) -> Any:
         def gone(symbolic: Any) -> bool:
             return self.change.gone(old, symbolic)
 
@@ -137,14 +135,14 @@ class _Maker:
             tensors.update(zip(map(id, call.makes), keras.tree.flatten(made), strict=True))
         inputs = _filled(_pruned(graph.input_structure, tensors), tensors)
         outputs = _filled(old.output, tensors)
-        kind = type(old) if compat.made_of_a_graph(type(old)) else keras.Model
+        kind = type(old) if made_of_a_graph(type(old)) else keras.Model
         return kind(inputs, outputs, name=old.name)
 
     def fill(self) -> None:
         """Give every new layer its weights and what else it keeps."""
         for old in list(self._olds):
             new = self._made[id(old)]
-            if not isinstance(old, keras.layers.Layer) or compat.is_graph_model(old):
+            if not isinstance(old, keras.layers.Layer) or is_graph_model(old):
                 continue
             pairs = zip(_with_sublayers(old), _with_sublayers(new), strict=True)
             for there, here in pairs:
@@ -178,7 +176,7 @@ def give_value(variable: Any, value: Any) -> None:
     array = np.array(value)  # of its own: a model gives its arrays away when it is trained
     if tuple(variable.shape) != array.shape:
         raise ValueError(f"{variable.path!r} of {variable.shape} cannot be {array.shape}")
-    compat.give_first_value(variable, array)
+    give_first_value(variable, array)
 
 
 def _with_sublayers(layer: Any) -> list[Any]:

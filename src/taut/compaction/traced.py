@@ -14,7 +14,8 @@ from typing import Any
 import keras
 from keras import layers
 
-from taut import _keras_compat as compat
+from taut._keras.model_calls import keras_mask
+from taut._keras.model_graphs import SymbolicCall, SymbolicGraph, input_name, symbolic_graph
 from taut.errors import UnsupportedError
 
 Shape = tuple[int | None, ...]
@@ -45,7 +46,7 @@ class Call:
     operation: Any
     reads: tuple[Tensor, ...]
     makes: tuple[Tensor, ...]
-    symbolic: compat.SymbolicCall | None
+    symbolic: SymbolicCall | None
     path: str
     masks: tuple[Tensor, ...] = ()
     times: int | None = 1
@@ -91,7 +92,7 @@ def trace(model: Any) -> Trace:
     Raises:
         UnsupportedError: For a model whose own `call` decides what it computes.
     """
-    graph = compat.symbolic_graph(model)
+    graph = symbolic_graph(model)
     if graph is None:
         raise UnsupportedError(
             "`compact` follows the graph of a model: it must be a Sequential or Functional one. "
@@ -111,15 +112,15 @@ def trace(model: Any) -> Trace:
 
 def input_names(model: Any) -> list[str]:
     """The names of what a model is fed, in the order of its inputs."""
-    return [compat.input_name(tensor) for tensor in model.inputs]
+    return [input_name(tensor) for tensor in model.inputs]
 
 
 def _tensor(symbolic: Any) -> Tensor:
-    return Tensor(tuple(symbolic.shape), compat.keras_mask(symbolic) is not None)
+    return Tensor(tuple(symbolic.shape), keras_mask(symbolic) is not None)
 
 
 def _inline(
-    made: Trace, model: Any, graph: compat.SymbolicGraph, reads: Sequence[Tensor], prefix: str
+    made: Trace, model: Any, graph: SymbolicGraph, reads: Sequence[Tensor], prefix: str
 ) -> list[Tensor]:
     tensors: dict[int, Tensor] = {}
 
@@ -138,7 +139,7 @@ def _inline(
 
 
 def _taken_apart(
-    made: Trace, call: compat.SymbolicCall, tensors: dict[int, Tensor], prefix: str
+    made: Trace, call: SymbolicCall, tensors: dict[int, Tensor], prefix: str
 ) -> list[Tensor]:
     op = call.operation
     path = prefix + op.name
@@ -162,9 +163,9 @@ def _takes_masks(op: Any) -> bool:
     return isinstance(op, layers.Layer) and not isinstance(op, keras.Model)
 
 
-def _plainly_called_graph(op: Any, call: compat.SymbolicCall) -> compat.SymbolicGraph | None:
+def _plainly_called_graph(op: Any, call: SymbolicCall) -> SymbolicGraph | None:
     """The graph of a nested model that is called with its inputs and nothing else."""
-    graph = compat.symbolic_graph(op) if isinstance(op, keras.Model) else None
+    graph = symbolic_graph(op) if isinstance(op, keras.Model) else None
     given = {name for name, argument in call.kwargs.items() if argument is not None}
     if graph is None or len(call.args) != 1 or given - {"training"}:
         return None
@@ -180,7 +181,7 @@ def _over_time(made: Trace, op: Any, read: Tensor, output: Tensor, path: str) ->
     made._times = None if before is None or steps is None else before * steps
     layer = op.layer
     made.paths.setdefault(id(layer), f"{path}/{layer.name}")
-    graph = compat.symbolic_graph(layer) if isinstance(layer, keras.Model) else None
+    graph = symbolic_graph(layer) if isinstance(layer, keras.Model) else None
     if graph is not None and len(graph.inputs) == 1:
         made.nested[id(layer)].append(start)
         end = _inline(made, layer, graph, start, f"{path}/{layer.name}/")
@@ -195,7 +196,7 @@ def _add(
     op: Any,
     reads: Sequence[Tensor],
     makes: Sequence[Tensor],
-    symbolic: compat.SymbolicCall | None,
+    symbolic: SymbolicCall | None,
     path: str,
     masks: Sequence[Tensor] = (),
 ) -> list[Tensor]:

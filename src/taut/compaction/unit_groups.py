@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from keras import ops
 
-from taut._keras_compat import is_normalization_scale, own_weights
+from taut._keras.layer_parts import is_normalization_scale, own_weights
 from taut.compaction.analysis import Analysis
 from taut.compaction.layer_rule import Inputs, LayerRule, Units
 from taut.compaction.linear_cuts import Linear

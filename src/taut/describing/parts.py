@@ -7,8 +7,8 @@ from typing import Any
 
 import keras
 
-from taut._keras_compat import compile_arguments
-from taut._keras_state import bookkeeping, own_variables, schedule_of
+from taut._keras.compiled_model import compile_arguments
+from taut._keras.kept_state import bookkeeping, own_variables, schedule_of
 from taut.describing.packages import Undescribed, library
 
 _FUNCTIONS = ("function", "__lambda__")

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
-from taut._keras_compat import loss_of_classes
+from taut._keras.compiled_model import loss_of_classes
 from taut.checks import check_above, is_whole
 from taut.diagnosis.advice import gains, in_order
 from taut.diagnosis.array_inputs import NotChecked

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from taut._mean_loss import mean_loss_interval
 from taut.diagnosis.array_inputs import (
     NotChecked,
     check_level,
@@ -14,18 +15,6 @@ from taut.diagnosis.array_inputs import (
     losses,
     row_weights,
 )
-from taut.studies.choice import mean_and_error
-
-PRIOR_ROWS = 40
-"""The spread of the training rows' losses counts as much as so many held-out rows: measured, it
-mends the intervals of 20 and 50 rows and is forgotten at 2,000."""
-SCALE_ROWS = 20, 60
-"""The relative spread of the training rows weighs a/(n + b): a quarter at 20 rows. It alone knows
-the tail of a model that is overfitted, whose training losses are small throughout."""
-PRIOR_FREEDOM = 20
-"""Degrees of freedom that the training rows add: the spread is better known than from n rows."""
-LEAST_TRAINING = 20
-"""Fewer training rows tell too little of a tail."""
 
 
 @dataclass(frozen=True)
@@ -77,8 +66,8 @@ def generalization_gap(
 ) -> Gap | NotChecked:
     r"""The generalisation gap of *this* model, E[loss on fresh rows] − mean training loss.
 
-    Given the model, the second term is a known number. So the interval is that of the mean μ of
-    the held-out losses, which are few and skewed. It is all μ with
+    Given the model, the second term is a known number. So the interval is that of the mean of the
+    held-out losses, which are few and skewed. It is all μ with
 
         (m − μ)² ≤ q²·e²·(1 + c·(μ − m)/e),    c = e/max(m, t)
 
@@ -131,7 +120,9 @@ def generalization_gap(
         return NotChecked(f"One held-out {what} tells nothing of how far its loss may be off.")
     t = float(np.average(train, weights=train_w))
     m = float(np.average(held_out, weights=weights))
-    ends = _interval(train, train_w, held_out, weights, numbers, level)
+    ends = mean_loss_interval(
+        held_out, train, level, weights=weights, train_weights=train_w, groups=numbers
+    )
     return Gap(
         estimate=m - t,
         low=ends[0] - t,
@@ -145,66 +136,3 @@ def generalization_gap(
         rows=len(held_out),
         groups=None if numbers is None else int(np.count_nonzero(units)),
     )
-
-
-def _interval(
-    train: np.ndarray,
-    train_weights: np.ndarray,
-    held_out: np.ndarray,
-    weights: np.ndarray,
-    groups: np.ndarray | None,
-    level: float,
-) -> tuple[float, float]:
-    """Both ends of the interval of the expected held-out loss."""
-    from scipy import stats
-
-    units = weights if groups is None else np.bincount(groups, weights)
-    count = float(units.sum() ** 2 / (units**2).sum())  # units of equal weight that are worth this
-    correction = np.sqrt(count / max(count - 1, 1e-9))
-    mean, error = (float(v) for v in mean_and_error(held_out, weights, groups))
-    error *= correction
-    if np.isin(held_out, (0, 1)).all() and np.isin(train, (0, 1)).all():
-        return _wilson(mean, error, count, weights, groups is not None, level)
-    freedom, skew = count - 1, 0.0
-    usable = np.count_nonzero(train_weights) >= LEAST_TRAINING
-    t = float(np.average(train, weights=train_weights))
-    positive = min(train.min(), held_out.min()) >= 0
-    if usable:
-        spread = float(np.sqrt(np.average((train - t) ** 2, weights=train_weights)))
-        of_train = spread * float(np.sqrt((weights**2).sum()) / weights.sum())
-        share = PRIOR_ROWS / (count + PRIOR_ROWS)
-        error = float(np.sqrt((1 - share) * error**2 + share * max(error, of_train) ** 2))
-        if positive and t > 0:
-            share = SCALE_ROWS[0] / (count + SCALE_ROWS[1])
-            error = max(error, (1 - share) * error + share * of_train * mean / t)
-        # Of dependent rows it knows the spread of rows only, and adds no certainty.
-        freedom += PRIOR_FREEDOM if groups is None else 0
-    if positive and max(mean, t) > 0:
-        skew = error / max(mean, t)
-    q = float(stats.t.ppf(0.5 + level / 2, freedom))
-    middle, half = q * q * skew / 2, q * np.sqrt((q * skew / 2) ** 2 + 1)
-    low, high = mean + error * (middle - half), mean + error * (middle + half)
-    return float(max(low, 0.0) if positive else low), float(high)
-
-
-def _wilson(
-    share: float,
-    error: float,
-    count: float,
-    weights: np.ndarray,
-    grouped: bool,
-    level: float,
-) -> tuple[float, float]:
-    """Wilson's interval of a share, with as many rows as its standard error is worth."""
-    from scipy import stats
-
-    if grouped:
-        most = float(weights.sum() ** 2 / (weights**2).sum())
-        worth = share * (1 - share) / error**2 if error > 0 else count
-        z = float(stats.t.ppf(0.5 + level / 2, count - 1))
-        count = min(most, max(worth, count / 2)) if error > 0 else count
-    else:
-        z = float(stats.norm.ppf(0.5 + level / 2))
-    middle = (share + z * z / (2 * count)) / (1 + z * z / count)
-    half = z / (1 + z * z / count) * np.sqrt(share * (1 - share) / count + (z / (2 * count)) ** 2)
-    return max(float(middle - half), 0.0), min(float(middle + half), 1.0)

@@ -10,7 +10,7 @@ import keras
 import numpy as np
 
 from taut._data import as_arrays
-from taut._keras_compat import compiled_loss
+from taut._keras.compiled_model import compiled_loss
 from taut._weights import checked_weights
 from taut.checks import check_whole
 from taut.errors import InputError

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from taut._mean_loss import mean_and_error
 from taut.diagnosis.array_inputs import (
     NotChecked,
     columns,
@@ -20,7 +21,6 @@ from taut.diagnosis.array_inputs import (
 )
 from taut.errors import InputError
 from taut.structure import input_readers
-from taut.studies.choice import mean_and_error
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -7,7 +7,7 @@ from typing import Any
 
 import keras
 
-from taut._keras_compat import compile_arguments
+from taut._keras.compiled_model import compile_arguments
 from taut.errors import InputError, UnsupportedError
 from taut.optimizers import Proximal
 

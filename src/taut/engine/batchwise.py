@@ -8,7 +8,8 @@ import keras
 import numpy as np
 from keras import ops
 
-from taut._keras_compat import StatelessScope, build_loss, call_losses, mode, moments_of_rows
+from taut._keras.compiled_model import build_loss, call_losses
+from taut._keras.model_calls import StatelessScope, mode, moments_of_rows
 from taut._losses import loss_values
 from taut.engine.random_streams import own_stream
 

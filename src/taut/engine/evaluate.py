@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 from keras import ops, tree
 
-from taut._keras_compat import compiled_metrics, set_keras_mask
+from taut._keras.compiled_model import compiled_metrics
+from taut._keras.model_calls import set_keras_mask
 from taut.engine.data.sources import Rows
 from taut.engine.lanes import Record, Split
 from taut.engine.predictions import predict_with_masks

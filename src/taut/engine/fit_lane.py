@@ -8,7 +8,8 @@ from typing import Any
 import keras
 import numpy as np
 
-from taut._keras_compat import StatelessScope, compiled_loss, mode
+from taut._keras.compiled_model import compiled_loss
+from taut._keras.model_calls import StatelessScope, mode
 from taut._losses import data_loss_value
 from taut.engine.data.batches import HELD_OUT_BATCH, Batches
 from taut.engine.lanes import Lane, Split

@@ -5,7 +5,7 @@ from __future__ import annotations
 import weakref
 from typing import Any
 
-from taut._keras_compat import compiled_loss
+from taut._keras.compiled_model import compiled_loss
 from taut.engine.checkpoint.identity import program_key
 
 # By the compiled loss, which `model.compile` makes anew: of what its programs were compiled.

@@ -9,8 +9,11 @@ import keras
 import numpy as np
 from keras import ops
 
-from taut._keras_compat import left_out_alike, mode
-from taut._keras_state import carry_state, private_seeds, rebuilt
+from taut._keras.kept_state import carry_state
+from taut._keras.left_out_losses import left_out_alike
+from taut._keras.model_calls import mode
+from taut._keras.model_rebuilt import rebuilt
+from taut._keras.private_seeds import private_seeds
 from taut.engine.random_streams import own_stream
 from taut.engine.redraw import configuration_errors, paired, paired_variables
 from taut.errors import UnsupportedError

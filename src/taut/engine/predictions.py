@@ -10,7 +10,7 @@ import jax
 import keras
 import numpy as np
 
-from taut._keras_compat import keras_mask, mode
+from taut._keras.model_calls import keras_mask, mode
 from taut.engine.checkpoint.identity import layers_key
 from taut.engine.convolutions import convolves_on_cpu
 from taut.engine.lanes import Record

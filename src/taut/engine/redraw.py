@@ -10,15 +10,9 @@ from typing import Any
 import numpy as np
 from keras import ops
 
-from taut._keras_state import (
-    initializer_of,
-    is_stream,
-    moving_statistics,
-    own_variables,
-    private_seeds,
-    rebuilt,
-    rebuilt_without_values,
-)
+from taut._keras.kept_state import moving_statistics, own_variables
+from taut._keras.model_rebuilt import initializer_of, rebuilt, rebuilt_without_values
+from taut._keras.private_seeds import is_stream, private_seeds
 from taut.engine.random_streams import global_streams
 from taut.errors import UnsupportedError
 

@@ -12,12 +12,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from taut._keras_compat import (
-    StatelessScope,
-    mode,
-    moments_of_rows,
-    over_patches,
-)
+from taut._keras.model_calls import StatelessScope, mode, moments_of_rows
+from taut._keras.over_patches import over_patches
 from taut._losses import data_loss_value
 from taut.engine.data.batches import PADDING
 from taut.engine.data.sources import Rows

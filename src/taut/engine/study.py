@@ -12,7 +12,7 @@ import numpy as np
 from keras import tree
 
 from taut._data import as_arrays
-from taut._keras_compat import compiled_loss, custom_training
+from taut._keras.compiled_model import compiled_loss, custom_training
 from taut._weights import ClassWeight, checked_weights
 from taut.checks import check_whole, check_whole_or_none
 from taut.engine.data.row_folds import RowFolds

@@ -11,7 +11,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from taut._keras_compat import keras_mask, mode
+from taut._keras.model_calls import keras_mask, mode
 from taut.engine import loop
 from taut.engine.data.batches import Batches
 from taut.engine.fit_lane import AfterEpoch, Data, LaneBatches, Trainee, numbers, take

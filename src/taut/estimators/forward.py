@@ -7,7 +7,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from taut._keras_compat import mode
+from taut._keras.model_calls import mode
 from taut.engine.checkpoint.identity import layers_key
 from taut.errors import InputError
 from taut.objective.shared_programs import Program, kept_program

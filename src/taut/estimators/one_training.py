@@ -8,7 +8,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from taut._keras_compat import compile_arguments
+from taut._keras.compiled_model import compile_arguments
 from taut.engine import Lane, Record, Split, train_lanes
 from taut.engine.lanes import DIVERGED
 from taut.errors import InputError

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from taut._keras_state import private_seeds
+from taut._keras.private_seeds import private_seeds
 from taut.errors import InputError
 from taut.estimators.fit_settings import FitSettings, schedule_of
 from taut.estimators.merged_rows import MergedRows

@@ -13,7 +13,7 @@ from sklearn.base import BaseEstimator
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from taut._keras_state import private_seeds
+from taut._keras.private_seeds import private_seeds
 from taut.engine import Record, afterwards
 from taut.errors import InputError
 from taut.estimators import model_bytes

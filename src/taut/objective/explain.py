@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from keras import ops
 
-from taut._keras_compat import is_bias, is_normalization_scale
+from taut._keras.layer_parts import is_bias, is_normalization_scale
 from taut.errors import InputError
 from taut.objective.objective import Objective
 from taut.optimizers.own import activities, in_loss

@@ -21,7 +21,7 @@ import keras
 import numpy as np
 from keras import activations, layers, ops
 
-from taut._keras_compat import symbolic_graph
+from taut._keras.model_graphs import symbolic_graph
 from taut.penalties import Penalty
 
 BOUNDED = ("threshold", "separable", "group")

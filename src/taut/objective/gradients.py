@@ -10,7 +10,7 @@ import keras
 import numpy as np
 from keras import ops, tree
 
-from taut._keras_compat import StatelessScope, mode
+from taut._keras.model_calls import StatelessScope, mode
 from taut._losses import data_loss_value
 from taut.objective.rows import count_rows
 from taut.objective.shared_programs import Program

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from keras import ops
 
-from taut._keras_compat import StatelessScope
+from taut._keras.model_calls import StatelessScope
 from taut.describing import Undescribed, layers_described, loss_described, model_digest
 from taut.objective.gap import gap, is_convex
 from taut.objective.gradients import Values, loss_and_gradients, squared_row_norms

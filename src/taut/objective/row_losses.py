@@ -8,7 +8,7 @@ import keras
 import numpy as np
 from keras import ops, tree
 
-from taut._keras_compat import build_loss, call_losses, from_logits, loss_name
+from taut._keras.compiled_model import build_loss, call_losses, from_logits, loss_name
 from taut._losses import loss_parts, loss_values
 from taut.errors import UnsupportedError
 

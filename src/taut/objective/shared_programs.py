@@ -8,7 +8,7 @@ from typing import Any
 
 import keras
 
-from taut._keras_compat import jitted
+from taut._keras.precision import jitted
 
 MOST_KEPT = 16
 """Digests whose programs are kept; beyond them the one that was used longest ago goes."""

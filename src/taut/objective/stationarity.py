@@ -231,6 +231,6 @@ def _note(variables: Sequence[Any], above: float | None) -> str:
             "minimum of J'."
         )
     return (
-        f"A network of several layers ({kernels} weight arrays): J' is not convex, so this "
-        "certifies a stationary point, not the global minimum."
+        f"A network of several layers ({kernels} weight arrays): J' is not convex, so a residual "
+        "of zero is a stationary point, not the global minimum."
     )

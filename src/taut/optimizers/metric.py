@@ -19,7 +19,7 @@ from typing import Any
 import keras
 from keras import ops
 
-from taut._keras_compat import Update, dense
+from taut._keras.optimizer_updates import Update, dense
 from taut.errors import UnsupportedError
 
 Step = Callable[[Any, Update, Any], Any]

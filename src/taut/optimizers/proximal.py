@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import warnings
 import weakref
 from collections.abc import Sequence
 from typing import Any, Self
@@ -11,12 +10,7 @@ from typing import Any, Self
 import keras
 from keras import ops
 
-from taut._keras_compat import (
-    HookedUpdates,
-    Update,
-    made_class,
-    replicas,
-)
+from taut._keras.optimizer_updates import HookedUpdates, Update, made_class, replicas
 from taut.errors import InputError, UnsupportedError
 from taut.optimizers.averages import Averages
 from taut.optimizers.metric import (
@@ -26,22 +20,11 @@ from taut.optimizers.metric import (
     keras_class,
     momentum_shape,
 )
-from taut.optimizers.own import activities, in_loss
-from taut.optimizers.selection import (
-    Assignment,
-    Entry,
-    assign,
-    parse,
-    shadowed,
-    without_penalty,
-)
-from taut.optimizers.selectors import Matches, ending, saved_selector
-from taut.optimizers.terms import Term, divide
+from taut.optimizers.request import Request, lifts
+from taut.optimizers.selection import Assignment, Entry, without_penalty
+from taut.optimizers.terms import Term
 from taut.penalties import Penalty
-from taut.structure import structure
 
-_SAVED_TERMS = "blocks"
-"""How files call the groups of a saved optimizer's terms; a new name would not read old ones."""
 ALIVE: weakref.WeakSet[Any] = weakref.WeakSet()
 """The `Proximal` optimizers that there are."""
 
@@ -118,22 +101,16 @@ class Proximal(HookedUpdates):
                 "`optimizer` must be new: its state would be lost. Received one that is already "
                 "built. Pass a fresh instance or a name."
             )
-        entries = () if penalty is None else parse(penalty)
+        request = penalty if isinstance(penalty, Request) else Request(penalty)
         config = inner.get_config()
         rate = config["learning_rate"]
         if isinstance(rate, dict):
             rate = keras.saving.deserialize_keras_object(rate)
         super().__init__(**{**config, "learning_rate": rate})  # type: ignore[call-arg]
         self._kind = keras_class(inner)
-        self._entries = _Held(entries)
+        self._request = request
         self._plan = _Held([])
         self._terms = _Held([])
-        self._model = _Held(lambda: None)
-        self._saved_terms = _Held({})
-        self._saved_own_groups = _Held([])
-        self._matches = _Held(None)
-        self._foreseen = _Held(None)
-        self._has_warned = False
         self.has_model = False
         ALIVE.add(self)
         self.strengths: list[Any] = []
@@ -156,17 +133,17 @@ class Proximal(HookedUpdates):
                 weights, or if a penalty on groups finds no groups, or groups of different
                 lengths.
         """
-        self._model = _Held(weakref.ref(model))
+        request = self._request
+        request.bind(model)
         if model.built:
-            variables = model.trainable_variables
-            plan = self.assignments(variables)
-            self._tell(plan, self._divide(plan, _no_constants), self._matches_of(variables))
+            plan = self.assignments(model.trainable_variables)
+            request.warn(plan, request.terms(plan))
         return self
 
     @property
     def entries(self) -> tuple[Entry, ...]:
         """The selectors and penalties as they were requested."""
-        return self._entries.value
+        return self._request.entries
 
     @property
     def terms(self) -> list[Term]:
@@ -179,81 +156,29 @@ class Proximal(HookedUpdates):
         Raises:
             InputError: If a selector matches no variable.
         """
-        if self._plan.value:
-            return self._plan.value
-        variables, model = variables or [], self._model.value()
-        return assign(
-            variables,
-            self.entries,
-            matches=self._matches_of(variables),
-            structures=self._structures(),
-            frozen=[] if model is None else model.non_trainable_variables,
-            saved=self._saved_terms.value,
-        )
-
-    def _matches_of(self, variables: list[Any]) -> Matches:
-        model = self._model.value()
-        known = [] if model is None else model.weights
-        return Matches([*variables, *known], model)
-
-    def _structures(self) -> Any:
-        model = self._model.value()
-        return structure(model) if model is not None and model.built else None
-
-    def _divide(self, plan: list[Assignment], constants: Any) -> list[Term]:
-        saved, own_groups = self._saved_terms.value, self._saved_own_groups.value
-        matches = self._matches_of([a.variable for a in plan])
-        return divide(plan, self._structures(), constants, saved, own_groups, matches)
-
-    def _tell(self, plan: list[Assignment], terms: list[Term], matches: Matches) -> None:
-        """Warn, once, of what a user may not expect."""
-        if self._has_warned:
-            return
-        self._has_warned = True
-        sentences = [
-            f"A selector takes what a later one names: {text}. The first that matches counts: put "
-            "the narrower one first, or name the layer exactly."
-            for text in shadowed(self.entries, plan, matches)
-        ]
-        model = self._model.value()
-        stay = in_loss([a.variable for a in plan], _lifted(terms))
-        stay += [] if model is None else activities(model)
-        if stay and (terms or self.entries):
-            sentences.append(
-                "No exact proximal step is known for these regularizers of layers, which stay in "
-                f"the loss that is trained and reported: {', '.join(stay)}. Use L1, L2 or L1L2 of "
-                "Keras, or a penalty of taut."
-            )
-        for text in sentences:
-            warnings.warn(text, UserWarning, stacklevel=4)
+        return self._plan.value or self._request.assignments(variables or [])
 
     def lifted(self, model: Any) -> set[int]:
         """The ids of the variables whose regularizers it treats, so that no loss may have them."""
         if self.built:
-            return _lifted(self.terms)
-        # A loss may be asked for before the optimizer is built, as by `evaluate`.
-        variables = model.trainable_variables
-        key = tuple(map(id, variables))
-        if self._foreseen.value is None or self._foreseen.value[0] != key:
-            owns = any(v.regularizer is not None for v in variables)
-            plan = self.assignments(variables) if owns else []
-            self._foreseen = _Held((key, _lifted(self._divide(plan, _no_constants))))
-        return self._foreseen.value[1]
+            return lifts(self.terms)
+        return self._request.foreseen_lifts(model.trainable_variables)
 
     def may_train(self, model: Any) -> bool:
         """Whether it is for a model that is not compiled: bound to it, or of no known model."""
-        bound = self._model.value()
+        bound = self._request.model
         return bound is model if bound is not None else self.built and not self.has_model
 
     def build(self, variables: list[Any]) -> None:
-        model = self._model.value()
+        request = self._request
+        model = request.model
         # Keras builds it over no variables when it reads an HDF5 file: over the true ones later.
         if self.built or (not variables and (model is None or model.trainable_variables)):
             return
         check_replicas(self, replicas())
         plan = self.assignments(variables)
         super().build(variables)  # type: ignore[misc]
-        terms = self._divide(plan, self._add_constants)
+        terms = request.terms(plan, self._add_constants)
         penalised = {id(v) for term in terms for v in term.variables}
         self._plan = _Held([a if id(a.variable) in penalised else without_penalty(a) for a in plan])
         self._terms = _Held(terms)
@@ -283,7 +208,7 @@ class Proximal(HookedUpdates):
             self.momentum_steps.append(step)
         if self.use_ema:  # type: ignore[attr-defined]
             self._averages = _Held(Averages(self, terms))
-        self._tell(self._plan.value, terms, self._matches_of(variables))
+        request.warn(self._plan.value, terms)
 
     def set_strengths(self, strengths: Sequence[float]) -> None:
         """Start from other strengths, as if the model had been compiled with them.
@@ -398,81 +323,22 @@ class Proximal(HookedUpdates):
 
     def get_config(self) -> dict[str, Any]:
         inner = super().get_config()  # type: ignore[misc]
-        paths = [a.variable.path for a in self._plan.value]
-        matches = self._matches_of([a.variable for a in self._plan.value])
         config = {
             "optimizer": {"class_name": self._kind.__name__, "config": inner},
-            "penalties": [self._saved(entry, paths, matches) for entry in self.entries],
-            "own_groups": self._saved_own(paths),
+            **self._request.config(self._plan.value, self.terms),
         }
         if self._set_strengths.value is not None:
             config["strengths"] = self._set_strengths.value
         return config
-
-    def _saved(self, entry: Entry, paths: list[str], matches: Matches) -> dict[str, Any]:
-        chosen = [a.variable for a in self._plan.value if a.entry is entry]
-        penalty = entry.penalty
-        if penalty is not None and self.built:
-            penalty = penalty.unbound()  # its arrays are among the optimizer's variables
-        terms = [
-            [
-                [ending(v.path, paths), list(shape)]
-                for v, shape in zip(term.variables, term.grouping.shapes, strict=True)
-            ]
-            for term in self.terms
-            if term.entry is entry and term.grouping is not None
-        ]
-        return {
-            "selector": saved_selector(entry.selector, chosen, paths, matches),
-            "penalty": None if penalty is None else keras.saving.serialize_keras_object(penalty),
-            _SAVED_TERMS: terms,
-        }
-
-    def _saved_own(self, paths: list[str]) -> list[Any]:
-        """The groups of layers' own penalties, which are not in the request."""
-        requested = {id(entry) for entry in self.entries}
-        return [
-            [ending(term.variables[0].path, paths), list(term.grouping.shapes[0])]
-            for term in self.terms
-            if term.grouping is not None and id(term.entry) not in requested
-        ]
 
     @classmethod
     def from_config(cls, config: dict[str, Any], custom_objects: Any = None) -> Self:
         del custom_objects
         kind = _NAMED[config["optimizer"]["class_name"].lower()]
         inner = kind.from_config(config["optimizer"]["config"])
-        request = {
-            _selector(saved["selector"]): None
-            if saved["penalty"] is None
-            else keras.saving.deserialize_keras_object(saved["penalty"])
-            for saved in config["penalties"]
-        }
-        made = cls(inner, request or None)
-        made._saved_terms = _Held(
-            {
-                id(entry): saved[_SAVED_TERMS]
-                for entry, saved in zip(made.entries, config["penalties"], strict=True)
-                if saved[_SAVED_TERMS]
-            }
-        )
-        made._saved_own_groups = _Held(config["own_groups"])
+        made = cls(inner, Request.from_config(config))
         made._set_strengths = _Held(config.get("strengths"))
         return made
-
-
-def _lifted(terms: list[Term]) -> set[int]:
-    return {id(v) for term in terms if term.lifts for v in term.variables}
-
-
-def _selector(saved: Any) -> Any:
-    return tuple(saved) if isinstance(saved, list) else saved
-
-
-def _no_constants(variables: Any, arrays: Any, name: str) -> list[Any]:
-    """Stands in for `_add_constants` where a request is only checked."""
-    del variables, name
-    return [ops.convert_to_tensor(array) for array in arrays]
 
 
 def _with_one_step(before: Any, after: Any, step: Any) -> tuple[Any, Any]:

@@ -6,7 +6,7 @@ from typing import Any
 
 import keras
 
-from taut._keras_compat import leave_out_of_losses
+from taut._keras.left_out_losses import leave_out_of_losses
 from taut.errors import UnsupportedError
 from taut.optimizers.proximal import ALIVE, Proximal
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from taut import penalties
-from taut._keras_compat import is_bias, is_normalization_scale
+from taut._keras.layer_parts import is_bias, is_normalization_scale
 from taut.errors import InputError
 from taut.optimizers.own import own_penalty
 from taut.optimizers.selectors import (

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from keras import ops
 
-from taut._keras_compat import present_values
+from taut._keras.optimizer_updates import present_values
 from taut.errors import InputError
 from taut.optimizers.own import combined, constraint_parts, equals, is_penalty
 from taut.optimizers.selection import Assignment, Entry

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from taut._mean_loss import mean_and_error
 from taut.checks import is_number
 from taut.errors import EdgeWarning, InputError
 from taut.recommendation.factor_solver import Factors, Strengths, scores, solve
 from taut.recommendation.ratings import Ratings
-from taut.studies.choice import mean_and_error
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -10,7 +10,7 @@ import numpy as np
 from taut.report import text
 from taut.report.catalogue import Catalogue
 from taut.report.drawing import Axis, Drawing
-from taut.run import Metrics
+from taut.run_metrics import Metrics
 
 if TYPE_CHECKING:
     import pandas

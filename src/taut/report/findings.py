@@ -8,11 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from taut import run
 from taut.report import text
 from taut.report.catalogue import EN, Catalogue
 from taut.report.scored import TAUT, Difference, half, scores
-from taut.run import Metrics, Predicting
+from taut.run_metrics import Choice, Metrics, Predicting, SelectedInput
 
 
 def warnings(metrics: Metrics, say: Catalogue = EN) -> list[str]:
@@ -180,7 +179,7 @@ def edge(metrics: Metrics, say: Catalogue = EN) -> list[str]:
     return [say(f"edge.{side}", penalty=chosen.penalty)]
 
 
-def setting(chosen: run.Choice, say: Catalogue = EN) -> str:
+def setting(chosen: Choice, say: Catalogue = EN) -> str:
     """The best setting in a few words: `L1 with strength 0.004`."""
     if not chosen.strength:
         return say("penalty.none")
@@ -267,7 +266,7 @@ def sparse(metrics: Metrics, say: Catalogue = EN) -> list[str]:
     return sentences
 
 
-def rise(item: run.SelectedInput) -> str:
+def rise(item: SelectedInput) -> str:
     """`+0.021 ± 0.004`: the rise of the loss without what an input alone tells."""
     if not item.se:
         return text.MISSING

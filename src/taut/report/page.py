@@ -16,7 +16,8 @@ from taut.report.path_summary import summarise
 from taut.report.scale import spanning
 from taut.report.scored import TAUT, differences, scores
 from taut.report.verdicts_shown import shown
-from taut.run import InputColumn, Metrics, Run
+from taut.run import Run
+from taut.run_metrics import InputColumn, Metrics
 
 if TYPE_CHECKING:
     from taut.diagnosis.diagnosis_result import Diagnosis

@@ -10,7 +10,7 @@ from taut.report import text
 from taut.report.catalogue import Catalogue
 from taut.report.path_chart import Panel
 from taut.report.path_summary import at_strength
-from taut.run import Choice
+from taut.run_metrics import Choice
 
 if TYPE_CHECKING:
     import pandas

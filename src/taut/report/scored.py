@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from taut import run
+from taut import run_metrics
 from taut.report import text
 from taut.report.catalogue import EN, Catalogue
-from taut.run import Metrics
+from taut.run_metrics import Metrics
 
 TAUT = "taut"
 NEXT_TO_ZERO = 1 / 20
@@ -109,7 +109,7 @@ def amounts_to(
     return "worse" if (low > 0) == lower_is_better else "better"
 
 
-def half(score: run.Score | run.Difference) -> float | None:
+def half(score: run_metrics.Score | run_metrics.Difference) -> float | None:
     """Half the length of an interval."""
     low, high = score.low, score.high
     return (high - low) / 2 if text.is_number(low) and text.is_number(high) else None  # type: ignore[operator]

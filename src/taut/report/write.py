@@ -5,12 +5,13 @@ from __future__ import annotations
 import base64
 import hashlib
 import os
+import re
 import tempfile
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 from taut.diagnosis.diagnosis_result import Diagnosis
 from taut.report import text
@@ -21,6 +22,7 @@ from taut.run import DIAGNOSIS, METRICS, Run
 if TYPE_CHECKING:
     import jinja2
 
+_CODE = re.compile("`([^`]+)`")
 _PACKAGE = "taut.report"
 
 
@@ -109,7 +111,10 @@ def _environment(say: Catalogue) -> jinja2.Environment:
     )
 
     def stored(sentence: object) -> Markup:
-        words = Markup("{}").format(say.stored(sentence))
+        escaped = str(
+            escape(say.stored(sentence))
+        )  # `sub` of a Markup would escape what it puts in
+        words = Markup(_CODE.sub(r"<code>\1</code>", escaped))
         if say.knows(sentence):
             return words
         return Markup('<span lang="en">{}</span>').format(words)

@@ -6,7 +6,7 @@ from typing import Any
 
 from keras import layers
 
-from taut._keras_compat import own_weights
+from taut._keras.layer_parts import own_weights
 from taut.errors import InputError
 from taut.structure.graph import Graph, Tensor
 from taut.structure.kinds import homogeneous, homogeneous_activation, undoes_scale

@@ -15,7 +15,8 @@ from typing import Any
 import keras
 from keras import layers
 
-from taut import _keras_compat as compat
+from taut._keras.layer_parts import attention_projections, sublayers
+from taut._keras.model_graphs import SymbolicCall, SymbolicGraph, symbolic_graph
 from taut.structure.kinds import ATTENTION
 
 
@@ -56,7 +57,7 @@ class Graph:
         self._maker: dict[Tensor, Call] = {}
         self._readers: dict[Tensor, list[Call]] = defaultdict(list)
         self._calls_of: dict[int, list[Call]] = defaultdict(list)
-        graph = compat.symbolic_graph(model)
+        graph = symbolic_graph(model)
         count = 1 if graph is None else len(graph.inputs)
         made = self._take_apart(model, [Tensor(f"input {i}") for i in range(count)], 1)
         self.outputs: tuple[Tensor, ...] = (
@@ -73,7 +74,7 @@ class Graph:
         return self._readers[tensor]
 
     def _name_sublayers(self, layer: Any, prefix: str) -> None:
-        for sub in compat.sublayers(layer):
+        for sub in sublayers(layer):
             if id(sub) in self.paths:
                 continue
             path, number = prefix + sub.name, 1
@@ -86,7 +87,7 @@ class Graph:
 
     def _take_apart(self, op: Any, reads: Sequence[Tensor], count: int) -> list[Tensor]:
         """Add the calls that one call consists of; returns the `count` tensors that it makes."""
-        graph = compat.symbolic_graph(op)
+        graph = symbolic_graph(op)
         if graph is not None:
             return self._inline(op, graph, reads)
         if _is_chain(op):
@@ -105,16 +106,14 @@ class Graph:
             for cell in op.cells:
                 reads = self._take_apart(cell, reads, 1)
             return list(reads)
-        if isinstance(op, ATTENTION) and compat.attention_projections(op):
+        if isinstance(op, ATTENTION) and attention_projections(op):
             return self._attention(op, reads, count)
         made = self._add(op, reads, count)
         if isinstance(op, layers.Layer):
-            self._add_hidden(compat.sublayers(op))
+            self._add_hidden(sublayers(op))
         return made
 
-    def _inline(
-        self, model: Any, graph: compat.SymbolicGraph, reads: Sequence[Tensor]
-    ) -> list[Tensor]:
+    def _inline(self, model: Any, graph: SymbolicGraph, reads: Sequence[Tensor]) -> list[Tensor]:
         if len(reads) != len(graph.inputs):
             path = self.paths[id(model)]
             reads = [Tensor(f"input {i} of {path}") for i in range(len(graph.inputs))]
@@ -130,11 +129,11 @@ class Graph:
             )
             tensors.update(zip(map(id, call.makes), made, strict=True))
         used = {id(call.operation) for call in graph.calls}
-        self._add_hidden(sub for sub in compat.sublayers(model) if id(sub) not in used)
+        self._add_hidden(sub for sub in sublayers(model) if id(sub) not in used)
         return [tensors[id(t)] for t in graph.outputs]
 
     def _attention(self, op: Any, reads: Sequence[Tensor], count: int) -> list[Tensor]:
-        parts = compat.attention_projections(op)
+        parts = attention_projections(op)
         output = parts.pop("output")
         if len(reads) != 3:
             path = self.paths[id(op)]
@@ -174,17 +173,17 @@ class Graph:
 def _is_chain(op: Any) -> bool:
     """A Sequential for which Keras could not make a graph: it calls its layers one by one."""
     plain = isinstance(op, keras.Sequential) and type(op).call is keras.Sequential.call
-    return plain and compat.symbolic_graph(op) is None
+    return plain and symbolic_graph(op) is None
 
 
-def _arguments(call: compat.SymbolicCall) -> list[Any]:
+def _arguments(call: SymbolicCall) -> list[Any]:
     """The symbolic tensors that an operation reads, in the order in which it is taken apart."""
     if isinstance(call.operation, ATTENTION):
         named = dict(zip(("query", "value", "key"), call.args, strict=False)) | call.kwargs
         key = named.get("key")
         known = [named.get("query"), named.get("value"), named.get("value") if key is None else key]
     else:
-        graph = compat.symbolic_graph(call.operation)
+        graph = symbolic_graph(call.operation)
         if graph is None:
             return call.reads
         first = call.args[0] if call.args else call.kwargs.get("inputs")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from taut._keras_compat import own_weights
+from taut._keras.layer_parts import own_weights
 from taut.structure.graph import Graph, Tensor
 from taut.structure.kinds import elementwise
 from taut.structure.layouts import Shape

@@ -9,7 +9,7 @@ from typing import Any
 
 from keras import layers
 
-from taut._keras_compat import ConvLSTMCell, own_weights
+from taut._keras.layer_parts import ConvLSTMCell, own_weights
 from taut.structure.kinds import NORMALIZATION
 
 Shape = tuple[int, int, int]  # before, groups, after

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
-from taut._keras_compat import own_weights
+from taut._keras.layer_parts import own_weights
 from taut.errors import InputError
 from taut.structure.graph import Call, Graph, Tensor
 from taut.structure.kinds import (

@@ -9,7 +9,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from taut._keras_compat import arrivals, state_after_a_step
+from taut._keras.model_calls import arrivals, state_after_a_step
 from taut.errors import InputError, UnsupportedError
 
 Calls = list[tuple[Any, np.ndarray | None]]

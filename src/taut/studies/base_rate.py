@@ -8,7 +8,7 @@ import keras
 import numpy as np
 from scipy.special import logit
 
-from taut._keras_compat import from_logits, loss_name, loss_of_classes
+from taut._keras.compiled_model import from_logits, loss_name, loss_of_classes
 from taut._losses import data_loss_value
 
 LEAST = 1e-7

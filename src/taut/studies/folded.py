@@ -10,7 +10,7 @@ import keras
 import numpy as np
 
 from taut._data import as_arrays
-from taut._keras_compat import loss_of_classes
+from taut._keras.compiled_model import loss_of_classes
 from taut._weights import ClassWeight, checked_weights
 from taut.engine import (
     Halving,

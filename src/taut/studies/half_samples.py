@@ -10,7 +10,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from taut._keras_compat import loss_of_classes
+from taut._keras.compiled_model import loss_of_classes
 from taut._weights import ClassWeight
 from taut.checks import check_above, check_whole, check_whole_or_none
 from taut.engine import Callback, Lane, Record, Split, check_model, width_for

@@ -8,12 +8,12 @@ from typing import Any
 import keras
 import numpy as np
 
+from taut._mean_loss import mean_and_error
 from taut.engine import Record, predict_lanes
 from taut.engine.lanes import DIVERGED
 from taut.errors import UnsupportedError
 from taut.objective.row_losses import RowLosses
 from taut.studies.as_compiled import AsCompiled
-from taut.studies.choice import mean_and_error
 from taut.studies.power_law import Luck
 
 ANOTHER_TABLE = 1.25

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from taut._keras_compat import loss_name, loss_of_classes
+from taut._keras.compiled_model import loss_name, loss_of_classes
 from taut._weights import ClassWeight
 from taut.errors import InputError
 

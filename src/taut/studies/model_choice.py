@@ -11,7 +11,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from taut._keras_compat import loss_name
+from taut._keras.compiled_model import loss_name
 from taut._weights import ClassWeight
 from taut.engine import Callback, Lane, Record, Split, afterwards, check_model
 from taut.engine.lanes import DIVERGED

@@ -9,7 +9,7 @@ import keras
 import numpy as np
 from scipy.special import expit, softmax
 
-from taut._keras_compat import from_logits, loss_name, loss_of_classes
+from taut._keras.compiled_model import from_logits, loss_name, loss_of_classes
 from taut.errors import InputError, UnsupportedError
 
 LEAST_ROWS = 20

@@ -10,7 +10,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from taut._keras_compat import from_logits, loss_name, measured_once
+from taut._keras.compiled_model import from_logits, loss_name, measured_once
 from taut.engine.evaluate import numbers_of
 from taut.errors import InputError
 

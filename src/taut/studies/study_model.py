@@ -9,7 +9,8 @@ from typing import Any
 import keras
 import numpy as np
 
-from taut._keras_compat import compile_arguments, compiled_loss, mode
+from taut._keras.compiled_model import compile_arguments, compiled_loss
+from taut._keras.model_calls import mode
 from taut.engine import copy_of
 from taut.engine.checkpoint.identity import study_key
 from taut.engine.model_copy import give_state

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from taut._keras_compat import loss_of_classes
+from taut._keras.compiled_model import loss_of_classes
 from taut.engine import Record
 from taut.engine.lanes import DIVERGED
 from taut.errors import InputError

@@ -8,7 +8,7 @@ from typing import Any
 import keras
 from keras import ops
 
-from taut._keras_state import schedule_of
+from taut._keras.kept_state import schedule_of
 from taut.engine.model_copy import give_state
 from taut.studies.study_model import compiled_copy
 

@@ -8,7 +8,8 @@ import numpy as np
 
 from taut.engine import afterwards
 from taut.objective import stationarity
-from taut.run import Certificate, Choice, Predicting
+from taut.objective.stationarity import CONVERGED
+from taut.run_metrics import Certificate, Choice, Predicting
 from taut.studies import choose
 from taut.tables.ensemble import Ensemble
 from taut.tables.lane_weights import zero_share
@@ -81,4 +82,4 @@ def _certificate(trained: Trained, lane: int) -> Certificate:
     measured = stationarity(
         model, learned_from.encoded, learned_from.y, sample_weight=learned_from.weight
     )
-    return Certificate(measured.largest, measured.note)
+    return Certificate(measured.largest, measured.note, CONVERGED)

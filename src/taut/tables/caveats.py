@@ -8,7 +8,7 @@ import numpy as np
 
 from taut.frames.roles import Roles
 from taut.frames.schema import Schema
-from taut.run import Carrier, Learned, Role, RowSplit
+from taut.run_metrics import Carrier, Learned, Role, RowSplit
 from taut.tables.leaks import carrier_sentence
 from taut.tables.prepared import Prepared
 from taut.tables.trained import Trained

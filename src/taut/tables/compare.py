@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from taut.run import ClassScore, Difference, Score, System, Test
+from taut.run_metrics import ClassScore, Difference, Score, System, Test
 from taut.tables.scores import metric_names, weighted_scores
 
 DRAWS, CONFIDENCE = 2000, 0.95

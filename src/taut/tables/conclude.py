@@ -11,7 +11,8 @@ import pandas as pd
 
 from taut._version import __version__
 from taut.engine import Callback, afterwards
-from taut.run import InputColumn, Kept, Learned, Metrics, Run, Table, Target
+from taut.run import Run
+from taut.run_metrics import InputColumn, Kept, Learned, Metrics, Table, Target
 from taut.tables.best_setting import describe
 from taut.tables.candidates import UNPENALISED, Setting
 from taut.tables.caveats import notes_of, split_of, warnings_of

@@ -29,7 +29,7 @@ from taut.diagnosis.verdicts import (
     gap_of_model,
 )
 from taut.diagnosis.words import percent
-from taut.run import Carrier
+from taut.run_metrics import Carrier
 from taut.tables.candidates import UNPENALISED
 from taut.tables.ensemble import Ensemble
 from taut.tables.examine import output_of

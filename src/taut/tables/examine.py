@@ -10,7 +10,7 @@ import pandas as pd
 
 from taut.engine import afterwards
 from taut.frames.roles import RowFacts
-from taut.run import Overfitting, Test
+from taut.run_metrics import Overfitting, Test
 from taut.tables.candidates import UNPENALISED
 from taut.tables.compare import by_class, compare
 from taut.tables.ensemble import mean_of

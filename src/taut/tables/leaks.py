@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 
+from taut._mean_loss import mean_and_error
 from taut.diagnosis.leaky_columns import most_alike
-from taut.run import Carrier
-from taut.studies.choice import mean_and_error
+from taut.run_metrics import Carrier
 from taut.tables.trained import Trained
 
 CARRIES = 0.95

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from taut.run import Learned
-from taut.studies.choice import mean_and_error
+from taut._mean_loss import mean_and_error
+from taut.run_metrics import Learned
 from taut.tables.trained import Trained, row_loss
 
 SURE = 1.96

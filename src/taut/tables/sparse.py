@@ -10,7 +10,7 @@ import numpy as np
 
 from taut.engine import Callback, afterwards
 from taut.frames.schema import Schema
-from taut.run import Difference, InputNumber, SelectedInput, Selection
+from taut.run_metrics import Difference, InputNumber, SelectedInput, Selection
 from taut.tables.compare import compare
 from taut.tables.conclude import Fitted
 from taut.tables.examine import output_of

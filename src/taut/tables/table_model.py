@@ -17,7 +17,8 @@ from taut.errors import InputError
 from taut.files import put_in_place
 from taut.frames.encode import Encoder
 from taut.frames.schema import Schema
-from taut.run import DIAGNOSIS, FILES, FORMER_PREPROCESSING, METRICS, SPARSE, Run, Selection
+from taut.run import DIAGNOSIS, FILES, FORMER_PREPROCESSING, METRICS, SPARSE, Run
+from taut.run_metrics import Selection
 from taut.typed_json import plain
 
 MODEL, PREPROCESSING = "model.keras", "preprocessing.json"

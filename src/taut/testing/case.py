@@ -12,7 +12,7 @@ import keras
 import numpy as np
 from keras import ops, tree
 
-from taut._keras_compat import double_precision
+from taut._keras.precision import double_precision
 from taut.penalties import Binding, Grouping, Penalty
 
 Arrays = list[np.ndarray]

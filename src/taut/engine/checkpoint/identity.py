@@ -7,8 +7,9 @@ from typing import Any
 
 import keras
 
-from taut._keras_compat import compile_arguments
-from taut._keras_state import is_stream, moving_statistics
+from taut._keras.compiled_model import compile_arguments
+from taut._keras.kept_state import moving_statistics
+from taut._keras.private_seeds import is_stream
 from taut.describing import (
     Undescribed,
     layers_described,

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from taut._mean_loss import mean_and_error
 from taut.frames.preprocessing import fold_preprocessing
-from taut.studies.choice import mean_and_error
 from taut.tables.selection.ladder import Ladder
 from taut.tables.selection.readers import InputRows, held_out
 from taut.tables.trained import row_loss

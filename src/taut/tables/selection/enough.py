@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from taut.studies.choice import mean_and_error
+from taut._mean_loss import mean_and_error
 
 CLEARLY = 2.0
 """Standard errors by which a set is clearly worse than the best one."""

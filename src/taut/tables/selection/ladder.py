@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from taut._mean_loss import mean_and_error
 from taut.engine import Callback, Split
-from taut.studies.choice import mean_and_error
 from taut.tables.peers import base_prediction
 from taut.tables.selection.readers import InputRows, Read, Reader, held_out, train_readers
 from taut.tables.trained import row_loss

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from taut._mean_loss import mean_and_error
 from taut.engine import Callback, Split
-from taut.studies.choice import mean_and_error
 from taut.tables.selection.readers import InputRows, Reader, held_out, train_readers
 
 HIDDEN, LINEAR = (0.3, 0.1, 0.03), (0.2, 0.1, 0.05)

@@ -1,0 +1,1 @@
+"""The only home of Keras's internals: all here may need a look when Keras changes."""

@@ -1,0 +1,87 @@
+"""A model made again from its configuration, with or without values."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from typing import Any
+
+import keras
+from keras.src.backend.common import global_state
+from keras.src.saving import serialization_lib
+
+from taut._keras.model_calls import StatelessScope
+
+
+def own_classes(model: Any) -> dict[str, type]:
+    """The classes of layers that are not Keras's, by name: they need not be registered."""
+    kinds = [type(layer) for layer in model._flatten_layers()]
+    return {k.__name__: k for k in kinds if not k.__module__.startswith("keras.")}
+
+
+@contextmanager
+def deserializing(model: Any) -> Iterator[None]:
+    """The layers of a model can be made again from their configurations."""
+    with ExitStack() as scopes:
+        scopes.enter_context(keras.saving.custom_object_scope(own_classes(model)))
+        # Functions written by the user, in this very process, are safe to load.
+        scopes.enter_context(serialization_lib.SafeModeScope(safe_mode=False))
+        scopes.enter_context(_uncompiled(model))
+        yield
+
+
+def rebuilt(model: Any) -> Any:
+    """A model of the same configuration, built, with fresh weights and not compiled."""
+    with deserializing(model):
+        copy = type(model).from_config(model.get_config())
+        if not copy.built and (built := model.get_build_config()):
+            copy.build_from_config(built)
+            copy.built = True
+    return copy
+
+
+def rebuilt_without_values(model: Any) -> Any:
+    """As `rebuilt`, but its variables have no values yet: see `initializer_of`."""
+    return built_without_values(lambda: rebuilt(model))
+
+
+def built_without_values(build: Callable[[], Any]) -> Any:
+    """What a function builds, whose variables have no values yet: see `initializer_of`."""
+    name = "uninitialized_variables"
+    waiting = list(global_state.get_global_attribute(name) or [])
+    try:
+        with StatelessScope(initialize_variables=False):
+            return build()
+    finally:
+        global_state.set_global_attribute(name, waiting)  # without those just made
+
+
+def initializer_of(variable: Any) -> Any:
+    """What will give its first value to a variable of `rebuilt_without_values`."""
+    return variable._initializer
+
+
+_SAVING = threading.Lock()
+
+
+@contextmanager
+def _uncompiled(model: Any) -> Iterator[None]:
+    """Models inside of a model are saved as if not compiled: their losses need no config then."""
+    inner = [
+        layer
+        for layer in model._flatten_layers(include_self=False)
+        if isinstance(layer, keras.Model) and layer.compiled
+    ]
+    with _SAVING:
+        for submodel in inner:
+            vars(submodel)["get_compile_config"] = _nothing
+        try:
+            yield
+        finally:
+            for submodel in inner:
+                vars(submodel).pop("get_compile_config", None)
+
+
+def _nothing() -> None:
+    return None
