@@ -62,11 +62,13 @@ def enough_inputs(
         numbers.append(min(max(numbers[-1] + 1, int(GROWTH * numbers[-1])), most))
     if reference is None and most < count:
         reference = losses([count])[0]
-    if reference is not None:
-        numbers = [n for n in numbers if n < count]
-    tried = losses(numbers) if numbers else np.empty((0, len(reference)))
-    if reference is not None:
-        numbers, tried = [*numbers, count], np.concatenate([tried, reference[None]])
+    if reference is None:
+        tried = losses(numbers)
+    else:
+        numbers = [*(n for n in numbers if n < count), count]
+        tried = reference[None]
+        if len(numbers) > 1:
+            tried = np.concatenate([losses(numbers[:-1]), tried])
     enough = _first(tried, weight, groups)
     while enough and enough == len(numbers) - 1 and 2 * numbers[-2] < count:
         numbers.insert(-1, 2 * numbers[-2])
