@@ -17,7 +17,7 @@ from pathlib import Path
 import taut  # isort: skip (before Keras, whose backend it picks)
 import keras
 import numpy as np
-from diagnosis import counted
+from diagnosis_counts import counted
 from diagnosis_truth import gains_of
 from sklearn import datasets
 

@@ -11,7 +11,7 @@ import typer
 from rich.text import Text
 
 from taut_cli import options as option
-from taut_cli.console import attempt, clean, console, load, say_json
+from taut_cli.console import attempt, clean, console, load, say_json, say_warning
 from taut_cli.errors import UsageError
 from taut_cli.output import check_file, check_table, write_file
 from taut_cli.predict import check_run
@@ -237,6 +237,7 @@ def _arrays(
     import pandas as pd
 
     from taut.errors import InputError
+    from taut.frames.values import missing as missing_values
 
     missing = [c for c in (*names, target, groups) if c is not None and c not in frame.columns]
     if missing:
@@ -244,6 +245,16 @@ def _arrays(
             f"{table} must have the columns {', '.join(map(repr, missing))}. Received: "
             f"{', '.join(map(repr, map(str, frame.columns[:20])))}."
         )
+    without = missing_values(frame[target])
+    if without.all():
+        raise InputError(
+            f"Rows with a value in {target!r} are needed. Received: none in {table}. Choose "
+            "another column, or add them."
+        )
+    if without.any():
+        rows = f"dropped {without.sum()} of {len(frame)} rows of {table}"
+        say_warning(f"{rows}: their target {target!r} is missing")
+        frame = frame.loc[~without]
     x = frame[list(names)].apply(pd.to_numeric, errors="coerce")
     wrong = [name for name in names if (x[name].isna() & frame[name].notna()).any()]
     if wrong:

@@ -213,7 +213,9 @@ def fit_file(
     for error in failed[-1:]:
         words = f"the report could not be written ({type(error).__name__}: {error})"
         say_warning(f"{words}; the run is whole, and taut report writes the page again")
-    show_fit(out, model.run)
+    show_fit(out, model.run, told=schema.warnings)
+    for sentence in model.run.metrics.warnings if quiet and not as_json else ():
+        say_warning(sentence)
     if model.diagnosis is not None:
         show_diagnosis(out, model.diagnosis, lang=lang)
     _show_where(out, shown, sparse=bool(model.run.metrics.sparse_inputs))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import TYPE_CHECKING, Any
 
 from rich import box
@@ -34,7 +34,7 @@ def show_schema(out: Console, schema: Schema, *, name: str) -> None:
     facts = [
         EN.count("row", schema.rows),
         f"{text.fixed(len(schema.columns) + 1, 0)} columns",
-        f"{inputs} of them used",
+        f"{text.fixed(inputs, 0)} of them used",
     ]
     out.print(Text.assemble((text.clean(name), "bold"), f": {', '.join(facts)}"))
     target = Text.assemble("target ", (text.clean(schema.target), "bold"), f": {_task(schema)}")
@@ -83,10 +83,10 @@ def show_diagnosis(out: Console, diagnosis: Diagnosis, *, lang: str = "en") -> N
         out.print(Text(text.clean(line)), soft_wrap=True)
 
 
-def show_fit(out: Console, run: Run) -> None:
-    """Warnings, the scores on the test rows, the choice, and the inputs kept."""
+def show_fit(out: Console, run: Run, *, told: Collection[str] = ()) -> None:
+    """Warnings but for those already told, the scores on the test rows, the choice, the inputs."""
     metrics = run.metrics
-    _show_warnings(out, metrics.warnings)
+    _show_warnings(out, [sentence for sentence in metrics.warnings if sentence not in told])
     trained = EN.count("network", metrics.split.lanes)
     out.print(Text(f"{trained} trained in {EN.duration(metrics.seconds)}", style="dim"))
     out.print(Text(findings.choice(metrics), style="bold"))

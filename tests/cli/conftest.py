@@ -1,5 +1,6 @@
 """The command with a fit that trains nothing: it saves a made-up run."""
 
+import dataclasses
 import importlib.util
 import json
 import sys
@@ -70,6 +71,7 @@ def fits(monkeypatch, tmp_path):
     `fits.during` is called while the fit trains, `fits.during_save` while the model is saved.
     """
     from taut.engine import Lane, News
+    from taut.frames.roles import Roles
     from taut.frames.understand import understand
     from taut.run import Run
 
@@ -86,11 +88,17 @@ def fits(monkeypatch, tmp_path):
         for callback in callbacks:
             callback.on_end()
         asked = {"task", "features", "drop", "kind", "decimal", "na"}.intersection(options)
-        model = FakeModel(understand(frame, target=target, **{k: options[k] for k in asked}))
+        roles = Roles(**{k: options.get(k) for k in ("groups", "time", "weights")})
+        given = {k: options[k] for k in asked}
+        model = FakeModel(understand(frame, target=target, roles=roles, **given))
         with_results = synthetic_run.make_run(
             tmp_path / f"results {len(record.calls)}", task=model.schema.task, target=target
         )
-        model.run = Run.load(with_results)
+        run = Run.load(with_results)
+        warnings = (*run.metrics.warnings, *model.schema.warnings)
+        model.run = dataclasses.replace(
+            run, metrics=dataclasses.replace(run.metrics, warnings=warnings)
+        )
         return model
 
     fake = types.ModuleType("taut.tables.fitting")

@@ -119,6 +119,13 @@ def test_a_saved_model_on_its_table(taut, tmp_path):
     answer = json.loads(taut(*words).stdout)
     assert "leak_column" in [v["code"] for v in answer["verdicts"]]
     assert any("Trials" in text or "folds" in text for text in answer["left_out"])
+    frame.loc[3, "ill"] = None
+    frame.to_csv("t.csv", index=False)
+    dropped = taut(*words)
+    assert json.loads(dropped.stdout)["verdicts"]
+    assert "dropped 1 of 40 rows" in dropped.stderr
+    frame.assign(ill=None).to_csv("t.csv", index=False)
+    assert "Received: none in t.csv" in taut(*words).stderr
     wrong = taut(*words, "--features", "a,c")
     assert wrong.exit_code == 2
     assert "'c'" in wrong.stderr

@@ -63,10 +63,10 @@ def _fail(*_, **__):
     raise ValueError("a page that cannot be")
 
 
-def test_the_report_is_called_by_the_name_of_the_run(taut, fits, table, here):
+def test_the_report_calls_the_run_as_the_command_did(taut, fits, table, here):
     assert taut("fit", table, "--target", "ill", "--out", "deep/er/my run").exit_code == 0
     html = (here / "deep" / "er" / "my run" / "report.html").read_text()
-    assert "taut predict &#39;my run&#39; new.csv" in html
+    assert "taut predict &#39;deep/er/my run&#39; new.csv" in html
 
 
 def test_options_reach_the_fit(taut, fits, table):
@@ -382,7 +382,11 @@ def test_warnings_are_the_first_lines(taut, fits, table, frame, here):
     result = taut("fit", table, "--target", "ill")
     assert result.exit_code == 0, result.output
     assert result.stdout.startswith("warning: Column 'patient' looks like a group")
+    assert result.stdout.count("looks like a group") == 1
     assert "--groups patient" in result.stdout
+    quiet = taut("fit", table, "--target", "ill", "--quiet", "--force")
+    assert quiet.stdout == ""
+    assert quiet.stderr.count("looks like a group") == 1
     grouped = taut("fit", table, "--target", "ill", "--groups", "patient", "--force")
     assert "warning" not in grouped.stdout
     assert fits.calls[-1]["groups"] == "patient"

@@ -162,7 +162,8 @@ def test_a_damaged_checkpoint_is_told_and_kept(tmp_path, damage):
 def test_a_checkpoint_of_another_study_names_what_differs(tmp_path, diabetes):
     file = tmp_path / "study.npz"
     record_of(file, epochs=4)
-    with pytest.raises(InputError, match="of a study with other lanes, settings"):
+    says = r"of a study with other lanes, settings\. .* is a folder, all that the study wrote there"
+    with pytest.raises(InputError, match=says):
         record_of(file, epochs=6)
     with pytest.raises(InputError, match="of a study with other settings\\."):
         record_of(file, epochs=4, patience=2)

@@ -72,6 +72,10 @@ FILES = {
         {"x": X, "city": TEXT},
     ),
     "a comment": (("# exported, 2021\n" + plain_file()).encode(), {"x": X, "city": TEXT}),
+    "codes": (
+        lines("x,code,y", lambda k: (X[k], f"{k % 3:03d}", k % 2)).encode(),
+        {"x": X, "code": K % 3},
+    ),
     "a separator at each end": (
         lines("x,city,y", lambda k: (X[k], TEXT[k], k % 2, "")).encode(),
         {"x": X, "city": TEXT},
@@ -326,7 +330,7 @@ def test_excel(tmp_path):
     assert "--sheet" in notes
     with pytest.raises(InputError, match=r"no sheet 'x'.*Sheet, more"):
         read_table(path, sheet="x")
-    with pytest.raises(InputError, match="needs rows"):
+    with pytest.raises(InputError, match="needs columns and rows"):
         read_table(path, sheet="more")
 
 

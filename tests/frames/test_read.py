@@ -6,6 +6,7 @@ import pytest
 
 from taut.errors import InputError
 from taut.frames.read import read_table
+from taut.frames.understand import understand
 
 FRAME = pd.DataFrame(
     {
@@ -120,3 +121,64 @@ def test_columns_without_a_name_are_not_duplicates(tmp_path):
     path = tmp_path / "t.csv"
     path.write_text(",a,\n0,5,1\n1,6,2\n")
     assert read_table(path)["a"].tolist() == [5, 6]
+
+
+def test_codes_keep_their_zeros_and_labels_too(tmp_path):
+    path = tmp_path / "t.csv"
+    path.write_text("x,zip,y\n" + "".join(f"{k},{k % 7:05d},{k % 2:02d}\n" for k in range(40)))
+    schema = understand(read_table(path), target="y", kind={"zip": "category"})
+    assert schema.classes == ("00", "01")
+    new = read_table(path, text=schema.as_written)
+    features, codes = schema.prepare(new)
+    assert features["zip"].tolist()[:2] == ["00000", "00001"]
+    assert codes.tolist()[:2] == [0, 1]
+
+
+def test_a_cover_page_is_no_table_and_the_other_sheets_are_named(tmp_path):
+    openpyxl = pytest.importorskip("openpyxl")
+    book = openpyxl.Workbook()
+    book.active.append(["Report"])
+    book.create_sheet("Data").append(["a", "b"])
+    book["Data"].append([1, 2])
+    book.save(tmp_path / "t.xlsx")
+    with pytest.raises(InputError, match=r"--sheet reads another: Data"):
+        read_table(tmp_path / "t.xlsx")
+    assert read_table(tmp_path / "t.xlsx", sheet="Data")["b"].tolist() == [2]
+
+
+def test_empty_rows_at_the_end_are_none(tmp_path):
+    path = tmp_path / "t.csv"
+    path.write_text("a,b\n1,\n,\n,2\n,\n,\n")
+    assert read_table(path)["b"].tolist()[2:] == [2]
+    path.write_text("a,b\n,\n,\n")
+    with pytest.raises(InputError, match="needs rows"):
+        read_table(path)
+
+
+@pytest.mark.parametrize(
+    ("lower", "names"),
+    [
+        (["a", "b", "y"], ["a", "b", "y"]),
+        (["mean", "sd", "mean"], ["x mean", "x sd", "z mean"]),
+        (["1st", 2, "y"], None),  # a row of the table
+    ],
+)
+def test_names_below_merged_cells(tmp_path, lower, names):
+    openpyxl = pytest.importorskip("openpyxl")
+    book = openpyxl.Workbook()
+    for row in (["x", None, "z"], lower, [1.5, "u", 2], [2.5, "v", 3]):
+        book.active.append(row)
+    book.active.merge_cells("A1:B1")
+    book.save(tmp_path / "t.xlsx")
+    frame = read_table(tmp_path / "t.xlsx")
+    assert list(frame.columns) == (names or ["x", "Unnamed: 1", "z"])
+    assert len(frame) == (2 if names else 3)
+
+
+def test_a_column_without_a_name_is_no_merged_cell(tmp_path):
+    openpyxl = pytest.importorskip("openpyxl")
+    book = openpyxl.Workbook()
+    for row in (["name", None, "town"], ["Ann", "x", "Rome"], ["Bob", "y", "Bonn"]):
+        book.active.append(row)
+    book.save(tmp_path / "t.xlsx")
+    assert read_table(tmp_path / "t.xlsx")["town"].tolist() == ["Rome", "Bonn"]

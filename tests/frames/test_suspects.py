@@ -38,6 +38,15 @@ def test_a_column_named_like_a_group_is_set_aside_and_warned_of(name, values):
     assert len(asked.warnings) == 1
 
 
+def test_rows_without_a_target_do_not_make_a_name_repeat():
+    table = patients(rows=1)
+    table["patient"] = table.pop("of").map("P{:03d}".format)
+    table.loc[[3, 7], "y"] = None
+    schema = understand(table, target="y")
+    assert column(schema, "patient").reason == "every value occurs once"
+    assert schema.warnings == ()
+
+
 @pytest.mark.parametrize("rows", [2, 6])
 @pytest.mark.parametrize("text", [True, False])
 def test_a_column_that_behaves_like_a_group_is_warned_of(rows, text):

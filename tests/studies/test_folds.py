@@ -5,7 +5,7 @@ import pytest
 
 from taut.errors import InputError
 from taut.studies import forward_folds, group_folds
-from taut.studies.folds import MANY_GROUPS
+from taut.studies.folds import MANY_GROUPS, folds
 
 
 def _whole(splits, groups):
@@ -48,6 +48,11 @@ def test_another_seed_gives_other_folds():
     one, two, again = (group_folds(np.zeros(60), of, 3, seed=s, classes=False) for s in (0, 1, 0))
     assert [s.held_out.tolist() for s in one] == [s.held_out.tolist() for s in again]
     assert [s.held_out.tolist() for s in one] != [s.held_out.tolist() for s in two]
+
+
+def test_a_class_with_fewer_rows_than_folds_is_named_as_it_is():
+    with pytest.raises(InputError, match=r"Received: 1 of class 7\."):
+        folds(np.array([3] * 9 + [7]), 2, classes=True)
 
 
 def test_groups_must_be_known_and_enough():

@@ -369,6 +369,10 @@ def test_a_saved_run_predicts_the_same_bit_for_bit(fitted, tmp_path):
     with pytest.raises(InputError, match="overwrite"):
         one.save(run)
     assert other.save(run, overwrite=True) == run
+    file = run / "model.keras"
+    file.write_bytes(file.read_bytes().replace(b'"module"', b'"m0dule"', 1))
+    with pytest.raises(InputError, match="a file is damaged"):
+        taut.TableModel.load(run)
 
 
 def test_extreme_numbers_at_prediction_saturate(cancer):

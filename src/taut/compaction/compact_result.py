@@ -23,7 +23,7 @@ from taut.compaction.plan import Fed, Kept, Removed
 from taut.compaction.probe_rows import flat_inputs
 from taut.compaction.to_target import Tried
 from taut.errors import InputError
-from taut.files import put_in_place
+from taut.files import DAMAGED, put_in_place
 from taut.text_table import text_table
 from taut.typed_json import json_text, plain, typed
 
@@ -211,7 +211,7 @@ class CompactResult:
                 raise ValueError(f"it holds a {stored['kind']} of format {stored['format']}")
             facts = typed(_Facts, stored)
             model = keras.saving.load_model(folder / MODEL)
-        except (OSError, ValueError, TypeError, KeyError) as error:
+        except DAMAGED as error:
             raise InputError(
                 f"`folder` must be one that `save` wrote. Received: {str(folder)!r} ({error})."
             ) from error

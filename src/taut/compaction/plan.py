@@ -257,5 +257,5 @@ def _reason(dead: np.ndarray, trace: Trace, analysis: Analysis) -> str:
     for reading, mine in analysis.causes(dead):
         if not np.isnan(reading.value[mine]).all():
             path = trace.paths.get(id(reading.layer), getattr(reading.layer, "name", "a layer"))
-            return f"is read by {path!r}, which {reading.reason}"
+            return f"is read by {path!r} ({reading.reason})"
     return TIED

@@ -8,15 +8,15 @@ from dataclasses import replace
 import numpy as np
 
 from taut.diagnosis.diagnosis_result import Advice, Interval
+from taut.diagnosis.doubling import next_fall
 from taut.diagnosis.fold_trainer import Trial
 from taut.diagnosis.gains import chosen, interval_over_folds, interval_over_networks
 from taut.diagnosis.subject import Subject
 from taut.diagnosis.trials import Trials
 from taut.diagnosis.verdicts import LIKELY
-from taut.studies.power_law import fit_power_law
 
 FEWEST_ROWS = 8
-"""A quarter of fewer rows tells nothing of the law."""
+"""A quarter of fewer rows tells nothing of the falls."""
 
 
 ELSEWHERE = "the held-out rows are drawn differently, and on these it is not clear"
@@ -57,7 +57,7 @@ def gains(subject: Subject, trials: Trials, *, level: float, doubt: str = "") ->
                 doubt or _elsewhere(subject, trials.as_is, best, level),
             )
         )
-    more = _more_rows(trials, level)
+    more = _more_rows(subject, trials, level)
     if more is not None and trials.halves is not None:
         against = _against_more_rows(subject, trials, trials.halves, level)
         found.append(replace(more, doubt=doubt or against))
@@ -65,7 +65,7 @@ def gains(subject: Subject, trials: Trials, *, level: float, doubt: str = "") ->
 
 
 def _against_more_rows(subject: Subject, trials: Trials, halves: np.ndarray, level: float) -> str:
-    """What stands against the law of rows, which has a fall whatever is measured.
+    """What stands against a promise of more rows.
 
     All rows that a fold leaves must clearly have less loss than a half of them. And more rows are
     more steps of training: where more epochs are likely to help too, the curve has both.
@@ -115,19 +115,23 @@ def _elsewhere(subject: Subject, as_is: Trial, trial: Trial, level: float) -> st
     return "" if gain.low > 0 else f"{ELSEWHERE}: {gain}"
 
 
-def _more_rows(trials: Trials, level: float) -> Advice | None:
-    """What twice the rows would gain, by the power law of a quarter, half and all of them."""
+def _more_rows(subject: Subject, trials: Trials, level: float) -> Advice | None:
+    """What twice the rows would gain, by a quarter, half and all of them."""
     if trials.halves is None or trials.quarter is None:
         return None
-    of_size = [trials.quarter, trials.halves.mean(axis=0), trials.as_is.losses]
-    folds = [trials.fold_of == fold for fold in range(trials.folds)]
-    losses = np.array([[size[fold].mean() for size in of_size] for fold in folds])
-    rows = len(trials.fold_of) * (1 - 1 / trials.folds) * np.array([0.25, 0.5, 1.0])
-    if not np.isfinite(losses).all() or rows[0] < FEWEST_ROWS:
+    fewest = len(trials.fold_of) * (1 - 1 / trials.folds) / 4
+    losses = trials.quarter, trials.halves, trials.as_is.losses
+    if not all(np.isfinite(each).all() for each in losses) or fewest < FEWEST_ROWS:
         return None
-    law = fit_power_law(rows, losses)
-    gain, low, high = (float(v) for v in law.gain(np.array([2 * rows[-1]]), level)[0])
-    return Advice("more_rows", "twice the rows, by the learning curve", gain, low, high, level, 2.0)
+    found = next_fall(
+        *losses,
+        trials.fold_of,
+        level=level,
+        weights=subject.train.weights,
+        groups=subject.train.groups,
+    )
+    what = "twice the rows, by the learning curve"
+    return Advice("more_rows", what, found.estimate, found.low, found.high, level, 2.0)
 
 
 def in_order(advice: Sequence[Advice]) -> tuple[Advice, ...]:

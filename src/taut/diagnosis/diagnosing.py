@@ -22,7 +22,8 @@ from taut.diagnosis.diagnosis_result import (
 )
 from taut.diagnosis.gains import interval_of_mean, interval_over_folds
 from taut.diagnosis.honest_rows import HonestRows, honest_rows
-from taut.diagnosis.prediction_faults import Labelled, check_predictions
+from taut.diagnosis.labelled_rows import comparable, contrast_of, labelled_rows
+from taut.diagnosis.prediction_faults import check_predictions
 from taut.diagnosis.subject import PREDICTED, Subject, subject_of
 from taut.diagnosis.trials import Trials, try_more, try_out
 from taut.diagnosis.unused import input_use
@@ -41,7 +42,6 @@ from taut.engine.news import Callback
 from taut.errors import InputError, UnsupportedError
 from taut.objective.row_losses import RowLosses, base_losses
 from taut.progress import displayed
-from taut.studies.one_target import one_target, probabilities
 
 
 @displayed
@@ -149,6 +149,8 @@ def diagnose(
         seed=seed,
     )
     honest = honest_rows(subject, faults, muted)
+    if trials and comparable(honest.subject, faults):
+        honest = replace(honest, subject=replace(honest.subject, contrasted=True))
     left_out: list[str] = []
     tried_out = None
     if trials:
@@ -161,14 +163,15 @@ def diagnose(
         honest.subject.train,
         subject.held_out,
         names=subject.names,
-        learned=_labelled(
+        learned=labelled_rows(
             model, subject.train.y, None if tried_out is None else tried_out.predictions
         ),
-        new=_labelled(
+        new=labelled_rows(
             model,
             None if subject.held_out is None else subject.held_out.y,
             None if subject.held_out is None else subject.held_out.prediction,
         ),
+        contrast=contrast_of(honest.subject, tried_out, level),
         level=level,
         seed=seed,
     )
@@ -313,20 +316,6 @@ def _unused(subject: Subject, faults: DataFaults) -> list[int]:
     note = ", ".join(map(repr, found.without_use[:10]))
     faults.findings.append(Finding("inputs without use", float(len(found.without_use)), note=note))
     return [k for k, name in enumerate(subject.names) if name in found.without_use]
-
-
-def _labelled(model: Any, y: Any, prediction: Any) -> Labelled | NotChecked:
-    """Classes, and the probabilities that a prediction has for them."""
-    if prediction is None:
-        return NotChecked("it needs networks trained in folds, or rows that were held out")
-    if not loss_of_classes(model):
-        return NotChecked("the loss is not one of classes; of numbers use `taut.label_noise`")
-    try:
-        target = one_target(model, y, "diagnose")
-        shares = probabilities(model, prediction)
-    except InputError as error:
-        return NotChecked(str(error))
-    return Labelled(target.values.astype(int), shares)
 
 
 def _learned(subject: Subject, trials: Trials | None, level: float) -> list[Interval]:

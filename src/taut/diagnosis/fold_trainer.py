@@ -17,6 +17,7 @@ from taut.errors import UnsupportedError
 from taut.objective.row_losses import RowLosses
 from taut.studies.as_compiled import AsCompiled, with_splits
 from taut.studies.folded import FoldedArrays
+from taut.studies.one_target import probabilities
 from taut.studies.training_settings import Settings
 
 PARTS = 3
@@ -36,6 +37,8 @@ class Trial:
         left_out: Numbers of the inputs, or of the rows to learn from, that it went without.
         elsewhere: [folds, held-out rows] the data loss of the rows that were held out of all
             folds, where these are drawn differently; None where they are not.
+        shares: [rows, classes] probabilities out of fold, and [held-out rows, classes] their mean
+            over the folds' networks, where the labels of both sides are compared; else None.
     """
 
     code: str
@@ -45,6 +48,7 @@ class Trial:
     setting: float | None = None
     left_out: tuple[int, ...] = ()
     elsewhere: np.ndarray | None = None
+    shares: tuple[np.ndarray, np.ndarray] | None = None
 
     @property
     def loss(self) -> float:
@@ -162,10 +166,17 @@ class FoldTrainer:
         lanes: Sequence[int],
         setting: float | None = None,
     ) -> Trial:
-        losses = self._losses_of(self.subject.train.y, self.predictions(record, lanes))
+        predicted = self.predictions(record, lanes)
         train, _ = record.kept_losses()
-        of_folds = train[list(lanes)].astype(float)
-        return Trial(code, what, losses, of_folds, setting, (), self._elsewhere(record, lanes))
+        return Trial(
+            code,
+            what,
+            self._losses_of(self.subject.train.y, predicted),
+            train[list(lanes)].astype(float),
+            setting,
+            elsewhere=self._elsewhere(record, lanes),
+            shares=self._shares(predicted, record, lanes),
+        )
 
     def _elsewhere(self, record: Record, lanes: Sequence[int]) -> np.ndarray | None:
         held_out = self.subject.held_out
@@ -173,6 +184,16 @@ class FoldTrainer:
             return None
         outputs = predict_lanes(self.study.copy, record, held_out.x, lanes=list(lanes))
         return self._losses_of.of_lanes(held_out.y, outputs)
+
+    def _shares(
+        self, predicted: Any, record: Record, lanes: Sequence[int]
+    ) -> tuple[np.ndarray, np.ndarray] | None:
+        held_out = self.subject.held_out
+        if not self.subject.contrasted or held_out is None:
+            return None
+        outputs = predict_lanes(self.study.copy, record, held_out.x, lanes=list(lanes))
+        of_folds = probabilities(self.study.copy, outputs)
+        return probabilities(self.study.copy, predicted), of_folds.mean(axis=0)
 
     def parts(
         self, record: Record, first: int

@@ -36,6 +36,18 @@ def interval_over_folds(
         Nadeau and Bengio, Inference for the generalization error, 2003, section 5.
         Satterthwaite, An approximate distribution of estimates of variance components, 1946.
     """
+    found = error_over_folds(differences, fold_of, weights=weights, groups=groups)
+    return by_student(*found, level)
+
+
+def error_over_folds(
+    differences: np.ndarray,
+    fold_of: np.ndarray,
+    *,
+    weights: np.ndarray | None = None,
+    groups: np.ndarray | None = None,
+) -> tuple[float, float, float]:
+    """The mean, standard error and degrees of freedom of `interval_over_folds`."""
     weights = np.ones(len(differences)) if weights is None else np.asarray(weights, float)
     mean, error, freedom = _over_rows(differences, weights, groups)
     folds = [fold_of == fold for fold in np.unique(fold_of)]
@@ -43,7 +55,7 @@ def interval_over_folds(
     k = len(means)
     further = max(float(np.var(means, ddof=1)) / k - error**2, 0.0)
     both = ((error**2, freedom), (further, k - 1))
-    return _by_student(mean, *_together(both, 1 + k / (k - 1)), level)
+    return mean, *_together(both, 1 + k / (k - 1))
 
 
 def interval_over_networks(
@@ -70,7 +82,7 @@ def interval_over_networks(
     of_network = np.average(differences, axis=1, weights=weights).var(ddof=1)
     of_networks = float(of_network) * (1 / folds + 1 / (folds - 1))
     both = ((error**2, freedom), (of_networks, folds - 1))
-    return _by_student(mean, *_together(both), level)
+    return by_student(mean, *_together(both), level)
 
 
 def interval_of_mean(
@@ -89,7 +101,7 @@ def interval_of_mean(
         groups: [rows] labels, or None.
     """
     weights = np.ones(len(values)) if weights is None else np.asarray(weights, float)
-    return _by_student(*_over_rows(values, weights, groups), level)
+    return by_student(*_over_rows(values, weights, groups), level)
 
 
 def _over_rows(
@@ -115,7 +127,8 @@ def _together(parts: Sequence[tuple[float, int]], factor: float = 1.0) -> tuple[
     return float(np.sqrt(whole * factor)), whole**2 / apart if apart else float(parts[0][1])
 
 
-def _by_student(mean: float, error: float, freedom: float, level: float) -> Interval:
+def by_student(mean: float, error: float, freedom: float, level: float) -> Interval:
+    """Student's interval."""
     from scipy import stats
 
     half = float(stats.t.ppf((1 + level) / 2, freedom)) * error

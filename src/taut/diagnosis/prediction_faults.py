@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -12,40 +11,20 @@ from taut.diagnosis.array_inputs import NotChecked
 from taut.diagnosis.calibration import calibration_test
 from taut.diagnosis.data_faults import DataFaults
 from taut.diagnosis.diagnosis_result import Finding, Verdict
+from taut.diagnosis.labelled_rows import NOTHING_BESIDE, Contrast, Labelled
 from taut.diagnosis.segments import failing_segments
 from taut.diagnosis.subject import Rows
 from taut.diagnosis.words import NAMED, number, percent
-from taut.studies.noisy_share import flipped_share
-from taut.studies.plausibility import label_margins, mean_log_probabilities
+from taut.studies.noisy_share import Share, flipped_share, surest
 
 FAILS = 2.0
 """Some rows are harder than others everywhere; a segment fails where its loss is twice theirs."""
 LEARNED = 0.2
 """Networks that explain less of the base rate's loss are sure of nothing."""
-NOISY = 0.03
-"""A share of wrong labels that matters; the lower end of its interval must be above."""
-
-
-@dataclass(frozen=True)
-class Labelled:
-    """Classes, and what networks that have not learned from a row make of it.
-
-    Attributes:
-        labels: [rows] class numbers.
-        shares: [rows, classes] probabilities, out of fold.
-    """
-
-    labels: np.ndarray
-    shares: np.ndarray
-
-    @property
-    def explained(self) -> float:
-        """The share of the base rate's log-loss that is gone."""
-        rows = np.arange(len(self.labels))
-        loss = -np.log(np.clip(self.shares[rows, self.labels], 1e-6, 1)).mean()
-        counts = np.bincount(self.labels, minlength=self.shares.shape[1]) / len(self.labels)
-        base = -np.log(counts[self.labels]).mean()
-        return float(1 - loss / base) if base > 0 else 0.0
+LOOK_WRONG = "Labels that look wrong"
+NOISY, TOLD = 0.03, 0.1
+"""A share of wrong labels that matters, which the lower end of its interval must be above; and one
+that must be beyond the upper end, or it cannot be told whether labels are wrong."""
 
 
 def check_predictions(
@@ -56,6 +35,7 @@ def check_predictions(
     names: Sequence[str],
     learned: Labelled | NotChecked,
     new: Labelled | NotChecked,
+    contrast: Contrast | NotChecked = NOTHING_BESIDE,
     level: float,
     seed: int,
 ) -> None:
@@ -68,13 +48,14 @@ def check_predictions(
         names: Of the inputs of a table.
         learned: The rows' classes, and what networks that have not learned from them make of them.
         new: The same of the held-out rows, by the model itself.
+        contrast: How many more labels are wrong than of the held-out rows.
         level: Of intervals.
         seed: Draws samples.
     """
     if held_out is not None:
         _calibration(faults, new, held_out.groups, seed)
         _segments(faults, held_out, names, seed)
-    _labels(faults, learned, train.groups, level)
+    _labels(faults, learned, contrast, train.groups, level)
 
 
 def _calibration(
@@ -133,40 +114,59 @@ def _segments(faults: DataFaults, held_out: Rows, names: Sequence[str], seed: in
 
 
 def _labels(
-    faults: DataFaults, labelled: Labelled | NotChecked, groups: np.ndarray | None, level: float
+    faults: DataFaults,
+    labelled: Labelled | NotChecked,
+    contrast: Contrast | NotChecked,
+    groups: np.ndarray | None,
+    level: float,
 ) -> None:
-    """Labels that networks which have not learned from them find implausible."""
+    """Labels that networks which have not learned from them find implausible.
 
-    def work() -> Any:
+    By these rows alone, wrong labels can be told from a hard problem only where networks are sure
+    of some rows, and disagree more often than they expect; against held-out rows they can wherever
+    those have fewer.
+    """
+
+    def work() -> list[tuple[str, Share, float, Labelled, str]] | NotChecked:
         if isinstance(labelled, NotChecked):
             return labelled
-        if labelled.explained < LEARNED:
-            return NotChecked(
-                f"the networks explain {percent(max(labelled.explained, 0.0))} of the base rate's "
-                "loss: their disagreement with a label tells nothing"
+        found = []
+        if labelled.explained >= LEARNED:
+            _, sure, likeliest = labelled.margins
+            agrees = likeliest == labelled.labels
+            share = flipped_share(sure, likeliest, agrees, groups=groups, level=level)
+            inside, _ = surest(sure, likeliest, agrees, groups=groups)
+            expected = float(1 - labelled.shares.max(axis=1)[inside].mean())
+            text = (
+                "disagree with networks that are sure and have not learned from them, which expect "
+                f"{percent(expected)}"
             )
-        logs = mean_log_probabilities(labelled.shares[None])
-        likeliest = logs.argmax(axis=1)
-        sure, _ = label_margins(logs, likeliest)
-        margins, _ = label_margins(logs, labelled.labels)
-        agrees = likeliest == labelled.labels
-        share = flipped_share(sure, likeliest, agrees, groups=groups, level=level)
-        return share, margins
+            found.append(("share of wrong labels", share, expected, labelled, text))
+        if not isinstance(contrast, NotChecked):
+            what = "share of wrong labels beyond those held out"
+            text = "are wrong beyond those held out, by networks that have not learned from either"
+            found.append((what, contrast.share, 0.0, contrast.learned, text))
+            return found
+        explained = percent(max(labelled.explained, 0.0))
+        return found or NotChecked(
+            f"cannot be told: a hard problem looks the same to networks that explain {explained} "
+            f"of the base rate's loss, and {contrast.reason}"
+        )
 
-    found = faults.check("Labels that look wrong", work)
+    found = faults.check(LOOK_WRONG, work)
     if found is None:
         return
-    share, margins = found
-    note = "how often sure networks disagree with a label, out of fold"
-    faults.findings.append(
-        Finding("share of wrong labels", share.share, share.low, share.high, note)
-    )
-    if share.low > NOISY:
+    for what, share, _, _, text in found:
+        faults.findings.append(Finding(what, share.share, share.low, share.high, text))
+    _, share, expected, by, text = max(found, key=lambda each: each[1].low - each[2])
+    most = min(each[1].high for each in found)
+    if share.low - expected > NOISY:
+        margins = by.margins[0]
         numbers = {"share": percent(share.share), "row": str(int(margins.argmin()))}
-        evidence = (
-            f"{percent(share.share)} ({percent(share.low)} to {percent(share.high)}) of the labels "
-            "disagree with networks that are sure and have not learned from them.",
-        )
+        interval = f"{percent(share.low)} to {percent(share.high)}"
+        evidence = (f"{percent(share.share)} ({interval}) of the labels {text}.",)
         faults.verdicts.append(Verdict("label_noise", "clear", numbers, evidence))
         count = round(share.share * len(margins))
         faults.doubtful = np.sort(np.argsort(margins, kind="stable")[:count])
+    elif most >= TOLD:
+        faults.left_out.append(f"{LOOK_WRONG}: cannot be told: up to {percent(most)} may be wrong")

@@ -86,6 +86,8 @@ class Subject:
         seed: Seeds whatever is drawn.
         shifted: Whether the held-out rows are drawn differently, so that gains are measured on
             them too.
+        contrasted: Whether the labels of both sides are compared, so that trials keep the
+            probabilities of both.
     """
 
     model: Any
@@ -99,6 +101,7 @@ class Subject:
     notes: tuple[str, ...]
     seed: int
     shifted: bool = False
+    contrasted: bool = False
 
     @property
     def unit(self) -> float:

@@ -71,6 +71,15 @@ class Trials:
         return int(self.fold_of.max()) + 1
 
     @property
+    def mean_shares(self) -> tuple[np.ndarray, np.ndarray] | None:
+        """The mean probabilities of all trials, of both sides: it knows more than each of them."""
+        every = [t.shares for of in ((self.as_is,), *self.tried.values()) for t in of if t.shares]
+        if not every:
+            return None
+        learned, new = zip(*every, strict=True)
+        return np.mean(learned, axis=0), np.mean(new, axis=0)
+
+    @property
     def bought(self) -> float | None:
         """How much loss averaging networks of other halves removes: half of the variance."""
         if self.halves is None or self.of_mean is None:

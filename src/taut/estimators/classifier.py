@@ -14,7 +14,7 @@ from sklearn.utils.multiclass import check_classification_targets, type_of_targe
 from sklearn.utils.validation import column_or_1d, validate_data
 
 from taut.errors import InputError
-from taut.estimators.counted import class_weights, row_weights
+from taut.estimators.counted import check_two_classes, class_weights, row_weights
 from taut.estimators.forward import makes_logits
 from taut.estimators.merged_rows import MergedRows
 from taut.estimators.partial import PartialFit
@@ -151,7 +151,8 @@ class PenalizedMLPClassifier(ClassifierMixin, PartialFit, PenalizedNetwork):
         weight = row_weights(sample_weight, x)
         counted = labels[weight > 0]
         classes = np.arange(labels.shape[1]) if several else np.unique(counted)
-        _check_classes(classes, several)
+        if not several:
+            check_two_classes(classes)
         self.classes_, self._several = classes, several
         if several:
             if self.class_weight is not None:
@@ -189,7 +190,8 @@ class PenalizedMLPClassifier(ClassifierMixin, PartialFit, PenalizedNetwork):
         if first:
             _check_classes_given(classes, several)
             self.classes_ = np.arange(labels.shape[1]) if several else np.unique(classes)
-            _check_classes(self.classes_, several)
+            if not several:
+                check_two_classes(self.classes_)
             self._several = several
         elif classes is not None and not np.array_equal(np.unique(classes), self.classes_):
             raise InputError(
@@ -295,14 +297,6 @@ class PenalizedMLPClassifier(ClassifierMixin, PartialFit, PenalizedNetwork):
         tags = super().__sklearn_tags__()
         tags.classifier_tags.multi_label = True
         return tags
-
-
-def _check_classes(classes: np.ndarray, several: bool) -> None:
-    if len(classes) < 2 and not several:
-        raise InputError(
-            "`y` must hold at least two classes in rows of a weight above 0. Received: one class, "
-            f"{classes[0]!r}."
-        )
 
 
 def _check_classes_given(classes: Any, several: bool) -> None:

@@ -64,3 +64,17 @@ def class_weights(class_weight: Any, classes: np.ndarray, totals: np.ndarray) ->
             f"class_weight={class_weight!r}."
         )
     return weights
+
+
+def check_two_classes(classes: np.ndarray) -> None:
+    """Raise unless there are two classes among the rows that count.
+
+    Args:
+        classes: [classes] their labels, one at least.
+    """
+    if len(classes) < 2:
+        only = classes[0].item() if isinstance(classes[0], np.generic) else classes[0]
+        raise InputError(
+            "`y` must hold at least two classes in rows of a weight above 0. Received: one class, "
+            f"{only!r}."
+        )

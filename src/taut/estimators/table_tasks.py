@@ -13,7 +13,7 @@ from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import column_or_1d
 
 from taut.errors import InputError
-from taut.estimators.counted import class_weights, row_weights
+from taut.estimators.counted import check_two_classes, class_weights, row_weights
 from taut.estimators.table_estimator import TableEstimator
 from taut.frames.target import understand_target
 from taut.frames.values import missing
@@ -136,11 +136,7 @@ class TableClassifier(ClassifierMixin, TableEstimator):
         check_classification_targets(y)
         weight = row_weights(sample_weight, x)
         classes = np.unique(y[weight > 0])
-        if len(classes) < 2:
-            raise InputError(
-                "`y` must hold at least two classes in rows of a weight above 0. Received: one "
-                f"class, {classes[0]!r}."
-            )
+        check_two_classes(classes)
         # What counts nothing may have a label of its own.
         codes = np.minimum(np.searchsorted(classes, y), len(classes) - 1)
         totals = np.bincount(codes, weight, len(classes))

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -81,3 +83,14 @@ def blank(frame: pd.DataFrame, na: Sequence[str]) -> pd.DataFrame:
         if hit.any():
             changed[name] = series.mask(hit)
     return frame.assign(**changed) if changed else frame
+
+
+def refuse_duplicates(path: Path, names: Iterable[str]) -> None:
+    """Raise if two columns of a file have one name."""
+    repeated = [name for name, count in Counter(names).items() if count > 1]
+    if repeated:
+        shown = ", ".join(map(repr, repeated[:10]))
+        raise InputError(
+            f"Every column needs a name of its own. Received more than once in {str(path)!r}: "
+            f"{shown}. Rename the columns (the first line of a text file must be their names)."
+        )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,6 +13,7 @@ from taut.frames.dates import find_date_form, parse_date, varying_parts
 from taut.frames.numbers import (
     NO_NUMBER,
     PLAIN,
+    is_code,
     is_number,
     number_form,
 )
@@ -113,7 +114,7 @@ def understand_column(
     used, reason = True, ""
     hint = _written(notation)
     if kind == "category" and not isinstance(series.dtype, pd.CategoricalDtype):
-        hint = _almost(distinct) or _alike(distinct)
+        hint = almost(distinct) or alike(distinct)
     if len(present) == 0 and not unreadable(series, kind, values).any():
         kind, used, reason = "empty", False, "every value is missing"
     elif len(distinct) == 1 and len(present) == len(series):
@@ -125,8 +126,10 @@ def understand_column(
     if kind == "numeric" and not is_numeric_type(series.dtype):
         marks = NO_NUMBER.intersection(pd.unique(levels(series[pd.isna(values)])))
         shown = ", ".join(map(repr, sorted(marks)))
+        code = is_code([text for text in pd.unique(levels(series)) if isinstance(text, str)])
+        zeros = "with zeros in front, as codes have (--kind …=category)" if code else ""
         reason = "; ".join(
-            part for part in (reason, shown and f"{shown} counts as missing") if part
+            part for part in (reason, shown and f"{shown} counts as missing", zeros) if part
         )
     reason = "; ".join(part for part in (reason, hint) if part)
     parts = " ".join(varying_parts(values)) if kind == "date" else ""
@@ -176,7 +179,7 @@ def _written(notation: Notation) -> str:
     return f"written as {orders[form[:3]]}" if kind == "date" and form[:3] in orders else ""
 
 
-def _almost(distinct: np.ndarray) -> str:
+def almost(distinct: np.ndarray) -> str:
     """A hint for a column of numbers or dates that a few words have turned into text."""
     if len(distinct) < 10:
         return ""
@@ -190,13 +193,13 @@ def _almost(distinct: np.ndarray) -> str:
     return ""
 
 
-def _alike(distinct: np.ndarray) -> str:
+def alike(distinct: Sequence[str] | np.ndarray, what: str = "levels") -> str:
     """A hint for levels that differ by case or blanks only."""
     groups: dict[str, list[str]] = {}
     for text in distinct if len(distinct) <= 1000 else ():
         groups.setdefault(" ".join(text.casefold().split()), []).append(text)
     same = next((group for group in groups.values() if len(group) > 1), None)
-    return f"{' and '.join(map(shorten, same[:3]))} are different levels" if same else ""
+    return f"{' and '.join(map(shorten, same[:3]))} are different {what}" if same else ""
 
 
 def _is_date(text: str) -> bool:

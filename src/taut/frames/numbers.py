@@ -167,6 +167,17 @@ def thousands(texts: Sequence[str], group: str) -> bool:
     return bool(held) and all(not math.isnan(_value(body, decimal, group)) for body in held)
 
 
+def is_code(texts: Sequence[str]) -> bool:
+    """Whether all texts are digits alone, and one begins with a zero as no quantity does.
+
+    Example:
+        >>> is_code(["02139", "10001"]), is_code(["0", "10"])
+        (True, False)
+    """
+    digits = all(text.isascii() and text.isdigit() for text in map(str.strip, texts))
+    return digits and any(len(text) > 1 and text[0] == "0" for text in map(str.strip, texts))
+
+
 def is_number(text: str) -> bool:
     """Whether a text is a number in any form."""
     return text in NO_NUMBER or any(not math.isnan(parse_number(text, form)) for form in _any(text))

@@ -8,18 +8,25 @@ import re
 import warnings
 import zipfile
 import zlib
-from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from taut.errors import InputError
-from taut.frames.as_frame import NOTES, blank, check_marks
+from taut.frames.as_frame import NOTES, blank, check_marks, refuse_duplicates
 from taut.frames.column_options import distinct_texts
-from taut.frames.numbers import decimal_sign, thousands
-from taut.frames.text_file import SEPARATORS, TextFile, inspect, open_text
+from taut.frames.excel_file import read_excel
+from taut.frames.numbers import decimal_sign, is_code, thousands
+from taut.frames.text_file import (
+    SEPARATORS,
+    TextFile,
+    inspect,
+    open_text,
+    zeros_before_digits,
+)
 from taut.frames.values import MISSING_TEXT
 
 _TEXT_SUFFIXES = (".csv", ".csv.gz", ".tsv", ".tsv.gz", ".txt", ".txt.gz")
@@ -86,7 +93,7 @@ def read_table(
         elif suffix.lower() in _PARQUET_SUFFIXES:
             frame = blank(_read_parquet(path), na)
         else:
-            frame = blank(_read_excel(path, sheet), na)
+            frame = blank(read_excel(path, sheet), na)
     except InputError:
         raise
     except UnicodeError as error:
@@ -137,7 +144,7 @@ def _read_text(
     file = inspect(path, encoding=encoding, separator=sep)
     text = [name for name in file.header if name.strip() in set(text)]
     # pandas renames the second of two equal columns without a word, so the file itself is asked.
-    _refuse_duplicates(path, (name.strip() for name in file.header if name.strip()))
+    refuse_duplicates(path, (name.strip() for name in file.header if name.strip()))
     frame = _parse(path, file, na, dtype=dict.fromkeys(text, str))
     if not frame.index.equals(pd.RangeIndex(len(frame))):  # pandas took the surplus for row names
         # Every line but the first ends in a separator.
@@ -151,7 +158,10 @@ def _read_text(
                 f"names {len(file.header)} columns. Received: more. Name every column, quote the "
                 "fields that hold the separator, or say which it is with --sep."
             )
-    frame = _keep_thousands(path, file, na, frame).rename(columns=str.strip)
+    frame = _keep_thousands(path, file, na, frame)
+    frame = _keep_zeros(path, file, na, frame)
+    last = np.flatnonzero(frame.notna().any(axis=1).to_numpy())  # a spreadsheet's empty rows
+    frame = frame.iloc[: last[-1] + 1 if len(last) else 0].rename(columns=str.strip)
     frame.attrs[NOTES] = list(file.notes)
     return frame
 
@@ -188,74 +198,24 @@ def _keep_thousands(
     return frame.assign(**{name: written[name] for name in kept})
 
 
-def _read_excel(path: Path, sheet: str | None) -> pd.DataFrame:
-    try:
-        import openpyxl
-    except ImportError:
-        raise InputError(
-            f"Excel files are read by openpyxl, which is not installed. Received: {str(path)!r}. "
-            "Install it with `pip install openpyxl`, or save the table as CSV."
-        ) from None
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", UserWarning)  # of formats that hold no values
-        book = openpyxl.load_workbook(path, read_only=True, data_only=True)
-    try:
-        if sheet is not None and sheet not in book.sheetnames:
-            raise InputError(
-                f"The file has no sheet {sheet!r}. Its sheets are {', '.join(book.sheetnames)}."
-            )
-        name = sheet or book.sheetnames[0]
-        rows = [list(row) for row in book[name].iter_rows(values_only=True)]
-        others = [other for other in book.sheetnames if other != name]
-    finally:
-        book.close()
-    filled = [k for k, row in enumerate(rows) if _filled(row)]
-    if not filled:
-        raise InputError(f"A table needs columns and rows. Received: {str(path)!r}, empty.")
-    # Titles fill fewer cells than the table below them.
-    usual = Counter(_filled(rows[k]) for k in filled).most_common(1)[0][0]
-    start = next((k for k in filled if _filled(rows[k]) >= max(2, usual / 2)), filled[0])
-    header = ["" if cell is None else str(cell).strip() for cell in rows[start]]
-    columns = list(map(list, zip(*(row for row in rows[start + 1 :] if _filled(row)), strict=True)))
-    kept = [
-        k
-        for k, head in enumerate(header)
-        if head or (columns and any(cell is not None for cell in columns[k]))
+def _keep_zeros(path: Path, file: TextFile, na: Sequence[str], frame: pd.DataFrame) -> pd.DataFrame:
+    """Whole numbers some of which begin with a zero stay text: "00123" may be a code."""
+    whole = [
+        name
+        for name in frame.columns
+        if frame[name].dtype.kind in "iuf" and not np.mod(frame[name].dropna(), 1).any()
     ]
-    names = [header[k] or f"Unnamed: {k}" for k in kept]
-    _refuse_duplicates(path, names)
-    held = {
-        head: pd.Series(columns[k] if columns else [], dtype=object).infer_objects()
-        for head, k in zip(names, kept, strict=True)
-    }
-    frame = pd.DataFrame(held)
-    notes = []
-    if start > filled[0]:
-        notes.append(f"The header is in row {start + 1} of the sheet {name!r}.")
-    if others and sheet is None:
-        notes.append(f"Read the first sheet, {name!r}, of {len(others) + 1} (--sheet decides).")
-    frame.attrs[NOTES] = notes
-    return frame
-
-
-def _filled(row: list[Any]) -> int:
-    return sum(cell is not None and str(cell).strip() != "" for cell in row)
+    if not whole or not zeros_before_digits(path, file):
+        return frame
+    written = _parse(path, file, na, dtype=str, usecols=whole)
+    kept = [name for name in whole if is_code(written[name].dropna().unique().tolist())]
+    return frame.assign(**{name: written[name] for name in kept})
 
 
 def _read_parquet(path: Path) -> pd.DataFrame:
     import pyarrow.parquet  # costs as much as pandas itself, and CSV does not need it
 
-    _refuse_duplicates(path, pyarrow.parquet.read_schema(path).names)
+    refuse_duplicates(path, pyarrow.parquet.read_schema(path).names)
     frame = pd.read_parquet(path, engine="pyarrow")
     named = [name for name in frame.index.names if name is not None]
     return frame.reset_index(named) if named else frame
-
-
-def _refuse_duplicates(path: Path, names: Iterable[str]) -> None:
-    repeated = [name for name, count in Counter(names).items() if count > 1]
-    if repeated:
-        shown = ", ".join(map(repr, repeated[:10]))
-        raise InputError(
-            f"Every column needs a name of its own. Received more than once in {str(path)!r}: "
-            f"{shown}. Rename the columns (the first line of a text file must be their names)."
-        )

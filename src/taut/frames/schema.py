@@ -71,7 +71,8 @@ class Schema:
         "01" of a category is not 1, and beside decimal commas "1.234" is not 1.234.
         """
         plain = ("", PLAIN)
-        return [
+        labels = [self.target] if self.classes and isinstance(self.classes[0], str) else []
+        return labels + [
             c.name
             for c in self.used
             if c.kind in ("category", "date", "time")

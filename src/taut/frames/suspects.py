@@ -45,33 +45,34 @@ _THINGS = re.compile(
 
 
 def set_aside(
-    columns: Sequence[Column], frame: pd.DataFrame, asked: Collection[str]
+    columns: Sequence[Column], frame: pd.DataFrame, rows: int, asked: Collection[str]
 ) -> tuple[Column, ...]:
     """Leave saved indices and repeated identifiers out of the inputs, unless asked for.
 
     Args:
-        columns: What was understood of each column.
+        columns: What was understood of each column, in the rows that have a target.
         frame: The whole table, in its own order.
+        rows: How many have a target.
         asked: Columns that the user named as inputs.
     """
     after = []
     for column in columns:
         reason = ""
         if column.name not in asked and column.kind not in ("constant", "empty"):
-            reason = _reason(column, frame.loc[:, column.name])
+            reason = _reason(column, frame.loc[:, column.name], rows)
         if reason:
             column = dataclasses.replace(column, kind="identifier", used=False, reason=reason)
         after.append(column)
     return tuple(after)
 
 
-def _reason(column: Column, series: pd.Series) -> str:
+def _reason(column: Column, series: pd.Series, rows: int) -> str:
     if _INDEX.fullmatch(column.name.strip()) and _is_index(column.name, series):
         return "a saved index: it numbers the rows"
     least = named_like_a_group(column.name)
     if column.kind in ("date", "boolean") or least is None:
         return ""
-    rows, distinct = len(series) - column.missing, column.levels
+    rows, distinct = rows - column.missing, column.levels
     if not least <= distinct < rows or not _whole_or_text(series):
         return ""
     return f"{REPEATED} ({distinct} values in {rows} rows)"
@@ -131,7 +132,7 @@ def group_warnings(columns: Sequence[Column], frame: pd.DataFrame, y: np.ndarray
         frame: The rows that have a target.
         y: Their class numbers or values.
     """
-    named = [c for c in columns if _reason(c, frame.loc[:, c.name]).startswith(REPEATED)]
+    named = [c for c in columns if _reason(c, frame.loc[:, c.name], len(y)).startswith(REPEATED)]
     groups = [(c, "") for c in named]
     rows = np.arange(len(y))
     if len(rows) > MOST_ROWS:

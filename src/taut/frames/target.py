@@ -8,6 +8,8 @@ import numpy as np
 import pandas as pd
 
 from taut.errors import InputError
+from taut.frames.columns import almost
+from taut.frames.numbers import is_code
 from taut.frames.values import find_notation, infinite, levels, read, shorten, unreadable
 
 Label = str | int | float | bool
@@ -125,6 +127,8 @@ def _labels(series: pd.Series) -> np.ndarray:
         return read(series, "boolean").astype(bool)
     if held in ("integer", "floating", "mixed-integer-float", "decimal"):
         numbers = read(series, "numeric")
+        if held == "integer" and np.abs(numbers).max() > 2**53:
+            return levels(series)  # as numbers, labels of so many digits would meet
         # pandas turns integers into floats where values are missing: 1.0 stands for 1.
         whole = not infinite(numbers) and bool(np.equal(np.mod(numbers, 1), 0).all())
         return numbers.astype(np.int64) if whole and np.abs(numbers).max() < 2**53 else numbers
@@ -140,14 +144,23 @@ def _detect(
             f"The target {series.name!r} holds {kind}s. Turn them into what is to be predicted: "
             "a number (such as days since a day) or a class."
         )
+    few = distinct <= FEW_NUMBERS and distinct * ROWS_PER_NUMBER <= len(values)
+    text = kind == "category" and values.dtype == object
+    if text and not few and " but for " in (hint := almost(pd.unique(values))):
+        raise InputError(
+            f"A target holds numbers, or classes. Received in {series.name!r}: {hint}. If these "
+            "stand for no value, name them with --na (na=[…]); if all are classes, set the task "
+            "to classification."
+        )
     if kind != "numeric":
         held = "booleans" if kind == "boolean" else "categories or text"
         return "classification", f"the target holds {held}, {distinct} different values"
     if distinct == 2:
         return "classification", "the target holds two different values"
+    if values.dtype == object and is_code(list(pd.unique(values))):
+        return "classification", f"the target holds {distinct} different codes, such as 007"
     numbers = read(series, "numeric", form)
     if infinite(numbers) or not np.equal(np.mod(numbers, 1), 0).all():
         return "regression", f"the target holds numbers, {distinct} different values"
-    few = distinct <= FEW_NUMBERS and distinct * ROWS_PER_NUMBER <= len(values)
     reason = f"the target holds {distinct} different whole numbers in {len(values)} rows"
     return ("classification" if few else "regression"), reason

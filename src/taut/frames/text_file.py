@@ -102,6 +102,17 @@ def open_text(path: Path, encoding: str) -> Iterator[IO[str]]:
         yield file  # type: ignore[misc]
 
 
+def zeros_before_digits(path: Path, file: TextFile) -> bool:
+    """Whether any field is a whole number that begins with a zero, such as 007."""
+    edge = re.escape(file.separator) + r'\s"'
+    found = re.compile(rf"(?:^|[{edge}])0\d+(?=[{edge}]|$)", re.MULTILINE)
+    with open_text(path, file.encoding) as handle:
+        while lines := handle.readlines(1 << 20):
+            if found.search("".join(lines)):
+                return True
+    return False
+
+
 class _Reading:
     """The first lines, read with one separator."""
 

@@ -17,7 +17,7 @@ from taut.frames.column_options import (
     only,
     perhaps_counts,
 )
-from taut.frames.columns import Column, understand_column
+from taut.frames.columns import Column, alike, understand_column
 from taut.frames.dates import date_order
 from taut.frames.numbers import decimal_sign
 from taut.frames.roles import REASONS, Roles
@@ -128,7 +128,7 @@ def understand(
         if role and not asked:
             column = dataclasses.replace(column, kind=role, used=False, reason=REASONS[role])
         understood.append(column)
-    understood = set_aside(understood, whole, [*(wanted or ()), *kinds, *roles.named()])
+    understood = set_aside(understood, whole, len(frame), [*(wanted or ()), *kinds, *roles.named()])
     read_columns(frame, [column for column in understood if column.used], asked=kinds)
     if not any(column.used for column in understood):
         if not understood:
@@ -144,6 +144,8 @@ def understand(
         y = read_target(frame.loc[:, target], task, classes, form=notation.form)
         warnings = tuple(group_warnings(understood, frame, y))
     notes = _notes(target, understood, dropped=int(absent.sum()), rows=len(absent))
+    if same := alike([label for label in classes if isinstance(label, str)], "classes"):
+        sentences.append(f"In the target, {same}: write them alike if they mean the same.")
     if task == "regression" and notation.doubt:
         sentences.append(f"In the target, {notation.doubt} (--decimal decides).")
     if reason != "as asked" and perhaps_counts(classes):

@@ -86,7 +86,7 @@ def folds(
             if counts.min() < cv:
                 raise InputError(
                     f"Each class needs at least as many rows as there are folds, {cv}. "
-                    f"Received: class {labels[counts.argmin()]!r} with {counts.min()} rows. "
+                    f"Received: {counts.min()} of class {labels.tolist()[counts.argmin()]!r}. "
                     "Use fewer folds, or merge the class."
                 )
             splitter: Any = StratifiedKFold(cv, shuffle=True, random_state=seed)

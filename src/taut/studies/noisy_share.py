@@ -60,6 +60,23 @@ def flipped_share(
         Patrini et al., Making deep neural networks robust to label noise, 2017 (anchor points).
         Northcutt, Jiang and Chuang, Confident learning, 2021.
     """
+    rows, wrong = len(confidence), 1.0 - np.asarray(agrees, float)
+    inside, level_off = surest(confidence, predicted, agrees, groups=groups)
+    share = float(wrong[inside].mean())
+    plain = max(share * (1 - share), 1 / rows) / inside.sum()
+    count = inside.sum() * min(1.0, plain / max(_variance(wrong, inside, groups), 1e-12))
+    low, high = _wilson(share, count, level)
+    return Share(share, low if level_off else 0.0, high)
+
+
+def surest(
+    confidence: np.ndarray,
+    predicted: np.ndarray,
+    agrees: np.ndarray,
+    *,
+    groups: np.ndarray | None = None,
+) -> tuple[np.ndarray, bool]:
+    """[rows] whether `flipped_share` counts a row, and whether disagreement has levelled off."""
     rows = len(confidence)
     wrong = 1.0 - np.asarray(agrees, float)
     place = _places(np.asarray(confidence), np.asarray(predicted))
@@ -76,11 +93,7 @@ def flipped_share(
             break
         inside |= further
         level_off = True
-    share = float(wrong[inside].mean())
-    plain = max(share * (1 - share), 1 / rows) / inside.sum()
-    count = inside.sum() * min(1.0, plain / max(_variance(wrong, inside, groups), 1e-12))
-    low, high = _wilson(share, count, level)
-    return Share(share, low if level_off else 0.0, high)
+    return inside, level_off
 
 
 def _places(confidence: np.ndarray, predicted: np.ndarray) -> np.ndarray:

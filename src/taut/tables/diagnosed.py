@@ -18,7 +18,8 @@ from taut.diagnosis.diagnosis_result import (
     in_importance,
 )
 from taut.diagnosis.gains import interval_of_mean, interval_over_folds
-from taut.diagnosis.prediction_faults import Labelled, check_predictions
+from taut.diagnosis.labelled_rows import Labelled
+from taut.diagnosis.prediction_faults import check_predictions
 from taut.diagnosis.subject import Rows
 from taut.diagnosis.verdicts import (
     FAULTS,

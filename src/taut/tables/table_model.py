@@ -14,7 +14,7 @@ import pandas as pd
 
 from taut.diagnosis import Diagnosis
 from taut.errors import InputError
-from taut.files import put_in_place
+from taut.files import DAMAGED, put_in_place
 from taut.frames.encode import Encoder
 from taut.frames.schema import Schema
 from taut.run import DIAGNOSIS, FILES, FORMER_PREPROCESSING, METRICS, SPARSE, Run
@@ -246,7 +246,7 @@ class TableModel:
             from taut.tables import network  # noqa: F401 (registers the layers)
 
             model = keras.saving.load_model(directory / MODEL, compile=False)
-        except (OSError, ValueError, TypeError, KeyError) as error:
+        except DAMAGED as error:
             raise InputError(
                 f"A run directory must be whole. Received: {str(directory)!r}, where a file is "
                 f"damaged ({error}). Fit again with `taut fit`."

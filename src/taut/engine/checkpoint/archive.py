@@ -117,7 +117,8 @@ class Checkpoint:
                     raise InputError(
                         "A checkpoint continues the study that wrote it. Received: "
                         f"{self.path}, of a study with other {', '.join(other)}. Give another "
-                        "`checkpoint`, or delete this file to begin anew."
+                        "`checkpoint`; or, to begin anew, delete the file, or, where `checkpoint` "
+                        "is a folder, all that the study wrote there."
                     )
                 arrays = {name: archive[name] for name in archive.files if name != "about"}
         except FileNotFoundError:
@@ -132,7 +133,7 @@ class Checkpoint:
         return InputError(
             f"A checkpoint must be whole. Received: {self.path}, which cannot be read "
             f"({type(error).__name__}: {error}). "
-            "Restore it from a copy, or delete it to begin anew."
+            "Restore it from a copy, or delete it: what it held is trained again."
         )
 
     def _check_folder(self) -> None:
