@@ -17,7 +17,7 @@ from taut.tables.best_setting import describe
 from taut.tables.candidates import UNPENALISED, Setting
 from taut.tables.caveats import notes_of, split_of, warnings_of
 from taut.tables.diagnosed import diagnosis_of
-from taut.tables.ensemble import assemble
+from taut.tables.ensemble import Ensemble, assemble
 from taut.tables.examine import examine
 from taut.tables.importance import feature_table
 from taut.tables.lane_weights import epoch_table, lane_table
@@ -25,16 +25,21 @@ from taut.tables.leaks import carriers
 from taut.tables.learned import learned
 from taut.tables.more_rows import more_rows
 from taut.tables.prepared import Prepared
+from taut.tables.selection import BestSettings
 from taut.tables.table_model import TableModel
-from taut.tables.trained import Trained
+from taut.tables.trained import Trained, row_loss
+
+PREDICTING = 3
+"""So many of the best settings stand for the network, where it is trained on some inputs."""
 
 
 @dataclass(frozen=True)
 class Fitted:
-    """A model, and the rows that it was made from."""
+    """A model, the rows that it was made from, and its best settings, the best one first."""
 
     model: TableModel
     data: Prepared
+    best: BestSettings
 
 
 def conclude(
@@ -157,7 +162,18 @@ def conclude(
             lambda: diagnosis_of(ensemble, trained, data, carriers=suspects, more=more, seed=seed),
             None,
         )
-    return Fitted(TableModel(ensemble.model, data.encoder, run, diagnosis=found), data)
+    return Fitted(
+        TableModel(ensemble.model, data.encoder, run, diagnosis=found),
+        data,
+        _best(trained, ensemble, epochs=epochs, quick=quick),
+    )
+
+
+def _best(trained: Trained, ensemble: Ensemble, *, epochs: int | None, quick: bool) -> BestSettings:
+    kept, losses = ensemble.kept[:PREDICTING], None
+    if trained.seeds == 1:
+        losses = row_loss(trained.out_of_fold[kept].mean(axis=0), trained.rows.y)
+    return BestSettings([trained.settings[k] for k in kept], losses, quick, epochs)
 
 
 def _target(data: Prepared) -> Target:

@@ -18,11 +18,14 @@ from taut.tables.selection import InputSelection, select_inputs
 from taut.tables.table_model import TableModel
 
 RULE = (
-    "Inputs are ordered by a path of group lassos on whole inputs, in each fold by its training "
-    "rows. Networks on the first 1, 2, 3, … say by their out-of-fold loss how many are of use. Of "
-    "these, an input is sure if the loss rises by more than 2.3 standard errors when what it alone "
-    "tells is shuffled. The sure ones are kept, and as many more, in order, as it takes until "
-    "networks on them are not clearly worse than the best."
+    "Inputs are ordered by a path of group lassos on whole inputs, in each fold by its "
+    "training rows. Networks on the first 1, 2, 3, … say by their out-of-fold loss how many "
+    "are asked further. Of these, an input is sure if the loss rises by more than 2.3 standard "
+    "errors when what it alone tells is shuffled. It is stable if four fifths of half-samples "
+    "have it among their first, which are so few that at most one such input is there by "
+    "chance. The sure and the stable ones are kept, and as many more, in order, as it takes "
+    "until the networks that predict are on them not clearly worse than on more, and within "
+    "one standard error of those on all."
 )
 ASKED_RULE = (
     "Inputs are ordered by a path of group lassos on whole inputs; as many of the first are kept "
@@ -56,6 +59,7 @@ def with_sparse(
         np.array([place[name] for name in data.encoder.sources]),
         data.splits,
         number=number,
+        best=whole.best,
         groups=data.facts.groups,
         seed=seed,
         callbacks=callbacks,

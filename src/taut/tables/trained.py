@@ -199,7 +199,7 @@ def train(
     cross = crossvalidate(
         model,
         folded,
-        Grid([_candidate(model, s) for s in settings], len(splits), range(seed, seed + seeds)),
+        Grid([candidate_of(model, s) for s in settings], len(splits), range(seed, seed + seeds)),
         Settings.checked(
             epochs=stop_after or schedule.epochs,
             batch_size=schedule.batch_size,
@@ -245,7 +245,7 @@ def compile_(model: Any, schedule: Schedule, rows: int, outputs: int) -> None:
     model.compile(optimizer=Proximal(optimizer, parts), loss=loss)
 
 
-def _candidate(model: Any, setting: Setting) -> Candidate:
+def candidate_of(model: Any, setting: Setting) -> Candidate:
     """A setting: its strengths, and the gates of the parts of the network that it lacks."""
     inputs, combine = model.get_layer("inputs"), model.get_layer("combine")
     values = {combine.gates.path: np.array([setting.skip, setting.hidden], float)}

@@ -6,11 +6,14 @@ import pytest
 
 from taut.engine import Split
 from taut.errors import InputError
+from taut.studies.stability import most_per_half
+from taut.tables.candidates import Setting
 from taut.tables.selection import ladder, order, select
 from taut.tables.selection.conditional import conditional_importance
 from taut.tables.selection.enough import enough_inputs
 from taut.tables.selection.readers import InputRows, Reader, train_readers
-from taut.tables.selection.select import select_inputs
+from taut.tables.selection.select import select_inputs, stable_inputs
+from taut.tables.selection.sizes import BestSettings, losses_of_sets
 from taut.tables.trained import Rows
 
 pytestmark = pytest.mark.skipif(keras.backend.backend() != "jax", reason="lanes need JAX")
@@ -20,6 +23,7 @@ FOLDS = [
     Split(np.flatnonzero(np.arange(COUNT) % 3 != k), np.flatnonzero(np.arange(COUNT) % 3 == k))
     for k in range(3)
 ]
+BEST = BestSettings((Setting("L2", 1e-2),), quick=True)
 # Columns 4 to 6 are one input, a category of three levels.
 INPUT_OF = np.array([0, 1, 2, 3, 4, 4, 4])
 
@@ -48,7 +52,7 @@ def fewer():
 
 @pytest.fixture(scope="module")
 def selected(fewer):
-    return select_inputs(table(1.0), INPUT_OF, FOLDS)
+    return select_inputs(table(1.0), INPUT_OF, FOLDS, best=BEST)
 
 
 def test_a_curve_and_a_category_are_kept_as_whole_inputs_and_noise_is_not(selected):
@@ -117,12 +121,30 @@ def test_an_input_that_repeats_others_tells_nothing_by_itself(repeated):
     assert max(rise[0], rise[2]) < 0.1 * rise[4]
 
 
-def test_of_inputs_that_repeat_each_other_as_many_are_kept_as_predict(repeated):
-    climbed, *_ = repeated
-    kept = enough_inputs(FOLDS, climbed, np.array([4, 0, 2]), 1, groups=None, seed=0)
-    assert kept.tolist() == [4, 0]
-    kept = enough_inputs(FOLDS, climbed, np.array([4, 0, 2]), 2, groups=None, seed=0)
-    assert kept.tolist() == [4, 0]
+def test_of_inputs_that_repeat_each_other_as_many_are_kept_as_predict():
+    """None of the repeating ones tells anything by itself, and one of them is needed."""
+    x = table(1.0).encoded.copy()
+    x[:, 0] = x[:, 2] + 1e-3 * np.random.default_rng(2).normal(size=COUNT)
+    rows = Rows(encoded=x, y=table(1.0).y, outputs=1, numbers=4)
+    data, order = InputRows(rows, INPUT_OF), np.array([0, 2, 4, 1, 3])
+    kept = enough_inputs(
+        lambda sets: losses_of_sets(data, FOLDS, sets, BEST, seed=0),
+        np.tile(order, (3, 1)),
+        order,
+        np.array([4]),
+    )
+    assert kept.tolist() == [0, 4]
+
+
+def test_what_four_fifths_of_the_halves_have_among_their_first_is_stable():
+    """Of five inputs two are: of the first three of each half more might be there by chance."""
+    halves, inputs = 20, 5
+    ranks = np.tile(np.arange(inputs), (halves, 1))
+    assert most_per_half(inputs, 1.0, 0.8, pairs=10) == 2
+    ranks[:4, [1, 2]] = ranks[:4, [2, 1]]
+    assert stable_inputs(ranks).tolist() == [True, True, False, False, False]
+    ranks[4, [1, 2]] = ranks[4, [2, 1]]
+    assert stable_inputs(ranks).tolist() == [True, False, False, False, False]
 
 
 def test_half_of_the_rows_find_them_too_and_the_bound_is_told(selected):

@@ -88,7 +88,7 @@ def climb(
     numbers = [number for number in NUMBERS if number <= data.inputs]
     first = data.of(data.columns(np.unique(orders[:, : numbers[-1]])))
     sets = [orders[:, :number] for number in numbers]
-    read, losses, setting = refit(first, folds, sets, seed=seed, callbacks=callbacks)
+    read, losses, setting = _refit(first, folds, sets, seed=seed, callbacks=callbacks)
     held = held_out(folds)
     weight, of_held = data.rows.counted(held), None if groups is None else groups[held]
     losses = np.stack([_base(data, folds), *losses])
@@ -105,7 +105,7 @@ def climb(
     )
 
 
-def refit(
+def _refit(
     data: InputRows,
     folds: Sequence[Split],
     sets: Sequence[np.ndarray],

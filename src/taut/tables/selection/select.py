@@ -9,17 +9,21 @@ import numpy as np
 
 from taut.engine import Callback, Split
 from taut.errors import InputError
-from taut.studies.stability import Stability, complementary_pairs, stability
+from taut.studies.stability import Stability, complementary_pairs, most_per_half, stability
 from taut.tables.selection.conditional import conditional_importance
 from taut.tables.selection.enough import enough_inputs
 from taut.tables.selection.ladder import Ladder, climb
 from taut.tables.selection.order import Order, order_inputs, orders_of_halves
-from taut.tables.selection.readers import InputRows
+from taut.tables.selection.readers import InputRows, held_out
+from taut.tables.selection.sizes import BestSettings, losses_of_sets
 from taut.tables.trained import Rows
 
 SURE = 2.3
 """Standard errors that the conditional importance of an input that is sure exceeds: by chance one
 in a hundred does."""
+STABLE, FALSE = 0.8, 1.0
+"""The share of the halves that select an input which is kept for that, and the bound on how many
+such inputs are there by chance."""
 PAIRS, FEW_PAIRS, MANY_COLUMNS = 25, 5, 1000
 MOST_ROWS = 5000
 
@@ -59,6 +63,7 @@ def select_inputs(
     folds: Sequence[Split],
     *,
     number: int | None = None,
+    best: BestSettings | None = None,
     groups: np.ndarray | None = None,
     seed: int = 0,
     callbacks: Sequence[Callback] = (),
@@ -70,17 +75,20 @@ def select_inputs(
        how many are needed (`climb`): the largest number that is within one standard error of
        the best, or none where looking at no input is.
     3. Of the first so many by the order on all rows, those are kept whose conditional importance
-       in these networks (`conditional_importance`) exceeds 2.3 standard errors; and where
-       networks on these alone are clearly worse than the best number, as many more as are needed
-       (`enough_inputs`).
-    4. Complementary halves of the rows order the inputs anew; how often an input is among the
-       first, as many as are kept, is its selection frequency.
+       in these networks (`conditional_importance`) exceeds 2.3 standard errors.
+    4. Complementary halves of the rows order the inputs anew. Those are kept too that four fifths
+       of the halves have among their first, as many as let one be there by chance at most.
+    5. Where the tables' own networks on these alone are worse than on all, by more than a standard
+       error, or than on more, by two, as many more are kept as are needed (`enough_inputs`). How
+       often an input is among the first of a half, as many as are kept, is its frequency.
 
     Args:
         rows: The rows; of more than 5,000 a sample of so many selects.
         input_of: [columns] the number of the input of each encoded column.
         folds: Training and held-out rows.
         number: Keep so many, the first of the order; as many as are needed unless given.
+        best: The tables' networks that say how many are enough, those that predict best from all
+            inputs; a usual few of them unless given.
         groups: [rows] group numbers; groups, not rows, are independent and are halved.
         seed: Of everything that is random.
         callbacks: Told of the progress.
@@ -88,12 +96,14 @@ def select_inputs(
     Raises:
         InputError: If more inputs are asked for than there are, or fewer than one.
     """
+    best = best or BestSettings()
     data = InputRows(rows, np.asarray(input_of))
     if number is not None and not 1 <= number <= data.inputs:
         raise InputError(
             f"`inputs` must be an integer from 1 to the {data.inputs} inputs that the table has. "
             f"Received: inputs={number!r}."
         )
+    sampled = len(rows.y) > MOST_ROWS
     data, folds, groups = _sample(data, folds, groups, seed)
     order = order_inputs(data, folds, seed=seed, callbacks=callbacks)
     ladder = climb(data, folds, order.by_fold, groups=groups, seed=seed, callbacks=callbacks)
@@ -102,27 +112,8 @@ def select_inputs(
         rise, error = conditional_importance(
             data, ladder, ladder.widest, order.by_fold, groups=groups, seed=seed
         )
-    if number is None:
-        first = order.whole[: ladder.numbers[ladder.widest]]
-        kept = first[:0]
-        if len(first):
-            sure = rise[first] > SURE * error[first]
-            # What is not sure goes by the path, whose order is steadier than these small rises.
-            ranked = np.concatenate([first[sure], first[~sure]])
-            enough = enough_inputs(
-                folds,
-                ladder,
-                ranked,
-                sure.sum(),
-                groups=groups,
-                seed=seed,
-                callbacks=callbacks,
-            )
-            kept = first[np.isin(first, enough)]
-    else:
-        kept = order.whole[:number]
-    stable = None
-    if len(kept):
+    kept, stable = order.whole[: number or 0], None
+    if ladder.best or number is not None:
         halves = complementary_pairs(
             len(data.rows.y),
             PAIRS if len(input_of) <= MANY_COLUMNS else FEW_PAIRS,
@@ -132,8 +123,37 @@ def select_inputs(
         )
         orders = orders_of_halves(data, halves, order.candidate, seed=seed, callbacks=callbacks)
         ranks = np.argsort(orders, axis=1)
+        if number is None:
+            held, known = held_out(folds), stable_inputs(ranks)
+            first = order.whole[: ladder.numbers[ladder.widest]]
+            known[first] |= rise[first] > SURE * error[first]
+            kept = enough_inputs(
+                lambda sets: losses_of_sets(
+                    data, folds, sets, best, seed=seed, callbacks=callbacks
+                ),
+                order.by_fold,
+                order.whole,
+                np.flatnonzero(known),
+                # Of a sample, networks on all inputs are trained on no more rows than the others.
+                reference=None if best.losses is None or sampled else best.losses[held],
+                weight=data.rows.counted(held),
+                groups=None if groups is None else groups[held],
+            )
         stable = stability(ranks < len(kept))
     return InputSelection(kept, order, ladder, rise, error, stable)
+
+
+def stable_inputs(ranks: np.ndarray) -> np.ndarray:
+    """[inputs] whether four fifths of the halves have an input among their first.
+
+    How many the first are keeps the bound on those that are there by chance.
+
+    Args:
+        ranks: [halves, inputs] the place of each input in each half's order, from 0.
+    """
+    halves, inputs = ranks.shape
+    per_half = most_per_half(inputs, FALSE, STABLE, pairs=halves // 2)
+    return stability(ranks < per_half).frequency >= STABLE
 
 
 def _sample(
