@@ -161,7 +161,7 @@ def _show_inputs(out: Console, run: Run) -> None:
         blocks = "█" * max(1, round(20 * share / most)) if out.is_terminal else ""
         table.add_row(
             Text(text.shorten(row["feature"], _NAME_WIDTH)),
-            Text(text.fixed(100 * row["importance"], 1) + "%"),
+            Text(text.share(row["importance"], 1)),
             Text(text.percent(row["folds_kept"])),
             Text(blocks, style="blue"),
         )

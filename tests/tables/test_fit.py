@@ -944,6 +944,21 @@ def test_inputs_shuffled_a_few_at_a_time_are_as_important(monkeypatch):
         assert max(pieces) <= max(at_once, cells)
 
 
+def test_of_many_inputs_those_of_the_largest_weights_are_measured(monkeypatch, tmp_path):
+    monkeypatch.setattr("taut.tables.importance.MOST_INPUTS", 4)
+    model = taut.fit_table(wine_frame(), target="cultivar", **FAST)
+    features = model.features
+    unknown = features["importance"].isna()
+    assert (~unknown).sum() == 4
+    assert features["loss_increase"].isna().equals(unknown)
+    assert features.loc[~unknown, "importance"].sum() == pytest.approx(1)
+    said = features["reason"].str.contains("not measured: 4 inputs have larger weights")
+    assert said.equals(unknown)
+    page = taut.report.write_report(model.save(tmp_path / "run"), lang="zh").read_text()
+    assert "nan" not in page
+    assert "有 4 个输入变量的权重更大" in page
+
+
 def test_what_fails_after_training_does_not_lose_the_model(monkeypatch, tmp_path):
     from taut.report import write_report
     from taut_cli.console import console

@@ -64,8 +64,12 @@ class TableEstimator(BaseEstimator):
 
     @property
     def feature_importances_(self) -> np.ndarray:
-        """[columns] how much the loss rises when a column is shuffled, as a share of all rises."""
-        return self._by_column("importance")
+        """[columns] how much the loss rises when a column is shuffled, as a share of all rises.
+
+        Of more than 1,000 columns those of the largest weights are measured, and others have 0.
+        """
+        shares = self._by_column("importance")
+        return shares if np.isnan(shares).all() else np.nan_to_num(shares)
 
     def get_support(self, indices: bool = False) -> np.ndarray:
         """[columns] whether a column is one of `selected_features_`; or the numbers of those."""

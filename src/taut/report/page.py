@@ -231,7 +231,9 @@ def _features(run: Run) -> dict[str, Any]:
             "name": r["feature"],
             "kept": r["kept"],
             "importance": r["importance"],
-            "width": round(100 * r["importance"] / most, 2) if most > 0 else 0,
+            "width": round(100 * r["importance"] / most, 2)
+            if most > 0 and text.is_number(r["importance"])
+            else 0,
             "folds": text.percent(r["folds_kept"])
             if text.is_number(r["folds_kept"])
             else text.MISSING,

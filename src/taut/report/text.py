@@ -72,6 +72,13 @@ def fixed(value: float | None, places: int, *, sign: bool = False) -> str:
     return text.replace("-", "\u2212").replace(",", "\u2009")
 
 
+def share(value: float | None, places: int) -> str:
+    """A share as so many per cent: 12.3%."""
+    if value is None or not is_number(value):
+        return MISSING
+    return fixed(100 * value, places) + "%"
+
+
 def short(value: float | None) -> str:
     """A strength, in at most three digits: 0.01, 0.000316, 3.16e−6."""
     if value is None or not is_number(value):

@@ -124,6 +124,7 @@ def _environment(say: Catalogue) -> jinja2.Environment:
         "fixed": text.fixed,
         "short": text.short,
         "percent": text.percent,
+        "share": text.share,
         "stored": stored,
         "interval": lambda score: say.interval(score.low, score.high, 2),
         "bdi": lambda name: Markup("<bdi>{}</bdi>").format(text.clean(name)),

@@ -86,7 +86,8 @@ def conclude(
     )
     inputs = [column.name for column in data.schema.used]
     features = feature_table(trained, ensemble.kept, inputs, sources, data.numbers)
-    shares = dict(zip(features["feature"], features["importance"], strict=True))
+    known = features.dropna(subset=["importance"])
+    shares = dict(zip(known["feature"], known["importance"], strict=True))
     suspects = afterwards(
         "The search for inputs that carry everything",
         lambda: carriers(trained, predicted, sources, data.facts.groups, shares),

@@ -18,6 +18,9 @@ SHARE = 0.5
 MOST_SETTINGS = 3
 LEAST_ROWS, CELLS = 32, 1 << 23
 """Rows of a fold that inputs are shuffled in: as many as make so many cells, 32 at least."""
+MOST_INPUTS = 1000
+"""Inputs whose importance is measured, those of the largest weights: each costs a prediction of
+rows of all columns, so that all of them cost the square of their number."""
 PIECE = 1 << 22
 """Cells of shuffled rows that are in memory at a time."""
 
@@ -89,7 +92,8 @@ def feature_table(
     Kept inputs are read from the sparsest L1 setting whose out-of-fold loss is within one
     standard error (over folds) of the best L1 setting's: an input is kept if at least half of
     that setting's models read it by a weight that is not exactly zero. The importance is
-    measured (see `shuffled`), as a share of all; `loss_increase` is the measured rise.
+    measured (see `shuffled`), as a share of all; `loss_increase` is the measured rise. Of more than
+    1,000 inputs it is that of those with the largest weights; of the others it is not known.
 
     Args:
         trained: The trained lanes.
@@ -119,19 +123,24 @@ def feature_table(
         share = (weights(0) > 0).mean(axis=1)
         kept = share >= 0
         reasons = ["no L1 penalty was trained, so nothing is left out"] * len(share)
-    rise = afterwards(
+    predicting, measured = list(chosen[:MOST_SETTINGS]), np.arange(len(features))
+    if len(features) > MOST_INPUTS:
+        heaviest = sum(weights(i).mean(axis=1).to_numpy() for i in predicting)
+        measured = np.sort(np.argsort(-heaviest, kind="stable")[:MOST_INPUTS])
+        for place in np.setdiff1d(np.arange(len(features)), measured):
+            reasons[place] += f"; importance not measured: {MOST_INPUTS} inputs have larger weights"
+    rise = np.full(len(features), np.nan)
+    rise[measured] = afterwards(
         "The importance of inputs",
-        lambda: shuffled(trained, list(chosen[:MOST_SETTINGS]), features, sources),
-        np.full(len(features), np.nan),
+        lambda: shuffled(trained, predicting, [features[i] for i in measured], sources),
+        np.nan,
     )
-    useful = np.maximum(np.nan_to_num(rise, posinf=0.0), 0.0)
-    if np.isnan(rise).all():
-        useful = rise  # not known, which is not 0
+    useful = np.maximum(np.nan_to_num(rise, nan=np.nan, posinf=0.0), 0.0)  # not known is not 0
     return pd.DataFrame(
         {
             "feature": list(features),
             "kept": kept.to_numpy(),
-            "importance": useful / (useful.sum() or 1.0),
+            "importance": useful / (np.nansum(useful) or 1.0),
             "loss_increase": rise,
             "folds_kept": share.to_numpy(),
             "reason": reasons,

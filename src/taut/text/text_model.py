@@ -209,7 +209,10 @@ class TextModel:
             stored = json.loads((directory / VOCABULARY).read_text(encoding="utf-8"))
             words, counts = tuple(stored["words"]), np.array(stored["counts"], int)
             texts, classes = int(stored["texts"]), np.array(stored["classes"])
-            own_tokenizer, in_order = bool(stored["own_tokenizer"]), bool(stored.get("in_order", False))
+            own_tokenizer, in_order = (
+                bool(stored["own_tokenizer"]),
+                bool(stored.get("in_order", False)),
+            )
             network: Any = keras.saving.load_model(directory / MODEL, compile=False)
             rows, outputs = network.get_layer("word").input_dim, network.output_shape[-1]
             if not len(words) == len(set(words)) == len(counts) == rows - FIRST:
