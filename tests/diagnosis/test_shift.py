@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from taut.diagnosis import NotChecked, distribution_shift
+from taut.diagnosis import NotChecked, distribution_shift, shift
 from taut.errors import InputError
 
 
@@ -91,3 +91,28 @@ def test_what_cannot_be_told_is_not_checked():
         distribution_shift(normal(draw, 50), normal(draw, 50)[:, :2])
     with pytest.raises(InputError, match="both, or neither"):
         distribution_shift(normal(draw, 50), normal(draw, 50), groups_train=np.arange(50))
+
+
+def test_of_many_inputs_it_solves_for_the_rows_and_finds_the_same(monkeypatch):
+    """A matrix of 30,000 features would take 7 GB."""
+    draw = np.random.default_rng(0)
+    train, held_out = draw.normal(size=(60, 40)), draw.normal(size=(40, 40)) + 0.3
+    train[draw.random(train.shape) < 0.1] = np.nan
+    sizes, solve = [], np.linalg.solve
+
+    def spied(matrix, right):
+        sizes.append(len(matrix))
+        return solve(matrix, right)
+
+    monkeypatch.setattr(np.linalg, "solve", spied)
+    by_rows = distribution_shift(train, held_out)
+    assert sizes == [50, 50]
+    monkeypatch.setattr(shift, "INPUTS_AT_ONCE", 9)  # the last piece has four inputs
+    in_pieces = distribution_shift(train, held_out)
+    monkeypatch.setattr(shift, "KINDS", 0)  # of which there are then never too many
+    by_features = distribution_shift(train, held_out)
+    assert sizes[4:] == [120, 120]
+    assert 0.5 < by_rows.auc < 1
+    for same in (in_pieces, by_features):
+        assert same.auc == pytest.approx(by_rows.auc, rel=1e-12)
+        assert same.auc_p_value == pytest.approx(by_rows.auc_p_value, rel=1e-9)

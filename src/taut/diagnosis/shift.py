@@ -28,6 +28,9 @@ MATERIAL_DISTANCE, MATERIAL_AUC = 0.1, 0.55
 """A difference below both may be certain and does not matter: many rows always show one."""
 PERMUTATIONS = 299
 FEW_INPUTS = 15
+"""Up to so many have products."""
+KINDS, INPUTS_AT_ONCE = 3, 1_000
+"""Features of an input without products; inputs whose features are in memory at a time."""
 MOST_ROWS, BINS, LEAST_UNITS = 1_500, 32, 10
 """Rows of either side; values are compared in so many quantiles: under a second for 50 inputs."""
 
@@ -281,23 +284,44 @@ def _area(ranks: np.ndarray, sides: np.ndarray) -> np.ndarray:
 def _scores(x: np.ndarray, out: np.ndarray, asked: np.ndarray) -> np.ndarray:
     """How much like a held-out row each row is, by ridge regression on inputs and squares.
 
-    Products of inputs, too, where these are few: so a difference in correlation is seen.
+    Products of inputs, too, where these are few: so a difference in correlation is seen. Of more
+    features than rows it solves for the rows, a few inputs at a time: the matrix of features would
+    take the square of their number.
     """
+    weight = np.where(out == 1, 0.5 / max(out.sum(), 1), 0.5 / max((out == 0).sum(), 1))
+    target, products = out - 0.5, x.shape[1] <= FEW_INPUTS
+    if products or KINDS * x.shape[1] <= len(x):
+        known, unknown = _centred_features(x, asked, weight, products=products)
+        weighted = known * weight[:, None]
+        # As strong as one standard deviation for each column of ten rows.
+        strength = known.shape[1] / len(known) * np.eye(known.shape[1])
+        return unknown @ np.linalg.solve(weighted.T @ known + strength, weighted.T @ target)
+    inner, across = np.zeros((len(x), len(x))), np.zeros((len(asked), len(x)))
+    for start in range(0, x.shape[1], INPUTS_AT_ONCE):
+        part = slice(start, start + INPUTS_AT_ONCE)
+        known, unknown = _centred_features(x[:, part], asked[:, part], weight, products=False)
+        inner += known @ known.T
+        across += unknown @ known.T
+    root = np.sqrt(weight)
+    strength = KINDS * x.shape[1] / len(x) * np.eye(len(x))
+    solved = np.linalg.solve(root[:, None] * inner * root + strength, root * target)
+    return across @ (root * solved)
+
+
+def _centred_features(
+    x: np.ndarray, asked: np.ndarray, weight: np.ndarray, *, products: bool
+) -> tuple[np.ndarray, np.ndarray]:
+    """[rows, features] of both, less the weighted mean of the first."""
     middle, spread = middle_and_spread(x)
 
     def features(part: np.ndarray) -> np.ndarray:
         scaled = np.clip(np.nan_to_num((part - middle) / spread), -4, 4)
         parts = [scaled, scaled**2, np.isnan(part)]
-        if x.shape[1] <= FEW_INPUTS:
+        if products:
             first, second = np.triu_indices(x.shape[1], 1)
             parts.append(scaled[:, first] * scaled[:, second])
         return np.concatenate(parts, axis=1)
 
     known, unknown = features(x), features(asked)
-    weight = np.where(out == 1, 0.5 / max(out.sum(), 1), 0.5 / max((out == 0).sum(), 1))
     centre = weight @ known
-    known, unknown = known - centre, unknown - centre
-    weighted = known * weight[:, None]
-    # As strong as one standard deviation for each column of ten rows.
-    strength = 10 * known.shape[1] / len(known) * np.eye(known.shape[1]) / 10
-    return unknown @ np.linalg.solve(weighted.T @ known + strength, weighted.T @ (out - 0.5))
+    return known - centre, unknown - centre

@@ -132,7 +132,7 @@ def feature_table(
     rise = np.full(len(features), np.nan)
     rise[measured] = afterwards(
         "The importance of inputs",
-        lambda: shuffled(trained, predicting, [features[i] for i in measured], sources),
+        lambda: shuffled(trained, predicting, [features[i] for i in measured.tolist()], sources),
         np.nan,
     )
     useful = np.maximum(np.nan_to_num(rise, nan=np.nan, posinf=0.0), 0.0)  # not known is not 0
