@@ -98,7 +98,7 @@ class SLIM:
 
     Each item keeps a few others that speak for it. In taut's words it is `L1(λ₁) + L2(λ₂) +
     NonNegative()` on the weights of a linear network; an active set solves it to the last digit. It
-    costs 18 s of CPU for a million interactions of 3,700 items at λ₁ = 5, four times that where
+    costs 14 s of CPU for a million interactions of 3,700 items at λ₁ = 5, six times that where
     λ₁ is chosen, and less the larger λ₁ is.
 
     Args:
