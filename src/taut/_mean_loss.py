@@ -79,7 +79,7 @@ def mean_loss_interval(
     mean, error = (float(v) for v in mean_and_error(held_out, weights, groups))
     error *= correction
     if np.isin(held_out, (0, 1)).all() and np.isin(train, (0, 1)).all():
-        return _wilson(mean, error, count, weights, groups is not None, level)
+        return _share_interval(mean, error, count, weights, groups is not None, level)
     freedom, skew = count - 1, 0.0
     usable = np.count_nonzero(train_weights) >= LEAST_TRAINING
     t = float(np.average(train, weights=train_weights))
@@ -102,7 +102,7 @@ def mean_loss_interval(
     return float(max(low, 0.0) if positive else low), float(high)
 
 
-def _wilson(
+def _share_interval(
     share: float,
     error: float,
     count: float,
@@ -120,6 +120,17 @@ def _wilson(
         count = min(most, max(worth, count / 2)) if error > 0 else count
     else:
         z = float(stats.norm.ppf(0.5 + level / 2))
+    return wilson(share, count, z)
+
+
+def wilson(share: float, count: float, z: float = 1.959964) -> tuple[float, float]:
+    """Wilson's interval of a share of so many rows, with z a quantile of the normal distribution.
+
+    Example:
+        >>> low, high = wilson(0, 10)
+        >>> round(low, 3), round(high, 3)
+        (0.0, 0.278)
+    """
     middle = (share + z * z / (2 * count)) / (1 + z * z / count)
     half = z / (1 + z * z / count) * np.sqrt(share * (1 - share) / count + (z / (2 * count)) ** 2)
     return max(float(middle - half), 0.0), min(float(middle + half), 1.0)

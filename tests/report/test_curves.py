@@ -71,16 +71,6 @@ def test_calibration_says_where_probabilities_are_wrong(rare):
     assert curves.calibration(run.metrics, run.test_rows[:15], EN) is None
 
 
-@pytest.mark.parametrize(("right", "rows"), [(0, 12), (12, 12), (5, 40), (1, 1)])
-def test_wilsons_interval(right, rows):
-    """The shares p for which |p̂ − p| ≤ z·√(p(1 − p)/n)."""
-    grid = np.linspace(0, 1, 200_001)
-    inside = np.abs(right / rows - grid) <= 1.959964 * np.sqrt(grid * (1 - grid) / rows) + 1e-12
-    assert curves.wilson(right, rows) == pytest.approx(
-        (grid[inside][0], grid[inside][-1]), abs=1e-5
-    )
-
-
 def test_a_curve_that_runs_away_does_not_flatten_the_others():
     epoch = np.arange(1, 31)
     best = pd.DataFrame({"setting": "best", "epoch": epoch, "train_loss": 0.3, "val_loss": 0.4})

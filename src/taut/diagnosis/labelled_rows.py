@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -38,7 +39,7 @@ class Labelled:
     labels: np.ndarray
     shares: np.ndarray
 
-    @property
+    @cached_property
     def margins(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """[rows] the log odds of each label, those of the likeliest class, and that class."""
         logs = mean_log_probabilities(self.shares[None])

@@ -15,7 +15,7 @@ from taut.diagnosis.labelled_rows import NOTHING_BESIDE, Contrast, Labelled
 from taut.diagnosis.segments import failing_segments
 from taut.diagnosis.subject import Rows
 from taut.diagnosis.words import NAMED, number, percent
-from taut.studies.noisy_share import Share, flipped_share, surest
+from taut.studies.noisy_share import Share, share_among, surest
 
 FAILS = 2.0
 """Some rows are harder than others everywhere; a segment fails where its loss is twice theirs."""
@@ -134,8 +134,8 @@ def _labels(
         if labelled.explained >= LEARNED:
             _, sure, likeliest = labelled.margins
             agrees = likeliest == labelled.labels
-            share = flipped_share(sure, likeliest, agrees, groups=groups, level=level)
-            inside, _ = surest(sure, likeliest, agrees, groups=groups)
+            inside, level_off = surest(sure, likeliest, agrees, groups=groups)
+            share = share_among(inside, level_off, agrees, groups=groups, level=level)
             expected = float(1 - labelled.shares.max(axis=1)[inside].mean())
             text = (
                 "disagree with networks that are sure and have not learned from them, which expect "

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from taut._mean_loss import wilson
 from taut.report import text
 from taut.report.catalogue import Catalogue
 from taut.report.drawing import Axis, Drawing
@@ -125,7 +126,7 @@ def calibration(metrics: Metrics, rows: pandas.DataFrame, say: Catalogue) -> dic
     count = min(BINS, len(p) // LEAST_IN_BIN)
     for group in np.array_split(np.argsort(p, kind="stable"), count):
         mean, share = float(p[group].mean()), float(so[group].mean())
-        low, high = wilson(int(so[group].sum()), len(group))
+        low, high = wilson(share, len(group))
         outside += not low <= mean <= high
         drawing.upright(mean, low, high, "spread")
         drawing.dots([(mean, share)], "held", 3.4)
@@ -145,20 +146,6 @@ def calibration(metrics: Metrics, rows: pandas.DataFrame, say: Catalogue) -> dic
         "bins": found,
         "sentence": clear,
     }
-
-
-def wilson(successes: int, rows: int, z: float = 1.959964) -> tuple[float, float]:
-    """Wilson's interval of a share.
-
-    Example:
-        >>> low, high = wilson(0, 10)
-        >>> round(low, 3), round(high, 3)
-        (0.0, 0.278)
-    """
-    share, shrink = successes / rows, 1 + z * z / rows
-    centre = (share + z * z / (2 * rows)) / shrink
-    half = z * math.sqrt(share * (1 - share) / rows + z * z / (4 * rows * rows)) / shrink
-    return max(centre - half, 0.0), min(centre + half, 1.0)
 
 
 def learning(frame: pandas.DataFrame, say: Catalogue) -> dict[str, Any]:

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.stats import chi2, norm
 
+from taut._mean_loss import wilson
+
 SUREST, FEW = 0.1, 100
 """The share of the rows that are looked at first, and so many of them where there are few."""
 ALIKE = 0.5
@@ -60,12 +62,24 @@ def flipped_share(
         Patrini et al., Making deep neural networks robust to label noise, 2017 (anchor points).
         Northcutt, Jiang and Chuang, Confident learning, 2021.
     """
-    rows, wrong = len(confidence), 1.0 - np.asarray(agrees, float)
-    inside, level_off = surest(confidence, predicted, agrees, groups=groups)
+    sure = surest(confidence, predicted, agrees, groups=groups)
+    return share_among(*sure, agrees, groups=groups, level=level)
+
+
+def share_among(
+    inside: np.ndarray,
+    level_off: bool,
+    agrees: np.ndarray,
+    *,
+    groups: np.ndarray | None = None,
+    level: float = 0.95,
+) -> Share:
+    """What `flipped_share` reads off the rows that `surest` has found."""
+    rows, wrong = len(inside), 1.0 - np.asarray(agrees, float)
     share = float(wrong[inside].mean())
     plain = max(share * (1 - share), 1 / rows) / inside.sum()
     count = inside.sum() * min(1.0, plain / max(_variance(wrong, inside, groups), 1e-12))
-    low, high = _wilson(share, count, level)
+    low, high = wilson(share, count, float(norm.ppf((1 + level) / 2)))
     return Share(share, low if level_off else 0.0, high)
 
 
@@ -116,13 +130,6 @@ def _variance(wrong: np.ndarray, chosen: np.ndarray, groups: np.ndarray | None) 
     apart = wrong[chosen] - wrong[chosen].mean()
     sums = np.bincount(np.unique(groups[chosen], return_inverse=True)[1], weights=apart)
     return max(plain, float((sums**2).sum()) / count**2)
-
-
-def _wilson(share: float, count: float, level: float) -> tuple[float, float]:
-    z2 = float(chi2.ppf(level, 1))
-    middle = (share + z2 / (2 * count)) / (1 + z2 / count)
-    half = np.sqrt(z2 * (share * (1 - share) / count + z2 / (4 * count**2))) / (1 + z2 / count)
-    return max(float(middle - half), 0.0), min(float(middle + half), 1.0)
 
 
 def wide_share(z: np.ndarray, *, groups: np.ndarray | None = None, level: float = 0.95) -> Share:
