@@ -1,7 +1,6 @@
 """What operations without weights do to the features that pass them.
 
-Each function takes the atoms, a call and the features of what it reads, and returns those of what
-it makes; None where the operation is not known to keep features apart.
+Each rule is one of `passing_rule`; those that move elements are in `rearranging`.
 """
 
 from __future__ import annotations
@@ -15,11 +14,18 @@ import numpy as np
 
 from taut.compaction.atoms import Atoms, Features, Reading
 from taut.compaction.on_values import computed, operation_on
+from taut.compaction.passing_rule import Made, Rule, plain
+from taut.compaction.rearranging import (
+    expand_dims,
+    flatten,
+    permute,
+    reshape,
+    squeeze,
+    transpose,
+    without_axes,
+)
 from taut.compaction.traced import Call, OverTime, Tensor
 from taut.structure.kinds import elementwise
-
-Made = tuple[list[Features], list[Reading]] | None
-Rule = Callable[[Atoms, Call, Sequence[Features]], Made]
 
 
 def passed(atoms: Atoms, call: Call, reads: Sequence[Features]) -> Made:
@@ -38,20 +44,16 @@ def passed(atoms: Atoms, call: Call, reads: Sequence[Features]) -> Made:
     return None if rule is None or not reads else rule(atoms, call, reads)
 
 
-def _plain(*features: Features) -> Made:
-    return list(features), []
-
-
 def _over_time(atoms: Atoms, call: Call, reads: Sequence[Features]) -> Made:
     (features,) = reads
     ranks = [len(tensor.shape) for tensor in (*call.reads, *call.makes)]
     if features.axis is not None and -features.axis >= min(ranks):
         features = atoms.made_whole(features)  # the steps themselves
-    return _plain(features)
+    return plain(features)
 
 
 def _same(atoms: Atoms, call: Call, reads: Sequence[Features]) -> Made:
-    return _plain(reads[0]) if len(reads) == 1 else None
+    return plain(reads[0]) if len(reads) == 1 else None
 
 
 def _elementwise(atoms: Atoms, call: Call, reads: Sequence[Features]) -> Made:
@@ -59,8 +61,8 @@ def _elementwise(atoms: Atoms, call: Call, reads: Sequence[Features]) -> Made:
         return None
     features = reads[0]
     if features.axis is None or not features.known.any():
-        return _plain(features.unknown())
-    return _plain(features.valued(computed(operation_on(call), features.value)))
+        return plain(features.unknown())
+    return plain(features.valued(computed(operation_on(call), features.value)))
 
 
 def _rescaling(atoms: Atoms, call: Call, reads: Sequence[Features]) -> Made:
@@ -68,12 +70,12 @@ def _rescaling(atoms: Atoms, call: Call, reads: Sequence[Features]) -> Made:
     if np.ndim(op.scale) or np.ndim(op.offset):
         return None
     features = reads[0]
-    return _plain(features.valued(features.value * float(op.scale) + float(op.offset)))
+    return plain(features.valued(features.value * float(op.scale) + float(op.offset)))
 
 
 def _dropout(atoms: Atoms, call: Call, reads: Sequence[Features]) -> Made:
     # A shape of the noise holds numbers of features.
-    return None if getattr(call.operation, "noise_shape", None) is not None else _plain(*reads)
+    return None if getattr(call.operation, "noise_shape", None) is not None else plain(*reads)
 
 
 def _merge(atoms: Atoms, call: Call, reads: Sequence[Features]) -> Made:
@@ -131,7 +133,7 @@ def _concatenate(atoms: Atoms, call: Call, reads: Sequence[Features]) -> Made:
             atoms.along(features, axis, tensor.shape[axis])
             for tensor, features in zip(call.reads, reads, strict=True)
         ]
-        return _plain(
+        return plain(
             Features(
                 axis,
                 np.concatenate([part.atoms for part in parts]),
@@ -144,115 +146,7 @@ def _concatenate(atoms: Atoms, call: Call, reads: Sequence[Features]) -> Made:
     for other in others:
         atoms.tie(first.atoms, other.atoms)
     alike = np.all([other.value == first.value for other in others], axis=0)
-    return _plain(first.valued(np.where(alike, first.value, np.nan)))
-
-
-def _flatten(atoms: Atoms, call: Call, reads: Sequence[Features]) -> Made:
-    def flat(elements: np.ndarray) -> np.ndarray:
-        if call.operation._channels_first and elements.ndim > 1:
-            elements = np.moveaxis(elements, 0, -1)
-        return elements.reshape(-1)
-
-    return _rearranged(atoms, call, reads[0], flat)
-
-
-def _reshape(atoms: Atoms, call: Call, reads: Sequence[Features]) -> Made:
-    shape, before = _fixed(call.makes[0]), _fixed(call.reads[0])
-    if shape is None or before is None:
-        return _plain(atoms.made_whole(reads[0]))
-    if math.prod(shape) != math.prod(before):
-        return None  # steps become rows
-    return _rearranged(atoms, call, reads[0], lambda elements: elements.reshape(shape))
-
-
-def _fixed(tensor: Tensor) -> tuple[int, ...] | None:
-    """The sizes of a row; None where one of them is open."""
-    sizes = tuple(size for size in tensor.shape[1:] if size is not None)
-    return sizes if len(sizes) == len(tensor.shape) - 1 else None
-
-
-def _rearranged(
-    atoms: Atoms, call: Call, features: Features, move: Callable[[np.ndarray], np.ndarray]
-) -> Made:
-    """Features after their elements were moved: on an axis along which each is in one place."""
-    shape = _fixed(call.reads[0])
-    if features.axis is None or shape is None or -features.axis > len(shape):
-        return _plain(atoms.made_whole(features))
-    along = [1] * len(shape)
-    along[features.axis] = len(features)
-    moved_atoms, moved_value = (
-        move(np.broadcast_to(a.reshape(along), shape)) for a in (features.atoms, features.value)
-    )
-    if moved_atoms.ndim == 0:
-        return _plain(atoms.made_whole(features))
-    tables = {
-        axis: np.moveaxis(moved_atoms, axis, -1).reshape(-1, moved_atoms.shape[axis])
-        for axis in range(-1, -moved_atoms.ndim - 1, -1)
-    }
-    whole = [axis for axis, table in tables.items() if (table == table[:1]).all()]
-    # Where a feature comes to several places of the last axis too, these go together.
-    axis = whole[0] if whole else -1
-    table = tables[axis]
-    for row in table[1:]:
-        atoms.tie(table[0], row)
-    values = np.moveaxis(moved_value, axis, -1).reshape(table.shape)
-    value = np.where((values == values[:1]).all(axis=0), values[0], np.nan)
-    return _plain(Features(axis, table[0], value))
-
-
-def _permute(atoms: Atoms, call: Call, reads: Sequence[Features]) -> Made:
-    return _transposed(atoms, call, reads[0], (0, *call.operation.dims))
-
-
-def _transpose(atoms: Atoms, call: Call, reads: Sequence[Features]) -> Made:
-    rank = len(call.reads[0].shape)
-    axes = call.operation.axes
-    axes = tuple(range(rank))[::-1] if axes is None else tuple(axis % rank for axis in axes)
-    return _transposed(atoms, call, reads[0], axes)
-
-
-def _transposed(atoms: Atoms, call: Call, features: Features, axes: tuple[int, ...]) -> Made:
-    if axes[0] != 0:
-        return None
-    if features.axis is None:
-        return _plain(features)
-    rank = len(axes)
-    axis = axes.index(rank + features.axis) - rank
-    return _plain(Features(axis, features.atoms, features.value))
-
-
-def _expand_dims(atoms: Atoms, call: Call, reads: Sequence[Features]) -> Made:
-    features, rank = reads[0], len(call.makes[0].shape)
-    axes = call.operation.axis
-    axes = [axis % rank for axis in (axes if isinstance(axes, (tuple, list)) else [axes])]
-    if 0 in axes:
-        return None
-    if features.axis is None:
-        return _plain(features)
-    places = [axis for axis in range(rank) if axis not in axes]  # of the axes that were there
-    axis = places[len(call.reads[0].shape) + features.axis] - rank
-    return _plain(Features(axis, features.atoms, features.value))
-
-
-def _squeeze(atoms: Atoms, call: Call, reads: Sequence[Features]) -> Made:
-    features, shape = reads[0], call.reads[0].shape
-    axes = call.operation.axis
-    if axes is None:
-        axes = [axis for axis, size in enumerate(shape) if size == 1]
-    axes = [axis % len(shape) for axis in (axes if isinstance(axes, (tuple, list)) else [axes])]
-    return _without_axes(atoms, features, len(shape), axes, features.value)
-
-
-def _without_axes(
-    atoms: Atoms, features: Features, rank: int, axes: Sequence[int], value: np.ndarray
-) -> Made:
-    if 0 in axes:
-        return None
-    if features.axis is None or rank + features.axis in axes:
-        return _plain(atoms.made_whole(features))
-    left = [axis for axis in range(rank) if axis not in axes]
-    axis = left.index(rank + features.axis) - len(left)
-    return _plain(Features(axis, features.atoms, value))
+    return plain(first.valued(np.where(alike, first.value, np.nan)))
 
 
 def _reduction(keeps: bool) -> Rule:
@@ -268,8 +162,8 @@ def _reduction(keeps: bool) -> Rule:
             return None
         features = features if keeps else features.unknown(but=0.0)
         if op.keepdims:
-            return _plain(features)
-        return _without_axes(atoms, features, rank, axes, features.value)
+            return plain(features)
+        return without_axes(atoms, features, rank, axes, features.value)
 
     return rule
 
@@ -308,18 +202,18 @@ def _get_item(atoms: Atoms, call: Call, reads: Sequence[Features]) -> Made:
     if key[0] != slice(None):
         return None
     if features.axis is None:
-        return _plain(features)
+        return plain(features)
     axis, made = 0, []  # the axis of what is read that each axis of what is made comes from
     for k in key:
         if k is None:
             made.append(None)
             continue
         if axis == rank + features.axis and k != slice(None):
-            return _plain(atoms.made_whole(features))
+            return plain(atoms.made_whole(features))
         if not isinstance(k, int):
             made.append(axis)
         axis += 1
-    return _plain(
+    return plain(
         Features(made.index(rank + features.axis) - len(made), features.atoms, features.value)
     )
 
@@ -332,10 +226,10 @@ def _spatial(exact: Callable[[Any], bool]) -> Rule:
         form = getattr(op, "data_format", None)
         channels = 1 - rank if form == "channels_first" else -1
         if features.axis != channels:
-            return _plain(atoms.made_whole(features))
+            return plain(atoms.made_whole(features))
         features = features if exact(op) else features.unknown(but=0.0)
         axis = -1 if len(call.makes[0].shape) < rank else channels
-        return _plain(Features(axis, features.atoms, features.value))
+        return plain(Features(axis, features.atoms, features.value))
 
     return rule
 
@@ -409,9 +303,9 @@ _LAYERS: dict[str, Rule] = {
     "Rescaling": _rescaling,
     "Concatenate": _concatenate,
     "Dot": _dot,
-    "Flatten": _flatten,
-    "Reshape": _reshape,
-    "Permute": _permute,
+    "Flatten": flatten,
+    "Reshape": reshape,
+    "Permute": permute,
     "RepeatVector": _same,
     **_ranks(_spatial(_always), "GlobalMaxPooling", "GlobalAveragePooling", "MaxPooling"),
     **_ranks(_spatial(_always), "AdaptiveMaxPooling", "AdaptiveAveragePooling"),
@@ -425,10 +319,10 @@ _OPERATIONS: dict[str, Rule] = {
     **_named(_elementwise, "Negative", "Absolute", "Abs", "Square", "Sqrt", "Rsqrt", "Reciprocal"),
     **_named(_elementwise, "Exp", "Expm1", "Log", "Log1p", "Sin", "Cos", "Tanh", "Clip", "Power"),
     "Concatenate": _concatenate,
-    "Reshape": _reshape,
-    "Transpose": _transpose,
-    "ExpandDims": _expand_dims,
-    "Squeeze": _squeeze,
+    "Reshape": reshape,
+    "Transpose": transpose,
+    "ExpandDims": expand_dims,
+    "Squeeze": squeeze,
     "GetItem": _get_item,
     **_named(_reduction(True), "Mean", "Max", "Amax", "Min", "Amin"),
     "Sum": _reduction(False),
