@@ -17,9 +17,10 @@ from taut.tables.trained import Rows
 HIDDEN, LINEAR = (0.3, 0.1, 0.03), (0.2, 0.1, 0.05)
 """Strengths of the group lasso that are tried on the network, and on its linear part alone."""
 LATER, PIECES, UPDATES = 1e-3, 2, 400
-PAIRS, FOLD_PAIRS = 25, 5
-"""Pairs of halves of all rows, and of each fold's training rows."""
-FEW_PAIRS, FEW_FOLD_PAIRS, MANY_COLUMNS = 5, 1, 1000
+PAIRS, COPIED_PAIRS, FOLD_PAIRS = 25, 10, 5
+"""Pairs of halves of all rows, of those with shuffled copies, and of each fold's training rows."""
+FEW, MANY_COLUMNS = 5, 1000
+"""Of more columns than so many, every fifth pair is enough."""
 RELEVANT = 0.25
 """Share of the halves in which a relevant input exceeds every shuffled copy. One that tells nothing
 does so, on average, in one of as many halves as there are inputs: of all such, four at most can be
@@ -45,8 +46,8 @@ class Order:
         candidate: Of least out-of-fold loss, by whose weights the inputs are ordered.
         by_fold: [folds, inputs] input numbers, from each fold's training rows.
         whole: [inputs] input numbers, from all rows.
-        ahead: [inputs] share of the halves of all rows in which an input's weights exceed those of
-            every shuffled copy of an input.
+        ahead: [inputs] share of the halves in which an input's weights exceed those of every
+            shuffled copy of an input.
         ranks: [2·pairs, inputs] the place of each input in the order of each half of all rows,
             from 0, the mean of the places of inputs that are tied; 2b and 2b + 1 are one pair.
     """
@@ -79,8 +80,10 @@ def order_inputs(
     their groups, and halves of the rows together by the mean of their ranks. One training alone
     puts what it happens to see before what is there.
 
-    The halves of all rows have a shuffled copy of every input beside it, which tells nothing: an
-    input is relevant if a quarter of the halves, at least, put it before all copies.
+    Some of the halves of all rows learn once more with a shuffled copy of every input beside it,
+    which tells nothing: an input is relevant if a quarter of them, at least, put it before all
+    copies. In the order itself copies have no part: among twice as many inputs, what only tells
+    something together with another is found less often.
 
     Args:
         data: The rows.
@@ -95,7 +98,7 @@ def order_inputs(
         Kursa and Rudnicki, Feature selection with the Boruta package, 2010.
     """
     candidate = _candidate(data, folds, seed, callbacks)
-    many = len(data.input_of) > MANY_COLUMNS
+    fewer = FEW if len(data.input_of) > MANY_COLUMNS else 1
 
     def norms(data: InputRows, halves: list[Split]) -> np.ndarray:
         readers = [_reader(candidate, k) for k in range(len(halves))]
@@ -104,20 +107,20 @@ def order_inputs(
     def halves(rows: np.ndarray, pairs: int, seed: int) -> list[Split]:
         both = complementary_pairs(
             len(rows),
-            pairs,
+            pairs // fewer,
             seed=seed,
             labels=data.rows.y[rows] if data.rows.outputs > 1 else None,
             groups=None if groups is None else groups[rows],
         )
         return [Split(rows[a], rows[b]) for pair in both for a, b in (pair, pair[::-1])]
 
-    few = FEW_FOLD_PAIRS if many else FOLD_PAIRS
-    of_folds = [half for k, fold in enumerate(folds) for half in halves(fold.train, few, seed + k)]
-    by_fold = _ranks(norms(data, of_folds)).reshape(len(folds), 2 * few, -1).mean(axis=1)
-    everything = halves(np.arange(len(data.rows.y)), FEW_PAIRS if many else PAIRS, seed)
-    of_all = norms(with_shuffled_copies(data, seed), everything)
-    real, copies = of_all[:, : data.inputs], of_all[:, data.inputs :]
-    ranks = _ranks(real)
+    of_folds = [h for k, fold in enumerate(folds) for h in halves(fold.train, FOLD_PAIRS, seed + k)]
+    of_all = halves(np.arange(len(data.rows.y)), PAIRS, seed)
+    ranks = _ranks(norms(data, [*of_folds, *of_all]))
+    by_fold = ranks[: len(of_folds)].reshape(len(folds), -1, data.inputs).mean(axis=1)
+    ranks = ranks[len(of_folds) :]
+    copied = norms(with_shuffled_copies(data, seed), of_all[: 2 * COPIED_PAIRS // fewer])
+    real, copies = copied[:, : data.inputs], copied[:, data.inputs :]
     return Order(
         candidate=candidate,
         by_fold=np.argsort(by_fold, axis=1, kind="stable"),

@@ -115,9 +115,7 @@ def select_inputs(
         rise, error = conditional_importance(
             data, ladder, ladder.widest, order.by_fold, groups=groups, seed=seed
         )
-    sure, stable = np.zeros(data.inputs, bool), stable_inputs(order.ranks)
-    first = order.whole[: ladder.numbers[ladder.widest]]
-    sure[first] = rise[first] > SURE * error[first]
+    sure, stable = rise > SURE * error, stable_inputs(order.ranks)
     kept = order.whole[: number or 0]
     if ladder.best and number is None:
         held = held_out(folds)
