@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Literal
 
 
 @dataclass(frozen=True)
@@ -256,7 +257,12 @@ class SelectedInput:
         input: Its name.
         rank: Its place in the order of the inputs, from 1.
         kept: Whether the sparse network reads it.
+        reason: Why it is kept: `"sure"` where what it alone tells is clear, else `"stable"` where
+            four fifths of the half-samples have it among their first, else `"needed"` where the
+            prediction asks for it together with others, or `"asked"` where a number was given.
         frequency: Share of the half-samples that had it among their first, as many as are kept.
+        ahead: Share of half-samples, with a shuffled copy of every input, that put it before all
+            of these.
         rise: How much the out-of-fold loss rises without what it alone tells; 0 where it was not
             among the inputs that were asked.
         se: The standard error of that.
@@ -265,7 +271,9 @@ class SelectedInput:
     input: str
     rank: int
     kept: bool
+    reason: Literal["sure", "stable", "needed", "asked"] | None = None
     frequency: float | None = None
+    ahead: float | None = None
     rise: float | None = None
     se: float | None = None
 

@@ -182,10 +182,11 @@ def _show_sparse(out: Console, metrics: Metrics) -> None:
     kept = [item for item in selection.inputs if item.kept] if selection else []
     if not kept:
         return
-    table = plain_table(out, "input", ">in halves", ">loss without it")
+    table = plain_table(out, "input", "kept as", ">in halves", ">loss without it")
     for item in kept[:MOST_INPUTS]:
         table.add_row(
             Text(text.shorten(item.input, _NAME_WIDTH)),
+            Text(findings.reason(item)),
             Text(text.percent(item.frequency)),
             Text(findings.rise(item)),
         )

@@ -257,6 +257,7 @@ def add_selection(directory: Path, kept: int) -> None:
                 "input": name,
                 "rank": k + 1,
                 "kept": k < kept,
+                "reason": ("sure", "stable", "needed")[k % 3] if k < kept else None,
                 "frequency": 0.9 - 0.01 * k if kept else None,
                 "rise": 0.021 if k < kept else 0.0,
                 "se": 0.0043 if k < kept else 0.0,

@@ -22,21 +22,27 @@ def test_the_inputs_their_price_and_the_bound_are_told(make_run, add_selection):
     assert sparse(metrics) == [
         f"The sparse network reads 3 of {total} inputs; log-loss 0.0040 more (\u22120.0020 to "
         "0.0100) than with all of them.",
+        "Sure or stable by themselves: 2. Needed together with others: 1; each of these may stand "
+        "for one like it.",
         "Each is among the first 3 in 88% or more of 50 halves of the rows; so at most 0.21 of "
         "them are expected to be there by chance.",
     ]
     selection = metrics.selection
     always = [replace(item, frequency=1.0) for item in selection.inputs]
     sure = replace(metrics, selection=replace(selection, inputs=always))
-    assert "among the first 3 in all 50 halves of the rows; so" in sparse(sure)[1]
+    assert "among the first 3 in all 50 halves of the rows; so" in sparse(sure)[2]
     page = html.unescape(write_report(run).read_text(encoding="utf-8"))
     for sentence in sparse(metrics):
         assert sentence in page
     assert "+0.0210 ± 0.0043" in page
+    assert page.count("<td>stable</td>") == 1
     terminal = Console(file=io.StringIO(), width=200)
     show_fit(terminal, Run.load(run))
     assert sparse(metrics)[0] in terminal.file.getvalue()
     assert terminal.file.getvalue().count("+0.0210 ± 0.0043") == 3
+    known = [replace(item, reason=item.reason and "asked") for item in selection.inputs]
+    asked = replace(metrics, selection=replace(selection, inputs=known))
+    assert len(sparse(asked)) == 2
 
 
 def test_that_nothing_is_selected_is_told(make_run, add_selection):

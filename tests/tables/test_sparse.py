@@ -9,7 +9,7 @@ import taut
 from taut.errors import InputError
 from taut.report import write_report
 from taut.report.findings import sparse as sentences
-from taut.tables.selection import ladder, order, select
+from taut.tables.selection import ladder, order
 
 pytestmark = pytest.mark.skipif(keras.backend.backend() != "jax", reason="lanes need JAX")
 
@@ -31,7 +31,9 @@ def fewer():
         patch.setattr(order, "CANDIDATES", (order.Candidate(0.03, True),))
         patch.setattr(ladder, "NUMBERS", (1, 2, 3))
         patch.setattr(ladder, "SETTINGS", ((1e-2, True),))
-        patch.setattr(select, "PAIRS", 3)
+        patch.setattr(order, "PAIRS", 3)
+        patch.setattr(order, "COPIED_PAIRS", 2)
+        patch.setattr(order, "FOLD_PAIRS", 2)
         yield
 
 
@@ -47,6 +49,14 @@ def test_the_sparse_network_reads_what_is_needed(model):
     assert model.sparse.predict(table()[["place", EVIL]]).shape == (200,)
     with pytest.raises(InputError, match="Missing"):
         model.predict(table()[["place", EVIL]])
+
+
+@pytest.mark.slow
+def test_why_an_input_is_kept_is_told(model):
+    kept = {item.input: item.reason for item in model.selection.inputs if item.kept}
+    assert kept == {EVIL: "sure", "place": "sure"}
+    assert all(item.reason is None for item in model.selection.inputs if not item.kept)
+    assert all(item.ahead >= 0.5 for item in model.selection.inputs if item.kept)
 
 
 @pytest.mark.slow

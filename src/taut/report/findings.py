@@ -254,6 +254,9 @@ def sparse(metrics: Metrics, say: Catalogue = EN) -> list[str]:
                 spread=say("sparse.spread", interval=spread) if spread != text.MISSING else "",
             )
         ]
+    needed = sum(item.reason == "needed" for item in selection.inputs)
+    if needed:
+        sentences.append(say("sparse.needed", known=kept - needed, needed=needed))
     if selection.halves:
         least = min(item.frequency or 0.0 for item in selection.inputs if item.kept)
         known = {"kept": kept, "share": text.percent(least), "halves": selection.halves}
@@ -264,6 +267,11 @@ def sparse(metrics: Metrics, say: Catalogue = EN) -> list[str]:
             false = text.short(selection.expected_false)
             sentences.append(say("sparse.bound", **known, false=false))
     return sentences
+
+
+def reason(item: SelectedInput, say: Catalogue = EN) -> str:
+    """Why an input is kept, in a word."""
+    return text.MISSING if item.reason is None else say(f"sparse.reason.{item.reason}")
 
 
 def rise(item: SelectedInput) -> str:

@@ -263,6 +263,7 @@ def _sparse(metrics: Metrics, say: Catalogue) -> dict[str, Any] | None:
                 "frequency": text.percent(item.frequency),
                 "width": round(100 * (item.frequency or 0.0), 2),
                 "rise": findings.rise(item),
+                "reason": findings.reason(item, say),
             }
             for item in selection.inputs
             if item.kept

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from time import perf_counter
+from typing import Literal
 
 import numpy as np
 
@@ -18,18 +19,19 @@ from taut.tables.selection import InputSelection, select_inputs
 from taut.tables.table_model import TableModel
 
 RULE = (
-    "Inputs are ordered by a path of group lassos on whole inputs, in each fold by its "
-    "training rows. Networks on the first 1, 2, 3, … say by their out-of-fold loss how many "
-    "are asked further. Of these, an input is sure if the loss rises by more than 2.3 standard "
-    "errors when what it alone tells is shuffled. It is stable if four fifths of half-samples "
-    "have it among their first, which are so few that at most one such input is there by "
-    "chance. The sure and the stable ones are kept, and as many more, in order, as it takes "
-    "until the networks that predict are on them not clearly worse than on more, and within "
-    "one standard error of those on all."
+    "Inputs are ordered by the weights that a group lasso on whole inputs leaves them, by the mean "
+    "rank over halves of the rows, in each fold of its training rows. Networks on the first 1, 2, "
+    "3, … say by their out-of-fold loss how many are asked further. Of these, an input is sure if "
+    "the loss rises by more than 2.3 standard errors when what it alone tells is shuffled. It is "
+    "stable if four fifths of half-samples have it among their first, which are so few that at "
+    "most one such input is there by chance. The sure and the stable ones are kept, and of those "
+    "that a quarter of half-samples put before a shuffled copy of every input, as many more, in "
+    "order, as are needed until the networks that predict are on them not clearly worse than on "
+    "more, and within one standard error of those on all."
 )
 ASKED_RULE = (
-    "Inputs are ordered by a path of group lassos on whole inputs; as many of the first are kept "
-    "as were asked for."
+    "Inputs are ordered by the weights that a group lasso on whole inputs leaves them, by the mean "
+    "rank over halves of the rows; as many of the first are kept as were asked for."
 )
 NOT_SELECTED = "not selected for the sparse network"
 
@@ -123,7 +125,9 @@ def _described(
             input=names[int(k)],
             rank=rank,
             kept=int(k) in kept,
+            reason=_reason(selected, int(k), asked) if int(k) in kept else None,
             frequency=None if stable is None else float(stable.frequency[k]),
+            ahead=float(selected.order.ahead[k]),
             rise=float(selected.rise[k]),
             se=float(selected.error[k]),
         )
@@ -140,3 +144,13 @@ def _described(
         expected_false=selected.expected_false,
         price=price,
     )
+
+
+def _reason(
+    selected: InputSelection, number: int, asked: int | None
+) -> Literal["sure", "stable", "needed", "asked"]:
+    if selected.sure[number]:
+        return "sure"
+    if selected.stable[number]:
+        return "stable"
+    return "needed" if asked is None else "asked"

@@ -37,13 +37,14 @@ class Networks:
         return [of_set.shape[1] for of_set in self.sets]
 
 
-def kept(networks, known, **options):
-    return enough_inputs(networks, BY_FOLD, WHOLE, np.array(known, int), **options).tolist()
+def kept(networks, known, relevant=range(40), **options):
+    known, relevant = np.array(known, int), np.array(relevant, int)
+    return enough_inputs(networks, BY_FOLD, WHOLE, known, relevant, **options).tolist()
 
 
 def test_the_known_ones_are_kept_alone_where_more_predict_no_better():
     assert kept(Networks({1: 1.0, 2: 0.5}), [4, 0]) == [0, 4]
-    assert kept(Networks({1: 1.0, 2: 0.5}), []) == [3, 0]
+    assert kept(Networks({1: 1.0, 2: 0.5}), [], [3, 0]) == [3, 0]
 
 
 def test_more_are_kept_in_order_until_the_loss_is_within_one_standard_error_of_that_on_all():
@@ -55,14 +56,26 @@ def test_more_are_kept_in_order_until_the_loss_is_within_one_standard_error_of_t
 
 
 def test_and_within_two_of_the_best():
-    losses = {1: 1.0, 4: 0.54, 5: 0.5, 6: 0.8}
+    losses = {1: 1.0, 4: 0.54, 5: 0.5, 7: 0.8}
     assert kept(Networks(losses, {4: 0.3}), [4, 0]) == [3, 0, 2, 4]
     assert kept(Networks(losses, {4: 0.1}), [4, 0]) == [3, 0, 2, 1, 4]
+
+
+def test_only_relevant_ones_are_kept_besides_and_all_of_them_where_none_suffices():
+    losses = {1: 1.0, 3: 0.9, 4: 0.8, 40: 0.5}
+    networks = Networks(losses)
+    assert kept(networks, [4, 0], [1, 5]) == [0, 1, 4, 5]
+    assert max(n for n in networks.numbers if n < len(WHOLE)) == 4
+    # A known one stays, relevant or not; where no other is relevant nothing need be trained.
+    alone = Networks(losses)
+    assert kept(alone, [4, 0], [0]) == [0, 4]
+    assert alone.sets == []
 
 
 def test_networks_that_diverge_do_not_suffice_and_are_no_measure():
     assert kept(Networks({1: np.inf, 3: 0.5}), [4, 0]) == [3, 0, 4]
     assert kept(Networks({1: 0.5, 40: np.inf}), [4, 0]) == [0, 4]
+    assert kept(Networks({1: np.inf}), [4, 0], [1, 2]) == [0, 2, 1, 4]
 
 
 def test_groups_not_rows_are_independent():
@@ -73,38 +86,19 @@ def test_groups_not_rows_are_independent():
 
 def test_each_fold_reads_the_known_ones_and_the_first_of_its_own_order():
     networks = Networks({1: 1.0, 3: 0.5})
-    kept(networks, [4])
-    by_number = dict(zip(networks.numbers, networks.sets, strict=True))
-    assert by_number[1].tolist() == [[4], [4]]
-    assert by_number[3].tolist() == [[4, 3, 0], [4, 0, 3]]
+    kept(networks, [4], [3, 0, 1])
+    by_number = {n: s.tolist() for n, s in zip(networks.numbers, networks.sets, strict=True)}
+    assert by_number[1] == [[4], [4]]
+    assert by_number[3] == [[4, 3, 0], [4, 0, 3]]
 
 
 def test_all_inputs_are_trained_once_unless_their_losses_are_given():
     networks = Networks({1: 0.5})
-    kept(networks, [4])
+    kept(networks, [4], [0, 3])
     assert networks.numbers.count(len(WHOLE)) == 1
     given = Networks({1: 0.5})
-    assert kept(given, [4], reference=np.full(100, 0.1)) == WHOLE.tolist()
+    assert kept(given, [4], [0, 3], reference=np.full(100, 0.1)) == [3, 0, 4]
     assert len(WHOLE) not in given.numbers
-
-
-def test_larger_sets_are_trained_only_where_no_smaller_one_suffices():
-    assert max(kept_numbers({1: 1.0, 8: 0.5})) == 8
-    assert kept_numbers({1: 1.0, 9: 0.5})[-1] == 16
-    assert kept_numbers({1: 1.0, 40: 0.5})[-2:] == [16, 32]
-
-
-def kept_numbers(losses):
-    networks = Networks(losses)
-    wanted = next((n for n in (8, 16, 32) if n >= max(losses)), 40)
-    assert len(kept(networks, [3])) == wanted
-    return [n for n in networks.numbers if n < len(WHOLE)]
-
-
-def test_where_all_inputs_are_known_nothing_is_trained():
-    networks = Networks({1: 0.5})
-    assert kept(networks, range(40), reference=np.zeros(100)) == WHOLE.tolist()
-    assert networks.sets == []
 
 
 COUNT = 60

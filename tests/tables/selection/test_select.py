@@ -46,7 +46,9 @@ def fewer():
         patch.setattr(order, "CANDIDATES", candidates)
         patch.setattr(ladder, "NUMBERS", (1, 2, 3))
         patch.setattr(ladder, "SETTINGS", ((1e-2, True), (1e-2, False)))
-        patch.setattr(select, "PAIRS", 4)
+        patch.setattr(order, "PAIRS", 4)
+        patch.setattr(order, "COPIED_PAIRS", 2)
+        patch.setattr(order, "FOLD_PAIRS", 2)
         yield
 
 
@@ -60,8 +62,15 @@ def test_a_curve_and_a_category_are_kept_as_whole_inputs_and_noise_is_not(select
     assert selected.order.candidate.hidden  # |x| is not linear
 
 
+def test_halves_order_them_first_and_shuffled_copies_do_not_reach_them(selected):
+    orders = [selected.order.whole, *selected.order.by_fold]
+    assert all({*first[:2].tolist()} == {2, 4} for first in orders)
+    assert selected.order.ahead[[2, 4]].tolist() == [1, 1]
+    assert selected.order.relevant[[2, 4]].all()
+
+
 def test_what_is_kept_is_sure_where_that_predicts(selected):
-    assert (selected.rise > select.SURE * selected.error)[selected.kept].all()
+    assert selected.sure[selected.kept].all()
     assert selected.ladder.numbers[selected.ladder.best] >= 2
 
 
@@ -92,7 +101,8 @@ def test_what_an_input_tells_is_asked_of_the_widest_network(monkeypatch):
         raise Asked(rung)
 
     everything = np.tile(np.arange(5), (3, 1))
-    ordered = order.Order(order.CANDIDATES[0], everything, everything[0])
+    ranks = np.tile(np.arange(5.0), (4, 1))
+    ordered = order.Order(order.CANDIDATES[0], everything, everything[0], np.ones(5), ranks)
     monkeypatch.setattr(select, "order_inputs", lambda *rows, **settings: ordered)
     climbed = rungs([1.0, 0.3, 0.0, 0.2, 0.05], [0.1] * 5)
     monkeypatch.setattr(select, "climb", lambda *rows, **settings: climbed)
@@ -126,12 +136,13 @@ def test_of_inputs_that_repeat_each_other_as_many_are_kept_as_predict():
     x = table(1.0).encoded.copy()
     x[:, 0] = x[:, 2] + 1e-3 * np.random.default_rng(2).normal(size=COUNT)
     rows = Rows(encoded=x, y=table(1.0).y, outputs=1, numbers=4)
-    data, order = InputRows(rows, INPUT_OF), np.array([0, 2, 4, 1, 3])
+    data, path = InputRows(rows, INPUT_OF), np.array([0, 2, 4, 1, 3])
     kept = enough_inputs(
         lambda sets: losses_of_sets(data, FOLDS, sets, BEST, seed=0),
-        np.tile(order, (3, 1)),
-        order,
+        np.tile(path, (3, 1)),
+        path,
         np.array([4]),
+        np.array([0, 2, 4]),
     )
     assert kept.tolist() == [0, 4]
 

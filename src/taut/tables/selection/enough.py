@@ -33,9 +33,9 @@ def enough_inputs(
     What each of several inputs tells, the others may tell too: then none is known by itself, and
     all of them together are needed. So networks on the known inputs, and on more and more of the
     relevant ones, in each fold by its own order, are compared with the network on all inputs and
-    with each other. The first number is taken whose out-of-fold loss is above that on all inputs by at
-    most one standard error of their difference, row by row, and above the least by at most two.
-    Where none suffices, all relevant ones are kept.
+    with each other. The first number is taken whose out-of-fold loss is above that on all inputs
+    by at most one standard error of their difference, row by row, and above the least by at most
+    two. Where none suffices, all relevant ones are kept.
 
     Args:
         losses_of: Trains networks on sets of inputs.
