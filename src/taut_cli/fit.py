@@ -29,7 +29,7 @@ from taut_cli.output import check_directory, check_table, write_directory, write
 def fit(
     table: Annotated[
         Path,
-        typer.Argument(metavar="TABLE", help="CSV, Parquet or Excel file.", show_default=False),
+        typer.Argument(metavar="TABLE", help=option.TABLE_HELP, show_default=False),
     ],
     target: Annotated[
         str,

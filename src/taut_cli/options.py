@@ -16,6 +16,7 @@ TaskName = Literal["binary", "multiclass", "classification", "regression"]
 PenaltyName = Literal["auto", "l1", "l2"]
 Language = Literal["en", "zh"]
 
+TABLE_HELP = "CSV, JSON Lines, Parquet, Feather or Excel file, or a .zip with one."
 Out = Annotated[Path, typer.Option("--out", "-o", metavar="RUN", help="Run directory to write.")]
 Penalty = Annotated[PenaltyName, typer.Option(help="Which penalty; auto tries both.")]
 Folds = Annotated[int, typer.Option(help="Folds of the cross-validation, at least 2.")]
