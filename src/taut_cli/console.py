@@ -16,6 +16,7 @@ from rich.console import Console
 from rich.text import Text
 
 from taut_cli.errors import UsageError
+from taut_cli.interrupts import STOPPING, in_words, tell_left
 
 _PIPED_WIDTH = 100
 COLLECTING = "_xla_gc_callback"
@@ -63,6 +64,7 @@ class Attempt:
     def __init__(self) -> None:
         self.written: str | None = None
         self.interrupts: list[int] = []
+        self.ended = False
 
     def check(self) -> None:
         """Interrupts again if an interrupt was lost: a library may swallow it as it is imported."""
@@ -88,39 +90,39 @@ def load(state: Attempt, *, quiet: bool = False) -> None:
 def attempt() -> Iterator[Attempt]:
     """Turns what can go wrong into one clear message and an exit code.
 
-    Bad input exits with 2, a failing disk with 1, Ctrl-C with 130; a request to terminate leaves
-    through the same clean-up. Anything else is a bug and keeps its traceback.
+    Bad input exits with 2, a failing disk with 1, Ctrl-C with 130, and a request to terminate with
+    143; both leave through the same clean-up. Anything else is a bug and keeps its traceback.
     """
     state = Attempt()
     interrupted = state.interrupts
 
-    def on_interrupt(number: int, frame: FrameType | None) -> None:
+    def on_signal(number: int, frame: FrameType | None) -> None:
+        if state.ended:
+            return  # it is on its way out, and says what is left
         interrupted.append(number)
         if frame is not None and frame.f_code.co_name == COLLECTING:
             return  # raised there, Python would print it and go on; `check` raises soon
         raise KeyboardInterrupt
 
-    def on_terminate(number: int, frame: FrameType | None) -> None:
-        raise SystemExit(128 + number)
-
-    with _handlers({signal.SIGINT: on_interrupt, signal.SIGTERM: on_terminate}):
+    with _handlers(dict.fromkeys(STOPPING, on_signal)):
         try:
             yield state
-        except _bad_input() as error:
-            say_error(error)
-            raise typer.Exit(2) from None
         except KeyboardInterrupt:
             raise _interrupted(state) from None
-        except OSError as error:
-            if interrupted:
-                raise _interrupted(state) from None
-            say_error(f"{error.strerror or error}: {error.filename or 'the disk'}. {_left(state)}.")
-            raise typer.Exit(1) from None
-        except Exception:
+        except Exception as error:
             # A library may wrap the interrupt of a callback in an error of its own.
             if interrupted:
                 raise _interrupted(state) from None
-            raise
+            if isinstance(error, _bad_input()):
+                say_error(error)
+                raise typer.Exit(2) from None
+            if not isinstance(error, OSError):
+                raise
+            say_error(f"{error.strerror or error}: {error.filename or 'the disk'}. {_left(state)}.")
+            raise typer.Exit(1) from None
+        finally:
+            state.ended = True
+            tell_left(_left(state))
 
 
 def _bad_input() -> tuple[type[Exception], ...]:
@@ -130,8 +132,10 @@ def _bad_input() -> tuple[type[Exception], ...]:
 
 
 def _interrupted(state: Attempt) -> typer.Exit:
-    console(stderr=True).print(f"interrupted, {_left(state)}", soft_wrap=True)
-    return typer.Exit(130)
+    state.ended = True
+    number = state.interrupts[0] if state.interrupts else signal.SIGINT
+    console(stderr=True).print(in_words(number, _left(state)), soft_wrap=True)
+    return typer.Exit(128 + number)
 
 
 def _left(state: Attempt) -> str:
@@ -147,7 +151,7 @@ def uninterrupted() -> Iterator[None]:
         late.append(number)
 
     before: dict[int, Any] = {}
-    with _handlers({signal.SIGINT: note, signal.SIGTERM: note}, before):
+    with _handlers(dict.fromkeys(STOPPING, note), before):
         yield
     if late and callable(before.get(late[0])):
         before[late[0]](late[0], None)

@@ -139,12 +139,17 @@ def diagnose(
                 quiet=quiet or as_json,
             )
         state.check()
+
+        def done(file: Path) -> None:
+            before = "" if state.written is None else f"{state.written} is whole and "
+            state.written = f"{before}{file}"
+
         if out is not None:
 
             def save(temporary: Path) -> None:
                 found.save(temporary, overwrite=True)
 
-            write_file(out, save)
+            write_file(out, save, done=lambda: done(out))
         if junit is not None:
             from taut.diagnosis.junit import junit_xml
 
@@ -153,7 +158,7 @@ def diagnose(
             def write(temporary: Path) -> None:
                 temporary.write_text(text, "utf-8")
 
-            write_file(junit, write)
+            write_file(junit, write, done=lambda: done(junit))
         if as_json:
             say_json({**found.plain(), "failed": [c for c in found.codes if c in failing]})
         else:
