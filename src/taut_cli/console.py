@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import sys
@@ -116,6 +117,9 @@ def attempt() -> Iterator[Attempt]:
             if isinstance(error, _bad_input()):
                 say_error(error)
                 raise typer.Exit(2) from None
+            if isinstance(error, BrokenPipeError) and error.filename is None:
+                _write_nowhere()
+                raise typer.Exit(1) from None
             if not isinstance(error, OSError):
                 raise
             say_error(f"{error.strerror or error}: {error.filename or 'the disk'}. {_left(state)}.")
@@ -123,6 +127,13 @@ def attempt() -> Iterator[Attempt]:
         finally:
             state.ended = True
             tell_left(_left(state))
+
+
+def _write_nowhere() -> None:
+    """What reads stdout has ended (`| head`): the rest of it is lost without a word."""
+    with contextlib.suppress(OSError, ValueError):
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, sys.stdout.fileno())
 
 
 def _bad_input() -> tuple[type[Exception], ...]:

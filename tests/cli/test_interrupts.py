@@ -92,3 +92,12 @@ def test_each_command_says_what_is_left_afterwards(taut, fits, table, here):
     pair = "compare", "taut-run", "b"
     assert left(*pair, "--html", "c.html") == "c.html is whole"
     assert left(*pair) == "nothing was written"
+
+
+def test_a_reader_that_has_ended_is_no_failing_disk(taut, fits, table, monkeypatch):
+    def ended(*_, **__):
+        raise BrokenPipeError(32, "Broken pipe")
+
+    monkeypatch.setattr("taut_cli.fit.say_json", ended)
+    result = taut("fit", table, "-t", "ill", "--json")
+    assert (result.exit_code, result.output) == (1, "")
