@@ -7,7 +7,7 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from types import FrameType
 from typing import Any
@@ -60,12 +60,16 @@ def say_warning(message: object) -> None:
 
 
 class Attempt:
-    """What a command has written so far, and whether it has been interrupted."""
+    """What a command has written so far, and whether it has been interrupted.
+
+    `kept` says whether what was trained is kept for the same command to go on from.
+    """
 
     def __init__(self) -> None:
         self.written: str | None = None
         self.interrupts: list[int] = []
         self.ended = False
+        self.kept: Callable[[], bool] = lambda: False
 
     def check(self) -> None:
         """Interrupts again if an interrupt was lost: a library may swallow it as it is imported."""
@@ -150,7 +154,10 @@ def _interrupted(state: Attempt) -> typer.Exit:
 
 
 def _left(state: Attempt) -> str:
-    return f"{state.written} is whole" if state.written else "nothing was written"
+    if state.written:
+        return f"{state.written} is whole"
+    more = "; the same command goes on from what was trained" if state.kept() else ""
+    return f"nothing was written{more}"
 
 
 @contextmanager

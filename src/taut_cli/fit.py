@@ -149,6 +149,7 @@ def fit_file(
     """
     load(state, quiet=quiet)
 
+    from taut.engine.resumable import resumable
     from taut.errors import InputError
     from taut.frames.enough_rows import check_enough_rows, check_inputs, folds_for
     from taut.frames.read import read_table
@@ -173,7 +174,9 @@ def fit_file(
 
     show_schema(out, schema, name=table.name)
     wanted = {"target": target, **options, **columns, **roles}
-    model = _trained(frame, wanted, state, quiet=quiet)
+    with resumable() as job:
+        state.kept = job.left
+        model = _trained(frame, wanted, state, quiet=quiet)
     command = fit_command(
         table, target, shown, options=options, columns=columns, roles=roles, reading=reading
     )
@@ -210,6 +213,7 @@ def fit_file(
             f"The run could not be written to {shown}: {reason}. It was written to {elsewhere}."
         )
         shown = elsewhere
+    job.forget()
     for error in failed[-1:]:
         words = f"the report could not be written ({type(error).__name__}: {error})"
         say_warning(f"{words}; the run is whole, and taut report writes the page again")

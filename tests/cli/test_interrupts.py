@@ -1,6 +1,7 @@
 """Ctrl-C before a command is at work, and after it: one line, no traceback."""
 
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -101,3 +102,30 @@ def test_a_reader_that_has_ended_is_no_failing_disk(taut, fits, table, monkeypat
     monkeypatch.setattr("taut_cli.fit.say_json", ended)
     result = taut("fit", table, "-t", "ill", "--json")
     assert (result.exit_code, result.output) == (1, "")
+
+
+def test_what_was_trained_is_kept_for_the_same_command(taut, fits, table, tmp_path, monkeypatch):
+    from taut.engine.resumable import current_job
+
+    monkeypatch.setenv("TAUT_CACHE", str(tmp_path / "cache"))
+
+    def train():
+        job = current_job()
+        assert job is not None
+        saved = job.checkpoint(lambda: {"data": "of the table"})
+        assert saved is not None
+        saved.path.touch()
+
+    def interrupted():
+        train()
+        os.kill(os.getpid(), signal.SIGINT)
+
+    fits.during = interrupted
+    result = taut("fit", table, "-t", "ill")
+    assert result.exit_code == 130
+    words = "interrupted, nothing was written; the same command goes on from what was trained\n"
+    assert result.stderr.endswith(words)
+    assert len(list((tmp_path / "cache").rglob("*.npz"))) == 1
+    fits.during = train
+    assert taut("fit", table, "-t", "ill").exit_code == 0
+    assert not list((tmp_path / "cache").rglob("*.npz"))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import signal
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, Protocol
 
@@ -87,6 +87,10 @@ class Watch:
     def saves(self) -> bool:
         return self._checkpoint is not None
 
+    def worth(self) -> bool:
+        """Whether the study has taken long enough to be saved."""
+        return self._checkpoint is not None and self._checkpoint.worth()
+
     def wanted(self) -> bool:
         """Whether there is something to do; for it the devices are waited for."""
         due = self._checkpoint is not None and self._checkpoint.due()
@@ -155,7 +159,7 @@ def train(trainer: Trainer, ledger: Ledger, watch: Watch) -> None:
     """Train every lane of the ledger to its end."""
     watch.start()
     try:
-        with interrupts(wanted=watch.saves) as watch.interrupted:
+        with interrupts(wanted=watch.saves, worth=watch.worth) as watch.interrupted:
             while True:
                 trainer.fill()
                 if not trainer.lanes:
@@ -198,8 +202,10 @@ class Pace:
 
 
 @contextmanager
-def interrupts(*, wanted: bool) -> Iterator[list[int]]:
+def interrupts(*, wanted: bool, worth: Callable[[], bool] = lambda: True) -> Iterator[list[int]]:
     """Ctrl-C finishes the epoch, so that it can be saved; a second one does not wait.
+
+    Nor does the first where there is nothing worth to be saved.
 
     Where it is ignored (`nohup`, a script's background job) or handled outside of Python, it stays
     as it is.
@@ -214,7 +220,7 @@ def interrupts(*, wanted: bool) -> Iterator[list[int]]:
         return
 
     def note(number: int, frame: Any) -> None:
-        if noted and callable(before):
+        if (noted or not worth()) and callable(before):
             before(number, frame)
         noted.append(number)
 
