@@ -39,7 +39,13 @@ def fit(
     ],
     out: option.Out = Path("taut-run"),
     task: Annotated[
-        option.TaskName | None, typer.Option(help="What the target is; seen in the data.")
+        option.TaskName | None,
+        typer.Option(
+            metavar="TASK",
+            help="What the target is: binary, multiclass, classification or regression; seen in "
+            "the data if not given.",
+            show_default=False,
+        ),
     ] = None,
     penalty: option.Penalty = "auto",
     folds: option.Folds = 5,

@@ -165,6 +165,7 @@ def _edited(frame, **columns):
         (lambda f: f.assign(ill="no"), "ill"),
         (lambda f: f.assign(ill=np.nan), "ill"),
         (lambda f: f.assign(ill=["yes"] * 3 + ["no"] * 57), "has 3"),
+        (lambda f: f.assign(ill=["yes", "No"] + ["no", "yes"] * 29), "'No' and 'no' are different"),
         (lambda f: f.assign(age=[np.inf, *f["age"][1:]]), "'age'"),
         (lambda f: f.set_axis(["age", "age", "code", "ill"], axis=1), "'age'"),
         (lambda f: f[["ill"]].assign(same=1), "same"),

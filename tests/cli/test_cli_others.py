@@ -212,6 +212,21 @@ def test_help_names_every_command(taut):
         assert taut(command, "--help").exit_code == 0
 
 
+def test_help_names_every_option_in_full_on_a_narrow_terminal(monkeypatch):
+    from typer.main import get_command
+    from typer.testing import CliRunner
+
+    from taut_cli.app import app
+
+    monkeypatch.setenv("COLUMNS", "80")
+    monkeypatch.setattr("typer.rich_utils.MAX_WIDTH", 80)  # read as typer is imported
+    commands = get_command(app).commands  # type: ignore[attr-defined]
+    for name, command in commands.items():
+        shown = CliRunner().invoke(app, [name, "--help"]).stdout
+        for option in [flag for p in command.params for flag in (*p.opts, *p.secondary_opts)]:
+            assert not option.startswith("-") or f" {option} " in shown, (name, option)
+
+
 def test_version(taut):
     result = taut("--version")
     assert result.exit_code == 0
