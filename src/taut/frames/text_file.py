@@ -221,10 +221,11 @@ def _encoding(file: TableFile) -> str:
 
 
 def _chinese(content: bytes) -> bool:
-    """Whether the bytes beyond ASCII come in pairs that are common Chinese characters."""
+    """Whether the bytes beyond ASCII come in pairs that are common Chinese characters or signs."""
     pairs = re.findall(rb"[\x81-\xfe][\x40-\x7e\x80-\xfe]|[\x80-\xff]", content)
     common = sum(
-        len(p) == 2 and (0xB0 <= p[0] <= 0xD7 or p[0] == 0xA3) and p[1] >= 0xA1 for p in pairs
+        len(p) == 2 and (0xB0 <= p[0] <= 0xD7 or 0xA1 <= p[0] <= 0xA3) and p[1] >= 0xA1
+        for p in pairs
     )
     return common > 0.7 * len(pairs)
 
