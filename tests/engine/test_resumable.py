@@ -71,9 +71,10 @@ def test_the_same_job_goes_on_to_the_same_record_bit_for_bit(tmp_path, whole, at
 
 def test_another_job_begins_anew(tmp_path, at_once, monkeypatch):
     interrupted(tmp_path)
-    told = Press()
-    job_of(tmp_path, told, epochs=4)
-    assert not told.notes
+    with resumable.resumable(tmp_path) as job:
+        studies = [{"data": "a"}, {"data": "b"}, {"data": "a", "lanes": "c"}]
+        saved = [job.checkpoint(lambda study=study: study) for study in studies]
+    assert len({checkpoint.path for checkpoint in saved if checkpoint}) == 3
     monkeypatch.setattr(resumable, "__version__", "of another release")
     told = Press(0)
     with pytest.raises(KeyboardInterrupt):
