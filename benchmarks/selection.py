@@ -103,7 +103,9 @@ def select_taut(x, y, classes):
     y = y if classes else (y - y.mean()) / y.std()
     rows = Rows(encoded=x, y=y, outputs=classes or 1, numbers=x.shape[1])
     splits = [Split(train, held_out) for train, held_out in folds]
-    return select_inputs(rows, np.arange(x.shape[1]), splits).kept
+    selected = select_inputs(rows, np.arange(x.shape[1]), splits)
+    kept = selected.kept
+    return {"taut": kept, "taut, sure": kept[(selected.sure | selected.stable)[kept]]}
 
 
 def select_lasso(x, y, classes):

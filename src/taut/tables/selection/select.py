@@ -9,11 +9,11 @@ import numpy as np
 
 from taut.engine import Callback, Split
 from taut.errors import InputError
-from taut.studies.stability import Stability, complementary_pairs, most_per_half, stability
+from taut.studies.stability import Stability, most_per_half, stability
 from taut.tables.selection.conditional import conditional_importance
 from taut.tables.selection.enough import enough_inputs
 from taut.tables.selection.ladder import Ladder, climb
-from taut.tables.selection.order import Order, order_inputs, orders_of_halves
+from taut.tables.selection.order import Order, order_inputs
 from taut.tables.selection.readers import InputRows, held_out
 from taut.tables.selection.sizes import BestSettings, losses_of_sets
 from taut.tables.trained import Rows
@@ -24,7 +24,6 @@ in a hundred does."""
 STABLE, FALSE = 0.8, 1.0
 """The share of the halves that select an input which is kept for that, and the bound on how many
 such inputs are there by chance."""
-PAIRS, FEW_PAIRS, MANY_COLUMNS = 25, 5, 1000
 MOST_ROWS = 5000
 
 
@@ -38,6 +37,8 @@ class InputSelection:
         ladder: Losses by the number of inputs.
         rise: [inputs] conditional importance: the rise of the out-of-fold loss.
         error: [inputs] its standard error.
+        sure: [inputs] whether what an input alone tells is clear: the rise exceeds 2.3 errors.
+        stable: [inputs] whether four fifths of the halves have an input among their first.
         stability: How often halves of the rows had each input among their first; None where none
             is kept.
     """
@@ -47,6 +48,8 @@ class InputSelection:
     ladder: Ladder
     rise: np.ndarray
     error: np.ndarray
+    sure: np.ndarray
+    stable: np.ndarray
     stability: Stability | None
 
     @property
@@ -105,42 +108,30 @@ def select_inputs(
         )
     sampled = len(rows.y) > MOST_ROWS
     data, folds, groups = _sample(data, folds, groups, seed)
-    order = order_inputs(data, folds, seed=seed, callbacks=callbacks)
+    order = order_inputs(data, folds, groups=groups, seed=seed, callbacks=callbacks)
     ladder = climb(data, folds, order.by_fold, groups=groups, seed=seed, callbacks=callbacks)
     rise = error = np.zeros(data.inputs)
     if ladder.best:
         rise, error = conditional_importance(
             data, ladder, ladder.widest, order.by_fold, groups=groups, seed=seed
         )
-    kept, stable = order.whole[: number or 0], None
-    if ladder.best or number is not None:
-        halves = complementary_pairs(
-            len(data.rows.y),
-            PAIRS if len(input_of) <= MANY_COLUMNS else FEW_PAIRS,
-            seed=seed,
-            labels=data.rows.y if rows.outputs > 1 else None,
-            groups=groups,
+    sure, stable = rise > SURE * error, stable_inputs(order.ranks)
+    kept = order.whole[: number or 0]
+    if ladder.best and number is None:
+        held = held_out(folds)
+        kept = enough_inputs(
+            lambda sets: losses_of_sets(data, folds, sets, best, seed=seed, callbacks=callbacks),
+            order.by_fold,
+            order.whole,
+            np.flatnonzero(sure | stable),
+            np.flatnonzero(order.relevant),
+            # Of a sample, networks on all inputs are trained on no more rows than the others.
+            reference=None if best.losses is None or sampled else best.losses[held],
+            weight=data.rows.counted(held),
+            groups=None if groups is None else groups[held],
         )
-        orders = orders_of_halves(data, halves, order.candidate, seed=seed, callbacks=callbacks)
-        ranks = np.argsort(orders, axis=1)
-        if number is None:
-            held, known = held_out(folds), stable_inputs(ranks)
-            first = order.whole[: ladder.numbers[ladder.widest]]
-            known[first] |= rise[first] > SURE * error[first]
-            kept = enough_inputs(
-                lambda sets: losses_of_sets(
-                    data, folds, sets, best, seed=seed, callbacks=callbacks
-                ),
-                order.by_fold,
-                order.whole,
-                np.flatnonzero(known),
-                # Of a sample, networks on all inputs are trained on no more rows than the others.
-                reference=None if best.losses is None or sampled else best.losses[held],
-                weight=data.rows.counted(held),
-                groups=None if groups is None else groups[held],
-            )
-        stable = stability(ranks < len(kept))
-    return InputSelection(kept, order, ladder, rise, error, stable)
+    frequency = stability(order.ranks < len(kept)) if len(kept) else None
+    return InputSelection(kept, order, ladder, rise, error, sure, stable, frequency)
 
 
 def stable_inputs(ranks: np.ndarray) -> np.ndarray:
