@@ -173,6 +173,23 @@ def test_files_that_are_no_table_are_refused_in_one_sentence(tmp_path, name, con
         read_table(tmp_path / name)
 
 
+@pytest.mark.parametrize(
+    ("name", "option"),
+    [
+        ("t.CSV", {"sheet": "Data"}),
+        ("t.jsonl", {"sep": ";"}),
+        ("excel.csv", {"sep": "comma"}),
+        ("excel.zip", {"encoding": "utf-8"}),
+        ("t.feather", {"encoding": "utf-8"}),
+    ],
+)
+def test_an_option_of_another_kind_of_file_is_refused(tmp_path, name, option):
+    (tmp_path / name).write_bytes(FILES[name])
+    (given,) = option
+    with pytest.raises(InputError, match=rf"\(--{given}\) is for .* Leave it out"):
+        read_table(tmp_path / name, **option)
+
+
 def test_a_zip_bomb_is_refused_by_its_declared_size(tmp_path):
     path = tmp_path / "t.zip"
     path.write_bytes(zipped(**{"t.csv": bytes(1 << 27)}))

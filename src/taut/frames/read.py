@@ -79,8 +79,8 @@ def read_table(
 
     Raises:
         InputError: the file is missing or cannot be read, the suffix is unknown, the table is
-            empty, two columns have one name, a JSON value is a list or an object, or an archive
-            holds no table or several.
+            empty, two columns have one name, an option is of another kind of file, a JSON value
+            is a list or an object, or an archive holds no table or several.
 
     Example:
         >>> frame = read_table("patients.csv")  # doctest: +SKIP
@@ -94,6 +94,7 @@ def read_table(
     na = check_marks(na)
     try:
         file = find_table(path)
+        _refuse_options(file, {"sheet": sheet, "sep": sep, "encoding": encoding})
         frame = _read(file, text, na, encoding, sep, sheet)
     except InputError:
         raise
@@ -125,6 +126,17 @@ def _read(
     if file.kind == JSON:
         return blank(read_json_lines(file, encoding), na)
     return blank(read_excel(file, sheet) if file.kind == EXCEL else read_arrow(file), na)
+
+
+def _refuse_options(file: TableFile, given: dict[str, str | None]) -> None:
+    """Raise for an option that says nothing about a file of this kind."""
+    kinds = {"sheet": [EXCEL], "sep": [TEXT], "encoding": [TEXT, JSON]}
+    for name, value in given.items():
+        if value is not None and file.kind not in kinds[name]:
+            raise InputError(
+                f"`{name}` (--{name}) is for {' or '.join(kinds[name])}. "
+                f"Received: {name}={value!r} with {file}, which is {file.kind}. Leave it out."
+            )
 
 
 def _unreadable(path: Path, error: Exception) -> str:
