@@ -51,7 +51,9 @@ def read_json_lines(file: TableFile, encoding: str | None) -> pd.DataFrame:
                         f"{name!r}, line {number} of {file}. Make columns of its parts, or leave "
                         "it out of the file."
                     )
-                column += [None] * (rows - len(column)) + [value]
+                if len(column) < rows:
+                    column += [None] * (rows - len(column))
+                column.append(value)
             rows += 1
     held = {
         name or f"Unnamed: {k}": _series([*column, *[None] * (rows - len(column))])
