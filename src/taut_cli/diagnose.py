@@ -123,21 +123,26 @@ def diagnose(
                 )
             found = Diagnosis.load(subject / DIAGNOSIS).without(muted)
         else:
-            found = of_model(
-                subject,
-                table,  # type: ignore[arg-type]
-                target,  # type: ignore[arg-type]
-                validation,
-                groups=groups,
-                features=features,
-                epochs=epochs,
-                batch_size=batch_size,
-                budget=minutes,
-                trials=trials,
-                ignore=muted,
-                seed=seed,
-                quiet=quiet or as_json,
-            )
+            from taut.engine.resumable import resumable
+
+            with resumable() as job:
+                if minutes is None:  # otherwise what is trained depends on the time
+                    state.kept = job.left
+                found = of_model(
+                    subject,
+                    table,  # type: ignore[arg-type]
+                    target,  # type: ignore[arg-type]
+                    validation,
+                    groups=groups,
+                    features=features,
+                    epochs=epochs,
+                    batch_size=batch_size,
+                    budget=minutes,
+                    trials=trials,
+                    ignore=muted,
+                    seed=seed,
+                    quiet=quiet or as_json,
+                )
         state.check()
 
         def done(file: Path) -> None:
@@ -159,6 +164,8 @@ def diagnose(
                 temporary.write_text(text, "utf-8")
 
             write_file(junit, write, done=lambda: done(junit))
+        if not of_run:
+            job.forget()
         if as_json:
             say_json({**found.plain(), "failed": [c for c in found.codes if c in failing]})
         else:

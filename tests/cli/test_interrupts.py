@@ -95,6 +95,55 @@ def test_each_command_says_what_is_left_afterwards(taut, fits, table, here):
     assert left(*pair) == "nothing was written"
 
 
+KEPT = "interrupted, nothing was written; the same command goes on from what was trained\n"
+
+
+def train(*_, **__):
+    """What a study of the job does, for the job."""
+    from taut.engine.resumable import current_job
+
+    job = current_job()
+    assert job is not None
+    saved = job.checkpoint(lambda: {"data": "of the table"})
+    assert saved is not None
+    saved.path.touch()
+
+
+def interrupted(*_, **__):
+    train()
+    os.kill(os.getpid(), signal.SIGINT)
+
+
+def test_what_was_trained_is_kept_for_the_same_command(taut, fits, table, tmp_path, monkeypatch):
+    monkeypatch.setenv("TAUT_CACHE", str(tmp_path / "cache"))
+    fits.during = interrupted
+    result = taut("fit", table, "-t", "ill")
+    assert result.exit_code == 130
+    assert result.stderr.endswith(KEPT)
+    assert len(list((tmp_path / "cache").rglob("*.npz"))) == 1
+    fits.during = train
+    assert taut("fit", table, "-t", "ill").exit_code == 0
+    assert not list((tmp_path / "cache").rglob("*.npz"))
+
+
+@pytest.mark.parametrize("minutes", [(), ("--minutes", "5")])
+def test_so_are_the_trials_of_a_diagnosis(taut, table, here, tmp_path, monkeypatch, minutes):
+    from taut.diagnosis import Diagnosis
+
+    monkeypatch.setenv("TAUT_CACHE", str(tmp_path / "cache"))
+    (here / "m.keras").touch()
+    call = ["diagnose", "m.keras", table, "-t", "ill", *minutes]
+    monkeypatch.setattr("taut_cli.diagnose.of_model", interrupted)
+    result = taut(*call)
+    assert result.exit_code == 130
+    # Within so many minutes other trials may be made.
+    assert result.stderr == (KEPT if not minutes else "interrupted, nothing was written\n")
+    found = Diagnosis((), (), None, (), (), (), {}, (), (), 0, 1.0, 5)
+    monkeypatch.setattr("taut_cli.diagnose.of_model", lambda *_, **__: train() or found)
+    assert taut(*call).exit_code == 0
+    assert not list((tmp_path / "cache").rglob("*.npz"))
+
+
 def test_a_reader_that_has_ended_is_no_failing_disk(taut, fits, table, monkeypatch):
     def ended(*_, **__):
         raise BrokenPipeError(32, "Broken pipe")
@@ -102,30 +151,3 @@ def test_a_reader_that_has_ended_is_no_failing_disk(taut, fits, table, monkeypat
     monkeypatch.setattr("taut_cli.fit.say_json", ended)
     result = taut("fit", table, "-t", "ill", "--json")
     assert (result.exit_code, result.output) == (1, "")
-
-
-def test_what_was_trained_is_kept_for_the_same_command(taut, fits, table, tmp_path, monkeypatch):
-    from taut.engine.resumable import current_job
-
-    monkeypatch.setenv("TAUT_CACHE", str(tmp_path / "cache"))
-
-    def train():
-        job = current_job()
-        assert job is not None
-        saved = job.checkpoint(lambda: {"data": "of the table"})
-        assert saved is not None
-        saved.path.touch()
-
-    def interrupted():
-        train()
-        os.kill(os.getpid(), signal.SIGINT)
-
-    fits.during = interrupted
-    result = taut("fit", table, "-t", "ill")
-    assert result.exit_code == 130
-    words = "interrupted, nothing was written; the same command goes on from what was trained\n"
-    assert result.stderr.endswith(words)
-    assert len(list((tmp_path / "cache").rglob("*.npz"))) == 1
-    fits.during = train
-    assert taut("fit", table, "-t", "ill").exit_code == 0
-    assert not list((tmp_path / "cache").rglob("*.npz"))

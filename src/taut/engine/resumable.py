@@ -99,10 +99,10 @@ class Resumable:
         if numbers is not None and not self._told:
             self._told = True
             done, total = filled.lane_epochs()
+            share = "it" if done >= total else f"{100 * done / total:.0f}% of it"
             for callback in callbacks:
                 callback.on_note(
-                    "Going on where the same training was interrupted: "
-                    f"{100 * done / max(total, 1):.0f}% of it was done."
+                    f"Going on where the same training was interrupted: {share} was done."
                 )
         return filled, numbers
 
