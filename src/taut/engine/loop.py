@@ -216,7 +216,9 @@ def interrupts(*, wanted: bool, worth: Callable[[], bool] = lambda: True) -> Ite
     # Ctrl-C that is ignored is meant for others (a script's background job); a request to terminate
     # that nobody handles ends the process at once.
     present = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
-    before = {number: handler for number, handler in present.items() if callable(handler)}
+    before: dict[int, Callable[..., Any]] = {
+        number: handler for number, handler in present.items() if callable(handler)
+    }
 
     def note(number: int, frame: Any) -> None:
         if noted or not worth():
