@@ -107,16 +107,28 @@ def test_what_is_not_worth_it_or_cannot_be_is_not_saved(tmp_path, monkeypatch, l
 
 def test_where_it_is_kept_and_for_how_long(tmp_path, monkeypatch):
     monkeypatch.setenv("TAUT_CACHE", str(tmp_path))
+    monkeypatch.setattr(resumable, "JOBS_BYTES", 100)
     folder = tmp_path / "interrupted"
     folder.mkdir()
-    for name, days in (("old.npz", 8), ("new.npz", 6)):
-        (folder / name).touch()
+    for name, days, size in (("old", 8, 1), ("much", 6, 70), ("new", 5, 60), ("newest", 4, 40)):
+        (folder / name).write_bytes(bytes(size))
         os.utime(folder / name, (time.time() - days * 86400,) * 2)
     with resumable.resumable():
-        assert os.listdir(folder) == ["new.npz"]
+        assert set(os.listdir(folder)) == {"new", "newest"}
     monkeypatch.setenv("TAUT_CACHE", "0")
     with resumable.resumable() as job:
         assert job.checkpoint(dict) is None
+
+
+def test_a_job_takes_no_more_than_it_may(tmp_path, at_once, monkeypatch):
+    first = interrupted(tmp_path)
+    (file,) = tmp_path.iterdir()
+    monkeypatch.setattr(resumable, "MOST_BYTES", file.stat().st_size)
+    monkeypatch.setattr(resumable, "__version__", "of another release")
+    with resumable.resumable(tmp_path) as job, pytest.raises(KeyboardInterrupt):
+        job._files += first._files
+        record_of(callbacks=[Press(30)])
+    assert list(tmp_path.iterdir()) == [file]
 
 
 @pytest.mark.slow

@@ -37,9 +37,9 @@ SECONDS = 60.0
 LEAST_SECONDS = 10.0
 """A study that takes less is trained again: that is as quick as to save it."""
 MOST_BYTES = 1 << 30
-"""A study whose weights take more is not saved."""
-DAYS = 7.0
-"""So long an interrupted job waits."""
+"""What a job may take on the disk, about: a study that is beyond it is not saved."""
+DAYS, JOBS_BYTES = 7.0, 4 << 30
+"""So long interrupted jobs wait, and as many of them, the latest, as take no more than this."""
 
 
 class Resumable:
@@ -65,10 +65,11 @@ class Resumable:
             libraries = [__version__, keras.__version__, metadata.version("jax")]
             whole = json.dumps([libraries, sorted(study.items())])
             file = self._folder / f"{hashlib.sha256(whole.encode()).hexdigest()[:40]}.npz"
+            left = MOST_BYTES - sum(f.stat().st_size for f in self._files if f.is_file())
             saved = Checkpoint(
-                file, SECONDS, study, least_seconds=LEAST_SECONDS, most_bytes=MOST_BYTES
+                file, SECONDS, study, least_seconds=LEAST_SECONDS, most_bytes=max(left, 0)
             )
-        except (InputError, UnsupportedError):  # it goes without
+        except (InputError, UnsupportedError, OSError):  # it goes without
             return None
         self._files.append(file)
         return saved
@@ -157,7 +158,10 @@ def resumable(folder: Path | None = None) -> Iterator[Resumable]:
 
 
 def _remove_old(folder: Path) -> None:
-    for file in folder.iterdir():
-        if time.time() - file.stat().st_mtime > DAYS * 86400:
+    files = [(file.stat(), file) for file in folder.iterdir()]
+    total = 0
+    for stat, file in sorted(files, key=lambda each: each[0].st_mtime, reverse=True):
+        total += stat.st_size
+        if total > JOBS_BYTES or time.time() - stat.st_mtime > DAYS * 86400:
             with contextlib.suppress(OSError):
                 file.unlink()
