@@ -5,7 +5,13 @@ load a saved model is registered. Names that are not taut's own are Keras's.
 """
 
 # ruff: noqa: E402 (the backend is picked before Keras is imported)
+import sys
 from typing import TYPE_CHECKING, Any
+
+if sys.argv[:1] == ["-m"]:  # `python -m taut` imports the package before the command
+    from taut_cli.interrupts import end_at_once
+
+    end_at_once()
 
 from taut import _backend
 

@@ -58,6 +58,14 @@ def _configured_backend() -> str | None:
         return None
 
 
+def cache_folder() -> Path | None:
+    """The user's cache folder, or the one that `TAUT_CACHE` names; None where that is 0."""
+    wanted = os.environ.get("TAUT_CACHE", "")
+    if wanted == "0":
+        return None
+    return Path(wanted) if wanted else Path(platformdirs.user_cache_dir("taut", False))
+
+
 def _keep_programs() -> None:
     """Have JAX keep compiled programs on disk, so that another process need not compile them.
 
@@ -65,10 +73,9 @@ def _keep_programs() -> None:
     1 GiB are removed. `TAUT_CACHE` names another folder, or is 0 for none; where the user has
     told JAX where to keep them, or the folder cannot be written, nothing is changed.
     """
-    wanted = os.environ.get("TAUT_CACHE", "")
-    if wanted == "0" or "JAX_COMPILATION_CACHE_DIR" in os.environ:
+    folder = cache_folder()
+    if folder is None or "JAX_COMPILATION_CACHE_DIR" in os.environ:
         return
-    folder = Path(wanted) if wanted else Path(platformdirs.user_cache_dir("taut", False))
     folder = folder / f"programs-{_machine()}"
     try:
         folder.mkdir(parents=True, exist_ok=True)

@@ -5,6 +5,15 @@ seconds. Here the library is imported inside the commands, after what can be che
 been checked; so help, the version and wrong options are there at once.
 """
 
-from taut_cli.app import main
+from taut_cli.interrupts import end_at_once
+
+
+def main() -> None:
+    """Runs the command; Ctrl-C is heeded before what it is made of is loaded."""
+    end_at_once()
+    from taut_cli.app import main as run
+
+    run()
+
 
 __all__ = ["main"]

@@ -1,5 +1,5 @@
 """`python -m taut_cli`, for where the command is not on the path."""
 
-from taut_cli.app import main
+from taut_cli import main
 
 main()

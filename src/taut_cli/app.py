@@ -17,6 +17,7 @@ from taut_cli.compare import compare
 from taut_cli.demo import demo
 from taut_cli.diagnose import diagnose
 from taut_cli.fit import fit
+from taut_cli.interrupts import STOPPING
 from taut_cli.predict import predict
 from taut_cli.report import report
 
@@ -60,11 +61,11 @@ def taut(
     del version
 
 
-INTERRUPTED = 130
-
-
 def main() -> None:
-    """Runs the command; it exits with 0, 1 (failed), 2 (bad input) or 130 (interrupted)."""
+    """Runs the command; it exits with 0, 1 (failed), 2 (bad input), or 128 and a signal's number.
+
+    Ctrl-C is 130.
+    """
     for stream in (sys.stdout, sys.stderr):
         # A column's name may have letters that the terminal's encoding lacks.
         if hasattr(stream, "reconfigure"):
@@ -72,10 +73,10 @@ def main() -> None:
     try:
         app()
     except SystemExit as ended:
-        if ended.code == INTERRUPTED:
+        if isinstance(ended.code, int) and ended.code - 128 in STOPPING:
             # Everything is cleaned up by now; a library that was interrupted half-way may crash
             # while Python takes it down.
             sys.stdout.flush()
             sys.stderr.flush()
-            os._exit(INTERRUPTED)
+            os._exit(ended.code)
         raise

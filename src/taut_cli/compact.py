@@ -123,11 +123,6 @@ def _write_model(place: Path, result: Any, done: Any) -> None:
 
     text = json_text(result.facts(), indent=1)
 
-    def write(new: Path) -> None:
-        new.write_text(text + "\n", encoding="utf-8")
-
-    write_file(place.with_suffix(".json"), write)
-
     def save(new: Path) -> None:
         whole = new.with_name(f"{new.name}.keras")
         try:
@@ -136,7 +131,12 @@ def _write_model(place: Path, result: Any, done: Any) -> None:
         finally:
             whole.unlink(missing_ok=True)
 
-    write_file(place, save, done=done)
+    def write(new: Path) -> None:
+        new.write_text(text + "\n", encoding="utf-8")
+        # Within: what is said of a model is not there without it.
+        write_file(place, save, done=done)
+
+    write_file(place.with_suffix(".json"), write)
 
 
 def _words(result: Any) -> str:

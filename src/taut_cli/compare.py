@@ -51,6 +51,7 @@ def compare(
         compared = side_by_side(runs, lang=lang)
         if html is not None:
             compared.save_html(html)
+            state.written = str(html)
         if as_json:
             say_json(_as_json(compared, html))
             return

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import sys
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from types import FrameType
 from typing import Any
@@ -16,6 +17,7 @@ from rich.console import Console
 from rich.text import Text
 
 from taut_cli.errors import UsageError
+from taut_cli.interrupts import STOPPING, in_words, tell_left
 
 _PIPED_WIDTH = 100
 COLLECTING = "_xla_gc_callback"
@@ -58,11 +60,16 @@ def say_warning(message: object) -> None:
 
 
 class Attempt:
-    """What a command has written so far, and whether it has been interrupted."""
+    """What a command has written so far, and whether it has been interrupted.
+
+    `kept` says whether what was trained is kept for the same command to go on from.
+    """
 
     def __init__(self) -> None:
         self.written: str | None = None
         self.interrupts: list[int] = []
+        self.ended = False
+        self.kept: Callable[[], bool] = lambda: False
 
     def check(self) -> None:
         """Interrupts again if an interrupt was lost: a library may swallow it as it is imported."""
@@ -88,39 +95,49 @@ def load(state: Attempt, *, quiet: bool = False) -> None:
 def attempt() -> Iterator[Attempt]:
     """Turns what can go wrong into one clear message and an exit code.
 
-    Bad input exits with 2, a failing disk with 1, Ctrl-C with 130; a request to terminate leaves
-    through the same clean-up. Anything else is a bug and keeps its traceback.
+    Bad input exits with 2, a failing disk with 1, Ctrl-C with 130, and a request to terminate with
+    143; both leave through the same clean-up. Anything else is a bug and keeps its traceback.
     """
     state = Attempt()
     interrupted = state.interrupts
 
-    def on_interrupt(number: int, frame: FrameType | None) -> None:
+    def on_signal(number: int, frame: FrameType | None) -> None:
+        if state.ended:
+            return  # it is on its way out, and says what is left
         interrupted.append(number)
         if frame is not None and frame.f_code.co_name == COLLECTING:
             return  # raised there, Python would print it and go on; `check` raises soon
         raise KeyboardInterrupt
 
-    def on_terminate(number: int, frame: FrameType | None) -> None:
-        raise SystemExit(128 + number)
-
-    with _handlers({signal.SIGINT: on_interrupt, signal.SIGTERM: on_terminate}):
+    with _handlers(dict.fromkeys(STOPPING, on_signal)):
         try:
             yield state
-        except _bad_input() as error:
-            say_error(error)
-            raise typer.Exit(2) from None
         except KeyboardInterrupt:
             raise _interrupted(state) from None
-        except OSError as error:
-            if interrupted:
-                raise _interrupted(state) from None
-            say_error(f"{error.strerror or error}: {error.filename or 'the disk'}. {_left(state)}.")
-            raise typer.Exit(1) from None
-        except Exception:
+        except Exception as error:
             # A library may wrap the interrupt of a callback in an error of its own.
             if interrupted:
                 raise _interrupted(state) from None
-            raise
+            if isinstance(error, _bad_input()):
+                say_error(error)
+                raise typer.Exit(2) from None
+            if isinstance(error, BrokenPipeError) and error.filename is None:
+                _write_nowhere()
+                raise typer.Exit(1) from None
+            if not isinstance(error, OSError):
+                raise
+            say_error(f"{error.strerror or error}: {error.filename or 'the disk'}. {_left(state)}.")
+            raise typer.Exit(1) from None
+        finally:
+            state.ended = True
+            tell_left(_left(state))
+
+
+def _write_nowhere() -> None:
+    """What reads stdout has ended (`| head`): the rest of it is lost without a word."""
+    with contextlib.suppress(OSError, ValueError):
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, sys.stdout.fileno())
 
 
 def _bad_input() -> tuple[type[Exception], ...]:
@@ -130,12 +147,17 @@ def _bad_input() -> tuple[type[Exception], ...]:
 
 
 def _interrupted(state: Attempt) -> typer.Exit:
-    console(stderr=True).print(f"interrupted, {_left(state)}", soft_wrap=True)
-    return typer.Exit(130)
+    state.ended = True
+    number = state.interrupts[0] if state.interrupts else signal.SIGINT
+    console(stderr=True).print(in_words(number, _left(state)), soft_wrap=True)
+    return typer.Exit(128 + number)
 
 
 def _left(state: Attempt) -> str:
-    return f"{state.written} is whole" if state.written else "nothing was written"
+    if state.written:
+        return f"{state.written} is whole"
+    more = "; the same command goes on from what was trained" if state.kept() else ""
+    return f"nothing was written{more}"
 
 
 @contextmanager
@@ -147,7 +169,7 @@ def uninterrupted() -> Iterator[None]:
         late.append(number)
 
     before: dict[int, Any] = {}
-    with _handlers({signal.SIGINT: note, signal.SIGTERM: note}, before):
+    with _handlers(dict.fromkeys(STOPPING, note), before):
         yield
     if late and callable(before.get(late[0])):
         before[late[0]](late[0], None)

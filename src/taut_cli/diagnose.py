@@ -123,28 +123,38 @@ def diagnose(
                 )
             found = Diagnosis.load(subject / DIAGNOSIS).without(muted)
         else:
-            found = of_model(
-                subject,
-                table,  # type: ignore[arg-type]
-                target,  # type: ignore[arg-type]
-                validation,
-                groups=groups,
-                features=features,
-                epochs=epochs,
-                batch_size=batch_size,
-                budget=minutes,
-                trials=trials,
-                ignore=muted,
-                seed=seed,
-                quiet=quiet or as_json,
-            )
+            from taut.engine.resumable import resumable
+
+            with resumable() as job:
+                if minutes is None:  # otherwise what is trained depends on the time
+                    state.kept = job.left
+                found = of_model(
+                    subject,
+                    table,  # type: ignore[arg-type]
+                    target,  # type: ignore[arg-type]
+                    validation,
+                    groups=groups,
+                    features=features,
+                    epochs=epochs,
+                    batch_size=batch_size,
+                    budget=minutes,
+                    trials=trials,
+                    ignore=muted,
+                    seed=seed,
+                    quiet=quiet or as_json,
+                )
         state.check()
+
+        def done(file: Path) -> None:
+            before = "" if state.written is None else f"{state.written} is whole and "
+            state.written = f"{before}{file}"
+
         if out is not None:
 
             def save(temporary: Path) -> None:
                 found.save(temporary, overwrite=True)
 
-            write_file(out, save)
+            write_file(out, save, done=lambda: done(out))
         if junit is not None:
             from taut.diagnosis.junit import junit_xml
 
@@ -153,7 +163,9 @@ def diagnose(
             def write(temporary: Path) -> None:
                 temporary.write_text(text, "utf-8")
 
-            write_file(junit, write)
+            write_file(junit, write, done=lambda: done(junit))
+        if not of_run:
+            job.forget()
         if as_json:
             say_json({**found.plain(), "failed": [c for c in found.codes if c in failing]})
         else:

@@ -29,7 +29,7 @@ from taut_cli.output import check_directory, check_table, write_directory, write
 def fit(
     table: Annotated[
         Path,
-        typer.Argument(metavar="TABLE", help="CSV, Parquet or Excel file.", show_default=False),
+        typer.Argument(metavar="TABLE", help=option.TABLE_HELP, show_default=False),
     ],
     target: Annotated[
         str,
@@ -39,7 +39,13 @@ def fit(
     ],
     out: option.Out = Path("taut-run"),
     task: Annotated[
-        option.TaskName | None, typer.Option(help="What the target is; seen in the data.")
+        option.TaskName | None,
+        typer.Option(
+            metavar="TASK",
+            help="What the target is: binary, multiclass, classification or regression; seen in "
+            "the data if not given.",
+            show_default=False,
+        ),
     ] = None,
     penalty: option.Penalty = "auto",
     folds: option.Folds = 5,
@@ -149,6 +155,7 @@ def fit_file(
     """
     load(state, quiet=quiet)
 
+    from taut.engine.resumable import resumable
     from taut.errors import InputError
     from taut.frames.enough_rows import check_enough_rows, check_inputs, folds_for
     from taut.frames.read import read_table
@@ -173,7 +180,9 @@ def fit_file(
 
     show_schema(out, schema, name=table.name)
     wanted = {"target": target, **options, **columns, **roles}
-    model = _trained(frame, wanted, state, quiet=quiet)
+    with resumable() as job:
+        state.kept = job.left
+        model = _trained(frame, wanted, state, quiet=quiet)
     command = fit_command(
         table, target, shown, options=options, columns=columns, roles=roles, reading=reading
     )
@@ -210,6 +219,7 @@ def fit_file(
             f"The run could not be written to {shown}: {reason}. It was written to {elsewhere}."
         )
         shown = elsewhere
+    job.forget()
     for error in failed[-1:]:
         words = f"the report could not be written ({type(error).__name__}: {error})"
         say_warning(f"{words}; the run is whole, and taut report writes the page again")

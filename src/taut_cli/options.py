@@ -16,15 +16,26 @@ TaskName = Literal["binary", "multiclass", "classification", "regression"]
 PenaltyName = Literal["auto", "l1", "l2"]
 Language = Literal["en", "zh"]
 
+FILE, COLUMNS, TRAINING = "How the file is read", "What the columns are", "How it is trained"
+"""Groups of options in the help, each with columns as wide as it needs."""
+
+TABLE_HELP = "CSV, JSON Lines, Parquet, Feather or Excel file, or a .zip with one."
 Out = Annotated[Path, typer.Option("--out", "-o", metavar="RUN", help="Run directory to write.")]
-Penalty = Annotated[PenaltyName, typer.Option(help="Which penalty; auto tries both.")]
-Folds = Annotated[int, typer.Option(help="Folds of the cross-validation, at least 2.")]
-Seeds = Annotated[int, typer.Option(help="Networks for each fold and strength.")]
+Penalty = Annotated[
+    PenaltyName, typer.Option(help="Which penalty; auto tries both.", rich_help_panel=TRAINING)
+]
+Folds = Annotated[
+    int, typer.Option(help="Folds of the cross-validation, at least 2.", rich_help_panel=TRAINING)
+]
+Seeds = Annotated[
+    int, typer.Option(help="Networks for each fold and strength.", rich_help_panel=TRAINING)
+]
 Strengths = Annotated[
     str | None,
     typer.Option(
         metavar="A,B,…",
         help="Strengths to try, such as 0.1,0.01; a default list if not given.",
+        rich_help_panel=TRAINING,
     ),
 ]
 Groups = Annotated[
@@ -32,20 +43,36 @@ Groups = Annotated[
     typer.Option(
         metavar="COLUMN",
         help="Rows with one value of it (a patient) stay on one side of every split.",
+        rich_help_panel=COLUMNS,
     ),
 ]
 Time = Annotated[
     str | None,
-    typer.Option(metavar="COLUMN", help="Learn from the past, be tested on the latest rows."),
+    typer.Option(
+        metavar="COLUMN",
+        help="Learn from the past, be tested on the latest rows.",
+        rich_help_panel=COLUMNS,
+    ),
 ]
 Weights = Annotated[
-    str | None, typer.Option(metavar="COLUMN", help="How much each row counts, 0 or more.")
+    str | None,
+    typer.Option(
+        metavar="COLUMN", help="How much each row counts, 0 or more.", rich_help_panel=COLUMNS
+    ),
 ]
-TestSize = Annotated[float, typer.Option(help="Share of the rows set aside as a test.")]
-Single = Annotated[bool, typer.Option("--single", help="Refit one network on all folds.")]
+TestSize = Annotated[
+    float, typer.Option(help="Share of the rows set aside as a test.", rich_help_panel=TRAINING)
+]
+Single = Annotated[
+    bool, typer.Option("--single", help="Refit one network on all folds.", rich_help_panel=TRAINING)
+]
 Sparse = Annotated[
     bool,
-    typer.Option("--sparse", help="Also select inputs, and fit a network on these alone."),
+    typer.Option(
+        "--sparse",
+        help="Also select inputs, and fit a network on these alone.",
+        rich_help_panel=TRAINING,
+    ),
 ]
 Inputs = Annotated[
     int | None,
@@ -53,6 +80,7 @@ Inputs = Annotated[
         metavar="K",
         help="How many inputs the sparse network reads (implies --sparse); as many as are needed "
         "if not given.",
+        rich_help_panel=TRAINING,
     ),
 ]
 Diagnosed = Annotated[
@@ -60,13 +88,22 @@ Diagnosed = Annotated[
     typer.Option("--diagnosis/--no-diagnosis", help="Say whether the network overfits, and why."),
 ]
 LearningCurve = Annotated[
-    bool, typer.Option("--learning-curve", help="Say what more rows would give.")
+    bool,
+    typer.Option(
+        "--learning-curve", help="Say what more rows would give.", rich_help_panel=TRAINING
+    ),
 ]
-Seed = Annotated[int, typer.Option(help="Seed of everything that is random.")]
+Seed = Annotated[
+    int, typer.Option(help="Seed of everything that is random.", rich_help_panel=TRAINING)
+]
 Lang = Annotated[Language, typer.Option("--lang", help="Language of the report.")]
-Quick = Annotated[bool, typer.Option("--quick", help="A first look: less of everything.")]
+Quick = Annotated[
+    bool,
+    typer.Option("--quick", help="A first look: less of everything.", rich_help_panel=TRAINING),
+]
 Minutes = Annotated[
-    float | None, typer.Option(help="About how long it may take.", show_default=False)
+    float | None,
+    typer.Option(help="About how long it may take.", show_default=False, rich_help_panel=TRAINING),
 ]
 Force = Annotated[bool, typer.Option("--force", help="Replace a run that is there.")]
 Quiet = Annotated[
@@ -82,11 +119,18 @@ Features = Annotated[
         metavar="A,B,…",
         help="Input columns to use, in place of all useful ones.",
         show_default=False,
+        rich_help_panel=COLUMNS,
     ),
 ]
 Drop = Annotated[
     list[str] | None,
-    typer.Option("--drop", metavar="A,B,…", help="Columns to leave out.", show_default=False),
+    typer.Option(
+        "--drop",
+        metavar="A,B,…",
+        help="Columns to leave out.",
+        show_default=False,
+        rich_help_panel=COLUMNS,
+    ),
 ]
 Kind = Annotated[
     list[str] | None,
@@ -96,12 +140,16 @@ Kind = Annotated[
         help="What a column is: numeric, category, date (date-dmy, date-mdy), text or ignore. "
         "May be repeated.",
         show_default=False,
+        rich_help_panel=COLUMNS,
     ),
 ]
 Decimal = Annotated[
     str | None,
     typer.Option(
-        metavar="SIGN", help='Decimal sign, "." or ",", where it is in doubt.', show_default=False
+        metavar="SIGN",
+        help='Decimal sign, "." or ",", where it is in doubt.',
+        show_default=False,
+        rich_help_panel=COLUMNS,
     ),
 ]
 Na = Annotated[
@@ -111,6 +159,7 @@ Na = Annotated[
         metavar="MARK",
         help="Another mark of missing values, such as -999. May be repeated.",
         show_default=False,
+        rich_help_panel=COLUMNS,
     ),
 ]
 Encoding = Annotated[
@@ -119,18 +168,25 @@ Encoding = Annotated[
         metavar="NAME",
         help="Encoding of a text file, such as gb18030; found if not given.",
         show_default=False,
+        rich_help_panel=FILE,
     ),
 ]
 Sep = Annotated[
     str | None,
     typer.Option(
-        metavar="SIGN", help="Sign between the fields; found if not given.", show_default=False
+        metavar="SIGN",
+        help="Sign between the fields; found if not given.",
+        show_default=False,
+        rich_help_panel=FILE,
     ),
 ]
 Sheet = Annotated[
     str | None,
     typer.Option(
-        metavar="NAME", help="Sheet of an Excel file; the first if not given.", show_default=False
+        metavar="NAME",
+        help="Sheet of an Excel file; the first if not given.",
+        show_default=False,
+        rich_help_panel=FILE,
     ),
 ]
 

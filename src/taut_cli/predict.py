@@ -24,7 +24,7 @@ def predict(
     ],
     table: Annotated[
         Path,
-        typer.Argument(metavar="TABLE", help="CSV, Parquet or Excel file.", show_default=False),
+        typer.Argument(metavar="TABLE", help=option.TABLE_HELP, show_default=False),
     ],
     out: Annotated[
         Path,

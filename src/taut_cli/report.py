@@ -29,6 +29,7 @@ def report(
         from taut.report import write_report
 
         page = write_report(run, name=str(run), lang=lang)
+        state.written = str(page)
         if as_json:
             say_json({"report": str(page)})
         else:

@@ -1,6 +1,8 @@
 """`taut compact`: a saved model, and a run."""
 
 import json
+import os
+import signal
 from pathlib import Path
 
 import keras
@@ -35,6 +37,32 @@ def test_a_saved_model_becomes_smaller(taut, saved, here):
     nothing = taut("compact", "m.compact.keras", "--json")
     assert json.loads(nothing.stdout)["compact"] is None
     assert not Path(here / "m.compact.compact.keras").exists()
+
+
+@pytest.mark.parametrize(
+    ("at", "files", "words"),
+    [
+        (0, [], "nothing was written"),
+        (1, ["m.compact.keras"], "m.compact.keras is whole"),  # put off until the rename is done
+        (2, ["m.compact.keras", "m.compact.json"], "m.compact.keras is whole"),
+    ],
+)
+def test_an_interrupt_leaves_both_files_or_says_which(
+    taut, saved, here, monkeypatch, at, files, words
+):
+    replace, done = os.replace, []
+
+    def interrupted(*paths):
+        if len(done) == at:
+            os.kill(os.getpid(), signal.SIGINT)
+        done.append(paths)
+        replace(*paths)
+
+    monkeypatch.setattr("taut_cli.output.os.replace", interrupted)
+    result = taut("compact", "m.keras")
+    assert result.exit_code == 130
+    assert {path.name for path in here.iterdir()} == {"m.keras", *files}
+    assert words in result.stderr
 
 
 @pytest.mark.parametrize(

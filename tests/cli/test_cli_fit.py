@@ -165,6 +165,7 @@ def _edited(frame, **columns):
         (lambda f: f.assign(ill="no"), "ill"),
         (lambda f: f.assign(ill=np.nan), "ill"),
         (lambda f: f.assign(ill=["yes"] * 3 + ["no"] * 57), "has 3"),
+        (lambda f: f.assign(ill=["yes", "No"] + ["no", "yes"] * 29), "'No' and 'no' are different"),
         (lambda f: f.assign(age=[np.inf, *f["age"][1:]]), "'age'"),
         (lambda f: f.set_axis(["age", "age", "code", "ill"], axis=1), "'age'"),
         (lambda f: f[["ill"]].assign(same=1), "same"),
@@ -301,11 +302,43 @@ def test_a_run_that_cannot_be_written_where_it_should_is_written_elsewhere(
     assert f"taut predict {elsewhere} NEW.csv" in result.stdout
 
 
-def test_a_request_to_terminate_cleans_up_too(taut, fits, table, listing):
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+@pytest.mark.parametrize("place", ["during", "during_save"])
+def test_a_request_to_terminate_cleans_up_too(taut, fits, table, listing, number, place):
     before = listing()
-    fits.model.during_save = staticmethod(lambda _: os.kill(os.getpid(), signal.SIGTERM))
-    assert taut("fit", table, "--target", "ill").exit_code == 143
+
+    def stop(*_):
+        try:
+            os.kill(os.getpid(), number)
+            for _ in range(1000):
+                pass
+        except KeyboardInterrupt as error:
+            raise RuntimeError("a callback failed") from error
+
+    if place == "during":
+        fits.during = stop
+    else:
+        fits.model.during_save = staticmethod(stop)
+    result = taut("fit", table, "--target", "ill")
+    assert result.exit_code == 128 + number
+    assert result.stderr == "terminated, nothing was written\n"
     assert listing() == before
+
+
+def test_an_interrupt_on_the_way_out_changes_nothing(taut, fits, table, monkeypatch):
+    fits.during = _interrupt
+    said = []
+
+    def again(number, left):
+        _interrupt()
+        said.append(left)
+        return f"ended by {number}, {left}"
+
+    monkeypatch.setattr("taut_cli.console.in_words", again)
+    result = taut("fit", table, "--target", "ill")
+    assert result.exit_code == 130
+    assert result.stderr == "ended by 2, nothing was written\n"
+    assert said == ["nothing was written"]
 
 
 def test_an_interrupt_while_renaming_waits_for_the_whole_run(taut, fits, table, here, monkeypatch):

@@ -71,6 +71,28 @@ def test_predict_refuses_and_writes_nothing(taut, run, here, listing, arguments,
     assert listing() == before
 
 
+def test_fit_and_predict_take_every_kind_of_table(taut, fits, frame, here):
+    frame.to_json(here / "rows.jsonl.gz", orient="records", lines=True)
+    frame.to_csv(here / "new.zip", index=False, compression={"method": "zip"})
+    frame.to_feather(here / "new.feather")
+    assert taut("fit", "rows.jsonl.gz", "--target", "ill").exit_code == 0
+    pd.testing.assert_frame_equal(fits.calls[0]["frame"], frame, check_dtype=False)
+    for name in ("new.zip", "new.feather", "rows.jsonl.gz"):
+        result = taut("predict", "taut-run", name, "--out", "out.csv", "--force")
+        assert result.exit_code == 0, result.output
+        assert "60 rows predicted" in result.stdout
+
+
+@pytest.mark.parametrize(
+    ("name", "words"), [("-", "a pipe. Write it"), ("pipe", "a pipe. Write"), (".", "a directory.")]
+)
+def test_a_table_is_a_file(taut, here, name, words):
+    os.mkfifo(here / "pipe")
+    result = taut("fit", name, "--target", "ill")
+    assert result.exit_code == 2
+    assert words in result.stderr
+
+
 def test_predict_replaces_a_file_when_forced_and_only_when_whole(taut, run, table, here, listing):
     out = here / "out.csv"
     out.write_text("old")
@@ -188,6 +210,21 @@ def test_help_names_every_command(taut):
     for command in ("fit", "predict", "report", "demo"):
         assert command in result.stdout
         assert taut(command, "--help").exit_code == 0
+
+
+def test_help_names_every_option_in_full_on_a_narrow_terminal(monkeypatch):
+    from typer.main import get_command
+    from typer.testing import CliRunner
+
+    from taut_cli.app import app
+
+    monkeypatch.setenv("COLUMNS", "80")
+    monkeypatch.setattr("typer.rich_utils.MAX_WIDTH", 80)  # read as typer is imported
+    commands = get_command(app).commands  # type: ignore[attr-defined]
+    for name, command in commands.items():
+        shown = CliRunner().invoke(app, [name, "--help"]).stdout
+        for option in [flag for p in command.params for flag in (*p.opts, *p.secondary_opts)]:
+            assert not option.startswith("-") or f" {option} " in shown, (name, option)
 
 
 def test_version(taut):

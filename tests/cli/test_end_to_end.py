@@ -274,5 +274,6 @@ def test_an_interrupt_while_training_leaves_nothing(work, environment, tmp_path,
     _, stderr = process.communicate(timeout=120)
     assert process.returncode == 130
     # Before it, Python may report an interrupt that fell into a callback of a library.
-    assert stderr.strip().endswith("interrupted, nothing was written")
+    # After ten seconds of training it says that this is kept.
+    assert stderr.splitlines()[-1].startswith("interrupted, nothing was written")
     assert listing(tmp_path) == before

@@ -84,6 +84,26 @@ def test_ctrl_c_finishes_the_epoch_and_saves(tmp_path, whole):
     assert digest(record_of(file, seconds=1e9)) == digest(whole)
 
 
+def test_a_request_to_terminate_that_is_handled_saves_too(tmp_path, whole):
+    class Terminate(Callback):
+        def on_update(self, news):
+            if news.lane_epochs > 30:
+                os.kill(os.getpid(), signal.SIGTERM)
+
+    def handler(number, frame):
+        raise SystemExit(128 + number)
+
+    file = tmp_path / "study.npz"
+    before = signal.signal(signal.SIGTERM, handler)
+    try:
+        with pytest.raises(SystemExit, match="143"):
+            record_of(file, seconds=1e9, callbacks=[Terminate()])
+        assert signal.getsignal(signal.SIGTERM) is handler
+    finally:
+        signal.signal(signal.SIGTERM, before)
+    assert digest(record_of(file, seconds=1e9)) == digest(whole)
+
+
 def test_ctrl_c_at_the_very_end_is_not_swallowed(tmp_path, monkeypatch):
     save = Checkpoint.save
 

@@ -141,6 +141,8 @@ MANY = [f"v{i}" for i in range(100)]
         ("Id", 7 * np.arange(200), "identifier"),
         ("paid", 7 * np.arange(200), "numeric"),
         ("customer_id", np.arange(200) % 150, "numeric"),
+        ("Kunden-Nr.", 7 * (np.arange(200) % 193), "identifier"),  # a few rows twice
+        ("price_index", 7 * (np.arange(200) % 193), "numeric"),
         ("name", [f"p{i}" for i in range(200)], "identifier"),
         ("name", pd.Categorical([f"p{i}" for i in range(200)]), "identifier"),
         ("t", (MANY + [f"w{i}" for i in range(50)]) + MANY[:50], "text"),

@@ -44,6 +44,12 @@ FILES = {
         plain_file().replace("Köln", "上海").replace("Bonn", "北京").encode("gb18030"),
         {"x": X, "city": np.where(K % 3, "上海", "北京")},
     ),
+    "GB18030 with euros": (
+        lines("x,价格,y", lambda k: (f'"€{X[k]:,.2f}"', "上" if k % 3 else "下", k % 2)).encode(
+            "gb18030"
+        ),
+        {"x": X, "价格": np.where(K % 3, "上", "下")},
+    ),
     "Windows lines": (plain_file().replace("\n", "\r\n").encode(), {"x": X, "city": TEXT}),
     "semicolons": (plain_file(";").encode(), {"x": X, "city": TEXT}),
     "tabs": (plain_file("\t").encode(), {"x": X, "city": TEXT}),

@@ -24,7 +24,9 @@ def column(schema, name):
 
 
 @pytest.mark.parametrize("values", [lambda k: k, lambda k: f"P{k:03d}", lambda k: 70000 + 13 * k])
-@pytest.mark.parametrize("name", ["patient", "Patient_ID", "subjectNo", "user id", "pid"])
+@pytest.mark.parametrize(
+    "name", ["patient", "Patient_ID", "subjectNo", "user id", "pid", "患者ID", "Kunden-Nr."]
+)
 def test_a_column_named_like_a_group_is_set_aside_and_warned_of(name, values):
     table = patients()
     table[name] = [values(k) for k in table.pop("of")]

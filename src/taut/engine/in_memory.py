@@ -21,6 +21,7 @@ from taut.engine.kept_programs import programs_of
 from taut.engine.lanes import Record
 from taut.engine.ledger import Ledger
 from taut.engine.program import EVERYWHERE, HELD_OUT, ROWS, batch_by_batch, whole_epochs
+from taut.engine.resumable import current_job
 from taut.engine.slots import Slots
 from taut.engine.step import Plan
 from taut.engine.study import Arrays, Study
@@ -39,22 +40,24 @@ def train_in_memory(study: Study, arrays: Arrays) -> Record:
     initial = InitialValues(study.model)
     initial.check(study.lanes)
     batches = Batches(arrays.splits, study.batch_size, arrays.sharers)
-    ledger = Ledger(
-        study.lanes, study.epochs, groups=study.groups, halving=study.halving, race=study.race
-    )
+    ledger = _ledger(study)
     targets = arrays.targets
     y = targets[0] if len(targets) == 1 else jax.tree.map(lambda *a: np.stack(a), *targets)
     data = Rows(arrays.x, y, arrays.weights)
     saved, resumed = None, None
+    job = current_job()
     if study.checkpoint is not None:
-        settings = {**study.settings(), "sharers": arrays.sharers}
-        identity = identity_of(
-            study.model, data, study.lanes, arrays.splits, settings, devices=mesh.devices.size
-        )
+        identity = _identity(study, arrays, data, mesh)
         with processes.together():
             saved = Checkpoint(study.checkpoint, study.checkpoint_seconds, identity)
             resumed = saved.load(ledger, initial.state(ledger, 0))
         processes.check_same([*identity.values(), ledger.lane_epochs()[0]])
+    elif job is not None and jax.process_count() == 1:
+        saved = job.checkpoint(lambda: _identity(study, arrays, data, mesh))
+        if saved is not None and saved.path.is_file():
+            ledger, resumed = job.gone_on(
+                saved, lambda: _ledger(study), initial, callbacks=study.callbacks
+            )
     width = study.width or width_for(study.model, *_side_by_side(study, mesh))
     if resumed is not None:
         width = resumed["width"]
@@ -80,6 +83,19 @@ def train_in_memory(study: Study, arrays: Arrays) -> Record:
             if i not in ledger.kept and i not in ledger.states:
                 ledger.forget(i)
     return ledger.record(len(programs) - before, int(width))
+
+
+def _ledger(study: Study) -> Ledger:
+    return Ledger(
+        study.lanes, study.epochs, groups=study.groups, halving=study.halving, race=study.race
+    )
+
+
+def _identity(study: Study, arrays: Arrays, data: Rows, mesh: Mesh) -> dict[str, str]:
+    settings = {**study.settings(), "sharers": arrays.sharers}
+    return identity_of(
+        study.model, data, study.lanes, arrays.splits, settings, devices=mesh.devices.size
+    )
 
 
 class EpochSlots(Slots):

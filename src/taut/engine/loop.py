@@ -5,7 +5,7 @@ from __future__ import annotations
 import signal
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, Protocol
 
@@ -87,6 +87,10 @@ class Watch:
     def saves(self) -> bool:
         return self._checkpoint is not None
 
+    def worth(self) -> bool:
+        """Whether the study has taken long enough to be saved."""
+        return self._checkpoint is not None and self._checkpoint.worth()
+
     def wanted(self) -> bool:
         """Whether there is something to do; for it the devices are waited for."""
         due = self._checkpoint is not None and self._checkpoint.due()
@@ -155,7 +159,7 @@ def train(trainer: Trainer, ledger: Ledger, watch: Watch) -> None:
     """Train every lane of the ledger to its end."""
     watch.start()
     try:
-        with interrupts(wanted=watch.saves) as watch.interrupted:
+        with interrupts(wanted=watch.saves, worth=watch.worth) as watch.interrupted:
             while True:
                 trainer.fill()
                 if not trainer.lanes:
@@ -198,28 +202,42 @@ class Pace:
 
 
 @contextmanager
-def interrupts(*, wanted: bool) -> Iterator[list[int]]:
+def interrupts(*, wanted: bool, worth: Callable[[], bool] = lambda: True) -> Iterator[list[int]]:
     """Ctrl-C finishes the epoch, so that it can be saved; a second one does not wait.
 
-    Where it is ignored (`nohup`, a script's background job) or handled outside of Python, it stays
-    as it is.
+    Nor does the first where there is nothing worth to be saved. A request to terminate that Python
+    code handles, as the command does, is treated alike. Where a signal is ignored (`nohup`, a
+    script's background job) or handled outside of Python, it stays as it is.
     """
     noted: list[int] = []
     if not wanted or threading.current_thread() is not threading.main_thread():
         yield noted
         return
-    before = signal.getsignal(signal.SIGINT)
-    if before in (signal.SIG_IGN, None):  # Ctrl-C is meant for others: a script's background job
-        yield noted
-        return
+    # Ctrl-C that is ignored is meant for others (a script's background job); a request to terminate
+    # that nobody handles ends the process at once.
+    present = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    before: dict[int, Callable[..., Any]] = {
+        number: handler for number, handler in present.items() if callable(handler)
+    }
 
     def note(number: int, frame: Any) -> None:
-        if noted and callable(before):
-            before(number, frame)
+        if noted or not worth():
+            before[number](number, frame)
         noted.append(number)
 
-    signal.signal(signal.SIGINT, note)
+    for number in before:
+        signal.signal(number, note)
     try:
         yield noted
+    except KeyboardInterrupt:
+        _restore(before)
+        if noted:
+            before[noted[0]](noted[0], None)  # who handled it before learns which it was
+        raise
     finally:
-        signal.signal(signal.SIGINT, before)
+        _restore(before)
+
+
+def _restore(handlers: dict[Any, Any]) -> None:
+    for number, handler in handlers.items():
+        signal.signal(number, handler)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -85,12 +84,12 @@ def blank(frame: pd.DataFrame, na: Sequence[str]) -> pd.DataFrame:
     return frame.assign(**changed) if changed else frame
 
 
-def refuse_duplicates(path: Path, names: Iterable[str]) -> None:
-    """Raise if two columns of a file have one name."""
+def refuse_duplicates(file: object, names: Iterable[str]) -> None:
+    """Raise if two columns of a file, which is shown as its str, have one name."""
     repeated = [name for name, count in Counter(names).items() if count > 1]
     if repeated:
         shown = ", ".join(map(repr, repeated[:10]))
         raise InputError(
-            f"Every column needs a name of its own. Received more than once in {str(path)!r}: "
+            f"Every column needs a name of its own. Received more than once in {file}: "
             f"{shown}. Rename the columns (the first line of a text file must be their names)."
         )

@@ -36,6 +36,11 @@ _ID_NAME = re.compile(
     r"(?i:(^|[_\W])(id|uuid|guid|key|index|row|rownames?)|unnamed: \d+|#|no|nr|obs|s\.?no|case)\.?$"
     r"|[a-z](Id|ID)$|^$|(序号|编号|学号|工号)$"
 )
+# Of these, names of nothing else: a few rows that are there twice make no quantity of them.
+_ONLY_ID = re.compile(
+    r"(?i:(^|[_\W])(id|uuid|guid|nr|s\.?no))\.?$|[a-z](Id|ID)$|(序号|编号|学号|工号)$"
+)
+_MOSTLY = 0.95
 # Names of what is counted through, one row after another: hours of an experiment, doses.
 _QUANTITY = re.compile(
     r"(?i)^[txz]$|hour|time|day|week|month|year|minute|second|date|dose|age|step|depth|dist|length"
@@ -160,6 +165,10 @@ def _not_an_input(
             return "identifier", "every whole number occurs once, and its name says identifier"
         if numbering:
             return None, "every whole number occurs once: if it numbers the rows, leave it out"
+    mostly = len(distinct) > max(MANY_LEVELS, _MOSTLY * len(present))
+    if whole and mostly and _ONLY_ID.search(name):
+        numbers = f"{len(distinct)} different whole numbers in {len(present)} rows"
+        return "identifier", f"{numbers}, and its name says identifier"
     if kind == "category":
         if len(distinct) > MANY_LEVELS and np.mean([len(text) for text in distinct]) > LONG_TEXT:
             return "text", "it holds long text"

@@ -7,6 +7,7 @@ from typing import Any
 
 from taut.checks import is_whole
 from taut.errors import InputError
+from taut.frames.columns import alike
 from taut.frames.schema import Schema, listed
 from taut.frames.values import shorten
 
@@ -45,10 +46,12 @@ def check_enough_rows(schema: Schema, *, folds: int, test_size: float = 0.0) -> 
     needed = math.ceil(folds * rows / train) if train else rows + 1
     rare = [f"{shorten(label)} has {n}" for label, n in counts.items() if n * train // rows < folds]
     if rare:
+        same = alike([label for label in schema.classes if isinstance(label, str)], "classes")
+        same = f" {same}: write them alike if they mean the same." if same else ""
         raise InputError(
             f"Every class of {schema.target!r} needs at least {needed} rows for {folds} folds"
-            f"{held_out}. Received: {listed(rare, show=str)}. Use fewer folds, add rows, merge or "
-            "remove the rare classes, or, where the target is a quantity, set the task to "
+            f"{held_out}. Received: {listed(rare, show=str)}.{same} Use fewer folds, add rows, "
+            "merge or remove the rare classes, or, where the target is a quantity, set the task to "
             "regression."
         )
     if train < folds:

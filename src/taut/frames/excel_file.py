@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections import Counter
-from pathlib import Path
+from contextlib import ExitStack
 from typing import Any
 
 import pandas as pd
@@ -12,13 +12,14 @@ import pandas as pd
 from taut.errors import InputError
 from taut.frames.as_frame import NOTES, refuse_duplicates
 from taut.frames.numbers import is_number
+from taut.frames.table_file import TableFile
 
 
-def read_excel(path: Path, sheet: str | None) -> pd.DataFrame:
+def read_excel(file: TableFile, sheet: str | None) -> pd.DataFrame:
     """The first sheet of a workbook, or the one that is named.
 
     Args:
-        path: the file.
+        file: which it is.
         sheet: the name of a sheet; the first unless given.
 
     Raises:
@@ -29,13 +30,14 @@ def read_excel(path: Path, sheet: str | None) -> pd.DataFrame:
         import openpyxl
     except ImportError:
         raise InputError(
-            f"Excel files are read by openpyxl, which is not installed. Received: {str(path)!r}. "
+            f"Excel files are read by openpyxl, which is not installed. Received: {file}. "
             "Install it with `pip install openpyxl`, or save the table as CSV."
         ) from None
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", UserWarning)  # of formats that hold no values
-        book = openpyxl.load_workbook(path, read_only=True, data_only=True)
-    try:
+    with file.open() as opened, ExitStack() as stack:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", UserWarning)  # of formats that hold no values
+            book = openpyxl.load_workbook(opened, read_only=True, data_only=True)
+        stack.callback(book.close)
         if sheet is not None and sheet not in book.sheetnames:
             raise InputError(
                 f"The file has no sheet {sheet!r}. Its sheets are {', '.join(book.sheetnames)}."
@@ -43,15 +45,13 @@ def read_excel(path: Path, sheet: str | None) -> pd.DataFrame:
         name = sheet or book.sheetnames[0]
         rows = [list(row) for row in book[name].iter_rows(values_only=True)]
         others = [other for other in book.sheetnames if other != name]
-    finally:
-        book.close()
     filled = [k for k, row in enumerate(rows) if _filled(row)]
     # A cover page is no table.
     seen = f", sheet {name!r} (--sheet reads another: {', '.join(others)})" if others else ""
     if len(filled) < 2:
         what = "no rows" if filled else "nothing"
         raise InputError(
-            f"A table needs columns and rows. Received: {str(path)!r}{seen}, which holds {what}."
+            f"A table needs columns and rows. Received: {file}{seen}, which holds {what}."
         )
     # Titles fill fewer cells than the table below them.
     usual = Counter(_filled(rows[k]) for k in filled).most_common(1)[0][0]
@@ -67,7 +67,7 @@ def read_excel(path: Path, sheet: str | None) -> pd.DataFrame:
         if head or (columns and any(cell is not None for cell in columns[k]))
     ]
     names = [header[k] or f"Unnamed: {k}" for k in kept]
-    refuse_duplicates(path, names)
+    refuse_duplicates(file, names)
     held = {
         head: pd.Series(columns[k] if columns else [], dtype=object).infer_objects()
         for head, k in zip(names, kept, strict=True)

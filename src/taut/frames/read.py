@@ -1,8 +1,9 @@
-"""A table from a file: CSV, Parquet or Excel."""
+"""A table from a file: text, JSON Lines, Parquet, Feather or Excel, perhaps packed."""
 
 from __future__ import annotations
 
 import csv
+import lzma
 import os
 import re
 import warnings
@@ -16,10 +17,13 @@ import numpy as np
 import pandas as pd
 
 from taut.errors import InputError
+from taut.frames.arrow_file import read_arrow
 from taut.frames.as_frame import NOTES, blank, check_marks, refuse_duplicates
 from taut.frames.column_options import distinct_texts
 from taut.frames.excel_file import read_excel
+from taut.frames.json_lines import read_json_lines
 from taut.frames.numbers import decimal_sign, is_code, thousands
+from taut.frames.table_file import EXCEL, JSON, TEXT, TableFile, find_table
 from taut.frames.text_file import (
     SEPARATORS,
     TextFile,
@@ -29,9 +33,18 @@ from taut.frames.text_file import (
 )
 from taut.frames.values import MISSING_TEXT
 
-_TEXT_SUFFIXES = (".csv", ".csv.gz", ".tsv", ".tsv.gz", ".txt", ".txt.gz")
-_PARQUET_SUFFIXES = (".parquet", ".pq")
-_EXCEL_SUFFIXES = (".xlsx", ".xlsm")
+# Each library has errors of its own for a damaged file; what packs it may be unknown to Python.
+_DAMAGED = (
+    OSError,
+    EOFError,
+    ValueError,
+    KeyError,
+    csv.Error,
+    lzma.LZMAError,
+    zlib.error,
+    zipfile.BadZipFile,
+    NotImplementedError,
+)
 
 
 def read_table(
@@ -43,11 +56,13 @@ def read_table(
     sep: str | None = None,
     sheet: str | None = None,
 ) -> pd.DataFrame:
-    """Reads a CSV, Parquet or Excel file into a data frame.
+    """Reads a CSV, JSON Lines, Parquet, Feather or Excel file into a data frame.
 
     Args:
-        path: a file ending in .csv, .tsv or .txt (also with .gz), .parquet, .pq or .xlsx. Titles
-            above the line that names the columns are skipped, and told.
+        path: a file ending in .csv, .tsv, .txt, .jsonl or .ndjson (also with .gz, .bz2 or .xz),
+            .parquet, .pq, .feather, .arrow, .xlsx or .xlsm, or a .zip with one such file. Where
+            its first bytes show that it is another of these, it is read as that, which is told.
+            Titles above the line that names the columns are skipped, and told.
         text: columns of a text file to keep as they are written. A table to predict on may hold
             only "01" and "02" of a category that also has "A": without this they become 1 and 2.
             Names that the file does not have are ignored.
@@ -59,41 +74,28 @@ def read_table(
 
     Returns:
         The table [rows, columns], with at least one row and no two columns of one name. An index
-        that was saved with a name in a Parquet file is a column again. `understand` tells what
-        was decided here, which it finds in the frame's `attrs`.
+        that was saved with a name in a Parquet or Feather file is a column again. `understand`
+        tells what was decided here, which it finds in the frame's `attrs`.
 
     Raises:
         InputError: the file is missing or cannot be read, the suffix is unknown, the table is
-            empty, or two columns have one name.
+            empty, two columns have one name, an option is of another kind of file, a JSON value
+            is a list or an object, or an archive holds no table or several.
 
     Example:
         >>> frame = read_table("patients.csv")  # doctest: +SKIP
     """
     path = Path(path)
-    suffix = "".join(path.suffixes[-2:] if path.suffix.lower() == ".gz" else path.suffixes[-1:])
-    suffixes = _TEXT_SUFFIXES + _PARQUET_SUFFIXES + _EXCEL_SUFFIXES
-    if suffix.lower() not in suffixes:
-        raise InputError(
-            f"The name of a table ends in one of {', '.join(suffixes)}. Received: {str(path)!r}. "
-            "Save the table in one of these formats, or rename the file."
-        )
-    if not path.exists():
-        raise InputError(f"There is no file {str(path)!r}. Check the path.")
     sep = SEPARATORS.get(sep or "", sep)
     if sep is not None and len(sep) != 1:
         raise InputError(
             f"`sep` must be one character, or one of {', '.join(SEPARATORS)}. Received: {sep!r}."
         )
     na = check_marks(na)
-    # Each library has errors of its own for a damaged file; most are ValueErrors or OSErrors.
-    unreadable = (OSError, EOFError, ValueError, KeyError, csv.Error, zlib.error)
     try:
-        if suffix.lower() in _TEXT_SUFFIXES:
-            frame = _read_text(path, text, na, encoding, sep)
-        elif suffix.lower() in _PARQUET_SUFFIXES:
-            frame = blank(_read_parquet(path), na)
-        else:
-            frame = blank(read_excel(path, sheet), na)
+        file = find_table(path)
+        _refuse_options(file, {"sheet": sheet, "sep": sep, "encoding": encoding})
+        frame = _read(file, text, na, encoding, sep, sheet)
     except InputError:
         raise
     except UnicodeError as error:
@@ -103,11 +105,38 @@ def read_table(
         ) from error
     except pd.errors.ParserError as error:
         raise InputError(_unparsed(path, str(error))) from error
-    except (*unreadable, zipfile.BadZipFile) as error:
+    except _DAMAGED as error:
         raise InputError(_unreadable(path, error)) from error
     if frame.empty:
-        raise InputError(f"A table needs rows. Received: {str(path)!r}, which has none.")
+        raise InputError(f"A table needs rows. Received: {file}, which has none.")
+    frame.attrs[NOTES] = [*file.notes, *frame.attrs.get(NOTES, ())]
     return frame
+
+
+def _read(
+    file: TableFile,
+    text: Sequence[str],
+    na: Sequence[str],
+    encoding: str | None,
+    sep: str | None,
+    sheet: str | None,
+) -> pd.DataFrame:
+    if file.kind == TEXT:
+        return _read_text(file, text, na, encoding, sep)
+    if file.kind == JSON:
+        return blank(read_json_lines(file, encoding), na)
+    return blank(read_excel(file, sheet) if file.kind == EXCEL else read_arrow(file), na)
+
+
+def _refuse_options(file: TableFile, given: dict[str, str | None]) -> None:
+    """Raise for an option that says nothing about a file of this kind."""
+    kinds = {"sheet": [EXCEL], "sep": [TEXT], "encoding": [TEXT, JSON]}
+    for name, value in given.items():
+        if value is not None and file.kind not in kinds[name]:
+            raise InputError(
+                f"`{name}` (--{name}) is for {' or '.join(kinds[name])}. "
+                f"Received: {name}={value!r} with {file}, which is {file.kind}. Leave it out."
+            )
 
 
 def _unreadable(path: Path, error: Exception) -> str:
@@ -139,44 +168,44 @@ def _unparsed(path: Path, said: str) -> str:
 
 
 def _read_text(
-    path: Path, text: Sequence[str], na: Sequence[str], encoding: str | None, sep: str | None
+    file: TableFile, text: Sequence[str], na: Sequence[str], encoding: str | None, sep: str | None
 ) -> pd.DataFrame:
-    file = inspect(path, encoding=encoding, separator=sep)
-    text = [name for name in file.header if name.strip() in set(text)]
+    form = inspect(file, encoding=encoding, separator=sep)
+    text = [name for name in form.header if name.strip() in set(text)]
     # pandas renames the second of two equal columns without a word, so the file itself is asked.
-    refuse_duplicates(path, (name.strip() for name in file.header if name.strip()))
-    frame = _parse(path, file, na, dtype=dict.fromkeys(text, str))
+    refuse_duplicates(file, (name.strip() for name in form.header if name.strip()))
+    frame = _parse(file, form, na, dtype=dict.fromkeys(text, str))
     if not frame.index.equals(pd.RangeIndex(len(frame))):  # pandas took the surplus for row names
         # Every line but the first ends in a separator.
         if not isinstance(frame.index, pd.MultiIndex) and frame.iloc[:, -1].isna().all():
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore", pd.errors.ParserWarning)
-                frame = _parse(path, file, na, dtype=dict.fromkeys(text, str), index_col=False)
+                frame = _parse(file, form, na, dtype=dict.fromkeys(text, str), index_col=False)
         else:
             raise InputError(
-                f"Every row of {str(path)!r} must have as many fields as its first line, which "
-                f"names {len(file.header)} columns. Received: more. Name every column, quote the "
+                f"Every row of {file} must have as many fields as its first line, which "
+                f"names {len(form.header)} columns. Received: more. Name every column, quote the "
                 "fields that hold the separator, or say which it is with --sep."
             )
-    frame = _keep_thousands(path, file, na, frame)
-    frame = _keep_zeros(path, file, na, frame)
+    frame = _keep_thousands(file, form, na, frame)
+    frame = _keep_zeros(file, form, na, frame)
     last = np.flatnonzero(frame.notna().any(axis=1).to_numpy())  # a spreadsheet's empty rows
     frame = frame.iloc[: last[-1] + 1 if len(last) else 0].rename(columns=str.strip)
-    frame.attrs[NOTES] = list(file.notes)
+    frame.attrs[NOTES] = list(form.notes)
     return frame
 
 
-def _parse(path: Path, file: TextFile, na: Sequence[str], **options: Any) -> pd.DataFrame:
+def _parse(file: TableFile, form: TextFile, na: Sequence[str], **options: Any) -> pd.DataFrame:
     # Before pandas 3 numbers are read to the last digit only when asked.
     if int(pd.__version__.split(".")[0]) < 3:
         options["float_precision"] = "round_trip"
     marks = [*MISSING_TEXT, *(mark.upper() for mark in MISSING_TEXT), *na]
-    with open_text(path, file.encoding) as handle:
-        for _ in range(file.skipped):
+    with open_text(file, form.encoding) as handle:
+        for _ in range(form.skipped):
             handle.readline()
         return pd.read_csv(
             handle,
-            sep=r"\s+" if file.separator == " " else file.separator,
+            sep=r"\s+" if form.separator == " " else form.separator,
             skipinitialspace=True,
             low_memory=False,
             keep_default_na=False,
@@ -186,36 +215,29 @@ def _parse(path: Path, file: TextFile, na: Sequence[str], **options: Any) -> pd.
 
 
 def _keep_thousands(
-    path: Path, file: TextFile, na: Sequence[str], frame: pd.DataFrame
+    file: TableFile, form: TextFile, na: Sequence[str], frame: pd.DataFrame
 ) -> pd.DataFrame:
     """Beside decimal commas "12.345" may be 12345: then it stays text, and `understand` decides."""
     texts = distinct_texts(frame, frame.columns)
     names = [name for name in frame.columns if frame[name].dtype == float]
     if not names or "," not in map(decimal_sign, texts):
         return frame
-    written = _parse(path, file, na, dtype=str, usecols=names)
+    written = _parse(file, form, na, dtype=str, usecols=names)
     kept = [name for name in names if thousands(written[name].dropna().unique().tolist(), ".")]
     return frame.assign(**{name: written[name] for name in kept})
 
 
-def _keep_zeros(path: Path, file: TextFile, na: Sequence[str], frame: pd.DataFrame) -> pd.DataFrame:
+def _keep_zeros(
+    file: TableFile, form: TextFile, na: Sequence[str], frame: pd.DataFrame
+) -> pd.DataFrame:
     """Whole numbers some of which begin with a zero stay text: "00123" may be a code."""
     whole = [
         name
         for name in frame.columns
         if frame[name].dtype.kind in "iuf" and not np.mod(frame[name].dropna(), 1).any()
     ]
-    if not whole or not zeros_before_digits(path, file):
+    if not whole or not zeros_before_digits(file, form):
         return frame
-    written = _parse(path, file, na, dtype=str, usecols=whole)
+    written = _parse(file, form, na, dtype=str, usecols=whole)
     kept = [name for name in whole if is_code(written[name].dropna().unique().tolist())]
     return frame.assign(**{name: written[name] for name in kept})
-
-
-def _read_parquet(path: Path) -> pd.DataFrame:
-    import pyarrow.parquet  # costs as much as pandas itself, and CSV does not need it
-
-    refuse_duplicates(path, pyarrow.parquet.read_schema(path).names)
-    frame = pd.read_parquet(path, engine="pyarrow")
-    named = [name for name in frame.index.names if name is not None]
-    return frame.reset_index(named) if named else frame

@@ -36,6 +36,8 @@ _IDENTIFYING = re.compile("ids?|uuid|guid|identifier|hash")
 _PEOPLE = re.compile(
     "(patient|subject|participant|person|individual|respondent|proband|user|customer|client"
     "|household|family|donor|student|pupil|employee|subj|pat|pid|mrn|ssn|email)s?(id|no|nr|num)?"
+    "|(kunden?|patienten|haushalt|mitarbeiter|schüler)(id|nr|nummer)?"
+    "|(客户|顾客|用户|会员|患者|病人|学生|员工|受试者|家庭)(id|编号|号|代码)?"
 )
 _THINGS = re.compile(
     "(animal|worker|player|driver|visitor|buyer|seller|member|borrower|applicant|owner|encounter"
@@ -98,8 +100,8 @@ def named_like_a_group(name: str) -> int | None:
     """How many values make a column with such a name a group; None for no such name.
 
     Example:
-        >>> [named_like_a_group(n) for n in ("patient", "PatientID", "store id", "driver_age")]
-        [5, 5, 20, None]
+        >>> [named_like_a_group(n) for n in ("PatientID", "store id", "driver_age", "患者编号")]
+        [5, 20, None, 5]
     """
     spaced = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", name)
     words = [word for word in re.split(r"[\W_\d]+", spaced.lower()) if word]

@@ -103,7 +103,8 @@ def understand(
     if len(frame) < least_rows:
         raise InputError(
             f"A table needs at least {least_rows} rows with a value in the target {target!r}. "
-            f"Received: {len(frame)} (of {len(absent)}). Add rows."
+            f"Received: {len(frame)} (of {len(absent)}). "
+            f"{'Add rows' if len(frame) else 'Choose another column, or fill it'}."
         )
     texts = distinct_texts(frame, [name for name in frame.columns if kinds.get(name) is None])
     decimal = decimal or only(map(decimal_sign, texts))

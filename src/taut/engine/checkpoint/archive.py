@@ -36,19 +36,34 @@ class Checkpoint:
         path: The file; its folder must exist.
         seconds: Save when so many seconds have passed since the last time.
         study: Digests of what makes the study, by name: a file of another study is refused.
+        least_seconds: Save nothing of a study before it has taken so long.
+        most_bytes: Save nothing of a study whose weights take more.
     """
 
-    def __init__(self, path: str | os.PathLike[str], seconds: float, study: Mapping[str, str]):
+    def __init__(
+        self,
+        path: str | os.PathLike[str],
+        seconds: float,
+        study: Mapping[str, str],
+        *,
+        least_seconds: float = 0.0,
+        most_bytes: int | None = None,
+    ):
         check_at_least(0, checkpoint_seconds=seconds)
         self.path: Path = Path(path)
         self._seconds, self._study = seconds, dict(study)
-        self._saved = time.monotonic()
+        self._least, self._most = least_seconds, most_bytes
+        self._begun = self._saved = time.monotonic()
         self._warned = False
         if processes.first():
             self._check_folder()
 
     def due(self) -> bool:
         return bool(processes.agreed(time.monotonic() - self._saved) >= self._seconds)
+
+    def worth(self) -> bool:
+        """Whether the study has taken long enough to be saved."""
+        return time.monotonic() - self._begun >= self._least
 
     def load(self, ledger: Ledger, like: LaneState) -> dict[str, Any] | None:
         """Give the ledger what was saved; returns the numbers saved with it, None without a file.
@@ -79,9 +94,12 @@ class Checkpoint:
         by a warning, the last whole file stays, and the next time it is tried again.
         """
         self._saved = time.monotonic()
-        if not processes.first():
+        if not processes.first() or not self.worth():
             return
-        parts, arrays = _flatten(ledger, {**ledger.states, **states})
+        states = {**ledger.states, **states}
+        if self._most is not None and _bytes(ledger, states) > self._most:
+            return
+        parts, arrays = _flatten(ledger, states)
         about = {"format": FORMAT, "study": self._study, "ledger": parts, "numbers": numbers}
         try:
             everything = {**arrays, "about": np.array(json.dumps(about))}
@@ -152,6 +170,12 @@ class Checkpoint:
                 f"`checkpoint` must be a file in a folder that can be written. Received: "
                 f"{self.path}: {reason}."
             )
+
+
+def _bytes(ledger: Ledger, states: Mapping[int, LaneState]) -> int:
+    snapshots = [tree for of_lane in ledger.snapshots.values() for _, tree in of_lane]
+    trees = [list(ledger.kept.values()), list(states.values()), snapshots]
+    return sum(leaf.nbytes for leaf in jax.tree.leaves(trees))
 
 
 def _flatten(

@@ -1,0 +1,42 @@
+"""Parquet, Feather and Arrow files, whose columns have types of their own."""
+
+from __future__ import annotations
+
+import io
+from typing import Any
+
+import pandas as pd
+
+from taut.frames.as_frame import refuse_duplicates
+from taut.frames.table_file import PARQUET, TableFile
+
+
+def read_arrow(file: TableFile) -> pd.DataFrame:
+    """The table of a Parquet, Feather or Arrow file; an index saved with a name is a column again.
+
+    Args:
+        file: which it is. An Arrow file may be a stream too.
+
+    Raises:
+        InputError: two columns have one name.
+    """
+    import pyarrow.parquet  # costs as much as pandas itself, and CSV does not need it
+
+    if file.kind == PARQUET:
+        source: Any = _bytes(file) if file.member or file.packing else file.path
+        refuse_duplicates(file, pyarrow.parquet.read_schema(source).names)
+        frame = pd.read_parquet(source, engine="pyarrow")
+    else:
+        source = _bytes(file)
+        begins = source.getbuffer()[:6]
+        opener = pyarrow.ipc.open_file if begins == b"ARROW1" else pyarrow.ipc.open_stream
+        table = opener(source).read_all()
+        refuse_duplicates(file, table.schema.names)
+        frame = table.to_pandas()
+    named = [name for name in frame.index.names if name is not None]
+    return frame.reset_index(named) if named else frame
+
+
+def _bytes(file: TableFile) -> io.BytesIO:
+    with file.open() as opened:
+        return io.BytesIO(opened.read())

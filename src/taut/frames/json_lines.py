@@ -1,0 +1,95 @@
+"""JSON Lines: one object a line, whose names are the columns."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from typing import Any
+
+import pandas as pd
+
+from taut.errors import InputError
+from taut.frames.as_frame import NOTES
+from taut.frames.table_file import TableFile
+from taut.frames.text_file import find_encoding, open_text
+from taut.frames.values import shorten
+
+_EXACT = 1 << 53  # beyond it a float may be another whole number
+
+
+def read_json_lines(file: TableFile, encoding: str | None) -> pd.DataFrame:
+    """The table [lines, names]; a name that a line does not have is missing there.
+
+    Texts stay texts, `"007"` too, and whole numbers stay exact, however large.
+
+    Args:
+        file: which it is.
+        encoding: its encoding; found unless given.
+
+    Raises:
+        InputError: a line is no JSON object, has a name twice, or holds a list or an object as a
+            value.
+    """
+    encoding, notes = find_encoding(file, encoding)
+    columns: dict[str, list[Any]] = {}
+    rows = 0
+    with open_text(file, encoding) as lines:
+        for number, line in enumerate(lines, start=1):
+            if not line.strip():
+                continue
+            for name, value in _object(file, number, line):
+                column = columns.setdefault(name, [])
+                if len(column) > rows:
+                    raise InputError(
+                        f"Every column needs a name of its own. Received more than once in line "
+                        f"{number} of {file}: {name!r}. Rename one of the two."
+                    )
+                if isinstance(value, list):
+                    held = "an object" if isinstance(value, _Object) else "a list"
+                    raise InputError(
+                        f"A column holds one value in each row. Received: {held} in the column "
+                        f"{name!r}, line {number} of {file}. Make columns of its parts, or leave "
+                        "it out of the file."
+                    )
+                if len(column) < rows:
+                    column += [None] * (rows - len(column))
+                column.append(value)
+            rows += 1
+    held = {
+        name or f"Unnamed: {k}": _series([*column, *[None] * (rows - len(column))])
+        for k, (name, column) in enumerate(columns.items())
+    }
+    frame = pd.DataFrame(held, index=pd.RangeIndex(rows))
+    frame.attrs[NOTES] = list(notes)
+    return frame
+
+
+def _object(file: TableFile, number: int, line: str) -> Iterable[tuple[str, Any]]:
+    """The names and values of a line, in their order."""
+    try:
+        found = json.loads(line, object_pairs_hook=_Object)
+    except (ValueError, RecursionError) as error:
+        raise _no_object(file, number, line) from error
+    if not isinstance(found, _Object):
+        raise _no_object(file, number, line)
+    return ((name.strip(), value) for name, value in found)
+
+
+class _Object(list[tuple[str, Any]]):
+    """A JSON object with all its names, also those that it has twice; a list is a list."""
+
+
+def _no_object(file: TableFile, number: int, line: str) -> InputError:
+    return InputError(
+        f"Every line of a JSON Lines file is one whole object. Received: line {number} of {file}, "
+        f"{shorten(line.strip())}. Write one object a line, such as "
+        '`{"age": 31, "city": "Bonn"}` (pandas: `to_json(path, orient="records", lines=True)`).'
+    )
+
+
+def _series(values: list[Any]) -> pd.Series:
+    """The values in their own type; whole numbers that a float cannot hold stay Python's."""
+    held = pd.Series(values, dtype=object)
+    inferred = held.infer_objects()
+    inexact = inferred.dtype == float and any(type(v) is int and abs(v) > _EXACT for v in values)
+    return held if inexact else inferred

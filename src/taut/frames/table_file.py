@@ -1,0 +1,177 @@
+"""What a file with a table is, by its name and its first bytes, and how it is opened."""
+
+from __future__ import annotations
+
+import bz2
+import gzip
+import lzma
+import re
+import zipfile
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Any
+
+from taut.errors import InputError
+from taut.frames.zip_file import only_table, open_member
+
+TEXT, JSON, PARQUET, ARROW, EXCEL = (
+    "a text file",
+    "a JSON Lines file",
+    "a Parquet file",
+    "an Arrow file",
+    "an Excel file",
+)
+_KINDS = {
+    ".csv": TEXT,
+    ".tsv": TEXT,
+    ".txt": TEXT,
+    ".jsonl": JSON,
+    ".ndjson": JSON,
+    ".parquet": PARQUET,
+    ".pq": PARQUET,
+    ".feather": ARROW,
+    ".arrow": ARROW,
+    ".xlsx": EXCEL,
+    ".xlsm": EXCEL,
+}
+_ZIP = ".zip"
+_PACKINGS: dict[str, Callable[..., Any]] = {".gz": gzip.open, ".bz2": bz2.open, ".xz": lzma.open}
+NAMES = (
+    ".csv, .tsv, .txt, .jsonl or .ndjson (also with .gz, .bz2 or .xz), .parquet, .pq, .feather, "
+    ".arrow, .xlsx, .xlsm, or .zip"
+)
+_HEAD = 512
+_ZIP_HEADS = (b"PK\x03\x04", b"PK\x05\x06")
+# No text begins so: a column may be called PAR1 or FEA1, but no control character is in its name.
+_PACKED = {b"\x1f\x8b": ".gz", rb"BZh[1-9]1AY&SY": ".bz2", b"\xfd7zXZ\0": ".xz"}
+_HEADS = {rb"PAR1[\0-\x08\x0e-\x1f]": PARQUET, b"ARROW1\0": ARROW, b"\xff{4}": ARROW}
+# What often bears the name of a table and is none that can be read.
+_OTHERS = {
+    b"\xd0\xcf\x11\xe0": "an Excel file of the old kind (.xls), or one with a password",
+    b"FEA1\0": "a Feather file of the old kind",
+    b"%PDF-": "a PDF",
+    b"SQLite format 3\0": "an SQLite database",
+    b"\x89HDF": "an HDF5 file",
+    rb"(\xef\xbb\xbf)?\s*(?i:<!doctype html|<html)": "a web page",
+}
+_OBJECT = rb'(\xef\xbb\xbf)?\s*\{\s*"'
+
+
+@dataclass(frozen=True)
+class TableFile:
+    """A file with a table, perhaps packed.
+
+    Args:
+        path: the file.
+        kind: what is in it: TEXT, JSON, PARQUET, ARROW or EXCEL.
+        name: what the table itself is called, without what it is packed in.
+        member: the table's full name in a zip archive; "" where the file is none.
+        packing: `.gz`, `.bz2` or `.xz` where it is packed so, else "".
+        notes: what was decided that could be otherwise, in sentences.
+    """
+
+    path: Path
+    kind: str
+    name: str
+    member: str = ""
+    packing: str = ""
+    notes: tuple[str, ...] = ()
+
+    @contextmanager
+    def open(self) -> Iterator[IO[bytes]]:
+        """The table's own bytes, unpacked as they are read."""
+        with _opened(self.path, self.member, self.packing) as file:
+            yield file
+
+    def __str__(self) -> str:
+        """The file as messages call it, in quotes."""
+        inner = f" ({self.member!r} in it)" if self.member else ""
+        return f"{str(self.path)!r}{inner}"
+
+
+def find_table(path: Path) -> TableFile:
+    """Says what a file is. Its first bytes decide where they are beyond doubt, else its name.
+
+    Args:
+        path: the file, whose name must be one of a table; upper case does not matter.
+
+    Raises:
+        InputError: it is not called like a table, is not there, or is known to be none.
+        OSError, zipfile.BadZipFile: it cannot be read, or is not packed as its name says.
+    """
+    if _suffix(path.name)[0] is None and path.suffix.lower() != _ZIP:
+        raise InputError(
+            f"The name of a table ends in one of {NAMES}. Received: {str(path)!r}. "
+            "Save the table in one of these formats, or rename the file."
+        )
+    if not path.exists():
+        raise InputError(f"There is no file {str(path)!r}. Check the path.")
+    name, member, packing = path.name, "", ""
+    head = _head(path, "", "")
+    zipped = head.startswith(_ZIP_HEADS)
+    if (zipped and not _workbook(path, "", "")) or (not zipped and path.suffix.lower() == _ZIP):
+        member = only_table(path, lambda inner: _suffix(inner)[0] is not None)
+        name = member.rpartition("/")[2]
+        head = _head(path, member, "")
+    named, packed = _suffix(name)
+    packing = _first(_PACKED, head) or packed
+    if packing:
+        head = _head(path, member, packing)
+    kind = _kind(path, head, member, packing) or named or TEXT
+    notes = ()
+    if named is not None and kind != named:
+        notes = (f"The file is {kind}, which its name does not say.",)
+    if packed and packed == packing:
+        name = name[: -len(packed)]
+    return TableFile(path, kind, name, member, packing, notes)
+
+
+def _suffix(name: str) -> tuple[str | None, str]:
+    """What a name says that a file is, and that it is packed in; None and "" for nothing."""
+    lower = name.lower()
+    packing = next((k for k in _PACKINGS if lower.endswith(k)), "")
+    kind = _KINDS.get(Path(lower.removesuffix(packing)).suffix)
+    return (None, "") if packing and kind not in (TEXT, JSON) else (kind, packing)
+
+
+def _kind(path: Path, head: bytes, member: str, packing: str) -> str | None:
+    """What the first bytes show, None where they show nothing."""
+    if head.startswith(_ZIP_HEADS):
+        if _workbook(path, member, packing):
+            return EXCEL
+        raise InputError(
+            f"A file with a table holds the table itself. Received: {str(path)!r}, with a zip "
+            "archive inside. Unpack it, and give the table."
+        )
+    if other := _first(_OTHERS, head):
+        raise InputError(
+            f"The file must be a table, of a kind that can be read. Received: {str(path)!r}, "
+            f"which is {other}. Save the table as CSV, Parquet or .xlsx."
+        )
+    return JSON if re.match(_OBJECT, head) else _first(_HEADS, head)
+
+
+def _first(marks: dict[bytes, str], head: bytes) -> str | None:
+    return next((what for mark, what in marks.items() if re.match(mark, head)), None)
+
+
+def _head(path: Path, member: str, packing: str) -> bytes:
+    with _opened(path, member, packing) as file:
+        return file.read(_HEAD)
+
+
+def _workbook(path: Path, member: str, packing: str) -> bool:
+    """Whether a zip archive is an Excel file."""
+    with _opened(path, member, packing) as file, zipfile.ZipFile(file) as archive:
+        return "xl/workbook.xml" in archive.namelist()
+
+
+@contextmanager
+def _opened(path: Path, member: str, packing: str) -> Iterator[IO[bytes]]:
+    with ExitStack() as stack:
+        file: Any = stack.enter_context(open_member(path, member) if member else path.open("rb"))
+        if packing:
+            file = stack.enter_context(_PACKINGS[packing](file, "rb"))
+        yield file

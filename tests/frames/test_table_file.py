@@ -1,0 +1,227 @@
+"""Files of every kind, packed in every way, called as people call them."""
+
+import bz2
+import gzip
+import io
+import json
+import lzma
+import zipfile
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from taut.errors import InputError
+from taut.frames.as_frame import NOTES
+from taut.frames.read import read_table
+from taut.frames.schema import Schema
+from taut.frames.understand import understand
+from taut.typed_json import plain, typed
+
+N = 40
+FRAME = pd.DataFrame(
+    {
+        "x": np.where(np.arange(N) % 9, np.arange(N) / 3 + 0.1, np.nan),
+        "town": ["Köln", "上海", "Bonn, Rhein", "n/a"] * (N // 4),
+        "code": [f"{k % 5:03d}" for k in range(N)],
+        "flag": [True, False] * (N // 2),
+        "y": np.arange(N) % 2,
+    }
+)
+
+
+def saved(write):
+    held = io.BytesIO()
+    write(held)
+    return held.getvalue()
+
+
+def zipped(**files):
+    def write(held):
+        with zipfile.ZipFile(held, "w", zipfile.ZIP_DEFLATED) as archive:
+            for name, content in files.items():
+                archive.writestr(name, content)
+
+    return saved(write)
+
+
+def stream(held):
+    import pyarrow
+
+    table = pyarrow.Table.from_pandas(FRAME)
+    with pyarrow.ipc.new_stream(held, table.schema) as writer:
+        writer.write_table(table)
+
+
+CSV = FRAME.to_csv(index=False).encode()
+LINES = FRAME.to_json(orient="records", lines=True, force_ascii=False).encode()
+PARQUET = saved(FRAME.to_parquet)
+EXCEL = saved(lambda held: FRAME.to_excel(held, index=False))
+FILES = {
+    "t.CSV": CSV,
+    "t.jsonl": LINES,
+    "t.NDJSON": LINES,
+    "bom.jsonl": LINES.decode().encode("utf-8-sig"),
+    "t.jsonl.gz": gzip.compress(LINES),
+    "t.csv.bz2": bz2.compress(CSV),
+    "t.csv.XZ": lzma.compress(CSV),
+    "t.feather": saved(FRAME.to_feather),
+    "t.arrow": saved(stream),
+    "t.zip": zipped(**{"a/t.csv": CSV, "__MACOSX/a/._t.csv": b"x", "ReadMe.txt": b"a table"}),
+    "nameless.zip": zipped(**{"nameless": CSV}),
+    "excel.zip": zipped(**{"t.xlsx": EXCEL}),
+    "parquet.zip": zipped(**{"t.parquet": PARQUET}),
+    "packed.zip": zipped(**{"t.csv.gz": gzip.compress(CSV)}),
+    # not what their names say
+    "excel.csv": EXCEL,
+    "excel.CSV.gz": gzip.compress(EXCEL),
+    "parquet.csv": PARQUET,
+    "lines.csv": LINES,
+    "gzipped.csv": gzip.compress(CSV),
+    "zipped.csv": zipped(**{"t.csv": CSV}),
+    "excel-called.zip": EXCEL,
+    "csv.parquet.zip": zipped(**{"t.csv": CSV}),
+}
+
+
+def encoded(frame, schema):
+    features, labels = schema.prepare(frame)
+    return pd.DataFrame({c.name: features[c.name] for c in schema.used}), labels
+
+
+@pytest.fixture(scope="module")
+def expected(tmp_path_factory):
+    path = tmp_path_factory.mktemp("plain") / "t.csv"
+    path.write_bytes(CSV)
+    frame = read_table(path)
+    schema = understand(frame, target="y")
+    return schema, *encoded(frame, schema)
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_every_kind_means_what_the_csv_means(tmp_path, name, expected):
+    (tmp_path / name).write_bytes(FILES[name])
+    frame = read_table(tmp_path / name)
+    schema = understand(frame, target="y")
+    # Each reads the other's: a model of one kind of file predicts from another.
+    later = typed(Schema, plain(expected[0]))
+    again = read_table(tmp_path / name, text=later.as_written)
+    for table, reader in ((frame, schema), (again, later)):
+        features, labels = encoded(table, reader)
+        pd.testing.assert_frame_equal(features, expected[1])
+        assert labels.tolist() == expected[2].tolist()
+    notes = frame.attrs[NOTES]
+    assert any("name does not say" in note for note in notes) == (
+        name in ("excel.csv", "excel.CSV.gz", "parquet.csv", "lines.csv")
+    )
+
+
+def test_a_column_may_be_called_as_a_file_of_another_kind_begins(tmp_path):
+    path = tmp_path / "t.csv"
+    for name in ("PAR1", "FEA1", "ARROW1", "BZh1", "PK", "%PDF"):
+        path.write_text(f"{name},b\n1,2\n")
+        assert read_table(path)[name].tolist() == [1]
+
+
+def encrypted(content):
+    changed = bytearray(content)
+    changed[6] |= 1
+    changed[content.rindex(b"PK\x01\x02") + 8] |= 1
+    return bytes(changed)
+
+
+ARCHIVE = zipped(**{"t.csv": CSV})
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "says"),
+    [
+        ("t.zip", zipped(**{"a.csv": CSV, "b.xlsx": EXCEL}), r"holds 2: 'a\.csv', 'b\.xlsx'\. Unp"),
+        ("t.zip", zipped(**{"a.doc": b"x"}), r"holds none, but 'a\.doc'\. Unpack"),
+        ("t.zip", zipped(), r"holds nothing\. Unpack"),
+        ("t.zip", zipped(**{f"{k}.csv": CSV for k in range(12)}), r"12: .*'9\.csv' and 2 more\."),
+        ("t.zip", CSV, "cannot be read as what its name says"),
+        ("t.zip", ARCHIVE[:-30], "cannot be read as"),
+        ("t.zip", ARCHIVE[:90] + b"\xff" * 20 + ARCHIVE[110:], "cannot be read as"),
+        ("t.zip", encrypted(ARCHIVE), r"without a password.*'t\.csv' has one\. Unpack"),
+        ("t.zip", zipped(**{"t.csv": zipped(**{"t.csv": CSV})}), "archive inside. Unpack"),
+        ("t.csv", zipped(**{"[Content_Types].xml": b"x"}), "office documents"),
+        ("t.csv", b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + bytes(600), r"old kind \(\.xls\)"),
+        ("t.csv", b"\n<!DOCTYPE HTML><title>Sign in</title>", "which is a web page. Save"),
+        ("t.feather", CSV, "cannot be read as what its name says"),
+        ("t.csv.xz", lzma.compress(CSV)[:-9], "cannot be read as"),
+        ("t.csv.bz2", CSV, "cannot be read as"),
+        ("t.parquet.gz", gzip.compress(PARQUET), r"ends in one of \.csv, .* or \.zip\. Received"),
+        (
+            "t.jsonl",
+            b'{"a": 1}\n\n{"a": 2, "b": {"c": 1}}\n',
+            r"an object in the column 'b', line 3",
+        ),
+        ("t.jsonl", b'{"a": 1, "tags": ["x"]}', r"a list in the column 'tags', line 1 of"),
+        ("t.jsonl", b'[{"a": 1}]', r"one whole object\. Received: line 1"),
+        ("t.jsonl", b'{"a": 1}\n{"a": 2', r"one whole object\. Received: line 2"),
+        ("t.jsonl", b"[" * 100_000, r"one whole object\. Received: line 1"),
+        ("t.jsonl", CSV, r"one whole object\. Received: line 1"),
+        ("t.jsonl", b'{"a": 1, "b": 2, "a ": 3}', r"more than once in line 1 .*'a'\. Rename"),
+        ("t.jsonl", b"\n \n", "needs rows"),
+        ("t.jsonl", b"{}\n", "needs rows"),
+    ],
+)
+def test_files_that_are_no_table_are_refused_in_one_sentence(tmp_path, name, content, says):
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(InputError, match="(?s)" + says):
+        read_table(tmp_path / name)
+
+
+@pytest.mark.parametrize(
+    ("name", "option"),
+    [
+        ("t.CSV", {"sheet": "Data"}),
+        ("t.jsonl", {"sep": ";"}),
+        ("excel.csv", {"sep": "comma"}),
+        ("excel.zip", {"encoding": "utf-8"}),
+        ("t.feather", {"encoding": "utf-8"}),
+    ],
+)
+def test_an_option_of_another_kind_of_file_is_refused(tmp_path, name, option):
+    (tmp_path / name).write_bytes(FILES[name])
+    (given,) = option
+    with pytest.raises(InputError, match=rf"\(--{given}\) is for .* Leave it out"):
+        read_table(tmp_path / name, **option)
+
+
+def test_a_zip_bomb_is_refused_by_its_declared_size(tmp_path):
+    path = tmp_path / "t.zip"
+    path.write_bytes(zipped(**{"t.csv": bytes(1 << 27)}))
+    assert path.stat().st_size < 1 << 18
+    with pytest.raises(InputError, match=r"'t\.csv' of \d+ bytes would unpack to 134217728"):
+        read_table(path)
+    # One that declares less than it holds gives no more than it declares, and then is damaged.
+    content = bytearray(zipped(**{"t.csv": b"a,b\n" + b"1,2\n" * 100_000}))
+    directory = content.rindex(b"PK\x01\x02")
+    content[directory + 24 : directory + 28] = (400).to_bytes(4, "little")
+    path.write_bytes(content)
+    with pytest.raises(InputError, match="cannot be read"):
+        read_table(path)
+
+
+def test_json_values_keep_their_types(tmp_path):
+    path = tmp_path / "t.jsonl"
+    big = 12_345_678_901_234_567
+    rows = [
+        {"id": big, "code": "007", "n": 1, "": 5, "word": "NA\u2028"},
+        {"id": None, "code": "08", "later": 2.5, "n": "2", "word": "null"},
+        {"id": big + 1, "code": "1", "n": "?", "": None},
+    ]
+    path.write_text("\r\n".join(json.dumps(row, ensure_ascii=False) for row in rows), "utf-8")
+    frame = read_table(path, na=["1"])
+    assert list(frame.columns) == ["id", "code", "n", "Unnamed: 3", "word", "later"]
+    assert [int(frame["id"][0]), int(frame["id"][2])] == [big, big + 1]
+    assert frame["code"].tolist()[:2] == ["007", "08"]
+    assert frame["code"].isna().tolist() == [False, False, True], "a mark is one in text too"
+    assert frame["n"].isna().tolist() == [True, False, False]
+    assert frame["later"].isna().tolist() == [True, False, True]
+    path.write_bytes('{"stadt": "Köln"}\n'.encode("cp1252"))
+    frame = read_table(path)
+    assert frame["stadt"].tolist() == ["Köln"]
+    assert "read as cp1252" in frame.attrs[NOTES][0]
