@@ -238,3 +238,33 @@ def test_a_budget_needs_targets_and_a_compiled_model():
         compact(small(), x, y, target_macs=10)
     with pytest.raises(taut.InputError, match="`target_macs` must be an integer >= 1"):
         compact(small(), x, y, target_macs=0)
+
+
+def test_a_layer_whose_rule_does_not_cover_it_is_not_passed_as_elementwise():
+    inverse = layers.Normalization(invert=True, mean=[1.0, 2.0, 3.0], variance=[4.0, 5.0, 6.0])
+    model = drawn(keras.Sequential([x_(3), inverse, layers.Dense(2, name="out")]))
+    zero(model.get_layer("out").kernel, 1)
+    result = compact(model, measure=False)
+    assert not result.removed
+    assert "it inverts a normalisation" in result.kept[0].reason
+
+
+def test_a_model_that_makes_no_finite_number_is_not_taken_for_equal():
+    model = small()
+    put(model.get_layer("out").bias, slice(None), np.nan)
+    with pytest.raises(taut.InputError, match="no finite number of 64 rows"):
+        compact(model, measure=False)
+
+
+def test_rows_of_another_width_are_not_prepared():
+    model = small()
+    zero(model.get_layer("a").kernel, 1)
+    result = compact(model, measure=False)
+    for shape in ((4, 2), (4, 4), (3,)):
+        with pytest.raises(taut.InputError, match="3 columns for the input 'x'"):
+            result.prepare(np.zeros(shape))
+
+
+def test_a_tolerance_at_which_all_is_dead_is_refused_with_its_remedy():
+    with pytest.raises(taut.InputError, match=r"tolerance=100 .* give a smaller one"):
+        compact(small(), tolerance=100.0, measure=False)

@@ -77,8 +77,8 @@ def compact(
     Raises:
         UnsupportedError: For a model whose own `call` decides what it computes.
         InputError: If the model is not built, `x` is not what it takes, `ignore` names no layer of
-            it, its outputs depend on no input (all units are dead), or the budget is below what
-            one unit a layer takes.
+            it, its outputs depend on no input (all units are dead) or are nowhere finite, or the
+            budget is below what one unit a layer takes.
         UnequalError: If the smaller model's outputs differ by more than rounding; nothing is
             returned.
 
@@ -112,7 +112,7 @@ def compact(
             exact, search = _within(model, x, y, target_macs, places, rows)
     if tolerance:
         exact, zeroed = without_nearly_dead(exact, tolerance)
-    smaller, planned, equality = _smaller(exact, places, rows)
+    smaller, planned, equality = _smaller(exact, places, rows, tolerance)
     names, inputs = tuple(input_names(model)), tuple(planned.inputs)
     fed = prepared(rows, names, inputs)
     moved = _moved(model, smaller, rows, fed, tolerance, zeroed) if tolerance else None
@@ -192,12 +192,12 @@ def _planned(model: Any, ignore: Collection[int]) -> Plan | None:
 
 
 def _smaller(
-    model: Any, ignore: Collection[int], rows: list[np.ndarray]
+    model: Any, ignore: Collection[int], rows: list[np.ndarray], tolerance: float
 ) -> tuple[Any, Plan, Equality]:
     """The model without what is exactly dead, proved to be equal on some rows."""
     planned = _planned(model, ignore)
     if planned is None:
-        raise InputError(_all_dead(model))
+        raise InputError(_all_dead(model, tolerance))
     smaller = remade(model, planned.change)
     names, inputs = tuple(input_names(model)), tuple(planned.inputs)
     wide = (
@@ -241,12 +241,16 @@ def _ignored(model: Any, ignore: Any) -> set[int]:
     return found
 
 
-def _all_dead(model: Any) -> str:
+def _all_dead(model: Any, tolerance: float) -> str:
+    remedy = (
+        "Train with a smaller strength: `taut.regularization_path` shows at which strengths units "
+        "live, and `critical_strength` of a penalty from which on none does."
+    )
+    if tolerance:
+        remedy = f"With tolerance={tolerance:g} too much is taken for zero: give a smaller one."
     return (
         "`compact` needs a model whose outputs depend on what it is fed. Received: "
-        f"{model.name!r}, all of whose units are dead: it makes the same of every row. Train with "
-        "a smaller strength: `taut.regularization_path` shows at which strengths units live, and "
-        "`critical_strength` of a penalty from which on none does."
+        f"{model.name!r}, all of whose units are dead: it makes the same of every row. {remedy}"
     )
 
 

@@ -13,6 +13,7 @@ from keras import ops
 from taut._keras.model_calls import mode
 from taut._keras.model_graphs import input_structure
 from taut._keras.precision import double_throughout, jitted
+from taut.errors import InputError
 
 BATCH = 256
 GIVEN = 1024
@@ -87,12 +88,21 @@ def compared(
         wide: Each makes one of them in double precision.
         rows: One array an input of the first model.
         prepare: Makes of these what the second is fed.
+
+    Raises:
+        InputError: If the first model makes no finite number, so that nothing is compared.
     """
 
     def outputs(one: Any, other: Any) -> list[list[np.ndarray]]:
         return [forward_all(one, rows), forward_all(other, prepare(rows))]
 
     narrow, smaller = outputs(*models)
+    if not any(np.isfinite(a).any() for a in narrow):
+        raise InputError(
+            "`compact` compares what the two models make: some of it must be finite. Received: "
+            f"{models[0].name!r}, which makes no finite number of {len(rows[0])} rows. Its weights "
+            "may be NaN, or a moving variance negative."
+        )
     size = max(float(np.abs(a[np.isfinite(a)]).max(initial=0)) for a in narrow)
     allowed = 64 * _unit(models[0]) * (1 + size)
     exact = _in_double(wide, outputs)
