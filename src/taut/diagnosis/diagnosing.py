@@ -298,6 +298,11 @@ def _unused(subject: Subject, faults: DataFaults) -> list[int]:
     if held_out is None or held_out.table is None or held_out.losses is None:
         faults.left_out.append("Inputs without use: needs held-out rows of one table")
         return []
+    if not hasattr(held_out.y, "shape"):  # a tree, of one for each output
+        faults.left_out.append(
+            "Inputs without use: needs one target a row, not one for each output"
+        )
+        return []
     losses_of = RowLosses(subject.model, held_out.x, held_out.y)
     found = faults.check(
         "Inputs without use",

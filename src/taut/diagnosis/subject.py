@@ -224,7 +224,7 @@ def _validation(validation: Any, classes: np.ndarray | None) -> tuple[Any, Any, 
     x, y, weights = (*validation, None)[:3]
     if classes is not None:
         text = np.asarray(y).reshape(-1).astype(str)
-        unknown = sorted(set(text) - set(classes.tolist()))
+        unknown = sorted(set(text.tolist()) - set(classes.tolist()))
         if unknown:
             raise InputError(
                 "The labels of `validation` must be among those of `y`. Received: "
