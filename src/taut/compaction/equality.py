@@ -48,6 +48,11 @@ class Equality:
         return exact and self.largest <= self.allowed
 
 
+def fixed_batch(model: Any) -> int | None:
+    """How many rows a model takes at a time, where that is fixed, as of stateful layers."""
+    return next((t.shape[0] for t in model.inputs if t.shape[0] is not None), None)
+
+
 def forward(model: Any) -> Callable[[list[np.ndarray]], list[np.ndarray]]:
     """A function from one array an input to one an output, in inference mode, compiled."""
     state = (
@@ -144,7 +149,7 @@ def _unit(model: Any) -> float:
 def forward_all(model: Any, rows: list[np.ndarray]) -> list[np.ndarray]:
     """The outputs of all rows, in batches of one size, so that one program is compiled."""
     run, count = forward(model), len(rows[0])
-    batch = min(count, BATCH)
+    batch = fixed_batch(model) or min(count, BATCH)
     parts = []
     for start in range(0, count, batch):
         part = [a[start : start + batch] for a in rows]
