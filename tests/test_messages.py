@@ -42,7 +42,7 @@ THREE = {"loss": "sparse_categorical_crossentropy", "outputs": 3, "activation": 
         (lambda: path(x=with_nan(X)), r"`x` must be finite.*1 of 60 rows, first in row 7.*Fill"),
         (lambda: path(x=with_nan(X), strengths=3), r"`x` must be finite"),
         (lambda: path(y=with_nan(Y)), r"`y` must be finite.*1 of 60 rows, first in row 7"),
-        (lambda: path(y=np.where(Y > 0, "yes", "no")), r"`y` must hold numbers.*'yes'.*np.unique"),
+        (lambda: path(y=np.where(Y > 0, "yes", "no")), r"`y` must hold.*such as 'yes'\..*np.unique"),
         (lambda: path(x=np.full((60, 3), "a")), r"`x` must hold numbers"),
         (
             lambda: path(callbacks=[keras.callbacks.EarlyStopping()]),
@@ -128,3 +128,25 @@ def test_explain_names_only_what_is_there(layer):
     model.compile(taut.Proximal("adam", taut.L1(0.01)), "mse")
     (text,) = [text for text in taut.explain(model).warnings if "'norm'" in text]
     assert ("norm/gamma" in text) == any(v.name == "gamma" for v in model.trainable_variables)
+
+
+@pytest.mark.parametrize(
+    "study",
+    [
+        lambda seed: path(seed=seed),
+        lambda seed: taut.learning_curve(network(), X, Y, seed=seed),
+        lambda seed: taut.memorization(network(**BINARY), X, Y, seed=seed),
+        lambda seed: taut.seed_variance(network(), X, Y, seed=seed),
+        lambda seed: taut.epoch_curve(network(), X, Y, seed=seed),
+        lambda seed: taut.capacity_curve(lambda size: network(), [1, 2], X, Y, seed=seed),
+        lambda seed: taut.label_noise(network(**BINARY), X, Y, seed=seed),
+        lambda seed: taut.stability_selection(network(), X, Y, seed=seed),
+        lambda seed: taut.choose_model({"a": network()}, X, Y, strengths=[0.1, 0], seed=seed),
+        lambda seed: taut.diagnose(network(), X, Y, seed=seed),
+        lambda seed: taut.compact(network(), X, seed=seed),
+    ],
+)
+def test_a_seed_that_is_no_whole_number_is_refused_before_any_training(study):
+    for seed in (1.5, -1, "a", None):
+        with pytest.raises(InputError, match="`seed` must be an integer >= 0"):
+            study(seed)

@@ -100,6 +100,7 @@ def compact(
             f"{getattr(model, 'name', model)!r}. Add a `keras.Input`, or call it on data first."
         )
     check_at_least(0, tolerance=tolerance)
+    check_whole(0, seed=seed)
     traced = trace(model)
     given = None if x is None else [a[:GIVEN] for a in flat_rows(model, x)]
     rows = joined(given, random_rows(model, traced, given, seed))

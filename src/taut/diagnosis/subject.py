@@ -302,7 +302,7 @@ def _epochs(model: Any) -> tuple[int, list[str]]:
         return ran, []
     return ASSUMED_EPOCHS, [
         f"How many epochs the model was trained is not known: {ASSUMED_EPOCHS} were taken. "
-        "Give `epochs=`."
+        "Give them (`epochs=`, --epochs)."
     ]
 
 

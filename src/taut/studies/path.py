@@ -146,6 +146,7 @@ def regularization_path(
     settings = Settings.checked(
         epochs=epochs,
         batch_size=batch_size,
+        seed=seed,
         patience=patience,
         width=width,
         checkpoint=checkpoint,
