@@ -42,7 +42,10 @@ THREE = {"loss": "sparse_categorical_crossentropy", "outputs": 3, "activation": 
         (lambda: path(x=with_nan(X)), r"`x` must be finite.*1 of 60 rows, first in row 7.*Fill"),
         (lambda: path(x=with_nan(X), strengths=3), r"`x` must be finite"),
         (lambda: path(y=with_nan(Y)), r"`y` must be finite.*1 of 60 rows, first in row 7"),
-        (lambda: path(y=np.where(Y > 0, "yes", "no")), r"`y` must hold.*such as 'yes'\..*np.unique"),
+        (
+            lambda: path(y=np.where(Y > 0, "yes", "no")),
+            r"`y` must hold.*such as 'yes'\..*np.unique",
+        ),
         (lambda: path(x=np.full((60, 3), "a")), r"`x` must hold numbers"),
         (
             lambda: path(callbacks=[keras.callbacks.EarlyStopping()]),
@@ -65,6 +68,14 @@ THREE = {"loss": "sparse_categorical_crossentropy", "outputs": 3, "activation": 
         (lambda: 2 * taut.L1(0.1), r"its own strength.*2 · L1"),
         (lambda: taut.Proximal("adam", taut.L1), r"the class L1\. Write `taut.L1\(0.01\)`"),
         (lambda: path(cv=(np.arange(30), np.arange(30, 60))), r"\[\(train, held_out\)\]"),
+        (lambda: path(cv=0.2), r"`cv` must be a number of folds.*cv=0\.2.*ShuffleSplit"),
+        (lambda: path(sample_weight="w"), r"`sample_weight` must be numbers.*name of a column"),
+        (lambda: path(memory="1 GB"), r"`memory` must be an integer >= 1"),
+        (lambda: path(checkpoint_seconds=None), r"`checkpoint_seconds` must be a finite number"),
+        (
+            lambda: taut.diagnose(network(), X, Y, trials=False, level="high"),
+            r"`level` must be between 0 and 1",
+        ),
         (
             lambda: path(cv=[(np.arange(40), np.arange(30, 60))]),
             r"must not be trained on.*10 rows on both sides, such as row 30",
