@@ -9,6 +9,7 @@ from typing import Any
 import keras
 import numpy as np
 
+from taut._data import as_arrays
 from taut._keras.model_graphs import input_structure
 from taut.checks import check_at_least, check_whole
 from taut.compaction.analysis import Analysis
@@ -26,6 +27,7 @@ from taut.compaction.traced import input_names, trace
 from taut.compaction.unit_groups import UnitGroups
 from taut.engine.random_streams import global_streams
 from taut.errors import InputError
+from taut.objective.rows import checked_arrays
 from taut.progress import FitDisplay
 
 
@@ -129,6 +131,12 @@ def compact(
             smaller.fit(
                 fed_x, y, epochs=epochs, batch_size=batch_size, verbose=0, callbacks=[display]
             )
+        if not all(np.isfinite(w).all() for w in smaller.get_weights() if w.dtype.kind == "f"):
+            raise InputError(
+                "The training of the smaller model must stay finite. Received: NaN or infinite "
+                f"weights after {epochs} epochs. Fill missing values of `x`, or compile the model "
+                "with a smaller learning rate."
+            )
     return CompactResult(
         model=smaller,
         inputs=inputs,
@@ -161,6 +169,7 @@ def _within(
             f"{', '.join(map(repr, unknown))}. Give each a method `multiply_adds()` that returns "
             "those of one row."
         )
+    _check_data(model, x, y)
 
     def count(changed: Any) -> int | None:
         planned = _planned(changed, ignore)
@@ -178,6 +187,18 @@ def _within(
     if left is None or left <= target:  # of a dead model `compact` tells
         return model, ()
     return within_budget(model, target=target, count=count, groups_of=groups_of)
+
+
+def _check_data(model: Any, x: Any, y: Any) -> None:
+    """Raise unless the model can be trained on all of these rows."""
+    flat = flat_rows(model, x)
+    counts = {len(a) for a in keras.tree.flatten(as_arrays(y, "y")) if a.ndim}
+    if counts != {len(flat[0])}:
+        raise InputError(
+            f"`x` and `y` must have the same rows. Received: {len(flat[0])} rows of x and "
+            f"{sorted(counts)} of y."
+        )
+    checked_arrays(model, keras.tree.pack_sequence_as(input_structure(model), flat), y, None)
 
 
 def _stays(model: Any, ignore: Collection[int]) -> set[int]:
