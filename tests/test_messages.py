@@ -72,6 +72,7 @@ THREE = {"loss": "sparse_categorical_crossentropy", "outputs": 3, "activation": 
         (lambda: path(sample_weight="w"), r"`sample_weight` must be numbers.*name of a column"),
         (lambda: path(memory="1 GB"), r"`memory` must be an integer >= 1"),
         (lambda: path(checkpoint_seconds=None), r"`checkpoint_seconds` must be a finite number"),
+        (lambda: taut.diagnose(network(), X), r"`y` must be given.*data loader.*arrays"),
         (
             lambda: taut.diagnose(network(), X, Y, trials=False, level="high"),
             r"`level` must be between 0 and 1",

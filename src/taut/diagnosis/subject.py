@@ -140,7 +140,9 @@ def subject_of(
             f"loss={getattr(model, 'loss', None)!r}. Give `compile` a loss."
         )
     if y is None:
-        raise InputError("`y` must be given. Received: y=None.")
+        raise InputError(
+            "`y` must be given. Received: y=None. Of a data loader, give the arrays that it yields."
+        )
     _check_whole_or_none(epochs=epochs, batch_size=batch_size)
     columns = names if names is not None else _columns(x)
     labels = labelled(model, y)
