@@ -1,4 +1,4 @@
-"""The order of the inputs, by the weights that a group lasso leaves them, and which are relevant."""
+"""The order of the inputs by the weights that a group lasso leaves them; which are relevant."""
 
 from __future__ import annotations
 
