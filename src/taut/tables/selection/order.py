@@ -133,7 +133,7 @@ def order_inputs(
     halves = [Split(*both) for pair in pairs for both in (pair, pair[::-1])]
     candidate = [CANDIDATES[best]]
     ranks = _ranks(trained(data, halves, candidate, UPDATES // 2).norms())
-    copied, some = with_shuffled_copies(data, seed), halves[: 2 * COPIED_PAIRS // fewer]
+    copied, some = with_shuffled_copies(data, seed), halves[: 2 * COPIED_PAIRS]
     norms = trained(copied, some, candidate, UPDATES // 2).norms()
     real, copies = norms[:, : data.inputs], norms[:, data.inputs :]
     ahead = (real > copies.max(axis=1, keepdims=True)).mean(axis=0)
@@ -147,8 +147,10 @@ def with_shuffled_copies(data: InputRows, seed: int) -> InputRows:
     stand for many inputs that tell nothing, each in its own way.
     """
     rows, numbers, draw = data.rows, data.rows.numbers, np.random.default_rng(seed)
-    order = draw.permuted(np.tile(np.arange(len(rows.y)), (data.inputs, 1)), axis=1)
-    copies = np.take_along_axis(rows.encoded, order[data.input_of].T, axis=0)
+    copies = np.empty_like(rows.encoded)
+    for number in range(data.inputs):
+        own = np.flatnonzero(data.input_of == number)
+        copies[:, own] = rows.encoded[np.ix_(draw.permutation(len(rows.y)), own)]
     parts, names = (rows.encoded, copies), (data.input_of, data.input_of + data.inputs)
     both = Rows(
         encoded=np.hstack([*(p[:, :numbers] for p in parts), *(p[:, numbers:] for p in parts)]),
