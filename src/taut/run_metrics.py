@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import Literal
+from dataclasses import asdict, dataclass, field
+from typing import TYPE_CHECKING, Literal
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+SHOWN = 5
+"""Names of inputs that a short text shows."""
 
 
 @dataclass(frozen=True)
@@ -289,7 +295,7 @@ class InputNumber:
     se: float | None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Selection:
     """The inputs that the sparse network reads, and what reading no others costs.
 
@@ -319,6 +325,23 @@ class Selection:
     def kept(self) -> tuple[str, ...]:
         """The names of the inputs that the sparse network reads."""
         return tuple(item.input for item in self.inputs if item.kept)
+
+    def to_frame(self) -> pd.DataFrame:
+        """A row for each input, in the order of selection, with what was measured of it."""
+        import pandas as pd
+
+        return pd.DataFrame([asdict(item) for item in self.inputs])
+
+    def __repr__(self) -> str:
+        kept, names = len(self.kept), ", ".join(self.kept[:SHOWN])
+        names += ", …" if kept > SHOWN else ""
+        return f"Selection({kept} of {len(self.inputs)} inputs{': ' if kept else ''}{names})"
+
+    def _repr_html_(self) -> str:
+        from html import escape
+
+        table = self.to_frame().to_html(index=False, border=0, float_format="%.3g", na_rep="")
+        return f"<p><b>{escape(repr(self))}</b></p>{table}"
 
 
 @dataclass(frozen=True, kw_only=True)

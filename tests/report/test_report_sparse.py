@@ -45,6 +45,21 @@ def test_the_inputs_their_price_and_the_bound_are_told(make_run, add_selection):
     assert len(sparse(asked)) == 2
 
 
+def test_a_selection_is_a_frame_and_a_short_text(make_run, add_selection, nasty):
+    run = make_run(names=nasty)
+    add_selection(run, 2)
+    selection = Run.load(run).metrics.selection
+    frame = selection.to_frame()
+    assert frame["input"].tolist() == [item.input for item in selection.inputs]
+    assert frame.loc[frame["kept"], "reason"].tolist() == ["sure", "stable"]
+    assert repr(selection).startswith(f"Selection(2 of {len(frame)} inputs: ")
+    assert len(repr(replace(selection, inputs=selection.inputs * 100))) < 400
+    assert "<script" not in selection._repr_html_()
+    assert "<img" not in selection._repr_html_()
+    none = replace(selection, inputs=())
+    assert repr(none) == "Selection(0 of 0 inputs)"
+
+
 def test_that_nothing_is_selected_is_told(make_run, add_selection):
     run = make_run()
     add_selection(run, 0)

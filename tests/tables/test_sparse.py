@@ -33,7 +33,6 @@ def fewer():
         patch.setattr(ladder, "SETTINGS", ((1e-2, True),))
         patch.setattr(order, "PAIRS", 3)
         patch.setattr(order, "COPIED_PAIRS", 2)
-        patch.setattr(order, "FOLD_PAIRS", 2)
         yield
 
 

@@ -55,35 +55,38 @@ def test_an_input_is_relevant_if_a_quarter_of_the_halves_put_it_before_all_copie
     assert ordered.relevant.tolist() == [True, True, False, False]
 
 
-def test_a_fold_is_ordered_without_its_held_out_rows(monkeypatch):
+def test_halves_are_of_all_rows_and_the_first_learn_with_copies_too(monkeypatch):
     seen = []
 
-    def norms(data, splits, readers, updates, seed, callbacks):
-        seen.append((data.inputs, splits))
-        return Norms(len(splits), data.inputs)
+    def train(data, splits, readers, **options):
+        seen.append((data.inputs, splits, readers))
+        return Norms(len(readers), data.inputs)
 
-    monkeypatch.setattr(order, "_train", norms)
-    data = table()
-    order_inputs(data, FOLDS, seed=0)
-    (inputs, halves), (doubled, copied) = seen[1:]
+    monkeypatch.setattr(order, "train_readers", train)
+    ordered = order_inputs(table(), FOLDS, seed=0)
+    (_, path, readers), (inputs, halves, _), (doubled, copied, _) = seen
+    assert path[:-1] == FOLDS
+    assert len(readers) == 3 * len(order.CANDIDATES)
     assert (inputs, doubled) == (7, 14)
-    per_fold = 2 * order.FOLD_PAIRS
-    for k, fold in enumerate(FOLDS):
-        for half in halves[k * per_fold : (k + 1) * per_fold]:
-            both = np.sort(np.concatenate([half.train, half.held_out]))
-            np.testing.assert_array_equal(both, fold.train)
-    assert len(halves) == 2 * per_fold + 2 * order.PAIRS
-    assert len(copied) == 2 * order.COPIED_PAIRS
+    assert (len(halves), len(copied)) == (2 * order.PAIRS, 2 * order.COPIED_PAIRS)
+    for half, same in zip(halves, copied, strict=False):
+        np.testing.assert_array_equal(half.train, same.train)
+        both = np.sort(np.concatenate([half.train, half.held_out]))
+        np.testing.assert_array_equal(both, np.arange(COUNT))
+    # Input 6 leads in everything; no other exceeds the copies, which are as good.
+    assert ordered.whole[0] == 6
+    assert ordered.ahead.tolist() == [0] * 6 + [1]
+    assert ordered.candidate == order.CANDIDATES[0]
 
 
 class Norms:
-    """What is asked of trained readers."""
+    """What is asked of trained readers; of all inputs, number 6 has weights of 2, the others 1."""
 
     def __init__(self, readers, inputs):
         self.readers, self.inputs = readers, inputs
 
     def norms(self):
-        return np.ones((self.readers, self.inputs))
+        return np.tile(np.where(np.arange(self.inputs) == 6, 2.0, 1.0), (self.readers, 1))
 
-    def losses(self):
+    def losses(self, folds):
         return np.ones((len(order.CANDIDATES), COUNT))

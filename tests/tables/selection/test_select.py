@@ -48,7 +48,6 @@ def fewer():
         patch.setattr(ladder, "SETTINGS", ((1e-2, True), (1e-2, False)))
         patch.setattr(order, "PAIRS", 4)
         patch.setattr(order, "COPIED_PAIRS", 2)
-        patch.setattr(order, "FOLD_PAIRS", 2)
         yield
 
 
@@ -62,7 +61,7 @@ def test_a_curve_and_a_category_are_kept_as_whole_inputs_and_noise_is_not(select
     assert selected.order.candidate.hidden  # |x| is not linear
 
 
-def test_halves_order_them_first_and_shuffled_copies_do_not_reach_them(selected):
+def test_they_come_first_in_every_order_and_shuffled_copies_do_not_reach_them(selected):
     orders = [selected.order.whole, *selected.order.by_fold]
     assert all({*first[:2].tolist()} == {2, 4} for first in orders)
     assert selected.order.ahead[[2, 4]].tolist() == [1, 1]

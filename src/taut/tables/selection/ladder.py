@@ -142,7 +142,7 @@ def _refit(
         seed=seed,
         callbacks=callbacks,
     )
-    losses = read.losses().reshape(len(sets), len(SETTINGS), -1)
+    losses = read.losses(len(folds)).reshape(len(sets), len(SETTINGS), -1)
     weight = data.rows.counted(held_out(folds))
     setting = mean_and_error(losses, weight)[0].argmin(axis=1)
     return read, losses[np.arange(len(sets)), setting], setting

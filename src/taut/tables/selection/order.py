@@ -1,4 +1,4 @@
-"""The order of the inputs: by how early halves of the rows, on average, take them in."""
+"""The order of the inputs by the weights that a group lasso leaves them; which are relevant."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from scipy.stats import rankdata
 from taut._mean_loss import mean_and_error
 from taut.engine import Callback, Split
 from taut.studies.stability import complementary_pairs
-from taut.tables.selection.readers import InputRows, Reader, held_out, train_readers
+from taut.tables.selection.readers import InputRows, Read, Reader, held_out, train_readers
 from taut.tables.trained import Rows
 
 HIDDEN, LINEAR = (0.3, 0.1, 0.03), (0.2, 0.1, 0.05)
 """Strengths of the group lasso that are tried on the network, and on its linear part alone."""
 LATER, PIECES, UPDATES = 1e-3, 2, 400
-PAIRS, COPIED_PAIRS, FOLD_PAIRS = 25, 10, 5
-"""Pairs of halves of all rows, of those with shuffled copies, and of each fold's training rows."""
+PAIRS, COPIED_PAIRS = 25, 10
+"""Pairs of halves, and how many of them learn once more with shuffled copies."""
 FEW, MANY_COLUMNS = 5, 1000
 """Of more columns than so many, every fifth pair is enough."""
 RELEVANT = 0.25
@@ -72,18 +72,15 @@ def order_inputs(
     seed: int,
     callbacks: Sequence[Callback] = (),
 ) -> Order:
-    r"""Order the inputs, in each fold by its training rows alone.
+    r"""Order the inputs, in each fold by its training rows alone, and say which are relevant.
 
     All that reads one input, its columns and pieces, in the first layer and in the linear part,
     is one group. Of a few strengths of the group lasso, on the network and on its linear part
-    alone, that of least out-of-fold loss orders the inputs: half of the rows by the norms of
-    their groups, and halves of the rows together by the mean of their ranks. One training alone
-    puts what it happens to see before what is there.
+    alone, that of least out-of-fold loss orders the inputs, by the norms of their groups.
 
-    Some of the halves of all rows learn once more with a shuffled copy of every input beside it,
-    which tells nothing: an input is relevant if a quarter of them, at least, put it before all
-    copies. In the order itself copies have no part: among twice as many inputs, what only tells
-    something together with another is found less often.
+    Halves of all rows order them once more. Some learn with a shuffled copy of every input beside
+    it, which tells nothing: an input is relevant if a quarter of these, at least, put it before all
+    copies.
 
     Args:
         data: The rows.
@@ -97,37 +94,50 @@ def order_inputs(
         pseudovariables, 2007.
         Kursa and Rudnicki, Feature selection with the Boruta package, 2010.
     """
-    candidate = _candidate(data, folds, seed, callbacks)
-    fewer = FEW if len(data.input_of) > MANY_COLUMNS else 1
+    rows = data.rows
 
-    def norms(data: InputRows, halves: list[Split]) -> np.ndarray:
-        readers = [_reader(candidate, k) for k in range(len(halves))]
-        return _train(data, halves, readers, UPDATES // 2, seed, callbacks).norms()
-
-    def halves(rows: np.ndarray, pairs: int, seed: int) -> list[Split]:
-        both = complementary_pairs(
-            len(rows),
-            pairs // fewer,
+    def trained(
+        data: InputRows, splits: Sequence[Split], candidates: Sequence[Candidate], updates: int
+    ) -> Read:
+        return train_readers(
+            data,
+            splits,
+            [
+                Reader(k, (c.strength, LATER), c.hidden)
+                for c in candidates
+                for k in range(len(splits))
+            ],
+            bins=PIECES,
+            grouped=True,
+            updates=updates,
             seed=seed,
-            labels=data.rows.y[rows] if data.rows.outputs > 1 else None,
-            groups=None if groups is None else groups[rows],
+            callbacks=callbacks,
         )
-        return [Split(rows[a], rows[b]) for pair in both for a, b in (pair, pair[::-1])]
 
-    of_folds = [h for k, fold in enumerate(folds) for h in halves(fold.train, FOLD_PAIRS, seed + k)]
-    of_all = halves(np.arange(len(data.rows.y)), PAIRS, seed)
-    ranks = _ranks(norms(data, [*of_folds, *of_all]))
-    by_fold = ranks[: len(of_folds)].reshape(len(folds), -1, data.inputs).mean(axis=1)
-    ranks = ranks[len(of_folds) :]
-    copied = norms(with_shuffled_copies(data, seed), of_all[: 2 * COPIED_PAIRS // fewer])
-    real, copies = copied[:, : data.inputs], copied[:, data.inputs :]
-    return Order(
-        candidate=candidate,
-        by_fold=np.argsort(by_fold, axis=1, kind="stable"),
-        whole=np.argsort(ranks.mean(axis=0), kind="stable"),
-        ahead=(real > copies.max(axis=1, keepdims=True)).mean(axis=0),
-        ranks=ranks,
+    # The last split trains on all rows; its held-out loss is of no use, and not used.
+    whole = Split(np.arange(len(rows.y)), folds[0].held_out)
+    read = trained(data, [*folds, whole], CANDIDATES, UPDATES)
+    mean, _ = mean_and_error(read.losses(len(folds)), rows.counted(held_out(folds)))
+    best = int(np.argmin(np.where(np.isfinite(mean), mean, np.inf)))
+    norms = read.norms().reshape(len(CANDIDATES), len(folds) + 1, -1)[best]
+    orders = np.argsort(_ranks(norms), axis=1, kind="stable")
+
+    fewer = FEW if len(data.input_of) > MANY_COLUMNS else 1
+    pairs = complementary_pairs(
+        len(rows.y),
+        PAIRS // fewer,
+        seed=seed,
+        labels=rows.y if rows.outputs > 1 else None,
+        groups=groups,
     )
+    halves = [Split(*both) for pair in pairs for both in (pair, pair[::-1])]
+    candidate = [CANDIDATES[best]]
+    ranks = _ranks(trained(data, halves, candidate, UPDATES // 2).norms())
+    copied, some = with_shuffled_copies(data, seed), halves[: 2 * COPIED_PAIRS]
+    norms = trained(copied, some, candidate, UPDATES // 2).norms()
+    real, copies = norms[:, : data.inputs], norms[:, data.inputs :]
+    ahead = (real > copies.max(axis=1, keepdims=True)).mean(axis=0)
+    return Order(candidate[0], orders[:-1], orders[-1], ahead, ranks)
 
 
 def with_shuffled_copies(data: InputRows, seed: int) -> InputRows:
@@ -137,8 +147,10 @@ def with_shuffled_copies(data: InputRows, seed: int) -> InputRows:
     stand for many inputs that tell nothing, each in its own way.
     """
     rows, numbers, draw = data.rows, data.rows.numbers, np.random.default_rng(seed)
-    order = draw.permuted(np.tile(np.arange(len(rows.y)), (data.inputs, 1)), axis=1)
-    copies = np.take_along_axis(rows.encoded, order[data.input_of].T, axis=0)
+    copies = np.empty_like(rows.encoded)
+    for number in range(data.inputs):
+        own = np.flatnonzero(data.input_of == number)
+        copies[:, own] = rows.encoded[np.ix_(draw.permutation(len(rows.y)), own)]
     parts, names = (rows.encoded, copies), (data.input_of, data.input_of + data.inputs)
     both = Rows(
         encoded=np.hstack([*(p[:, :numbers] for p in parts), *(p[:, numbers:] for p in parts)]),
@@ -150,32 +162,6 @@ def with_shuffled_copies(data: InputRows, seed: int) -> InputRows:
     return InputRows(
         both, np.hstack([*(n[:numbers] for n in names), *(n[numbers:] for n in names)])
     )
-
-
-def _candidate(
-    data: InputRows, folds: Sequence[Split], seed: int, callbacks: Sequence[Callback]
-) -> Candidate:
-    readers = [_reader(c, k) for c in CANDIDATES for k in range(len(folds))]
-    losses = _train(data, folds, readers, UPDATES, seed, callbacks).losses()
-    mean, _ = mean_and_error(losses, data.rows.counted(held_out(folds)))
-    return CANDIDATES[int(np.argmin(np.where(np.isfinite(mean), mean, np.inf)))]
-
-
-def _train(data, splits, readers, updates, seed, callbacks):
-    return train_readers(
-        data,
-        splits,
-        readers,
-        bins=PIECES,
-        grouped=True,
-        updates=updates,
-        seed=seed,
-        callbacks=callbacks,
-    )
-
-
-def _reader(candidate: Candidate, split: int) -> Reader:
-    return Reader(split, (candidate.strength, LATER), candidate.hidden)
 
 
 def _ranks(norms: np.ndarray) -> np.ndarray:

@@ -105,18 +105,21 @@ class Read:
         np.add.at(total, _inputs_behind(self.data, self.model), squares.T)
         return np.sqrt(total.T)
 
-    def losses(self) -> np.ndarray:
-        """[readers / splits, held] out-of-fold losses of the rows that some split holds out.
+    def losses(self, folds: int) -> np.ndarray:
+        """[readers / splits, held] out-of-fold losses of the rows that some fold holds out.
 
         Every candidate has one reader a split, in their order. Infinite where a reader diverged.
+
+        Args:
+            folds: How many of the splits, the first ones, are folds.
         """
         numbers = np.arange(len(self.readers)).reshape(-1, len(self.splits))
-        held = held_out(self.splits)
+        held = held_out(self.splits[:folds])
         place = np.zeros(len(self.data.rows.y), int)
         place[held] = np.arange(len(held))
         losses = np.empty((len(numbers), len(held)))
-        longest = max(len(split.held_out) for split in self.splits)
-        for fold, split in enumerate(self.splits):
+        longest = max(len(split.held_out) for split in self.splits[:folds])
+        for fold, split in enumerate(self.splits[:folds]):
             rows = np.resize(split.held_out, longest)  # one shape, so that one program predicts
             predicted = self.predict(self.data.rows.encoded[rows], numbers[:, fold].tolist())
             predicted = predicted[:, : len(split.held_out)]

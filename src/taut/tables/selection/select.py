@@ -73,15 +73,15 @@ def select_inputs(
 ) -> InputSelection:
     r"""Select the inputs that a network on a table needs.
 
-    1. Halves of the rows, in each fold of its training rows, and of all rows, order the inputs by
-       the weights that a group lasso leaves them (`order_inputs`).
+    1. In each fold, and on all rows, a path of group lassos orders the inputs (`order_inputs`).
     2. Networks on the first 1, 2, 3, … inputs of each fold's order say by their out-of-fold loss
        how many are needed (`climb`): the largest number that is within one standard error of
        the best, or none where looking at no input is.
     3. An input is sure if its conditional importance in these networks
        (`conditional_importance`) exceeds 2.3 standard errors.
-    4. It is stable if four fifths of the halves of all rows have it among their first, as many as
-       let one be there by chance at most. The sure and the stable ones are kept.
+    4. Complementary halves of the rows order the inputs anew. An input is stable if four fifths of
+       the halves have it among their first, as many as let one be there by chance at most. The
+       sure and the stable ones are kept.
     5. Where the tables' own networks on these alone are worse than on all, by more than a standard
        error, or than on more, by two, as many more are kept as are needed (`enough_inputs`), of
        those that shuffled copies seldom reach. How often an input is among the first of a half,
