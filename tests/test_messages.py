@@ -42,7 +42,10 @@ THREE = {"loss": "sparse_categorical_crossentropy", "outputs": 3, "activation": 
         (lambda: path(x=with_nan(X)), r"`x` must be finite.*1 of 60 rows, first in row 7.*Fill"),
         (lambda: path(x=with_nan(X), strengths=3), r"`x` must be finite"),
         (lambda: path(y=with_nan(Y)), r"`y` must be finite.*1 of 60 rows, first in row 7"),
-        (lambda: path(y=np.where(Y > 0, "yes", "no")), r"`y` must hold numbers.*'yes'.*np.unique"),
+        (
+            lambda: path(y=np.where(Y > 0, "yes", "no")),
+            r"`y` must hold.*such as 'yes'\..*np.unique",
+        ),
         (lambda: path(x=np.full((60, 3), "a")), r"`x` must hold numbers"),
         (
             lambda: path(callbacks=[keras.callbacks.EarlyStopping()]),
@@ -65,6 +68,15 @@ THREE = {"loss": "sparse_categorical_crossentropy", "outputs": 3, "activation": 
         (lambda: 2 * taut.L1(0.1), r"its own strength.*2 · L1"),
         (lambda: taut.Proximal("adam", taut.L1), r"the class L1\. Write `taut.L1\(0.01\)`"),
         (lambda: path(cv=(np.arange(30), np.arange(30, 60))), r"\[\(train, held_out\)\]"),
+        (lambda: path(cv=0.2), r"`cv` must be a number of folds.*cv=0\.2.*ShuffleSplit"),
+        (lambda: path(sample_weight="w"), r"`sample_weight` must be numbers.*name of a column"),
+        (lambda: path(memory="1 GB"), r"`memory` must be an integer >= 1"),
+        (lambda: path(checkpoint_seconds=None), r"`checkpoint_seconds` must be a finite number"),
+        (lambda: taut.diagnose(network(), X), r"`y` must be given.*data loader.*arrays"),
+        (
+            lambda: taut.diagnose(network(), X, Y, trials=False, level="high"),
+            r"`level` must be between 0 and 1",
+        ),
         (
             lambda: path(cv=[(np.arange(40), np.arange(30, 60))]),
             r"must not be trained on.*10 rows on both sides, such as row 30",
@@ -128,3 +140,25 @@ def test_explain_names_only_what_is_there(layer):
     model.compile(taut.Proximal("adam", taut.L1(0.01)), "mse")
     (text,) = [text for text in taut.explain(model).warnings if "'norm'" in text]
     assert ("norm/gamma" in text) == any(v.name == "gamma" for v in model.trainable_variables)
+
+
+@pytest.mark.parametrize(
+    "study",
+    [
+        lambda seed: path(seed=seed),
+        lambda seed: taut.learning_curve(network(), X, Y, seed=seed),
+        lambda seed: taut.memorization(network(**BINARY), X, Y, seed=seed),
+        lambda seed: taut.seed_variance(network(), X, Y, seed=seed),
+        lambda seed: taut.epoch_curve(network(), X, Y, seed=seed),
+        lambda seed: taut.capacity_curve(lambda size: network(), [1, 2], X, Y, seed=seed),
+        lambda seed: taut.label_noise(network(**BINARY), X, Y, seed=seed),
+        lambda seed: taut.stability_selection(network(), X, Y, seed=seed),
+        lambda seed: taut.choose_model({"a": network()}, X, Y, strengths=[0.1, 0], seed=seed),
+        lambda seed: taut.diagnose(network(), X, Y, seed=seed),
+        lambda seed: taut.compact(network(), X, seed=seed),
+    ],
+)
+def test_a_seed_that_is_no_whole_number_is_refused_before_any_training(study):
+    for seed in (1.5, -1, "a", None):
+        with pytest.raises(InputError, match="`seed` must be an integer >= 0"):
+            study(seed)

@@ -28,7 +28,9 @@ def as_arrays(data: Any, name: str) -> Any:
     def leaf_array(leaf: Any) -> np.ndarray:
         array = np.asarray(leaf)
         if array.dtype.kind in "OSUMmV":
-            example = repr(array.reshape(-1)[0]) if array.size else array.dtype
+            # As Python writes it: `np.str_('a')` is how NumPy writes the text.
+            first = array.astype(object) if array.dtype.kind in "US" else array
+            example = repr(first.reshape(-1)[0]) if array.size else array.dtype
             raise InputError(
                 f"`{name}` must hold numbers. Received: values of type {array.dtype}, such as "
                 f"{example}. Encode them: labels by `np.unique({name}, return_inverse=True)[1]`, "

@@ -55,7 +55,13 @@ def checked_weights(
         return class_weights(classes, counts, class_weight)[codes].reshape(labels.shape)
     if sample_weight is None:
         return None
-    weights = tree.map_structure(lambda a: np.asarray(a, np.float32), sample_weight)
+    try:
+        weights = tree.map_structure(lambda a: np.asarray(a, np.float32), sample_weight)
+    except (TypeError, ValueError) as error:
+        raise InputError(
+            "`sample_weight` must be numbers, one a row of `x`, and not the name of a column. "
+            f"Received: {error}."
+        ) from error
     given = tree.flatten(weights)
     if len(given) not in (1, len(leaves)):
         raise InputError(

@@ -636,6 +636,23 @@ def activations_with_weights() -> tuple[Any, Removed]:
 
 
 @case
+def statistics_that_are_given() -> tuple[Any, Removed]:
+    model = drawn(
+        keras.Sequential(
+            [
+                x_(3),
+                layers.Normalization(mean=[1.0, 2.0, 3.0], variance=[4.0, 5.0, 6.0]),
+                layers.Normalization(mean=0.5, variance=2.0),
+                layers.Dense(5, name="a"),
+                layers.Dense(2),
+            ]
+        )
+    )
+    zero(model.get_layer("a").kernel, 1)
+    return model, {("x", "input"): 1}
+
+
+@case
 def half_precision() -> tuple[Any, Removed]:
     half = keras.DTypePolicy("mixed_bfloat16")
     model = drawn(

@@ -238,3 +238,61 @@ def test_a_budget_needs_targets_and_a_compiled_model():
         compact(small(), x, y, target_macs=10)
     with pytest.raises(taut.InputError, match="`target_macs` must be an integer >= 1"):
         compact(small(), x, y, target_macs=0)
+
+
+def test_a_layer_whose_rule_does_not_cover_it_is_not_passed_as_elementwise():
+    inverse = layers.Normalization(invert=True, mean=[1.0, 2.0, 3.0], variance=[4.0, 5.0, 6.0])
+    model = drawn(keras.Sequential([x_(3), inverse, layers.Dense(2, name="out")]))
+    zero(model.get_layer("out").kernel, 1)
+    result = compact(model, measure=False)
+    assert not result.removed
+    assert "it inverts a normalisation" in result.kept[0].reason
+
+
+def test_a_model_that_makes_no_finite_number_is_not_taken_for_equal():
+    model = small()
+    put(model.get_layer("out").bias, slice(None), np.nan)
+    with pytest.raises(taut.InputError, match="no finite number of 64 rows"):
+        compact(model, measure=False)
+
+
+def test_rows_of_another_width_are_not_prepared():
+    model = small()
+    zero(model.get_layer("a").kernel, 1)
+    result = compact(model, measure=False)
+    for shape in ((4, 2), (4, 4), (3,)):
+        with pytest.raises(taut.InputError, match="3 columns for the input 'x'"):
+            result.prepare(np.zeros(shape))
+
+
+def test_a_tolerance_at_which_all_is_dead_is_refused_with_its_remedy():
+    with pytest.raises(taut.InputError, match=r"tolerance=100 .* give a smaller one"):
+        compact(small(), tolerance=100.0, measure=False)
+
+
+def test_attention_that_returns_its_scores_stays_and_is_named():
+    query, key = x_(3, 4), x_(5, 4, name="key")
+    heads = layers.MultiHeadAttention(2, 2, name="heads")
+    made, scores = heads(query, key, return_attention_scores=True)
+    model = keras.Model([query, key], [layers.Dense(2)(made), scores])
+    result = compact(drawn(model), measure=False)
+    (kept,) = result.kept
+    assert kept.layer == "heads"
+    assert "it returns its scores" in kept.reason
+
+
+def test_models_of_a_fixed_number_of_rows_are_fed_as_many():
+    model = keras.Sequential(
+        [
+            keras.Input(batch_shape=(3, 4), name="x"),
+            relu(5, "a"),
+            layers.Dense(1),
+        ]
+    )
+    zero(drawn(model).get_layer("a").kernel, slice(None), [1, 2])
+    result = compact(model, np.ones((10, 4)))
+    assert result.model.input_shape == (3, 4)
+    assert {r.layer: len(r.indices) for r in result.removed} == {"a": 2}
+    assert result.report.after.file_bytes
+    assert result.report.after.seconds_1 is result.report.after.seconds_256 is None
+    repr(result), result.report.to_frame()

@@ -176,3 +176,24 @@ def test_the_worth_of_units_does_not_change_with_the_scale_of_their_layer():
     second.kernel.assign(second.kernel / 3)
     after = [layer.worth for layer in groups_of(model).layers]
     np.testing.assert_allclose(after[0], before[0], rtol=1e-5)
+
+
+def test_what_cannot_be_trained_on_is_refused_before_the_search():
+    model = branched()
+    model.compile("sgd", "mse")
+    x, y = rows(model)
+    for bad, message in [
+        (y[:3], "must have the same rows"),
+        (y * np.nan, "`y` must be finite"),
+        (y.astype(str), "`y` must hold numbers"),
+    ]:
+        with pytest.raises(taut.InputError, match=message):
+            compact(model, x, bad, target_macs=10, measure=False)
+
+
+def test_a_training_that_leaves_no_numbers_returns_nothing():
+    model = branched()
+    model.compile(keras.optimizers.SGD(1e30), "mse")
+    x, y = rows(model)
+    with pytest.raises(taut.InputError, match="must stay finite"):
+        compact(model, x, y, target_macs=multiply_adds(model) // 2, epochs=2, measure=False)

@@ -1,6 +1,7 @@
 """The diagnosis as a whole: verdicts on models whose state is known, and what it refuses."""
 
 import json
+from dataclasses import replace
 
 import keras
 import numpy as np
@@ -96,6 +97,31 @@ def test_muted_verdicts_are_kept_apart(diagnosed):
     quiet = diagnosed.without(codes_of("overfitting"))
     assert "overfitting" not in quiet.codes
     assert "overfitting" in [v.code for v in quiet.muted]
+
+
+def test_without_a_verdict_that_is_said(diagnosed):
+    silent = diagnosed.without(diagnosed.codes)
+    assert not silent.verdicts
+    assert repr(silent).startswith("No verdict but what `ignore` mutes.")
+    assert "<li>No verdict" in silent._repr_html_()
+    assert replace(silent, muted=()).text(lang="zh").startswith("没有结论")
+
+
+def test_several_outputs_are_named_where_inputs_are_permuted():
+    x, y = rows(40)
+    read = keras.Input((6,))
+    model = keras.Model(
+        read,
+        {
+            "a": keras.layers.Dense(1, name="a")(read),
+            "b": keras.layers.Dense(1, "sigmoid", name="b")(read),
+        },
+    )
+    model.compile("sgd", {"a": "mse", "b": "binary_crossentropy"})
+    both = {"a": y, "b": y}
+    found = taut.diagnose(model, x, both, validation=(x, both), trials=False, callbacks=[])
+    assert "Inputs without use: needs one target a row, not one for each output" in found.left_out
+    assert not any("it failed" in text for text in found.left_out)
 
 
 def test_tables_and_pictures_have_what_was_measured(diagnosed):

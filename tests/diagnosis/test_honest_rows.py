@@ -12,6 +12,7 @@ from taut.diagnosis import Diagnosis, MeasuredGap, Verdict, situations
 from taut.diagnosis.advice import gains
 from taut.diagnosis.data_faults import DataFaults
 from taut.diagnosis.diagnosing import _cut_groups
+from taut.diagnosis.diagnosis_result import Interval
 from taut.diagnosis.fold_trainer import FoldTrainer, Plan, Trial
 from taut.diagnosis.gains import interval_over_folds, interval_over_networks
 from taut.diagnosis.honest_rows import copies_together, honest_rows, without_inputs
@@ -165,6 +166,18 @@ def test_a_small_gap_is_about_right_only_where_something_freer_was_tried():
         for freer in (True, False)
     }
     assert codes == {True: ["about_right"], False: ["not_overfitting"]}
+
+
+def test_a_model_surely_worse_than_no_input_has_learned_nothing_whatever_others_like_it_do():
+    gap = MeasuredGap(-1.0, -2.0, 0.05, 0.95, 5.0, 4.0, 1.0, 40, "held-out rows")
+    others = Interval(0.6, 0.1, 1.1)
+
+    def codes(own):
+        found = fit_verdicts(1.0, [gap], [gap], (), [own, others], False, True)
+        return [(v.code, v.strength) for v in found]
+
+    assert codes(Interval(-3.0, -4.5, -1.4)) == [("nothing_learned", "clear")]
+    assert codes(Interval(-0.1, -0.4, 0.2)) == [("about_right", "clear")]
 
 
 @pytest.mark.parametrize("spread", [0.0, 0.3])

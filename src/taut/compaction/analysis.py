@@ -117,7 +117,7 @@ class Analysis:
     def _follow(self, call: Call) -> None:
         reads = [self.features[tensor] for tensor in call.reads]
         made = self._by_rule(call, reads)
-        if made is None:
+        if made is None and id(call.operation) not in self._broken:
             result = passed(self.atoms, call, reads)
             made, needs = (None, []) if result is None else result
             self._readings += needs
@@ -145,12 +145,13 @@ class Analysis:
         if kind is None or id(op) in self._broken:
             return None
         try:
-            if id(op) not in self.rules:
-                self.rules[id(op)] = kind(self.atoms, op)
-            return self.rules[id(op)].call(call, reads)
+            rule = self.rules.get(id(op)) or kind(self.atoms, op)
+            made = rule.call(call, reads)
         except NotUnderstood as reason:
             self._broken[id(op)] = str(reason)
             return None
+        self.rules[id(op)] = rule  # only now: one that has seen no call has nothing to say
+        return made
 
     def _not_understood(self, call: Call, reads: list[Features]) -> list[Features]:
         """All that it reads is needed for all that it makes."""

@@ -9,6 +9,7 @@ from typing import Any
 import keras
 import numpy as np
 
+from taut._data import as_arrays
 from taut._keras.model_graphs import input_structure
 from taut.checks import check_at_least, check_whole
 from taut.compaction.analysis import Analysis
@@ -26,6 +27,7 @@ from taut.compaction.traced import input_names, trace
 from taut.compaction.unit_groups import UnitGroups
 from taut.engine.random_streams import global_streams
 from taut.errors import InputError
+from taut.objective.rows import checked_arrays
 from taut.progress import FitDisplay
 
 
@@ -77,8 +79,8 @@ def compact(
     Raises:
         UnsupportedError: For a model whose own `call` decides what it computes.
         InputError: If the model is not built, `x` is not what it takes, `ignore` names no layer of
-            it, its outputs depend on no input (all units are dead), or the budget is below what
-            one unit a layer takes.
+            it, its outputs depend on no input (all units are dead) or are nowhere finite, or the
+            budget is below what one unit a layer takes.
         UnequalError: If the smaller model's outputs differ by more than rounding; nothing is
             returned.
 
@@ -100,6 +102,7 @@ def compact(
             f"{getattr(model, 'name', model)!r}. Add a `keras.Input`, or call it on data first."
         )
     check_at_least(0, tolerance=tolerance)
+    check_whole(0, seed=seed)
     traced = trace(model)
     given = None if x is None else [a[:GIVEN] for a in flat_rows(model, x)]
     rows = joined(given, random_rows(model, traced, given, seed))
@@ -112,7 +115,7 @@ def compact(
             exact, search = _within(model, x, y, target_macs, places, rows)
     if tolerance:
         exact, zeroed = without_nearly_dead(exact, tolerance)
-    smaller, planned, equality = _smaller(exact, places, rows)
+    smaller, planned, equality = _smaller(exact, places, rows, tolerance)
     names, inputs = tuple(input_names(model)), tuple(planned.inputs)
     fed = prepared(rows, names, inputs)
     moved = _moved(model, smaller, rows, fed, tolerance, zeroed) if tolerance else None
@@ -127,6 +130,12 @@ def compact(
         with global_streams(seed), FitDisplay("training the smaller model") as display:
             smaller.fit(
                 fed_x, y, epochs=epochs, batch_size=batch_size, verbose=0, callbacks=[display]
+            )
+        if not all(np.isfinite(w).all() for w in smaller.get_weights() if w.dtype.kind == "f"):
+            raise InputError(
+                "The training of the smaller model must stay finite. Received: NaN or infinite "
+                f"weights after {epochs} epochs. Fill missing values of `x`, or compile the model "
+                "with a smaller learning rate."
             )
     return CompactResult(
         model=smaller,
@@ -160,6 +169,7 @@ def _within(
             f"{', '.join(map(repr, unknown))}. Give each a method `multiply_adds()` that returns "
             "those of one row."
         )
+    _check_data(model, x, y)
 
     def count(changed: Any) -> int | None:
         planned = _planned(changed, ignore)
@@ -179,6 +189,18 @@ def _within(
     return within_budget(model, target=target, count=count, groups_of=groups_of)
 
 
+def _check_data(model: Any, x: Any, y: Any) -> None:
+    """Raise unless the model can be trained on all of these rows."""
+    flat = flat_rows(model, x)
+    counts = {len(a) for a in keras.tree.flatten(as_arrays(y, "y")) if a.ndim}
+    if counts != {len(flat[0])}:
+        raise InputError(
+            f"`x` and `y` must have the same rows. Received: {len(flat[0])} rows of x and "
+            f"{sorted(counts)} of y."
+        )
+    checked_arrays(model, keras.tree.pack_sequence_as(input_structure(model), flat), y, None)
+
+
 def _stays(model: Any, ignore: Collection[int]) -> set[int]:
     layers = model._flatten_layers(include_self=False)
     return {id(layers[place]) for place in ignore}
@@ -192,12 +214,12 @@ def _planned(model: Any, ignore: Collection[int]) -> Plan | None:
 
 
 def _smaller(
-    model: Any, ignore: Collection[int], rows: list[np.ndarray]
+    model: Any, ignore: Collection[int], rows: list[np.ndarray], tolerance: float
 ) -> tuple[Any, Plan, Equality]:
     """The model without what is exactly dead, proved to be equal on some rows."""
     planned = _planned(model, ignore)
     if planned is None:
-        raise InputError(_all_dead(model))
+        raise InputError(_all_dead(model, tolerance))
     smaller = remade(model, planned.change)
     names, inputs = tuple(input_names(model)), tuple(planned.inputs)
     wide = (
@@ -241,12 +263,16 @@ def _ignored(model: Any, ignore: Any) -> set[int]:
     return found
 
 
-def _all_dead(model: Any) -> str:
+def _all_dead(model: Any, tolerance: float) -> str:
+    remedy = (
+        "Train with a smaller strength: `taut.regularization_path` shows at which strengths units "
+        "live, and `critical_strength` of a penalty from which on none does."
+    )
+    if tolerance:
+        remedy = f"With tolerance={tolerance:g} too much is taken for zero: give a smaller one."
     return (
         "`compact` needs a model whose outputs depend on what it is fed. Received: "
-        f"{model.name!r}, all of whose units are dead: it makes the same of every row. Train with "
-        "a smaller strength: `taut.regularization_path` shows at which strengths units live, and "
-        "`critical_strength` of a penalty from which on none does."
+        f"{model.name!r}, all of whose units are dead: it makes the same of every row. {remedy}"
     )
 
 

@@ -131,9 +131,18 @@ class CompactResult:
             them: `result.model.predict(result.prepare(x))` is `model.predict(x)`.
 
         Raises:
-            InputError: If `x` has not one array an input, or has ids that are no words.
+            InputError: If `x` has not one array an input, with as many columns as the model before
+                took, or has ids that are no words.
         """
         flat = flat_inputs(x, self.names)
+        columns = {r.layer: r.before for r in self.removed if r.kind == "input"}
+        fed = {one.name for one in self.inputs if one.columns is not None}
+        for name, array in zip(self.names, flat, strict=True):
+            if name in fed and (array.ndim < 2 or array.shape[-1] != columns[name]):
+                raise InputError(
+                    f"`x` must be rows as the model before took them: {columns[name]} columns for "
+                    f"the input {name!r}. Received: an array of shape {array.shape}."
+                )
         return keras.tree.pack_sequence_as(
             input_structure(self.model), prepared(flat, self.names, self.inputs)
         )

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from taut.compaction.equality import forward
+from taut.compaction.equality import fixed_batch, forward
 from taut.compaction.multiply_adds import multiply_adds
 from taut.compaction.remade import Remaking, remade
 
@@ -27,7 +27,8 @@ class Costs:
         weights: Numbers in all its weights.
         multiply_adds: Of one row, see `taut.compaction.multiply_adds`.
         file_bytes: Of the `.keras` file, not compiled; None where it was not measured.
-        seconds_1: Of one row, the median of repeated compiled calls; None where not measured.
+        seconds_1: Of one row, the median of repeated compiled calls; None where not measured, and
+            where the model takes another number of rows at a time.
         seconds_256: Of a batch of 256 rows, as before.
     """
 
@@ -69,7 +70,11 @@ def file_bytes(model: Any) -> int:
         return path.stat().st_size
 
 
-def _latencies(models: Sequence[Any], rows: Sequence[list[np.ndarray]], batch: int) -> list[float]:
+def _latencies(
+    models: Sequence[Any], rows: Sequence[list[np.ndarray]], batch: int
+) -> list[float] | list[None]:
+    if any(fixed_batch(model) not in (None, batch) for model in models):
+        return [None] * len(models)
     calls: list[Callable[[], Any]] = []
     for model, arrays in zip(models, rows, strict=True):
         run, part = forward(model), [np.resize(a, (batch, *a.shape[1:])) for a in arrays]

@@ -13,6 +13,7 @@ from keras import ops
 from taut._keras.model_calls import mode
 from taut._keras.model_graphs import input_structure
 from taut._keras.precision import double_throughout, jitted
+from taut.errors import InputError
 
 BATCH = 256
 GIVEN = 1024
@@ -45,6 +46,11 @@ class Equality:
         # Not `>`: a difference that is no number must fail.
         exact = self.double is None or self.double <= DOUBLE * (1 + self.size)
         return exact and self.largest <= self.allowed
+
+
+def fixed_batch(model: Any) -> int | None:
+    """How many rows a model takes at a time, where that is fixed, as of stateful layers."""
+    return next((t.shape[0] for t in model.inputs if t.shape[0] is not None), None)
 
 
 def forward(model: Any) -> Callable[[list[np.ndarray]], list[np.ndarray]]:
@@ -87,12 +93,21 @@ def compared(
         wide: Each makes one of them in double precision.
         rows: One array an input of the first model.
         prepare: Makes of these what the second is fed.
+
+    Raises:
+        InputError: If the first model makes no finite number, so that nothing is compared.
     """
 
     def outputs(one: Any, other: Any) -> list[list[np.ndarray]]:
         return [forward_all(one, rows), forward_all(other, prepare(rows))]
 
     narrow, smaller = outputs(*models)
+    if not any(np.isfinite(a).any() for a in narrow):
+        raise InputError(
+            "`compact` compares what the two models make: some of it must be finite. Received: "
+            f"{models[0].name!r}, which makes no finite number of {len(rows[0])} rows. Its weights "
+            "may be NaN, or a moving variance negative."
+        )
     size = max(float(np.abs(a[np.isfinite(a)]).max(initial=0)) for a in narrow)
     allowed = 64 * _unit(models[0]) * (1 + size)
     exact = _in_double(wide, outputs)
@@ -134,7 +149,7 @@ def _unit(model: Any) -> float:
 def forward_all(model: Any, rows: list[np.ndarray]) -> list[np.ndarray]:
     """The outputs of all rows, in batches of one size, so that one program is compiled."""
     run, count = forward(model), len(rows[0])
-    batch = min(count, BATCH)
+    batch = fixed_batch(model) or min(count, BATCH)
     parts = []
     for start in range(0, count, batch):
         part = [a[start : start + batch] for a in rows]

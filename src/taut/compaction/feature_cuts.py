@@ -86,16 +86,29 @@ class BatchNorm(PerFeature):
 
 
 class Normalized(PerFeature):
-    """`Normalization` by statistics that it was adapted to."""
+    """`Normalization` by statistics that it was adapted to, or given."""
 
     expected = "mean", "variance", "count"
 
+    def __init__(self, atoms: Atoms, layer: Any):
+        super().__init__(atoms, layer)
+        self.given = layer.input_mean is not None
+        if self.given:  # then they are no weights, but a part of the configuration
+            features = np.size(layer.mean)
+            for name, value in ("mean", layer.input_mean), ("variance", layer.input_variance):
+                self.stored[name] = np.broadcast_to(np.ravel(np.asarray(value, float)), features)
+
     def _axis(self) -> int:
         axis = self.layer.axis
-        given = self.layer.input_mean is not None or self.layer.invert
-        if given or not isinstance(axis, (int, tuple, list)) or np.size(axis) != 1:
-            raise NotUnderstood("its statistics were given, not adapted, or it has several axes")
+        if self.layer.invert or not isinstance(axis, (int, tuple, list)) or np.size(axis) != 1:
+            raise NotUnderstood("it inverts a normalisation, or has not one axis")
         return int(np.ravel(axis)[0])
+
+    def cut(self, keeps: Keeps) -> Cut:
+        cut = super().cut(keeps)
+        if not self.given:
+            return cut
+        return Cut({name: value.tolist() for (_, name), value in cut.weights.items()})
 
     def _applied(self, value: np.ndarray) -> np.ndarray:
         deviation = np.maximum(np.sqrt(self.stored["variance"]), 1e-7)

@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 from taut._keras.compiled_model import loss_of_classes
-from taut.checks import check_above, is_whole
+from taut.checks import check_above, check_inner_share, is_whole
 from taut.diagnosis.advice import gains, in_order
 from taut.diagnosis.array_inputs import NotChecked
 from taut.diagnosis.data_faults import DataFaults, data_faults
@@ -122,8 +122,7 @@ def diagnose(
     """
     begun = time.monotonic()
     muted = codes_of(ignore)
-    if not 0 < level < 1:
-        raise InputError(f"`level` must be between 0 and 1. Received: level={level!r}.")
+    check_inner_share(level=level)
     if budget is not None:
         check_above(0, budget=budget)
     if not is_whole(seed, 0):
@@ -297,6 +296,11 @@ def _unused(subject: Subject, faults: DataFaults) -> list[int]:
     held_out = subject.held_out
     if held_out is None or held_out.table is None or held_out.losses is None:
         faults.left_out.append("Inputs without use: needs held-out rows of one table")
+        return []
+    if not hasattr(held_out.y, "shape"):  # a tree, of one for each output
+        faults.left_out.append(
+            "Inputs without use: needs one target a row, not one for each output"
+        )
         return []
     losses_of = RowLosses(subject.model, held_out.x, held_out.y)
     found = faults.check(

@@ -9,7 +9,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 from taut.checks import check_new_file
-from taut.diagnosis.words import DOUBTED, HELPS, LANGUAGES, NOTHING_HELPED, STRENGTHS, sentence
+from taut.diagnosis.words import (
+    DOUBTED,
+    HELPS,
+    LANGUAGES,
+    NO_VERDICT,
+    NOTHING_HELPED,
+    ONLY_MUTED,
+    STRENGTHS,
+    sentence,
+)
 from taut.errors import InputError
 from taut.files import replace_file
 from taut.text_table import text_table
@@ -302,7 +311,7 @@ class Diagnosis:
             if v.strength
             else v.text(lang=lang)
             for v in self.verdicts
-        ]
+        ] or [(ONLY_MUTED if self.muted else NO_VERDICT)[at]]
         if self.advice:
             header = [("change", "less loss", "interval"), ("改进", "损失降低", "区间")][at]
             rows = [(a.what, f"{a.gain:.3g}", f"{a.low:.3g} – {a.high:.3g}") for a in self.advice]
@@ -324,9 +333,12 @@ class Diagnosis:
     def _repr_html_(self) -> str:
         from html import escape
 
-        verdicts = "".join(
-            f"<li><b>{escape(v.code)}</b> {escape(v.strength)}: {escape(v.text())}</li>"
-            for v in self.verdicts
+        verdicts = (
+            "".join(
+                f"<li><b>{escape(v.code)}</b> {escape(v.strength)}: {escape(v.text())}</li>"
+                for v in self.verdicts
+            )
+            or f"<li>{escape(self.text(whole=False).splitlines()[0])}</li>"
         )
         table = self.to_frame().query("kind == 'tried'")[["what", "value", "low", "high"]]
         tried = table.to_html(index=False, border=0, float_format="%.3g") if len(table) else ""

@@ -72,7 +72,7 @@ class Contrast:
 def labelled_rows(model: Any, y: Any, prediction: Any) -> Labelled | NotChecked:
     """Classes, and the probabilities that a prediction has for them."""
     if prediction is None:
-        return NotChecked("it needs networks trained in folds, or rows that were held out")
+        return NotChecked("it needs networks trained in folds")
     if not loss_of_classes(model):
         return NotChecked("the loss is not one of classes; of numbers use `taut.label_noise`")
     try:

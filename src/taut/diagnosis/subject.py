@@ -140,7 +140,9 @@ def subject_of(
             f"loss={getattr(model, 'loss', None)!r}. Give `compile` a loss."
         )
     if y is None:
-        raise InputError("`y` must be given. Received: y=None.")
+        raise InputError(
+            "`y` must be given. Received: y=None. Of a data loader, give the arrays that it yields."
+        )
     _check_whole_or_none(epochs=epochs, batch_size=batch_size)
     columns = names if names is not None else _columns(x)
     labels = labelled(model, y)
@@ -224,7 +226,7 @@ def _validation(validation: Any, classes: np.ndarray | None) -> tuple[Any, Any, 
     x, y, weights = (*validation, None)[:3]
     if classes is not None:
         text = np.asarray(y).reshape(-1).astype(str)
-        unknown = sorted(set(text) - set(classes.tolist()))
+        unknown = sorted(set(text.tolist()) - set(classes.tolist()))
         if unknown:
             raise InputError(
                 "The labels of `validation` must be among those of `y`. Received: "
@@ -302,7 +304,7 @@ def _epochs(model: Any) -> tuple[int, list[str]]:
         return ran, []
     return ASSUMED_EPOCHS, [
         f"How many epochs the model was trained is not known: {ASSUMED_EPOCHS} were taken. "
-        "Give `epochs=`."
+        "Give them (`epochs=`, --epochs)."
     ]
 
 

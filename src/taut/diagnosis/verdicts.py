@@ -52,11 +52,15 @@ def fit_verdicts(
     material = MATERIAL_GAP * unit
     over = _side(gaps, likely_gaps, material)
     under = _underfitting(unit, tried)
-    nothing = bool(learned) and all(i.low <= 0 and i.estimate < material / 2 for i in learned)
+    # The model's own rows count for themselves: worse than no input, whatever networks like it do.
+    worse = bool(learned) and learned[0].high < 0
+    nothing = worse or (
+        bool(learned) and all(i.low <= 0 and i.estimate < material / 2 for i in learned)
+    )
     if nothing and gaps:
         base = gaps[0].base_loss or 0.0
         numbers = {"loss": number(base - learned[0].estimate), "base": number(base)}
-        strength = "clear" if learned[-1].high < material else "likely"
+        strength = "clear" if worse or learned[-1].high < material else "likely"
         evidence = tuple(
             f"The loss of looking at no input, less the model's: {i}." for i in learned
         )

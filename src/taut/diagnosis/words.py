@@ -100,6 +100,14 @@ NOTHING_HELPED = (
     "Nothing that was tried is clearly better than the model as it is.",
     "所有试过的方案都没有明显优于现有模型。",
 )
+NO_VERDICT = (
+    "No verdict: what was measured does not tell how well the model fits.",
+    "没有结论：测得的数字不足以判断模型的拟合情况。",
+)
+ONLY_MUTED = (
+    "No verdict but what `ignore` mutes.",
+    "除 `ignore` 屏蔽的结论外，没有其他结论。",
+)
 
 
 def sentence(code: str, numbers: Mapping[str, Any], *, lang: str = "en") -> str:

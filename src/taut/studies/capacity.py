@@ -182,6 +182,7 @@ def capacity_curve(
     settings = Settings.checked(
         epochs=epochs,
         batch_size=batch_size,
+        seed=seed,
         patience=patience,
         width=width,
         checkpoint=checkpoint,

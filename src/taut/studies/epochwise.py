@@ -97,6 +97,7 @@ def epoch_curve(
     settings = Settings.checked(
         epochs=epochs,
         batch_size=batch_size,
+        seed=seed,
         width=width,
         checkpoint=checkpoint,
         checkpoint_seconds=checkpoint_seconds,

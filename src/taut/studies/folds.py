@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Iterable
 from typing import Any
 
 import keras
@@ -95,6 +96,12 @@ def folds(
             pairs = KFold(cv, shuffle=True, random_state=seed).split(placeholder)
     elif hasattr(cv, "split"):
         pairs = _by_splitter(cv, placeholder, y, groups)
+    elif not isinstance(cv, Iterable):
+        raise InputError(
+            "`cv` must be a number of folds, a splitter of scikit-learn, or pairs of (train, "
+            f"held-out) rows. Received: cv={cv!r}. One split that holds out a share is "
+            "`cv=sklearn.model_selection.ShuffleSplit(1, test_size=0.2)`."
+        )
     else:
         pairs = cv
     splits = [Split(*pair) for pair in map(_pair, pairs)]

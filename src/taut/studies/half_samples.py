@@ -130,6 +130,7 @@ def stability_selection(
     settings = Settings.checked(
         epochs=epochs,
         batch_size=batch_size,
+        seed=seed,
         width=width,
         checkpoint=checkpoint,
         checkpoint_seconds=checkpoint_seconds,

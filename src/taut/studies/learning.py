@@ -126,6 +126,7 @@ def learning_curve(
     settings = Settings.checked(
         epochs=epochs,
         batch_size=batch_size,
+        seed=seed,
         patience=patience,
         width=width,
         checkpoint=checkpoint,

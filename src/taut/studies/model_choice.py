@@ -113,6 +113,7 @@ def choose_model(
     settings = Settings.checked(
         epochs=epochs,
         batch_size=batch_size,
+        seed=seed,
         width=width,
         checkpoint=checkpoint,
         checkpoint_seconds=checkpoint_seconds,

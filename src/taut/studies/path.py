@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from taut._weights import ClassWeight
-from taut.checks import check_whole
+from taut.checks import check_whole, check_whole_or_none
 from taut.engine import Callback, Lane, afterwards, check_model, rungs_for, width_for
 from taut.engine.data.sources import as_source, is_source
 from taut.errors import InputError
@@ -143,9 +143,11 @@ def regularization_path(
     if start not in ("fresh", "present"):
         raise InputError(f'`start` must be "fresh" or "present". Received: start={start!r}.')
     check_whole(1, seeds=seeds)
+    check_whole_or_none(1, memory=memory)
     settings = Settings.checked(
         epochs=epochs,
         batch_size=batch_size,
+        seed=seed,
         patience=patience,
         width=width,
         checkpoint=checkpoint,

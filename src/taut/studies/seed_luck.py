@@ -209,6 +209,7 @@ def seed_variance(
     settings = Settings.checked(
         epochs=epochs,
         batch_size=batch_size,
+        seed=seed,
         patience=patience,
         width=width,
         checkpoint=checkpoint,

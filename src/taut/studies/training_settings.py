@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from taut.checks import check_whole, check_whole_or_none
+from taut.checks import check_at_least, check_whole, check_whole_or_none
 from taut.engine import Callback
 from taut.errors import InputError
 
@@ -35,15 +35,18 @@ class Settings:
         *,
         epochs: int,
         batch_size: int,
+        seed: int = 0,
         patience: int | None = None,
         width: int | None = None,
         checkpoint: str | os.PathLike[str] | None = None,
         checkpoint_seconds: float = 60.0,
         callbacks: Sequence[Callback] | None = None,
     ) -> Settings:
-        """Raise for sizes that cannot be, and for a folder that cannot be made."""
+        """Raise for sizes and a seed that cannot be, and for a folder that cannot be made."""
         check_whole(1, epochs=epochs, batch_size=batch_size)
+        check_whole(0, seed=seed)
         check_whole_or_none(1, patience=patience, width=width)
+        check_at_least(0, checkpoint_seconds=checkpoint_seconds)
         folder = None if checkpoint is None else _folder(checkpoint)
         return cls(epochs, batch_size, patience, width, folder, checkpoint_seconds, callbacks or ())
 
