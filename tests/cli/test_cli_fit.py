@@ -302,9 +302,23 @@ def test_a_run_that_cannot_be_written_where_it_should_is_written_elsewhere(
     assert f"taut predict {elsewhere} NEW.csv" in result.stdout
 
 
+@pytest.fixture
+def handling():
+    """Sets what a signal does, and takes it back: `nohup`, say, has a hang-up ignored."""
+    before = {}
+
+    def handle(number, handler):
+        before.setdefault(number, signal.signal(number, handler))
+
+    yield handle
+    for number, handler in before.items():
+        signal.signal(number, handler)
+
+
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
 @pytest.mark.parametrize("place", ["during", "during_save"])
-def test_a_request_to_terminate_cleans_up_too(taut, fits, table, listing, number, place):
+def test_a_request_to_terminate_cleans_up_too(taut, fits, table, listing, handling, number, place):
+    handling(number, signal.SIG_DFL)
     before = listing()
 
     def stop(*_):
@@ -323,6 +337,12 @@ def test_a_request_to_terminate_cleans_up_too(taut, fits, table, listing, number
     assert result.exit_code == 128 + number
     assert result.stderr == "terminated, nothing was written\n"
     assert listing() == before
+
+
+def test_a_hang_up_that_is_ignored_stops_nothing(taut, fits, table, handling):
+    handling(signal.SIGHUP, signal.SIG_IGN)
+    fits.during = lambda *_: os.kill(os.getpid(), signal.SIGHUP)
+    assert taut("fit", table, "--target", "ill").exit_code == 0
 
 
 def test_an_interrupt_on_the_way_out_changes_nothing(taut, fits, table, monkeypatch):
