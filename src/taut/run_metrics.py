@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Literal
 if TYPE_CHECKING:
     import pandas as pd
 
+Reason = Literal["sure", "stable", "needed", "asked"]
 SHOWN = 5
 """Names of inputs that a short text shows."""
 
@@ -268,7 +269,7 @@ class SelectedInput:
             prediction asks for it together with others, or `"asked"` where a number was given.
         frequency: Share of the half-samples that had it among their first, as many as are kept.
         ahead: Share of half-samples, with a shuffled copy of every input, that put it before all
-            of these.
+            of these; None where nothing is selected.
         rise: How much the out-of-fold loss rises without what it alone tells; 0 where it was not
             among the inputs that were asked.
         se: The standard error of that.
@@ -277,7 +278,7 @@ class SelectedInput:
     input: str
     rank: int
     kept: bool
-    reason: Literal["sure", "stable", "needed", "asked"] | None = None
+    reason: Reason | None = None
     frequency: float | None = None
     ahead: float | None = None
     rise: float | None = None

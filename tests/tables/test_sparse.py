@@ -9,7 +9,7 @@ import taut
 from taut.errors import InputError
 from taut.report import write_report
 from taut.report.findings import sparse as sentences
-from taut.tables.selection import ladder, order
+from taut.tables.selection import half_orders, ladder, order
 
 pytestmark = pytest.mark.skipif(keras.backend.backend() != "jax", reason="lanes need JAX")
 
@@ -31,8 +31,8 @@ def fewer():
         patch.setattr(order, "CANDIDATES", (order.Candidate(0.03, True),))
         patch.setattr(ladder, "NUMBERS", (1, 2, 3))
         patch.setattr(ladder, "SETTINGS", ((1e-2, True),))
-        patch.setattr(order, "PAIRS", 3)
-        patch.setattr(order, "COPIED_PAIRS", 2)
+        patch.setattr(half_orders, "PAIRS", 3)
+        patch.setattr(half_orders, "COPIED_PAIRS", 2)
         yield
 
 

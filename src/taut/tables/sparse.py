@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from time import perf_counter
-from typing import Literal
 
 import numpy as np
 
 from taut.engine import Callback, afterwards
 from taut.frames.schema import Schema
-from taut.run_metrics import Difference, InputNumber, SelectedInput, Selection
+from taut.run_metrics import Difference, InputNumber, Reason, SelectedInput, Selection
 from taut.tables.compare import compare
 from taut.tables.conclude import Fitted
 from taut.tables.examine import output_of
@@ -118,7 +117,7 @@ def _price(sparse: Fitted, whole: Fitted, seed: int) -> Difference:
 def _described(
     selected: InputSelection, names: Sequence[str], asked: int | None, price: Difference | None
 ) -> Selection:
-    ladder, stable = selected.ladder, selected.stability
+    ladder, stable, halves = selected.ladder, selected.stability, selected.halves
     kept = set(selected.kept.tolist())
     inputs = tuple(
         SelectedInput(
@@ -127,7 +126,7 @@ def _described(
             kept=int(k) in kept,
             reason=_reason(selected, int(k), asked) if int(k) in kept else None,
             frequency=None if stable is None else float(stable.frequency[k]),
-            ahead=float(selected.order.ahead[k]),
+            ahead=None if halves is None else float(halves.ahead[k]),
             rise=float(selected.rise[k]),
             se=float(selected.error[k]),
         )
@@ -146,9 +145,7 @@ def _described(
     )
 
 
-def _reason(
-    selected: InputSelection, number: int, asked: int | None
-) -> Literal["sure", "stable", "needed", "asked"]:
+def _reason(selected: InputSelection, number: int, asked: int | None) -> Reason:
     if selected.sure[number]:
         return "sure"
     if selected.stable[number]:

@@ -5,8 +5,9 @@ from itertools import pairwise
 import numpy as np
 
 from taut.engine import Split
-from taut.tables.selection import order
-from taut.tables.selection.order import Candidate, Order, order_inputs, with_shuffled_copies
+from taut.tables.selection import half_orders, order
+from taut.tables.selection.half_orders import HalfOrders, order_halves, with_shuffled_copies
+from taut.tables.selection.order import order_inputs
 from taut.tables.selection.readers import InputRows
 from taut.tables.trained import Rows
 
@@ -45,14 +46,13 @@ def test_each_copy_is_its_input_shuffled_on_its_own_and_a_category_is_shuffled_a
 
 def test_what_a_half_leaves_out_is_tied():
     """Otherwise the first columns would come before the last ones where neither is read."""
-    ranks = order._ranks(np.array([[0.0, 2.0, 0.0, 1.0, 0.0], [np.nan] * 5]))
+    ranks = order.ranks(np.array([[0.0, 2.0, 0.0, 1.0, 0.0], [np.nan] * 5]))
     assert ranks.tolist() == [[3, 0, 3, 1, 3], [2] * 5]
 
 
 def test_an_input_is_relevant_if_a_quarter_of_the_halves_put_it_before_all_copies():
     ahead = np.array([1.0, 0.25, 0.24, 0.0])
-    ordered = Order(Candidate(0.1, True), np.empty((1, 4)), np.arange(4), ahead, np.empty((2, 4)))
-    assert ordered.relevant.tolist() == [True, True, False, False]
+    assert HalfOrders(np.empty((2, 4)), ahead).relevant.tolist() == [True, True, False, False]
 
 
 def test_halves_are_of_all_rows_and_the_first_learn_with_copies_too(monkeypatch):
@@ -64,18 +64,19 @@ def test_halves_are_of_all_rows_and_the_first_learn_with_copies_too(monkeypatch)
 
     monkeypatch.setattr(order, "train_readers", train)
     ordered = order_inputs(table(), FOLDS, seed=0)
+    found = order_halves(table(), ordered.candidate, seed=0)
     (_, path, readers), (inputs, halves, _), (doubled, copied, _) = seen
     assert path[:-1] == FOLDS
     assert len(readers) == 3 * len(order.CANDIDATES)
     assert (inputs, doubled) == (7, 14)
-    assert (len(halves), len(copied)) == (2 * order.PAIRS, 2 * order.COPIED_PAIRS)
+    assert (len(halves), len(copied)) == (2 * half_orders.PAIRS, 2 * half_orders.COPIED_PAIRS)
     for half, same in zip(halves, copied, strict=False):
         np.testing.assert_array_equal(half.train, same.train)
         both = np.sort(np.concatenate([half.train, half.held_out]))
         np.testing.assert_array_equal(both, np.arange(COUNT))
     # Input 6 leads in everything; no other exceeds the copies, which are as good.
     assert ordered.whole[0] == 6
-    assert ordered.ahead.tolist() == [0] * 6 + [1]
+    assert found.ahead.tolist() == [0] * 6 + [1]
     assert ordered.candidate == order.CANDIDATES[0]
 
 

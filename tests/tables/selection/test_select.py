@@ -8,7 +8,7 @@ from taut.engine import Split
 from taut.errors import InputError
 from taut.studies.stability import most_per_half
 from taut.tables.candidates import Setting
-from taut.tables.selection import ladder, order, select
+from taut.tables.selection import half_orders, ladder, order, select
 from taut.tables.selection.conditional import conditional_importance
 from taut.tables.selection.enough import enough_inputs
 from taut.tables.selection.readers import InputRows, Reader, train_readers
@@ -46,8 +46,8 @@ def fewer():
         patch.setattr(order, "CANDIDATES", candidates)
         patch.setattr(ladder, "NUMBERS", (1, 2, 3))
         patch.setattr(ladder, "SETTINGS", ((1e-2, True), (1e-2, False)))
-        patch.setattr(order, "PAIRS", 4)
-        patch.setattr(order, "COPIED_PAIRS", 2)
+        patch.setattr(half_orders, "PAIRS", 4)
+        patch.setattr(half_orders, "COPIED_PAIRS", 2)
         yield
 
 
@@ -64,8 +64,8 @@ def test_a_curve_and_a_category_are_kept_as_whole_inputs_and_noise_is_not(select
 def test_they_come_first_in_every_order_and_shuffled_copies_do_not_reach_them(selected):
     orders = [selected.order.whole, *selected.order.by_fold]
     assert all({*first[:2].tolist()} == {2, 4} for first in orders)
-    assert selected.order.ahead[[2, 4]].tolist() == [1, 1]
-    assert selected.order.relevant[[2, 4]].all()
+    assert selected.halves.ahead[[2, 4]].tolist() == [1, 1]
+    assert selected.halves.relevant[[2, 4]].all()
 
 
 def test_what_is_kept_is_sure_where_that_predicts(selected):
@@ -100,8 +100,7 @@ def test_what_an_input_tells_is_asked_of_the_widest_network(monkeypatch):
         raise Asked(rung)
 
     everything = np.tile(np.arange(5), (3, 1))
-    ranks = np.tile(np.arange(5.0), (4, 1))
-    ordered = order.Order(order.CANDIDATES[0], everything, everything[0], np.ones(5), ranks)
+    ordered = order.Order(order.CANDIDATES[0], everything, everything[0])
     monkeypatch.setattr(select, "order_inputs", lambda *rows, **settings: ordered)
     climbed = rungs([1.0, 0.3, 0.0, 0.2, 0.05], [0.1] * 5)
     monkeypatch.setattr(select, "climb", lambda *rows, **settings: climbed)
@@ -168,6 +167,7 @@ def test_nothing_is_kept_where_nothing_predicts(fewer):
     nothing = select_inputs(table(0.0), INPUT_OF, FOLDS)
     assert len(nothing.kept) == 0
     assert nothing.stability is None
+    assert nothing.halves is None  # nor is any half trained
     assert nothing.expected_false is None
 
 

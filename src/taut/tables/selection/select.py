@@ -12,6 +12,7 @@ from taut.errors import InputError
 from taut.studies.stability import Stability, most_per_half, stability
 from taut.tables.selection.conditional import conditional_importance
 from taut.tables.selection.enough import enough_inputs
+from taut.tables.selection.half_orders import HalfOrders, order_halves
 from taut.tables.selection.ladder import Ladder, climb
 from taut.tables.selection.order import Order, order_inputs
 from taut.tables.selection.readers import InputRows, held_out
@@ -39,8 +40,10 @@ class InputSelection:
         error: [inputs] its standard error.
         sure: [inputs] whether what an input alone tells is clear: the rise exceeds 2.3 errors.
         stable: [inputs] whether four fifths of the halves have an input among their first.
-        stability: How often halves of the rows had each input among their first; None where none
-            is kept.
+        halves: What halves of the rows make of the inputs; None where nothing predicts and no
+            number is asked for.
+        stability: How often they had each input among their first, as many as are kept; None where
+            none is.
     """
 
     kept: np.ndarray
@@ -50,6 +53,7 @@ class InputSelection:
     error: np.ndarray
     sure: np.ndarray
     stable: np.ndarray
+    halves: HalfOrders | None
     stability: Stability | None
 
     @property
@@ -110,30 +114,33 @@ def select_inputs(
         )
     sampled = len(rows.y) > MOST_ROWS
     data, folds, groups = _sample(data, folds, groups, seed)
-    order = order_inputs(data, folds, groups=groups, seed=seed, callbacks=callbacks)
+    order = order_inputs(data, folds, seed=seed, callbacks=callbacks)
     ladder = climb(data, folds, order.by_fold, groups=groups, seed=seed, callbacks=callbacks)
     rise = error = np.zeros(data.inputs)
     if ladder.best:
         rise, error = conditional_importance(
             data, ladder, ladder.widest, order.by_fold, groups=groups, seed=seed
         )
-    sure, stable = rise > SURE * error, stable_inputs(order.ranks)
-    kept = order.whole[: number or 0]
-    if ladder.best and number is None:
+    sure, stable = rise > SURE * error, np.zeros(data.inputs, bool)
+    kept, halves = order.whole[: number or 0], None
+    if ladder.best or number is not None:
+        halves = order_halves(data, order.candidate, groups=groups, seed=seed, callbacks=callbacks)
+        stable = stable_inputs(halves.ranks)
+    if halves is not None and number is None:
         held = held_out(folds)
         kept = enough_inputs(
             lambda sets: losses_of_sets(data, folds, sets, best, seed=seed, callbacks=callbacks),
             order.by_fold,
             order.whole,
             np.flatnonzero(sure | stable),
-            np.flatnonzero(order.relevant),
+            np.flatnonzero(halves.relevant),
             # Of a sample, networks on all inputs are trained on no more rows than the others.
             reference=None if best.losses is None or sampled else best.losses[held],
             weight=data.rows.counted(held),
             groups=None if groups is None else groups[held],
         )
-    frequency = stability(order.ranks < len(kept)) if len(kept) else None
-    return InputSelection(kept, order, ladder, rise, error, sure, stable, frequency)
+    frequency = stability(halves.ranks < len(kept)) if halves is not None and len(kept) else None
+    return InputSelection(kept, order, ladder, rise, error, sure, stable, halves, frequency)
 
 
 def stable_inputs(ranks: np.ndarray) -> np.ndarray:
