@@ -11,24 +11,22 @@ import numpy as np
 from taut.diagnosis.fold_trainer import FoldTrainer, Plan, Trial
 from taut.diagnosis.honest_rows import without_inputs
 from taut.diagnosis.subject import Subject
+from taut.diagnosis.trial_requests import (
+    AddedStrengths,
+    Request,
+    requests_for,
+    with_strengths,
+)
 from taut.diagnosis.variants import DROPOUT, resized, with_dropout
 from taut.engine import Record
 from taut.engine.lanes import DIVERGED
 from taut.engine.width import width_for
 from taut.errors import InputError
-from taut.optimizers.selection import Entry
-from taut.penalties import L1, L2
-from taut.studies.as_compiled import AsCompiled, as_compiled, penalised
-from taut.studies.axes import Axis, PartStrength
+from taut.studies.as_compiled import as_compiled
 from taut.studies.training_settings import Settings
 
 SMALL = 8192
 """Weights up to which a network is so cheap beside its compilation that more is tried."""
-LONGER = 3
-"""Times the epochs, of the trainings that show whether more of them would help."""
-STRENGTHS = {"L2": (0.1, 0.01, 0.001), "L1": (0.01, 0.001)}
-"""Tried, times the loss of looking at nothing: a strength is in units of the loss."""
-MORE_L1 = (0.01, 0.003, 0.001, 0.0003)
 SIZES = (0.5, 2.0)
 
 
@@ -40,7 +38,8 @@ class Trials:
         as_is: The model as it was compiled, trained again.
         tried: By code, the trials of that kind; within a kind the best setting is chosen.
         fold_of: [rows] the fold that each row was held out in.
-        train_curve: [epochs] mean training loss by epoch, up to `LONGER` times the epochs.
+        train_curve: [epochs] mean training loss by epoch, up to `trial_requests.LONGER` times the
+            epochs.
         held_out_curve: [epochs] likewise, on held-out rows.
         halves: [2, rows] losses of networks that learned from one half of the rows each.
         of_mean: [rows] the loss of the mean of the two halves' predictions.
@@ -118,7 +117,7 @@ def try_out(
         "groups": rows.groups,
         "sample_weight": rows.weights,
     }
-    study, axes = _with_axes(subject, arguments, plan)
+    study, axes = with_strengths(subject, arguments, plan)
     held = np.concatenate([split.held_out for split in study.rows.splits])
     if len(held) != len(rows) or len(np.unique(held)) != len(rows):
         raise InputError(
@@ -143,7 +142,7 @@ def try_out(
     as_is = trainer.trial("as_is", "as it is", first, list(trainer.folds))
     tried: dict[str, tuple[Trial, ...]] = {}
     curves = first.train_loss.mean(axis=0), first.held_out_loss.mean(axis=0)
-    requests = _requests(subject, axes, small)
+    requests = requests_for(subject, axes, small)
     cost = a_fold * sum(r.epochs for r in requests) * len(trainer.folds)
     while requests and plan.seconds is not None and plan.spent + cost > plan.seconds:
         dropped = requests.pop()
@@ -262,84 +261,6 @@ def _once(
     return {code: (trainer.trial(code, what, record, list(trainer.folds), setting),)}
 
 
-@dataclass(frozen=True)
-class _Request:
-    """One change of the strengths or the epochs, in all folds."""
-
-    code: str
-    what: str
-    strengths: tuple[float, ...]
-    setting: float | None = None
-    epochs: int = 1
-    """Times the epochs of a training."""
-
-
-@dataclass(frozen=True)
-class _Strengths:
-    """The optimizer's strengths for added ones, or with the model's own taken away."""
-
-    parts: tuple[PartStrength, ...]
-    added: bool
-
-    def at(self, l1: float, l2: float) -> tuple[float, ...]:
-        return tuple(part.at((l1, l2)) for part in self.parts)
-
-    @property
-    def without(self) -> tuple[float, ...]:
-        return (0.0,) * len(self.parts)
-
-    @property
-    def own(self) -> bool:
-        """Whether the model has penalties of its own."""
-        return any(part.axis is None and part.factor > 0 for part in self.parts)
-
-
-def _with_axes(
-    subject: Subject, arguments: Mapping[str, Any], plan: Plan
-) -> tuple[AsCompiled, _Strengths]:
-    """The study with an L1 and an L2 beside the model's own penalties, where that is possible."""
-    rows = subject.train
-    entry = Entry(None, L1(0.0) + L2(0.0))
-    parts = ((PartStrength(0, 1.0), PartStrength(1, 1.0)),)
-    axes = (Axis("L1", None, 1), Axis("L2", None, 1))
-    try:
-        study, of_strength = penalised(
-            subject.model, rows.x, rows.y, (entry,), parts, axes, **arguments
-        )
-        return study, _Strengths(of_strength, added=True)
-    except InputError as error:
-        reason = str(error)
-    study = as_compiled(subject.model, rows.x, rows.y, **arguments)
-    plan.left_out.append(f"L1 and L2: they cannot be added to the model's penalties ({reason})")
-    kept = tuple(PartStrength(None, strength) for strength in study.strengths)
-    return study, _Strengths(kept, added=False)
-
-
-def _requests(subject: Subject, axes: _Strengths, small: bool) -> list[_Request]:
-    """What is tried of the same architecture, the most important first."""
-    unit = subject.unit
-    l1 = MORE_L1 if small else STRENGTHS["L1"]
-    requests = [
-        _Request("longer", f"{LONGER} times the epochs", axes.at(0, 0), LONGER, epochs=LONGER)
-    ]
-    if axes.own:
-        requests.append(_Request("unpenalised", "no penalty", axes.without, 0.0))
-    if axes.added:
-        for share in STRENGTHS["L2"]:
-            strength = _round(share * unit)
-            what = f"L2 at strength {strength:g}"
-            requests.append(_Request("l2", what, axes.at(0, strength), strength))
-        for share in l1:
-            strength = _round(share * unit)
-            what = f"L1 at strength {strength:g}"
-            requests.append(_Request("l1", what, axes.at(strength, 0), strength))
-    return requests
-
-
-def _round(strength: float) -> float:
-    return float(f"{strength:.1g}")
-
-
 def _folds(subject: Subject, small: bool) -> int:
     folds = 5 if small else 3
     y = subject.train.target
@@ -386,9 +307,9 @@ def _stopped(
     trainer: FoldTrainer,
     record: Record,
     tried: Mapping[str, tuple[Trial, ...]],
-    requests: Sequence[_Request],
+    requests: Sequence[Request],
     settings: Settings,
-    axes: _Strengths,
+    axes: AddedStrengths,
 ) -> dict[str, tuple[Trial, ...]]:
     """Training up to the epoch at which the loss was least in the other folds."""
     if "longer" not in tried:
