@@ -38,11 +38,11 @@ def console(*, stderr: bool = False, quiet: bool = False) -> Console:
 
 
 def clean(text: object) -> str:
-    """`taut.report.text.clean`, for which the library loads only where there is something to do."""
+    """`taut.readable.clean`, for which the library loads only where there is something to do."""
     words = str(text)
     if words.isprintable():
         return words
-    from taut.report.text import clean
+    from taut.readable import clean
 
     return clean(words)
 

@@ -12,8 +12,9 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from taut.report import findings, text
-from taut.report.catalogue import EN
+from taut import readable
+from taut.catalogue import EN
+from taut.report import findings
 from taut.report.scored import TAUT, differences, scores
 from taut.run import Run
 from taut.run_metrics import Metrics
@@ -33,19 +34,21 @@ def show_schema(out: Console, schema: Schema, *, name: str) -> None:
     inputs = len(schema.used)
     facts = [
         EN.count("row", schema.rows),
-        f"{text.fixed(len(schema.columns) + 1, 0)} columns",
-        f"{text.fixed(inputs, 0)} of them used",
+        f"{readable.fixed(len(schema.columns) + 1, 0)} columns",
+        f"{readable.fixed(inputs, 0)} of them used",
     ]
-    out.print(Text.assemble((text.clean(name), "bold"), f": {', '.join(facts)}"))
-    target = Text.assemble("target ", (text.clean(schema.target), "bold"), f": {_task(schema)}")
+    out.print(Text.assemble((readable.clean(name), "bold"), f": {', '.join(facts)}"))
+    target = Text.assemble("target ", (readable.clean(schema.target), "bold"), f": {_task(schema)}")
     out.print(target.append(f" ({_sentence(schema.reason)})", style="dim"))
     shown = _worth_showing(schema.columns)
     table = plain_table(out, "column", "kind", ">missing", ">distinct", "note")
     for column in shown:
-        cells = [text.shorten(column.name, _NAME_WIDTH), column.kind]
+        cells = [readable.shorten(column.name, _NAME_WIDTH), column.kind]
         cells += [f"{column.missing or ''}", f"{column.levels}"]
         note = ("" if column.used else "left out: ") + column.reason
-        table.add_row(*map(Text, cells), Text(text.clean(note)), style="" if column.used else "dim")
+        table.add_row(
+            *map(Text, cells), Text(readable.clean(note)), style="" if column.used else "dim"
+        )
     out.print(Padding(table, (1, 0, 0, 0)))
     hidden = [column for column in schema.columns if column not in shown]
     if hidden:
@@ -53,7 +56,7 @@ def show_schema(out: Console, schema: Schema, *, name: str) -> None:
         rest = "; ".join(f"{n} {kind}" for kind, n in kinds.most_common())
         out.print(Text(f"… and {len(hidden)} more: {rest}", style="dim"))
     for note in schema.notes:
-        out.print(Text(f"note: {text.clean(note)}", style="yellow"))
+        out.print(Text(f"note: {readable.clean(note)}", style="yellow"))
     out.print()
 
 
@@ -61,7 +64,7 @@ def _task(schema: Schema) -> str:
     if not schema.classes:
         return "regression"
     counts = [
-        f"{text.shorten(c, 20)} {n}" for c, n in zip(schema.classes, schema.counts, strict=True)
+        f"{readable.shorten(c, 20)} {n}" for c, n in zip(schema.classes, schema.counts, strict=True)
     ]
     more = [f"and {len(counts) - 6} more"] if len(counts) > 6 else []
     return f"{len(counts)} classes ({', '.join(counts[:6] + more)})"
@@ -80,7 +83,7 @@ def show_diagnosis(out: Console, diagnosis: Diagnosis, *, lang: str = "en") -> N
     """The verdicts, and what clearly helps."""
     out.print()
     for line in diagnosis.text(lang=lang, whole=False).split("\n"):
-        out.print(Text(text.clean(line)), soft_wrap=True)
+        out.print(Text(readable.clean(line)), soft_wrap=True)
 
 
 def show_fit(out: Console, run: Run, *, told: Collection[str] = ()) -> None:
@@ -91,15 +94,15 @@ def show_fit(out: Console, run: Run, *, told: Collection[str] = ()) -> None:
     out.print(Text(f"{trained} trained in {EN.duration(metrics.seconds)}", style="dim"))
     out.print(Text(findings.choice(metrics), style="bold"))
     if metrics.choice.rule:
-        out.print(Text(text.clean(metrics.choice.rule), style="dim"))
+        out.print(Text(readable.clean(metrics.choice.rule), style="dim"))
     certificate = metrics.choice.stationarity
     if certificate:
-        largest = text.short(certificate.largest)
+        largest = readable.short(certificate.largest)
         words = f"certificate: at most {largest} from stationary"
         if certificate.converged is not None:
             words += f", {'converged' if certificate.converged else 'not converged'}"
         words += f". {certificate.note}"
-        out.print(Text(text.clean(words), style="dim"))
+        out.print(Text(readable.clean(words), style="dim"))
     out.print()
     _show_scores(out, metrics)
     sentence = findings.overfitting(metrics)
@@ -112,7 +115,7 @@ def show_fit(out: Console, run: Run, *, told: Collection[str] = ()) -> None:
 
 def _show_warnings(out: Console, sentences: Sequence[str]) -> None:
     for sentence in sentences:
-        words = Text.assemble(("warning: ", "bold red"), (text.clean(sentence), "red"))
+        words = Text.assemble(("warning: ", "bold red"), (readable.clean(sentence), "red"))
         out.print(words, soft_wrap=not out.is_terminal)
     if sentences:
         out.print()
@@ -127,14 +130,14 @@ def _show_scores(out: Console, metrics: Metrics) -> None:
     table = plain_table(out, "", ">value", f">{level} interval", "taut is")
     for name in metrics.test.metrics:
         of_pairs = {d.versus: d for d in differences(metrics, name)}
-        better = "lower" if text.lower_is_better(name) else "higher"
+        better = "lower" if readable.lower_is_better(name) else "higher"
         table.add_row(Text.assemble(EN.metric(name), (f", {better} is better", "dim")))
         for score in scores(metrics, name):
             pair = of_pairs.get(score.system)
             code, verdict = (pair.code, pair.verdict) if pair else ("", "")
             style = "bold" if score.system == TAUT else ""
             table.add_row(
-                Text(f"  {text.clean(score.system)}", style=style),
+                Text(f"  {readable.clean(score.system)}", style=style),
                 Text(score.shown, style=style),
                 Text(score.interval, style=style),
                 Text(verdict, style={"better": "green", "worse": "red"}.get(code, "dim")),
@@ -160,9 +163,9 @@ def _show_inputs(out: Console, run: Run) -> None:
     for share, row in zip(shares, kept.head(MOST_INPUTS).to_dict("records"), strict=False):
         blocks = "█" * max(1, round(20 * share / most)) if out.is_terminal else ""
         table.add_row(
-            Text(text.shorten(row["feature"], _NAME_WIDTH)),
-            Text(text.share(row["importance"], 1)),
-            Text(text.percent(row["folds_kept"])),
+            Text(readable.shorten(row["feature"], _NAME_WIDTH)),
+            Text(readable.share(row["importance"], 1)),
+            Text(readable.percent(row["folds_kept"])),
             Text(blocks, style="blue"),
         )
     out.print(table)
@@ -185,9 +188,9 @@ def _show_sparse(out: Console, metrics: Metrics) -> None:
     table = plain_table(out, "input", "kept as", ">in halves", ">loss without it")
     for item in kept[:MOST_INPUTS]:
         table.add_row(
-            Text(text.shorten(item.input, _NAME_WIDTH)),
+            Text(readable.shorten(item.input, _NAME_WIDTH)),
             Text(findings.reason(item)),
-            Text(text.percent(item.frequency)),
+            Text(readable.percent(item.frequency)),
             Text(findings.rise(item)),
         )
     out.print(table)
@@ -212,4 +215,4 @@ def plain_table(out: Console, *headers: str) -> Table:
 
 
 def _sentence(reason: str) -> str:
-    return text.clean(reason).rstrip(".")
+    return readable.clean(reason).rstrip(".")

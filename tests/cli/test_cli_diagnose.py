@@ -11,7 +11,7 @@ from typer.testing import CliRunner
 
 from taut.diagnosis import Diagnosis, Verdict
 from taut.diagnosis.junit import junit_xml
-from taut.diagnosis.words import VERDICTS
+from taut.diagnosis.words import CODES
 from taut_cli.app import app
 
 
@@ -67,7 +67,7 @@ def test_for_other_programs_there_is_json(taut, run):
 def test_junit_has_a_case_a_verdict(taut, run):
     assert taut("diagnose", run, "--junit", "d.xml", "--fail-on", "leakage").exit_code == 1
     suite = ElementTree.parse("d.xml").getroot()
-    assert int(suite.get("tests")) == len(list(suite)) == len(VERDICTS)
+    assert int(suite.get("tests")) == len(list(suite)) == len(CODES)
     failed = [case.get("name") for case in suite if case.find("failure") is not None]
     assert failed == ["leak_rows"]
 
@@ -78,7 +78,7 @@ def test_control_characters_do_not_break_the_xml():
     text = junit_xml(
         Diagnosis((verdict,), *(getattr(found, n) for n in list(vars(found))[1:-1])), (), name="m"
     )
-    assert "a<b>" in "".join(ElementTree.fromstring(text).itertext())
+    assert r"a\x07<b>" in "".join(ElementTree.fromstring(text).itertext())
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,7 @@
 """The diagnosis as a whole: verdicts on models whose state is known, and what it refuses."""
 
 import json
+import re
 from dataclasses import replace
 
 import keras
@@ -9,6 +10,7 @@ import pytest
 from sklearn.model_selection import ShuffleSplit
 
 import taut
+from taut.catalogue import LANGUAGES, catalogue
 from taut.diagnosis import Diagnosis, Verdict
 from taut.diagnosis.diagnosis_result import in_importance
 from taut.diagnosis.fold_trainer import Trial
@@ -16,7 +18,7 @@ from taut.diagnosis.gains import chosen, interval_over_folds
 from taut.diagnosis.subject import subject_of
 from taut.diagnosis.trials import try_more, try_out
 from taut.diagnosis.variants import resized, with_dropout
-from taut.diagnosis.words import LANGUAGES, VERDICTS, codes_of, sentence
+from taut.diagnosis.words import CODES, codes_of
 
 pytestmark = pytest.mark.skipif(
     keras.backend.backend() != "jax", reason="trains many lanes, which other backends do one by one"
@@ -217,15 +219,37 @@ def test_nan_in_the_inputs_is_told():
 
 
 def test_every_verdict_has_a_sentence_in_every_language():
-    import string
+    for lang in LANGUAGES:
+        keys = {key for key in catalogue(lang).texts if key.startswith("conclusion.")}
+        assert keys == {f"conclusion.{code}" for code in CODES}
+    verdicts = [Verdict(code, "clear", {}) for code in reversed(CODES)]
+    assert tuple(v.code for v in in_importance(verdicts)) == CODES
 
-    for code, texts in VERDICTS.items():
-        fields = [{f for _, f, _, _ in string.Formatter().parse(t) if f} for t in texts]
-        assert len(texts) == len(LANGUAGES)
-        assert fields[0] == fields[1], code
-        assert sentence(code, dict.fromkeys(fields[0], "7"), lang="zh") != texts[1] or not fields[0]
-    verdicts = [Verdict(code, "clear", {}) for code in VERDICTS]
-    assert {v.code for v in in_importance(verdicts)} == set(VERDICTS)
+
+def test_what_a_sentence_names_is_in_its_language():
+    named = Verdict("shift", "clear", {"names": "'a', 'rows' and 4 more"})
+    assert "'a', 'rows' 等，另有 4 个" in named.text(lang="zh")
+    tried = Verdict("underfitting", "likely", {"what": "3 times the epochs", "gain": "0.2"})
+    assert "3 倍的训练轮数" in tried.text(lang="zh")
+    assert tried.strength_text(lang="zh") == "很可能"
+
+
+def said(diagnosis):
+    """All sentences of a diagnosis that are made in English."""
+    yield from (a.what for a in diagnosis.tried)
+    yield from (a.doubt for a in diagnosis.tried)
+    yield from (text for f in diagnosis.evidence for text in (f.what, f.note) if "'" not in text)
+    yield from diagnosis.left_out
+    yield from diagnosis.notes
+
+
+def test_a_diagnosis_is_chinese_throughout(diagnosed, overfitted):
+    model, x, y = overfitted
+    for found in (diagnosed, taut.diagnose(model, x, y, trials=False, callbacks=[])):
+        unknown = [sentence for sentence in said(found) if not catalogue("zh").knows(sentence)]
+        assert not unknown
+        words = set(re.findall(r"[A-Za-z]{2,}", found.text(lang="zh")))
+        assert words <= {"dropout", "groups", "L1", "L2"}, words
 
 
 def test_leakage_stands_for_all_leaks():

@@ -8,8 +8,8 @@ import pandas as pd
 import pytest
 from sklearn.metrics import average_precision_score, confusion_matrix
 
+from taut.catalogue import EN
 from taut.report import curves, write_report
-from taut.report.catalogue import EN
 from taut.report.drawing import Axis, Drawing
 from taut.run import Run
 

@@ -9,8 +9,8 @@ from html.parser import HTMLParser
 import pytest
 
 from taut.errors import InputError
+from taut.readable import clean
 from taut.report import write_report
-from taut.report.text import clean
 
 VOID = {"meta", "br", "hr", "img", "link", "input", "col"}
 

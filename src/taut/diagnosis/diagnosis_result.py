@@ -8,17 +8,9 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
+from taut.catalogue import catalogue
 from taut.checks import check_new_file
-from taut.diagnosis.words import (
-    DOUBTED,
-    HELPS,
-    LANGUAGES,
-    NO_VERDICT,
-    NOTHING_HELPED,
-    ONLY_MUTED,
-    STRENGTHS,
-    sentence,
-)
+from taut.diagnosis.words import CODES
 from taut.errors import InputError
 from taut.files import replace_file
 from taut.text_table import text_table
@@ -108,7 +100,14 @@ class Verdict:
 
     def text(self, *, lang: str = "en") -> str:
         """The verdict in one sentence, in English ("en") or Chinese ("zh")."""
-        return sentence(self.code, self.numbers, lang=lang)
+        say = catalogue(lang)
+        return say(
+            f"conclusion.{self.code}", **{name: say.stored(it) for name, it in self.numbers.items()}
+        )
+
+    def strength_text(self, *, lang: str = "en") -> str:
+        """Its strength in that language; empty where there is none."""
+        return catalogue(lang)(f"verdict_strength.{self.strength}") if self.strength else ""
 
     def __str__(self) -> str:
         strength = f" ({self.strength})" if self.strength else ""
@@ -303,28 +302,30 @@ class Diagnosis:
         Raises:
             InputError: If there are no texts in the language.
         """
-        if lang not in LANGUAGES:
-            raise InputError(f"`lang` must be one of {LANGUAGES}. Received: lang={lang!r}.")
-        at = LANGUAGES.index(lang)
+        say = catalogue(lang)
         lines = [
-            f"{v.text(lang=lang)} ({STRENGTHS[v.strength][at]})"
-            if v.strength
-            else v.text(lang=lang)
+            v.text(lang=lang)
+            + (say("diagnosis.strength", strength=v.strength_text(lang=lang)) if v.strength else "")
             for v in self.verdicts
-        ] or [(ONLY_MUTED if self.muted else NO_VERDICT)[at]]
+        ] or [say("diagnosed.only_muted" if self.muted else "diagnosed.no_verdict")]
         if self.advice:
-            header = [("change", "less loss", "interval"), ("改进", "损失降低", "区间")][at]
-            rows = [(a.what, f"{a.gain:.3g}", f"{a.low:.3g} – {a.high:.3g}") for a in self.advice]
-            lines += ["", HELPS[at], text_table(rows, header=header)]
+            header = [say("diagnosis.change"), say("diagnosis.gain"), say("test.interval")]
+            rows = [
+                (say.stored(a.what), f"{a.gain:.3g}", f"{a.low:.3g} – {a.high:.3g}")
+                for a in self.advice
+            ]
+            lines += ["", say("diagnosed.helps"), text_table(rows, header=header)]
         elif self.tried:
-            lines += ["", NOTHING_HELPED[at]]
+            lines += ["", say("diagnosed.nothing_helped")]
         doubtful = [a for a in self.tried if a.low > 0 and a.doubt]
         if doubtful:
-            lines += ["", DOUBTED[at], *(f"- {a}: {a.doubt}." for a in doubtful)]
+            lines += ["", say("diagnosed.doubted")]
+            lines += [f"- {say.stored(f'{a.what}: {a.interval}: {a.doubt}')}" for a in doubtful]
         if self.left_out and whole:
-            lines += ["", ("Left out:", "未进行：")[at], *(f"- {text}" for text in self.left_out)]
+            lines += ["", say("diagnosis.left_out") + say("clause.reason").strip()]
+            lines += [f"- {say.stored(text)}" for text in self.left_out]
         if self.notes and whole:
-            lines += ["", *self.notes]
+            lines += ["", *map(say.stored, self.notes)]
         return "\n".join(lines)
 
     def __repr__(self) -> str:
@@ -347,24 +348,5 @@ class Diagnosis:
 
 def in_importance(verdicts: Sequence[Verdict]) -> tuple[Verdict, ...]:
     """Faults of the data first, since they make all other numbers doubtful."""
-    order = {
-        code: k
-        for k, code in enumerate(
-            (
-                "leak_column",
-                "leak_rows",
-                "leak_groups",
-                "nothing_learned",
-                "overfitting",
-                "underfitting",
-                "about_right",
-                "not_overfitting",
-                "too_little_evidence",
-                "shift",
-                "label_noise",
-                "miscalibrated",
-                "failing_segment",
-            )
-        )
-    }
+    order = {code: place for place, code in enumerate(CODES)}
     return tuple(sorted(verdicts, key=lambda v: order[v.code]))

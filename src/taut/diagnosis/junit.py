@@ -6,7 +6,7 @@ from collections.abc import Collection
 from xml.etree import ElementTree
 
 from taut.diagnosis.diagnosis_result import Diagnosis
-from taut.diagnosis.words import VERDICTS
+from taut.diagnosis.words import CODES
 
 
 def junit_xml(diagnosis: Diagnosis, failing: Collection[str], *, name: str) -> str:
@@ -23,12 +23,12 @@ def junit_xml(diagnosis: Diagnosis, failing: Collection[str], *, name: str) -> s
     suite = ElementTree.Element(
         "testsuite",
         name=_plain(name),
-        tests=str(len(VERDICTS)),
+        tests=str(len(CODES)),
         failures=str(len(failures)),
         skipped=str(len(muted)),
         time=f"{diagnosis.seconds:.3f}",
     )
-    for code in VERDICTS:
+    for code in CODES:
         case = ElementTree.SubElement(suite, "testcase", classname="taut.diagnose", name=code)
         if code in muted:
             ElementTree.SubElement(case, "skipped", message="muted")

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from taut import readable
 from taut._mean_loss import wilson
-from taut.report import text
-from taut.report.catalogue import Catalogue
+from taut.catalogue import Catalogue
 from taut.report.drawing import Axis, Drawing
 from taut.run_metrics import Metrics
 
@@ -29,13 +29,13 @@ def confusion(metrics: Metrics, rows: pandas.DataFrame) -> dict[str, Any] | None
     np.add.at(table, (rows["actual"].to_numpy(int), rows["predicted"].to_numpy(int)), 1)
     of_row = np.maximum(table.sum(axis=1, keepdims=True), 1)
     return {
-        "labels": [text.clean(label) for label in labels],
+        "labels": [readable.clean(label) for label in labels],
         "rows": [
             {
-                "label": text.clean(label),
+                "label": readable.clean(label),
                 # How strongly a cell is tinted, in tenths of its class.
                 "cells": [
-                    (text.fixed(n, 0), math.ceil(10 * n / of_row[k, 0]), j == k)
+                    (readable.fixed(n, 0), math.ceil(10 * n / of_row[k, 0]), j == k)
                     for j, n in enumerate(table[k].tolist())
                 ],
             }
@@ -60,11 +60,13 @@ def scatter(rows: pandas.DataFrame, say: Catalogue) -> dict[str, Any]:
     drawing.dots(zip(actual[chosen], predicted[chosen], strict=True), "held soft-dot", 2.6)
     spread = actual.std() * predicted.std()
     r = float(((actual - actual.mean()) * (predicted - predicted.mean())).mean() / (spread or 1))
-    n = text.fixed(len(actual), 0)
+    n = readable.fixed(len(actual), 0)
     sampled = len(chosen) < len(actual)
     return {
-        "svg": drawing.svg(say("scatter.aria", n=n, r=text.fixed(r, 2))),
-        "sampled": say("scatter.sampled", shown=text.fixed(len(chosen), 0), n=n) if sampled else "",
+        "svg": drawing.svg(say("scatter.aria", n=n, r=readable.fixed(r, 2))),
+        "sampled": say("scatter.sampled", shown=readable.fixed(len(chosen), 0), n=n)
+        if sampled
+        else "",
     }
 
 
@@ -88,11 +90,11 @@ def precision_recall(
     points = list(zip(recall[keep].tolist(), precision[keep].tolist(), strict=True))
     drawing.line(points, "held")
     drawing.dots(points if len(points) < 40 else (), "held", 1.8)
-    label = text.clean(rare)
+    label = readable.clean(rare)
     return {
-        "svg": drawing.svg(say("pr.aria", label=label, score=text.fixed(area, 3))),
+        "svg": drawing.svg(say("pr.aria", label=label, score=readable.fixed(area, 3))),
         "label": label,
-        "base": text.fixed(base, 3),
+        "base": readable.fixed(base, 3),
     }
 
 
@@ -132,17 +134,17 @@ def calibration(metrics: Metrics, rows: pandas.DataFrame, say: Catalogue) -> dic
         drawing.dots([(mean, share)], "held", 3.4)
         found.append(
             (
-                text.fixed(mean, 3),
-                text.fixed(share, 3),
+                readable.fixed(mean, 3),
+                readable.fixed(share, 3),
                 say.interval(low, high, 3),
-                text.fixed(len(group), 0),
+                readable.fixed(len(group), 0),
             )
         )
     clear = say("calibration.clear", n=outside, bins=count) if outside else say("calibration.none")
     return {
         "svg": drawing.svg(say("calibration.aria", bins=count)),
         "binary": binary,
-        "label": text.clean(classes[of]) if classes else "",
+        "label": readable.clean(classes[of]) if classes else "",
         "bins": found,
         "sentence": clear,
     }
@@ -175,27 +177,27 @@ def learning(frame: pandas.DataFrame, say: Catalogue) -> dict[str, Any]:
         points = list(measured[["rows", column]].itertuples(index=False))
         drawing.line(points, kind)
         drawing.dots(points, kind, 3.0)
-    places = text.decimals([float(present["held_out_loss_standard_error"]) / 2])
-    fine = text.decimals((beyond["gain_high"] - beyond["gain_low"]) / 2)
-    now, last = text.fixed(present["rows"], 0), beyond.iloc[-1]
+    places = readable.decimals([float(present["held_out_loss_standard_error"]) / 2])
+    fine = readable.decimals((beyond["gain_high"] - beyond["gain_low"]) / 2)
+    now, last = readable.fixed(present["rows"], 0), beyond.iloc[-1]
     description = say(
         "rows.aria",
-        first=text.fixed(first["held_out_loss"], places),
-        few=text.fixed(first["rows"], 0),
-        present=text.fixed(present["held_out_loss"], places),
+        first=readable.fixed(first["held_out_loss"], places),
+        few=readable.fixed(first["rows"], 0),
+        present=readable.fixed(present["held_out_loss"], places),
         now=now,
-        loss=text.fixed(last["fitted"], places),
-        rows=text.fixed(last["rows"], 0),
+        loss=readable.fixed(last["fitted"], places),
+        rows=readable.fixed(last["rows"], 0),
     )
     sentences = [
         say(
             "rows.project",
-            times=text.fixed(row["rows"] / present["rows"], 0),
-            rows=text.fixed(row["rows"], 0),
-            loss=text.fixed(row["fitted"], places),
-            gain=text.fixed(row["gain"], fine),
+            times=readable.fixed(row["rows"] / present["rows"], 0),
+            rows=readable.fixed(row["rows"], 0),
+            loss=readable.fixed(row["fitted"], places),
+            gain=readable.fixed(row["gain"], fine),
             interval=say.interval(row["gain_low"], row["gain_high"], fine),
-            present=text.fixed(present["held_out_loss"], places),
+            present=readable.fixed(present["held_out_loss"], places),
             now=now,
         )
         for _, row in beyond.iterrows()
@@ -245,7 +247,7 @@ def epochs(frame: pandas.DataFrame, kept: int | None, say: Catalogue) -> list[di
         description = say(
             "epochs.aria",
             name=name,
-            least=text.short(float(rows["val_loss"].min())),
+            least=readable.short(float(rows["val_loss"].min())),
             epoch=least_at,
             epochs=int(rows.index.max()),
         )

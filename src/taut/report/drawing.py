@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 
 from markupsafe import Markup, escape
 
-from taut.report import text
+from taut import readable
 from taut.report.scale import Scale
 
 LEFT, RIGHT, TOP, BOTTOM = 46, 10, 10, 24
@@ -45,7 +45,7 @@ class Axis:
             return [(self.share(10.0**k), f"10{_raised(k)}") for k in exponents]
         values = _decades(self.low, self.high, (1, 2, 5))
         stride = math.ceil(len(values) / about) or 1
-        return [(self.share(v), text.short(v)) for v in values[::stride]]
+        return [(self.share(v), readable.short(v)) for v in values[::stride]]
 
 
 def _decades(low: float, high: float, factors: Sequence[int]) -> list[float]:

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from taut.report import text
-from taut.report.catalogue import EN, Catalogue
+from taut import readable
+from taut.catalogue import EN, Catalogue
 from taut.report.scored import TAUT, Difference, half, scores
 from taut.run_metrics import Choice, Metrics, Predicting, SelectedInput
 
@@ -82,23 +82,23 @@ def classes(metrics: Metrics, say: Catalogue = EN) -> list[str]:
     """What an accuracy hides: classes that are never recognised, and how a rare one fares."""
     sentences = []
     for outcome in metrics.tested.classes or ():
-        label, rows, right = text.clean(outcome.label), outcome.rows, outcome.recognised
+        label, rows, right = readable.clean(outcome.label), outcome.rows, outcome.recognised
         if rows == 0:
             sentences.append(say("class.absent", label=label))
         elif right == 0 and rows == 1:
             sentences.append(say("class.one_missed", label=label))
         elif right == 0:
-            sentences.append(say("class.all_missed", label=label, rows=text.fixed(rows, 0)))
+            sentences.append(say("class.all_missed", label=label, rows=readable.fixed(rows, 0)))
         elif outcome.label == metrics.tested.rare:
             spread = say.interval(outcome.recall.low, outcome.recall.high, 2)
-            known = spread != text.MISSING
+            known = spread != readable.MISSING
             sentences.append(
                 say(
                     "class.rare",
                     rows=say.count("row", rows),
                     label=label,
-                    n=text.fixed(right, 0),
-                    recall=text.fixed(outcome.recall.value, 2),
+                    n=readable.fixed(right, 0),
+                    recall=readable.fixed(outcome.recall.value, 2),
                     spread=say("class.rare_spread", interval=spread) if known else "",
                     named=say.count("row", outcome.named),
                 )
@@ -145,7 +145,7 @@ def _sizes(difference: Difference, say: Catalogue) -> dict[str, str]:
     if difference.code not in ("better", "worse"):
         return {"interval": difference.interval, "size": difference.shown}
     low, high = sorted(abs(end or 0.0) for end in (difference.low, difference.high))
-    size = text.fixed(abs(difference.value or 0.0), difference.places)
+    size = readable.fixed(abs(difference.value or 0.0), difference.places)
     return {"interval": say.interval(low, high, difference.places), "size": size}
 
 
@@ -154,7 +154,7 @@ def choice(metrics: Metrics, say: Catalogue = EN, *, with_edge: bool = True) -> 
     chosen = metrics.choice
     what = setting(chosen, say)
     models, settings, share = chosen.models, chosen.predicting, chosen.zero_share
-    zeros = "" if share is None else say("choice.zeros", share=text.percent(share))
+    zeros = "" if share is None else say("choice.zeros", share=readable.percent(share))
     if len(settings) > 1:
         sentence = say(
             "choice.several",
@@ -183,7 +183,7 @@ def setting(chosen: Choice, say: Catalogue = EN) -> str:
     """The best setting in a few words: `L1 with strength 0.004`."""
     if not chosen.strength:
         return say("penalty.none")
-    what = say("choice.setting", penalty=chosen.penalty, strength=text.short(chosen.strength))
+    what = say("choice.setting", penalty=chosen.penalty, strength=readable.short(chosen.strength))
     if chosen.network != "full":
         what += say("choice.network", network=say.stored(chosen.network))
     return what
@@ -212,13 +212,13 @@ def overfitting(metrics: Metrics, say: Catalogue = EN) -> str | None:
     bare = _gap(losses.unpenalised_train_loss, losses.unpenalised_test_loss)
     if mine is None or bare is None:
         return None
-    places = text.decimals([max(abs(mine), abs(bare)) / 2])
-    mine_shown, bare_shown = (text.fixed(gap, places, sign=True) for gap in (mine, bare))
+    places = readable.decimals([max(abs(mine), abs(bare)) / 2])
+    mine_shown, bare_shown = (readable.fixed(gap, places, sign=True) for gap in (mine, bare))
     return say("overfitting", mine=mine_shown, bare=bare_shown)
 
 
 def _gap(train: float | None, test: float | None) -> float | None:
-    return test - train if text.is_number(train) and text.is_number(test) else None  # type: ignore[operator]
+    return test - train if readable.is_number(train) and readable.is_number(test) else None  # type: ignore[operator]
 
 
 def inputs(metrics: Metrics, say: Catalogue = EN) -> str:
@@ -239,10 +239,10 @@ def sparse(metrics: Metrics, say: Catalogue = EN) -> list[str]:
         return [say("sparse.none")]
     reads = {"kept": kept, "total": say.count("input", total)}
     price = selection.price
-    if price is None or not text.is_number(price.value):
+    if price is None or not readable.is_number(price.value):
         sentences = [say("sparse.reads", **reads)]
     else:
-        places = text.decimals([half(price)])
+        places = readable.decimals([half(price)])
         spread = say.interval(price.low, price.high, places)
         less = (price.value or 0.0) < 0
         sentences = [
@@ -250,8 +250,8 @@ def sparse(metrics: Metrics, say: Catalogue = EN) -> list[str]:
                 f"sparse.reads_price.{'less' if less else 'more'}",
                 **reads,
                 metric=say.metric(price.metric),
-                size=text.fixed(abs(price.value or 0.0), places),
-                spread=say("sparse.spread", interval=spread) if spread != text.MISSING else "",
+                size=readable.fixed(abs(price.value or 0.0), places),
+                spread=say("sparse.spread", interval=spread) if spread != readable.MISSING else "",
             )
         ]
     needed = sum(item.reason == "needed" for item in selection.inputs)
@@ -259,24 +259,24 @@ def sparse(metrics: Metrics, say: Catalogue = EN) -> list[str]:
         sentences.append(say("sparse.needed", known=kept - needed, needed=needed))
     if selection.halves:
         least = min(item.frequency or 0.0 for item in selection.inputs if item.kept)
-        known = {"kept": kept, "share": text.percent(least), "halves": selection.halves}
+        known = {"kept": kept, "share": readable.percent(least), "halves": selection.halves}
         known["often"] = say("sparse.often" if least < 1 else "sparse.always", **known)
         if selection.expected_false is None:
             sentences.append(say("sparse.few_halves", **known))
         else:
-            false = text.short(selection.expected_false)
+            false = readable.short(selection.expected_false)
             sentences.append(say("sparse.bound", **known, false=false))
     return sentences
 
 
 def reason(item: SelectedInput, say: Catalogue = EN) -> str:
     """Why an input is kept, in a word."""
-    return text.MISSING if item.reason is None else say(f"sparse.reason.{item.reason}")
+    return readable.MISSING if item.reason is None else say(f"sparse.reason.{item.reason}")
 
 
 def rise(item: SelectedInput) -> str:
     """`+0.021 ± 0.004`: the rise of the loss without what an input alone tells."""
     if not item.se:
-        return text.MISSING
-    places = text.decimals([item.se])
-    return f"{text.fixed(item.rise, places, sign=True)} ± {text.fixed(item.se, places)}"
+        return readable.MISSING
+    places = readable.decimals([item.se])
+    return f"{readable.fixed(item.rise, places, sign=True)} ± {readable.fixed(item.se, places)}"

@@ -8,8 +8,9 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from taut.report import curves, findings, text
-from taut.report.catalogue import Catalogue
+from taut import readable
+from taut.catalogue import Catalogue
+from taut.report import curves, findings
 from taut.report.path_chart import off_scale, panels
 from taut.report.path_steps import MOST_INPUTS, steps
 from taut.report.path_summary import summarise
@@ -62,9 +63,9 @@ def page(run: Run, name: str, say: Catalogue, diagnosis: Diagnosis | None = None
         "sparse": _sparse(metrics, say),
         "kinds": _kinds(metrics.columns, say),
         "input_count": say.count("input", sum(column.used for column in metrics.columns)),
-        "shell_name": shlex.quote(text.clean(name)),
+        "shell_name": shlex.quote(readable.clean(name)),
         # A JSON string is a Python literal too.
-        "python_name": json.dumps(text.clean(name), ensure_ascii=False),
+        "python_name": json.dumps(readable.clean(name), ensure_ascii=False),
         "created": say.day(metrics.created),
     }
 
@@ -73,10 +74,10 @@ def _tiles(metrics: Metrics, say: Catalogue) -> list[tuple[str, str]]:
     features, chosen, settings = metrics.features, metrics.choice, metrics.choice.predicting
     tiles = [(say("tile.of", kept=features.kept, total=features.of), say("tile.inputs"))]
     if chosen.zero_share is not None:
-        tiles.append((text.percent(chosen.zero_share), say("tile.zeros")))
+        tiles.append((readable.percent(chosen.zero_share), say("tile.zeros")))
     best = say("penalty.none")
     if chosen.strength:
-        strength = text.short(chosen.strength)
+        strength = readable.short(chosen.strength)
         best = say("tile.best", penalty=chosen.penalty, strength=strength)
     if len(settings) > 1:
         names = say.listed(findings.penalties(settings, say))
@@ -85,7 +86,7 @@ def _tiles(metrics: Metrics, say: Catalogue) -> list[tuple[str, str]]:
     else:
         tiles.append((best, say("tile.penalty")))
     trained = say("tile.trained", duration=say.duration(metrics.seconds))
-    return [*tiles, (text.fixed(metrics.split.lanes, 0), trained)]
+    return [*tiles, (readable.fixed(metrics.split.lanes, 0), trained)]
 
 
 def _test(metrics: Metrics, name: str, say: Catalogue) -> dict[str, Any]:
@@ -94,7 +95,7 @@ def _test(metrics: Metrics, name: str, say: Catalogue) -> dict[str, Any]:
     gaps = differences(metrics, name, say)
     scale = spanning(v for s in rows for v in (s.value, s.low, s.high))
     about_zero = spanning((v for d in gaps for v in (d.value, d.low, d.high)), zero=True)
-    lower = text.lower_is_better(name)
+    lower = readable.lower_is_better(name)
     return {
         "label": say.metric(name),
         "better": say("test.lower" if lower else "test.higher"),
@@ -127,15 +128,15 @@ def _overfitting(metrics: Metrics, say: Catalogue) -> dict[str, Any] | None:
     ]
     values = [value for pair in pairs for value in pair[1:3]]
     scale = spanning(values)
-    places = text.decimals([(max(values) - min(values)) / 2])
+    places = readable.decimals([(max(values) - min(values)) / 2])
     rows = [
         {
             "name": say(key),
             "mine": mine,
             "train": scale.at(train),
             "test": scale.at(test),
-            "train_shown": text.fixed(train, places),
-            "test_shown": text.fixed(test, places),
+            "train_shown": readable.fixed(train, places),
+            "test_shown": readable.fixed(test, places),
         }
         for key, train, test, mine in pairs
     ]
@@ -166,7 +167,7 @@ def _epochs(run: Run, say: Catalogue) -> dict[str, Any] | None:
         lanes = lanes[lanes["network"] == chosen.network]
     kept = int(lanes["best_epoch"].iloc[0]) + 1 if len(lanes) and "best_epoch" in lanes else None
     pictures = curves.epochs(run.epochs, kept, say)
-    return {"pictures": pictures, "kept": kept or text.MISSING} if pictures else None
+    return {"pictures": pictures, "kept": kept or readable.MISSING} if pictures else None
 
 
 def _learning(run: Run, say: Catalogue) -> dict[str, Any] | None:
@@ -182,10 +183,10 @@ def _path(run: Run, say: Catalogue) -> dict[str, Any]:
     summary = summarise(path)
     drawn = panels(summary, metrics.choice, say)
     rows = summary.to_dict("records")
-    finished = [row for row in rows if text.is_number(row["val"])]
+    finished = [row for row in rows if readable.is_number(row["val"])]
     # Half of the error at the least loss: the resolution at which the choice was made.
     best = min(finished, key=lambda row: row["val"], default=None)
-    places = min(text.decimals([best["se"] / 2 if best else None]), 3)
+    places = min(readable.decimals([best["se"] / 2 if best else None]), 3)
     inputs = [column.name for column in metrics.columns if column.used]
     ranked = run.features.sort_values("importance", ascending=False, kind="stable")["feature"]
     names = ranked.tolist()[:MOST_INPUTS]
@@ -232,11 +233,11 @@ def _features(run: Run) -> dict[str, Any]:
             "kept": r["kept"],
             "importance": r["importance"],
             "width": round(100 * r["importance"] / most, 2)
-            if most > 0 and text.is_number(r["importance"])
+            if most > 0 and readable.is_number(r["importance"])
             else 0,
-            "folds": text.percent(r["folds_kept"])
-            if text.is_number(r["folds_kept"])
-            else text.MISSING,
+            "folds": readable.percent(r["folds_kept"])
+            if readable.is_number(r["folds_kept"])
+            else readable.MISSING,
             "reason": r["reason"],
         }
         for r in rows.to_dict("records")
@@ -250,17 +251,17 @@ def _sparse(metrics: Metrics, say: Catalogue) -> dict[str, Any] | None:
     selection = metrics.selection
     if selection is None:
         return None
-    finite = [rung for rung in selection.numbers if text.is_number(rung.loss)]
+    finite = [rung for rung in selection.numbers if readable.is_number(rung.loss)]
     losses = [rung.loss or 0.0 for rung in finite]
     best = min(finite, key=lambda rung: rung.loss or 0.0, default=None)
-    places = text.decimals([max(losses) - min(losses)] if losses else [])
+    places = readable.decimals([max(losses) - min(losses)] if losses else [])
     return {
         "sentences": findings.sparse(metrics, say),
         "rule": selection.rule,
         "inputs": [
             {
                 "name": item.input,
-                "frequency": text.percent(item.frequency),
+                "frequency": readable.percent(item.frequency),
                 "width": round(100 * (item.frequency or 0.0), 2),
                 "rise": findings.rise(item),
                 "reason": findings.reason(item, say),
@@ -271,9 +272,9 @@ def _sparse(metrics: Metrics, say: Catalogue) -> dict[str, Any] | None:
         "numbers": [
             {
                 "inputs": rung.inputs,
-                "loss": text.fixed(rung.loss, places),
-                "worse": text.fixed(rung.worse, places),
-                "se": text.fixed(rung.se, places),
+                "loss": readable.fixed(rung.loss, places),
+                "worse": readable.fixed(rung.worse, places),
+                "se": readable.fixed(rung.se, places),
                 "best": rung is best,
             }
             for rung in finite

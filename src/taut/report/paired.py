@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from taut.report import text
-from taut.report.catalogue import EN, Catalogue
+from taut import readable
+from taut.catalogue import EN, Catalogue
 from taut.report.scored import Difference
 from taut.run import Run
 
@@ -60,7 +60,7 @@ def _why_not(first: tuple[str, Run], other: tuple[str, Run], say: Catalogue) -> 
     """The first reason for which two runs' scores are not of the same thing."""
     ours, theirs = first[1].metrics.target, other[1].metrics.target
     if ours.name != theirs.name:
-        names = {"theirs": text.clean(theirs.name), "ours": text.clean(ours.name)}
+        names = {"theirs": readable.clean(theirs.name), "ours": readable.clean(ours.name)}
         return say("compare.why.target", **names)
     if ours.task != theirs.task:
         words = [say(f"task.{t.task}", n=len(t.classes or ())) for t in (theirs, ours)]
@@ -69,7 +69,7 @@ def _why_not(first: tuple[str, Run], other: tuple[str, Run], say: Catalogue) -> 
         return say("compare.why.classes")
     for name, run in (first, other):
         if run.test_rows is None or not len(run.test_rows):
-            return say("compare.why.old", run=text.clean(name))
+            return say("compare.why.old", run=readable.clean(name))
     mine, others = _sorted(first[1]), _sorted(other[1])
     if len(mine) != len(others) or (mine["row"] != others["row"]).any():
         shared = len(np.intersect1d(mine["row"], others["row"]))
@@ -102,7 +102,7 @@ def _differences(
         )
         draws = draws[np.isfinite(draws)]
         low, high = (float(q) for q in np.quantile(draws, [0.025, 0.975]))
-        places = text.decimals([(high - low) / 2])
+        places = readable.decimals([(high - low) / 2])
         found.append(Difference(name, metric, value, low, high, places, say))
     return found
 

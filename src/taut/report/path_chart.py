@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from markupsafe import Markup
 
-from taut.report import text
-from taut.report.catalogue import Catalogue
+from taut import readable
+from taut.catalogue import Catalogue
 from taut.report.drawing import Axis, Drawing
 from taut.report.path_summary import at_strength
 from taut.run_metrics import Choice
@@ -90,10 +90,10 @@ def _panel(
     x, y, read = axes
     records = rows.sort_values("strength").to_dict("records")
     held = [(r["strength"], r["val"]) for r in records]
-    spread = [(r["strength"], r["se"] if text.is_number(r["se"]) else 0.0) for r in records]
+    spread = [(r["strength"], r["se"] if readable.is_number(r["se"]) else 0.0) for r in records]
     marks = _marks(penalty, rows, choice, say)
     losses = Drawing(x, y)
-    if bare is not None and text.is_number(bare["val"]):
+    if bare is not None and readable.is_number(bare["val"]):
         losses.level(float(bare["val"]), "bare")
     for strength, _, kind in marks:
         losses.mark_x(strength, kind)
@@ -118,8 +118,8 @@ def _panel(
     description = say(
         "path.aria",
         penalty=penalty,
-        loss=text.short(float(best["val"])),
-        strength=text.short(float(best["strength"])),
+        loss=readable.short(float(best["val"])),
+        strength=readable.short(float(best["strength"])),
     )
     return Panel(
         penalty,
@@ -153,6 +153,6 @@ def _marks(
     for key, name, strength, kind in wanted:
         row = at_strength(rows, penalty, strength) if name == penalty and strength else None
         if row is not None:
-            label = say(key, strength=text.short(float(row["strength"])))
+            label = say(key, strength=readable.short(float(row["strength"])))
             marks.append((float(row["strength"]), label, kind))
     return marks

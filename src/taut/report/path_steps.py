@@ -6,8 +6,8 @@ import json
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from taut.report import text
-from taut.report.catalogue import Catalogue
+from taut import readable
+from taut.catalogue import Catalogue
 from taut.report.path_chart import Panel
 from taut.report.path_summary import at_strength
 from taut.run_metrics import Choice
@@ -91,12 +91,16 @@ def _step(
     row = at_strength(summary, penalty, strength)
     assert row is not None
     here = lanes[abs(lanes["strength"] - strength) <= 1e-9 * strength]
-    se = f" ± {text.fixed(row['se'], places + 1)}" if text.is_number(float(row["se"])) else ""
+    se = (
+        f" ± {readable.fixed(row['se'], places + 1)}"
+        if readable.is_number(float(row["se"]))
+        else ""
+    )
     shown = {
-        "strength": text.short(strength),
-        "held": text.fixed(float(row["val"]), places + 1) + se,
-        "train": text.fixed(float(row["train"]), places + 1),
-        "kept": text.fixed(float(row["inputs_kept"]), 1 if row["inputs_kept"] % 1 else 0),
+        "strength": readable.short(strength),
+        "held": readable.fixed(float(row["val"]), places + 1) + se,
+        "train": readable.fixed(float(row["train"]), places + 1),
+        "kept": readable.fixed(float(row["inputs_kept"]), 1 if row["inputs_kept"] % 1 else 0),
         "zeros": _zeros(here),
     }
     read = "".join(_digit(here, column) for column in order if column is not None)
@@ -106,9 +110,9 @@ def _step(
 
 def _zeros(here: pandas.DataFrame) -> str:
     if not {"weights", "nonzero"} <= set(here.columns) or not len(here):
-        return text.MISSING
+        return readable.MISSING
     share = 1 - here["nonzero"] / here["weights"].clip(lower=1)
-    return text.percent(float(share.mean()))
+    return readable.percent(float(share.mean()))
 
 
 def _digit(here: pandas.DataFrame, place: int) -> str:

@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from taut.report import text
+from taut import readable
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,9 @@ class Scale:
     def places(self, item: Any) -> dict[str, float | None]:
         """Where a value with its `low` and `high` ends lies; None where one is not known."""
         ends = {"at": item.value, "low": item.low, "high": item.high}
-        return {name: self.at(end) if text.is_number(end) else None for name, end in ends.items()}
+        return {
+            name: self.at(end) if readable.is_number(end) else None for name, end in ends.items()
+        }
 
     def ticks(self, about: int = 5) -> list[Tick]:
         """Round numbers inside the axis, at a step of 1, 2 or 5 times a power of ten."""
@@ -46,13 +48,14 @@ class Scale:
         first = math.ceil(self.low / step - 1e-9)
         last = math.floor(self.high / step + 1e-9)
         return [
-            Tick(self.at(k * step), text.fixed(k * step, places)) for k in range(first, last + 1)
+            Tick(self.at(k * step), readable.fixed(k * step, places))
+            for k in range(first, last + 1)
         ]
 
 
 def spanning(values: Iterable[float | None], *, zero: bool = False) -> Scale:
     """An axis that holds all the finite values with a little room on both sides."""
-    finite = [float(v) for v in values if text.is_number(v) and v is not None]
+    finite = [float(v) for v in values if readable.is_number(v) and v is not None]
     if zero:
         finite.append(0.0)
     low, high = (min(finite), max(finite)) if finite else (0.0, 1.0)

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from taut import run_metrics
-from taut.report import text
-from taut.report.catalogue import EN, Catalogue
+from taut import readable, run_metrics
+from taut.catalogue import EN, Catalogue
 from taut.run_metrics import Metrics
 
 TAUT = "taut"
@@ -33,7 +32,7 @@ class Score(NamedTuple):
 
     @property
     def shown(self) -> str:
-        return text.fixed(self.value, self.places)
+        return readable.fixed(self.value, self.places)
 
     @property
     def interval(self) -> str:
@@ -57,7 +56,7 @@ class Difference(NamedTuple):
 
     @property
     def shown(self) -> str:
-        return text.fixed(self.value, self.places, sign=True)
+        return readable.fixed(self.value, self.places, sign=True)
 
     @property
     def interval(self) -> str:
@@ -66,7 +65,7 @@ class Difference(NamedTuple):
     @property
     def code(self) -> str:
         """What it amounts to, from the first one's side (see `amounts_to`)."""
-        lower = text.lower_is_better(self.metric)
+        lower = readable.lower_is_better(self.metric)
         return amounts_to(self.value, self.low, self.high, lower_is_better=lower)
 
     @property
@@ -93,7 +92,7 @@ def amounts_to(
         >>> amounts_to(0.021, -0.02, 0.06, lower_is_better=False)
         'unclear'
     """
-    if low is None or high is None or not (text.is_number(low) and text.is_number(high)):
+    if low is None or high is None or not (readable.is_number(low) and readable.is_number(high)):
         return "unknown"
     if low == high == 0:
         return "unclear"  # the same predictions
@@ -112,13 +111,13 @@ def amounts_to(
 def half(score: run_metrics.Score | run_metrics.Difference) -> float | None:
     """Half the length of an interval."""
     low, high = score.low, score.high
-    return (high - low) / 2 if text.is_number(low) and text.is_number(high) else None  # type: ignore[operator]
+    return (high - low) / 2 if readable.is_number(low) and readable.is_number(high) else None  # type: ignore[operator]
 
 
 def scores(metrics: Metrics, name: str, say: Catalogue = EN) -> list[Score]:
     """Each system's score by one metric, all with the same number of decimals."""
     systems = [s for s in metrics.tested.systems if name in s.scores]
-    places = text.decimals(half(s.scores[name]) for s in systems)
+    places = readable.decimals(half(s.scores[name]) for s in systems)
     return [
         Score(s.name, s.description, score.value, score.low, score.high, places, why, say)
         for s in systems
@@ -130,5 +129,5 @@ def scores(metrics: Metrics, name: str, say: Catalogue = EN) -> list[Score]:
 def differences(metrics: Metrics, name: str, say: Catalogue = EN) -> list[Difference]:
     """Taut against each other system by one metric."""
     rows = [d for d in metrics.tested.differences if d.metric == name]
-    places = text.decimals(half(d) for d in rows)
+    places = readable.decimals(half(d) for d in rows)
     return [Difference(d.versus, name, d.value, d.low, d.high, places, say) for d in rows]

@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from taut import readable
+from taut.catalogue import EN, Catalogue, catalogue
 from taut.errors import InputError
-from taut.report import findings, text
-from taut.report.catalogue import EN, Catalogue, catalogue
+from taut.report import findings
 from taut.report.paired import DRAWS, Pair, pair
 from taut.report.scale import spanning
 from taut.report.scored import TAUT, Score, scores
@@ -42,20 +43,26 @@ class SideBySide:
         """What was fitted: a line a fact, with its words by run."""
         say, every = self.say, [run.metrics for run in self.runs]
         return [
-            (say("compare.target"), [text.clean(m.target.name) for m in every]),
+            (say("compare.target"), [readable.clean(m.target.name) for m in every]),
             (
                 say("compare.rows"),
-                [f"{text.fixed(m.split.train, 0)} / {text.fixed(m.split.test, 0)}" for m in every],
+                [
+                    f"{readable.fixed(m.split.train, 0)} / {readable.fixed(m.split.test, 0)}"
+                    for m in every
+                ],
             ),
             (say("compare.choice"), [findings.setting(m.choice, say) for m in every]),
-            (say("compare.networks"), [text.fixed(m.choice.models, 0) for m in every]),
+            (say("compare.networks"), [readable.fixed(m.choice.models, 0) for m in every]),
             (
                 say("compare.inputs"),
                 [say("tile.of", kept=m.features.kept, total=m.features.of) for m in every],
             ),
-            (say("compare.created"), [say.day(m.created) or text.MISSING for m in every]),
-            (say("compare.version"), [m.taut_version or text.MISSING for m in every]),
-            (say("compare.command"), [text.clean(m.command or text.MISSING) for m in every]),
+            (say("compare.created"), [say.day(m.created) or readable.MISSING for m in every]),
+            (say("compare.version"), [m.taut_version or readable.MISSING for m in every]),
+            (
+                say("compare.command"),
+                [readable.clean(m.command or readable.MISSING) for m in every],
+            ),
         ]
 
     def metrics(self) -> list[str]:
@@ -125,7 +132,7 @@ class SideBySide:
             and say(
                 "compare.intro",
                 run=self.names[0],
-                n=text.fixed(compared[0].rows, 0),
+                n=readable.fixed(compared[0].rows, 0),
                 level=LEVEL,
                 draws=DRAWS,
             ),
@@ -134,7 +141,7 @@ class SideBySide:
     def _test(self, metric: str) -> dict[str, Any]:
         found = self.scores(metric)
         scale = spanning(v for _, s in found for v in (s.value, s.low, s.high))
-        lower = text.lower_is_better(metric)
+        lower = readable.lower_is_better(metric)
         return {
             "label": self.say.metric(metric),
             "better": self.say("test.lower" if lower else "test.higher"),
@@ -146,7 +153,7 @@ class SideBySide:
 def _gaps(metric: str, compared: Sequence[Pair], say: Catalogue) -> dict[str, Any]:
     found = [d for p in compared for d in p.differences if d.metric == metric]
     about_zero = spanning((v for d in found for v in (d.value, d.low, d.high)), zero=True)
-    lower = text.lower_is_better(metric)
+    lower = readable.lower_is_better(metric)
     return {
         "label": say.metric(metric),
         "side": say("test.lower" if lower else "test.higher"),
@@ -185,7 +192,7 @@ def side_by_side(directories: Sequence[str | Path], *, lang: str = "en") -> Side
 
 def _names(directories: Sequence[Path]) -> list[str]:
     """The directories' own names, or, where two are called alike, as they were given."""
-    short = [text.clean(directory.resolve().name) for directory in directories]
+    short = [readable.clean(directory.resolve().name) for directory in directories]
     if len(set(short)) == len(short):
         return short
-    return [text.clean(directory) for directory in directories]
+    return [readable.clean(directory) for directory in directories]

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from taut import readable
+from taut.catalogue import Catalogue
 from taut.diagnosis.diagnosis_result import Diagnosis
-from taut.diagnosis.words import HELPS, LANGUAGES, NOTHING_HELPED, STRENGTHS
-from taut.report import text
-from taut.report.catalogue import Catalogue
 from taut.report.scale import spanning
 
 MOST_TRIED = 12
@@ -17,27 +16,27 @@ def shown(diagnosis: Diagnosis | None, say: Catalogue) -> dict[str, Any] | None:
     """Verdicts as sentences, changes with their gains on one axis, evidence; None without one."""
     if diagnosis is None:
         return None
-    at = LANGUAGES.index(say.lang)
+    helps = "diagnosed.helps" if diagnosis.advice else "diagnosed.nothing_helped"
     tried = sorted(diagnosis.tried, key=lambda advice: -advice.gain)[:MOST_TRIED]
     scale = spanning((v for a in tried for v in (a.gain, a.low, a.high)), zero=True)
-    places = text.decimals((a.high - a.low) / 2 for a in tried)
+    places = readable.decimals((a.high - a.low) / 2 for a in tried)
     return {
         "verdicts": [
             {
                 "code": verdict.code,
                 "sentence": verdict.text(lang=say.lang),
-                "strength": STRENGTHS[verdict.strength][at] if verdict.strength else "",
+                "strength": verdict.strength_text(lang=say.lang),
             }
             for verdict in diagnosis.verdicts
         ],
-        "sentence": (HELPS if diagnosis.advice else NOTHING_HELPED)[at] if tried else "",
+        "sentence": say(helps) if tried else "",
         "zero": scale.at(0.0),
         "ticks": scale.ticks(),
         "tried": [
             {
                 "what": advice.what,
                 "helps": advice.clear,
-                "shown": text.fixed(advice.gain, places, sign=True),
+                "shown": readable.fixed(advice.gain, places, sign=True),
                 "interval": say.interval(advice.low, advice.high, places, sign=True),
                 "at": scale.at(advice.gain),
                 "low": scale.at(advice.low),
@@ -55,15 +54,15 @@ def shown(diagnosis: Diagnosis | None, say: Catalogue) -> dict[str, Any] | None:
             for finding in diagnosis.evidence
         ],
         "left_out": diagnosis.left_out,
-        "lanes": text.fixed(diagnosis.lanes, 0),
+        "lanes": readable.fixed(diagnosis.lanes, 0),
     }
 
 
 def _number(value: float | None) -> str:
-    return text.short(value)
+    return readable.short(value)
 
 
 def _ends(low: float | None, high: float | None, say: Catalogue) -> str:
     if low is None or high is None:
-        return text.MISSING
-    return say("interval", low=text.short(low), high=text.short(high))
+        return readable.MISSING
+    return say("interval", low=readable.short(low), high=readable.short(high))

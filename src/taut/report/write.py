@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Any
 
 from markupsafe import Markup, escape
 
+from taut import readable
+from taut.catalogue import Catalogue, catalogue
 from taut.diagnosis.diagnosis_result import Diagnosis
-from taut.report import text
-from taut.report.catalogue import Catalogue, catalogue
 from taut.report.page import page
 from taut.run import DIAGNOSIS, METRICS, Run
 
@@ -120,15 +120,15 @@ def _environment(say: Catalogue) -> jinja2.Environment:
         return Markup('<span lang="en">{}</span>').format(words)
 
     filters: dict[str, Any] = {
-        "clean": text.clean,
-        "fixed": text.fixed,
-        "short": text.short,
-        "percent": text.percent,
-        "share": text.share,
+        "clean": readable.clean,
+        "fixed": readable.fixed,
+        "short": readable.short,
+        "percent": readable.percent,
+        "share": readable.share,
         "stored": stored,
         "interval": lambda score: say.interval(score.low, score.high, 2),
-        "bdi": lambda name: Markup("<bdi>{}</bdi>").format(text.clean(name)),
-        "name": lambda name: Markup('<bdi class="name">{}</bdi>').format(text.clean(name)),
+        "bdi": lambda name: Markup("<bdi>{}</bdi>").format(readable.clean(name)),
+        "name": lambda name: Markup('<bdi class="name">{}</bdi>').format(readable.clean(name)),
     }
     environment.filters.update(filters)
     environment.globals.update(t=say.html, lang=say("lang.code"), gap=say("sentence.separator"))

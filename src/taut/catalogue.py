@@ -1,4 +1,4 @@
-"""All words of the page, by language: one file each, in `texts/`, with the same keys."""
+"""What the report, the diagnosis and the terminal say, by language: a file each in `texts/`."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from typing import Any
 
 from markupsafe import Markup, escape
 
+from taut import readable
 from taut.errors import InputError
-from taut.report import text
 
 LANGUAGES = ("en", "zh")
 
@@ -36,7 +36,7 @@ class Catalogue:
     """
 
     def __init__(self, lang: str):
-        file = resources.files("taut.report").joinpath("texts", f"{lang}.json")
+        file = resources.files("taut").joinpath("texts", f"{lang}.json")
         self.lang = lang
         self._known: dict[str, str | None] = {}
         self.texts: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
@@ -65,12 +65,12 @@ class Catalogue:
         """`1 row`, `1 204 rows`."""
         form = self.texts[f"count.{noun}"]
         form = form if isinstance(form, str) else form[int(number != 1)]
-        return form.format(n=text.fixed(number, 0))
+        return form.format(n=readable.fixed(number, 0))
 
     def duration(self, seconds: float | None) -> str:
         """`21 s`, `3 min 20 s`."""
-        if seconds is None or not text.is_number(seconds):
-            return text.MISSING
+        if seconds is None or not readable.is_number(seconds):
+            return readable.MISSING
         if seconds < 10:
             return self("duration.seconds", n=f"{seconds:.1f}")
         minutes, rest = divmod(round(seconds), 60)
@@ -94,19 +94,19 @@ class Catalogue:
         self, low: float | None, high: float | None, places: int, *, sign: bool = False
     ) -> str:
         """`0.051 to 0.121`: words, since a dash beside a minus sign misleads."""
-        if not (text.is_number(low) and text.is_number(high)):
-            return text.MISSING
-        ends = (text.fixed(end, places, sign=sign) for end in (low, high))
+        if not (readable.is_number(low) and readable.is_number(high)):
+            return readable.MISSING
+        ends = (readable.fixed(end, places, sign=sign) for end in (low, high))
         return self("interval", **dict(zip(("low", "high"), ends, strict=True)))
 
     def stored(self, sentence: object) -> str:
         """A sentence of a run, cleaned, in this language; one that is not known stays as it is."""
-        cleaned = text.clean(sentence)
+        cleaned = readable.clean(sentence)
         return cleaned if self.lang == "en" else self._translated(cleaned) or cleaned
 
     def knows(self, sentence: object) -> bool:
         """Whether a sentence of a run is in this language (or is nothing)."""
-        cleaned = text.clean(sentence)
+        cleaned = readable.clean(sentence)
         return self.lang == "en" or not cleaned or self._translated(cleaned) is not None
 
     def _translated(self, sentence: str) -> str | None:
@@ -127,6 +127,11 @@ class Catalogue:
                     for name, value in found.groupdict().items()
                 }
                 return self(key, **values)
+        # What could not be measured, and why.
+        what, colon, reason = sentence.partition(": ")
+        if colon and (known_what := self._translated(what)) is not None:
+            known_reason = self._translated(reason)
+            return known_reason and known_what + self("clause.reason") + known_reason
         return None
 
     @cached_property

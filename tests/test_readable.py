@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from taut.report import text
+from taut import readable
 from taut.report.path_summary import at_strength, summarise
 from taut.report.scale import Scale, spanning
 from taut.report.scored import Difference
@@ -25,17 +25,17 @@ from taut.report.scored import Difference
     ],
 )
 def test_fixed(value, places, shown):
-    assert text.fixed(value, places) == shown
+    assert readable.fixed(value, places) == shown
 
 
 def test_a_sign_is_shown_where_asked():
-    assert text.fixed(0.2, 1, sign=True) == "+0.2"
-    assert text.fixed(-0.001, 1, sign=True) == "0.0"
+    assert readable.fixed(0.2, 1, sign=True) == "+0.2"
+    assert readable.fixed(-0.001, 1, sign=True) == "0.0"
 
 
 @pytest.mark.parametrize("half", [0.5, 0.034, 0.099, 0.0021, 12.0, 640.0])
 def test_decimals_show_two_digits_of_the_half_width(half):
-    places = text.decimals([half, 3 * half, None, math.nan])
+    places = readable.decimals([half, 3 * half, None, math.nan])
     rounded = round(half, places)
     assert abs(rounded - half) <= 0.05 * half + 0.5 * (half >= 10)
     # No more: two digits of it, where four decimals suffice.
@@ -55,30 +55,30 @@ def test_decimals_show_two_digits_of_the_half_width(half):
     ],
 )
 def test_short(value, shown):
-    assert text.short(value) == shown
+    assert readable.short(value) == shown
 
 
 def test_percent_says_all_and_nothing_only_where_exact():
-    shown = [text.percent(p) for p in (0, 0.0001, 0.5, 0.9999, 1)]
+    shown = [readable.percent(p) for p in (0, 0.0001, 0.5, 0.9999, 1)]
     assert shown == ["0%", "< 1%", "50%", "> 99%", "100%"]
 
 
 def test_clean_shows_what_would_act():
-    assert text.clean("a\x1b[31m\x00\r\nb\u202ec\ud800") == r"a\x1b[31m\x00\r\nb\u202ec\ud800"
-    assert text.clean("é 特徴 👩‍🔬 <b>") == "é 特徴 👩‍🔬 <b>"
+    assert readable.clean("a\x1b[31m\x00\r\nb\u202ec\ud800") == r"a\x1b[31m\x00\r\nb\u202ec\ud800"
+    assert readable.clean("é 特徴 👩‍🔬 <b>") == "é 特徴 👩‍🔬 <b>"
 
 
 @pytest.mark.parametrize("width", [8, 21, 34])
 def test_shorten_keeps_both_ends(width):
     name = "first word of a very long name that ends here"
-    cut = text.shorten(name, width)
+    cut = readable.shorten(name, width)
     assert len(cut) == width
     head, tail = cut.split("…")
     assert name.startswith(head)
     assert name.endswith(tail)
     assert head
     assert tail
-    assert text.shorten("short", width) == "short"
+    assert readable.shorten("short", width) == "short"
 
 
 @pytest.mark.parametrize(
