@@ -65,6 +65,9 @@ def choose_model(
     Models may differ in all but their loss: with dropout and without, with layers that augment
     images, of several sizes. A schedule of learning rates counts steps: compile it for a training
     on all rows. On fewer it goes as much faster, so that every training goes through all of it.
+    A strength α is that of a training on all N rows, too: on n of them it is α·N/n, so that the
+    penalty is as strong beside the sum of the losses. A Gaussian prior of precision τ is
+    α = τ/n; scikit-learn's `C` stays the same over folds in this way.
 
     The least of several held-out losses is optimistic: report the final figure on rows that this
     study has not seen.
@@ -75,7 +78,7 @@ def choose_model(
         y: Targets, [rows, …] or a tree of these; text where the loss is one of classes.
         penalty: A penalty class, instance or name; a sum; or a mapping from selectors to these that
             fits every model; see `regularization_path`.
-        strengths: A list, in any order.
+        strengths: A list, in any order; of a training on all rows.
         cv: Number of folds (stratified for classes), a scikit-learn splitter, or pairs of rows.
         groups: [rows] labels of groups; no group is on both sides of a fold.
         epochs: Epochs of a training.
@@ -139,9 +142,10 @@ def choose_model(
             class_weight=class_weight,
             **given,
         )
-        searches.append(_Search(name, f"model-{number}", study, of_strength, seed))
-    rows = len(keras.tree.flatten(searches[0].study.rows.first()[0])[0])
+        rows = len(keras.tree.flatten(study.rows.first()[0])[0])
+        searches.append(_Search(name, f"model-{number}", study, of_strength, rows, seed))
     sizes = [len(split.train) for split in searches[0].study.rows.splits]
+    rows = searches[0].rows
     factor = -(-rows // batch_size) / -(-max(sizes) // batch_size)
     tried: dict[tuple[str, float], list[Record]] = {}
     for search in searches:
@@ -158,7 +162,7 @@ def choose_model(
     chosen = searches[list(named).index(result.best_model)]
     model = afterwards(
         "The training on all rows",
-        lambda: chosen.refit(result.best_strength, rows, settings),
+        lambda: chosen.refit(result.best_strength, settings),
         None,
         remedy="The choice is in the result, without a `model`.",
     )
@@ -173,6 +177,8 @@ class _Search:
     file: str
     study: AsCompiled
     of_strength: tuple[PartStrength, ...]
+    rows: int
+    """How many there are: a strength is that of a training on all."""
     seed: int
 
     def run(
@@ -203,9 +209,9 @@ class _Search:
             held_out_loss(number, others)
         return records
 
-    def refit(self, strength: float, rows: int, settings: Settings) -> Any:
+    def refit(self, strength: float, settings: Settings) -> Any:
         """The model, trained on all rows."""
-        study = with_splits(self.study, [Split(np.arange(rows))])
+        study = with_splits(self.study, [Split(np.arange(self.rows))])
         record = study.rows.train(
             study.copy, [self._lane(study, strength, 0)], settings, f"{self.file}-all"
         )
@@ -217,7 +223,9 @@ class _Search:
         return trained(study.copy, record, 0)
 
     def _lane(self, study: AsCompiled, strength: float, split: int) -> Lane:
-        strengths = tuple(part.at((strength,)) for part in self.of_strength)
+        # Of the sum of the losses, not of their mean: fewer rows are the same prior's evidence.
+        of_rows = strength * self.rows / len(study.rows.splits[split].train)
+        strengths = tuple(part.at((of_rows,)) for part in self.of_strength)
         return Lane(strengths, split, self.seed, study.values[split])
 
 
