@@ -7,6 +7,8 @@ import pyarrow as pa
 import pytest
 
 from taut.frames.columns import understand_column
+from taut.frames.read import read_table
+from taut.frames.understand import understand
 from taut.frames.values import find_notation, levels, missing, read, unreadable
 
 NAN = np.nan
@@ -179,3 +181,64 @@ def test_a_word_among_numbers_is_pointed_out():
     column = understand_column("a", pd.Series(values))
     assert column.kind == "category"
     assert "'unknown'" in column.reason
+
+
+BIG = 2**60 + np.arange(40) % 7
+
+
+def in_file(tmp_path, kind):
+    gaps = pd.Series(pd.array(BIG, dtype="Int64")).mask(np.arange(40) % 9 == 4)
+    frame = pd.DataFrame({"n": gaps, "whole": BIG, "y": ["a", "b"] * 20})
+    path = tmp_path / f"t.{kind}"
+    if kind == "csv":
+        frame.to_csv(path, index=False)
+    elif kind == "jsonl":
+        frame.to_json(path, orient="records", lines=True)
+    elif kind == "parquet":
+        frame.to_parquet(path)
+    else:
+        frame.to_feather(path)
+    return read_table(path)
+
+
+@pytest.mark.parametrize("kind", ["csv", "jsonl", "parquet", "feather"])
+def test_long_whole_numbers_keep_their_digits_also_beside_gaps(tmp_path, kind):
+    """As floats the seven would be two."""
+    frame = in_file(tmp_path, kind)
+    schema = understand(frame, target="y")
+    assert [(c.kind, c.levels, c.missing) for c in schema.columns] == [
+        ("category", 7, 4),
+        ("category", 7, 0),
+    ]
+    features, _ = schema.prepare(frame)
+    assert features["whole"].tolist() == [str(n) for n in BIG]
+    assert set(features["n"].dropna()) == {str(n) for n in BIG}
+    for target in ("n", "whole"):
+        assert understand(frame, target=target).classes == tuple(str(2**60 + k) for k in range(7))
+
+
+@pytest.mark.parametrize(
+    ("values", "kind"),
+    [
+        (2**53 + 1 + np.arange(40), "identifier"),
+        (np.array([10**24 + k for k in range(40)], dtype=object), "identifier"),
+        (np.array([10**400 + k for k in range(40)], dtype=object), "text"),
+        (2**60 + 2**20 * (np.arange(40) * 7 % 40), "numeric"),  # floats tell them apart
+        (np.arange(40) ** 2, "numeric"),
+        (-(2**62) - np.arange(40) % 2, "category"),
+    ],
+)
+def test_whole_numbers_that_floats_do_not_tell_apart_are_names(values, kind):
+    assert understand_column("n", pd.Series(values)).kind == kind
+    assert understand_column("n", pd.Series(map(str, values))).kind == kind
+
+
+def test_dates_beyond_the_nanoseconds_are_dates():
+    days = np.array(["2020-01-01", "9999-12-31", "NaT", "0001-01-01"] * 5, dtype="datetime64[D]")
+    expected = np.where(np.isnat(days), np.nan, days.astype(np.int64))
+    for unit in ("s", "ms", "us"):
+        series = pd.Series(days.astype(f"datetime64[{unit}]"))
+        np.testing.assert_array_equal(read(series, "date"), expected)
+        np.testing.assert_array_equal(read(series.dt.tz_localize("UTC"), "date"), expected)
+        half = series + pd.Timedelta(hours=12)
+        np.testing.assert_array_equal(read(half, "date"), expected + 0.5)

@@ -9,6 +9,8 @@ import zipfile
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from taut.errors import InputError
@@ -16,6 +18,7 @@ from taut.frames.as_frame import NOTES
 from taut.frames.read import read_table
 from taut.frames.schema import Schema
 from taut.frames.understand import understand
+from taut.frames.unpacking import Unpacked
 from taut.typed_json import plain, typed
 
 N = 40
@@ -190,13 +193,57 @@ def test_an_option_of_another_kind_of_file_is_refused(tmp_path, name, option):
         read_table(tmp_path / name, **option)
 
 
-def test_a_zip_bomb_is_refused_by_its_declared_size(tmp_path):
-    path = tmp_path / "t.zip"
-    path.write_bytes(zipped(**{"t.csv": bytes(1 << 27)}))
-    assert path.stat().st_size < 1 << 18
-    with pytest.raises(InputError, match=r"'t\.csv' of \d+ bytes would unpack to 134217728"):
+def bombs():
+    """Half a megabyte of blanks, in every kind of packing."""
+    blanks = b"a,b\n" + b" " * (1 << 19)
+    yield "t.csv.gz", gzip.compress(blanks)
+    yield "t.csv", gzip.compress(blanks)
+    yield "t.csv.bz2", bz2.compress(blanks)
+    yield "t.csv.xz", lzma.compress(blanks)
+    yield "t.zip", zipped(**{"t.csv": blanks})
+    yield "t.jsonl.gz", gzip.compress(blanks)
+    yield "t.zip", zipped(**{"t.feather": blanks})
+    yield "t.xlsx", zipped(**{"xl/workbook.xml": blanks})
+    yield "t.csv.gz", gzip.compress(zipped(**{"xl/workbook.xml": blanks}))
+    blank = pa.table({"a": [" " * (1 << 19)]})
+    file = io.BytesIO()
+    pq.write_table(blank, file, compression="gzip", use_dictionary=False, write_statistics=False)
+    yield "t.parquet", file.getvalue()
+
+
+@pytest.mark.parametrize(("name", "content"), list(bombs()))
+def test_what_unpacks_to_far_more_than_its_size_is_refused(tmp_path, name, content, monkeypatch):
+    monkeypatch.setattr("taut.frames.unpacking._SMALL", 1 << 16)
+    monkeypatch.setattr("taut.frames.unpacking._RATIO", 50)
+    path = tmp_path / name
+    path.write_bytes(content)
+    with pytest.raises(InputError, match=r"50 times its size.*unpacks to more than \d+"):
         read_table(path)
-    # One that declares less than it holds gives no more than it declares, and then is damaged.
+
+
+@pytest.mark.parametrize("pack", [gzip, bz2, lzma])
+def test_no_more_is_unpacked_than_may_be(tmp_path, pack, monkeypatch):
+    monkeypatch.setattr("taut.frames.unpacking._SMALL", 1000)
+    monkeypatch.setattr("taut.frames.unpacking._RATIO", 1)
+    path = tmp_path / "t"
+    path.write_bytes(pack.compress(b"x" * 1001))
+    with pack.open(path) as file:
+        unpacked = Unpacked(file, path)
+        assert unpacked.read(999) == b"x" * 999
+        assert unpacked.read(1) == b"x"
+        with pytest.raises(InputError, match="more than 1000"):
+            unpacked.read()
+        assert unpacked.tell() == 1001
+        assert unpacked.seek(0) == 0
+        with pytest.raises(InputError, match="more than 1000"):
+            unpacked.seek(1001)
+    path.write_bytes(pack.compress(b"x" * 1000))
+    with pack.open(path) as file:
+        assert Unpacked(file, path).read() == b"x" * 1000
+
+
+def test_a_zip_that_declares_less_than_it_holds_is_damaged(tmp_path):
+    path = tmp_path / "t.zip"
     content = bytearray(zipped(**{"t.csv": b"a,b\n" + b"1,2\n" * 100_000}))
     directory = content.rindex(b"PK\x01\x02")
     content[directory + 24 : directory + 28] = (400).to_bytes(4, "little")

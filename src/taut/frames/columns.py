@@ -195,6 +195,8 @@ def almost(distinct: np.ndarray) -> str:
     readers: dict[str, Callable[[str], bool]] = {"numbers": is_number, "dates": _is_date}
     for what, reads in readers.items():
         words = [text for text in distinct if not reads(text)]
+        if not words and all(text.isdigit() for text in distinct):
+            return "whole numbers of more digits than a number holds"
         if not words:
             return f"{what} that are written in more than one way, or in several units"
         if len(words) <= len(distinct) / 10:

@@ -12,9 +12,7 @@ from taut.errors import InputError
 from taut.frames.as_frame import NOTES
 from taut.frames.table_file import TableFile
 from taut.frames.text_file import find_encoding, open_text
-from taut.frames.values import shorten
-
-_EXACT = 1 << 53  # beyond it a float may be another whole number
+from taut.frames.values import EXACT, shorten
 
 
 def read_json_lines(file: TableFile, encoding: str | None) -> pd.DataFrame:
@@ -91,5 +89,5 @@ def _series(values: list[Any]) -> pd.Series:
     """The values in their own type; whole numbers that a float cannot hold stay Python's."""
     held = pd.Series(values, dtype=object)
     inferred = held.infer_objects()
-    inexact = inferred.dtype == float and any(type(v) is int and abs(v) > _EXACT for v in values)
+    inexact = inferred.dtype == float and any(type(v) is int and abs(v) >= EXACT for v in values)
     return held if inexact else inferred

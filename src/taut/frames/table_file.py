@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from taut.errors import InputError
+from taut.frames.unpacking import Unpacked
 from taut.frames.zip_file import only_table, open_member
 
 TEXT, JSON, PARQUET, ARROW, EXCEL = (
@@ -174,4 +175,6 @@ def _opened(path: Path, member: str, packing: str) -> Iterator[IO[bytes]]:
         file: Any = stack.enter_context(open_member(path, member) if member else path.open("rb"))
         if packing:
             file = stack.enter_context(_PACKINGS[packing](file, "rb"))
+        if packing or member:
+            file = Unpacked(file, path)
         yield file

@@ -10,7 +10,15 @@ import pandas as pd
 from taut.errors import InputError
 from taut.frames.columns import almost
 from taut.frames.numbers import is_code
-from taut.frames.values import find_notation, infinite, levels, read, shorten, unreadable
+from taut.frames.values import (
+    EXACT,
+    find_notation,
+    infinite,
+    levels,
+    read,
+    shorten,
+    unreadable,
+)
 
 Label = str | int | float | bool
 TASKS = ("binary", "multiclass", "classification", "regression")
@@ -127,11 +135,11 @@ def _labels(series: pd.Series) -> np.ndarray:
         return read(series, "boolean").astype(bool)
     if held in ("integer", "floating", "mixed-integer-float", "decimal"):
         numbers = read(series, "numeric")
-        if held == "integer" and np.abs(numbers).max() > 2**53:
+        if held == "integer" and np.abs(numbers).max() >= EXACT:
             return levels(series)  # as numbers, labels of so many digits would meet
         # pandas turns integers into floats where values are missing: 1.0 stands for 1.
         whole = not infinite(numbers) and bool(np.equal(np.mod(numbers, 1), 0).all())
-        return numbers.astype(np.int64) if whole and np.abs(numbers).max() < 2**53 else numbers
+        return numbers.astype(np.int64) if whole and np.abs(numbers).max() < EXACT else numbers
     return levels(series)
 
 

@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from typing import IO, NamedTuple
 
 from taut.errors import InputError
+from taut.frames.table_edges import is_between, lower_names, note_between
 from taut.frames.table_file import TableFile
 
 SEPARATORS = {"comma": ",", "semicolon": ";", "tab": "\t", "pipe": "|", "space": " "}
@@ -35,6 +36,8 @@ class TextFile(NamedTuple):
         separator: the sign between fields.
         skipped: lines above the header, which are not a part of the table.
         header: the column names.
+        between: lines below the header that hold no values.
+        row_names: whether the rows begin with a name that the file's own header leaves out.
         notes: what was decided that could be otherwise, in sentences.
     """
 
@@ -42,6 +45,8 @@ class TextFile(NamedTuple):
     separator: str
     skipped: int
     header: list[str]
+    between: int
+    row_names: bool
     notes: tuple[str, ...]
 
 
@@ -81,7 +86,18 @@ def inspect(
         )
     if all(_NUMBER_LIKE.fullmatch(name) for name in best.header) and len(best.header) > 1:
         notes.append("The first line holds numbers: it was read as the names of the columns.")
-    return TextFile(encoding, best.separator, first + best.skipped, best.header, tuple(notes))
+    if best.between:
+        notes.append(note_between(best.below))
+    header = best.header
+    if best.row_names:
+        header = ["Unnamed: 0", *header]
+        notes.append(
+            "Each line has one field more than there are names: it begins with a row name."
+        )
+    skipped = first + best.skipped
+    return TextFile(
+        encoding, best.separator, skipped, header, best.between, best.row_names, tuple(notes)
+    )
 
 
 def find_encoding(file: TableFile, encoding: str | None) -> tuple[str, list[str]]:
@@ -148,11 +164,22 @@ class _Reading:
             rows = [(0, [lines[0]])]
         widths = [len(row) for _, row in rows]
         usual = Counter(widths[len(widths) // 5 :]).most_common(1)[0][0]
-        start = _header_row([row for _, row in rows], usual)
+        fields = [row for _, row in rows]
+        start = _header_row(fields, usual)
+        self.below = fields[start + 1] if len(fields) > start + 1 else []
+        lower = lower_names(fields[start], self.below, fields[start + 2 :])
+        if lower and lower == [name.strip() for name in self.below]:
+            start += 1
+            self.below = fields[start + 1]
         self.skipped, self.header = rows[start]
+        # What pandas shall leave out is one line, the one below that of the names.
+        after = rows[start + 1 : start + 3]
+        one = [line - self.skipped for line, _ in after] in ([1], [1, 2])
+        self.between = int(one and is_between(self.below, fields[start + 2 :]))
+        self.row_names = _has_row_names(self.header, fields[start + 1 :], separator)
         titles = [" ".join(filter(str.strip, row)) for _, row in rows[:start]]
         self.skipped_text = " / ".join(titles)
-        below = widths[start:]
+        below = [len(self.header) + self.row_names, *widths[start + 1 :]]
         uneven = sum(width != usual for width in below) / len(below)
         # One column is what every file has under a separator that it does not use; and texts
         # have blanks in them.
@@ -161,7 +188,7 @@ class _Reading:
             usual == 1,
             separator == " ",
             len(self.header) == 1,
-            round(uneven, 2),
+            round(uneven, 1),
             start,
             -usual,
         )
@@ -178,6 +205,19 @@ def _header_row(rows: list[list[str]], usual: int) -> int:
             above = rows[:k]
             return k if all(_title(r) or len(r) != usual for r in above) else 0
     return 0
+
+
+def _has_row_names(header: list[str], rows: list[list[str]], separator: str) -> bool:
+    """Whether the rows begin with a name, as R writes them: one field more than the header has.
+
+    The names all differ. With commas they must number the rows: else a field may hold a comma.
+    """
+    if not rows or any(len(row) != len(header) + 1 for row in rows):
+        return False
+    names = [row[0].strip() for row in rows]
+    if not any(row[-1].strip() for row in rows) or len(set(names)) < len(names):
+        return False
+    return separator != "," or names == [str(k) for k in range(1, len(rows) + 1)]
 
 
 def _title(row: list[str]) -> bool:
