@@ -177,10 +177,51 @@ def test_missing_and_levels_are_counted():
 
 def test_a_word_among_numbers_is_pointed_out():
     values = [str(i % 50) for i in range(200)]
-    values[7] = "unknown"
+    values[7] = "many"
     column = understand_column("a", pd.Series(values))
     assert column.kind == "category"
-    assert "'unknown'" in column.reason
+    assert "'many'" in column.reason
+
+
+@pytest.mark.parametrize("sign", ["<{}", ">= {}", "~{}", "{}+", "{} *", "{}K", "{}M", "€{}K"])
+def test_signs_beside_numbers_are_pointed_out(sign):
+    """Whether "<5" is 5, 2.5 or nothing is not known here."""
+    values = pd.Series([sign.format(k) if k % 3 else str(k) for k in range(60)])
+    column = understand_column("a", values)
+    assert (column.kind, column.used) == ("identifier", False)
+    assert f"signs that are not read, such as {sign.format(1)!r}" in column.reason
+
+
+@pytest.mark.parametrize(
+    "word", ["-", "Unknown", "n.a.", "None", "不详", "(blank)", "NOT AVAILABLE"]
+)
+@pytest.mark.parametrize(
+    ("values", "kind", "first"),
+    [
+        (["5", "7", "2,5"], "numeric", 5),
+        (["1.1.1970", "2.1.1970", "31.1.1970"], "date", 0),
+        (["True", "False", "true"], "boolean", 1),
+        (["1:30", "2:00", "0:15"], "time", 1.5),
+    ],
+)
+def test_words_that_say_that_there_is_no_value_are_none_and_are_told(word, values, kind, first):
+    series = pd.Series([*values * 5, word])
+    column = understand_column("a", series)
+    assert (column.kind, column.missing, column.used) == (kind, 1, True)
+    assert f"{word!r} counts as missing" in column.reason
+    held = read(series, kind, column.form)
+    assert held[0] == first
+    assert np.isnan(held[-1])
+    assert not unreadable(series, kind, held).any()
+    # Without others they are a level, as an answer is.
+    assert understand_column("a", pd.Series([word, "x"] * 9)).kind == "category"
+
+
+def test_a_day_of_zeros_is_none():
+    series = pd.Series(["2021-01-02", "0000-00-00", "0000-00-00 00:00:00", "0", "2021-03-04"] * 5)
+    column = understand_column("a", series)
+    assert (column.kind, column.missing) == ("date", 15)
+    assert not unreadable(series, "date", read(series, "date", column.form)).any()
 
 
 BIG = 2**60 + np.arange(40) % 7

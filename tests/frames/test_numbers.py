@@ -56,7 +56,8 @@ def test_a_column_of_numbers_is_read_in_its_own_form(texts, form, values):
         ["5 kg", "6 g"],  # two units
         ["5 kg", "6"],
         ["12A", "13A"],  # seats
-        ["5 apples"],
+        ["5 apples", "3 pears"],
+        ["5班", "3班"],  # a class at school
         ["abc"],
         ["1_0"],
         ["1-2"],
@@ -134,3 +135,19 @@ def test_a_later_number_in_another_form_is_not_read(text, form):
 )
 def test_a_later_number_that_is_clear_by_itself_is_read(text, form, value):
     assert parse_number(text, form) == value
+
+
+@pytest.mark.parametrize(
+    ("texts", "form", "values"),
+    [
+        (["1 year", "12 years", "0"], "1234.5 years", [1, 12, 0]),
+        (["3 Tage", "1 Tag"], "1234.5 Tage", [3, 1]),
+        (["1 lb", "2.5lbs"], "1234.5 lbs", [1, 2.5]),
+        (["35岁", "7岁"], "1234.5 岁", [35, 7]),
+        (["Rs. 1,200", "Rs. 950.50"], "1,234.5 Rs.", [1200, 950.5]),
+    ],
+)
+def test_any_word_behind_numbers_is_a_unit(texts, form, values):
+    assert find_number_form(texts) == (form, "")
+    assert [parse_number(text, form) for text in texts] == values
+    assert math.isnan(parse_number("1 other", form))

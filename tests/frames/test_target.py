@@ -118,7 +118,7 @@ def test_the_task_can_be_asked_for(values, asked, task):
         ([0.5, np.inf, 1.0, 2.0] * 50, None, "finite"),
         ([0.5, np.inf] * 100, None, "finite"),
         ([0.5, 1e200, 3.0] * 100, "regression", "finite"),
-        ([*(f"{i / 7:.2f}" for i in range(N - 1)), "unknown"], None, "numbers but for 'unknown'"),
+        ([*(f"{i / 7:.2f}" for i in range(N - 1)), "many"], None, "numbers but for 'many'"),
         (pd.date_range("2020", periods=N), None, "dates"),
         (["2020-01-01", "2020-01-02"] * 100, None, "dates"),
     ],

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import pandas as pd
 
 from taut.frames.dates import find_date_form
-from taut.frames.numbers import NO_NUMBER, is_number
+from taut.frames.numbers import is_number, no_value
 from taut.frames.values import MISSING_TEXT, shorten
 
 _TOTAL = re.compile(
@@ -137,4 +137,4 @@ def _numeric(rows: Sequence[Sequence[str]], *, least: int = 1) -> list[int]:
 
 def _there(cell: str) -> bool:
     text = cell.strip()
-    return text.lower() not in MISSING_TEXT and text not in NO_NUMBER
+    return text.lower() not in MISSING_TEXT and not no_value(text)

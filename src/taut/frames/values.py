@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -18,10 +18,11 @@ import numpy as np
 import pandas as pd
 from pandas.api import types
 
-from taut.frames.dates import find_date_form, parse_date, parse_time, zone_name
+from taut.frames.date_texts import no_date, parse_time
+from taut.frames.dates import find_date_form, parse_date, zone_name
 from taut.frames.numbers import (
-    NO_NUMBER,
     find_number_form,
+    no_value,
     parse_number,
     takes_bare_numbers,
     to_float,
@@ -30,7 +31,7 @@ from taut.frames.numbers import (
 # "None" is not among them: it is often a real level, or a real class ("None", "Mild", "Severe").
 # A column of numbers still reads it as missing.
 MISSING_TEXT = frozenset(
-    ["", "?", "na", "n/a", "#na", "#n/a", "<na>", "nan", "-nan", "nat", "null"]
+    ["", "?", "na", "n/a", "#na", "#n/a", "<na>", "nan", "-nan", "nat", "null", r"\n"]
 )
 EXACT = 1 << 53
 """From here on a float may be another whole number."""
@@ -95,12 +96,13 @@ def find_notation(
         if digits and names_in_digits(pd.Series(map(int, distinct), dtype=object)):
             return Notation("category")
         return Notation("numeric", *notation)
-    if all(text.lower() in _FLAGS for text in distinct):
+    there = [text for text in distinct if not no_value(text)]
+    if there and all(text.lower() in _FLAGS for text in there):
         return Notation("boolean")
     notation = find_date_form(distinct, order=order)
     if notation:
         return Notation("date", *notation)
-    if all(not math.isnan(parse_time(text)) for text in distinct):
+    if there and all(not math.isnan(parse_time(text)) for text in there):
         return Notation("time")
     return Notation("category")
 
@@ -156,7 +158,13 @@ def unreadable(series: pd.Series, kind: str, values: np.ndarray) -> np.ndarray:
         return np.zeros(len(series), dtype=bool)
     texts = levels(series)
     failed &= ~pd.isna(texts)
-    return failed & ~np.isin(texts.astype(str), list(NO_NUMBER)) if kind == "numeric" else failed
+    return failed & ~np.isin(texts.astype(str), list(gaps(texts[failed], kind)))
+
+
+def gaps(texts: Iterable[object], kind: str) -> set[str]:
+    """Which texts say, among others of a kind, that there is no value."""
+    stands = no_date if kind == "date" else no_value
+    return {text for text in set(texts) if isinstance(text, str) and stands(text)}
 
 
 def missing(series: pd.Series) -> np.ndarray:
