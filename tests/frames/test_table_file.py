@@ -58,12 +58,18 @@ def stream(held):
 
 CSV = FRAME.to_csv(index=False).encode()
 LINES = FRAME.to_json(orient="records", lines=True, force_ascii=False).encode()
+LISTED = FRAME.to_json(orient="records", indent=1).encode()
 PARQUET = saved(FRAME.to_parquet)
 EXCEL = saved(lambda held: FRAME.to_excel(held, index=False))
 FILES = {
     "t.CSV": CSV,
     "t.jsonl": LINES,
     "t.NDJSON": LINES,
+    "t.json": LISTED,
+    "lines.json": LINES,
+    "t.json.gz": gzip.compress(LISTED),
+    "listed.jsonl": LISTED,
+    "listed.csv": LISTED,
     "bom.jsonl": LINES.decode().encode("utf-8-sig"),
     "t.jsonl.gz": gzip.compress(LINES),
     "t.csv.bz2": bz2.compress(CSV),
@@ -115,7 +121,7 @@ def test_every_kind_means_what_the_csv_means(tmp_path, name, expected):
         assert labels.tolist() == expected[2].tolist()
     notes = frame.attrs[NOTES]
     assert any("name does not say" in note for note in notes) == (
-        name in ("excel.csv", "excel.CSV.gz", "parquet.csv", "lines.csv")
+        name in ("excel.csv", "excel.CSV.gz", "parquet.csv", "lines.csv", "listed.csv")
     )
 
 
@@ -161,10 +167,15 @@ ARCHIVE = zipped(**{"t.csv": CSV})
             r"an object in the column 'b', line 3",
         ),
         ("t.jsonl", b'{"a": 1, "tags": ["x"]}', r"a list in the column 'tags', line 1 of"),
-        ("t.jsonl", b'[{"a": 1}]', r"one whole object\. Received: line 1"),
-        ("t.jsonl", b'{"a": 1}\n{"a": 2', r"one whole object\. Received: line 2"),
-        ("t.jsonl", b"[" * 100_000, r"one whole object\. Received: line 1"),
-        ("t.jsonl", CSV, r"one whole object\. Received: line 1"),
+        ("t.json", b'[{"a": 1}, {"a": [2]}]', r"a list in the column 'a', object 2 of"),
+        ("t.json", b'[{"a": 1}, 7]', r"list of objects\. Received: part 2 of .*, '7'\. Write"),
+        ("t.json", b'[{"a": 1},', r"list of objects\. Received: line 1"),
+        ("t.json", b'{"a": {"0": 1}}', r"an object in the column 'a', line 1"),
+        ("t.json", b'{\n "a": 1\n}', r"list of objects\. Received: line 1"),
+        ("t.json", b"[]", "needs rows"),
+        ("t.jsonl", b'{"a": 1}\n{"a": 2', r"one whole object a line.*Received: line 2"),
+        ("t.jsonl", b"[" * 100_000, r"one whole object a line.*Received: line 1"),
+        ("t.jsonl", CSV, r"one whole object a line.*Received: line 1"),
         ("t.jsonl", b'{"a": 1, "b": 2, "a ": 3}', r"more than once in line 1 .*'a'\. Rename"),
         ("t.jsonl", b"\n \n", "needs rows"),
         ("t.jsonl", b"{}\n", "needs rows"),

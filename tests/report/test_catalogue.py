@@ -161,6 +161,8 @@ TOLD = [
     "a b y\n{k} 1{k} 2{k} 3{k}\n",
     "title\n\na;b;y\n{k};1{k};2{k}\nTotal;5;6\n",
     "a;b;y\n{k};1{k};2{k}\nTotal;5;6\nSource: a table;;\n",
+    "a,b,y\n{k},1{k},0.5{k}\n1,2,-999\n2,2,-999\n3,2,-999\n4,2,-999\n5,2,-999\n",
+    "a,b,y\n<{k},1{k},{k}\n",
     "id,b,y\n90071992547409{k:02d},01{k},2{k}\n",
 ]
 

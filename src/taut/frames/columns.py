@@ -113,6 +113,10 @@ def understand_column(
         there = pd.unique(levels(series.loc[~gone]))
         kind = "text" if kind == "text" else "ignored"
         return Column(name, kind, False, "as asked", missing=int(gone.sum()), levels=len(there))
+    if kind is None and not forced and _holds_several(series):
+        there = pd.unique(levels(series.dropna()))
+        gone = int(series.isna().sum())
+        return Column(name, "text", False, _SEVERAL, missing=gone, levels=len(there))
     notation = find_notation(series, kind=kind, decimal=decimal, order=order)
     forced = forced or kind is not None
     kind = notation.kind
@@ -141,6 +145,21 @@ def understand_column(
     count = len(series) - len(present)
     doubt = notation.doubt if used else ""
     return Column(name, kind, used, reason, count, len(distinct), notation.form, parts, doubt)
+
+
+_SEVERAL = "each value holds several: make columns of its parts"
+
+
+def _holds_several(series: pd.Series) -> bool:
+    """Whether the values are lists, objects or complex numbers."""
+    if pd.api.types.is_complex_dtype(series.dtype):
+        return True
+    dtype = str(series.dtype)
+    if series.dtype != object and not dtype.startswith(("list", "large_list", "struct", "map")):
+        return False
+    first = series.first_valid_index()
+    value = None if first is None else series.loc[first]
+    return isinstance(value, (list, tuple, dict, set, np.ndarray, complex))
 
 
 def _texts(series: pd.Series) -> list[str]:

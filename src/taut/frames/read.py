@@ -1,4 +1,4 @@
-"""A table from a file: text, JSON Lines, Parquet, Feather or Excel, perhaps packed."""
+"""A table from a file: text, JSON, Parquet, Feather or Excel, perhaps packed."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from taut.frames.arrow_file import read_arrow
 from taut.frames.as_frame import NOTES, blank, check_marks, refuse_duplicates
 from taut.frames.column_options import distinct_texts
 from taut.frames.excel_file import read_excel
-from taut.frames.json_lines import read_json_lines
+from taut.frames.json_file import read_json
 from taut.frames.numbers import decimal_sign, is_code, thousands
 from taut.frames.table_edges import without_foot
 from taut.frames.table_file import EXCEL, JSON, TEXT, TableFile, find_table
@@ -57,12 +57,12 @@ def read_table(
     sep: str | None = None,
     sheet: str | None = None,
 ) -> pd.DataFrame:
-    """Reads a CSV, JSON Lines, Parquet, Feather or Excel file into a data frame.
+    """Reads a CSV, JSON, Parquet, Feather or Excel file into a data frame.
 
     Args:
-        path: a file ending in .csv, .tsv, .txt, .jsonl or .ndjson (also with .gz, .bz2 or .xz),
-            .parquet, .pq, .feather, .arrow, .xlsx or .xlsm, or a .zip with one such file. Where
-            its first bytes show that it is another of these, it is read as that, which is told.
+        path: a file ending in .csv, .tsv, .txt, .json, .jsonl or .ndjson (also with .gz, .bz2 or
+            .xz), .parquet, .pq, .feather, .arrow, .xlsx or .xlsm, or a .zip with one such file.
+            Where its first bytes show that it is another of these, it is read as that, and told.
             Titles above the line that names the columns are skipped, and told.
         text: columns of a text file to keep as they are written. A table to predict on may hold
             only "01" and "02" of a category that also has "A": without this they become 1 and 2.
@@ -125,7 +125,7 @@ def _read(
     if file.kind == TEXT:
         return _read_text(file, text, na, encoding, sep)
     if file.kind == JSON:
-        return blank(read_json_lines(file, encoding), na)
+        return blank(read_json(file, encoding), na)
     return blank(read_excel(file, sheet) if file.kind == EXCEL else read_arrow(file), na)
 
 

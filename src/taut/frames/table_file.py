@@ -19,7 +19,7 @@ from taut.frames.zip_file import only_table, open_member
 
 TEXT, JSON, PARQUET, ARROW, EXCEL = (
     "a text file",
-    "a JSON Lines file",
+    "a JSON file",
     "a Parquet file",
     "an Arrow file",
     "an Excel file",
@@ -28,6 +28,7 @@ _KINDS = {
     ".csv": TEXT,
     ".tsv": TEXT,
     ".txt": TEXT,
+    ".json": JSON,
     ".jsonl": JSON,
     ".ndjson": JSON,
     ".parquet": PARQUET,
@@ -40,8 +41,8 @@ _KINDS = {
 _ZIP = ".zip"
 _PACKINGS: dict[str, Callable[..., Any]] = {".gz": gzip.open, ".bz2": bz2.open, ".xz": lzma.open}
 NAMES = (
-    ".csv, .tsv, .txt, .jsonl or .ndjson (also with .gz, .bz2 or .xz), .parquet, .pq, .feather, "
-    ".arrow, .xlsx, .xlsm, or .zip"
+    ".csv, .tsv, .txt, .json, .jsonl or .ndjson (also with .gz, .bz2 or .xz), .parquet, .pq, "
+    ".feather, .arrow, .xlsx, .xlsm, or .zip"
 )
 _HEAD = 512
 _ZIP_HEADS = (b"PK\x03\x04", b"PK\x05\x06")
@@ -57,7 +58,7 @@ _OTHERS = {
     b"\x89HDF": "an HDF5 file",
     rb"(\xef\xbb\xbf)?\s*(?i:<!doctype html|<html)": "a web page",
 }
-_OBJECT = rb'(\xef\xbb\xbf)?\s*\{\s*"'
+_OBJECT = rb'(\xef\xbb\xbf)?\s*(\[\s*)?\{\s*"'
 
 
 @dataclass(frozen=True)

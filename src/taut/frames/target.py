@@ -8,8 +8,9 @@ import numpy as np
 import pandas as pd
 
 from taut.errors import InputError
-from taut.frames.columns import almost
+from taut.frames.columns import almost, understand_column
 from taut.frames.numbers import is_code
+from taut.frames.scales import find_marks
 from taut.frames.values import (
     EXACT,
     find_notation,
@@ -77,6 +78,30 @@ def understand_target(
     classes = tuple(sorted(tally))
     counts = tuple(tally[label] for label in classes)
     return "binary" if len(classes) == 2 else "multiclass", reason, classes, counts
+
+
+def doubts(target: str, series: pd.Series, y: np.ndarray) -> list[str]:
+    """What makes the numbers of a regression doubtful, in sentences.
+
+    Args:
+        target: its name.
+        series: the target [rows], without missing values.
+        y: its values [rows].
+    """
+    told = []
+    column = understand_column(target, series)
+    if column.kind == "identifier":
+        told.append(
+            f"The target {target!r} looks like an identifier ({column.reason}): is it what is to "
+            "be predicted?"
+        )
+    told += [
+        f"In the target, {mark.value:g} is far from all others in {mark.count} rows: if it stands "
+        f"for no value, name it with --na {mark.value:g}."
+        for mark in find_marks(np.sort(y))
+        if mark.value  # nothing, as of rain or of sales, is a value
+    ]
+    return told
 
 
 def read_target(
