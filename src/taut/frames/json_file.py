@@ -11,7 +11,8 @@ import pandas as pd
 from taut.errors import InputError
 from taut.frames.as_frame import NOTES
 from taut.frames.table_file import TableFile
-from taut.frames.text_file import find_encoding, open_text
+from taut.frames.text_encoding import find_encoding
+from taut.frames.text_file import open_text
 from taut.frames.values import EXACT, shorten
 
 

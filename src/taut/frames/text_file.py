@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import codecs
 import csv
 import io
 import re
@@ -14,15 +13,9 @@ from typing import IO, NamedTuple
 from taut.errors import InputError
 from taut.frames.table_edges import is_between, lower_names, note_between
 from taut.frames.table_file import TableFile
+from taut.frames.text_encoding import find_encoding
 
 SEPARATORS = {"comma": ",", "semicolon": ";", "tab": "\t", "pipe": "|", "space": " "}
-_BOMS = (
-    (codecs.BOM_UTF8, "utf-8-sig"),
-    (codecs.BOM_UTF32_LE, "utf-32"),
-    (codecs.BOM_UTF32_BE, "utf-32"),
-    (codecs.BOM_UTF16_LE, "utf-16"),
-    (codecs.BOM_UTF16_BE, "utf-16"),
-)
 _SAMPLE = 100  # lines that show the separator and the header
 _LONGEST = 1 << 20  # characters in all of them
 _NUMBER_LIKE = re.compile(r"[\s\d.,:/%$€£¥+\-−()']*\d[\s\d.,:/%$€£¥+\-−()']*|")
@@ -98,31 +91,6 @@ def inspect(
     return TextFile(
         encoding, best.separator, skipped, header, best.between, best.row_names, tuple(notes)
     )
-
-
-def find_encoding(file: TableFile, encoding: str | None) -> tuple[str, list[str]]:
-    """The encoding, as Python calls it, and what to tell of it.
-
-    Args:
-        file: which it is.
-        encoding: its encoding; found unless given.
-
-    Raises:
-        InputError: Python knows no such encoding.
-    """
-    notes: list[str] = []
-    if encoding is None:
-        encoding = _encoding(file)
-        if encoding not in ("utf-8-sig", "utf-16", "utf-32"):
-            notes.append(f"The file is not UTF-8; it was read as {encoding} (--encoding decides).")
-    try:
-        codecs.lookup(encoding)
-    except LookupError:
-        raise InputError(
-            "`encoding` must be one that Python knows, such as utf-8, gb18030, utf-16 or cp1252. "
-            f"Received: {encoding!r}."
-        ) from None
-    return "utf-8-sig" if codecs.lookup(encoding).name == "utf-8" else encoding, notes
 
 
 @contextmanager
@@ -234,42 +202,3 @@ def _first_lines(file: IO[str]) -> list[str]:
         if len(lines) >= _SAMPLE or size > _LONGEST:
             break
     return lines
-
-
-def _encoding(file: TableFile) -> str:
-    """The encoding that the bytes show: a mark at the front, UTF-8, else Chinese or Western."""
-    with file.open() as opened:
-        head = opened.read(1 << 16)
-        for mark, name in _BOMS:
-            if head.startswith(mark):
-                return name
-        zeros = head[:4096].count(0)
-        if zeros > len(head[:4096]) / 4:
-            return "utf-16-le" if head[1:2] == b"\0" else "utf-16-be"
-        decoder = codecs.getincrementaldecoder("utf-8")()
-        piece = head
-        try:
-            while piece:
-                decoder.decode(piece)
-                piece = opened.read(1 << 20)
-            decoder.decode(b"", final=True)
-            return "utf-8-sig"
-        except UnicodeDecodeError:
-            pass
-        opened.seek(0)
-        content = opened.read(1 << 22)
-    return "gb18030" if _chinese(content) else _western(content)
-
-
-def _chinese(content: bytes) -> bool:
-    """Whether the bytes beyond ASCII come in pairs that are common Chinese characters or signs."""
-    pairs = re.findall(rb"[\x81-\xfe][\x40-\x7e\x80-\xfe]|[\x80-\xff]", content)
-    common = sum(
-        len(p) == 2 and (0xB0 <= p[0] <= 0xD7 or 0xA1 <= p[0] <= 0xA3) and p[1] >= 0xA1
-        for p in pairs
-    )
-    return common > 0.7 * len(pairs)
-
-
-def _western(content: bytes) -> str:
-    return "latin-1" if re.search(rb"[\x81\x8d\x8f\x90\x9d]", content) else "cp1252"
