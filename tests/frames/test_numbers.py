@@ -57,6 +57,7 @@ def test_a_column_of_numbers_is_read_in_its_own_form(texts, form, values):
         ["5 kg", "6"],
         ["12A", "13A"],  # seats
         ["5 apples", "3 pears"],
+        ["３", "5 m"],
         ["5班", "3班"],  # a class at school
         ["abc"],
         ["1_0"],
@@ -143,6 +144,7 @@ def test_a_later_number_that_is_clear_by_itself_is_read(text, form, value):
         (["1 year", "12 years", "0"], "1234.5 years", [1, 12, 0]),
         (["3 Tage", "1 Tag"], "1234.5 Tage", [3, 1]),
         (["1 lb", "2.5lbs"], "1234.5 lbs", [1, 2.5]),
+        (["０", "3 m"], "1234.5 m", [0, 3]),
         (["35岁", "7岁"], "1234.5 岁", [35, 7]),
         (["Rs. 1,200", "Rs. 950.50"], "1,234.5 Rs.", [1200, 950.5]),
     ],

@@ -283,3 +283,12 @@ def test_json_values_keep_their_types(tmp_path):
     frame = read_table(path)
     assert frame["stadt"].tolist() == ["Köln"]
     assert "read as cp1252" in frame.attrs[NOTES][0]
+
+
+def test_half_a_character_is_a_sign_for_one(tmp_path):
+    path = tmp_path / "t.json"
+    path.write_text(json.dumps([{"t": "cut \ud83d", "\udfff": "\ud83d\ude00"}] * 2))
+    frame = read_table(path)
+    assert frame.to_dict("list") == {"t": ["cut \ufffd"] * 2, "\ufffd": ["😀"] * 2}
+    held = pd.DataFrame({"x": [0.5, 1, 3, 2] * 10, "y": ["a\ud83d", "b"] * 20}, dtype=object)
+    assert understand(held, target="y").classes == ("a\ufffd", "b")

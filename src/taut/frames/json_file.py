@@ -13,7 +13,7 @@ from taut.frames.as_frame import NOTES
 from taut.frames.table_file import TableFile
 from taut.frames.text_encoding import find_encoding
 from taut.frames.text_file import open_text
-from taut.frames.values import EXACT, shorten
+from taut.frames.values import EXACT, shorten, whole_characters
 
 
 def read_json(file: TableFile, encoding: str | None) -> pd.DataFrame:
@@ -87,7 +87,10 @@ def _parsed(file: TableFile, number: int, text: str, kind: type[list[Any]]) -> l
 
 
 def _stripped(found: list[Any]) -> list[tuple[str, Any]]:
-    return [(name.strip(), value) for name, value in found]
+    return [
+        (whole_characters(name.strip()), whole_characters(v) if isinstance(v, str) else v)
+        for name, v in found
+    ]
 
 
 class _Object(list[tuple[str, Any]]):

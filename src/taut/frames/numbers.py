@@ -261,7 +261,7 @@ def _value(body: str, decimal: str, group: str) -> float:
 
 
 def _zero(body: str) -> bool:
-    return not re.search("[1-9]", body)
+    return all(int(sign) == 0 for sign in body if sign.isdecimal())
 
 
 def to_float(text: str) -> float:

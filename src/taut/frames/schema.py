@@ -176,7 +176,8 @@ def _suggest(name: str, names: list[str]) -> str:
     """The missing name, with the nearest name that is there."""
     folded = {other.strip().casefold(): other for other in reversed(names)}
     near = difflib.get_close_matches(name.strip().casefold(), folded, n=1)
-    return f"{name!r} (did you mean {folded[near[0]]!r}?)" if near else repr(name)
+    like = f" (did you mean {shorten(folded[near[0]])}?)" if near else ""
+    return f"{shorten(name)}{like}"
 
 
 def read_columns(
@@ -220,7 +221,7 @@ def read_columns(
     return values
 
 
-def listed(items: Iterable[str], show: Any = repr) -> str:
+def listed(items: Iterable[str], show: Any = shorten) -> str:
     """The first ten items, and how many more there are."""
     shown = [show(item) for item in items]
     return ", ".join(shown[:10]) + (f" and {len(shown) - 10} more" if len(shown) > 10 else "")

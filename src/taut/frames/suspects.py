@@ -116,9 +116,11 @@ def named_like_a_group(name: str) -> int | None:
 
 
 def _floats(series: pd.Series) -> np.ndarray:
-    """The values as numbers, NaN for what is none; complex numbers are none."""
+    """The values as numbers, NaN for what is none; of objects, which may be anything, the texts."""
     if pd.api.types.is_complex_dtype(series.dtype):
         return np.full(len(series), np.nan)
+    if series.dtype == object:
+        series = pd.Series(levels(series))
     return pd.to_numeric(series, errors="coerce").to_numpy(float, na_value=np.nan)
 
 

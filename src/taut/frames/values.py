@@ -212,13 +212,20 @@ def shorten(value: object) -> str:
     return shown if len(shown) <= 60 else f"{shown[:56]}...{shown[-1]}"
 
 
+def whole_characters(text: str) -> str:
+    """The text with � for what is half a character, as where a message was cut within an emoji."""
+    if text.isascii():
+        return text
+    return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
+
+
 def _text(value: object) -> str | float:
     """The text of one value, or NaN for a mark of a missing one."""
     if isinstance(value, bytes):
         value = value.decode("utf-8", errors="replace")
     elif isinstance(value, (float, np.floating)) and value.is_integer() and abs(value) < 1e15:
         value = int(value)
-    text = str(value).strip()
+    text = whole_characters(str(value).strip())
     return math.nan if text.lower() in MISSING_TEXT else text
 
 
