@@ -292,3 +292,19 @@ def test_half_a_character_is_a_sign_for_one(tmp_path):
     assert frame.to_dict("list") == {"t": ["cut \ufffd"] * 2, "\ufffd": ["😀"] * 2}
     held = pd.DataFrame({"x": [0.5, 1, 3, 2] * 10, "y": ["a\ud83d", "b"] * 20}, dtype=object)
     assert understand(held, target="y").classes == ("a\ufffd", "b")
+
+
+def test_a_damaged_arrow_file_is_not_read_beyond_its_end(tmp_path):
+    """Without a check it ends the process."""
+    table = pa.table({"t": ["a", "b", "c"], "y": [1, 2, 3]})
+    held = io.BytesIO()
+    with pa.ipc.new_file(held, table.schema) as writer:
+        writer.write_table(table)
+    content = bytearray(held.getvalue())
+    ends = np.arange(4, dtype="<i4").tobytes()
+    where = content.index(ends)
+    content[where + 12 : where + 16] = (1 << 30).to_bytes(4, "little")
+    path = tmp_path / "t.arrow"
+    path.write_bytes(content)
+    with pytest.raises(InputError, match="cannot be read as what its name says"):
+        read_table(path)

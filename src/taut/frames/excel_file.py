@@ -14,7 +14,7 @@ import pandas as pd
 from taut.errors import InputError
 from taut.frames.as_frame import NOTES, refuse_duplicates
 from taut.frames.table_edges import is_between, lower_names, note_between, without_foot
-from taut.frames.table_file import TableFile
+from taut.frames.table_file import TableFile, libraries
 from taut.frames.unpacking import refuse_more
 
 _SAMPLE = 100  # rows that show where the header is
@@ -40,16 +40,11 @@ def read_excel(file: TableFile, sheet: str | None) -> pd.DataFrame:
         ) from None
     with file.open() as opened:
         refuse_more(file.path, _size(opened))
-        with _quietly(), ExitStack() as stack:
-            try:
-                book = openpyxl.load_workbook(opened, read_only=True, data_only=True)
-                stack.callback(book.close)
-                name, others = _choose(book, sheet)
-                rows = _rows(book[name])
-            except InputError:
-                raise
-            except Exception as error:  # of a damaged file, anything
-                raise ValueError(f"{type(error).__name__}: {error}") from error
+        with libraries(), _quietly(), ExitStack() as stack:
+            book = openpyxl.load_workbook(opened, read_only=True, data_only=True)
+            stack.callback(book.close)
+            name, others = _choose(book, sheet)
+            rows = _rows(book[name])
     filled = [k for k, row in enumerate(rows) if _filled(row)]
     # A cover page is no table.
     seen = f", sheet {name!r} (--sheet reads another: {', '.join(others)})" if others else ""

@@ -93,6 +93,17 @@ class TableFile:
         return f"{str(self.path)!r}{inner}"
 
 
+@contextmanager
+def libraries() -> Iterator[None]:
+    """Makes one kind of error, ValueError, of whatever a library raises for a damaged file."""
+    try:
+        yield
+    except (InputError, MemoryError):
+        raise
+    except Exception as error:
+        raise ValueError(f"{type(error).__name__}: {error}") from error
+
+
 def find_table(path: Path) -> TableFile:
     """Says what a file is. Its first bytes decide where they are beyond doubt, else its name.
 
