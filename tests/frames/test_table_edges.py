@@ -55,6 +55,7 @@ def test_names_below_merged_ones(header, below, names):
         ([("Total", 1.0, 1.0), ("b", 1.0, 1.0), ("Total", 2.0, 1.0)], 7),  # a level
         ([("new", None, None)], 5),  # a row of which nothing else is known
         ([("total recall", 2.0, 1.0)], 5),
+        ([("Note: call back", 2.0, 1.0)], 5),
         ([(7.0, None, None)], 5),
     ],
 )

@@ -157,8 +157,8 @@ def _holds_several(series: pd.Series) -> bool:
     dtype = str(series.dtype)
     if series.dtype != object and not dtype.startswith(("list", "large_list", "struct", "map")):
         return False
-    first = series.first_valid_index()
-    value = None if first is None else series.loc[first]
+    there = series.notna().to_numpy(bool)
+    value = series.iloc[int(there.argmax())] if there.any() else None
     return isinstance(value, (list, tuple, dict, set, np.ndarray, complex))
 
 

@@ -121,7 +121,8 @@ def _foot(cells: Sequence[str]) -> str:
     if _TOTAL.fullmatch(label) and all(is_number(cells[k].strip()) for k in filled[1:]):
         return "total"
     alone = filled == [0] and _SENTENCE.search(label) and find_date_form([label]) is None
-    return "remark" if len(cells) > 2 and (alone or _REMARK.match(label)) else ""
+    says_so = 2 * len(filled) <= len(cells) + 1 and _REMARK.match(label)
+    return "remark" if len(cells) > 2 and (alone or says_so) else ""
 
 
 def _numeric(rows: Sequence[Sequence[str]], *, least: int = 1) -> list[int]:
