@@ -186,3 +186,9 @@ def test_the_parts_of_a_date():
     assert varying_parts(np.array([days(2024, 1, 1), days(2024, 1, 8), np.nan])) == ()
     assert varying_parts(np.array([days(2024, 1, 1), days(2024, 1, 9)])) == ("weekday",)
     assert varying_parts(np.array([np.nan])) == ()
+
+
+@pytest.mark.parametrize("text", ["a" * 300_000, "1" * 300_000, "ab 1 " * 60_000, "Mon " * 60_000])
+def test_a_long_text_costs_no_more_than_its_length(text):
+    assert find_date_form([text]) is None
+    assert math.isnan(parse_time(text))

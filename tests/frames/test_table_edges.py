@@ -71,3 +71,10 @@ def test_totals_and_remarks_are_left_out_and_told(foot, rows):
 def test_a_table_of_remarks_is_one():
     frame = pd.DataFrame({"said": ["it is", "it was", "so be it"], "a": None, "b": None})
     assert len(without_foot(frame)[0]) == 3
+
+
+def test_a_long_line_costs_no_more_than_its_length():
+    """A line is one field where the separator is tried that the file does not have."""
+    for text in ("1.5;" * 50_000, "x" * 200_000, " " * 200_000 + "7"):
+        assert not is_between([text], [[text]] * 20)
+        assert not without_foot(pd.DataFrame({"a": [text] * 20}))[1]

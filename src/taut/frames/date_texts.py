@@ -95,7 +95,10 @@ def read_text(text: str, *, compact: bool = False) -> DateText | None:
         text: such as "2024-01-31", "31.1.2024 10:30", "Jan 31, 2024", "Q1 2024" or "2024-W05".
         compact: whether "20240131" is a date.
     """
-    text = _YEAR_LAST.sub(r"\1 \4 \2\3", _WEEKDAY.sub("", text, count=1))
+    weekday = _WEEKDAY.match(text)
+    text = text[weekday.end() :] if weekday else text
+    last = _YEAR_LAST.fullmatch(text)
+    text = last.expand(r"\1 \4 \2\3") if last else text
     match = next((m for m in (p.match(text) for p in _DAYS) if m), None)
     if match is None and compact:
         match = _COMPACT.fullmatch(text)

@@ -15,7 +15,7 @@ _TOTAL = re.compile(
     r"(?i)((grand|sub) ?)?(totals?|sums?|summe|gesamt(summe|ergebnis)?|insgesamt|means?|averages?"
     r"|avg\.?|mittelwert|durchschnitt|合计|总计|总和|小计|平均值?|均值)(\s*\(.*\))?\s*[:：]?"
 )
-_SENTENCE = re.compile(r"(?=.*[^\W\d_]).*[\s:：*=]")
+_LETTER, _SIGN = re.compile(r"[^\W\d_]"), re.compile(r"[\s:：*=]")  # of a sentence
 _REMARK = re.compile(
     r"(?i)((data )?sources?|notes?|quellen?|anmerkung(en)?|hinweise?|(数据)?来源|备注|注)\s*[:：]"
 )
@@ -63,8 +63,9 @@ def is_between(row: Sequence[str], later: Sequence[Sequence[str]]) -> bool:
     filled = [cell.strip() for cell in row if cell.strip()]
     if len(filled) > 1 and all(map(_RULE.fullmatch, filled)):
         return True
-    words = [k for k in _numeric(later, least=3) if k < len(row) and _there(row[k])]
-    return len(words) > 1 and not any(_there(cell) and is_number(cell) for cell in filled)
+    if any(_there(cell) and is_number(cell) for cell in filled):  # most tables end here
+        return False
+    return sum(k < len(row) and _there(row[k]) for k in _numeric(later, least=3)) > 1
 
 
 def note_between(row: Sequence[str]) -> str:
@@ -120,7 +121,8 @@ def _foot(cells: Sequence[str]) -> str:
     label = cells[filled[0]].strip()
     if _TOTAL.fullmatch(label) and all(is_number(cells[k].strip()) for k in filled[1:]):
         return "total"
-    alone = filled == [0] and _SENTENCE.search(label) and find_date_form([label]) is None
+    sentence = filled == [0] and _LETTER.search(label) and _SIGN.search(label)
+    alone = sentence and find_date_form([label]) is None
     says_so = 2 * len(filled) <= len(cells) + 1 and _REMARK.match(label)
     return "remark" if len(cells) > 2 and (alone or says_so) else ""
 

@@ -174,8 +174,9 @@ def _detect(
     kind, form, _ = find_notation(series, decimal=decimal)
     if kind in ("date", "time"):
         raise InputError(
-            f"The target {series.name!r} holds {kind}s. Turn them into what is to be predicted: "
-            "a number (such as days since a day) or a class."
+            f"The target {series.name!r} holds {kind}s. Turn them into what is to be predicted, a "
+            "number (such as days since a day), or, if each is a class, set the task to "
+            "classification."
         )
     few = distinct <= FEW_NUMBERS and distinct * ROWS_PER_NUMBER <= len(values)
     text = kind == "category" and values.dtype == object
@@ -186,7 +187,7 @@ def _detect(
             "to classification."
         )
     if kind != "numeric":
-        held = "booleans" if kind == "boolean" else "categories or text"
+        held = "booleans" if values.dtype == bool else "categories or text"
         return "classification", f"the target holds {held}, {distinct} different values"
     if distinct == 2:
         return "classification", "the target holds two different values"
