@@ -4,7 +4,13 @@ import math
 
 import pytest
 
-from taut.frames.numbers import decimal_sign, find_number_form, parse_number
+from taut.frames.numbers import (
+    decimal_sign,
+    find_number_form,
+    is_number,
+    parse_number,
+    signed_number,
+)
 
 NAN = math.nan
 # Every row: the texts of a column, the form, and the numbers.
@@ -153,3 +159,12 @@ def test_any_word_behind_numbers_is_a_unit(texts, form, values):
     assert find_number_form(texts) == (form, "")
     assert [parse_number(text, form) for text in texts] == values
     assert math.isnan(parse_number("1 other", form))
+
+
+@pytest.mark.parametrize(
+    "text", ["1" + " " * 50_000 + "x", "1." * 50_000, "<" + " " * 50_000 + "1"]
+)
+def test_a_long_text_costs_no_more_than_its_length(text):
+    assert find_number_form([text]) is None
+    assert not is_number(text)
+    assert not signed_number(text)

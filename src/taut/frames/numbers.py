@@ -33,6 +33,7 @@ _NUMBER = re.compile(
     r"(?P<trailing>-)?\s*(?P<close>\))?"
 )
 _SIGNED = re.compile(r"([<>~≈≤≥±]=?\s*)?(?P<number>.*\d)\s*([+*†‡]|[kKMB]|bn|Mio\.?|Mrd\.?)?")
+_LONGEST = 80  # characters of a number with its signs; what is longer would be searched in vain
 _LOOSE = re.compile(_CURRENCY)  # beside "$5" a bare 5 is as many dollars
 _FORM = re.compile(r"1(?P<group>[,.]?)234(?P<decimal>[,.])5(?: (?P<unit>.+))?")
 _SPACED = re.compile(r"\d{1,3}(?:([ '])\d{3})(?:\1\d{3})*(?=[.,]|$)")
@@ -202,7 +203,7 @@ def signed_number(text: str) -> bool:
 
     What such a number is, only its writer knows.
     """
-    match = _SIGNED.fullmatch(text.strip())
+    match = _SIGNED.fullmatch(text.strip()) if len(text) <= _LONGEST else None
     return match is not None and is_number(match["number"])
 
 
@@ -218,7 +219,8 @@ def _any(text: str) -> list[str]:
 
 def _split(text: str) -> tuple[str, str]:
     """A signed number without its unit, and the unit; ("", "") if the text is no number."""
-    match = _NUMBER.fullmatch(text.translate(_ALIKE).strip())
+    text = text.translate(_ALIKE).strip()
+    match = _NUMBER.fullmatch(text) if len(text) <= _LONGEST else None
     if match is None or (match["open"] is None) != (match["close"] is None):
         return "", ""
     signs = [match["sign"], match["inner"], match["trailing"], match["open"]]
