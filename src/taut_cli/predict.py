@@ -39,7 +39,7 @@ def predict(
     quiet: option.Quiet = False,
     as_json: option.AsJson = False,
 ) -> None:
-    """Predict each row of a table: the prediction, and one probability for each class."""
+    """Predict each row of a table: its identifiers, the prediction, a probability a class."""
     with attempt() as state:
         check_file(out, force=force, source=table)
         check_run(run)
@@ -55,7 +55,7 @@ def predict(
         schema = TableModel.load_schema(run)
         frame = read_table(
             table,
-            text=schema.as_written,
+            text=[*schema.as_written, *schema.names_of_rows],
             na=schema.na,
             encoding=encoding,
             sep=sep,
@@ -85,7 +85,11 @@ def predict(
 
 
 def predictions(model: Any, frame: pandas.DataFrame) -> tuple[pandas.DataFrame, list[str]]:
-    """A column `prediction` and, for classes, one `probability_<class>` each; and what to tell."""
+    """What is written, and what is to be told.
+
+    The columns that name the rows, where the table has them; `prediction`; and, for classes, one
+    `probability_<class>` each.
+    """
     import pandas
 
     with warnings.catch_warnings(record=True) as caught:
@@ -101,7 +105,9 @@ def predictions(model: Any, frame: pandas.DataFrame) -> tuple[pandas.DataFrame, 
     sentences = dict.fromkeys(
         str(warning.message) for warning in caught if warning.category is UserWarning
     )
-    return pandas.DataFrame(columns), list(sentences)
+    there = [n for n in model.schema.names_of_rows if n in frame.columns and n not in columns]
+    named = {name: frame[name].array for name in there}
+    return pandas.DataFrame({**named, **columns}), list(sentences)
 
 
 def check_run(run: Path) -> None:

@@ -27,6 +27,21 @@ def test_predict_writes_labels_and_probabilities(taut, run, table, frame, here):
     assert (answer[["probability_no", "probability_yes"]].sum(axis=1) == 1).all()
 
 
+def test_predict_gives_back_what_names_the_rows_as_it_is_written(taut, fits, table, frame, here):
+    names = [f"{k:03d}" if k % 2 else f"A{k}" for k in range(len(frame))]
+    frame.assign(id=names, **{"Unnamed: 0": range(len(frame))}).to_csv(table, index=False)
+    taut("fit", table, "--target", "ill")
+    later = pd.read_csv(table, dtype=str).iloc[::-2]  # digits alone: numbers, unless it is known
+    later.to_csv(here / "new.csv", index=False)
+    assert taut("predict", "taut-run", "new.csv", "--out", "out.csv").exit_code == 0
+    answer = pd.read_csv(here / "out.csv", dtype=str)
+    assert list(answer.columns[:3]) == ["id", "Unnamed: 0", "prediction"]
+    assert answer["id"].tolist() == names[::-2]
+    later.drop(columns="id").to_csv(here / "new.csv", index=False)
+    assert taut("predict", "taut-run", "new.csv", "--out", "out.csv", "--force").exit_code == 0
+    assert "id" not in pd.read_csv(here / "out.csv")
+
+
 def test_predict_of_a_quantity_has_one_column(taut, fits, table, here):
     taut("fit", table, "--target", "weight", "--task", "regression")
     assert taut("predict", "taut-run", table, "--out", "out.csv").exit_code == 0

@@ -7,6 +7,8 @@ import pyarrow as pa
 import pytest
 
 from taut.frames.columns import understand_column
+from taut.frames.read import read_table
+from taut.frames.understand import understand
 from taut.frames.values import find_notation, levels, missing, read, unreadable
 
 NAN = np.nan
@@ -175,7 +177,109 @@ def test_missing_and_levels_are_counted():
 
 def test_a_word_among_numbers_is_pointed_out():
     values = [str(i % 50) for i in range(200)]
-    values[7] = "unknown"
+    values[7] = "many"
     column = understand_column("a", pd.Series(values))
     assert column.kind == "category"
-    assert "'unknown'" in column.reason
+    assert "'many'" in column.reason
+
+
+@pytest.mark.parametrize("sign", ["<{}", ">= {}", "~{}", "{}+", "{} *", "{}K", "{}M", "€{}K"])
+def test_signs_beside_numbers_are_pointed_out(sign):
+    """Whether "<5" is 5, 2.5 or nothing is not known here."""
+    values = pd.Series([sign.format(k) if k % 3 else str(k) for k in range(60)])
+    column = understand_column("a", values)
+    assert (column.kind, column.used) == ("identifier", False)
+    assert f"signs that are not read, such as {sign.format(1)!r}" in column.reason
+
+
+@pytest.mark.parametrize(
+    "word", ["-", "Unknown", "n.a.", "None", "不详", "(blank)", "NOT AVAILABLE"]
+)
+@pytest.mark.parametrize(
+    ("values", "kind", "first"),
+    [
+        (["5", "7", "2,5"], "numeric", 5),
+        (["1.1.1970", "2.1.1970", "31.1.1970"], "date", 0),
+        (["True", "False", "true"], "boolean", 1),
+        (["1:30", "2:00", "0:15"], "time", 1.5),
+    ],
+)
+def test_words_that_say_that_there_is_no_value_are_none_and_are_told(word, values, kind, first):
+    series = pd.Series([*values * 5, word])
+    column = understand_column("a", series)
+    assert (column.kind, column.missing, column.used) == (kind, 1, True)
+    assert f"{word!r} counts as missing" in column.reason
+    held = read(series, kind, column.form)
+    assert held[0] == first
+    assert np.isnan(held[-1])
+    assert not unreadable(series, kind, held).any()
+    # Without others they are a level, as an answer is.
+    assert understand_column("a", pd.Series([word, "x"] * 9)).kind == "category"
+
+
+def test_a_day_of_zeros_is_none():
+    series = pd.Series(["2021-01-02", "0000-00-00", "0000-00-00 00:00:00", "0", "2021-03-04"] * 5)
+    column = understand_column("a", series)
+    assert (column.kind, column.missing) == ("date", 15)
+    assert not unreadable(series, "date", read(series, "date", column.form)).any()
+
+
+BIG = 2**60 + np.arange(40) % 7
+
+
+def in_file(tmp_path, kind):
+    gaps = pd.Series(pd.array(BIG, dtype="Int64")).mask(np.arange(40) % 9 == 4)
+    frame = pd.DataFrame({"n": gaps, "whole": BIG, "y": ["a", "b"] * 20})
+    path = tmp_path / f"t.{kind}"
+    if kind == "csv":
+        frame.to_csv(path, index=False)
+    elif kind == "jsonl":
+        frame.to_json(path, orient="records", lines=True)
+    elif kind == "parquet":
+        frame.to_parquet(path)
+    else:
+        frame.to_feather(path)
+    return read_table(path)
+
+
+@pytest.mark.parametrize("kind", ["csv", "jsonl", "parquet", "feather"])
+def test_long_whole_numbers_keep_their_digits_also_beside_gaps(tmp_path, kind):
+    """As floats the seven would be two."""
+    frame = in_file(tmp_path, kind)
+    schema = understand(frame, target="y")
+    assert [(c.kind, c.levels, c.missing) for c in schema.columns] == [
+        ("category", 7, 4),
+        ("category", 7, 0),
+    ]
+    features, _ = schema.prepare(frame)
+    assert features["whole"].tolist() == [str(n) for n in BIG]
+    assert set(features["n"].dropna()) == {str(n) for n in BIG}
+    for target in ("n", "whole"):
+        assert understand(frame, target=target).classes == tuple(str(2**60 + k) for k in range(7))
+
+
+@pytest.mark.parametrize(
+    ("values", "kind"),
+    [
+        (2**53 + 1 + np.arange(40), "identifier"),
+        (np.array([10**24 + k for k in range(40)], dtype=object), "identifier"),
+        (np.array([10**400 + k for k in range(40)], dtype=object), "text"),
+        (2**60 + 2**20 * (np.arange(40) * 7 % 40), "numeric"),  # floats tell them apart
+        (np.arange(40) ** 2, "numeric"),
+        (-(2**62) - np.arange(40) % 2, "category"),
+    ],
+)
+def test_whole_numbers_that_floats_do_not_tell_apart_are_names(values, kind):
+    assert understand_column("n", pd.Series(values)).kind == kind
+    assert understand_column("n", pd.Series(map(str, values))).kind == kind
+
+
+def test_dates_beyond_the_nanoseconds_are_dates():
+    days = np.array(["2020-01-01", "9999-12-31", "NaT", "0001-01-01"] * 5, dtype="datetime64[D]")
+    expected = np.where(np.isnat(days), np.nan, days.astype(np.int64))
+    for unit in ("s", "ms", "us"):
+        series = pd.Series(days.astype(f"datetime64[{unit}]"))
+        np.testing.assert_array_equal(read(series, "date"), expected)
+        np.testing.assert_array_equal(read(series.dt.tz_localize("UTC"), "date"), expected)
+        half = series + pd.Timedelta(hours=12)
+        np.testing.assert_array_equal(read(half, "date"), expected + 0.5)

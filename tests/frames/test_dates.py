@@ -6,12 +6,12 @@ import math
 import numpy as np
 import pytest
 
+from taut.frames.date_texts import parse_time
 from taut.frames.dates import (
     date_order,
     date_part,
     find_date_form,
     parse_date,
-    parse_time,
     varying_parts,
 )
 
@@ -38,6 +38,18 @@ COLUMNS = [
     (["31 Jan 2024", "1-Feb-2024"], "ymd", [(2024, 1, 31), (2024, 2, 1)]),
     (["Jan 31, 2024", "March 1st, 2024"], "ymd", [(2024, 1, 31), (2024, 3, 1)]),
     (["2024年1月31日"], "ymd", [(2024, 1, 31)]),
+    (["1. März 2024", "24. Dez. 2024"], "ymd", [(2024, 3, 1), (2024, 12, 24)]),
+    (["1er août 2024", "2 févr. 2024"], "ymd", [(2024, 8, 1), (2024, 2, 2)]),
+    (["Wednesday, January 31, 2024"], "ymd", [(2024, 1, 31)]),
+    (["Mi., 31.01.2024"], "dmy", [(2024, 1, 31)]),
+    (["Wed Jan  3 10:30:00 2024"], "ymd", [(2024, 1, 3, 10, 30)]),
+    (["Wed, 31 Jan 2024 10:30:00 GMT"], "ymd UTC", [(2024, 1, 31, 10, 30)]),
+    (["31/Jan/2024:10:30:00 +0000"], "ymd UTC", [(2024, 1, 31, 10, 30)]),
+    (["12/2019", "1-2020"], "ymd", [(2019, 12, 1), (2020, 1, 1)]),
+    (["2020Q1", "2020-Q4"], "ymd", [(2020, 1, 1), (2020, 10, 1)]),
+    (["Q2 2020", "q3/2021"], "ymd", [(2020, 4, 1), (2021, 7, 1)]),
+    (["2020-W53", "2021W01", "2021-W01-7"], "ymd", [(2020, 12, 28), (2021, 1, 4), (2021, 1, 10)]),
+    (["-", "0000-00-00", "2020-01-02"], "ymd", [None, None, (2020, 1, 2)]),
     # One offset is a zone; summer and winter of one place are its clock; others are in UTC.
     (["2024-01-01T10:00:00Z"], "ymd UTC", [(2024, 1, 1, 10)]),
     (["2024-01-01 10:00+02:00"], "ymd +02:00", [(2024, 1, 1, 10)]),
@@ -58,7 +70,8 @@ COLUMNS = [
 def test_a_column_of_dates_is_read_in_its_own_order(texts, form, moments):
     assert find_date_form(texts) == (form, "")
     got = [parse_date(text, form) for text in texts]
-    np.testing.assert_allclose(got, [days(*moment) for moment in moments], atol=1e-9)
+    expected = [math.nan if moment is None else days(*moment) for moment in moments]
+    np.testing.assert_allclose(got, expected, atol=1e-9)
 
 
 @pytest.mark.parametrize(
@@ -72,6 +85,12 @@ def test_a_column_of_dates_is_read_in_its_own_order(texts, form, moments):
         ["2009-10", "2012-13"],  # seasons
         ["20240131"],
         ["12 monkeys 2020"],
+        ["Marathon 2020"],
+        ["13/2020"],
+        ["2021-W53"],
+        ["Q5 2020"],
+        ["Jan 20"],
+        ["-", "0000-00-00"],
         ["1.2"],
         [],
     ],
@@ -94,6 +113,9 @@ def test_what_the_column_leaves_open_is_named_and_can_be_decided(text, first):
 
 
 def test_years_of_two_digits_are_told():
+    assert find_date_form(["Dec-15", "Jan-99"])[0] == "ymd"
+    assert parse_date("Dec-15", "ymd") == days(2015, 12, 1)
+    assert "two digits" in find_date_form(["Dec-15"])[1]
     form, doubt = find_date_form(["31.12.69", "31.12.70"])
     assert [parse_date(t, form) for t in ("31.12.69", "31.12.70")] == [
         days(2069, 12, 31),
@@ -129,7 +151,24 @@ def test_moments_are_read_on_the_clock_of_the_zone():
 
 @pytest.mark.parametrize(
     ("text", "hours"),
-    [("08:30", 8.5), ("0:00:36", 0.01), ("36:00:00", 36), ("3:05 pm", 15 + 5 / 60), ("8:61", None)],
+    [
+        ("08:30", 8.5),
+        ("0:00:36", 0.01),
+        ("36:00:00", 36),
+        ("3:05 pm", 15 + 5 / 60),
+        ("8:61", None),
+        ("-1:30", -1.5),
+        ("2 days 01:30:00", 49.5),
+        ("-1 days +22:30:00", -1.5),
+        ("1 day, 2:00:00", 26),
+        ("5h 30m", 5.5),
+        ("1 hr 15 min", 1.25),
+        ("2d 6h", 54),
+        ("5m", None),
+        ("3d", None),
+        ("2 days", None),
+        ("", None),
+    ],
 )
 def test_times_are_hours(text, hours):
     assert parse_time(text) == pytest.approx(math.nan if hours is None else hours, nan_ok=True)
@@ -147,3 +186,9 @@ def test_the_parts_of_a_date():
     assert varying_parts(np.array([days(2024, 1, 1), days(2024, 1, 8), np.nan])) == ()
     assert varying_parts(np.array([days(2024, 1, 1), days(2024, 1, 9)])) == ("weekday",)
     assert varying_parts(np.array([np.nan])) == ()
+
+
+@pytest.mark.parametrize("text", ["a" * 300_000, "1" * 300_000, "ab 1 " * 60_000, "Mon " * 60_000])
+def test_a_long_text_costs_no_more_than_its_length(text):
+    assert find_date_form([text]) is None
+    assert math.isnan(parse_time(text))

@@ -1,5 +1,8 @@
 """Files as people have them, each with the values that are right."""
 
+import re
+import zipfile
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -131,6 +134,27 @@ FILES = {
         lines("t,y", lambda k: (f"{k % 24:02d}:{k:02d}:36", k % 2)).encode(),
         {"t": K % 24 + K / 60 + 0.01},
     ),
+    "units below the names": (
+        plain_file().replace("\n", "\n[m],,[-]\n", 1).encode(),
+        {"x": X, "city": TEXT},
+    ),
+    "a ruled line": (plain_file("|").replace("\n", "\n---|:---|--\n", 1).encode(), {"x": X}),
+    "names below merged ones": (
+        ("where,,result\n" + plain_file()).encode(),
+        {"x": X, "city": TEXT},
+    ),
+    "names of the rows": (
+        lines("x city y", lambda k: (f'"{k + 1}"', X[k], TEXT[k], k % 2), " ").encode(),
+        {"x": X, "city": TEXT},
+    ),
+    "names of the rows in words": (
+        lines("x;city;y", lambda k: (f"row {k}", german(X[k]), TEXT[k], k % 2), ";").encode(),
+        {"x": X, "city": TEXT},
+    ),
+    "totals": (
+        (plain_file() + f"Total,,{K.sum()}\n,,\nSource: the registry, 2021,\n").encode(),
+        {"x": X, "city": TEXT},
+    ),
     "integers that are distinct": (
         lines("dose,hours,y", lambda k: ((k * 37) % N, k + 1, k % 2)).encode(),
         {"dose": (K * 37) % N, "hours": K + 1},
@@ -166,6 +190,10 @@ def test_the_values_are_right(tmp_path, name):
         ("GB18030", "read as gb18030 (--encoding"),
         ("titles", "'Report 2021 / as of 1 May; final'"),
         ("integers that are distinct", "'dose': every whole number occurs once"),
+        ("units below the names", "'[m]', '[-]': left out"),
+        ("names below merged ones", "above it stands 'where result'"),
+        ("names of the rows", "it begins with a row name"),
+        ("totals", "the last 2 rows, no part of the table: 'Total', 'Source: the registry'"),
         ("plain", None),
         ("decimal commas", "cp1252"),
     ],
@@ -338,6 +366,68 @@ def test_excel(tmp_path):
         read_table(path, sheet="x")
     with pytest.raises(InputError, match="needs columns and rows"):
         read_table(path, sheet="more")
+
+
+def sheet_of(path, rows):
+    book = pytest.importorskip("openpyxl").Workbook()
+    for row in rows:
+        book.active.append(row)
+    book.save(path)
+    return path
+
+
+def test_what_stands_around_the_table_of_a_sheet_is_none_of_it(tmp_path):
+    rows = [(float(X[k]), k, str(TEXT[k]), int(k % 2)) for k in K]
+    path = sheet_of(
+        tmp_path / "t.xlsx",
+        [
+            ("x", "n", "city", "y"),
+            ("m", "years", None, None),
+            *rows[:9],
+            (),
+            *rows[9:],
+            ("Sum", 780),
+        ],
+    )
+    frame = read_table(path)
+    np.testing.assert_array_equal(frame["x"].astype(float), X)
+    assert frame["city"].tolist() == list(TEXT)
+    notes = " ".join(understand(frame, target="y").notes)
+    for words in ("'m', 'years': left out", "Left out 1 empty row between", "table: 'Sum'."):
+        assert words in notes
+
+
+def test_what_a_sheet_says_of_its_size_is_not_believed(tmp_path):
+    path = sheet_of(tmp_path / "t.xlsx", [("x", "y"), *((int(k), int(k % 2)) for k in K)])
+    changed = tmp_path / "small.xlsx"
+    with zipfile.ZipFile(path) as old, zipfile.ZipFile(changed, "w") as new:
+        for name in old.namelist():
+            new.writestr(
+                name, re.sub(rb'dimension ref="[^"]+"', b'dimension ref="A1:A9"', old.read(name))
+            )
+    pd.testing.assert_frame_equal(read_table(changed), read_table(path))
+    assert read_table(changed).shape == (N, 2)
+
+
+def test_a_hidden_sheet_and_a_chart_are_not_the_first(tmp_path):
+    openpyxl = pytest.importorskip("openpyxl")
+    book = openpyxl.Workbook()
+    book.active.append(["secret"])
+    book.active.sheet_state = "hidden"
+    book.create_sheet("shown").append(["a", "b"])
+    book["shown"].append([1, 2])
+    book.save(tmp_path / "t.xlsx")
+    assert read_table(tmp_path / "t.xlsx")["b"].tolist() == [2]
+
+
+def test_a_damaged_sheet_is_refused_in_one_sentence(tmp_path):
+    path = sheet_of(tmp_path / "t.xlsx", [("x", "y"), (1, 2)])
+    changed = tmp_path / "broken.xlsx"
+    with zipfile.ZipFile(path) as old, zipfile.ZipFile(changed, "w") as new:
+        for name in old.namelist():
+            new.writestr(name, old.read(name)[: 9 if "sheet1" in name else None])
+    with pytest.raises(InputError, match="cannot be read as what its name says"):
+        read_table(changed)
 
 
 def test_excel_without_its_library_is_refused_with_the_remedy(tmp_path, monkeypatch):

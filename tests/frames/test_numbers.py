@@ -4,7 +4,13 @@ import math
 
 import pytest
 
-from taut.frames.numbers import decimal_sign, find_number_form, parse_number
+from taut.frames.numbers import (
+    decimal_sign,
+    find_number_form,
+    is_number,
+    parse_number,
+    signed_number,
+)
 
 NAN = math.nan
 # Every row: the texts of a column, the form, and the numbers.
@@ -56,7 +62,9 @@ def test_a_column_of_numbers_is_read_in_its_own_form(texts, form, values):
         ["5 kg", "6 g"],  # two units
         ["5 kg", "6"],
         ["12A", "13A"],  # seats
-        ["5 apples"],
+        ["5 apples", "3 pears"],
+        ["３", "5 m"],
+        ["5班", "3班"],  # a class at school
         ["abc"],
         ["1_0"],
         ["1-2"],
@@ -134,3 +142,29 @@ def test_a_later_number_in_another_form_is_not_read(text, form):
 )
 def test_a_later_number_that_is_clear_by_itself_is_read(text, form, value):
     assert parse_number(text, form) == value
+
+
+@pytest.mark.parametrize(
+    ("texts", "form", "values"),
+    [
+        (["1 year", "12 years", "0"], "1234.5 years", [1, 12, 0]),
+        (["3 Tage", "1 Tag"], "1234.5 Tage", [3, 1]),
+        (["1 lb", "2.5lbs"], "1234.5 lbs", [1, 2.5]),
+        (["０", "3 m"], "1234.5 m", [0, 3]),
+        (["35岁", "7岁"], "1234.5 岁", [35, 7]),
+        (["Rs. 1,200", "Rs. 950.50"], "1,234.5 Rs.", [1200, 950.5]),
+    ],
+)
+def test_any_word_behind_numbers_is_a_unit(texts, form, values):
+    assert find_number_form(texts) == (form, "")
+    assert [parse_number(text, form) for text in texts] == values
+    assert math.isnan(parse_number("1 other", form))
+
+
+@pytest.mark.parametrize(
+    "text", ["1" + " " * 50_000 + "x", "1." * 50_000, "<" + " " * 50_000 + "1"]
+)
+def test_a_long_text_costs_no_more_than_its_length(text):
+    assert find_number_form([text]) is None
+    assert not is_number(text)
+    assert not signed_number(text)

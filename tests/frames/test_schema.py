@@ -2,6 +2,7 @@ import json
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pytest
 from sklearn.model_selection import train_test_split
 
@@ -280,3 +281,58 @@ def test_a_quantity_needs_two_test_rows(frame):
     with pytest.raises(InputError, match=r"2 rows for a score.*1 of 120 rows"):
         check_enough_rows(schema, folds=5, test_size=0.005)
     check_enough_rows(schema, folds=5, test_size=0.02)
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        [[k, 1] for k in range(N)],
+        [None, *({"a": k % 3} for k in range(N - 1))],
+        [np.arange(3) for _ in range(N)],
+        [(k % 2, 1) for k in range(N)],
+        [complex(k, 1) for k in range(N)],
+        pd.Series([[k % 2] for k in range(N)], dtype=pd.ArrowDtype(pa.list_(pa.int64()))),
+    ],
+)
+def test_a_column_of_several_values_each_is_left_out_and_told(frame, values):
+    frame = frame.assign(index=values).set_axis([0] * N)
+    schema = understand(frame, target="y")
+    (column,) = (c for c in schema.columns if c.name == "index")
+    assert (column.kind, column.used) == ("text", False)
+    assert "'index' (text): each value holds several" in " ".join(schema.notes)
+
+
+@pytest.mark.parametrize("target", [None, pd.Series([1]), [5], np.zeros(N), {"y": 1}])
+def test_a_target_is_a_name(frame, target):
+    with pytest.raises(InputError, match=r"name of a column\. Received: [a-zA-Z]+\. Give"):
+        understand(frame, target=target)
+
+
+def test_what_was_decided_of_a_file_is_told_where_a_column_is_missing(tmp_path):
+    path = tmp_path / "t.csv"
+    path.write_text("a report\n\na;b\n" + "1;2\n" * 30)
+    with pytest.raises(InputError, match=r"'a', 'b'\. Of the file: The header is in line 3; above"):
+        understand(read_table(path), target="y")
+
+
+@pytest.mark.parametrize(
+    ("values", "told"),
+    [
+        (np.where(np.arange(N) % 9, np.arange(N) / 7, -999), "-999 is far from all others in 14"),
+        (np.where(np.arange(N) % 9, 1000 + np.arange(N) / 7, 0), None),  # nothing was sold
+        (np.arange(N) / 7, None),
+        (1000 + np.arange(N), "'customer_id' looks like an identifier (every whole number"),
+    ],
+)
+def test_a_quantity_that_may_be_none_is_told(frame, values, told):
+    frame = frame.drop(columns="y").assign(customer_id=values)
+    notes = [n for n in understand(frame, target="customer_id").notes if "arget" in n]
+    assert len(notes) == (told is not None)
+    assert told is None or told in notes[0]
+
+
+def test_an_infinity_can_be_named_as_a_mark(frame):
+    frame = frame.assign(age=[np.inf, -np.inf, 1.5] * (N // 3))
+    schema = understand(frame, target="y", na=["inf", "-inf"])
+    (age,) = (c for c in schema.columns if c.name == "age")
+    assert age.missing == schema.rows * 2 // 3

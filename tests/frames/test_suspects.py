@@ -133,3 +133,11 @@ def test_a_saved_index_is_left_out_and_told(name, values, left_out):
     assert column(schema, name).used != left_out
     assert any("saved index" in note for note in schema.notes) == left_out
     assert column(understand(table, target="y", features=[name, "z"]), name).used
+
+
+@pytest.mark.parametrize("value", [1 + 2j, np.array(3), {1}, object])
+def test_objects_of_any_kind_are_no_index(value):
+    frame = pd.DataFrame(
+        {"index": [value, "a"] * 20, "z": [0.5, 1.5, 2.5, 1.5] * 10, "y": [0, 1] * 20}
+    )
+    understand(frame, target="y")

@@ -9,6 +9,8 @@ import zipfile
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from taut.errors import InputError
@@ -16,6 +18,7 @@ from taut.frames.as_frame import NOTES
 from taut.frames.read import read_table
 from taut.frames.schema import Schema
 from taut.frames.understand import understand
+from taut.frames.unpacking import Unpacked
 from taut.typed_json import plain, typed
 
 N = 40
@@ -55,12 +58,18 @@ def stream(held):
 
 CSV = FRAME.to_csv(index=False).encode()
 LINES = FRAME.to_json(orient="records", lines=True, force_ascii=False).encode()
+LISTED = FRAME.to_json(orient="records", indent=1).encode()
 PARQUET = saved(FRAME.to_parquet)
 EXCEL = saved(lambda held: FRAME.to_excel(held, index=False))
 FILES = {
     "t.CSV": CSV,
     "t.jsonl": LINES,
     "t.NDJSON": LINES,
+    "t.json": LISTED,
+    "lines.json": LINES,
+    "t.json.gz": gzip.compress(LISTED),
+    "listed.jsonl": LISTED,
+    "listed.csv": LISTED,
     "bom.jsonl": LINES.decode().encode("utf-8-sig"),
     "t.jsonl.gz": gzip.compress(LINES),
     "t.csv.bz2": bz2.compress(CSV),
@@ -112,7 +121,7 @@ def test_every_kind_means_what_the_csv_means(tmp_path, name, expected):
         assert labels.tolist() == expected[2].tolist()
     notes = frame.attrs[NOTES]
     assert any("name does not say" in note for note in notes) == (
-        name in ("excel.csv", "excel.CSV.gz", "parquet.csv", "lines.csv")
+        name in ("excel.csv", "excel.CSV.gz", "parquet.csv", "lines.csv", "listed.csv")
     )
 
 
@@ -158,10 +167,15 @@ ARCHIVE = zipped(**{"t.csv": CSV})
             r"an object in the column 'b', line 3",
         ),
         ("t.jsonl", b'{"a": 1, "tags": ["x"]}', r"a list in the column 'tags', line 1 of"),
-        ("t.jsonl", b'[{"a": 1}]', r"one whole object\. Received: line 1"),
-        ("t.jsonl", b'{"a": 1}\n{"a": 2', r"one whole object\. Received: line 2"),
-        ("t.jsonl", b"[" * 100_000, r"one whole object\. Received: line 1"),
-        ("t.jsonl", CSV, r"one whole object\. Received: line 1"),
+        ("t.json", b'[{"a": 1}, {"a": [2]}]', r"a list in the column 'a', object 2 of"),
+        ("t.json", b'[{"a": 1}, 7]', r"list of objects\. Received: part 2 of .*, '7'\. Write"),
+        ("t.json", b'[{"a": 1},', r"list of objects\. Received: line 1"),
+        ("t.json", b'{"a": {"0": 1}}', r"an object in the column 'a', line 1"),
+        ("t.json", b'{\n "a": 1\n}', r"list of objects\. Received: line 1"),
+        ("t.json", b"[]", "needs rows"),
+        ("t.jsonl", b'{"a": 1}\n{"a": 2', r"one whole object a line.*Received: line 2"),
+        ("t.jsonl", b"[" * 100_000, r"one whole object a line.*Received: line 1"),
+        ("t.jsonl", CSV, r"one whole object a line.*Received: line 1"),
         ("t.jsonl", b'{"a": 1, "b": 2, "a ": 3}', r"more than once in line 1 .*'a'\. Rename"),
         ("t.jsonl", b"\n \n", "needs rows"),
         ("t.jsonl", b"{}\n", "needs rows"),
@@ -190,13 +204,57 @@ def test_an_option_of_another_kind_of_file_is_refused(tmp_path, name, option):
         read_table(tmp_path / name, **option)
 
 
-def test_a_zip_bomb_is_refused_by_its_declared_size(tmp_path):
-    path = tmp_path / "t.zip"
-    path.write_bytes(zipped(**{"t.csv": bytes(1 << 27)}))
-    assert path.stat().st_size < 1 << 18
-    with pytest.raises(InputError, match=r"'t\.csv' of \d+ bytes would unpack to 134217728"):
+def bombs():
+    """Half a megabyte of blanks, in every kind of packing."""
+    blanks = b"a,b\n" + b" " * (1 << 19)
+    yield "t.csv.gz", gzip.compress(blanks)
+    yield "t.csv", gzip.compress(blanks)
+    yield "t.csv.bz2", bz2.compress(blanks)
+    yield "t.csv.xz", lzma.compress(blanks)
+    yield "t.zip", zipped(**{"t.csv": blanks})
+    yield "t.jsonl.gz", gzip.compress(blanks)
+    yield "t.zip", zipped(**{"t.feather": blanks})
+    yield "t.xlsx", zipped(**{"xl/workbook.xml": blanks})
+    yield "t.csv.gz", gzip.compress(zipped(**{"xl/workbook.xml": blanks}))
+    blank = pa.table({"a": [" " * (1 << 19)]})
+    file = io.BytesIO()
+    pq.write_table(blank, file, compression="gzip", use_dictionary=False, write_statistics=False)
+    yield "t.parquet", file.getvalue()
+
+
+@pytest.mark.parametrize(("name", "content"), list(bombs()))
+def test_what_unpacks_to_far_more_than_its_size_is_refused(tmp_path, name, content, monkeypatch):
+    monkeypatch.setattr("taut.frames.unpacking._SMALL", 1 << 16)
+    monkeypatch.setattr("taut.frames.unpacking._RATIO", 50)
+    path = tmp_path / name
+    path.write_bytes(content)
+    with pytest.raises(InputError, match=r"50 times its size.*unpacks to more than \d+"):
         read_table(path)
-    # One that declares less than it holds gives no more than it declares, and then is damaged.
+
+
+@pytest.mark.parametrize("pack", [gzip, bz2, lzma])
+def test_no_more_is_unpacked_than_may_be(tmp_path, pack, monkeypatch):
+    monkeypatch.setattr("taut.frames.unpacking._SMALL", 1000)
+    monkeypatch.setattr("taut.frames.unpacking._RATIO", 1)
+    path = tmp_path / "t"
+    path.write_bytes(pack.compress(b"x" * 1001))
+    with pack.open(path) as file:
+        unpacked = Unpacked(file, path)
+        assert unpacked.read(999) == b"x" * 999
+        assert unpacked.read(1) == b"x"
+        with pytest.raises(InputError, match="more than 1000"):
+            unpacked.read()
+        assert unpacked.tell() == 1001
+        assert unpacked.seek(0) == 0
+        with pytest.raises(InputError, match="more than 1000"):
+            unpacked.seek(1001)
+    path.write_bytes(pack.compress(b"x" * 1000))
+    with pack.open(path) as file:
+        assert Unpacked(file, path).read() == b"x" * 1000
+
+
+def test_a_zip_that_declares_less_than_it_holds_is_damaged(tmp_path):
+    path = tmp_path / "t.zip"
     content = bytearray(zipped(**{"t.csv": b"a,b\n" + b"1,2\n" * 100_000}))
     directory = content.rindex(b"PK\x01\x02")
     content[directory + 24 : directory + 28] = (400).to_bytes(4, "little")
@@ -225,3 +283,28 @@ def test_json_values_keep_their_types(tmp_path):
     frame = read_table(path)
     assert frame["stadt"].tolist() == ["Köln"]
     assert "read as cp1252" in frame.attrs[NOTES][0]
+
+
+def test_half_a_character_is_a_sign_for_one(tmp_path):
+    path = tmp_path / "t.json"
+    path.write_text(json.dumps([{"t": "cut \ud83d", "\udfff": "\ud83d\ude00"}] * 2))
+    frame = read_table(path)
+    assert frame.to_dict("list") == {"t": ["cut \ufffd"] * 2, "\ufffd": ["😀"] * 2}
+    held = pd.DataFrame({"x": [0.5, 1, 3, 2] * 10, "y": ["a\ud83d", "b"] * 20}, dtype=object)
+    assert understand(held, target="y").classes == ("a\ufffd", "b")
+
+
+def test_a_damaged_arrow_file_is_not_read_beyond_its_end(tmp_path):
+    """Without a check it ends the process."""
+    table = pa.table({"t": ["a", "b", "c"], "y": [1, 2, 3]})
+    held = io.BytesIO()
+    with pa.ipc.new_file(held, table.schema) as writer:
+        writer.write_table(table)
+    content = bytearray(held.getvalue())
+    ends = np.arange(4, dtype="<i4").tobytes()
+    where = content.index(ends)
+    content[where + 12 : where + 16] = (1 << 30).to_bytes(4, "little")
+    path = tmp_path / "t.arrow"
+    path.write_bytes(content)
+    with pytest.raises(InputError, match="cannot be read as what its name says"):
+        read_table(path)

@@ -46,6 +46,8 @@ TARGETS = {
         (*map(str, range(10, 20)), "other"),
     ),
     "ints beyond a float": ([10**18, 10**18 + 1] * 100, "binary", (str(10**18), str(10**18 + 1))),
+    "a flag and a word": (["True", "-", "False"] * 50, "multiclass", ("-", "False", "True")),
+    "numbers with a unit": (["1 star", "2 stars"] * 100, "binary", ("1 star", "2 stars")),
     "floats": (np.linspace(0, 1, N), "regression", ()),
     "three floats": ([0.5, 1.5, 2.0, 2.0] * 50, "regression", ()),
     "many ints": (list(range(21)) * 50, "regression", ()),
@@ -118,14 +120,24 @@ def test_the_task_can_be_asked_for(values, asked, task):
         ([0.5, np.inf, 1.0, 2.0] * 50, None, "finite"),
         ([0.5, np.inf] * 100, None, "finite"),
         ([0.5, 1e200, 3.0] * 100, "regression", "finite"),
-        ([*(f"{i / 7:.2f}" for i in range(N - 1)), "unknown"], None, "numbers but for 'unknown'"),
+        ([*(f"{i / 7:.2f}" for i in range(N - 1)), "many"], None, "numbers but for 'many'"),
         (pd.date_range("2020", periods=N), None, "dates"),
-        (["2020-01-01", "2020-01-02"] * 100, None, "dates"),
+        (["2020-01-01", "2020-01-02"] * 100, None, "dates.*set the task to classification"),
+        (["Q1 2020", "Q2 2020"] * 100, None, "dates"),
     ],
 )
 def test_targets_that_do_not_fit_are_refused(values, task, says):
     with pytest.raises(InputError, match=says):
         understand_target(target(values), task)
+
+
+def test_dates_can_be_classes_where_that_is_asked_for():
+    values = target(["Q1 2020", "Q2 2020"] * 100)
+    assert understand_target(values, "classification")[2] == ("Q1 2020", "Q2 2020")
+
+
+def test_a_flag_and_a_word_are_no_booleans():
+    assert "categories" in understand_target(target(["True", "-", "False"] * 50))[1]
 
 
 def test_an_unknown_label_is_refused():

@@ -11,6 +11,8 @@ import pytest
 import taut
 from taut.catalogue import LANGUAGES, catalogue
 from taut.errors import InputError
+from taut.frames.read import read_table
+from taut.frames.understand import understand
 from taut.report import write_report
 
 SOURCES = Path(taut.__file__).parent
@@ -151,3 +153,29 @@ def test_reasons_are_translated_part_by_part():
 def test_another_language_is_refused(make_run):
     with pytest.raises(InputError, match=r"one of en, zh\. Received: lang='fr'"):
         write_report(make_run(), lang="fr")
+
+
+# Text files about which something is told, with forty rows of numbers `{k}` each.
+TOLD = [
+    "a,b,y\nkg,m,\n{k},1{k},{k}\n",
+    "a b y\n{k} 1{k} 2{k} 3{k}\n",
+    "title\n\na;b;y\n{k};1{k};2{k}\nTotal;5;6\n",
+    "a;b;y\n{k};1{k};2{k}\nTotal;5;6\nSource: a table;;\n",
+    "a,b,y\n{k},1{k},0.5{k}\n1,2,-999\n2,2,-999\n3,2,-999\n4,2,-999\n5,2,-999\n",
+    "a,b,y\n<{k},1{k},{k}\n",
+    "id,b,y\n90071992547409{k:02d},01{k},2{k}\n",
+]
+
+
+@pytest.mark.parametrize("content", TOLD)
+def test_what_is_told_of_a_table_is_known_in_chinese(tmp_path, content):
+    lines = content.split("\n")
+    rows = [line.format(k=k) for line in lines if "{k" in line for k in range(40)]
+    where = next(n for n, line in enumerate(lines) if "{k" in line)
+    path = tmp_path / "t.csv"
+    path.write_text("\n".join([*lines[:where], *rows, *lines[where + 1 :]]))
+    schema = understand(read_table(path), target="y")
+    say = catalogue("zh")
+    told = [*schema.notes, *(column.reason for column in schema.columns)]
+    assert any(told)
+    assert not [sentence for sentence in told if not say.knows(sentence)]

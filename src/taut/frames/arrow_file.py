@@ -7,8 +7,9 @@ from typing import Any
 
 import pandas as pd
 
-from taut.frames.as_frame import refuse_duplicates
-from taut.frames.table_file import PARQUET, TableFile
+from taut.frames.as_frame import from_arrow, refuse_duplicates
+from taut.frames.table_file import PARQUET, TableFile, libraries
+from taut.frames.unpacking import refuse_more
 
 
 def read_arrow(file: TableFile) -> pd.DataFrame:
@@ -22,17 +23,22 @@ def read_arrow(file: TableFile) -> pd.DataFrame:
     """
     import pyarrow.parquet  # costs as much as pandas itself, and CSV does not need it
 
-    if file.kind == PARQUET:
-        source: Any = _bytes(file) if file.member or file.packing else file.path
-        refuse_duplicates(file, pyarrow.parquet.read_schema(source).names)
-        frame = pd.read_parquet(source, engine="pyarrow")
-    else:
-        source = _bytes(file)
-        begins = source.getbuffer()[:6]
-        opener = pyarrow.ipc.open_file if begins == b"ARROW1" else pyarrow.ipc.open_stream
-        table = opener(source).read_all()
-        refuse_duplicates(file, table.schema.names)
-        frame = table.to_pandas()
+    with libraries():
+        if file.kind == PARQUET:
+            source: Any = _bytes(file) if file.member or file.packing else file.path
+            with pyarrow.parquet.ParquetFile(source) as opened:
+                refuse_duplicates(file, opened.schema_arrow.names)
+                parts = map(opened.metadata.row_group, range(opened.metadata.num_row_groups))
+                refuse_more(file.path, sum(part.total_byte_size for part in parts))
+                table = opened.read()
+        else:
+            source = _bytes(file)
+            begins = source.getbuffer()[:6]
+            opener = pyarrow.ipc.open_file if begins == b"ARROW1" else pyarrow.ipc.open_stream
+            table = opener(source).read_all()
+            refuse_duplicates(file, table.schema.names)
+        table.validate(full=True)  # what is damaged would be read beyond its end
+        frame = from_arrow(table)
     named = [name for name in frame.index.names if name is not None]
     return frame.reset_index(named) if named else frame
 

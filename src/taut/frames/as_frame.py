@@ -13,7 +13,7 @@ from pandas.api import types
 
 from taut.errors import InputError
 from taut.frames.numbers import to_float
-from taut.frames.values import levels
+from taut.frames.values import EXACT, levels
 
 NOTES = "taut.notes"
 """Where a frame's `attrs` hold what its reader has to tell."""
@@ -36,13 +36,13 @@ def as_frame(table: Any) -> pd.DataFrame:
     elif hasattr(table, "__arrow_c_stream__") and not hasattr(table, "to_frame"):
         import pyarrow
 
-        frame = pyarrow.table(table).to_pandas()
+        frame = from_arrow(pyarrow.table(table))
     elif hasattr(table, "to_pandas") and not hasattr(table, "to_frame"):
         frame = table.to_pandas()
     elif hasattr(table, "__dataframe__"):
         import pyarrow.interchange
 
-        frame = pyarrow.interchange.from_dataframe(table).to_pandas()
+        frame = from_arrow(pyarrow.interchange.from_dataframe(table))
     else:
         raise InputError(
             "A table is a data frame of polars or pyarrow, or a pandas DataFrame. "
@@ -50,6 +50,26 @@ def as_frame(table: Any) -> pd.DataFrame:
             "`pandas.DataFrame(…)`; a file is read by `taut.frames.read.read_table(path)`."
         )
     return frame.set_axis([str(name) for name in frame.columns], axis="columns")
+
+
+def from_arrow(table: Any) -> pd.DataFrame:
+    """A table of pyarrow as pandas, with all digits of its whole numbers.
+
+    Beside gaps pyarrow makes floats of them, which hold 15 digits.
+    """
+    import pyarrow
+    import pyarrow.compute
+
+    frame = table.to_pandas()
+    exact = {pyarrow.int64(): pd.Int64Dtype(), pyarrow.uint64(): pd.UInt64Dtype()}
+    names = [str(name) for name in frame.columns]
+    for name, column in zip(table.column_names, table.columns, strict=True):
+        if column.type in exact and column.null_count and names.count(name) == 1:
+            ends = pyarrow.compute.min_max(column).as_py().values()
+            if any(end is not None and abs(end) >= EXACT for end in ends):
+                held = column.to_pandas(types_mapper=exact.get)
+                frame.isetitem(names.index(name), held.set_axis(frame.index))
+    return frame
 
 
 def check_marks(na: Sequence[Any] | str) -> tuple[str, ...]:

@@ -11,15 +11,17 @@ import pandas as pd
 
 from taut.frames.dates import find_date_form, parse_date, varying_parts
 from taut.frames.numbers import (
-    NO_NUMBER,
     PLAIN,
     is_code,
     is_number,
+    no_value,
     number_form,
+    signed_number,
 )
 from taut.frames.values import (
     Notation,
     find_notation,
+    gaps,
     infinite,
     is_numeric_type,
     levels,
@@ -40,6 +42,7 @@ _ID_NAME = re.compile(
 _ONLY_ID = re.compile(
     r"(?i:(^|[_\W])(id|uuid|guid|nr|s\.?no))\.?$|[a-z](Id|ID)$|(序号|编号|学号|工号)$"
 )
+_READ = ("numeric", "boolean", "date", "time")  # from texts, a value each
 _MOSTLY = 0.95
 # Names of what is counted through, one row after another: hours of an experiment, doses.
 _QUANTITY = re.compile(
@@ -110,6 +113,10 @@ def understand_column(
         there = pd.unique(levels(series.loc[~gone]))
         kind = "text" if kind == "text" else "ignored"
         return Column(name, kind, False, "as asked", missing=int(gone.sum()), levels=len(there))
+    if kind is None and not forced and _holds_several(series):
+        there = pd.unique(levels(series.dropna()))
+        gone = int(series.isna().sum())
+        return Column(name, "text", False, _SEVERAL, missing=gone, levels=len(there))
     notation = find_notation(series, kind=kind, decimal=decimal, order=order)
     forced = forced or kind is not None
     kind = notation.kind
@@ -128,19 +135,35 @@ def understand_column(
     elif not forced and not (kind == "numeric" and number_form(notation.form).unit):
         other, reason = _not_an_input(name, kind, present, distinct)
         kind, used = other or kind, other is None
-    if kind == "numeric" and not is_numeric_type(series.dtype):
-        marks = NO_NUMBER.intersection(pd.unique(levels(series[pd.isna(values)])))
-        shown = ", ".join(map(repr, sorted(marks)))
-        code = is_code([text for text in pd.unique(levels(series)) if isinstance(text, str)])
-        zeros = "with zeros in front, as codes have (--kind …=category)" if code else ""
-        reason = "; ".join(
-            part for part in (reason, shown and f"{shown} counts as missing", zeros) if part
-        )
-    reason = "; ".join(part for part in (reason, hint) if part)
+    marks = gaps(levels(series[pd.isna(values)]), kind) if kind in _READ else set()
+    shown = ", ".join(map(repr, sorted(marks)))
+    code = kind == "numeric" and not is_numeric_type(series.dtype) and is_code(_texts(series))
+    zeros = "with zeros in front, as codes have (--kind …=category)" if code else ""
+    parts = (reason, shown and f"{shown} counts as missing", zeros, hint)
+    reason = "; ".join(part for part in parts if part)
     parts = " ".join(varying_parts(values)) if kind == "date" else ""
     count = len(series) - len(present)
     doubt = notation.doubt if used else ""
     return Column(name, kind, used, reason, count, len(distinct), notation.form, parts, doubt)
+
+
+_SEVERAL = "each value holds several: make columns of its parts"
+
+
+def _holds_several(series: pd.Series) -> bool:
+    """Whether the values are lists, objects or complex numbers."""
+    if pd.api.types.is_complex_dtype(series.dtype):
+        return True
+    dtype = str(series.dtype)
+    if series.dtype != object and not dtype.startswith(("list", "large_list", "struct", "map")):
+        return False
+    there = series.notna().to_numpy(bool)
+    value = series.iloc[int(there.argmax())] if there.any() else None
+    return isinstance(value, (list, tuple, dict, set, np.ndarray, complex))
+
+
+def _texts(series: pd.Series) -> list[str]:
+    return [text for text in pd.unique(levels(series)) if isinstance(text, str)]
 
 
 def _not_an_input(
@@ -195,8 +218,12 @@ def almost(distinct: np.ndarray) -> str:
     readers: dict[str, Callable[[str], bool]] = {"numbers": is_number, "dates": _is_date}
     for what, reads in readers.items():
         words = [text for text in distinct if not reads(text)]
+        if not words and all(text.isdigit() for text in distinct):
+            return "whole numbers of more digits than a number holds"
         if not words:
             return f"{what} that are written in more than one way, or in several units"
+        if what == "numbers" and all(map(signed_number, words)):
+            return f"numbers with signs that are not read, such as {shorten(words[0])}"
         if len(words) <= len(distinct) / 10:
             return f"{what} but for {', '.join(shorten(word) for word in words[:3])}"
     return ""
@@ -212,4 +239,4 @@ def alike(distinct: Sequence[str] | np.ndarray, what: str = "levels") -> str:
 
 
 def _is_date(text: str) -> bool:
-    return find_date_form([text]) is not None
+    return no_value(text) or find_date_form([text]) is not None

@@ -5,44 +5,14 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Iterable, Sequence
-from datetime import UTC, date, datetime, timedelta, timezone
-from typing import NamedTuple
+from datetime import UTC, datetime, timedelta, timezone
 from zoneinfo import ZoneInfo
 
 import numpy as np
 
-ORDERS = ("ymd", "dmy", "mdy")
+from taut.frames.date_texts import ORDERS, DateText, no_date, read_offset, read_text
+
 PARTS = ("month", "weekday", "hour")
-_MONTHS = ["jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"]
-_CLOCK = (
-    r"(?P<hours>\d{1,3}):(?P<minutes>\d{2})(?::(?P<seconds>\d{2}(?:[.,]\d+)?))?"
-    r"\s*(?P<half>[AaPp]\.?[Mm]\.?)?"
-)
-_TIME = re.compile(_CLOCK)
-_TAIL = re.compile(rf"[T ,]\s*{_CLOCK}\s*(?P<zone>Z|UTC|GMT|[+-]\d\d(?::?\d\d)?)?")
-_DAYS = [
-    re.compile(pattern)
-    for pattern in (
-        r"(?P<y>\d{4})(?P<s>[-/.])(?P<m>\d{1,2})(?P=s)(?P<d>\d{1,2})(?!\d)",
-        r"(?P<y>(?:18|19|20|21)\d{2})[-/](?P<m>\d{2})(?![-/\d])",
-        r"(?P<y>\d{4})年(?P<m>\d{1,2})月(?:(?P<d>\d{1,2})日)?",
-        r"(?P<a>\d{1,2})(?P<s>[-/.])(?P<b>\d{1,2})(?P=s)(?P<y>\d{4}|\d{2})(?!\d)",
-        r"(?P<d>\d{1,2})[-/. ]+(?P<name>[A-Za-z]{3,9})[-/., ]+(?P<y>\d{4}|\d{2})(?!\d)",
-        r"(?P<name>[A-Za-z]{3,9})\.? +(?P<d>\d{1,2})(?:st|nd|rd|th)?,? +(?P<y>\d{4})(?!\d)",
-        r"(?P<name>[A-Za-z]{3,9})[-/. ]+(?P<y>\d{4})(?!\d)",
-    )
-]
-_COMPACT = re.compile(r"(?P<y>\d{4})(?P<m>\d{2})(?P<d>\d{2})")
-_EPOCH = date(1970, 1, 1).toordinal()
-
-
-class _Written(NamedTuple):
-    """One text: days since 1970-01-01 by order, the time of day in days, the zone's offset."""
-
-    days: dict[str, int]
-    clock: float
-    offset: timedelta | None
-    short: bool
 
 
 def parse_date(text: str, form: str = "") -> float:
@@ -59,7 +29,7 @@ def parse_date(text: str, form: str = "") -> float:
         1.5
     """
     order, _, zone = (form or "ymd UTC").partition(" ")
-    written = _written(text, compact=order == "ymd")
+    written = read_text(text, compact=order == "ymd")
     if written is None or order not in written.days:
         return math.nan
     return _in_zone(written.days[order] + written.clock, written.offset, zone)
@@ -78,9 +48,10 @@ def find_date_form(
     Returns:
         The form, and what was in doubt ("" if nothing was); None if there is no such form.
     """
-    read: list[_Written] = []
+    read: list[DateText] = []
+    texts = [text for text in texts if not no_date(text)]
     for text in texts:
-        written = _written(text, compact=forced)
+        written = read_text(text, compact=forced)
         if written is not None:
             read.append(written)
         elif not forced:
@@ -108,19 +79,13 @@ def find_date_form(
 
 def date_order(texts: Sequence[str]) -> str | None:
     """The order of day and month that a column of dates shows beyond doubt, or None."""
+    texts = [text for text in texts if not no_date(text)]
     form = find_date_form(texts)
     if form is None or form[0].startswith("ymd") or form[1].endswith("year"):
         return None
     order = form[0].split()[0]
     other = {"dmy": "mdy", "mdy": "dmy"}[order]
     return order if any(math.isnan(parse_date(text, other)) for text in texts) else None
-
-
-def parse_time(text: str) -> float:
-    """Hours since midnight (or a duration in hours) of "HH:MM" or "HH:MM:SS"; NaN otherwise."""
-    match = _TIME.fullmatch(text)
-    clock = math.nan if match is None else _clock(match)
-    return round(clock * 24, 9)
 
 
 def varying_parts(days: np.ndarray) -> tuple[str, ...]:
@@ -161,67 +126,6 @@ def date_part(days: np.ndarray, part: str) -> np.ndarray:
     return values
 
 
-def _written(text: str, *, compact: bool = False) -> _Written | None:
-    match = next((m for m in (p.match(text) for p in _DAYS) if m), None)
-    if match is None and compact:
-        match = _COMPACT.fullmatch(text)
-    if match is None:
-        return None
-    clock, offset = 0.0, None
-    if match.end() < len(text):
-        tail = _TAIL.fullmatch(text, match.end())
-        if tail is None:
-            return None
-        clock, offset = _clock(tail), _offset(tail["zone"])
-        if not clock < 1:
-            return None
-    part = match.groupdict()
-    year = int(part["y"])
-    short = len(part["y"]) == 2
-    year += (1900 if year >= 70 else 2000) if short else 0
-    if part.get("a"):
-        a, b = int(part["a"]), int(part["b"])
-        days = {"dmy": _day(year, b, a), "mdy": _day(year, a, b)}
-    else:
-        name = (part.get("name") or "").lower()
-        if name and name[:3] not in _MONTHS:
-            return None
-        month = _MONTHS.index(name[:3]) + 1 if name else int(part["m"])
-        days = dict.fromkeys(ORDERS, _day(year, month, int(part.get("d") or 1)))
-    known = {order: day for order, day in days.items() if day is not None}
-    return _Written(known, clock, offset, short) if known else None
-
-
-def _day(year: int, month: int, day: int) -> int | None:
-    try:
-        return date(year, month, day).toordinal() - _EPOCH
-    except ValueError:
-        return None
-
-
-def _clock(match: re.Match[str]) -> float:
-    """The time in days; NaN if there is no such time."""
-    hours, minutes = int(match["hours"]), int(match["minutes"])
-    seconds = float((match["seconds"] or "0").replace(",", "."))
-    if match["half"]:
-        if not 1 <= hours <= 12:
-            return math.nan
-        hours = hours % 12 + 12 * (match["half"][0] in "Pp")
-    if minutes > 59 or seconds >= 60:
-        return math.nan
-    return (hours * 3600 + minutes * 60 + seconds) / 86400
-
-
-def _offset(zone: str | None) -> timedelta | None:
-    if zone is None:
-        return None
-    if zone[0] not in "+-":
-        return timedelta(0)
-    digits = zone[1:].replace(":", "").ljust(4, "0")
-    size = timedelta(hours=int(digits[:2]), minutes=int(digits[2:]))
-    return -size if zone[0] == "-" else size
-
-
 def _zone_of(offsets: Iterable[timedelta | None]) -> str:
     """The zone on whose clock dates with these offsets are read.
 
@@ -256,7 +160,7 @@ def _in_zone(days: float, offset: timedelta | None, zone: str) -> float:
     if zone == "UTC":
         return moment
     if zone[0] in "+-":
-        shift = _offset(zone)
+        shift = read_offset(zone)
     else:
         instant = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(seconds=round(moment * 86400))
         shift = instant.astimezone(ZoneInfo(zone)).utcoffset()

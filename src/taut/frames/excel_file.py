@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import warnings
+import zipfile
 from collections import Counter
-from contextlib import ExitStack
-from typing import Any
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from typing import IO, Any
 
 import pandas as pd
 
 from taut.errors import InputError
 from taut.frames.as_frame import NOTES, refuse_duplicates
-from taut.frames.numbers import is_number
-from taut.frames.table_file import TableFile
+from taut.frames.table_edges import is_between, lower_names, note_between, without_foot
+from taut.frames.table_file import TableFile, libraries
+from taut.frames.unpacking import refuse_more
+
+_SAMPLE = 100  # rows that show where the header is
 
 
 def read_excel(file: TableFile, sheet: str | None) -> pd.DataFrame:
@@ -33,18 +38,13 @@ def read_excel(file: TableFile, sheet: str | None) -> pd.DataFrame:
             f"Excel files are read by openpyxl, which is not installed. Received: {file}. "
             "Install it with `pip install openpyxl`, or save the table as CSV."
         ) from None
-    with file.open() as opened, ExitStack() as stack:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", UserWarning)  # of formats that hold no values
+    with file.open() as opened:
+        refuse_more(file.path, _size(opened))
+        with libraries(), _quietly(), ExitStack() as stack:
             book = openpyxl.load_workbook(opened, read_only=True, data_only=True)
-        stack.callback(book.close)
-        if sheet is not None and sheet not in book.sheetnames:
-            raise InputError(
-                f"The file has no sheet {sheet!r}. Its sheets are {', '.join(book.sheetnames)}."
-            )
-        name = sheet or book.sheetnames[0]
-        rows = [list(row) for row in book[name].iter_rows(values_only=True)]
-        others = [other for other in book.sheetnames if other != name]
+            stack.callback(book.close)
+            name, others = _choose(book, sheet)
+            rows = _rows(book[name])
     filled = [k for k, row in enumerate(rows) if _filled(row)]
     # A cover page is no table.
     seen = f", sheet {name!r} (--sheet reads another: {', '.join(others)})" if others else ""
@@ -56,11 +56,22 @@ def read_excel(file: TableFile, sheet: str | None) -> pd.DataFrame:
     # Titles fill fewer cells than the table below them.
     usual = Counter(_filled(rows[k]) for k in filled).most_common(1)[0][0]
     start = next((k for k in filled if _filled(rows[k]) >= max(2, usual / 2)), filled[0])
-    header = ["" if cell is None else str(cell).strip() for cell in rows[start]]
-    top, lower = start, _lower_names(rows, start, header)
+    texts = [list(map(_text, row)) for row in rows[start : start + _SAMPLE]]
+    header, notes = texts[0], []
+    lower = lower_names(header, texts[1], texts[2:]) if len(texts) > 1 else []
     if lower:
-        start, header = start + 1, lower
-    columns = list(map(list, zip(*(row for row in rows[start + 1 :] if _filled(row)), strict=True)))
+        notes.append(
+            f"The header is in rows {start + 1} and {start + 2} of the sheet {name!r}: the names "
+            f"are {', '.join(map(repr, lower[:3]))}{', …' if len(lower) > 3 else ''}."
+        )
+        start, header, texts = start + 1, lower, texts[1:]
+    elif start > filled[0]:
+        notes.append(f"The header is in row {start + 1} of the sheet {name!r}.")
+    if len(texts) > 2 and is_between(texts[1], texts[2:]):
+        notes.append(note_between(texts[1]))
+        start += 1
+    held = [row for row in rows[start + 1 :] if _filled(row)]
+    columns = list(map(list, zip(*held, strict=True)))
     kept = [
         k
         for k, head in enumerate(header)
@@ -68,41 +79,58 @@ def read_excel(file: TableFile, sheet: str | None) -> pd.DataFrame:
     ]
     names = [header[k] or f"Unnamed: {k}" for k in kept]
     refuse_duplicates(file, names)
-    held = {
-        head: pd.Series(columns[k] if columns else [], dtype=object).infer_objects()
-        for head, k in zip(names, kept, strict=True)
-    }
-    frame = pd.DataFrame(held)
-    notes = []
-    if lower:
-        notes.append(
-            f"The header is in rows {top + 1} and {start + 1} of the sheet {name!r}: the names are "
-            f"{', '.join(map(repr, lower[:3]))}{', …' if len(lower) > 3 else ''}."
-        )
-    elif start > filled[0]:
-        notes.append(f"The header is in row {start + 1} of the sheet {name!r}.")
+    frame = pd.DataFrame(
+        {
+            head: pd.Series(columns[k] if columns else [], dtype=object).infer_objects()
+            for head, k in zip(names, kept, strict=True)
+        }
+    )
+    empty = sum(k > start and k not in filled for k in range(filled[-1]))
+    if empty:
+        notes.append(f"Left out {empty} empty row{'s' * (empty != 1)} between the others.")
     if others and sheet is None:
         notes.append(f"Read the first sheet, {name!r}, of {len(others) + 1} (--sheet decides).")
-    frame.attrs[NOTES] = notes
+    frame, left_out = without_foot(frame)
+    frame.attrs[NOTES] = [*notes, *left_out]
     return frame
 
 
-def _lower_names(rows: list[list[Any]], start: int, header: list[str]) -> list[str]:
-    """The names where a row of merged cells stands above them; none where it is the header."""
-    below = rows[start + 1 : start + 2]
-    if not below or "" not in header or not all(isinstance(cell, str) for cell in below[0]):
-        return []
-    names = [cell.strip() for cell in below[0]]
-    later = rows[start + 2 : start + 22]
-    numbers = any(isinstance(cell, (int, float)) for row in later for cell in row)
-    if not all(names) or any(map(is_number, names)) or not numbers:
-        return []  # a row of the table, which has texts like those below it
-    if len(set(names)) == len(names):
-        return names
-    above = ""
-    groups = [above := head or above for head in header]
-    return [f"{group} {name}".strip() for group, name in zip(groups, names, strict=True)]
+def _choose(book: Any, sheet: str | None) -> tuple[str, list[str]]:
+    """The name of the sheet to read, the first that is shown unless one is named; the others."""
+    names = [each.title for each in book.worksheets]  # a chart is none
+    if sheet is not None and sheet not in names:
+        raise InputError(f"The file has no sheet {sheet!r}. Its sheets are {', '.join(names)}.")
+    shown = [each.title for each in book.worksheets if each.sheet_state == "visible"] or names
+    name = sheet or shown[0]
+    return name, [other for other in names if other != name]
+
+
+def _rows(sheet: Any) -> list[list[Any]]:
+    """The cells of a sheet, each row as wide as the table."""
+    sheet.reset_dimensions()  # what other programs say of the size may be wrong
+    rows = [list(row) for row in sheet.iter_rows(values_only=True)]
+    width = max((k + 1 for row in rows for k, cell in enumerate(row) if _text(cell)), default=0)
+    while rows and not _filled(rows[-1]):
+        rows.pop()
+    return [[*row[:width], *[None] * (width - len(row))] for row in rows]
+
+
+def _size(opened: IO[bytes]) -> int:
+    """Bytes of all that is packed in the file, as it says; no more of it is unpacked."""
+    with zipfile.ZipFile(opened) as archive:
+        return sum(entry.file_size for entry in archive.infolist())
+
+
+@contextmanager
+def _quietly() -> Iterator[None]:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)  # of formats that hold no values
+        yield
+
+
+def _text(cell: Any) -> str:
+    return "" if cell is None else str(cell).strip()
 
 
 def _filled(row: list[Any]) -> int:
-    return sum(cell is not None and str(cell).strip() != "" for cell in row)
+    return sum(_text(cell) != "" for cell in row)

@@ -14,28 +14,46 @@ _ALIKE = str.maketrans(
     | dict.fromkeys("\xa0\u2000\u2002\u2003\u2007\u2008\u2009\u200a\u202f\u205f\u3000", " ")
     | {"\u2019": "'", "\uff0c": ",", "\uff0e": ".", "\uff05": "%", "\uffe5": "\xa5"}
 )
-_CURRENCY = r"(?:US|R|A|C|HK|NT)?\$|[€£¥₹₩₽₺₫฿元円]|USD|EUR|GBP|JPY|CNY|RMB|CHF|INR|AUD|CAD"
+_CURRENCY = (
+    r"(?:US|R|A|C|HK|NT)?\$|[€£¥₹₩₽₺₫฿元円]|USD|EUR|GBP|JPY|CNY|RMB|CHF|INR|AUD|CAD|SEK|NOK|DKK|PLN"
+    r"|BRL|KRW|SGD|HKD|NZD|MXN|ZAR|Rs\.?|Fr\.|kr\.?|zł|Kč|Ft"
+)
 # Units of measurement; one letter needs a blank before it, for "12A" may be a seat.
 _UNIT = (
     r"°[CF]?|(?:[kcmµμn]|(?<= ))m|(?:[kmµμ]|(?<= ))g|lbs?|oz|ft|in|mi|(?:[mdc]|(?<= ))[lL]"
     r"|(?:m|(?<= ))s|min|hrs?|(?<= )h|(?:[kMG]|(?<= ))Wh?|(?:[kMG])?Hz|[hk]?Pa|bar|mmHg"
     r"|(?:k|(?<= ))V|mA|km/h|mph|m/s|mmol/[lL]|mg/d[lL]|g/[dc]?[lL]|pp[mb]|dB|m[²2³3]"
+    r"|[岁年月天日周秒人个次件台万亿千百米克吨升度倍分户套辆]|小时|分钟|公里|千米|厘米|公斤|千克|平方?米"
+    r"|(?<= )[^\W\d_]{2,15}\.?"  # any other word after a blank, as in "3 years"
 )
+_PLURAL = re.compile(r"(?<=[^\W\d_]{2})(?:s|e|en|n)$")
 _NUMBER = re.compile(
     rf"(?P<open>\()?\s*(?P<sign>[+-])?\s*(?P<before>{_CURRENCY})?\s*(?P<inner>[+-])?"
     rf"(?P<body>[\d.,' ]*\d[.,]?(?:[eE][+-]?\d+)?)\s*(?P<after>%|{_CURRENCY}|{_UNIT})?"
     r"(?P<trailing>-)?\s*(?P<close>\))?"
 )
+_SIGNED = re.compile(r"([<>~≈≤≥±]=?\s*)?(?P<number>.*\d)\s*([+*†‡]|[kKMB]|bn|Mio\.?|Mrd\.?)?")
+_LONGEST = 80  # characters of a number with its signs; what is longer would be searched in vain
 _LOOSE = re.compile(_CURRENCY)  # beside "$5" a bare 5 is as many dollars
 _FORM = re.compile(r"1(?P<group>[,.]?)234(?P<decimal>[,.])5(?: (?P<unit>.+))?")
 _SPACED = re.compile(r"\d{1,3}(?:([ '])\d{3})(?:\1\d{3})*(?=[.,]|$)")
-# What stands for no number among numbers, and may be a level or a class elsewhere.
-NO_NUMBER = frozenset(
-    """None none NONE - -- --- – — . .. ... … * n.a. N.A. n.d. nd k.A. missing Missing 无 缺失 空
-    #DIV/0! #VALUE! #REF! #NUM! #NAME? #NULL!""".split()  # noqa: SIM905
-)
+# What stands for no number, date or time among others, and may be a level or a class elsewhere.
+_NO_VALUE = frozenset(
+    """none nil - -- --- – — . .. ... … * n.a. n.d. nd k.a. missing unknown unbekannt (blank) (null)
+    (none) 无 無 缺失 空 未知 不明 不详 #div/0! #value! #ref! #num! #name? #null!""".split()  # noqa: SIM905
+) | {"not available", "not applicable", "keine angabe", "no data"}
 PLAIN = "1234.5"
 FORMS = (PLAIN, "1,234.5", "1234,5", "1.234,5")
+
+
+def no_value(text: str) -> bool:
+    """Whether a text among numbers, dates or times says that there is none, such as "-".
+
+    Example:
+        >>> no_value("-"), no_value("Unknown"), no_value("0")
+        (True, True, False)
+    """
+    return text.casefold() in _NO_VALUE
 
 
 class NumberForm(NamedTuple):
@@ -81,7 +99,7 @@ def parse_number(text: str, form: str = "") -> float:
         if not math.isnan(number) and "_" not in text:
             return number
     body, marked = _split(text)
-    if marked != unit and not (_LOOSE.fullmatch(unit) and marked == ""):
+    if _alike(marked) != _alike(unit) and not (_LOOSE.fullmatch(unit) and marked == ""):
         zero = marked == "" and _value(body, decimal, group) == 0
         return 0.0 if zero else math.nan
     return _value(body, decimal, group)
@@ -106,7 +124,7 @@ def find_number_form(
     Returns:
         The form, and what was in doubt ("" if nothing was); None if there is no such form.
     """
-    rest = [text for text in texts if text not in NO_NUMBER]
+    rest = [text for text in texts if not no_value(text)]
     if not rest and set(texts) - {"None"} and not forced:
         return None
     texts = rest
@@ -118,13 +136,15 @@ def find_number_form(
     parts = [_split(text) for text in texts]
     if not forced and not all(body for body, _ in parts):
         return None
-    units = {unit for body, unit in parts if body and (unit or _zero(body) is False)}
-    units -= {""} if any(map(_LOOSE.fullmatch, units)) else set()
-    if len(units) > 1:
+    units = sorted({unit for body, unit in parts if body and (unit or not _zero(body))})
+    written = {_alike(unit): unit for unit in units}
+    if any(map(_LOOSE.fullmatch, written.values())):
+        written.pop("", None)
+    if len(written) > 1:
         if not forced:
             return None
-        units = set()
-    unit = next(iter(units), "")
+        written = {}
+    unit = next(iter(written.values()), "")  # the plural, if there is one
     bodies = [body for body, _ in parts if body]
     signs = (decimal or "") + ".," if any(re.search("[.,]", body) for body in bodies) else "."
     forms: list[NumberForm] = []
@@ -149,7 +169,7 @@ def find_number_form(
 
 def decimal_sign(texts: Sequence[str]) -> str | None:
     """The decimal sign that a column of numbers shows beyond doubt, or None."""
-    bodies = [_split(text)[0] for text in texts if text not in NO_NUMBER]
+    bodies = [_split(text)[0] for text in texts if not no_value(text)]
     if not all(bodies) or not any("," in body or "." in body for body in bodies):
         return None
     fits = [
@@ -178,9 +198,18 @@ def is_code(texts: Sequence[str]) -> bool:
     return digits and any(len(text) > 1 and text[0] == "0" for text in map(str.strip, texts))
 
 
+def signed_number(text: str) -> bool:
+    """Whether a text is a number but for a sign that this module does not read, as "<5" and "8K".
+
+    What such a number is, only its writer knows.
+    """
+    match = _SIGNED.fullmatch(text.strip()) if len(text) <= _LONGEST else None
+    return match is not None and is_number(match["number"])
+
+
 def is_number(text: str) -> bool:
     """Whether a text is a number in any form."""
-    return text in NO_NUMBER or any(not math.isnan(parse_number(text, form)) for form in _any(text))
+    return no_value(text) or any(not math.isnan(parse_number(text, form)) for form in _any(text))
 
 
 def _any(text: str) -> list[str]:
@@ -190,7 +219,8 @@ def _any(text: str) -> list[str]:
 
 def _split(text: str) -> tuple[str, str]:
     """A signed number without its unit, and the unit; ("", "") if the text is no number."""
-    match = _NUMBER.fullmatch(text.translate(_ALIKE).strip())
+    text = text.translate(_ALIKE).strip()
+    match = _NUMBER.fullmatch(text) if len(text) <= _LONGEST else None
     if match is None or (match["open"] is None) != (match["close"] is None):
         return "", ""
     signs = [match["sign"], match["inner"], match["trailing"], match["open"]]
@@ -201,6 +231,12 @@ def _split(text: str) -> tuple[str, str]:
         return "", ""
     minus = "-" in (match["sign"], match["inner"], match["trailing"]) or match["open"]
     return ("-" if minus else "") + body.strip(), match["before"] or match["after"] or ""
+
+
+@lru_cache(maxsize=64)
+def _alike(unit: str) -> str:
+    """A unit without what its plural adds: "1 year" and "2 years" are of one."""
+    return _PLURAL.sub("", unit)
 
 
 def _value(body: str, decimal: str, group: str) -> float:
@@ -227,7 +263,7 @@ def _value(body: str, decimal: str, group: str) -> float:
 
 
 def _zero(body: str) -> bool:
-    return not re.search("[1-9]", body)
+    return all(int(sign) == 0 for sign in body if sign.isdecimal())
 
 
 def to_float(text: str) -> float:

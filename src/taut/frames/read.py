@@ -1,4 +1,4 @@
-"""A table from a file: text, JSON Lines, Parquet, Feather or Excel, perhaps packed."""
+"""A table from a file: text, JSON, Parquet, Feather or Excel, perhaps packed."""
 
 from __future__ import annotations
 
@@ -21,8 +21,9 @@ from taut.frames.arrow_file import read_arrow
 from taut.frames.as_frame import NOTES, blank, check_marks, refuse_duplicates
 from taut.frames.column_options import distinct_texts
 from taut.frames.excel_file import read_excel
-from taut.frames.json_lines import read_json_lines
+from taut.frames.json_file import read_json
 from taut.frames.numbers import decimal_sign, is_code, thousands
+from taut.frames.table_edges import without_foot
 from taut.frames.table_file import EXCEL, JSON, TEXT, TableFile, find_table
 from taut.frames.text_file import (
     SEPARATORS,
@@ -31,7 +32,7 @@ from taut.frames.text_file import (
     open_text,
     zeros_before_digits,
 )
-from taut.frames.values import MISSING_TEXT
+from taut.frames.values import EXACT, MISSING_TEXT
 
 # Each library has errors of its own for a damaged file; what packs it may be unknown to Python.
 _DAMAGED = (
@@ -56,12 +57,12 @@ def read_table(
     sep: str | None = None,
     sheet: str | None = None,
 ) -> pd.DataFrame:
-    """Reads a CSV, JSON Lines, Parquet, Feather or Excel file into a data frame.
+    """Reads a CSV, JSON, Parquet, Feather or Excel file into a data frame.
 
     Args:
-        path: a file ending in .csv, .tsv, .txt, .jsonl or .ndjson (also with .gz, .bz2 or .xz),
-            .parquet, .pq, .feather, .arrow, .xlsx or .xlsm, or a .zip with one such file. Where
-            its first bytes show that it is another of these, it is read as that, which is told.
+        path: a file ending in .csv, .tsv, .txt, .json, .jsonl or .ndjson (also with .gz, .bz2 or
+            .xz), .parquet, .pq, .feather, .arrow, .xlsx or .xlsm, or a .zip with one such file.
+            Where its first bytes show that it is another of these, it is read as that, and told.
             Titles above the line that names the columns are skipped, and told.
         text: columns of a text file to keep as they are written. A table to predict on may hold
             only "01" and "02" of a category that also has "A": without this they become 1 and 2.
@@ -124,7 +125,7 @@ def _read(
     if file.kind == TEXT:
         return _read_text(file, text, na, encoding, sep)
     if file.kind == JSON:
-        return blank(read_json_lines(file, encoding), na)
+        return blank(read_json(file, encoding), na)
     return blank(read_excel(file, sheet) if file.kind == EXCEL else read_arrow(file), na)
 
 
@@ -188,10 +189,11 @@ def _read_text(
                 "fields that hold the separator, or say which it is with --sep."
             )
     frame = _keep_thousands(file, form, na, frame)
-    frame = _keep_zeros(file, form, na, frame)
+    frame = _keep_digits(file, form, na, frame)
     last = np.flatnonzero(frame.notna().any(axis=1).to_numpy())  # a spreadsheet's empty rows
     frame = frame.iloc[: last[-1] + 1 if len(last) else 0].rename(columns=str.strip)
-    frame.attrs[NOTES] = list(form.notes)
+    frame, left_out = without_foot(frame)
+    frame.attrs[NOTES] = [*form.notes, *left_out]
     return frame
 
 
@@ -203,6 +205,8 @@ def _parse(file: TableFile, form: TextFile, na: Sequence[str], **options: Any) -
     with open_text(file, form.encoding) as handle:
         for _ in range(form.skipped):
             handle.readline()
+        if form.row_names:
+            options |= {"names": form.header, "header": 0}
         return pd.read_csv(
             handle,
             sep=r"\s+" if form.separator == " " else form.separator,
@@ -210,6 +214,7 @@ def _parse(file: TableFile, form: TextFile, na: Sequence[str], **options: Any) -
             low_memory=False,
             keep_default_na=False,
             na_values=["NaN", "NaT", *marks],
+            skiprows=range(1, 1 + form.between),
             **options,
         )
 
@@ -227,17 +232,22 @@ def _keep_thousands(
     return frame.assign(**{name: written[name] for name in kept})
 
 
-def _keep_zeros(
+def _keep_digits(
     file: TableFile, form: TextFile, na: Sequence[str], frame: pd.DataFrame
 ) -> pd.DataFrame:
-    """Whole numbers some of which begin with a zero stay text: "00123" may be a code."""
+    """Whole numbers stay text where a number would lose their digits.
+
+    "00123" may be a code; and beside gaps pandas makes floats of them, of 15 digits.
+    """
     whole = [
         name
         for name in frame.columns
         if frame[name].dtype.kind in "iuf" and not np.mod(frame[name].dropna(), 1).any()
     ]
-    if not whole or not zeros_before_digits(file, form):
+    long = [n for n in whole if frame[n].dtype.kind == "f" and frame[n].abs().max() >= EXACT]
+    names = whole if whole and zeros_before_digits(file, form) else long
+    if not names:
         return frame
-    written = _parse(file, form, na, dtype=str, usecols=whole)
-    kept = [name for name in whole if is_code(written[name].dropna().unique().tolist())]
+    written = _parse(file, form, na, dtype=str, usecols=names)
+    kept = [n for n in names if n in long or is_code(written[n].dropna().unique().tolist())]
     return frame.assign(**{name: written[name] for name in kept})

@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 
 from taut.errors import InputError
-from taut.frames.as_frame import as_frame, blank
+from taut.frames.as_frame import NOTES, as_frame, blank
 from taut.frames.columns import Column
 from taut.frames.numbers import PLAIN
 from taut.frames.roles import Roles, RowFacts, row_facts
@@ -78,6 +78,12 @@ class Schema:
             if c.kind in ("category", "date", "time")
             or (c.kind == "numeric" and c.form not in plain)
         ]
+
+    @property
+    def names_of_rows(self) -> list[str]:
+        """The columns that say which row is which, and are no inputs."""
+        kinds = ("identifier", "groups")
+        return [c.name for c in self.columns if c.kind in kinds and not c.used]
 
     @overload
     def prepare(
@@ -146,7 +152,7 @@ def require_columns(frame: pd.DataFrame, needed: Sequence[str]) -> None:
         raise InputError(
             "The table must have every column that is asked for. Missing: "
             f"{listed((_suggest(name, list(count)) for name in lacking), show=str)}. "
-            f"Its columns are {listed(count)}.{_unnamed(list(count))}"
+            f"Its columns are {listed(count)}.{_unnamed(list(count))}{_read_so(frame)}"
         )
     twice = [name for name in needed if count[name] > 1]
     if twice:
@@ -160,11 +166,18 @@ def _unnamed(names: list[str]) -> str:
     return " These are numbers: the first line of a file must name the columns."
 
 
+def _read_so(frame: pd.DataFrame) -> str:
+    """What was decided as the file was read, which may be why a column is missing."""
+    notes = frame.attrs.get(NOTES, ())
+    return f" Of the file: {' '.join(notes)}" if notes else ""
+
+
 def _suggest(name: str, names: list[str]) -> str:
     """The missing name, with the nearest name that is there."""
     folded = {other.strip().casefold(): other for other in reversed(names)}
     near = difflib.get_close_matches(name.strip().casefold(), folded, n=1)
-    return f"{name!r} (did you mean {folded[near[0]]!r}?)" if near else repr(name)
+    like = f" (did you mean {shorten(folded[near[0]])}?)" if near else ""
+    return f"{shorten(name)}{like}"
 
 
 def read_columns(
@@ -202,12 +215,13 @@ def read_columns(
     if too_large:
         raise InputError(
             "Every number must be finite. Received infinite numbers in "
-            f"{listed(too_large)}. Leave these values empty, or drop the rows."
+            f"{listed(too_large)}. Leave these values empty, drop the rows, or, in training, name "
+            "them with --na (na=[…]) if they mean that there is no value, such as --na inf."
         )
     return values
 
 
-def listed(items: Iterable[str], show: Any = repr) -> str:
+def listed(items: Iterable[str], show: Any = shorten) -> str:
     """The first ten items, and how many more there are."""
     shown = [show(item) for item in items]
     return ", ".join(shown[:10]) + (f" and {len(shown) - 10} more" if len(shown) > 10 else "")

@@ -86,7 +86,7 @@ REPEATED = "it names what the rows are about, more than once"
 def _is_index(name: str, series: pd.Series) -> bool:
     """Whether whole numbers count the rows, from 0 or 1, or (in a column without a name) step
     by step: a table made of several has an index that starts again."""
-    values = pd.to_numeric(series, errors="coerce").to_numpy(float, na_value=np.nan)
+    values = _floats(series)
     if not np.isfinite(values).all() or np.mod(values, 1).any() or len(values) < 2:
         return False
     steps = np.diff(values)
@@ -115,8 +115,17 @@ def named_like_a_group(name: str) -> int | None:
     return None
 
 
+def _floats(series: pd.Series) -> np.ndarray:
+    """The values as numbers, NaN for what is none; of objects, which may be anything, the texts."""
+    if pd.api.types.is_complex_dtype(series.dtype):
+        return np.full(len(series), np.nan)
+    if series.dtype == object:
+        series = pd.Series(levels(series))
+    return pd.to_numeric(series, errors="coerce").to_numpy(float, na_value=np.nan)
+
+
 def _whole_or_text(series: pd.Series) -> bool:
-    numbers = pd.to_numeric(series, errors="coerce").to_numpy(float, na_value=np.nan)
+    numbers = _floats(series)
     there = numbers[np.isfinite(numbers)]
     return len(there) < 0.5 * len(series) or not np.mod(there, 1).any()
 
@@ -178,7 +187,7 @@ def _could_group(column: Column, rows: int, frame: pd.DataFrame) -> bool:
 
 
 def _numbers(series: pd.Series) -> np.ndarray:
-    numbers = pd.to_numeric(series, errors="coerce").to_numpy(float, na_value=np.nan)
+    numbers = _floats(series)
     if np.isfinite(numbers).mean() > 0.5:
         return numbers
     return pd.factorize(levels(series))[0].astype(float)

@@ -14,11 +14,12 @@ from pathlib import Path
 from typing import IO, Any
 
 from taut.errors import InputError
+from taut.frames.unpacking import Unpacked
 from taut.frames.zip_file import only_table, open_member
 
 TEXT, JSON, PARQUET, ARROW, EXCEL = (
     "a text file",
-    "a JSON Lines file",
+    "a JSON file",
     "a Parquet file",
     "an Arrow file",
     "an Excel file",
@@ -27,6 +28,7 @@ _KINDS = {
     ".csv": TEXT,
     ".tsv": TEXT,
     ".txt": TEXT,
+    ".json": JSON,
     ".jsonl": JSON,
     ".ndjson": JSON,
     ".parquet": PARQUET,
@@ -39,8 +41,8 @@ _KINDS = {
 _ZIP = ".zip"
 _PACKINGS: dict[str, Callable[..., Any]] = {".gz": gzip.open, ".bz2": bz2.open, ".xz": lzma.open}
 NAMES = (
-    ".csv, .tsv, .txt, .jsonl or .ndjson (also with .gz, .bz2 or .xz), .parquet, .pq, .feather, "
-    ".arrow, .xlsx, .xlsm, or .zip"
+    ".csv, .tsv, .txt, .json, .jsonl or .ndjson (also with .gz, .bz2 or .xz), .parquet, .pq, "
+    ".feather, .arrow, .xlsx, .xlsm, or .zip"
 )
 _HEAD = 512
 _ZIP_HEADS = (b"PK\x03\x04", b"PK\x05\x06")
@@ -56,7 +58,7 @@ _OTHERS = {
     b"\x89HDF": "an HDF5 file",
     rb"(\xef\xbb\xbf)?\s*(?i:<!doctype html|<html)": "a web page",
 }
-_OBJECT = rb'(\xef\xbb\xbf)?\s*\{\s*"'
+_OBJECT = rb'(\xef\xbb\xbf)?\s*(\[\s*)?\{\s*"'
 
 
 @dataclass(frozen=True)
@@ -89,6 +91,17 @@ class TableFile:
         """The file as messages call it, in quotes."""
         inner = f" ({self.member!r} in it)" if self.member else ""
         return f"{str(self.path)!r}{inner}"
+
+
+@contextmanager
+def libraries() -> Iterator[None]:
+    """Makes one kind of error, ValueError, of whatever a library raises for a damaged file."""
+    try:
+        yield
+    except (InputError, MemoryError):
+        raise
+    except Exception as error:
+        raise ValueError(f"{type(error).__name__}: {error}") from error
 
 
 def find_table(path: Path) -> TableFile:
@@ -174,4 +187,6 @@ def _opened(path: Path, member: str, packing: str) -> Iterator[IO[bytes]]:
         file: Any = stack.enter_context(open_member(path, member) if member else path.open("rb"))
         if packing:
             file = stack.enter_context(_PACKINGS[packing](file, "rb"))
+        if packing or member:
+            file = Unpacked(file, path)
         yield file

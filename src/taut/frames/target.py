@@ -8,9 +8,18 @@ import numpy as np
 import pandas as pd
 
 from taut.errors import InputError
-from taut.frames.columns import almost
+from taut.frames.columns import almost, understand_column
 from taut.frames.numbers import is_code
-from taut.frames.values import find_notation, infinite, levels, read, shorten, unreadable
+from taut.frames.scales import find_marks
+from taut.frames.values import (
+    EXACT,
+    find_notation,
+    infinite,
+    levels,
+    read,
+    shorten,
+    unreadable,
+)
 
 Label = str | int | float | bool
 TASKS = ("binary", "multiclass", "classification", "regression")
@@ -71,6 +80,30 @@ def understand_target(
     return "binary" if len(classes) == 2 else "multiclass", reason, classes, counts
 
 
+def doubts(target: str, series: pd.Series, y: np.ndarray) -> list[str]:
+    """What makes the numbers of a regression doubtful, in sentences.
+
+    Args:
+        target: its name.
+        series: the target [rows], without missing values.
+        y: its values [rows].
+    """
+    told = []
+    column = understand_column(target, series)
+    if column.kind == "identifier":
+        told.append(
+            f"The target {target!r} looks like an identifier ({column.reason}): is it what is to "
+            "be predicted?"
+        )
+    told += [
+        f"In the target, {mark.value:g} is far from all others in {mark.count} rows: if it stands "
+        f"for no value, name it with --na {mark.value:g}."
+        for mark in find_marks(np.sort(y))
+        if mark.value  # nothing, as of rain or of sales, is a value
+    ]
+    return told
+
+
 def read_target(
     series: pd.Series, task: str, classes: tuple[Label, ...], *, form: str = ""
 ) -> np.ndarray:
@@ -127,11 +160,11 @@ def _labels(series: pd.Series) -> np.ndarray:
         return read(series, "boolean").astype(bool)
     if held in ("integer", "floating", "mixed-integer-float", "decimal"):
         numbers = read(series, "numeric")
-        if held == "integer" and np.abs(numbers).max() > 2**53:
+        if held == "integer" and np.abs(numbers).max() >= EXACT:
             return levels(series)  # as numbers, labels of so many digits would meet
         # pandas turns integers into floats where values are missing: 1.0 stands for 1.
         whole = not infinite(numbers) and bool(np.equal(np.mod(numbers, 1), 0).all())
-        return numbers.astype(np.int64) if whole and np.abs(numbers).max() < 2**53 else numbers
+        return numbers.astype(np.int64) if whole and np.abs(numbers).max() < EXACT else numbers
     return levels(series)
 
 
@@ -141,8 +174,9 @@ def _detect(
     kind, form, _ = find_notation(series, decimal=decimal)
     if kind in ("date", "time"):
         raise InputError(
-            f"The target {series.name!r} holds {kind}s. Turn them into what is to be predicted: "
-            "a number (such as days since a day) or a class."
+            f"The target {series.name!r} holds {kind}s. Turn them into what is to be predicted, a "
+            "number (such as days since a day), or, if each is a class, set the task to "
+            "classification."
         )
     few = distinct <= FEW_NUMBERS and distinct * ROWS_PER_NUMBER <= len(values)
     text = kind == "category" and values.dtype == object
@@ -153,7 +187,7 @@ def _detect(
             "to classification."
         )
     if kind != "numeric":
-        held = "booleans" if kind == "boolean" else "categories or text"
+        held = "booleans" if values.dtype == bool else "categories or text"
         return "classification", f"the target holds {held}, {distinct} different values"
     if distinct == 2:
         return "classification", "the target holds two different values"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import codecs
 import csv
 import io
 import re
@@ -12,16 +11,11 @@ from contextlib import contextmanager
 from typing import IO, NamedTuple
 
 from taut.errors import InputError
+from taut.frames.table_edges import is_between, lower_names, note_between
 from taut.frames.table_file import TableFile
+from taut.frames.text_encoding import find_encoding
 
 SEPARATORS = {"comma": ",", "semicolon": ";", "tab": "\t", "pipe": "|", "space": " "}
-_BOMS = (
-    (codecs.BOM_UTF8, "utf-8-sig"),
-    (codecs.BOM_UTF32_LE, "utf-32"),
-    (codecs.BOM_UTF32_BE, "utf-32"),
-    (codecs.BOM_UTF16_LE, "utf-16"),
-    (codecs.BOM_UTF16_BE, "utf-16"),
-)
 _SAMPLE = 100  # lines that show the separator and the header
 _LONGEST = 1 << 20  # characters in all of them
 _NUMBER_LIKE = re.compile(r"[\s\d.,:/%$€£¥+\-−()']*\d[\s\d.,:/%$€£¥+\-−()']*|")
@@ -35,6 +29,8 @@ class TextFile(NamedTuple):
         separator: the sign between fields.
         skipped: lines above the header, which are not a part of the table.
         header: the column names.
+        between: lines below the header that hold no values.
+        row_names: whether the rows begin with a name that the file's own header leaves out.
         notes: what was decided that could be otherwise, in sentences.
     """
 
@@ -42,6 +38,8 @@ class TextFile(NamedTuple):
     separator: str
     skipped: int
     header: list[str]
+    between: int
+    row_names: bool
     notes: tuple[str, ...]
 
 
@@ -81,32 +79,18 @@ def inspect(
         )
     if all(_NUMBER_LIKE.fullmatch(name) for name in best.header) and len(best.header) > 1:
         notes.append("The first line holds numbers: it was read as the names of the columns.")
-    return TextFile(encoding, best.separator, first + best.skipped, best.header, tuple(notes))
-
-
-def find_encoding(file: TableFile, encoding: str | None) -> tuple[str, list[str]]:
-    """The encoding, as Python calls it, and what to tell of it.
-
-    Args:
-        file: which it is.
-        encoding: its encoding; found unless given.
-
-    Raises:
-        InputError: Python knows no such encoding.
-    """
-    notes: list[str] = []
-    if encoding is None:
-        encoding = _encoding(file)
-        if encoding not in ("utf-8-sig", "utf-16", "utf-32"):
-            notes.append(f"The file is not UTF-8; it was read as {encoding} (--encoding decides).")
-    try:
-        codecs.lookup(encoding)
-    except LookupError:
-        raise InputError(
-            "`encoding` must be one that Python knows, such as utf-8, gb18030, utf-16 or cp1252. "
-            f"Received: {encoding!r}."
-        ) from None
-    return "utf-8-sig" if codecs.lookup(encoding).name == "utf-8" else encoding, notes
+    if best.between:
+        notes.append(note_between(best.below))
+    header = best.header
+    if best.row_names:
+        header = ["Unnamed: 0", *header]
+        notes.append(
+            "Each line has one field more than there are names: it begins with a row name."
+        )
+    skipped = first + best.skipped
+    return TextFile(
+        encoding, best.separator, skipped, header, best.between, best.row_names, tuple(notes)
+    )
 
 
 @contextmanager
@@ -148,11 +132,22 @@ class _Reading:
             rows = [(0, [lines[0]])]
         widths = [len(row) for _, row in rows]
         usual = Counter(widths[len(widths) // 5 :]).most_common(1)[0][0]
-        start = _header_row([row for _, row in rows], usual)
+        fields = [row for _, row in rows]
+        start = _header_row(fields, usual)
+        self.below = fields[start + 1] if len(fields) > start + 1 else []
+        lower = lower_names(fields[start], self.below, fields[start + 2 :])
+        if lower and lower == [name.strip() for name in self.below]:
+            start += 1
+            self.below = fields[start + 1]
         self.skipped, self.header = rows[start]
+        # What pandas shall leave out is one line, the one below that of the names.
+        after = rows[start + 1 : start + 3]
+        one = [line - self.skipped for line, _ in after] in ([1], [1, 2])
+        self.between = int(one and is_between(self.below, fields[start + 2 :]))
+        self.row_names = _has_row_names(self.header, fields[start + 1 :], separator)
         titles = [" ".join(filter(str.strip, row)) for _, row in rows[:start]]
         self.skipped_text = " / ".join(titles)
-        below = widths[start:]
+        below = [len(self.header) + self.row_names, *widths[start + 1 :]]
         uneven = sum(width != usual for width in below) / len(below)
         # One column is what every file has under a separator that it does not use; and texts
         # have blanks in them.
@@ -161,7 +156,7 @@ class _Reading:
             usual == 1,
             separator == " ",
             len(self.header) == 1,
-            round(uneven, 2),
+            round(uneven, 1),
             start,
             -usual,
         )
@@ -180,6 +175,19 @@ def _header_row(rows: list[list[str]], usual: int) -> int:
     return 0
 
 
+def _has_row_names(header: list[str], rows: list[list[str]], separator: str) -> bool:
+    """Whether the rows begin with a name, as R writes them: one field more than the header has.
+
+    The names all differ. With commas they must number the rows: else a field may hold a comma.
+    """
+    if not rows or any(len(row) != len(header) + 1 for row in rows):
+        return False
+    names = [row[0].strip() for row in rows]
+    if not any(row[-1].strip() for row in rows) or len(set(names)) < len(names):
+        return False
+    return separator != "," or names == [str(k) for k in range(1, len(rows) + 1)]
+
+
 def _title(row: list[str]) -> bool:
     """A line of text that was padded to the width of a table."""
     return bool(row[0].strip()) and len(row) > 1 and not any(field.strip() for field in row[1:])
@@ -194,42 +202,3 @@ def _first_lines(file: IO[str]) -> list[str]:
         if len(lines) >= _SAMPLE or size > _LONGEST:
             break
     return lines
-
-
-def _encoding(file: TableFile) -> str:
-    """The encoding that the bytes show: a mark at the front, UTF-8, else Chinese or Western."""
-    with file.open() as opened:
-        head = opened.read(1 << 16)
-        for mark, name in _BOMS:
-            if head.startswith(mark):
-                return name
-        zeros = head[:4096].count(0)
-        if zeros > len(head[:4096]) / 4:
-            return "utf-16-le" if head[1:2] == b"\0" else "utf-16-be"
-        decoder = codecs.getincrementaldecoder("utf-8")()
-        piece = head
-        try:
-            while piece:
-                decoder.decode(piece)
-                piece = opened.read(1 << 20)
-            decoder.decode(b"", final=True)
-            return "utf-8-sig"
-        except UnicodeDecodeError:
-            pass
-        opened.seek(0)
-        content = opened.read(1 << 22)
-    return "gb18030" if _chinese(content) else _western(content)
-
-
-def _chinese(content: bytes) -> bool:
-    """Whether the bytes beyond ASCII come in pairs that are common Chinese characters or signs."""
-    pairs = re.findall(rb"[\x81-\xfe][\x40-\x7e\x80-\xfe]|[\x80-\xff]", content)
-    common = sum(
-        len(p) == 2 and (0xB0 <= p[0] <= 0xD7 or 0xA1 <= p[0] <= 0xA3) and p[1] >= 0xA1
-        for p in pairs
-    )
-    return common > 0.7 * len(pairs)
-
-
-def _western(content: bytes) -> str:
-    return "latin-1" if re.search(rb"[\x81\x8d\x8f\x90\x9d]", content) else "cp1252"

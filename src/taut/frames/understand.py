@@ -6,6 +6,7 @@ import dataclasses
 from collections import Counter
 from collections.abc import Mapping, Sequence
 
+import numpy as np
 import pandas as pd
 
 from taut.errors import InputError
@@ -23,7 +24,7 @@ from taut.frames.numbers import decimal_sign
 from taut.frames.roles import REASONS, Roles
 from taut.frames.schema import Schema, listed, read_columns, require_columns
 from taut.frames.suspects import group_warnings, set_aside
-from taut.frames.target import read_target, understand_target
+from taut.frames.target import doubts, read_target, understand_target
 from taut.frames.values import find_notation, missing
 
 MINIMUM_ROWS = 20
@@ -71,6 +72,11 @@ def understand(
         ('no', 'yes')
     """
     frame = as_frame(frame)
+    if target is None or isinstance(target, (pd.Series, pd.Index, np.ndarray, list, dict)):
+        raise InputError(
+            "`target` must be the name of a column. Received: "
+            f"{type(target).__name__}. Give its name, with the column in the table."
+        )
     target = str(target)
     for argument, names in (("features", features), ("drop", drop)):
         if isinstance(names, str):
@@ -141,8 +147,10 @@ def understand(
         raise InputError(f"A table needs a column to learn from. Received none of use: {why}.")
 
     warnings = ()
+    y = read_target(frame.loc[:, target], task, classes, form=notation.form)
+    if task == "regression":
+        sentences += doubts(target, frame.loc[:, target], y)
     if roles.groups is None and roles.time is None:
-        y = read_target(frame.loc[:, target], task, classes, form=notation.form)
         warnings = tuple(group_warnings(understood, frame, y))
     notes = _notes(target, understood, dropped=int(absent.sum()), rows=len(absent))
     if same := alike([label for label in classes if isinstance(label, str)], "classes"):

@@ -9,7 +9,8 @@ it meant in training.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Iterable
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -17,14 +18,23 @@ import numpy as np
 import pandas as pd
 from pandas.api import types
 
-from taut.frames.dates import find_date_form, parse_date, parse_time, zone_name
-from taut.frames.numbers import NO_NUMBER, find_number_form, parse_number, takes_bare_numbers
+from taut.frames.date_texts import no_date, parse_time
+from taut.frames.dates import find_date_form, parse_date, zone_name
+from taut.frames.numbers import (
+    find_number_form,
+    no_value,
+    parse_number,
+    takes_bare_numbers,
+    to_float,
+)
 
 # "None" is not among them: it is often a real level, or a real class ("None", "Mild", "Severe").
 # A column of numbers still reads it as missing.
 MISSING_TEXT = frozenset(
-    ["", "?", "na", "n/a", "#na", "#n/a", "<na>", "nan", "-nan", "nat", "null"]
+    ["", "?", "na", "n/a", "#na", "#n/a", "<na>", "nan", "-nan", "nat", "null", r"\n"]
 )
+EXACT = 1 << 53
+"""From here on a float may be another whole number."""
 LARGEST = float(np.finfo(np.float64).max)
 _FLAGS = {"true": 1.0, "false": 0.0, "1": 1.0, "0": 0.0}
 
@@ -65,6 +75,8 @@ def find_notation(
         return Notation("date", f"ymd {_own_zone(dtype)}".rstrip())
     native = next((kind for kind, native in _NATIVE.items() if native(dtype)), None)
     if native is not None and kind in (None, native):
+        if kind is None and types.is_integer_dtype(dtype) and names_in_digits(series.dropna()):
+            return Notation("category")
         return Notation(native)
     distinct = [text for text in pd.unique(levels(series)) if isinstance(text, str)]
     if kind is not None:
@@ -80,13 +92,17 @@ def find_notation(
         return Notation(kind, *(notation or ("", "")))
     notation = find_number_form(distinct, decimal=decimal)
     if notation:
+        digits = all(re.fullmatch(r"-?[0-9]+", text) for text in distinct)
+        if digits and names_in_digits(pd.Series(map(int, distinct), dtype=object)):
+            return Notation("category")
         return Notation("numeric", *notation)
-    if all(text.lower() in _FLAGS for text in distinct):
+    there = [text for text in distinct if not no_value(text)]
+    if there and all(text.lower() in _FLAGS for text in there):
         return Notation("boolean")
     notation = find_date_form(distinct, order=order)
     if notation:
         return Notation("date", *notation)
-    if all(not math.isnan(parse_time(text)) for text in distinct):
+    if there and all(not math.isnan(parse_time(text)) for text in there):
         return Notation("time")
     return Notation("category")
 
@@ -112,8 +128,10 @@ def read(series: pd.Series, kind: str, form: str = "") -> np.ndarray:
         zone = _own_zone(dtype)
         if zone:  # a clock without a zone is read as it is
             moments = moments.dt.tz_convert((form or "ymd UTC").partition(" ")[2] or zone)
-        since = moments.dt.tz_localize(None) - pd.Timestamp(0)
-        return (since / pd.Timedelta(days=1)).to_numpy(np.float64, na_value=np.nan)
+        clock = moments.dt.tz_localize(None).to_numpy()
+        # In their own unit: in nanoseconds, 9999-12-31 is out of range.
+        days = clock.astype(np.int64) / (np.timedelta64(1, "D") / _unit(clock))
+        return np.where(np.isnat(clock), np.nan, days)
     if kind == "numeric" and types.is_timedelta64_dtype(dtype):
         return (series / pd.Timedelta(days=1)).to_numpy(np.float64)
     # A column of percents as text gives no unit to plain numbers: 0.5 may be 0.5% or 50%.
@@ -140,7 +158,13 @@ def unreadable(series: pd.Series, kind: str, values: np.ndarray) -> np.ndarray:
         return np.zeros(len(series), dtype=bool)
     texts = levels(series)
     failed &= ~pd.isna(texts)
-    return failed & ~np.isin(texts.astype(str), list(NO_NUMBER)) if kind == "numeric" else failed
+    return failed & ~np.isin(texts.astype(str), list(gaps(texts[failed], kind)))
+
+
+def gaps(texts: Iterable[object], kind: str) -> set[str]:
+    """Which texts say, among others of a kind, that there is no value."""
+    stands = no_date if kind == "date" else no_value
+    return {text for text in set(texts) if isinstance(text, str) and stands(text)}
 
 
 def missing(series: pd.Series) -> np.ndarray:
@@ -164,6 +188,19 @@ def levels(series: pd.Series) -> np.ndarray:
     return np.array(texts, dtype=object)
 
 
+def names_in_digits(whole: pd.Series) -> bool:
+    """Whether some of the whole numbers differ, but not as floats, which hold 15 digits.
+
+    They count or measure nothing then, as those of accounts and messages.
+    """
+    if not len(whole) or max(abs(int(whole.min())), abs(int(whole.max()))) < EXACT:
+        return False
+    distinct = whole.drop_duplicates()
+    if distinct.dtype == object:  # Python's own numbers may be larger than any float
+        return len({to_float(str(number)) for number in distinct}) < len(distinct)
+    return distinct.astype(float).nunique() < len(distinct)
+
+
 def infinite(values: np.ndarray, *, largest: float = LARGEST) -> bool:
     """Whether any number is infinite, or larger than it may be."""
     return bool((np.abs(values) > largest).any())
@@ -175,18 +212,31 @@ def shorten(value: object) -> str:
     return shown if len(shown) <= 60 else f"{shown[:56]}...{shown[-1]}"
 
 
+def whole_characters(text: str) -> str:
+    """The text with � for what is half a character, as where a message was cut within an emoji."""
+    if text.isascii():
+        return text
+    return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
+
+
 def _text(value: object) -> str | float:
     """The text of one value, or NaN for a mark of a missing one."""
     if isinstance(value, bytes):
         value = value.decode("utf-8", errors="replace")
     elif isinstance(value, (float, np.floating)) and value.is_integer() and abs(value) < 1e15:
         value = int(value)
-    text = str(value).strip()
+    text = whole_characters(str(value).strip())
     return math.nan if text.lower() in MISSING_TEXT else text
 
 
 def _flag(text: str) -> float:
     return _FLAGS.get(text.lower(), math.nan)
+
+
+def _unit(clock: np.ndarray) -> np.timedelta64:
+    """The step of an array of moments."""
+    unit, number = np.datetime_data(clock.dtype)
+    return np.timedelta64(number, unit)
 
 
 def _own_zone(dtype: Any) -> str:

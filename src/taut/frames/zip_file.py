@@ -10,10 +10,9 @@ from pathlib import Path
 from typing import IO
 
 from taut.errors import InputError
+from taut.frames.unpacking import refuse_more
 
 _BESIDE = re.compile(r"(^|/)(__MACOSX/|\.|(readme|licen[cs]e|changelog)[^/]*$)", re.IGNORECASE)
-_RATIO = 200  # what unpacks to more is no table: those of people stay below 50
-_SMALL = 1 << 26  # bytes that do no harm, whatever the ratio
 
 
 def only_table(path: Path, is_table: Callable[[str], bool]) -> str:
@@ -58,12 +57,7 @@ def only_table(path: Path, is_table: Callable[[str], bool]) -> str:
             f"A zip archive is read without a password. Received: {str(path)!r}, where "
             f"{entry.filename!r} has one. Unpack it, and give the table."
         )
-    if entry.file_size > max(_SMALL, _RATIO * entry.compress_size):
-        raise InputError(
-            f"A table is packed to more than a {_RATIO}th of its size. Received: {str(path)!r}, "
-            f"whose {entry.filename!r} of {entry.compress_size} bytes would unpack to "
-            f"{entry.file_size}. If you trust it, unpack it and give the table."
-        )
+    refuse_more(path, entry.file_size)
     return entry.filename
 
 

@@ -228,8 +228,8 @@ def days_of(series: Any) -> np.ndarray:
             f"`{series.name}`. Drop them, or leave `time` out."
         )
     if pd.api.types.is_datetime64_any_dtype(series.dtype):
-        moment = pd.Timestamp(0, tz=series.dt.tz)
-        return ((series - moment) // pd.Timedelta(days=1)).to_numpy(np.int64)
+        # In seconds: of nanoseconds, a date far away would have too many.
+        return series.dt.as_unit("s").astype("int64").to_numpy() // int(DAY)
     if not pd.api.types.is_numeric_dtype(series.dtype):
         raise InputError(
             f"Times must be seconds or dates. Received: `{series.name}` of {series.dtype}. "
