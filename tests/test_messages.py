@@ -2,6 +2,7 @@
 
 import keras
 import numpy as np
+import pandas as pd
 import pytest
 
 import taut
@@ -89,6 +90,29 @@ THREE = {"loss": "sparse_categorical_crossentropy", "outputs": 3, "activation": 
         ),
         (lambda: path(y=np.arange(60) % 3, model=network(**BINARY)), r"from 0 to 1.*from 0 to 2"),
         (lambda: path(start="here"), r'`start` must be "fresh" or "present"'),
+        (lambda: path(warm_start=[]), r'`warm_start` must be None, "down", "up" or "both"'),
+        (lambda: path(x=[[1.0], [1.0, 2.0]]), r"`x` must be an array.*differ in length"),
+        (
+            lambda: taut.diagnose(network(), X, Y, trials=False, names=3),
+            r"`names` must be a list of names\. Received: names=3",
+        ),
+        (
+            lambda: taut.diagnose(network(), X, Y, trials=False, ignore=3),
+            r"`ignore` must be a list of names\. Received: ignore=3",
+        ),
+        (lambda: taut.compact(network(), ignore=3), r"`ignore` must be a list of layers.*ignore=3"),
+        (
+            lambda: taut.stability_selection(network(), X, Y, names=3),
+            r"`names` must be a list of names\. Received: names=3",
+        ),
+        (
+            lambda: taut.fit_table(pd.DataFrame({"y": [1, 2]}), target="y", drop=3),
+            r"`drop` must be a list of names\. Received: drop=3",
+        ),
+        (
+            lambda: taut.fit_text(["a", "b"], [0, 1], words=[3, ["a"]]),
+            r"`words` must be a list of names.*\['a'\]",
+        ),
     ],
 )
 def test_the_rule_what_was_received_and_the_remedy(call, words):

@@ -2,7 +2,7 @@
 
 Each takes the arguments by name, since the error names them, and raises an `InputError` at the
 first that breaks the rule. None breaks every rule but the one that allows it. `is_whole` and
-`is_number` are for rules that need a sentence of their own.
+`is_number` are for rules that need a sentence of their own; `names_given` returns what it has read.
 
 Example:
     >>> from taut.checks import check_whole
@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from numbers import Integral
 from pathlib import Path
 from typing import Any
@@ -67,6 +67,46 @@ def check_inner_share(**arguments: Any) -> None:
     """Raise unless each lies between 0 and 1, neither allowed."""
     rule = "between 0 and 1, and neither of them"
     _check(arguments, lambda v: is_number(v) and 0 < float(v) < 1, rule)
+
+
+def names_given(**argument: Any) -> tuple[str, ...]:
+    """The names in the list that one argument is: text, or what else may name a column, as text.
+
+    Raises:
+        InputError: Unless it is a list, and no text, whose items name something: not None, nor
+            lists themselves.
+
+    Example:
+        >>> names_given(names=["age", 2024])
+        ('age', '2024')
+    """
+    ((name, value),) = argument.items()
+    items = _items(value)
+    if items is None:
+        raise InputError(f"`{name}` must be a list of names. Received: {name}={value!r:.80}.")
+    for item in items:
+        if item is None or isinstance(item, bytes) or not isinstance(item, Hashable):
+            raise InputError(
+                f"`{name}` must be a list of names. Received: {item!r:.80} among its items."
+            )
+    return tuple(map(str, items))
+
+
+def check_one_of(allowed: Sequence[Any], /, **arguments: Any) -> None:
+    """Raise unless each is one of a few words, or None where that is among them."""
+    words = [f'"{word}"' if isinstance(word, str) else repr(word) for word in allowed]
+    rule = f"{', '.join(words[:-1])} or {words[-1]}"
+    _check(arguments, lambda v: v is None or isinstance(v, str), rule)
+    _check(arguments, lambda v: v in allowed, rule)
+
+
+def _items(value: Any) -> list[Any] | None:
+    if isinstance(value, (str, bytes, Mapping)) or not isinstance(value, Iterable):
+        return None
+    try:
+        return list(value)
+    except TypeError:  # an array without axes
+        return None
 
 
 def _check(arguments: Mapping[str, Any], holds: Callable[[Any], bool], rule: str) -> None:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
-from taut.checks import check_new_file
+from taut.checks import check_new_file, check_one_of
 from taut.diagnosis.words import (
     DOUBTED,
     HELPS,
@@ -303,8 +303,7 @@ class Diagnosis:
         Raises:
             InputError: If there are no texts in the language.
         """
-        if lang not in LANGUAGES:
-            raise InputError(f"`lang` must be one of {LANGUAGES}. Received: lang={lang!r}.")
+        check_one_of(LANGUAGES, lang=lang)
         at = LANGUAGES.index(lang)
         lines = [
             f"{v.text(lang=lang)} ({STRENGTHS[v.strength][at]})"

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from taut._data import input_names
 from taut.diagnosis.array_inputs import (
     NotChecked,
     columns,
     group_numbers,
-    input_names,
     middle_and_spread,
     same_columns,
     sampled,

@@ -24,7 +24,7 @@ class News:
         lane_epochs: Epochs of all lanes together that are done, or that ended lanes saved.
         total_lane_epochs: Epochs of all lanes together.
         best: The lane of least held-out loss so far and that loss; None before there is one.
-        seconds: Since this call began.
+        seconds: Since this call began, and what the calls took from whose checkpoint it goes on.
         seconds_left: Expected until its end; None before there is a guess.
     """
 
@@ -48,6 +48,7 @@ def news_of(
     begun: float,
     total: int,
     seconds: float,
+    before: float = 0.0,
 ) -> News:
     """How far a study is.
 
@@ -59,6 +60,7 @@ def news_of(
         begun: What `done` was when this call began.
         total: Epochs of all lanes together.
         seconds: Since this call began.
+        before: What the calls took from whose checkpoint it goes on.
     """
     fresh = done - begun
     return News(
@@ -69,7 +71,7 @@ def news_of(
         lane_epochs=int(done),
         total_lane_epochs=total,
         best=_best(lanes, status, held_out),
-        seconds=seconds,
+        seconds=before + seconds,
         seconds_left=seconds * (total - done) / fresh if fresh > 0 else None,
     )
 

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 
 import pandas as pd
 
+from taut.checks import check_one_of, names_given
 from taut.errors import InputError
 from taut.frames.as_frame import NOTES, as_frame, blank, check_marks
 from taut.frames.column_options import (
@@ -72,12 +73,9 @@ def understand(
     """
     frame = as_frame(frame)
     target = str(target)
-    for argument, names in (("features", features), ("drop", drop)):
-        if isinstance(names, str):
-            raise InputError(f"`{argument}` must be a list of names. Received: {names!r}.")
-    wanted = None if features is None else [str(name) for name in features]
-    if decimal not in (None, ".", ","):
-        raise InputError(f'`decimal` must be "." or ",". Received: decimal={decimal!r}.')
+    wanted = None if features is None else list(names_given(features=features))
+    drop = names_given(drop=drop)
+    check_one_of((".", ",", None), decimal=decimal)
     na = check_marks(na)
     kinds = check_kinds(kind, drop, target=target, wanted=wanted or ())
     sentences = list(frame.attrs.get(NOTES, ()))
