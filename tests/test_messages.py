@@ -127,6 +127,10 @@ def schedule():
 def test_what_is_clear_is_taken():
     assert Lane(0.1) == Lane((0.1,))
     assert Lane(np.float64(0.1)).strengths == (0.1,)
+    rate = {"learning_rate": np.ones(2)}
+    assert Lane(0.1, values=rate) == Lane(0.1, values={"learning_rate": np.ones(2)})
+    assert Lane(0.1, values=rate) not in (Lane(0.1), Lane(0.1, values={"learning_rate": 3.0}))
+    assert len({Lane(0.1), Lane((0.1,)), Lane(0.1, seed=1)}) == 2
     penalty = taut.L1(0.1) + keras.regularizers.L2(0.1)
     assert repr(penalty) == repr(taut.L1(0.1) + taut.L2(0.2))
     assert repr(keras.regularizers.L2(0.1) + taut.L1(0.1)) == repr(taut.L2(0.2) + taut.L1(0.1))

@@ -16,6 +16,7 @@ import keras
 import numpy as np
 
 from taut._keras.model_graphs import input_structure
+from taut._read_only import ReadOnly
 from taut.charts import altair, offline
 from taut.compaction.costs import Costs
 from taut.compaction.equality import Equality
@@ -97,8 +98,8 @@ class _Facts:
     names: tuple[str, ...]
 
 
-@dataclass(frozen=True, repr=False)
-class CompactResult:
+@dataclass(frozen=True, repr=False, eq=False)
+class CompactResult(ReadOnly):
     """A smaller model, and what is to be known of it.
 
     Attributes:

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import Any
 
 import numpy as np
 
+from taut._read_only import ReadOnly
 from taut.checks import is_whole
 from taut.errors import InputError
 
 FINISHED, STOPPED, DROPPED, DIVERGED = "finished", "stopped", "dropped", "diverged"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Split:
     """Row numbers to train on, and to measure the held-out loss on (may be empty)."""
 
@@ -22,7 +23,7 @@ class Split:
     held_out: np.ndarray = field(default_factory=lambda: np.empty(0, np.int64))
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Lane:
     """One training among many.
 
@@ -57,13 +58,30 @@ class Lane:
             strengths = (strengths,)  # Lane(0.1)
         object.__setattr__(self, "strengths", tuple(strengths))
 
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Lane):
+            return NotImplemented
+        values = self.values, other.values
+        return (
+            self._described() == other._described()
+            and values[0].keys() == values[1].keys()
+            and all(np.array_equal(value, values[1][name]) for name, value in values[0].items())
+        )
+
+    def __hash__(self) -> int:
+        return hash(self._described())
+
+    def _described(self) -> tuple[Any, ...]:
+        """All but the values, which may be arrays."""
+        return tuple(getattr(self, f.name) for f in fields(self) if f.name != "values")
+
     def __str__(self) -> str:
         strengths = ", ".join(f"{s:g}" for s in self.strengths)
         return f"strength={strengths}, fold={self.split}, seed={self.seed}"
 
 
-@dataclass(frozen=True)
-class Record:
+@dataclass(frozen=True, repr=False, eq=False)
+class Record(ReadOnly):
     """What became of each lane; the first axis of every array is the lane.
 
     Attributes:
@@ -93,6 +111,15 @@ class Record:
     compiles: int
     width: int
 
+    def __repr__(self) -> str:
+        counts = {s: self.status.count(s) for s in (FINISHED, STOPPED, DROPPED, DIVERGED)}
+        told = ", ".join(f"{count} {status}" for status, count in counts.items() if count)
+        weights = sum(array[0].size for array in self.trainable)
+        return (
+            f"Record of {len(self.lanes)} lanes of {weights} weights, "
+            f"{self.train_loss.shape[1]} epochs: {told}"
+        )
+
     def kept_losses(self) -> tuple[np.ndarray, np.ndarray]:
         """The training and the held-out loss of each lane at the epoch that it kept."""
         at = np.arange(len(self.lanes)), self.best_epoch
@@ -116,10 +143,12 @@ class Record:
 
     def give_weights(self, lane: int, model: Any) -> Any:
         """Give `model` the weights of a lane, and leave its optimizer alone; return it."""
-        for variable, values in zip(model.trainable_variables, self.trainable, strict=True):
-            variable.assign(values[lane])
-        for variable, values in zip(model.non_trainable_variables, self.non_trainable, strict=True):
-            variable.assign(values[lane])
+        for variables, arrays in (
+            (model.trainable_variables, self.trainable),
+            (model.non_trainable_variables, self.non_trainable),
+        ):
+            for variable, values in zip(variables, arrays, strict=True):
+                variable.assign(values[lane].copy())  # torch takes no array that is read-only
         return model
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from taut._read_only import ReadOnly
 from taut.engine.aftermath import afterwards
 from taut.engine.lanes import DIVERGED, DROPPED, Lane
 
@@ -85,8 +86,8 @@ def _best(
     return (lanes[i], float(least[i])) if np.isfinite(least[i]) else None
 
 
-@dataclass(frozen=True)
-class LaneEnd:
+@dataclass(frozen=True, eq=False)
+class LaneEnd(ReadOnly):
     """How one lane ended.
 
     Attributes:

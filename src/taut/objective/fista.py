@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from keras import ops
 
+from taut._read_only import ReadOnly
 from taut.checks import check_above, check_whole
 from taut.errors import InputError
 from taut.objective.objective import Objective
@@ -22,8 +23,8 @@ LARGEST_CURVATURE = 1e12
 ROUNDING = 8 * float(np.finfo("float32").eps)
 
 
-@dataclass(frozen=True)
-class Minimum:
+@dataclass(frozen=True, eq=False)
+class Minimum(ReadOnly):
     """What `FISTA.minimise` returns; the model holds the weights.
 
     Attributes:

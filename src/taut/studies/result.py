@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
+from taut._read_only import ReadOnly
 from taut.checks import check_new_file
 from taut.engine import Record
 from taut.errors import InputError
@@ -32,7 +33,7 @@ PRINTED = 1e-3
 
 
 @dataclass(frozen=True, repr=False, eq=False)
-class PathResult:
+class PathResult(ReadOnly):
     """What `regularization_path` returns.
 
     Attributes:
@@ -251,7 +252,7 @@ class PathResult:
             InputError: If the path has no such strength; the nearest is named.
         """
         strength = self.best_strength if strength is None else strength
-        points = self.summary[list(self.axes)].to_numpy(float)
+        points = self.strengths.reshape(-1, len(self.axes))
         values = strength if isinstance(strength, Mapping) else {self.axes[0]: strength}
         if set(values) != set(self.axes):
             raise InputError(
