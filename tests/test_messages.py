@@ -27,6 +27,16 @@ def path(x=X, y=Y, model=None, **options):
     return taut.regularization_path(model or network(), x, y, **settings)
 
 
+def penalised():
+    model = network()
+    model.compile(taut.Proximal("adam", taut.L1()), "mse")
+    return model
+
+
+def lanes(*given, y=Y, model=None, **options):
+    return train_lanes(model or network(), X, y, *(given or ([Lane()],)), epochs=2, **options)
+
+
 def with_nan(values):
     values = values.copy()
     values[7] = np.nan
@@ -52,6 +62,27 @@ THREE = {"loss": "sparse_categorical_crossentropy", "outputs": 3, "activation": 
             lambda: path(callbacks=[keras.callbacks.EarlyStopping()]),
             r"taut.engine.Callback.*EarlyStopping.*patience",
         ),
+        (lambda: lanes(Lane()), r"`lanes` must be a list of `taut.engine.Lane`s.*lanes=Lane\("),
+        (lambda: lanes([3]), r"`lanes` must be a list of .*Received: 3 among its items"),
+        (lambda: lanes([]), r"`lanes` must hold at least one lane"),
+        (lambda: lanes([Lane("a")]), r"only where the model has penalties"),
+        (lambda: lanes([Lane("a")], model=penalised()), r"`strengths` must be finite numbers >= 0"),
+        (lambda: lanes([Lane(split=0.5)]), r"`split` must name one of the 1 splits.*split=0\.5"),
+        (lambda: lanes([Lane(target="b")]), r"`target` must name one of .*target='b'"),
+        (lambda: lanes([Lane(epochs=1.5)]), r"`epochs` must be from 1 to the study's 2.*=1\.5"),
+        (lambda: lanes([Lane(start="a")]), r"`start` must be the number of an earlier lane.*'a'"),
+        (lambda: lanes([Lane(values=3)]), r"`values` must map paths.*values=3"),
+        (lambda: lanes(splits=[(X, Y)]), r"`splits` must be a list of `taut.engine.Split`s"),
+        (lambda: lanes(splits=[]), r"`splits` must hold at least one split"),
+        (lambda: lanes(groups=3), r"`groups` must be a list of numbers.*groups=3"),
+        (lambda: lanes(halving=3), r"`halving` must be a `taut.engine.Halving` or None"),
+        (lambda: lanes(race=3), r"`race` must be a `taut.engine.Race` or None"),
+        (lambda: lanes(checkpoint_seconds="a"), r"`checkpoint_seconds` must be a finite number"),
+        (lambda: lanes(callbacks=[keras.callbacks.History()]), r"`callbacks` of a study.*History"),
+        (lambda: lanes(callbacks=taut.engine.Callback()), r"`callbacks` of a study must be a list"),
+        (lambda: lanes(y=None, targets=3), r"`targets` must be a list.*targets=3"),
+        (lambda: path(checkpoint=3), r"`checkpoint` must be a path\. Received: checkpoint=3"),
+        (lambda: path(cv="5"), r"`cv` must be a number of folds.*cv='5'"),
         (
             lambda: train_lanes(network(), X, Y, [Lane((0.1,))], epochs=1),
             r"only where the model has penalties.*lane 0.*taut.Proximal",

@@ -9,7 +9,7 @@ import numpy as np
 from keras import tree
 
 from taut._data import check_targets, whole_lists
-from taut._losses import LossPart, loss_parts
+from taut._losses import LossPart, loss_parts, outline
 from taut.errors import InputError, UnsupportedError
 
 ClassWeight = Mapping[int, float] | str | None
@@ -68,7 +68,7 @@ def checked_weights(
     if tree.is_nested(weights) and not _alike(weights, y, len(leaves)):
         raise InputError(
             "`sample_weight` must be one array for all outputs, or one for each in `y`, by the "
-            f"same names. Received: {_outline(weights)} for {_outline(y)}. Give weights of 1 to "
+            f"same names. Received: {outline(weights)} for {outline(y)}. Give weights of 1 to "
             "an output that needs none."
         )
     for k, leaf in enumerate(given):
@@ -84,12 +84,6 @@ def _alike(weights: Any, y: Any, leaves: int) -> bool:
         if names[0] != names[1]:
             return False
     return len(tree.flatten(weights)) == leaves
-
-
-def _outline(data: Any) -> str:
-    if isinstance(data, Mapping):
-        return "{" + ", ".join(map(repr, data)) + "}"
-    return f"a list of {len(data)}" if isinstance(data, (list, tuple)) else "one array"
 
 
 def check_means(parts: Sequence[LossPart]) -> None:

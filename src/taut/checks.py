@@ -92,6 +92,28 @@ def names_given(**argument: Any) -> tuple[str, ...]:
     return tuple(map(str, items))
 
 
+def listed(kind: type, words: str, /, **argument: Any) -> list[Any]:
+    """The items of the list that one argument is, all of one kind.
+
+    Args:
+        kind: Of each item.
+        words: What users call them.
+
+    Raises:
+        InputError: Unless it is a list of these.
+    """
+    ((name, value),) = argument.items()
+    items = _items(value)
+    if items is None:
+        raise InputError(f"`{name}` must be a list of {words}. Received: {name}={value!r:.80}.")
+    for item in items:
+        if not isinstance(item, kind):
+            raise InputError(
+                f"`{name}` must be a list of {words}. Received: {item!r:.80} among its items."
+            )
+    return items
+
+
 def check_one_of(allowed: Sequence[Any], /, **arguments: Any) -> None:
     """Raise unless each is one of a few words, or None where that is among them."""
     words = [f'"{word}"' if isinstance(word, str) else repr(word) for word in allowed]
@@ -115,9 +137,21 @@ def _check(arguments: Mapping[str, Any], holds: Callable[[Any], bool], rule: str
             raise InputError(f"`{name}` must be {rule}. Received: {name}={value!r}.")
 
 
+def path_given(**argument: Any) -> Path:
+    """The path that one argument is.
+
+    Raises:
+        InputError: Unless it is text or a path.
+    """
+    ((name, value),) = argument.items()
+    if not isinstance(value, (str, os.PathLike)):
+        raise InputError(f"`{name}` must be a path. Received: {name}={value!r:.80}.")
+    return Path(value)
+
+
 def check_new_file(path: str | os.PathLike[str], *, overwrite: bool) -> Path:
     """Raise for a folder, and for a file that exists unless it may be replaced; return the path."""
-    place = Path(path)
+    place = path_given(path=path)
     if place.is_dir() or (place.exists() and not overwrite):
         raise InputError(
             f"`path` must be a new file. Received: {str(place)!r}, which exists. Choose "

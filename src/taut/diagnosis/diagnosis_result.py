@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
-from taut.checks import check_new_file, check_one_of
+from taut.checks import check_new_file, check_one_of, path_given
 from taut.diagnosis.words import (
     DOUBTED,
     HELPS,
@@ -283,7 +283,7 @@ class Diagnosis:
         import json
 
         try:
-            value = json.loads(Path(path).read_text("utf-8"))
+            value = json.loads(path_given(path=path).read_text("utf-8"))
             if value["format"]["kind"] != KIND or value["format"]["number"] > FORMAT:
                 raise ValueError("another kind or a later format")
             return typed(cls, value)

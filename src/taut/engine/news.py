@@ -11,6 +11,7 @@ import numpy as np
 from taut._read_only import ReadOnly
 from taut.engine.aftermath import afterwards
 from taut.engine.lanes import DIVERGED, DROPPED, Lane
+from taut.errors import InputError
 
 
 @dataclass(frozen=True)
@@ -126,6 +127,18 @@ class Callback:
 
     def on_end(self) -> None:
         """All lanes have ended, or the study was interrupted."""
+
+
+def check_callbacks(callbacks: Any) -> None:
+    """Raise for callbacks that no study can tell of its progress, Keras's for example."""
+    listed = isinstance(callbacks, (list, tuple))
+    for callback in callbacks if listed else [callbacks]:
+        if not listed or not isinstance(callback, Callback):
+            raise InputError(
+                "`callbacks` of a study must be a list of `taut.engine.Callback`s: one training "
+                f"among many calls no Keras callback. Received: {type(callback).__name__}. To "
+                "stop early give `patience`; the best epoch is then kept."
+            )
 
 
 def tell(callback: Callback, method: str, *args: Any, ended: bool) -> None:

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from taut.checks import names_given
+from taut.checks import names_given, path_given
 from taut.errors import InputError
 from taut.frames.arrow_file import read_arrow
 from taut.frames.as_frame import NOTES, blank, check_marks, refuse_duplicates
@@ -86,7 +86,7 @@ def read_table(
     Example:
         >>> frame = read_table("patients.csv")  # doctest: +SKIP
     """
-    path = Path(path)
+    path = path_given(path=path)
     sep = SEPARATORS.get(sep or "", sep) if isinstance(sep, str) else sep
     if sep is not None and (not isinstance(sep, str) or len(sep) != 1):
         raise InputError(

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 
 from taut._read_only import ReadOnly
-from taut.checks import check_new_file
+from taut.checks import check_new_file, path_given
 from taut.engine import Record
 from taut.errors import InputError
 from taut.objective import Stationarity
@@ -218,7 +218,7 @@ class PathResult(ReadOnly):
         Raises:
             InputError: If there is no such file, it is damaged, or Keras cannot load its model.
         """
-        return cls(**stored.read(Path(path), custom_objects))
+        return cls(**stored.read(path_given(path=path), custom_objects))
 
     @property
     def best_name(self) -> str:

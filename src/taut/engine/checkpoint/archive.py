@@ -18,7 +18,7 @@ from typing import Any
 import jax
 import numpy as np
 
-from taut.checks import check_at_least
+from taut.checks import check_at_least, path_given
 from taut.engine import processes
 from taut.engine.ledger import Ledger
 from taut.engine.state import LaneState
@@ -50,7 +50,7 @@ class Checkpoint:
         most_bytes: int | None = None,
     ):
         check_at_least(0, checkpoint_seconds=seconds)
-        self.path: Path = Path(path)
+        self.path: Path = path_given(checkpoint=path)
         self._seconds, self._study = seconds, dict(study)
         self._least, self._most = least_seconds, most_bytes
         self._begun = self._saved = time.monotonic()
