@@ -33,8 +33,8 @@ def penalised():
     return model
 
 
-def lanes(*given, y=Y, model=None, **options):
-    return train_lanes(model or network(), X, y, *(given or ([Lane()],)), epochs=2, **options)
+def lanes(*given, x=X, y=Y, model=None, **options):
+    return train_lanes(model or network(), x, y, *(given or ([Lane()],)), epochs=2, **options)
 
 
 def with_nan(values):
@@ -81,6 +81,14 @@ THREE = {"loss": "sparse_categorical_crossentropy", "outputs": 3, "activation": 
         (lambda: lanes(callbacks=[keras.callbacks.History()]), r"`callbacks` of a study.*History"),
         (lambda: lanes(callbacks=taut.engine.Callback()), r"`callbacks` of a study must be a list"),
         (lambda: lanes(y=None, targets=3), r"`targets` must be a list.*targets=3"),
+        (lambda: taut.explain(None), r"`model` must be a Keras model. Received: NoneType"),
+        (lambda: taut.stationarity(3, X, Y), r"`model` must be a Keras model. Received: int"),
+        (lambda: taut.FISTA().minimize("m", X, Y), r"`model` must be a Keras model.*str"),
+        (lambda: taut.stationarity(network(None), X, Y), r"`model` must be compiled with a loss"),
+        (lambda: taut.stationarity(network(), with_nan(X), Y), r"`x` must be finite.*row 7"),
+        (lambda: taut.FISTA().minimize(penalised(), with_nan(X), Y), r"`x` must be finite"),
+        (lambda: taut.stationarity(network(), X[:0], Y[:0]), r"`x` must hold at least one row"),
+        (lambda: lanes(y=Y[:0], x=X[:0]), r"A split must train on at least one row"),
         (lambda: path(checkpoint=3), r"`checkpoint` must be a path\. Received: checkpoint=3"),
         (lambda: path(cv="5"), r"`cv` must be a number of folds.*cv='5'"),
         (

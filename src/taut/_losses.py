@@ -75,6 +75,8 @@ def loss_parts(model: Any, x: Any, y: Any) -> list[LossPart]:
             "`x` and `y` must have the same rows. Received: `x` of shape "
             f"{', '.join(map(str, shapes[0]))}, `y` of {', '.join(map(str, shapes[1]))}."
         )
+    if not shapes[0] or not all(shapes[0][0]):
+        raise InputError(f"`x` must hold at least one row. Received: shapes {shapes[0]}.")
     taken = getattr(model, "inputs", None)
     if taken and isinstance(x, (list, tuple)) and len(keras.tree.flatten(x)) != len(taken):
         # Keras would go on without what is too much, and warn.

@@ -12,7 +12,7 @@ from keras import ops
 from taut._read_only import ReadOnly
 from taut.checks import check_above, check_whole
 from taut.errors import InputError
-from taut.objective.objective import Objective
+from taut.objective.objective import Objective, check_kind
 from taut.objective.rows import checked_arrays, scale_rows, take_rows
 from taut.objective.stationarity import scale_of
 from taut.optimizers.proximals import proximal_of
@@ -120,6 +120,7 @@ class FISTA:
             InputError: If the model is not built, or not compiled with a `taut.Proximal`.
             UnsupportedError: If a layer has a Keras constraint that equals no constraint of taut.
         """
+        check_kind(model, loss=True)
         optimizer = proximal_of(model)
         if optimizer is None or not model.built:
             raise InputError(

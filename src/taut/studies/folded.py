@@ -9,7 +9,7 @@ from typing import Any, Protocol
 import keras
 import numpy as np
 
-from taut._data import as_arrays
+from taut._data import as_arrays, check_inputs
 from taut._keras.compiled_model import loss_of_classes
 from taut._weights import ClassWeight, checked_weights
 from taut.engine import (
@@ -27,7 +27,6 @@ from taut.objective import Stationarity, stationarity
 from taut.studies.folds import class_labels, fold_values, folds
 from taut.studies.score_trial import check_score
 from taut.studies.scoring import Scoring
-from taut.studies.study_model import check_inputs
 from taut.studies.training_settings import Settings
 
 Measure = Callable[[Any, Any, Any], float]

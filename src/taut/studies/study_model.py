@@ -21,26 +21,6 @@ from taut.penalties import Penalty, WithArrays
 from taut.penalties.constraints import Constraint
 
 
-def check_inputs(model: Any, x: Any) -> None:
-    """Raise for inputs that are not finite, unless the model makes finite numbers of them."""
-    leaves = keras.tree.flatten(x)
-    wrong = np.zeros(len(leaves[0]), bool)
-    for leaf in leaves:
-        if leaf.dtype.kind == "f":
-            wrong |= ~np.isfinite(leaf.reshape(len(leaf), -1)).all(axis=1)
-    rows = np.flatnonzero(wrong)
-    if not len(rows):
-        return
-    sample = keras.tree.map_structure(lambda a: a[rows[:256]], x)
-    made = keras.tree.flatten(model(sample, **mode(model, training=False)))
-    if not all(np.isfinite(keras.ops.convert_to_numpy(output)).all() for output in made):
-        raise InputError(
-            "`x` must be finite numbers, where the model makes NaN of others. Received: NaN or "
-            f"infinite values in {len(rows)} of {len(wrong)} rows, first in row {rows[0]}. Fill "
-            "them, leave these rows out, or begin the model with `taut.layers.Standardize()`."
-        )
-
-
 # What a study is compiled for is kept as long as the user's compiled model, so that a second
 # study of the same shape compiles nothing.
 _copies: weakref.WeakKeyDictionary[Any, dict[str, Any]] = weakref.WeakKeyDictionary()
