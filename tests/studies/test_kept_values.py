@@ -342,7 +342,7 @@ class Falling(keras.optimizers.schedules.LearningRateSchedule):
         return {"rate": self.rate}
 
 
-def decaying(jit=True):
+def decaying(jit="auto"):
     model = model_of(layers.Dense(4, "relu"), layers.Dense(1))
     optimizer = keras.optimizers.AdamW(Falling(0.05), weight_decay=0.5)
     optimizer.exclude_from_weight_decay(var_list=[model.layers[0].kernel], var_names=["bias"])
