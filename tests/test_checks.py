@@ -3,6 +3,7 @@
 from functools import partial
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from taut import checks
@@ -66,3 +67,27 @@ def test_the_error_names_the_argument_that_breaks_the_rule():
     with pytest.raises(InputError, match=r"^`seeds` must be an integer >= 2\."):
         checks.check_whole(2, folds=5, seeds=1)
     checks.check_whole(2)
+
+
+def test_one_of_a_few_words():
+    rule = r'`way` must be "up", "down" or None\. Received: way='
+    for value in ("left", [], {}, 3, np.array(["up"]), np.zeros(2)):
+        with pytest.raises(InputError, match=rule):
+            checks.check_one_of(("up", "down", None), way=value)
+    checks.check_one_of(("up", "down", None), way=None)
+    checks.check_one_of(("up", "down"), way="up")
+
+
+@pytest.mark.parametrize("value", [["a", 3], ("a", 3), pd.Index(["a", 3]), iter(["a", 3])])
+def test_names_are_a_list(value):
+    assert checks.names_given(names=value) == ("a", "3")
+    assert checks.names_given(names=set()) == ()
+
+
+@pytest.mark.parametrize(
+    "value",
+    [3, 3.5, None, "ab", b"ab", True, {"a": 1}, np.array(3), [None], [b"a"], [["a"]], np.eye(2)],
+)
+def test_what_is_no_list_of_names(value):
+    with pytest.raises(InputError, match=r"^`names` must be a list of names\. Received: "):
+        checks.names_given(names=value)

@@ -2,6 +2,7 @@
 
 import keras
 import numpy as np
+import pandas as pd
 import pytest
 
 import taut
@@ -24,6 +25,16 @@ def network(loss="mse", outputs=1, activation=None, first=()):
 def path(x=X, y=Y, model=None, **options):
     settings = {"strengths": [0.1, 0.01], "cv": 2, "epochs": 1, **options}
     return taut.regularization_path(model or network(), x, y, **settings)
+
+
+def penalised():
+    model = network()
+    model.compile(taut.Proximal("adam", taut.L1()), "mse")
+    return model
+
+
+def lanes(*given, x=X, y=Y, model=None, **options):
+    return train_lanes(model or network(), x, y, *(given or ([Lane()],)), epochs=2, **options)
 
 
 def with_nan(values):
@@ -51,6 +62,35 @@ THREE = {"loss": "sparse_categorical_crossentropy", "outputs": 3, "activation": 
             lambda: path(callbacks=[keras.callbacks.EarlyStopping()]),
             r"taut.engine.Callback.*EarlyStopping.*patience",
         ),
+        (lambda: lanes(Lane()), r"`lanes` must be a list of `taut.engine.Lane`s.*lanes=Lane\("),
+        (lambda: lanes([3]), r"`lanes` must be a list of .*Received: 3 among its items"),
+        (lambda: lanes([]), r"`lanes` must hold at least one lane"),
+        (lambda: lanes([Lane("a")]), r"only where the model has penalties"),
+        (lambda: lanes([Lane("a")], model=penalised()), r"`strengths` must be finite numbers >= 0"),
+        (lambda: lanes([Lane(split=0.5)]), r"`split` must name one of the 1 splits.*split=0\.5"),
+        (lambda: lanes([Lane(target="b")]), r"`target` must name one of .*target='b'"),
+        (lambda: lanes([Lane(epochs=1.5)]), r"`epochs` must be from 1 to the study's 2.*=1\.5"),
+        (lambda: lanes([Lane(start="a")]), r"`start` must be the number of an earlier lane.*'a'"),
+        (lambda: lanes([Lane(values=3)]), r"`values` must map paths.*values=3"),
+        (lambda: lanes(splits=[(X, Y)]), r"`splits` must be a list of `taut.engine.Split`s"),
+        (lambda: lanes(splits=[]), r"`splits` must hold at least one split"),
+        (lambda: lanes(groups=3), r"`groups` must be a list of numbers.*groups=3"),
+        (lambda: lanes(halving=3), r"`halving` must be a `taut.engine.Halving` or None"),
+        (lambda: lanes(race=3), r"`race` must be a `taut.engine.Race` or None"),
+        (lambda: lanes(checkpoint_seconds="a"), r"`checkpoint_seconds` must be a finite number"),
+        (lambda: lanes(callbacks=[keras.callbacks.History()]), r"`callbacks` of a study.*History"),
+        (lambda: lanes(callbacks=taut.engine.Callback()), r"`callbacks` of a study must be a list"),
+        (lambda: lanes(y=None, targets=3), r"`targets` must be a list.*targets=3"),
+        (lambda: taut.explain(None), r"`model` must be a Keras model. Received: NoneType"),
+        (lambda: taut.stationarity(3, X, Y), r"`model` must be a Keras model. Received: int"),
+        (lambda: taut.FISTA().minimize("m", X, Y), r"`model` must be a Keras model.*str"),
+        (lambda: taut.stationarity(network(None), X, Y), r"`model` must be compiled with a loss"),
+        (lambda: taut.stationarity(network(), with_nan(X), Y), r"`x` must be finite.*row 7"),
+        (lambda: taut.FISTA().minimize(penalised(), with_nan(X), Y), r"`x` must be finite"),
+        (lambda: taut.stationarity(network(), X[:0], Y[:0]), r"`x` must hold at least one row"),
+        (lambda: lanes(y=Y[:0], x=X[:0]), r"A split must train on at least one row"),
+        (lambda: path(checkpoint=3), r"`checkpoint` must be a path\. Received: checkpoint=3"),
+        (lambda: path(cv="5"), r"`cv` must be a number of folds.*cv='5'"),
         (
             lambda: train_lanes(network(), X, Y, [Lane((0.1,))], epochs=1),
             r"only where the model has penalties.*lane 0.*taut.Proximal",
@@ -89,6 +129,29 @@ THREE = {"loss": "sparse_categorical_crossentropy", "outputs": 3, "activation": 
         ),
         (lambda: path(y=np.arange(60) % 3, model=network(**BINARY)), r"from 0 to 1.*from 0 to 2"),
         (lambda: path(start="here"), r'`start` must be "fresh" or "present"'),
+        (lambda: path(warm_start=[]), r'`warm_start` must be None, "down", "up" or "both"'),
+        (lambda: path(x=[[1.0], [1.0, 2.0]]), r"`x` must be an array.*differ in length"),
+        (
+            lambda: taut.diagnose(network(), X, Y, trials=False, names=3),
+            r"`names` must be a list of names\. Received: names=3",
+        ),
+        (
+            lambda: taut.diagnose(network(), X, Y, trials=False, ignore=3),
+            r"`ignore` must be a list of names\. Received: ignore=3",
+        ),
+        (lambda: taut.compact(network(), ignore=3), r"`ignore` must be a list of layers.*ignore=3"),
+        (
+            lambda: taut.stability_selection(network(), X, Y, names=3),
+            r"`names` must be a list of names\. Received: names=3",
+        ),
+        (
+            lambda: taut.fit_table(pd.DataFrame({"y": [1, 2]}), target="y", drop=3),
+            r"`drop` must be a list of names\. Received: drop=3",
+        ),
+        (
+            lambda: taut.fit_text(["a", "b"], [0, 1], words=[3, ["a"]]),
+            r"`words` must be a list of names.*\['a'\]",
+        ),
     ],
 )
 def test_the_rule_what_was_received_and_the_remedy(call, words):
@@ -103,6 +166,10 @@ def schedule():
 def test_what_is_clear_is_taken():
     assert Lane(0.1) == Lane((0.1,))
     assert Lane(np.float64(0.1)).strengths == (0.1,)
+    rate = {"learning_rate": np.ones(2)}
+    assert Lane(0.1, values=rate) == Lane(0.1, values={"learning_rate": np.ones(2)})
+    assert Lane(0.1, values=rate) not in (Lane(0.1), Lane(0.1, values={"learning_rate": 3.0}))
+    assert len({Lane(0.1), Lane((0.1,)), Lane(0.1, seed=1)}) == 2
     penalty = taut.L1(0.1) + keras.regularizers.L2(0.1)
     assert repr(penalty) == repr(taut.L1(0.1) + taut.L2(0.2))
     assert repr(keras.regularizers.L2(0.1) + taut.L1(0.1)) == repr(taut.L2(0.2) + taut.L1(0.1))

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import keras
 import numpy as np
 
+from taut._keras.model_calls import mode
 from taut._losses import LossPart
+from taut.checks import names_given
 from taut.errors import InputError
 
 
@@ -22,8 +24,14 @@ def as_arrays(data: Any, name: str) -> Any:
     Raises:
         InputError: For text, dates and objects: a network takes numbers.
     """
-    if isinstance(data, (list, tuple)) and not any(map(_is_part, data)):
-        data = np.asarray(data)
+    try:
+        data = whole_lists(data)
+    except ValueError as error:
+        raise InputError(
+            f"`{name}` must be an array [rows, …], or a tree of these. Received: a list whose "
+            f"items differ in length ({error}). Fill them up, as "
+            "`keras.utils.pad_sequences` does, or cut them."
+        ) from error
 
     def leaf_array(leaf: Any) -> np.ndarray:
         array = np.asarray(leaf)
@@ -41,11 +49,57 @@ def as_arrays(data: Any, name: str) -> Any:
     return keras.tree.map_structure(leaf_array, data)
 
 
+def whole_lists(data: Any) -> Any:
+    """The same tree, where a list of numbers, or of lists of these, is one array."""
+    if isinstance(data, Mapping):
+        return {name: whole_lists(part) for name, part in data.items()}
+    if isinstance(data, (list, tuple)) and not any(map(_is_part, data)):
+        return np.asarray(data)
+    return data
+
+
 def _is_part(item: Any) -> bool:
     """Whether an item of a list is an input of its own: an array, or a tree of these."""
     if hasattr(item, "shape") and hasattr(item, "dtype"):
         return len(item.shape) > 0
     return isinstance(item, dict) or item is None or hasattr(item, "columns")
+
+
+def input_names(names: Any, count: int) -> tuple[str, ...]:
+    """Names of inputs: "input 0", … unless given.
+
+    Raises:
+        InputError: If there are more or fewer names than inputs.
+    """
+    if names is None:
+        return tuple(f"input {i}" for i in range(count))
+    given = names_given(names=names)
+    if len(given) != count:
+        raise InputError(
+            f"`names` must be one name for each of the {count} inputs. Received: "
+            f"{len(given)} names."
+        )
+    return given
+
+
+def check_inputs(model: Any, x: Any) -> None:
+    """Raise for inputs that are not finite, unless the model makes finite numbers of them."""
+    leaves = keras.tree.flatten(x)
+    wrong = np.zeros(len(leaves[0]), bool)
+    for leaf in leaves:
+        if leaf.dtype.kind == "f":
+            wrong |= ~np.isfinite(leaf.reshape(len(leaf), -1)).all(axis=1)
+    rows = np.flatnonzero(wrong)
+    if not len(rows):
+        return
+    sample = keras.tree.map_structure(lambda a: a[rows[:256]], x)
+    made = keras.tree.flatten(model(sample, **mode(model, training=False)))
+    if not all(np.isfinite(keras.ops.convert_to_numpy(output)).all() for output in made):
+        raise InputError(
+            "`x` must be finite numbers, where the model makes NaN of others. Received: NaN or "
+            f"infinite values in {len(rows)} of {len(wrong)} rows, first in row {rows[0]}. Fill "
+            "them, leave these rows out, or begin the model with `taut.layers.Standardize()`."
+        )
 
 
 def check_targets(parts: Sequence[LossPart], leaves: Sequence[np.ndarray], weight: Any) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -73,6 +75,8 @@ def loss_parts(model: Any, x: Any, y: Any) -> list[LossPart]:
             "`x` and `y` must have the same rows. Received: `x` of shape "
             f"{', '.join(map(str, shapes[0]))}, `y` of {', '.join(map(str, shapes[1]))}."
         )
+    if not shapes[0] or not all(shapes[0][0]):
+        raise InputError(f"`x` must hold at least one row. Received: shapes {shapes[0]}.")
     taken = getattr(model, "inputs", None)
     if taken and isinstance(x, (list, tuple)) and len(keras.tree.flatten(x)) != len(taken):
         # Keras would go on without what is too much, and warn.
@@ -81,10 +85,8 @@ def loss_parts(model: Any, x: Any, y: Any) -> list[LossPart]:
         return _loss_parts(model, x, y)
     except (InputError, UnsupportedError):
         raise
-    except (ValueError, TypeError) as error:
-        if (message := _unlike(model, x, y)) is None:
-            raise
-        raise InputError(message) from error
+    except (ValueError, TypeError, KeyError) as error:
+        raise InputError(_unlike(model, x, y) or _misfit(model, x, y, error)) from error
 
 
 def _unlike(model: Any, x: Any, y: Any) -> str | None:
@@ -98,12 +100,29 @@ def _unlike(model: Any, x: Any, y: Any) -> str | None:
         )
     made = [tuple(t.shape) for t in keras.tree.flatten(getattr(model, "outputs", None) or ())]
     targets = [tuple(np.shape(leaf)) for leaf in keras.tree.flatten(y)]
-    if made and not _alike(made, targets):
+    labels = [shape[:-1] for shape in made]  # one less axis: classes, or the only output
+    if made and not _alike(made, targets) and not _alike(labels, targets):
         return (
             f"`y` must be targets for the outputs of the model {model.name!r}, {_shapes(made)}, as "
             f"its loss takes them. Received: {_shapes(targets)}."
         )
     return None
+
+
+def _misfit(model: Any, x: Any, y: Any, error: Exception) -> str:
+    said = " ".join(str(error.args[0] if error.args else error).split())
+    return (
+        f"The model {model.name!r} must take `x`, and its loss `y`: arrays, or trees of these by "
+        f"the names of its inputs and outputs. Received: `x` of {outline(x)}, `y` of {outline(y)}: "
+        f"{re.sub(chr(27) + '.[0-9]*m', '', said):.200}"
+    )
+
+
+def outline(data: Any) -> str:
+    """What a tree of arrays is made of, in a few words."""
+    if isinstance(data, Mapping):
+        return "{" + ", ".join(map(repr, data)) + "}"
+    return f"a list of {len(data)}" if isinstance(data, (list, tuple)) else "one array"
 
 
 def _alike(shapes: list[tuple[Any, ...]], given: list[tuple[int, ...]]) -> bool:
@@ -132,6 +151,7 @@ def _loss_parts(model: Any, x: Any, y: Any) -> list[LossPart]:
 
         def record_part(part: Any, y_true: Any, y_pred: Any) -> Any:
             loss = part.loss
+            _check_columns(loss, y_true, y_pred)
             own_call = type(loss).__call__ is not _CALL
             values, mask = (
                 (loss(y_true, y_pred), None) if own_call else loss_values(loss, y_true, y_pred)
@@ -160,6 +180,15 @@ def _loss_parts(model: Any, x: Any, y: Any) -> list[LossPart]:
     return parts
 
 
+def _check_columns(loss: Any, y_true: Any, y_pred: Any) -> None:
+    """Raise where Keras would repeat an output for each of several targets."""
+    ranks = {len(getattr(a, "shape", ())) for a in (y_true, y_pred)}
+    if getattr(loss, "fn", None) not in _BY_PAIRS or len(ranks) > 1 or min(ranks) < 2:
+        return
+    if y_pred.shape[-1] == 1 and y_true.shape[-1] not in (None, 1):
+        raise ValueError(f"one output and {y_true.shape[-1]} targets, of which it takes one")
+
+
 def _labels(loss: Any, y_pred: Any) -> int | str | None:
     function = getattr(loss, "fn", None)
     if function is keras.losses.binary_crossentropy:
@@ -170,6 +199,20 @@ def _labels(loss: Any, y_pred: Any) -> int | str | None:
     return int(y_pred.shape[options.get("axis", -1)])
 
 
+_BY_PAIRS = (
+    keras.losses.mean_squared_error,
+    keras.losses.mean_absolute_error,
+    keras.losses.mean_absolute_percentage_error,
+    keras.losses.mean_squared_logarithmic_error,
+    keras.losses.huber,
+    keras.losses.log_cosh,
+    keras.losses.poisson,
+    keras.losses.binary_crossentropy,
+    keras.losses.binary_focal_crossentropy,
+    keras.losses.hinge,
+    keras.losses.squared_hinge,
+)
+"""Losses of a target and an output at a time."""
 _CALL = keras.losses.Loss.__call__
 _SYMBOLIC_ROWS = 1009
 """A number that no other axis has, so that the axis of rows is known by it."""

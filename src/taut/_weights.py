@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 from keras import tree
 
-from taut._data import check_targets
-from taut._losses import LossPart, loss_parts
+from taut._data import check_targets, whole_lists
+from taut._losses import LossPart, loss_parts, outline
 from taut.errors import InputError, UnsupportedError
 
 ClassWeight = Mapping[int, float] | str | None
@@ -56,22 +56,34 @@ def checked_weights(
     if sample_weight is None:
         return None
     try:
-        weights = tree.map_structure(lambda a: np.asarray(a, np.float32), sample_weight)
+        weights = tree.map_structure(
+            lambda a: np.asarray(a, np.float32), whole_lists(sample_weight)
+        )
     except (TypeError, ValueError) as error:
         raise InputError(
             "`sample_weight` must be numbers, one a row of `x`, and not the name of a column. "
             f"Received: {error}."
         ) from error
     given = tree.flatten(weights)
-    if len(given) not in (1, len(leaves)):
+    if tree.is_nested(weights) and not _alike(weights, y, len(leaves)):
         raise InputError(
-            "`sample_weight` must be one array, or one for each of the "
-            f"{len(leaves)} outputs in `y`. Received: {len(given)}."
+            "`sample_weight` must be one array for all outputs, or one for each in `y`, by the "
+            f"same names. Received: {outline(weights)} for {outline(y)}. Give weights of 1 to "
+            "an output that needs none."
         )
     for k, leaf in enumerate(given):
         whose = [part for part in parts if len(given) == 1 or k in part.leaves]
         _check(leaf, len(leaves[0]), whose)
     return weights
+
+
+def _alike(weights: Any, y: Any, leaves: int) -> bool:
+    """Whether weights are a tree like `y`, so that no output gets those of another."""
+    if isinstance(weights, Mapping) or isinstance(y, Mapping):
+        names = [set(part) if isinstance(part, Mapping) else None for part in (weights, y)]
+        if names[0] != names[1]:
+            return False
+    return len(tree.flatten(weights)) == leaves
 
 
 def check_means(parts: Sequence[LossPart]) -> None:

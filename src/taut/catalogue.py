@@ -13,7 +13,7 @@ from typing import Any
 from markupsafe import Markup, escape
 
 from taut import readable
-from taut.errors import InputError
+from taut.checks import check_one_of
 
 LANGUAGES = ("en", "zh")
 
@@ -151,15 +151,18 @@ def _pattern(template: str) -> re.Pattern[str]:
     return re.compile("".join(words), re.DOTALL)
 
 
-@cache
 def catalogue(lang: str = "en") -> Catalogue:
     """The texts of a language.
 
     Raises:
-        InputError: If the page does not speak it.
+        InputError: If it is none that taut speaks.
     """
-    if lang not in LANGUAGES:
-        raise InputError(f"`lang` must be one of {', '.join(LANGUAGES)}. Received: lang={lang!r}.")
+    check_one_of(LANGUAGES, lang=lang)
+    return _read(lang)
+
+
+@cache
+def _read(lang: str) -> Catalogue:
     return Catalogue(lang)
 
 

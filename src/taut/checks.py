@@ -2,7 +2,7 @@
 
 Each takes the arguments by name, since the error names them, and raises an `InputError` at the
 first that breaks the rule. None breaks every rule but the one that allows it. `is_whole` and
-`is_number` are for rules that need a sentence of their own.
+`is_number` are for rules that need a sentence of their own; `names_given` returns what it has read.
 
 Example:
     >>> from taut.checks import check_whole
@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from numbers import Integral
 from pathlib import Path
 from typing import Any
@@ -69,15 +69,89 @@ def check_inner_share(**arguments: Any) -> None:
     _check(arguments, lambda v: is_number(v) and 0 < float(v) < 1, rule)
 
 
+def names_given(**argument: Any) -> tuple[str, ...]:
+    """The names in the list that one argument is: text, or what else may name a column, as text.
+
+    Raises:
+        InputError: Unless it is a list, and no text, whose items name something: not None, nor
+            lists themselves.
+
+    Example:
+        >>> names_given(names=["age", 2024])
+        ('age', '2024')
+    """
+    ((name, value),) = argument.items()
+    items = _items(value)
+    if items is None:
+        raise InputError(f"`{name}` must be a list of names. Received: {name}={value!r:.80}.")
+    for item in items:
+        if item is None or isinstance(item, bytes) or not isinstance(item, Hashable):
+            raise InputError(
+                f"`{name}` must be a list of names. Received: {item!r:.80} among its items."
+            )
+    return tuple(map(str, items))
+
+
+def listed(kind: type, words: str, /, **argument: Any) -> list[Any]:
+    """The items of the list that one argument is, all of one kind.
+
+    Args:
+        kind: Of each item.
+        words: What users call them.
+
+    Raises:
+        InputError: Unless it is a list of these.
+    """
+    ((name, value),) = argument.items()
+    items = _items(value)
+    if items is None:
+        raise InputError(f"`{name}` must be a list of {words}. Received: {name}={value!r:.80}.")
+    for item in items:
+        if not isinstance(item, kind):
+            raise InputError(
+                f"`{name}` must be a list of {words}. Received: {item!r:.80} among its items."
+            )
+    return items
+
+
+def check_one_of(allowed: Sequence[Any], /, **arguments: Any) -> None:
+    """Raise unless each is one of a few words, or None where that is among them."""
+    words = [f'"{word}"' if isinstance(word, str) else repr(word) for word in allowed]
+    rule = f"{', '.join(words[:-1])} or {words[-1]}"
+    _check(arguments, lambda v: v is None or isinstance(v, str), rule)
+    _check(arguments, lambda v: v in allowed, rule)
+
+
+def _items(value: Any) -> list[Any] | None:
+    if isinstance(value, (str, bytes, Mapping)) or not isinstance(value, Iterable):
+        return None
+    try:
+        return list(value)
+    except TypeError:  # an array without axes
+        return None
+
+
 def _check(arguments: Mapping[str, Any], holds: Callable[[Any], bool], rule: str) -> None:
     for name, value in arguments.items():
         if not holds(value):
             raise InputError(f"`{name}` must be {rule}. Received: {name}={value!r}.")
 
 
+def path_given(**argument: Any) -> Path:
+    """The path that one argument is.
+
+    Raises:
+        InputError: Unless it is text or a path.
+    """
+    ((name, value),) = argument.items()
+    if not isinstance(value, (str, os.PathLike)):
+        raise InputError(f"`{name}` must be a path. Received: {name}={value!r:.80}.")
+    return Path(value)
+
+
 def check_new_file(path: str | os.PathLike[str], *, overwrite: bool) -> Path:
     """Raise for a folder, and for a file that exists unless it may be replaced; return the path."""
-    place = Path(path)
+    place = path_given(path=path)
     if place.is_dir() or (place.exists() and not overwrite):
         raise InputError(
             f"`path` must be a new file. Received: {str(place)!r}, which exists. Choose "

@@ -13,8 +13,7 @@ from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn
 from rich.text import Text
 
 from taut.engine.lanes import Lane
-from taut.engine.news import Callback, News
-from taut.errors import InputError
+from taut.engine.news import Callback, News, check_callbacks
 
 Study = TypeVar("Study", bound=Callable[..., Any])
 
@@ -31,17 +30,6 @@ def displayed(study: Study) -> Study:
             return study(*args, callbacks=[display], **kwargs)
 
     return run  # type: ignore[return-value]
-
-
-def check_callbacks(callbacks: Any) -> None:
-    """Raise for callbacks that no study can tell of its progress, Keras's for example."""
-    for callback in [callbacks] if not isinstance(callbacks, (list, tuple)) else callbacks:
-        if not all(hasattr(callback, name) for name in ("on_start", "on_update", "on_end")):
-            raise InputError(
-                "`callbacks` of a study must be a list of `taut.engine.Callback`s: one training "
-                f"among many calls no Keras callback. Received: {type(callback).__name__}. To "
-                "stop early give `patience`; the best epoch is then kept."
-            )
 
 
 class Display(Callback):

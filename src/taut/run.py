@@ -11,6 +11,7 @@ from dataclasses import MISSING, dataclass, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from taut.checks import path_given
 from taut.errors import InputError
 from taut.formulas import unguard, write_csv
 from taut.run_metrics import Metrics
@@ -68,7 +69,7 @@ class Run:
 
     def save(self, directory: str | Path) -> None:
         """Write `metrics.json`, `path.parquet`, `features.csv` and what else there is."""
-        directory = Path(directory)
+        directory = path_given(directory=directory)
         text = json_text(self.metrics, indent=1)
         (directory / METRICS).write_text(text + "\n", encoding="utf-8")
         self.path.to_parquet(directory / PATH, index=False)
@@ -87,7 +88,7 @@ class Run:
         """
         import pandas
 
-        directory = Path(directory)
+        directory = path_given(directory=directory)
         missing = [file for file in FILES if not (directory / file).is_file()]
         if missing:
             what = "has no" if directory.is_dir() else "does not exist; expected in it:"

@@ -198,7 +198,7 @@ def test_what_cannot_be_a_lane_keeps_the_gap():
         ({"ignore": "overfiting"}, "codes"),
         ({"level": 1.0}, "between 0 and 1"),
         ({"budget": 0}, "budget"),
-        ({"names": ["a"]}, "name the 6 inputs"),
+        ({"names": ["a"]}, "one name for each of the 6 inputs"),
         ({"epochs": 0}, "epochs"),
         ({"y": None}, "`y`"),
         ({"cv": ShuffleSplit(2, random_state=0)}, "each of the 40 rows once"),

@@ -1,5 +1,6 @@
 """A job of several studies goes on where the same job was interrupted, and no other does."""
 
+import json
 import os
 import signal
 import time
@@ -19,13 +20,14 @@ class Press(Callback):
     """Ctrl-C once so many epochs of lanes are done; keeps what it is told before."""
 
     def __init__(self, epochs=np.inf):
-        self.epochs, self.notes, self.updates = epochs, [], 0
+        self.epochs, self.notes, self.updates, self.seconds = epochs, [], 0, []
 
     def on_note(self, note):
         self.notes.append(note)
 
     def on_update(self, news):
         self.updates += 1
+        self.seconds.append(news.seconds)
         if news.lane_epochs > self.epochs:
             os.kill(os.getpid(), signal.SIGINT)
 
@@ -67,6 +69,22 @@ def test_the_same_job_goes_on_to_the_same_record_bit_for_bit(tmp_path, whole, at
     done.forget()
     assert not done.left()
     assert not os.listdir(tmp_path / "jobs")
+
+
+def test_seconds_are_of_all_calls(tmp_path, at_once, monkeypatch):
+    interrupted(tmp_path / "jobs")
+    (file,) = (tmp_path / "jobs").iterdir()
+    with np.load(file) as archive:
+        saved = json.loads(str(archive["about"]))["seconds"]
+    assert saved > 0
+    told = Press()
+    with resumable.resumable(tmp_path / "jobs") as job:
+        begun, here = resumable.job_clock(), time.perf_counter()
+        record_of(callbacks=[told])
+        took = time.perf_counter() - here
+        assert resumable.job_clock() - begun == pytest.approx(saved + took, abs=0.05)
+    assert job.seconds_before == saved
+    assert saved < told.seconds[0] < told.seconds[-1] < saved + took
 
 
 def test_another_job_begins_anew(tmp_path, at_once, monkeypatch):

@@ -140,8 +140,31 @@ def test_weights_of_another_shape_are_refused_before_training():
     ):
         with pytest.raises(InputError, match="`sample_weight` must"):
             checked_weights(model, X, [ONE, SEQ], [WEIGHT, weight])
-    with pytest.raises(InputError, match="one for each of the 2 outputs"):
-        checked_weights(model, X, [ONE, SEQ], [WEIGHT] * 3)
+
+
+@pytest.mark.parametrize(
+    ("y", "weights"),
+    [
+        ([ONE, SEQ], [WEIGHT] * 3),
+        ([ONE, SEQ], [WEIGHT]),
+        ([ONE, SEQ], {"one": WEIGHT, "seq": WEIGHT}),
+        ({"one": ONE, "seq": SEQ}, {"one": WEIGHT}),
+        ({"one": ONE, "seq": SEQ}, {"one": WEIGHT, "other": WEIGHT}),
+        ({"one": ONE, "seq": SEQ}, [WEIGHT, WEIGHT]),
+    ],
+)
+def test_no_output_gets_the_weights_of_another(y, weights):
+    model = compiled(two("dict" if isinstance(y, dict) else "list"), "mse")
+    with pytest.raises(InputError, match="or one for each in `y`, by the same names"):
+        checked_weights(model, X, y, weights)
+
+
+def test_weights_may_be_a_list_of_numbers():
+    model = compiled(two("list"), "mse")
+    found = checked_weights(model, X, [ONE, SEQ], WEIGHT.tolist())
+    np.testing.assert_array_equal(found, WEIGHT)
+    both = checked_weights(model, X, [ONE, SEQ], [WEIGHT, BY_STEP])
+    assert [w.shape for w in both] == [WEIGHT.shape, BY_STEP.shape]
 
 
 def test_the_weighted_loss_is_that_of_a_sum_over_rows():

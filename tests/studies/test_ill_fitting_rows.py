@@ -43,6 +43,25 @@ def test_the_shapes_that_the_model_takes_are_said(study):
 
 
 @studies
+def test_one_output_is_not_compared_with_several_targets(study):
+    model = network()
+    model.compile("adam", "mse")
+    with pytest.raises(InputError, match=r"for the outputs of .*Received: \[rows, 2\]"):
+        study(model, X, np.stack([Y, Y], axis=1))
+    model.compile("adam", lambda y, p: keras.ops.mean(keras.ops.square(y - p), axis=-1))
+    study_of_two = STUDIES["lanes"](model, X, np.stack([Y, Y], axis=1))
+    assert study_of_two.status == ("finished",)
+
+
+@studies
+def test_names_of_inputs_and_outputs_are_those_of_the_model(study):
+    with pytest.raises(InputError, match=r"by the names of .*Received: `x` of \{'a'\}, `y` of one"):
+        study(network(), {"a": X}, Y)
+    with pytest.raises(InputError, match=r"by the names of .*`x` of one array, `y` of \{'b'\}"):
+        study(network(), X, {"b": Y})
+
+
+@studies
 def test_targets_have_the_rows_of_the_inputs(study):
     with pytest.raises(InputError, match=r"(?s)(same|the 40) rows.*Received: .*\(\d+"):
         study(network(), X, Y[:30])

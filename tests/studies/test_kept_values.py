@@ -8,7 +8,12 @@ import pytest
 from keras import layers, ops
 
 import taut
+from taut.engine import Split
+from taut.engine.data.batches import Batches
 from taut.errors import InputError, UnsupportedError
+from taut.studies.as_compiled import as_compiled
+from taut.studies.study_model import compiled_copy
+from taut.studies.whole_schedule import with_whole_schedule
 from tests.conftest import some_slow
 
 RNG = np.random.default_rng(0)
@@ -322,3 +327,60 @@ def test_a_warm_path_begins_at_the_present_weights():
 def test_start_is_checked():
     with pytest.raises(InputError, match='`start` must be "fresh" or "present"'):
         taut.regularization_path(pretrained(), Z, Y, start="warm", **SETTINGS)
+
+
+class Falling(keras.optimizers.schedules.LearningRateSchedule):
+    """Not registered with Keras."""
+
+    def __init__(self, rate):
+        self.rate = rate
+
+    def __call__(self, step):
+        return self.rate / (1 + ops.cast(step, "float32"))
+
+    def get_config(self):
+        return {"rate": self.rate}
+
+
+def decaying(jit="auto"):
+    model = model_of(layers.Dense(4, "relu"), layers.Dense(1))
+    optimizer = keras.optimizers.AdamW(Falling(0.05), weight_decay=0.5)
+    optimizer.exclude_from_weight_decay(var_list=[model.layers[0].kernel], var_names=["bias"])
+    model.compile(optimizer, "mse", jit_compile=jit)
+    return model
+
+
+def test_a_study_without_penalties_trains_as_the_model_is_compiled():
+    model, split = decaying(), Split(np.arange(64), np.arange(64, 96))
+    study = as_compiled(model, Z, Y, cv=[(split.train, split.held_out)])
+    assert study.strengths == ()
+    lane = study.lane(0, 3, present=True)
+    record = taut.train_lanes(study.copy, Z, Y, [lane], splits=[split], epochs=2, batch_size=24)
+    for epoch in range(2):
+        for rows in Batches([split], 24).train(0, 3, epoch):
+            rows = rows[rows >= 0]
+            model.train_on_batch(Z[rows], Y[rows])
+    for variable, values in zip(model.trainable_variables, record.trainable, strict=True):
+        np.testing.assert_allclose(values[0], ops.convert_to_numpy(variable), atol=1e-6)
+
+
+def test_a_faster_schedule_keeps_what_does_not_decay():
+    copy = as_compiled(decaying(jit=False), Z, Y, cv=2).copy
+    assert copy.jit_compile is False
+    faster = with_whole_schedule(copy, 2.0).optimizer
+    assert isinstance(faster, keras.optimizers.AdamW)
+    assert not isinstance(faster, taut.Proximal)
+    assert float(faster._learning_rate(1)) == pytest.approx(0.05 / 3)
+    decay = [faster._use_weight_decay(v) for v in faster._trainable_variables]
+    assert decay == [False, False, True, False]
+    with pytest.raises(UnsupportedError, match="`weight_decay` must be 0 or None"):
+        taut.regularization_path(decaying(), Z, Y, **SETTINGS)
+
+
+def test_a_schedule_need_not_be_registered():
+    schedule = Falling(0.1)
+    proximal = taut.Proximal(keras.optimizers.Adam(schedule), taut.L1(0.1))
+    assert proximal.plain()._learning_rate is schedule
+    model = model_of(layers.Dense(1))
+    model.compile(proximal, "mse")
+    assert compiled_copy(model, taut.L1()).optimizer._learning_rate is schedule

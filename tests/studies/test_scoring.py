@@ -18,6 +18,7 @@ from taut.errors import InputError
 from taut.studies import PathResult, folds
 from taut.studies.labels import labelled
 from taut.studies.predictor import predictor_of
+from taut.studies.score_trial import right_predictions
 from taut.studies.scoring import scoring_of
 
 pytestmark = pytest.mark.skipif(keras.backend.backend() != "jax", reason="lanes need JAX")
@@ -101,7 +102,9 @@ def test_a_compiled_metric_knows_its_direction(scoring, column, best, breast_can
 
 def test_a_score_that_fails_loses_nothing(breast_cancer):
     def broken(y, prediction):
-        raise RuntimeError("no")
+        if np.any(np.abs(prediction - y[:, None]) > 0.2):  # it was fine as it was tried
+            raise RuntimeError("no")
+        return 0.0
 
     with (
         pytest.warns(UserWarning, match="The score 'broken' must not cost.*RuntimeError: no"),
@@ -113,6 +116,59 @@ def test_a_score_that_fails_loses_nothing(breast_cancer):
         result.best_strength
         == result.summary.loc[result.summary["held_out_loss"].idxmin(), "strength"]
     )
+
+
+class Begun(taut.engine.Callback):
+    def on_start(self, lanes, epochs):
+        raise AssertionError("trained before the score was tried")
+
+
+def _pair(y, prediction):
+    return y, prediction
+
+
+ONE_CLASS = [(np.arange(100, 569), np.arange(19))]
+
+
+@pytest.mark.parametrize(
+    ("scoring", "targets", "cv", "words"),
+    [
+        ("f1", LABELS, 2, "'f1', which on those of fold 0 raises ValueError: pos_label=1"),
+        ("roc_auc", LABELS, ONE_CLASS, "'roc_auc', which is nan of the 19 rows of fold 0"),
+        (_pair, np.arange(2.0), 2, "'_pair', which on those of fold 0 raises TypeError"),
+    ],
+)
+def test_a_score_that_must_fail_is_told_before_training(scoring, targets, cv, words, breast_cancer):
+    x, y = breast_cancer
+    assert len(np.unique(y[:19])) == 1
+    settings = {**SHORT, "cv": cv, "callbacks": [Begun()]}
+    with pytest.raises(InputError, match=words):
+        taut.regularization_path(
+            classifier(), x, targets[y.astype(int)], scoring=scoring, **settings
+        )
+
+
+@pytest.mark.parametrize(
+    ("loss", "y", "units"),
+    [
+        ("mse", np.arange(8.0), 1),
+        ("mse", np.arange(16.0).reshape(8, 2), 2),
+        ("binary_crossentropy", np.arange(8) % 2, 1),
+        (keras.losses.BinaryCrossentropy(from_logits=True), np.arange(8) % 2, 1),
+        ("sparse_categorical_crossentropy", np.arange(8) % 3, 3),
+        (keras.losses.CategoricalCrossentropy(from_logits=True), np.eye(4)[np.arange(8) % 4], 4),
+        ("hinge", np.arange(8) % 2 * 2 - 1, 1),
+    ],
+)
+def test_predictions_that_a_score_is_tried_on_are_right(loss, y, units):
+    model, x = classifier(loss, units, None, inputs=3), np.ones((8, 3), "float32")
+    right = right_predictions(model, x, y)
+    assert right.shape == (8, units)
+    scorer = "accuracy" if loss != "mse" else "r2"
+    score = scoring_of(model, scorer, x, y)
+    assert score.measure(y, right, None) > 0.98
+    assert len(np.unique(right)) > 1
+    assert np.isfinite(right).all()
 
 
 def _mean_gap(y, prediction, sample_weight):

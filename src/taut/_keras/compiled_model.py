@@ -27,9 +27,9 @@ def build_loss(model: Any, x: Any, y: Any) -> None:
 
 
 def compile_arguments(model: Any) -> dict[str, Any]:
-    """Loss and metrics as `compile` was given them, the very same objects."""
-    names = ("loss", "loss_weights", "metrics", "weighted_metrics")
-    return {name: model._compile_config.config[name] for name in names}
+    """What `compile` was given besides the optimizer, the very same objects."""
+    config = model._compile_config.config
+    return {name: value for name, value in config.items() if name != "optimizer"}
 
 
 def compiled_metrics(model: Any) -> Any:

@@ -10,6 +10,8 @@ import keras
 import numpy as np
 from keras import ops
 
+from taut._keras.kept_state import schedule_of
+
 
 @dataclass(frozen=True)
 class Update:
@@ -117,6 +119,34 @@ def dense(gradient: Any, shape: Any) -> Any:
 def _ratio(raw: Any, clipped: Any) -> Any:
     safe = ops.where(ops.equal(raw, 0), ops.ones_like(raw), raw)
     return ops.where(ops.equal(raw, 0), ops.ones_like(raw), clipped / safe)
+
+
+def settings_of(optimizer: Any) -> dict[str, Any]:
+    """What makes an optimizer of Keras again; a schedule is itself, registered or not."""
+    config = optimizer.get_config()
+    schedule = schedule_of(optimizer)
+    return config if schedule is None else {**config, "learning_rate": schedule}
+
+
+def renewed(optimizer: Any, variables: Any = (), others: Any = (), **changes: Any) -> Any:
+    """A new optimizer of the same settings, and what it leaves out of weight decay.
+
+    Args:
+        optimizer: Keras's own.
+        variables: Those that it is for.
+        others: Those that the new one is for, each in the place of its counterpart.
+        **changes: Settings that are others.
+    """
+    new = type(optimizer).from_config({**settings_of(optimizer), **changes})
+    excluded = getattr(optimizer, "_exclude_from_weight_decay", None) or ()
+    pattern = getattr(optimizer, "_exclude_from_weight_decay_pattern", None)
+    if excluded or pattern:
+        pairs = zip(variables, others, strict=True)
+        new.exclude_from_weight_decay(
+            var_list=[other for variable, other in pairs if id(variable) in excluded],
+            var_names=[pattern.pattern] if pattern else None,
+        )
+    return new
 
 
 def made_class(kind: type) -> type:

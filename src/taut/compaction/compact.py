@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -249,6 +249,11 @@ def _ignored(model: Any, ignore: Any) -> set[int]:
     """The places of the layers that stay, and of those inside them, among all layers."""
     if isinstance(ignore, (str, keras.layers.Layer)):
         ignore = [ignore]
+    if not isinstance(ignore, Iterable):
+        raise InputError(
+            "`ignore` must be a list of layers of the model, or of their names. Received: "
+            f"ignore={ignore!r}."
+        )
     layers = model._flatten_layers(include_self=False)
     found: set[int] = set()
     for wanted in ignore:

@@ -16,7 +16,9 @@ import keras
 import numpy as np
 
 from taut._keras.model_graphs import input_structure
+from taut._read_only import ReadOnly
 from taut.charts import altair, offline
+from taut.checks import path_given
 from taut.compaction.costs import Costs
 from taut.compaction.equality import Equality
 from taut.compaction.plan import Fed, Kept, Removed
@@ -97,8 +99,8 @@ class _Facts:
     names: tuple[str, ...]
 
 
-@dataclass(frozen=True, repr=False)
-class CompactResult:
+@dataclass(frozen=True, repr=False, eq=False)
+class CompactResult(ReadOnly):
     """A smaller model, and what is to be known of it.
 
     Attributes:
@@ -178,7 +180,7 @@ class CompactResult:
         Raises:
             InputError: If it exists.
         """
-        folder = Path(folder)
+        folder = path_given(folder=folder)
         if folder.exists():
             raise InputError(
                 f"`folder` must not exist. Received: {str(folder)!r}, which does. Choose another."
@@ -213,7 +215,7 @@ class CompactResult:
         Raises:
             InputError: If a file is missing or damaged.
         """
-        folder = Path(folder)
+        folder = path_given(folder=folder)
         try:
             stored = json.loads((folder / FACTS).read_text(encoding="utf-8"))
             if (stored["kind"], stored["format"]) != (KIND, FORMAT):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -139,22 +138,6 @@ def same_columns(**arrays: np.ndarray) -> None:
             f"{name}: [rows, {str(s)[1:-1].rstrip(',')}]" for name, s in shapes.items()
         )
         raise InputError(f"These must have the same columns. Received: {told}.")
-
-
-def input_names(names: Sequence[str] | None, count: int) -> tuple[str, ...]:
-    """Names of inputs: "input 0", … unless given.
-
-    Raises:
-        InputError: If there are more or fewer names than inputs.
-    """
-    if names is None:
-        return tuple(f"input {i}" for i in range(count))
-    if isinstance(names, str) or len(names) != count:
-        raise InputError(
-            f"`names` must be one name for each of the {count} inputs. Received: "
-            f"{len(names)} names."
-        )
-    return tuple(map(str, names))
 
 
 def check_level(level: float) -> None:

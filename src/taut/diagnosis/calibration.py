@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from taut._read_only import ReadOnly
 from taut.diagnosis.array_inputs import (
     NotChecked,
     group_numbers,
@@ -30,8 +31,8 @@ LEAST_PROBABILITY = 1e-6
 """Probabilities of 0 and 1 have no logarithm: they are taken for this one."""
 
 
-@dataclass(frozen=True)
-class Calibration:
+@dataclass(frozen=True, eq=False)
+class Calibration(ReadOnly):
     """How predicted probabilities go with the outcomes.
 
     Attributes:

@@ -39,6 +39,7 @@ from taut.diagnosis.verdicts import (
 from taut.diagnosis.words import codes_of, named
 from taut.engine import afterwards
 from taut.engine.news import Callback
+from taut.engine.resumable import job_clock
 from taut.errors import InputError, UnsupportedError
 from taut.objective.row_losses import RowLosses, base_losses
 from taut.progress import displayed
@@ -120,7 +121,7 @@ def diagnose(
         Hastie, Tibshirani and Friedman, The elements of statistical learning, 2009, chapter 7.
         Nadeau and Bengio, Inference for the generalization error, 2003.
     """
-    begun = time.monotonic()
+    begun, by_job = time.monotonic(), job_clock()
     muted = codes_of(ignore)
     check_inner_share(level=level)
     if budget is not None:
@@ -215,7 +216,7 @@ def diagnose(
         left_out=tuple(left_out),
         notes=(*subject.notes, *(honest.notes if tried else ())),
         lanes=0 if tried_out is None else tried_out.lanes,
-        seconds=time.monotonic() - begun,
+        seconds=job_clock() - by_job,
         epochs=subject.epochs,
         without_inputs=honest.without if tried else (),
     )

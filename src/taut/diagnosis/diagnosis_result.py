@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 from taut.catalogue import catalogue
-from taut.checks import check_new_file
+from taut.checks import check_new_file, path_given
 from taut.diagnosis.words import CODES
 from taut.errors import InputError
 from taut.files import replace_file
@@ -282,7 +282,7 @@ class Diagnosis:
         import json
 
         try:
-            value = json.loads(Path(path).read_text("utf-8"))
+            value = json.loads(path_given(path=path).read_text("utf-8"))
             if value["format"]["kind"] != KIND or value["format"]["number"] > FORMAT:
                 raise ValueError("another kind or a later format")
             return typed(cls, value)

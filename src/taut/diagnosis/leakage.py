@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from taut._read_only import ReadOnly
 from taut.diagnosis.array_inputs import NotChecked, numbers, same_columns, same_rows
 from taut.diagnosis.equal_rows import by_chance, partner, rounded
 from taut.diagnosis.near_rows import near_rows
@@ -20,8 +21,8 @@ ALARM = 0.01
 of false alarms."""
 
 
-@dataclass(frozen=True)
-class RowLeak:
+@dataclass(frozen=True, eq=False)
+class RowLeak(ReadOnly):
     """Held-out rows that stand among the training rows too.
 
     Attributes:
@@ -72,8 +73,8 @@ class RowLeak:
         )
 
 
-@dataclass(frozen=True)
-class GroupLeak:
+@dataclass(frozen=True, eq=False)
+class GroupLeak(ReadOnly):
     """Groups that the split cuts: rows of theirs on both sides.
 
     Attributes:

@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from taut._data import input_names
+from taut._read_only import ReadOnly
 from taut.diagnosis.array_inputs import (
     NotChecked,
     columns,
     group_numbers,
-    input_names,
     labels_as_numbers,
     numbers,
     same_rows,
@@ -43,8 +44,8 @@ FEW_VALUES = 20
 """Whole numbers of no more distinct values are classes, if nothing else is said."""
 
 
-@dataclass(frozen=True)
-class ColumnLeak:
+@dataclass(frozen=True, eq=False)
+class ColumnLeak(ReadOnly):
     """What single inputs tell of the target, beside what all the others do.
 
     Attributes:

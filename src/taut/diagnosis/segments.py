@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from taut._data import input_names
 from taut.diagnosis.array_inputs import (
     NotChecked,
     columns,
     group_numbers,
-    input_names,
     losses,
     same_rows,
     sampled,

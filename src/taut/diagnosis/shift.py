@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from taut._data import input_names
+from taut._read_only import ReadOnly
 from taut.diagnosis.array_inputs import (
     NotChecked,
     columns,
     group_numbers,
-    input_names,
     middle_and_spread,
     same_columns,
     sampled,
@@ -35,8 +36,8 @@ MOST_ROWS, BINS, LEAST_UNITS = 1_500, 32, 10
 """Rows of either side; values are compared in so many quantiles: under a second for 50 inputs."""
 
 
-@dataclass(frozen=True)
-class Shift:
+@dataclass(frozen=True, eq=False)
+class Shift(ReadOnly):
     """How training and held-out rows differ in their inputs.
 
     Attributes:

@@ -9,10 +9,10 @@ from typing import Any
 import keras
 import numpy as np
 
-from taut._data import as_arrays
+from taut._data import as_arrays, input_names
 from taut._keras.compiled_model import compiled_loss
 from taut._weights import checked_weights
-from taut.checks import check_whole
+from taut.checks import check_whole, names_given
 from taut.errors import InputError
 from taut.objective.row_losses import RowLosses, base_losses
 from taut.studies.labels import labelled
@@ -144,7 +144,7 @@ def subject_of(
             "`y` must be given. Received: y=None. Of a data loader, give the arrays that it yields."
         )
     _check_whole_or_none(epochs=epochs, batch_size=batch_size)
-    columns = names if names is not None else _columns(x)
+    columns = _columns(x) if names is None else names_given(names=names)
     labels = labelled(model, y)
     classes = None if labels is None else labels.classes
     of_train, of_held_out = _groups(groups, validation)
@@ -159,7 +159,7 @@ def subject_of(
     held_out = None
     if validation is not None:
         held_x, held_y, held_weights = _validation(validation, classes)
-        _check_alike(train_x, held_x, columns, validation)
+        _check_alike(train_x, held_x, _columns(x), validation)
         held_weights = checked_weights(model, held_x, held_y, held_weights)
         held_out = _rows(model, held_x, held_y, held_weights, of_held_out)
     notes = []
@@ -177,13 +177,6 @@ def subject_of(
             "model's own held-out loss."
         )
     table = train.table
-    named = tuple(map(str, columns)) if columns is not None else ()
-    if table is not None and not named:
-        named = tuple(f"input {k}" for k in range(table.shape[1]))
-    if table is not None and len(named) != table.shape[1]:
-        raise InputError(
-            f"`names` must name the {table.shape[1]} inputs. Received: {len(named)} names."
-        )
     return Subject(
         model=model,
         train=train,
@@ -191,7 +184,7 @@ def subject_of(
         epochs=epochs,
         batch_size=batch_size or _batch_size(model, rows) or 32,
         base=None if base is None else float(np.average(base, weights=measured.weights)),
-        names=named if table is not None else (),
+        names=() if table is None else input_names(columns, table.shape[1]),
         classes=classes,
         notes=tuple(notes),
         seed=seed,

@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from taut._data import input_names
 from taut._mean_loss import mean_and_error
+from taut._read_only import ReadOnly
 from taut.diagnosis.array_inputs import (
     NotChecked,
     columns,
     group_numbers,
-    input_names,
     losses,
     numbers,
     same_rows,
@@ -34,8 +35,8 @@ ROUNDING = 1e-6
 REPEATS = 3
 
 
-@dataclass(frozen=True)
-class InputUse:
+@dataclass(frozen=True, eq=False)
+class InputUse(ReadOnly):
     """What each input does for a model's held-out loss.
 
     Attributes:

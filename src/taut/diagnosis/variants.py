@@ -8,6 +8,7 @@ from typing import Any
 import keras
 
 from taut._keras.compiled_model import compile_arguments
+from taut._keras.optimizer_updates import renewed
 from taut.errors import InputError, UnsupportedError
 from taut.optimizers import Proximal
 
@@ -131,7 +132,13 @@ def _compiled_alike(model: Any, other: Any) -> Any:
     optimizer = getattr(model.optimizer, "inner_optimizer", model.optimizer)
     entries = getattr(optimizer, "entries", ()) if isinstance(optimizer, Proximal) else ()
     plain = optimizer.plain() if isinstance(optimizer, Proximal) else optimizer
-    again: Any = type(plain).from_config(plain.get_config())
+    try:
+        again: Any = renewed(plain, model.trainable_variables, other.trainable_variables)
+    except ValueError as error:  # more variables, of which it is not known whether they decay
+        raise UnsupportedError(
+            "Its optimizer leaves some variables out of weight decay. Received: "
+            f"{model.name!r}, which has others at another size."
+        ) from error
     request = {entry.selector: entry.penalty for entry in entries}
     if request:
         again = Proximal(again, request)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from taut.checks import names_given
 from taut.errors import InputError
 
 LEAKAGE = "leakage"
@@ -48,7 +49,8 @@ def codes_of(given: str | Sequence[str] | None) -> tuple[str, ...]:
     Raises:
         InputError: If one is no code of a verdict.
     """
-    parts = given.split(",") if isinstance(given, str) else given or ()
+    given = () if given is None else given
+    parts = given.split(",") if isinstance(given, str) else names_given(ignore=given)
     codes = [part.strip() for part in parts if part.strip()]
     if unknown := [code for code in codes if code not in (*CODES, LEAKAGE)]:
         raise InputError(

@@ -8,6 +8,7 @@ from typing import Any
 import keras
 import numpy as np
 
+from taut._keras.optimizer_updates import renewed
 from taut.engine.lanes import Lane
 from taut.engine.ledger import Ledger
 from taut.engine.redraw import redrawn
@@ -142,7 +143,7 @@ def _fresh_state(model: Any) -> list[np.ndarray]:
     """The optimizer's variables as they are before training, whatever it has done since."""
     optimizer = model.optimizer
     plain = getattr(optimizer, "plain", None)
-    new = plain() if plain else type(optimizer).from_config(optimizer.get_config())
+    new = plain() if plain else renewed(optimizer)
     new.build(model.trainable_variables)
     values = [np.array(keras.ops.convert_to_numpy(v)) for v in new.variables]
     # Behind them come the variables of `Proximal`: constants of penalties, strengths, which lanes

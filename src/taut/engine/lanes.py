@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import Any
 
 import numpy as np
 
-from taut.checks import is_whole
+from taut._read_only import ReadOnly
+from taut.checks import is_number, is_whole, listed
 from taut.errors import InputError
 
 FINISHED, STOPPED, DROPPED, DIVERGED = "finished", "stopped", "dropped", "diverged"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Split:
     """Row numbers to train on, and to measure the held-out loss on (may be empty)."""
 
@@ -22,7 +23,7 @@ class Split:
     held_out: np.ndarray = field(default_factory=lambda: np.empty(0, np.int64))
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Lane:
     """One training among many.
 
@@ -57,13 +58,30 @@ class Lane:
             strengths = (strengths,)  # Lane(0.1)
         object.__setattr__(self, "strengths", tuple(strengths))
 
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Lane):
+            return NotImplemented
+        values = self.values, other.values
+        return (
+            self._described() == other._described()
+            and values[0].keys() == values[1].keys()
+            and all(np.array_equal(value, values[1][name]) for name, value in values[0].items())
+        )
+
+    def __hash__(self) -> int:
+        return hash(self._described())
+
+    def _described(self) -> tuple[Any, ...]:
+        """All but the values, which may be arrays."""
+        return tuple(getattr(self, f.name) for f in fields(self) if f.name != "values")
+
     def __str__(self) -> str:
         strengths = ", ".join(f"{s:g}" for s in self.strengths)
         return f"strength={strengths}, fold={self.split}, seed={self.seed}"
 
 
-@dataclass(frozen=True)
-class Record:
+@dataclass(frozen=True, repr=False, eq=False)
+class Record(ReadOnly):
     """What became of each lane; the first axis of every array is the lane.
 
     Attributes:
@@ -93,6 +111,15 @@ class Record:
     compiles: int
     width: int
 
+    def __repr__(self) -> str:
+        counts = {s: self.status.count(s) for s in (FINISHED, STOPPED, DROPPED, DIVERGED)}
+        told = ", ".join(f"{count} {status}" for status, count in counts.items() if count)
+        weights = sum(array[0].size for array in self.trainable)
+        return (
+            f"Record of {len(self.lanes)} lanes of {weights} weights, "
+            f"{self.train_loss.shape[1]} epochs: {told}"
+        )
+
     def kept_losses(self) -> tuple[np.ndarray, np.ndarray]:
         """The training and the held-out loss of each lane at the epoch that it kept."""
         at = np.arange(len(self.lanes)), self.best_epoch
@@ -108,6 +135,7 @@ class Record:
 
         The optimizer starts from these strengths, as if the model had been compiled with them.
         """
+        (lane,) = check_numbers([lane], len(self.lanes))
         optimizer: Any = getattr(model, "optimizer", None)
         optimizer = getattr(optimizer, "inner_optimizer", optimizer)
         if self.lanes[lane].strengths and hasattr(optimizer, "set_strengths"):
@@ -116,17 +144,51 @@ class Record:
 
     def give_weights(self, lane: int, model: Any) -> Any:
         """Give `model` the weights of a lane, and leave its optimizer alone; return it."""
-        for variable, values in zip(model.trainable_variables, self.trainable, strict=True):
-            variable.assign(values[lane])
-        for variable, values in zip(model.non_trainable_variables, self.non_trainable, strict=True):
-            variable.assign(values[lane])
+        (lane,) = check_numbers([lane], len(self.lanes))
+        variables = [*model.trainable_variables, *model.non_trainable_variables]
+        arrays = [*self.trainable, *self.non_trainable]
+        if [tuple(v.shape) for v in variables] != [array.shape[1:] for array in arrays]:
+            raise InputError(
+                "`model` must be the one that the lanes were trained from, or a copy of it. "
+                f"Received: {model.name!r}, with variables of other shapes."
+            )
+        for variable, values in zip(variables, arrays, strict=True):
+            variable.assign(values[lane].copy())  # torch takes no array that is read-only
         return model
+
+
+def lanes_in(lanes: Any) -> list[Lane]:
+    """The lanes in a list.
+
+    Raises:
+        InputError: If it is none, is empty, or holds something else.
+    """
+    found = listed(Lane, "`taut.engine.Lane`s", lanes=() if lanes is None else lanes)
+    if not found:
+        raise InputError("`lanes` must hold at least one lane. Received none.")
+    return found
+
+
+def check_numbers(numbers: Sequence[int], count: int) -> list[int]:
+    """The numbers of some lanes of a record, checked.
+
+    Raises:
+        InputError: If there are none, or one is not from 0 on and below `count`.
+    """
+    chosen = np.asarray(numbers)
+    fine = chosen.ndim == 1 and chosen.size and chosen.dtype.kind in "iu"
+    if not fine or chosen.min() < 0 or chosen.max() >= count:
+        raise InputError(
+            f"`lanes` must be numbers of the record's lanes, from 0 to {count - 1}. Received: "
+            f"lanes={numbers!r:.80}."
+        )
+    return chosen.tolist()
 
 
 def check_lanes(
     lanes: Sequence[Lane], *, splits: int, strengths: int, targets: int, epochs: int
 ) -> None:
-    """Raise one clear error for lanes that cannot be trained.
+    """Raise one clear error for `Lane`s that cannot be trained.
 
     Args:
         lanes: The lanes.
@@ -135,8 +197,6 @@ def check_lanes(
         targets: How many targets there are.
         epochs: Epochs of the study.
     """
-    if not lanes:
-        raise InputError("`lanes` must hold at least one lane. Received none.")
     for i, lane in enumerate(lanes):
         if lane.strengths and not strengths:
             raise InputError(
@@ -149,36 +209,43 @@ def check_lanes(
                 f"Each lane must have one strength for each of the optimizer's {strengths}. "
                 f"Received: lane {i} with strengths={lane.strengths}."
             )
-        if not all(np.isfinite(s) and s >= 0 for s in lane.strengths):
+        if not all(is_number(s) and s >= 0 for s in lane.strengths):
             raise InputError(
                 "`strengths` must be finite numbers >= 0. "
                 f"Received: lane {i} with strengths={lane.strengths}."
             )
         for name, count in (("split", splits), ("target", targets)):
-            if not 0 <= getattr(lane, name) < count:
+            if not (is_whole(number := getattr(lane, name), 0) and number < count):
                 raise InputError(
                     f"`{name}` must name one of the {count} {name}s, from 0. "
-                    f"Received: lane {i} with {name}={getattr(lane, name)}."
+                    f"Received: lane {i} with {name}={number!r}."
                 )
         if lane.seed is not None and not is_whole(lane.seed, 0):
             raise InputError(
                 "`seed` must be an integer >= 0 or None. "
                 f"Received: lane {i} with seed={lane.seed!r}."
             )
-        if lane.start is not None and not 0 <= lane.start < i:
+        if not isinstance(lane.values, Mapping):
+            raise InputError(
+                "`values` must map paths of variables to their initial values. "
+                f"Received: lane {i} with values={lane.values!r}."
+            )
+        if lane.start is not None and not (is_whole(lane.start, 0) and lane.start < i):
             raise InputError(
                 "`start` must be the number of an earlier lane. "
-                f"Received: lane {i} with start={lane.start}."
+                f"Received: lane {i} with start={lane.start!r}."
             )
-        if lane.epochs is not None and not 1 <= lane.epochs <= epochs:
+        if lane.epochs is not None and not (is_whole(lane.epochs, 1) and lane.epochs <= epochs):
             raise InputError(
                 f"A lane's `epochs` must be from 1 to the study's {epochs}. "
-                f"Received: lane {i} with epochs={lane.epochs}."
+                f"Received: lane {i} with epochs={lane.epochs!r}."
             )
 
 
 def check_splits(splits: Sequence[Split], rows: int) -> None:
-    """Raise one clear error for splits that do not hold numbers of `rows` rows."""
+    """Raise one clear error for `Split`s that do not hold numbers of `rows` rows."""
+    if not splits:
+        raise InputError("`splits` must hold at least one split. Received none.")
     held_out = [len(split.held_out) > 0 for split in splits]
     if any(held_out) and not all(held_out):
         raise InputError(

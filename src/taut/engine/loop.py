@@ -137,6 +137,7 @@ class Watch:
             begun=self._begun,
             total=total,
             seconds=self._last_news - self._started,
+            before=0.0 if self._checkpoint is None else self._checkpoint.seconds_before,
         )
         over = all(ledger.status)
         for i, status in enumerate(ledger.status):

@@ -8,8 +8,10 @@ from typing import Any
 
 import numpy as np
 
+from taut._read_only import ReadOnly
 from taut.engine.aftermath import afterwards
 from taut.engine.lanes import DIVERGED, DROPPED, Lane
+from taut.errors import InputError
 
 
 @dataclass(frozen=True)
@@ -24,7 +26,7 @@ class News:
         lane_epochs: Epochs of all lanes together that are done, or that ended lanes saved.
         total_lane_epochs: Epochs of all lanes together.
         best: The lane of least held-out loss so far and that loss; None before there is one.
-        seconds: Since this call began.
+        seconds: Since this call began, and what the calls took from whose checkpoint it goes on.
         seconds_left: Expected until its end; None before there is a guess.
     """
 
@@ -48,6 +50,7 @@ def news_of(
     begun: float,
     total: int,
     seconds: float,
+    before: float = 0.0,
 ) -> News:
     """How far a study is.
 
@@ -59,6 +62,7 @@ def news_of(
         begun: What `done` was when this call began.
         total: Epochs of all lanes together.
         seconds: Since this call began.
+        before: What the calls took from whose checkpoint it goes on.
     """
     fresh = done - begun
     return News(
@@ -69,7 +73,7 @@ def news_of(
         lane_epochs=int(done),
         total_lane_epochs=total,
         best=_best(lanes, status, held_out),
-        seconds=seconds,
+        seconds=before + seconds,
         seconds_left=seconds * (total - done) / fresh if fresh > 0 else None,
     )
 
@@ -83,8 +87,8 @@ def _best(
     return (lanes[i], float(least[i])) if np.isfinite(least[i]) else None
 
 
-@dataclass(frozen=True)
-class LaneEnd:
+@dataclass(frozen=True, eq=False)
+class LaneEnd(ReadOnly):
     """How one lane ended.
 
     Attributes:
@@ -123,6 +127,18 @@ class Callback:
 
     def on_end(self) -> None:
         """All lanes have ended, or the study was interrupted."""
+
+
+def check_callbacks(callbacks: Any) -> None:
+    """Raise for callbacks that no study can tell of its progress, Keras's for example."""
+    listed = isinstance(callbacks, (list, tuple))
+    for callback in callbacks if listed else [callbacks]:
+        if not listed or not isinstance(callback, Callback):
+            raise InputError(
+                "`callbacks` of a study must be a list of `taut.engine.Callback`s: one training "
+                f"among many calls no Keras callback. Received: {type(callback).__name__}. To "
+                "stop early give `patience`; the best epoch is then kept."
+            )
 
 
 def tell(callback: Callback, method: str, *args: Any, ended: bool) -> None:

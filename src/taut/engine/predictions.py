@@ -13,7 +13,7 @@ import numpy as np
 from taut._keras.model_calls import keras_mask, mode
 from taut.engine.checkpoint.identity import layers_key
 from taut.engine.convolutions import convolves_on_cpu
-from taut.engine.lanes import Record
+from taut.engine.lanes import Record, check_numbers
 from taut.engine.program import side_by_side
 from taut.engine.through_fit import masks_one_by_one, predict_one_by_one
 
@@ -38,6 +38,7 @@ def predict_lanes(
     Returns:
         The model's output in inference mode, [lanes, rows, …], or a tree of these.
     """
+    lanes = None if lanes is None else check_numbers(lanes, len(record.lanes))
     if keras.backend.backend() != "jax":
         return predict_one_by_one(model, record, x, lanes=lanes)
     return predict_with_masks(model, record, x, lanes=lanes, width=width)[0]

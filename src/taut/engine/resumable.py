@@ -53,6 +53,8 @@ class Resumable:
         self._folder = folder
         self._files: list[Path] = []
         self._told = False
+        self.seconds_before: float = 0.0
+        """What the studies took, of those that go on, before the job was interrupted."""
 
     def checkpoint(self, identity: Callable[[], Mapping[str, str]]) -> Checkpoint | None:
         """Where a study is saved, by digests of what makes it; None where that cannot be."""
@@ -97,6 +99,8 @@ class Resumable:
             with contextlib.suppress(OSError):
                 saved.path.unlink()
             return ledger(), None
+        if numbers is not None:
+            self.seconds_before += saved.seconds_before
         if numbers is not None and not self._told:
             self._told = True
             done, total = filled.lane_epochs()
@@ -119,6 +123,15 @@ class Resumable:
 
 
 _current: ContextVar[Resumable | None] = ContextVar("resumable", default=None)
+
+
+def job_clock() -> float:
+    """Seconds from some moment on, by which what a job took before it was interrupted counts too.
+
+    Of work within `resumable`, the difference between its end and its begin is what all calls took.
+    """
+    job = current_job()
+    return time.perf_counter() + (0.0 if job is None else job.seconds_before)
 
 
 def current_job() -> Resumable | None:

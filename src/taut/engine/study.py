@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,12 +14,12 @@ from keras import tree
 from taut._data import as_arrays
 from taut._keras.compiled_model import compiled_loss, custom_training
 from taut._weights import ClassWeight, checked_weights
-from taut.checks import check_whole, check_whole_or_none
+from taut.checks import check_at_least, check_whole, check_whole_or_none, listed
 from taut.engine.data.row_folds import RowFolds
 from taut.engine.data.sources import Source
 from taut.engine.halving import Halving
 from taut.engine.lanes import Lane, Split, check_lanes, check_splits
-from taut.engine.news import Callback
+from taut.engine.news import Callback, check_callbacks
 from taut.engine.race import Race
 from taut.engine.state import Rules
 from taut.errors import InputError, UnsupportedError
@@ -119,7 +119,11 @@ def arrays_of(
         )
     rows = shapes[0][0]
     learned = _targets(y, targets, rows)
-    splits = [Split(np.arange(rows))] if splits is None else splits
+    splits = (
+        [Split(np.arange(rows))]
+        if splits is None
+        else listed(Split, "`taut.engine.Split`s", splits=splits)
+    )
     check_splits(splits, rows)
     if class_weight is not None and len(learned) > 1:
         raise InputError(
@@ -148,6 +152,15 @@ def study_of(
     """Check the arguments of `train_lanes`, and fill in what was left out."""
     check_whole(1, epochs=epochs, batch_size=batch_size)
     check_whole_or_none(1, patience=patience, width=width)
+    check_at_least(0, checkpoint_seconds=saved.get("checkpoint_seconds", 0))
+    check_callbacks(saved.get("callbacks", ()))
+    for name, value, kind in (("halving", halving, Halving), ("race", race, Race)):
+        if value is not None and not isinstance(value, kind):
+            raise InputError(
+                f"`{name}` must be a `taut.engine.{kind.__name__}` or None. Received: "
+                f"{name}={value!r}."
+            )
+    groups = None if groups is None else listed(Hashable, "numbers", groups=groups)
     if not model.optimizer.built:
         model.optimizer.build(model.trainable_variables)
     in_memory = isinstance(rows, Arrays)
@@ -180,7 +193,7 @@ def check_model(model: Any) -> None:
             "`model` must be compiled and built. Received: "
             f"{model.name!r} with built={model.built}, "
             f"compiled={getattr(model, 'compiled', False)}. "
-            "Add a `keras.Input` and call `model.compile(…)` first."
+            "Add a `keras.Input`, or call it on a few rows, and `model.compile(…)` it first."
         )
     if compiled_loss(model) is None or hasattr(model.optimizer, "inner_optimizer"):
         raise UnsupportedError(
@@ -218,7 +231,8 @@ def _targets(y: Any, targets: Sequence[Any] | None, rows: int) -> list[Any]:
         raise InputError(
             "Give either `y` or `targets`. Received: " + ("neither." if y is None else "both.")
         )
-    learned = [as_arrays(target, "y") for target in ([y] if targets is None else targets)]
+    given = [y] if targets is None else listed(object, "targets, each like `y`", targets=targets)
+    learned = [as_arrays(target, "y") for target in given]
     shapes = [[a.shape for a in tree.flatten(target)] for target in learned]
     alike = all(_same(learned[0], target) for target in learned[1:])
     if not learned or not alike or any(shape != shapes[0] for shape in shapes):

@@ -11,7 +11,7 @@ import keras
 from taut._weights import ClassWeight
 from taut.engine.data.sources import MEMORY, as_source, is_source
 from taut.engine.halving import Halving
-from taut.engine.lanes import Lane, Record, Split
+from taut.engine.lanes import Lane, Record, Split, lanes_in
 from taut.engine.news import Callback
 from taut.engine.race import Race
 from taut.engine.study import arrays_of, check_model, study_of
@@ -102,6 +102,7 @@ def train_lanes(
         InputError: For sizes, lanes, splits or a checkpoint that cannot be.
         UnsupportedError: For a model that cannot be a lane.
     """
+    lanes = lanes_in(lanes)
     settings = {
         "epochs": epochs,
         "batch_size": batch_size,

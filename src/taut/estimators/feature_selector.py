@@ -12,7 +12,7 @@ from sklearn.feature_selection import SelectorMixin
 from sklearn.utils.multiclass import type_of_target
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from taut.errors import InputError
+from taut.checks import check_one_of
 from taut.estimators.classifier import PenalizedMLPClassifier
 from taut.estimators.penalized_network import dense
 from taut.estimators.regressor import PenalizedMLPRegressor
@@ -121,10 +121,7 @@ class FeatureSelector(SelectorMixin, BaseEstimator):
         Raises:
             ValueError: For data or arguments that cannot be; before any training.
         """
-        if self.task not in TASKS:
-            raise InputError(
-                f'`task` must be "auto", "classification" or "regression". Received: {self.task!r}.'
-            )
+        check_one_of(TASKS, task=self.task)
         x, y = validate_data(
             self,
             X,

@@ -18,6 +18,7 @@ from taut.checks import (
 from taut.errors import InputError
 from taut.estimators.dense_network import is_hierarchical, penalty_of
 from taut.studies.axes import axes_of
+from taut.studies.trainings import check_start
 from taut.tables.candidates import Schedule
 
 CV, ONE_SE = "cv", "one_se"
@@ -75,8 +76,7 @@ class FitSettings:
                 "`build` must be a function (n_features, n_outputs) -> keras.Model, or None. "
                 f"Received: {e.build!r}. Write `build=lambda n_features, n_outputs: …`."
             )
-        if e.start not in ("fresh", "present"):
-            raise InputError(f'`start` must be "fresh" or "present". Received: start={e.start!r}.')
+        check_start(e.start)
         check_above(0, learning_rate=e.learning_rate)
         check_whole_or_none(1, epochs=e.epochs, batch_size=e.batch_size, patience=e.patience)
         check_inner_share(validation_fraction=e.validation_fraction)

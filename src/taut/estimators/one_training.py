@@ -9,6 +9,7 @@ import keras
 import numpy as np
 
 from taut._keras.compiled_model import compile_arguments
+from taut._keras.optimizer_updates import renewed
 from taut.engine import Lane, Record, Split, train_lanes
 from taut.engine.lanes import DIVERGED
 from taut.errors import InputError
@@ -35,7 +36,7 @@ def compile_with(model: Any, penalty: Any, *, optimizer: Any, loss: Any) -> Any:
     arguments: dict[str, Any] = {"loss": loss}
     if getattr(model, "compiled", False):
         arguments, given = compile_arguments(model), model.optimizer
-        optimizer = type(given).from_config(given.get_config())
+        optimizer = renewed(given)
     optimizer = Proximal(optimizer, penalty).bind(model)
     keras.Model.compile(model, optimizer, **arguments)
     optimizer.build(model.trainable_variables)

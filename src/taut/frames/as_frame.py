@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 from pandas.api import types
 
+from taut.checks import names_given
 from taut.errors import InputError
 from taut.frames.numbers import to_float
 from taut.frames.values import EXACT, levels
@@ -74,9 +75,7 @@ def from_arrow(table: Any) -> pd.DataFrame:
 
 def check_marks(na: Sequence[Any] | str) -> tuple[str, ...]:
     """Further marks of missing values, as text without surrounding blanks."""
-    if isinstance(na, str):
-        raise InputError(f"`na` must be a list of marks. Received: na={na!r}.")
-    return tuple(str(mark).strip() for mark in na)
+    return tuple(mark.strip() for mark in names_given(na=na))
 
 
 def blank(frame: pd.DataFrame, na: Sequence[str]) -> pd.DataFrame:

@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from taut.checks import names_given, path_given
 from taut.errors import InputError
 from taut.frames.arrow_file import read_arrow
 from taut.frames.as_frame import NOTES, blank, check_marks, refuse_duplicates
@@ -86,13 +87,13 @@ def read_table(
     Example:
         >>> frame = read_table("patients.csv")  # doctest: +SKIP
     """
-    path = Path(path)
-    sep = SEPARATORS.get(sep or "", sep)
-    if sep is not None and len(sep) != 1:
+    path = path_given(path=path)
+    sep = SEPARATORS.get(sep or "", sep) if isinstance(sep, str) else sep
+    if sep is not None and (not isinstance(sep, str) or len(sep) != 1):
         raise InputError(
             f"`sep` must be one character, or one of {', '.join(SEPARATORS)}. Received: {sep!r}."
         )
-    na = check_marks(na)
+    na, text = check_marks(na), names_given(text=text)
     try:
         file = find_table(path)
         _refuse_options(file, {"sheet": sheet, "sep": sep, "encoding": encoding})

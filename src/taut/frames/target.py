@@ -7,6 +7,7 @@ from collections import Counter
 import numpy as np
 import pandas as pd
 
+from taut.checks import check_one_of
 from taut.errors import InputError
 from taut.frames.columns import almost, understand_column
 from taut.frames.numbers import is_code
@@ -49,9 +50,7 @@ def understand_target(
     Raises:
         InputError: `task` is unknown or does not fit the target, or the target has one value.
     """
-    if task is not None and task not in TASKS:
-        known = ", ".join(map(repr, TASKS))
-        raise InputError(f"`task` must be one of {known} or None. Received: task={task!r}.")
+    check_one_of((*TASKS, None), task=task)
     values = _labels(series)
     tally = Counter(values.tolist())
     if len(tally) < 2:

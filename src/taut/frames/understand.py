@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import pandas as pd
 
+from taut.checks import check_one_of, names_given
 from taut.errors import InputError
 from taut.frames.as_frame import NOTES, as_frame, blank, check_marks
 from taut.frames.column_options import (
@@ -78,12 +79,9 @@ def understand(
             f"{type(target).__name__}. Give its name, with the column in the table."
         )
     target = str(target)
-    for argument, names in (("features", features), ("drop", drop)):
-        if isinstance(names, str):
-            raise InputError(f"`{argument}` must be a list of names. Received: {names!r}.")
-    wanted = None if features is None else [str(name) for name in features]
-    if decimal not in (None, ".", ","):
-        raise InputError(f'`decimal` must be "." or ",". Received: decimal={decimal!r}.')
+    wanted = None if features is None else list(names_given(features=features))
+    drop = names_given(drop=drop)
+    check_one_of((".", ",", None), decimal=decimal)
     na = check_marks(na)
     kinds = check_kinds(kind, drop, target=target, wanted=wanted or ())
     sentences = list(frame.attrs.get(NOTES, ()))

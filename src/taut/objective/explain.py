@@ -11,7 +11,7 @@ from keras import ops
 
 from taut._keras.layer_parts import is_bias, is_normalization_scale
 from taut.errors import InputError
-from taut.objective.objective import Objective
+from taut.objective.objective import Objective, check_kind
 from taut.optimizers.own import activities, in_loss
 from taut.optimizers.selection import Assignment, assign
 from taut.optimizers.terms import Term
@@ -96,6 +96,7 @@ def explain(model: Any) -> Explanation:
         >>> len(taut.explain(model).variables)
         2
     """
+    check_kind(model, loss=False)
     if not model.built:
         raise InputError(
             "`explain` needs a built model: its variables do not exist yet. Received: "

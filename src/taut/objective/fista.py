@@ -9,9 +9,10 @@ from typing import Any
 import numpy as np
 from keras import ops
 
+from taut._read_only import ReadOnly
 from taut.checks import check_above, check_whole
 from taut.errors import InputError
-from taut.objective.objective import Objective
+from taut.objective.objective import Objective, check_kind
 from taut.objective.rows import checked_arrays, scale_rows, take_rows
 from taut.objective.stationarity import scale_of
 from taut.optimizers.proximals import proximal_of
@@ -22,8 +23,8 @@ LARGEST_CURVATURE = 1e12
 ROUNDING = 8 * float(np.finfo("float32").eps)
 
 
-@dataclass(frozen=True)
-class Minimum:
+@dataclass(frozen=True, eq=False)
+class Minimum(ReadOnly):
     """What `FISTA.minimise` returns; the model holds the weights.
 
     Attributes:
@@ -119,6 +120,7 @@ class FISTA:
             InputError: If the model is not built, or not compiled with a `taut.Proximal`.
             UnsupportedError: If a layer has a Keras constraint that equals no constraint of taut.
         """
+        check_kind(model, loss=True)
         optimizer = proximal_of(model)
         if optimizer is None or not model.built:
             raise InputError(

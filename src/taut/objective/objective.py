@@ -8,11 +8,14 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
+import keras
 import numpy as np
 from keras import ops
 
+from taut._keras.compiled_model import compiled_loss
 from taut._keras.model_calls import StatelessScope
 from taut.describing import Undescribed, layers_described, loss_described, model_digest
+from taut.errors import InputError
 from taut.objective.gap import gap, is_convex
 from taut.objective.gradients import Values, loss_and_gradients, squared_row_norms
 from taut.objective.shared_programs import Program, kept_program
@@ -47,6 +50,17 @@ class IndexedTerm:
     def numbers(self) -> list[float]:
         """The present strengths, as numbers."""
         return [float(ops.convert_to_numpy(s)) for s in self.strengths]
+
+
+def check_kind(model: Any, *, loss: bool) -> None:
+    """Raise for what is no Keras model, or, where one is needed, was compiled without a loss."""
+    if not isinstance(model, keras.Model):
+        raise InputError(f"`model` must be a Keras model. Received: {type(model).__name__}.")
+    if loss and getattr(model, "compiled", False) and compiled_loss(model) is None:
+        raise InputError(
+            f"`model` must be compiled with a loss. Received: {model.name!r} with "
+            f"loss={model.loss!r}. Give `compile` a loss."
+        )
 
 
 class Objective:

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from keras import ops, tree
 
-from taut._data import as_arrays
+from taut._data import as_arrays, check_inputs
 from taut._losses import loss_parts
 from taut._weights import checked_weights
 
@@ -22,7 +22,9 @@ def count_rows(y: Any) -> int:
 def checked_arrays(model: Any, x: Any, y: Any, sample_weight: Any) -> tuple[Any, Any, Any]:
     """The data as NumPy arrays, checked, for a model whose loss is ready to be traced."""
     x, y = as_arrays(x, "x"), as_arrays(y, "y")
-    return x, y, checked_weights(model, x, y, sample_weight, means=False)
+    weight = checked_weights(model, x, y, sample_weight, means=False)
+    check_inputs(model, x)
+    return x, y, weight
 
 
 def take_rows(x: Any, y: Any, weight: Any, rows: Any) -> tuple[Any, Any, Any]:

@@ -10,7 +10,7 @@ import numpy as np
 from keras import ops
 
 from taut.errors import InputError, UnsupportedError
-from taut.objective.objective import Objective
+from taut.objective.objective import Objective, check_kind
 from taut.objective.rows import (
     checked_arrays,
     count_rows,
@@ -160,6 +160,7 @@ def stationarity_over(model: Any, batches: Iterable[Batch], some: Batch) -> Stat
 
 
 def _objective(model: Any) -> Objective:
+    check_kind(model, loss=True)
     if not model.built or not getattr(model, "compiled", False):
         raise InputError(
             "`stationarity` needs a compiled and built model: it takes the loss and the "

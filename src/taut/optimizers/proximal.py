@@ -10,8 +10,15 @@ from typing import Any, Self
 import keras
 from keras import ops
 
-from taut._keras.optimizer_updates import HookedUpdates, Update, made_class, replicas
-from taut.errors import InputError, UnsupportedError
+from taut._keras.kept_state import schedule_of
+from taut._keras.optimizer_updates import (
+    HookedUpdates,
+    Update,
+    made_class,
+    replicas,
+    settings_of,
+)
+from taut.errors import InputError
 from taut.optimizers.averages import Averages
 from taut.optimizers.metric import (
     NEED_BEFORE,
@@ -20,6 +27,7 @@ from taut.optimizers.metric import (
     keras_class,
     momentum_shape,
 )
+from taut.optimizers.plain_keras import NAMED, resolved
 from taut.optimizers.request import Request, lifts
 from taut.optimizers.selection import Assignment, Entry, without_penalty
 from taut.optimizers.terms import Term
@@ -102,11 +110,7 @@ class Proximal(HookedUpdates):
                 "built. Pass a fresh instance or a name."
             )
         request = penalty if isinstance(penalty, Request) else Request(penalty)
-        config = inner.get_config()
-        rate = config["learning_rate"]
-        if isinstance(rate, dict):
-            rate = keras.saving.deserialize_keras_object(rate)
-        super().__init__(**{**config, "learning_rate": rate})  # type: ignore[call-arg]
+        super().__init__(**settings_of(inner))  # type: ignore[call-arg]
         self._kind = keras_class(inner)
         self._request = request
         self._plan = _Held([])
@@ -319,7 +323,11 @@ class Proximal(HookedUpdates):
 
     def plain(self) -> Any:
         """A new Keras optimizer with the same settings, without the penalties."""
-        return self._kind.from_config(super().get_config())  # type: ignore[misc]
+        settings = super().get_config()  # type: ignore[misc]
+        schedule = schedule_of(self)
+        if schedule is not None:
+            settings["learning_rate"] = schedule
+        return self._kind.from_config(settings)
 
     def get_config(self) -> dict[str, Any]:
         inner = super().get_config()  # type: ignore[misc]
@@ -334,7 +342,7 @@ class Proximal(HookedUpdates):
     @classmethod
     def from_config(cls, config: dict[str, Any], custom_objects: Any = None) -> Self:
         del custom_objects
-        kind = _NAMED[config["optimizer"]["class_name"].lower()]
+        kind = NAMED[config["optimizer"]["class_name"].lower()]
         inner = kind.from_config(config["optimizer"]["config"])
         made = cls(inner, Request.from_config(config))
         made._set_strengths = _Held(config.get("strengths"))
@@ -371,26 +379,13 @@ class _Held:
         self.value = value
 
 
-def _resolve(optimizer: Any) -> keras.optimizers.Optimizer:
-    if isinstance(optimizer, str) and optimizer.lower() == "adamw":
-        # Keras's default decay of 0.004 is a choice of nobody's here: the penalty replaces it.
-        return keras.optimizers.AdamW(weight_decay=0.0)
-    named = _NAMED.get(optimizer.lower()) if isinstance(optimizer, str) else None
-    resolved = named() if named else keras.optimizers.get(optimizer)
-    if isinstance(resolved, Proximal):
+def _resolve(optimizer: Any) -> Any:
+    if isinstance(optimizer, Proximal):
         raise InputError(
             "`optimizer` must be a plain Keras optimizer. Received one that is already Proximal. "
             "Give it all penalties at once, as a mapping from selectors or as a sum."
         )
-    keras_class(resolved)  # raises where it is of no known kind
-    if resolved.weight_decay:
-        raise UnsupportedError(
-            "`weight_decay` must be 0 or None in a proximal optimizer: decoupled decay is the "
-            "gradient of no penalty, so no stated objective would be minimised. Received: "
-            f"weight_decay={resolved.weight_decay}. Pass weight_decay=0 and a penalty with an L2 "
-            "part, such as `taut.L1(a) + taut.L2(b)`."
-        )
-    return resolved
+    return resolved(optimizer)
 
 
 def _make(kind: type) -> type:
@@ -403,4 +398,3 @@ def _make(kind: type) -> type:
 
 
 _PROXIMAL = {kind: _make(kind) for kind in STEPS}
-_NAMED: dict[str, Any] = {kind.__name__.lower(): kind for kind in STEPS}  # Keras lacks some

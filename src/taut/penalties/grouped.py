@@ -9,8 +9,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from taut.checks import check_share
-from taut.errors import InputError
+from taut.checks import check_one_of, check_share
 from taut.penalties.base import Grouped
 from taut.penalties.groups import Grouping, largest_root, some_at_a_time
 from taut.penalties.separable import soft_threshold
@@ -134,10 +133,7 @@ class GroupLasso(Grouped):
         weights: str = "sqrt_size",
     ):
         super().__init__(strength, groups=groups)
-        if weights not in ("sqrt_size", "unit"):
-            raise InputError(
-                f"`weights` must be 'sqrt_size' or 'unit'. Received: weights={weights!r}."
-            )
+        check_one_of(("sqrt_size", "unit"), weights=weights)
         self.weights = weights
 
     def scales(self, grouping: Grouping, views: list[Any], strength: Any = 1.0) -> Any:

@@ -7,10 +7,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from taut._mean_loss import mean_and_error
+from taut._read_only import ReadOnly
 
 
-@dataclass(frozen=True)
-class Choice:
+@dataclass(frozen=True, eq=False)
+class Choice(ReadOnly):
     """Indices of two choices on a path: the least held-out loss, and one standard error on.
 
     Attributes:

@@ -9,7 +9,7 @@ from typing import Any, Protocol
 import keras
 import numpy as np
 
-from taut._data import as_arrays
+from taut._data import as_arrays, check_inputs
 from taut._keras.compiled_model import loss_of_classes
 from taut._weights import ClassWeight, checked_weights
 from taut.engine import (
@@ -25,7 +25,8 @@ from taut.engine import (
 from taut.engine.lanes import DIVERGED
 from taut.objective import Stationarity, stationarity
 from taut.studies.folds import class_labels, fold_values, folds
-from taut.studies.study_model import check_inputs
+from taut.studies.score_trial import check_score
+from taut.studies.scoring import Scoring
 from taut.studies.training_settings import Settings
 
 Measure = Callable[[Any, Any, Any], float]
@@ -89,6 +90,10 @@ class FoldedRows(Protocol):
 
     def scores(self, model: Any, record: Record, measure: Measure) -> np.ndarray:
         """[lanes] a measure of the predictions of the held-out rows; NaN of what diverged."""
+        ...
+
+    def check_score(self, model: Any, score: Scoring) -> None:
+        """Raise where a score would fail on the held-out rows, before anything is trained."""
         ...
 
     def certify(self, model: Any, fold: int) -> Stationarity:
@@ -185,6 +190,9 @@ class FoldedArrays:
                 values[lane] = measure(rows[1], prediction, counted)
         return values
 
+    def check_score(self, model: Any, score: Scoring) -> None:
+        check_score(model, score, self._x, self._y, self.splits, self._counted)
+
     def certify(self, model: Any, fold: int) -> Stationarity:
         rows = self.splits[fold].train
         pick = lambda tree: keras.tree.map_structure(lambda a: np.asarray(a)[rows], tree)  # noqa: E731
@@ -219,14 +227,11 @@ def folded_arrays(
         InputError: For rows, weights or folds that cannot be.
     """
     x, y = as_arrays(x, "x"), as_arrays(y, "y")
-    checked_weights(model, x, y, sample_weight)
+    # Weights of classes once, so that the certificate is of the same objective.
+    weight = checked_weights(model, x, y, sample_weight, class_weight)
     check_inputs(model, x)
-    counted = sample_weight
-    if class_weight is not None:
-        # Once, so that the certificate is of the same objective.
-        sample_weight = checked_weights(model, x, y, sample_weight, class_weight)
     splits = splits_of(model, x, y, cv=cv, seed=seed, groups=groups)
-    return FoldedArrays(x, y, splits, sample_weight, counted)
+    return FoldedArrays(x, y, splits, weight, None if sample_weight is None else weight)
 
 
 def splits_of(

@@ -94,9 +94,9 @@ def folds(
             pairs = splitter.split(placeholder, codes)  # any two numbers are classes
         else:
             pairs = KFold(cv, shuffle=True, random_state=seed).split(placeholder)
-    elif hasattr(cv, "split"):
+    elif hasattr(cv, "split") and not isinstance(cv, str):
         pairs = _by_splitter(cv, placeholder, y, groups)
-    elif not isinstance(cv, Iterable):
+    elif isinstance(cv, str) or not isinstance(cv, Iterable):
         raise InputError(
             "`cv` must be a number of folds, a splitter of scikit-learn, or pairs of (train, "
             f"held-out) rows. Received: cv={cv!r}. One split that holds out a share is "

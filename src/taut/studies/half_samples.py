@@ -10,6 +10,7 @@ from typing import Any
 import keras
 import numpy as np
 
+from taut._data import input_names
 from taut._keras.compiled_model import loss_of_classes
 from taut._weights import ClassWeight
 from taut.checks import check_above, check_whole, check_whole_or_none
@@ -36,7 +37,7 @@ from taut.studies.stability_result import StabilitySelection
 from taut.studies.study_model import study_copy
 from taut.studies.training_settings import Settings
 from taut.studies.trainings import check_some_trained, means_without_nan, warn_of_left_out
-from taut.studies.whole_inputs import axes_of_inputs, controlled, inputs_of, names_of, telling
+from taut.studies.whole_inputs import axes_of_inputs, controlled, inputs_of, telling
 
 
 @displayed
@@ -137,7 +138,7 @@ def stability_selection(
         callbacks=callbacks,
     )
     inputs = inputs_of(model)
-    named = names_of(names if names is not None else getattr(x, "columns", None), inputs)
+    named = input_names(names if names is not None else getattr(x, "columns", None), inputs)
     per_half, threshold = controlled(inputs, pairs, false_selections, threshold, per_half)
     axes = axes_of_inputs(model, strengths) if penalty is None else axes_of(penalty, strengths)
     axes = with_kept(model, axes)

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from taut.errors import UnsupportedError
+from taut.optimizers import Proximal
 from taut.optimizers.proximals import proximals_in
 from taut.optimizers.selection import Assignment, Entry, assign
 from taut.optimizers.selectors import Matches, describe, ending, in_order, saved_selector
@@ -80,6 +81,8 @@ def reached(model: Any, axes: Axes) -> tuple[tuple[PartStrength, ...], list[Reac
         own penalties come after the request's, and stay.
     """
     optimizer = model.optimizer
+    if not isinstance(optimizer, Proximal):
+        return (), []
     flat = [part for parts in axes.parts for part in parts]
     own = optimizer.compiled_strengths[len(flat) :]
     of_strength = (*flat, *(PartStrength(None, strength) for strength in own))

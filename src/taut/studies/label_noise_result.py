@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from taut._read_only import ReadOnly
 from taut.engine import Record
 from taut.text_table import html_of
 
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, repr=False, eq=False)
-class LabelNoise:
+class LabelNoise(ReadOnly):
     """Rows by how implausible their labels are, and how many labels are wrong.
 
     Attributes:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from taut._read_only import ReadOnly
 from taut.engine import Record
 from taut.errors import InputError
 from taut.studies.power_law import PowerLaw
@@ -47,7 +48,7 @@ class Projection:
 
 
 @dataclass(frozen=True, repr=False, eq=False)
-class LearningCurve:
+class LearningCurve(ReadOnly):
     """What `learning_curve` returns.
 
     Attributes:

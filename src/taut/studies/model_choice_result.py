@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from taut._read_only import ReadOnly
 from taut.engine import Record
 from taut.engine.lanes import DIVERGED
 from taut.errors import InputError
@@ -23,7 +24,7 @@ SOME = 3
 
 
 @dataclass(frozen=True, repr=False, eq=False)
-class ModelChoice:
+class ModelChoice(ReadOnly):
     """What `choose_model` returns.
 
     Attributes:

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from taut._data import whole_lists
 from taut._weights import ClassWeight
 from taut.checks import check_whole, check_whole_or_none
 from taut.engine import Callback, Lane, afterwards, check_model, rungs_for, width_for
@@ -28,6 +29,7 @@ from taut.studies.result import PathResult
 from taut.studies.scoring import scoring_of
 from taut.studies.study_model import study_copy
 from taut.studies.training_settings import Settings
+from taut.studies.trainings import check_start
 from taut.studies.warm import check_warm_start, disagreement
 
 
@@ -140,8 +142,7 @@ def regularization_path(
     """
     check_model(model)
     axes = with_kept(model, axes_of(penalty, strengths))
-    if start not in ("fresh", "present"):
-        raise InputError(f'`start` must be "fresh" or "present". Received: start={start!r}.')
+    check_start(start)
     check_whole(1, seeds=seeds)
     check_whole_or_none(1, memory=memory)
     settings = Settings.checked(
@@ -190,12 +191,8 @@ def regularization_path(
     few = rows.first()
     copy = study_copy(model, axes.entries, few[0])
     classes = None if labels is None else labels.classes
-    score = scoring_of(copy, scoring, *few, classes, sample_weight)
-    if score.measure is not None and (is_source(x) or memory is not None):
-        raise InputError(
-            "Streamed rows are scored by compiled metrics. Received: "
-            f"scoring={scoring!r}. Compile the model with a metric, and give its name."
-        )
+    score = scoring_of(copy, scoring, *few, classes, whole_lists(sample_weight))
+    rows.check_score(copy, score)
     values = rows.learned(copy)
     present = start == "present"
     of_strength, parts = reached(copy, axes)

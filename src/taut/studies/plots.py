@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from taut.charts import altair, offline
+from taut.checks import check_one_of, names_given
 from taut.errors import InputError
 
 if TYPE_CHECKING:
@@ -27,8 +28,7 @@ def path_chart(result: PathResult, by: str, names: Sequence[str] | None) -> Any:
         InputError: If `by` is no known kind, or Altair is not installed.
     """
     charts = {"strength": _by_strength, "inputs": _by_inputs, "groups": _groups}
-    if by not in charts:
-        raise InputError(f'`by` must be "strength", "inputs" or "groups". Received: by={by!r}.')
+    check_one_of(tuple(charts), by=by)
     if names is not None and by != "groups":
         raise InputError(f'`names` are those of the groups: by="groups". Received: by={by!r}.')
     alt = altair()
@@ -137,6 +137,7 @@ def _groups(alt: Any, result: PathResult, names: Sequence[str] | None = None) ->
 
 def _labels(norms: pd.DataFrame, names: Sequence[str] | None) -> dict[tuple[str, int], str]:
     """The name of each group, by layer and number."""
+    names = None if names is None else names_given(names=names)
     sizes = norms.groupby("layer", sort=False)["group"].max() + 1
     named = None if names is None else next((k for k, n in sizes.items() if n == len(names)), None)
     if names is not None and named is None:

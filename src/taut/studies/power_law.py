@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 import numpy as np
 from scipy.special import chdtri, ndtr, ndtri, stdtrit
 
+from taut._read_only import ReadOnly
+
 EXPONENTS = np.geomspace(0.05, 2.0, 40)
 """The exponents c that are thought possible."""
 USUAL, SPREAD = 0.7, 0.7
@@ -40,8 +42,8 @@ class Luck:
     degrees: float
 
 
-@dataclass(frozen=True)
-class PowerLaw:
+@dataclass(frozen=True, eq=False)
+class PowerLaw(ReadOnly):
     r"""L(n) = a + b·n^(−c), as a posterior over (a, b, c).
 
     `loss` and `gain` say what lies beyond, by a posterior that trusts the larger sizes. The numbers

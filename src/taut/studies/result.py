@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
-from taut.checks import check_new_file
+from taut._read_only import ReadOnly
+from taut.checks import check_new_file, path_given
 from taut.engine import Record
 from taut.errors import InputError
 from taut.objective import Stationarity
@@ -32,7 +33,7 @@ PRINTED = 1e-3
 
 
 @dataclass(frozen=True, repr=False, eq=False)
-class PathResult:
+class PathResult(ReadOnly):
     """What `regularization_path` returns.
 
     Attributes:
@@ -217,7 +218,7 @@ class PathResult:
         Raises:
             InputError: If there is no such file, it is damaged, or Keras cannot load its model.
         """
-        return cls(**stored.read(Path(path), custom_objects))
+        return cls(**stored.read(path_given(path=path), custom_objects))
 
     @property
     def best_name(self) -> str:
@@ -251,7 +252,7 @@ class PathResult:
             InputError: If the path has no such strength; the nearest is named.
         """
         strength = self.best_strength if strength is None else strength
-        points = self.summary[list(self.axes)].to_numpy(float)
+        points = self.strengths.reshape(-1, len(self.axes))
         values = strength if isinstance(strength, Mapping) else {self.axes[0]: strength}
         if set(values) != set(self.axes):
             raise InputError(

@@ -27,11 +27,13 @@ class Scoring:
         larger: Whether larger is better.
         measure: (targets, prediction, weights or None) -> a number, of the held-out rows of a fold;
             None where the engine measures it, as it does the loss and compiled metrics.
+        of_scorer: Whether it is scikit-learn's.
     """
 
     name: str = "loss"
     larger: bool = False
     measure: Callable[[Any, Any, Any], float] | None = None
+    of_scorer: bool = False
 
     @property
     def column(self) -> str:
@@ -130,7 +132,7 @@ def _of_scorer(model: Any, scorer: Any, name: str, y: Any, classes: Any, weights
         return float(scorer(estimator, *estimator.arguments(y, prediction), **_counted(weights)))
 
     # scikit-learn turns the sign where less is better.
-    return Scoring(name, True, measure)
+    return Scoring(name, True, measure, of_scorer=True)
 
 
 def _counted(weights: Any) -> dict[str, Any]:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from taut._read_only import ReadOnly
 from taut.engine import Record
 from taut.errors import InputError
 from taut.studies.stability import both_bounds
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, repr=False, eq=False)
-class StabilitySelection:
+class StabilitySelection(ReadOnly):
     """How often half of the rows selected each input, and what that bounds.
 
     Attributes:

@@ -28,6 +28,7 @@ from taut.errors import InputError, UnsupportedError
 from taut.objective import Stationarity
 from taut.objective.stationarity import BATCH_ROWS, stationarity_over
 from taut.studies.folded import Measure, Pilot
+from taut.studies.scoring import Scoring
 from taut.studies.streamed_folds import (
     drawn_rows,
     held_out_batches,
@@ -163,6 +164,14 @@ class FoldedStream:
             "Streamed rows are measured by compiled metrics: a score of all predictions would need "
             "them in memory. Compile the model with a metric, and name it in `scoring`."
         )
+
+    def check_score(self, model: Any, score: Scoring) -> None:
+        del model
+        if score.measure is not None:
+            raise InputError(
+                "Streamed rows are scored by compiled metrics. Received: "
+                f"scoring={score.name!r}. Compile the model with a metric, and give its name."
+            )
 
     def certify(self, model: Any, fold: int) -> Stationarity:
         """On all rows that are not in the fold; its scale on some of them, from everywhere."""

@@ -3,43 +3,21 @@
 from __future__ import annotations
 
 import weakref
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import keras
-import numpy as np
 
 from taut._keras.compiled_model import compile_arguments, compiled_loss
-from taut._keras.model_calls import mode
+from taut._keras.optimizer_updates import renewed
 from taut.engine import copy_of
 from taut.engine.checkpoint.identity import study_key
 from taut.engine.model_copy import give_state
-from taut.errors import InputError
 from taut.optimizers import Proximal
+from taut.optimizers.plain_keras import may_be_proximal
 from taut.optimizers.selection import Entry
 from taut.penalties import Penalty, WithArrays
 from taut.penalties.constraints import Constraint
-
-
-def check_inputs(model: Any, x: Any) -> None:
-    """Raise for inputs that are not finite, unless the model makes finite numbers of them."""
-    leaves = keras.tree.flatten(x)
-    wrong = np.zeros(len(leaves[0]), bool)
-    for leaf in leaves:
-        if leaf.dtype.kind == "f":
-            wrong |= ~np.isfinite(leaf.reshape(len(leaf), -1)).all(axis=1)
-    rows = np.flatnonzero(wrong)
-    if not len(rows):
-        return
-    sample = keras.tree.map_structure(lambda a: a[rows[:256]], x)
-    made = keras.tree.flatten(model(sample, **mode(model, training=False)))
-    if not all(np.isfinite(keras.ops.convert_to_numpy(output)).all() for output in made):
-        raise InputError(
-            "`x` must be finite numbers, where the model makes NaN of others. Received: NaN or "
-            f"infinite values in {len(rows)} of {len(wrong)} rows, first in row {rows[0]}. Fill "
-            "them, leave these rows out, or begin the model with `taut.layers.Standardize()`."
-        )
-
 
 # What a study is compiled for is kept as long as the user's compiled model, so that a second
 # study of the same shape compiles nothing.
@@ -79,27 +57,32 @@ def study_copy(model: Any, entries: Sequence[Entry], x: Any) -> Any:
     return copy
 
 
+def _plain_optimizer(model: Any, copy: Any, settings: Mapping[str, Any]) -> Any:
+    """A new optimizer of Keras like that of a model, without penalties, for a copy of it."""
+    optimizer = getattr(model.optimizer, "inner_optimizer", model.optimizer)
+    if isinstance(optimizer, Proximal):
+        optimizer = optimizer.plain()
+    return renewed(optimizer, model.trainable_variables, copy.trainable_variables, **settings)
+
+
 def _any_strength(part: Penalty) -> Penalty:
     return part if isinstance(part, Constraint) else part.with_strength(0.0)
 
 
-def compiled_copy(model: Any, penalty: Any, x: Any = None, *, optimizer: Any = None) -> Any:
+def compiled_copy(model: Any, penalty: Any, x: Any = None, **settings: Any) -> Any:
     """A copy of a compiled model with other penalties; compared with the model on rows of `x`.
 
     Args:
         model: Compiled; it is not changed.
-        penalty: What `Proximal` takes.
+        penalty: What `Proximal` takes; None for what its layers have alone.
         x: Inputs, of which the first few are predicted; None compares nothing.
-        optimizer: A new one of Keras; one like the model's unless given.
+        **settings: Of the optimizer, where they are others than those of the model's.
     """
-    if optimizer is None:
-        optimizer = getattr(model.optimizer, "inner_optimizer", model.optimizer)
-        if isinstance(optimizer, Proximal):
-            optimizer = optimizer.plain()
-        else:
-            optimizer = type(optimizer).from_config(optimizer.get_config())
     copy = copy_of(model, x)
-    optimizer = Proximal(optimizer, penalty).bind(copy)
+    optimizer = _plain_optimizer(model, copy, settings)
+    # One that cannot be proximal (its weights decay) trains the model as it is compiled.
+    if penalty is not None or may_be_proximal(optimizer):
+        optimizer = Proximal(optimizer, penalty).bind(copy)
     keras.Model.compile(copy, optimizer, **compile_arguments(model))
     copy.optimizer.build(copy.trainable_variables)
     return copy

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from taut.checks import check_at_least, check_whole, check_whole_or_none
+from taut.checks import check_at_least, check_whole, check_whole_or_none, path_given
 from taut.engine import Callback
 from taut.errors import InputError
 
@@ -64,7 +64,7 @@ class Settings:
 
 
 def _folder(checkpoint: str | os.PathLike[str]) -> Path:
-    folder = Path(checkpoint)
+    folder = path_given(checkpoint=checkpoint)
     try:
         folder.mkdir(exist_ok=True)
     except OSError as error:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from taut._keras.compiled_model import loss_of_classes
+from taut.checks import check_one_of
 from taut.engine import Record
 from taut.engine.lanes import DIVERGED
 from taut.errors import InputError
@@ -107,8 +108,7 @@ def check_folds(folds: int, what: str) -> None:
 
 def check_start(start: str) -> None:
     """Raise for a start that there is not."""
-    if start not in ("fresh", "present"):
-        raise InputError(f'`start` must be "fresh" or "present". Received: start={start!r}.')
+    check_one_of(("fresh", "present"), start=start)
 
 
 def check_level(level: float) -> None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from scipy.special import stdtrit
 
+from taut._read_only import ReadOnly
 from taut.engine import Record
 from taut.studies.trainings import means_without_nan
 from taut.text_table import html_of
@@ -105,7 +106,7 @@ def _turns(held_out: np.ndarray) -> np.ndarray:
 
 
 @dataclass(frozen=True, repr=False, eq=False)
-class EpochCurve:
+class EpochCurve(ReadOnly):
     """What `epoch_curve` returns.
 
     Attributes:

@@ -6,13 +6,15 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from taut._read_only import ReadOnly
+
 DRAWS = 20_000
 """Of sums of squares, for the intervals; from a fixed seed."""
 NAMES = ("split", "weights", "order", "both")
 
 
-@dataclass(frozen=True)
-class Components:
+@dataclass(frozen=True, eq=False)
+class Components(ReadOnly):
     """Variances by what they come from, as drawn from what is known of them.
 
     Attributes:

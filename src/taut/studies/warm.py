@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from taut.checks import check_whole_or_none
+from taut.checks import check_one_of, check_whole_or_none
 from taut.engine import Lane, Record
 from taut.errors import InputError
 
@@ -39,11 +39,7 @@ def check_warm_start(
     Raises:
         InputError: For a direction that there is not, and for epochs that cannot be.
     """
-    if warm_start not in DIRECTIONS:
-        raise InputError(
-            '`warm_start` must be "down" (from strong to weak), "up", "both" or None. '
-            f"Received: warm_start={warm_start!r}."
-        )
+    check_one_of(tuple(DIRECTIONS), warm_start=warm_start)
     if warm_start and len(axes) > 1:
         raise InputError(
             "`warm_start` goes from strength to strength, of which a path then has one. Received: "

@@ -49,22 +49,6 @@ def inputs_of(model: Any) -> int:
     return inputs
 
 
-def names_of(names: Any, inputs: int) -> tuple[str, ...]:
-    """The names of the inputs: as given, or by number.
-
-    Raises:
-        InputError: If there are fewer or more than inputs.
-    """
-    if names is None:
-        return tuple(f"input {k}" for k in range(inputs))
-    named = tuple(map(str, names))
-    if len(named) != inputs:
-        raise InputError(
-            f"`names` must have one name for each of the {inputs} inputs. Received: {len(named)}."
-        )
-    return named
-
-
 def controlled(
     inputs: int,
     pairs: int,

@@ -49,8 +49,7 @@ def with_whole_schedule(model: Any, factor: float) -> Any:
     end before its rate has fallen: it is compared at its noisiest.
 
     Args:
-        model: Compiled with a proximal optimizer; it is not changed, and returned where its rate
-            has no schedule.
+        model: Compiled; it is not changed, and returned where its rate has no schedule.
         factor: Steps of a training on all rows by those of a training on fewer.
     """
     schedule = schedule_of(model.optimizer)
@@ -58,11 +57,9 @@ def with_whole_schedule(model: Any, factor: float) -> Any:
         return model
     copies = _copies.setdefault(model, {})
     if factor not in copies:
-        plain = model.optimizer.plain()
-        config = {**plain.get_config(), "learning_rate": WholeSchedule(schedule, factor)}
-        request = {entry.selector: entry.penalty for entry in model.optimizer.entries}
-        copies[factor] = compiled_copy(
-            model, request or None, optimizer=type(plain).from_config(config)
-        )
+        rate = WholeSchedule(schedule, factor)
+        entries = getattr(model.optimizer, "entries", ())
+        request = {entry.selector: entry.penalty for entry in entries}
+        copies[factor] = compiled_copy(model, request or None, learning_rate=rate)
     give_state(model, copies[factor])
     return copies[factor]

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from time import perf_counter
 
 import pandas as pd
 
 from taut._version import __version__
 from taut.engine import Callback, afterwards
+from taut.engine.resumable import job_clock
 from taut.run import Run
 from taut.run_metrics import InputColumn, Kept, Learned, Metrics, Table, Target
 from taut.tables.best_setting import describe
@@ -68,7 +68,7 @@ def conclude(
         single: Whether one refitted network predicts.
         quick: A shorter schedule.
         seed: Seeds everything.
-        started: When the fit began, by `perf_counter`.
+        started: When the fit began, by `job_clock`.
         diagnosis: Whether to diagnose the network.
         learning_curve: Whether to train on fewer rows, for what more would give.
         callbacks: Told of the progress of that.
@@ -130,7 +130,7 @@ def conclude(
         test=test,
         overfitting=overfitting,
         features=Kept(int(features["kept"].sum()), len(features)),
-        seconds=round(perf_counter() - started, 2),
+        seconds=round(job_clock() - started, 2),
     )
     bare = trained.settings.index(UNPENALISED) if UNPENALISED in trained.settings else -1
     more = None

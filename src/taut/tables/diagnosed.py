@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from time import perf_counter
 
 import numpy as np
 
@@ -30,6 +29,7 @@ from taut.diagnosis.verdicts import (
     gap_of_model,
 )
 from taut.diagnosis.words import percent
+from taut.engine.resumable import job_clock
 from taut.run_metrics import Carrier
 from taut.tables.candidates import UNPENALISED
 from taut.tables.ensemble import Ensemble
@@ -66,7 +66,7 @@ def diagnosis_of(
         more: The learning curve, where there is one.
         seed: Draws samples.
     """
-    begun = perf_counter()
+    begun = job_clock()
     train = _rows(ensemble, data, data.encoded, data.y, data.facts.weights, data.facts.groups)
     held_out = None
     if len(data.test_y):
@@ -144,7 +144,7 @@ def diagnosis_of(
         left_out=(*left_out, *faults.left_out),
         notes=(),
         lanes=len(trained.record.lanes),
-        seconds=perf_counter() - begun,
+        seconds=job_clock() - begun,
         epochs=int(trained.record.train_loss.shape[1]),
     )
 

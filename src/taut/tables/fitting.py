@@ -5,7 +5,6 @@ from __future__ import annotations
 import inspect
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from time import perf_counter
 from typing import Any
 
 import numpy as np
@@ -13,6 +12,7 @@ import pandas as pd
 
 from taut.checks import check_above
 from taut.engine import Callback, afterwards, lanes_at_a_time
+from taut.engine.resumable import job_clock
 from taut.errors import InputError
 from taut.frames.as_frame import as_frame
 from taut.frames.enough_rows import check_enough_rows, check_inputs, folds_for
@@ -124,7 +124,7 @@ def fit_table(
     """
     # What was given, before anything else is a local name.
     given = {name: value for name, value in locals().items() if name in _TOLD}
-    started = perf_counter()
+    started = job_clock()
     _check_options(test_size, folds=(folds, 2), seeds=(seeds, 1), seed=(seed, 0))
     if budget is not None:
         check_above(0, budget=budget)
@@ -175,7 +175,7 @@ def fit_table(
         "The sparse network",
         lambda: with_sparse(
             whole,
-            lambda schema: _fit(schema, options, perf_counter()),
+            lambda schema: _fit(schema, options, job_clock()),
             number=inputs,
             seed=seed,
             callbacks=callbacks or (),

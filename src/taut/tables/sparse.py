@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from time import perf_counter
 
 import numpy as np
 
 from taut.engine import Callback, afterwards
+from taut.engine.resumable import job_clock
 from taut.frames.schema import Schema
 from taut.run_metrics import Difference, InputNumber, Reason, SelectedInput, Selection
 from taut.tables.compare import compare
@@ -52,7 +52,7 @@ def with_sparse(
         seed: Of everything that is random.
         callbacks: Told of the progress.
     """
-    started, data = perf_counter(), whole.data
+    started, data = job_clock(), whole.data
     names = list(dict.fromkeys(data.encoder.sources))
     place = {name: k for k, name in enumerate(names)}
     selected = select_inputs(
@@ -76,7 +76,7 @@ def with_sparse(
     metrics = replace(
         metrics,
         selection=_described(selected, names, number, price),
-        seconds=round((metrics.seconds or 0.0) + perf_counter() - started, 2),
+        seconds=round((metrics.seconds or 0.0) + job_clock() - started, 2),
     )
     run = replace(whole.model.run, metrics=metrics)
     inner = sparse and sparse.model

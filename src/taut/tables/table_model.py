@@ -12,6 +12,7 @@ from typing import Any, Self
 import numpy as np
 import pandas as pd
 
+from taut.checks import path_given
 from taut.diagnosis import Diagnosis
 from taut.errors import InputError
 from taut.files import DAMAGED, put_in_place
@@ -183,7 +184,7 @@ class TableModel:
         Raises:
             InputError: If it exists and `overwrite` is False, or it is something else than a run.
         """
-        directory = Path(directory)
+        directory = path_given(directory=directory)
         if directory.exists() and not (directory.is_dir() and not any(directory.iterdir())):
             if not overwrite:
                 raise InputError(
@@ -232,7 +233,7 @@ class TableModel:
         Raises:
             InputError: If a file is missing or damaged.
         """
-        directory = Path(directory)
+        directory = path_given(directory=directory)
         names = (MODEL, _preprocessing(directory).name, *FILES)
         missing = [name for name in names if not (directory / name).is_file()]
         if missing:

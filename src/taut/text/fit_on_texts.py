@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from taut.checks import check_whole
+from taut.checks import check_whole, names_given
 from taut.engine import Callback, Lane, Split, train_lanes
 from taut.errors import InputError
 from taut.progress import displayed
@@ -79,10 +79,11 @@ def fit_text(
         )
     if isinstance(words, str) or not (words is None or isinstance(words, Iterable)):
         check_whole(1, words=words)
+    wanted = names_given(words=words) if isinstance(words, Iterable) else ()
     data = LabelledTexts.checked(texts, labels, tokenize)
     vocabulary = Vocabulary.of_split(data.words, data.tokenize, min_count=min_count)
     if isinstance(words, Iterable):
-        vocabulary = vocabulary.keep(words)
+        vocabulary = vocabulary.keep(wanted)
         if not len(vocabulary):
             raise InputError("`words` must hold at least one word. Received none.")
     elif words is not None and words < len(vocabulary):

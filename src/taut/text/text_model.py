@@ -14,7 +14,7 @@ from zipfile import ZIP_DEFLATED, ZipFile
 
 import numpy as np
 
-from taut.checks import check_whole
+from taut.checks import check_whole, path_given
 from taut.errors import InputError
 from taut.files import DAMAGED, put_in_place
 from taut.text.given_texts import checked_labels, checked_texts, kind_of, rows_named
@@ -154,7 +154,7 @@ class TextModel:
         Raises:
             InputError: If it exists and `overwrite` is False, or it is something else.
         """
-        directory = Path(directory)
+        directory = path_given(directory=directory)
         if directory.exists() and not (overwrite and (directory / VOCABULARY).is_file()):
             raise InputError(
                 "`directory` must not exist, or with overwrite=True be that of a saved text model. "
@@ -196,7 +196,7 @@ class TextModel:
         Raises:
             InputError: If a file is missing or damaged, or the tokenizer is.
         """
-        directory = Path(directory)
+        directory = path_given(directory=directory)
         missing = [name for name in (MODEL, VOCABULARY) if not (directory / name).is_file()]
         if missing:
             raise InputError(

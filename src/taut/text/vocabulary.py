@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from taut.checks import check_whole, check_whole_or_none
+from taut.checks import check_whole, check_whole_or_none, names_given
 from taut.errors import InputError
 from taut.text.given_texts import checked_texts, split_texts
 from taut.text.words_of_texts import Tokenize, words_of
@@ -122,7 +122,7 @@ class Vocabulary:
         Raises:
             InputError: For a word that is not in it.
         """
-        wanted = list(words)
+        wanted = names_given(words=words)
         unknown = list(dict.fromkeys(word for word in wanted if word not in self._ids))
         if unknown:
             raise InputError(

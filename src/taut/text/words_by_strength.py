@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from taut._read_only import ReadOnly
 from taut.checks import check_whole
 from taut.engine import Callback, Lane, Split, train_lanes
 from taut.errors import InputError
@@ -30,7 +31,7 @@ MOST_WORDS = 4000
 
 
 @dataclass(frozen=True, repr=False, eq=False)
-class WordPath:
+class WordPath(ReadOnly):
     """What `word_path` returns.
 
     Attributes:

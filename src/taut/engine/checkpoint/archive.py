@@ -18,7 +18,7 @@ from typing import Any
 import jax
 import numpy as np
 
-from taut.checks import check_at_least
+from taut.checks import check_at_least, path_given
 from taut.engine import processes
 from taut.engine.ledger import Ledger
 from taut.engine.state import LaneState
@@ -50,10 +50,12 @@ class Checkpoint:
         most_bytes: int | None = None,
     ):
         check_at_least(0, checkpoint_seconds=seconds)
-        self.path: Path = Path(path)
+        self.path: Path = path_given(checkpoint=path)
         self._seconds, self._study = seconds, dict(study)
         self._least, self._most = least_seconds, most_bytes
         self._begun = self._saved = time.monotonic()
+        self.seconds_before: float = 0.0
+        """What the calls took from whose file this one goes on."""
         self._warned = False
         if processes.first():
             self._check_folder()
@@ -81,6 +83,7 @@ class Checkpoint:
         about, arrays = saved
         try:
             _restore(ledger, about["ledger"], arrays, like)
+            self.seconds_before = float(about.get("seconds", 0.0))  # older files lack it
             return about["numbers"]
         except Exception as error:
             raise self._damaged(error) from error
@@ -100,7 +103,13 @@ class Checkpoint:
         if self._most is not None and _bytes(ledger, states) > self._most:
             return
         parts, arrays = _flatten(ledger, states)
-        about = {"format": FORMAT, "study": self._study, "ledger": parts, "numbers": numbers}
+        about = {
+            "format": FORMAT,
+            "study": self._study,
+            "ledger": parts,
+            "numbers": numbers,
+            "seconds": self.seconds_before + self._saved - self._begun,
+        }
         try:
             everything = {**arrays, "about": np.array(json.dumps(about))}
             replace_file(self.path, lambda file: np.savez(file, allow_pickle=False, **everything))

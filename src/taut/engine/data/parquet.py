@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from taut.checks import names_given
 from taut.engine.data.group_hash import group_hash
 from taut.engine.data.sources import Rows
 from taut.errors import InputError
@@ -59,12 +60,14 @@ class ParquetRows:
         self._open_file = pyarrow.parquet.ParquetFile
         self._root, self._files = Path(directory), _files(Path(directory))
         schema = pyarrow.parquet.read_schema(self._files[0])
-        self._targets = [target] if isinstance(target, str) else list(target)
+        self._targets = [target] if isinstance(target, str) else list(names_given(target=target))
         self._single = isinstance(target, str)
         self._weight = [] if weight is None else [weight]
         self._groups = [] if groups is None else [groups]
         others = {*self._targets, *self._weight, *self._groups}
-        self._inputs = [n for n in schema.names if n not in others] if inputs is None else [*inputs]
+        self._inputs = [n for n in schema.names if n not in others] if inputs is None else []
+        if inputs is not None:
+            self._inputs = list(names_given(inputs=inputs))
         self._dtype = np.dtype(dtype)
         self._columns = [*self._inputs, *self._targets, *self._weight, *self._groups]
         self._check_columns(schema)
