@@ -111,11 +111,10 @@ def test_the_smaller_model_is_compiled_as_the_model_was_and_keeps_its_optimizer(
     small = result.model
     assert numbers(small.optimizer.iterations) == 1  # 32 rows are one step
     found = small.evaluate(*task, return_dict=True, verbose=0)
-    made = small.predict(task[0], verbose=0)
+    made = numbers(small(task[0]))
     assert found["accuracy"] == pytest.approx((made.argmax(1) == task[1]).mean())
     picked = made[np.arange(len(made)), task[1]]
     np.testing.assert_allclose(loss(task[1], made), -np.log(picked).mean(), rtol=1e-4)
-    small.fit(*task, verbose=0)
     for ours, theirs in zip(before, model.weights, strict=True):
         np.testing.assert_array_equal(ours, numbers(theirs))
 

@@ -64,10 +64,10 @@ def compact(
         y: The targets of `x`, for the training of `target_macs`.
         target_macs: A budget of multiply-adds of one row: units are switched off by a penalty on
             multiply-adds, at the smallest strength that is found to meet it, which
-            `report.search` tells; what is left is fitted to what the layers made of `x` before, by
-            least squares, and trained on, as the model was compiled. Its outputs are then its own.
-        epochs: Of this training; with 0 it is not trained, and neither `y` nor a compiled model
-            is needed.
+            `report.search` tells; what is left is trained on, as the model was compiled. Its
+            outputs are then its own.
+        epochs: Of this training. With 0 what is left is fitted instead, by least squares, to what
+            the layers made of `x` before: neither `y` nor a compiled model is needed.
         batch_size: Of this training.
         distillation: λ from 0 to 1, the share that the outputs of `model` have in the loss of this
             training, where that is one cross-entropy (`report.training` tells).
@@ -120,7 +120,7 @@ def compact(
         check_share(distillation=distillation)
         with FitDisplay("choosing the units that stay"):
             exact, search = _within(model, x, y, target_macs, places, rows, epochs)
-            if search:
+            if search and not epochs:
                 reconstruct(model, exact, flat_rows(model, x), seed)
     if tolerance:
         exact, zeroed = without_nearly_dead(exact, tolerance)

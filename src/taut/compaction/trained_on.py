@@ -47,10 +47,11 @@ def train_on(
     """
     x, y = keras.tree.pack_sequence_as(input_structure(smaller), rows[1]), as_arrays(y, "y")
     loss = distilled(model, y, distillation) if distillation else None
-    asked = keras.saving.deserialize_keras_object(
-        {k: v for k, v in smaller.get_compile_config().items() if k != "optimizer"}
-    )
+    asked: dict[str, Any] = {}
     if loss is not None:
+        asked = keras.saving.deserialize_keras_object(
+            {k: v for k, v in smaller.get_compile_config().items() if k != "optimizer"}
+        )
         y = loss.targets(y, forward_all(model, rows[0])[0])
         # The metrics are those of the labels alone.
         nothing = dict.fromkeys(("metrics", "weighted_metrics", "loss_weights"))
