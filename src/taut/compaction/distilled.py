@@ -17,10 +17,7 @@ KINDS: dict[Any, type] = {
     SPARSE: losses.SparseCategoricalCrossentropy,
     losses.binary_crossentropy: losses.BinaryCrossentropy,
 }
-NOT_MIXED = (
-    "what the model before makes is no part of it: for that it must be one cross-entropy of one "
-    "output, without weights"
-)
+NOT_MIXED = "outputs of the model before are mixed only into one cross-entropy, without weights"
 
 
 class Distilled(keras.losses.Loss):
