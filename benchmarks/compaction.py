@@ -1,7 +1,7 @@
 """Smaller networks at several budgets of multiply-adds: taut against Torch-Pruning, on one network.
 
     apt-get install dataset-fashion-mnist
-    pip install -e . torch onnx onnxscript onnxruntime && pip install --no-deps torch-pruning
+    pip install -e . torch && pip install --no-deps torch-pruning
     python benchmarks/compaction.py --seeds 3
 
 6,000 training images of Fashion-MNIST, all 10,000 test images. Four convolutions (16, 32, 64 and
@@ -10,16 +10,15 @@ layer are trained for 8 epochs (Adam, batch 64, a learning rate that falls from 
 cosine: of 0.003, 0.006 and 0.01 it gave the whole network the best accuracy). Every system starts
 from these very weights and has 8 epochs for each budget, with the same rates:
 
-* taut: `compact(model, x, y, target_macs=…, epochs=8)`.
+* taut: `compact(model, x, y, target_macs=…, epochs=8)`, with distillation (the default) and
+  without, and with `epochs=0`: by least squares alone.
 * Torch-Pruning, group norm: 4 epochs with `GroupNormPruner.regularize`, pruned, 4 epochs, the
   rates of each half as those of 4 epochs.
-* Torch-Pruning, magnitude: pruned by `GroupMagnitudeImportance`, 8 epochs.
+* Torch-Pruning, magnitude: pruned by `GroupMagnitudeImportance`, 8 epochs; also with the very
+  distillation that taut has.
 
 Both prune globally, to the ratio (found by bisection) that meets the budget. All multiply-adds are
-counted by one formula. The latency, which depends on the shapes alone, is that of the network of
-32, 64, 128 and 128 filters and of what `compact` makes of it when channels are dead in equal shares
-until a sixth of the multiply-adds is left, in Keras (compiled by JAX) and in ONNX Runtime (one
-thread).
+counted by one formula.
 """
 
 import argparse
@@ -36,7 +35,6 @@ from pathlib import Path
 HOME = Path("/usr/share/datasets/fashion-mnist")
 ROWS, BATCH, EPOCHS, HALF = 6_000, 64, 8, 4
 FILTERS, POOLED = (16, 32, 64, 64), (0, 1, 2)  # pooling behind these convolutions
-WIDE = 32, 64, 128, 128
 BUDGETS = 2, 4, 6, 10
 RATE = 6e-3
 
@@ -95,7 +93,7 @@ def accuracy(model, x, y):
     return float((model.predict(x, batch_size=500, verbose=0).argmax(1) == y).mean())
 
 
-def run_taut(seed, folder):
+def run_taut(seed, folder, **options):
     import keras
 
     import taut
@@ -109,7 +107,7 @@ def run_taut(seed, folder):
         compile_for(model, EPOCHS)
         target = whole // budget
         result = taut.compact(
-            model, x, y, target_macs=target, epochs=EPOCHS, batch_size=BATCH, measure=False
+            model, x, y, target_macs=target, batch_size=BATCH, measure=False, **options
         )
         line = {
             "budget": budget,
@@ -117,7 +115,7 @@ def run_taut(seed, folder):
             "accuracy": accuracy(result.model, x_test, y_test),
             "filters": [result.model.get_layer(f"conv{k}").filters for k in range(len(FILTERS))],
         }
-        print("taut", line, file=sys.stderr, flush=True)
+        print("taut", options, line, file=sys.stderr, flush=True)
         lines.append(line)
     return {"macs": whole, "lines": lines}
 
@@ -164,7 +162,7 @@ def torch_macs(model):
     return total
 
 
-def torch_fit(model, x, y, epochs, regularize=None):
+def torch_fit(model, x, y, epochs, regularize=None, teacher=None):
     import torch
 
     optimizer = torch.optim.Adam(model.parameters(), RATE, eps=1e-7)
@@ -177,20 +175,27 @@ def torch_fit(model, x, y, epochs, regularize=None):
         for start in range(0, len(x), BATCH):
             part = order[start : start + BATCH]
             optimizer.zero_grad()
-            loss_of(model(x[part]), y[part]).backward()
+            made = model(x[part])
+            loss = loss_of(made, y[part])
+            if teacher is not None:  # logits; a half, at the temperature 2
+                loss = loss / 2 + 2 * loss_of(made / 2, (teacher[part] / 2).softmax(1))
+            loss.backward()
             if regularize is not None:
                 regularize()
             optimizer.step()
             falling.step()
 
 
-def torch_accuracy(model, x, y):
+def torch_logits(model, x):
     import torch
 
     model.eval()
     with torch.no_grad():
-        made = torch.cat([model(x[k : k + 500]).argmax(1) for k in range(0, len(x), 500)])
-    return float((made == y).float().mean())
+        return torch.cat([model(x[k : k + 500]) for k in range(0, len(x), 500)])
+
+
+def torch_accuracy(model, x, y):
+    return float((torch_logits(model, x).argmax(1) == y).float().mean())
 
 
 def pruned(model, budget, whole, kind):
@@ -222,7 +227,7 @@ def pruner_of(model, ratio, kind):
     return tp.pruner.MagnitudePruner(model, example, **settings)
 
 
-def run_torch(seed, folder, kind):
+def run_torch(seed, folder, kind, distil=False):
     os.environ["KERAS_BACKEND"] = "torch"
     import keras
     import numpy as np
@@ -247,7 +252,8 @@ def run_torch(seed, folder, kind):
         torch_fit(start, x, y, HALF, regularize)
     for budget in BUDGETS:
         model = pruned(start, budget, whole, kind)
-        torch_fit(model, x, y, HALF if kind == "group norm" else EPOCHS)
+        teacher = torch_logits(start, x) if distil else None
+        torch_fit(model, x, y, HALF if kind == "group norm" else EPOCHS, teacher=teacher)
         fewer = whole / torch_macs(model)
         line = {"budget": budget, "times_fewer": fewer}
         line["accuracy"] = torch_accuracy(model, x_test, y_test)
@@ -257,84 +263,14 @@ def run_torch(seed, folder, kind):
     return {"macs": whole, "lines": lines}
 
 
-def network_of_a_sixth(folder):
-    """The whole network and what compaction leaves of it, saved."""
-    import keras
-    import numpy as np
-
-    import taut
-
-    model = network(WIDE)
-    whole = taut.compaction.multiply_adds(model)
-    for share in (0.6, 0.5, 0.45, 0.42, 0.4, 0.38, 0.36):
-        for place, filters in enumerate(WIDE):
-            dead = np.arange(int(share * filters), filters)
-            kernel = model.get_layer(f"conv{place}").kernel
-            value = np.array(keras.ops.convert_to_numpy(kernel))
-            value[..., dead] = 0
-            kernel.assign(value)
-        result = taut.compact(model, measure=False)
-        if 6 * result.report.after.multiply_adds <= whole:
-            break
-    model.save(folder / f"{NAMES[0]}.keras")
-    result.model.save(folder / f"{NAMES[1]}.keras")
-    return whole / result.report.after.multiply_adds
-
-
-def run_latency(seed, folder):
-    """Milliseconds of the whole and the smaller network, for one row and 256, in Keras."""
-    import keras
-
-    import taut.compaction.costs as costs
-
-    fewer = network_of_a_sixth(folder)
-    models = [keras.models.load_model(folder / f"{n}.keras", compile=False) for n in NAMES]
-    rows = data()[2][:256]
-    found = costs.costs(models, [[rows], [rows]], measure=True)
-    made = [{"1": c.seconds_1 * 1e3, "256": c.seconds_256 * 1e3} for c in found]
-    return {"times_fewer": fewer, "ms": made}
-
-
-def run_onnx(seed, folder):
-    """The same in ONNX Runtime."""
-    os.environ["KERAS_BACKEND"] = "torch"
-    import keras
-    import numpy as np
-    import onnxruntime
-
-    rows, sessions, made = data()[2][:256], [], []
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = 1
-    for name in NAMES:
-        model = keras.models.load_model(folder / f"{name}.keras", compile=False)
-        file = str(folder / f"{name}.onnx")
-        expected = model.predict(rows, verbose=0)  # Keras exports what was called
-        model.export(file, format="onnx", verbose=False)
-        session = onnxruntime.InferenceSession(file, options)
-        difference = session.run(None, {session.get_inputs()[0].name: rows})[0] - expected
-        assert np.abs(difference).max() < 1e-3, difference
-        sessions.append(session)
-    for batch in (1, 256):
-        taken = []
-        for _ in range(60):
-            times = []
-            for session in sessions:
-                start = time.perf_counter()
-                session.run(None, {session.get_inputs()[0].name: rows[:batch]})
-                times.append(time.perf_counter() - start)
-            taken.append(times)
-        made.append(np.median(taken, axis=0) * 1e3)
-    return [{"1": float(made[0][k]), "256": float(made[1][k])} for k in range(2)]
-
-
-NAMES = "wide", "sixth"
 PARTS = {
     "dense": train_dense,
-    "taut": run_taut,
+    "taut": lambda seed, folder: run_taut(seed, folder, epochs=EPOCHS),
+    "taut, labels": lambda seed, folder: run_taut(seed, folder, epochs=EPOCHS, distillation=0.0),
+    "taut, untrained": lambda seed, folder: run_taut(seed, folder, epochs=0),
     "group norm": lambda seed, folder: run_torch(seed, folder, "group norm"),
     "magnitude": lambda seed, folder: run_torch(seed, folder, "magnitude"),
-    "latency": run_latency,
-    "onnx": run_onnx,
+    "magnitude, distilled": lambda seed, folder: run_torch(seed, folder, "magnitude", True),
 }
 
 
@@ -357,8 +293,6 @@ def main():
         with tempfile.TemporaryDirectory() as folder:
             found = {}
             for part in PARTS:
-                if seed and part in ("latency", "onnx"):
-                    continue  # they depend on shapes alone
                 command = [sys.executable, __file__, "--part", part, "--folder", folder]
                 command += ["--seed", str(seed)]
                 done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=False)

@@ -167,6 +167,22 @@ def test_of_equal_units_layers_become_narrower_in_the_order_of_what_they_cost():
     assert first in groups.layers[0].groups
 
 
+def test_channels_of_wide_convolutions_go_in_fours():
+    image = keras.Input((4, 4, 1))
+    h = layers.Conv2D(26, 3, padding="same", activation="relu", name="a")(image)
+    h = layers.Conv2D(21, 3, padding="same", activation="relu", name="b")(h)
+    model = drawn(keras.Model(image, layers.Dense(9)(layers.GlobalAveragePooling2D()(h))))
+    groups = groups_of(model)
+    left, odd = {layer.path: len(layer.groups) for layer in groups.layers}, 0
+    for group, _ in switched_off(groups):
+        path = next(layer.path for layer in groups.layers if group in layer.groups)
+        left[path] -= 1
+        wide = [n for n in (left["a"], left["b"]) if n > 16 and n not in (26, 21)]
+        odd = max(odd, sum(n % 4 > 0 for n in wide))
+    assert odd == 1  # never two at a time, so that a budget leaves one at most
+    assert left["a"] == left["b"] == 1
+
+
 def test_the_worth_of_units_does_not_change_with_the_scale_of_their_layer():
     model = keras.Sequential([x_(3), relu(4, "a"), relu(4, "b"), layers.Dense(1)])
     drawn(model)

@@ -52,7 +52,7 @@ def custom_training(model: Any) -> list[str]:
 
 def loss_name(model: Any) -> str:
     """The name of the only compiled loss, in small letters; empty for several."""
-    loss = _only_loss(model)
+    loss = only_loss(model)
     while hasattr(loss, "func"):  # functools.partial
         loss = loss.func
     function = getattr(loss, "fn", loss)
@@ -62,12 +62,13 @@ def loss_name(model: Any) -> str:
 
 def from_logits(model: Any) -> bool:
     """Whether the only compiled loss takes what the model returns for logits."""
-    loss = _only_loss(model)
+    loss = only_loss(model)
     options = getattr(loss, "_fn_kwargs", None) or getattr(loss, "keywords", None) or {}
     return bool(options.get("from_logits", getattr(loss, "from_logits", False)))
 
 
-def _only_loss(model: Any) -> Any:
+def only_loss(model: Any) -> Any:
+    """The only compiled loss, a function or an object; None for several."""
     given = [
         loss for loss in keras.tree.flatten(model._compile_loss._user_loss) if loss is not None
     ]

@@ -47,6 +47,23 @@ def _conv(
         [n] * len(axes) if isinstance(n, int) else list(n) for n in (strides, dilation_rate)
     )
     sizes = list(kernel.shape[: len(axes)])
+    read = patches(inputs, sizes, strides, rates, padding)
+    return ops.matmul(read, ops.reshape(kernel, (-1, kernel.shape[-1])))
+
+
+def patches(
+    inputs: Any, sizes: list[int], strides: list[int], rates: list[int], padding: str
+) -> Any:
+    """What a convolution reads at each place, [rows, *places, window × channels].
+
+    Args:
+        inputs: [rows, *lengths, channels].
+        sizes: Of the window.
+        strides: From place to place.
+        rates: Of dilation.
+        padding: "valid" or "same".
+    """
+    axes = range(inputs.ndim - 2)
     reach = [(size - 1) * rate + 1 for size, rate in zip(sizes, rates, strict=True)]
     if padding == "same":
         more = []
@@ -64,8 +81,7 @@ def _conv(
         spans = zip(begins, ends, strides, strict=True)
         return inputs[(slice(None), *(slice(k, k + end, step) for k, end, step in spans))]
 
-    patches = ops.concatenate([patch(at) for at in np.ndindex(*sizes)], axis=-1)
-    return ops.matmul(patches, ops.reshape(kernel, (-1, kernel.shape[-1])))
+    return ops.concatenate([patch(at) for at in np.ndindex(*sizes)], axis=-1)
 
 
 def _max_pool(

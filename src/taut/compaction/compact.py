@@ -11,7 +11,7 @@ import numpy as np
 
 from taut._data import as_arrays
 from taut._keras.model_graphs import input_structure
-from taut.checks import check_at_least, check_whole
+from taut.checks import check_at_least, check_share, check_whole
 from taut.compaction.analysis import Analysis
 from taut.compaction.compact_result import CompactResult, Moved, Report, prepared
 from taut.compaction.compiled_alike import compile_alike
@@ -21,11 +21,12 @@ from taut.compaction.multiply_adds import multiply_adds, uncounted
 from taut.compaction.nearly_dead import without_nearly_dead
 from taut.compaction.plan import Kept, Plan, plan
 from taut.compaction.probe_rows import flat_rows, joined, random_rows
+from taut.compaction.reconstruction import reconstruct
 from taut.compaction.remade import Remaking, remade
 from taut.compaction.to_target import Tried, within_budget
 from taut.compaction.traced import input_names, trace
+from taut.compaction.trained_on import train_on
 from taut.compaction.unit_groups import UnitGroups
-from taut.engine.random_streams import global_streams
 from taut.errors import InputError
 from taut.objective.rows import checked_arrays
 from taut.progress import FitDisplay
@@ -43,6 +44,7 @@ def compact(
     target_macs: int | None = None,
     epochs: int = 10,
     batch_size: int = 32,
+    distillation: float = 0.5,
     tolerance: float = 0.0,
     ignore: Sequence[Any] = (),
     measure: bool = True,
@@ -59,13 +61,16 @@ def compact(
         model: A built Sequential or Functional model; it is not changed.
         x: Rows that the model takes, [rows, …] or a tree of these: the first 1024 are compared,
             and the latency is measured on them. Random ones are always compared.
-        y: The targets of `x`, for `target_macs`.
+        y: The targets of `x`, for the training of `target_macs`.
         target_macs: A budget of multiply-adds of one row: units are switched off by a penalty on
             multiply-adds, at the smallest strength that is found to meet it, which
-            `report.search` tells; the compacted model is trained on, as the model was compiled.
-            Its outputs are then its own.
-        epochs: Of this training.
+            `report.search` tells; what is left is trained on, as the model was compiled. Its
+            outputs are then its own.
+        epochs: Of this training. With 0 what is left is fitted instead, by least squares, to what
+            the layers made of `x` before: neither `y` nor a compiled model is needed.
         batch_size: Of this training.
+        distillation: λ from 0 to 1, the share that the outputs of `model` have in the loss of this
+            training, where that is one cross-entropy (`report.training` tells).
         tolerance: Slices of weights (what makes one unit, what a layer reads of one input, the row
             of a word) of at most this Euclidean norm are taken for zero. The result then tells how
             far that moved the outputs.
@@ -110,9 +115,13 @@ def compact(
     exact, zeroed = model, 0
     search: tuple[Tried, ...] = ()
     if target_macs is not None:
-        check_whole(1, target_macs=target_macs, epochs=epochs, batch_size=batch_size)
+        check_whole(1, target_macs=target_macs, batch_size=batch_size)
+        check_whole(0, epochs=epochs)
+        check_share(distillation=distillation)
         with FitDisplay("choosing the units that stay"):
-            exact, search = _within(model, x, y, target_macs, places, rows)
+            exact, search = _within(model, x, y, target_macs, places, rows, epochs)
+            if search and not epochs:
+                reconstruct(model, exact, flat_rows(model, x), seed)
     if tolerance:
         exact, zeroed = without_nearly_dead(exact, tolerance)
     smaller, planned, equality = _smaller(exact, places, rows, tolerance)
@@ -123,27 +132,26 @@ def compact(
     lost = compile_alike(model, smaller)
     if lost is not None:
         planned.kept.append(Kept("optimizer", 0, lost))
-    if search:
-        fed_x = keras.tree.pack_sequence_as(
-            input_structure(smaller), prepared(flat_rows(model, x), names, inputs)
+    training = ""
+    if search and epochs:
+        flat = flat_rows(model, x)
+        training = train_on(
+            model,
+            smaller,
+            (flat, prepared(flat, names, inputs)),
+            y,
+            epochs=epochs,
+            batch_size=batch_size,
+            distillation=distillation,
+            seed=seed,
         )
-        with global_streams(seed), FitDisplay("training the smaller model") as display:
-            smaller.fit(
-                fed_x, y, epochs=epochs, batch_size=batch_size, verbose=0, callbacks=[display]
-            )
-        if not all(np.isfinite(w).all() for w in smaller.get_weights() if w.dtype.kind == "f"):
-            raise InputError(
-                "The training of the smaller model must stay finite. Received: NaN or infinite "
-                f"weights after {epochs} epochs. Fill missing values of `x`, or compile the model "
-                "with a smaller learning rate."
-            )
     return CompactResult(
         model=smaller,
         inputs=inputs,
         removed=tuple(planned.removed),
         kept=tuple(planned.kept),
         vocabulary=planned.vocabulary,
-        report=Report(before, after, equality, moved, search, uncounted(model)),
+        report=Report(before, after, equality, moved, search, uncounted(model), training),
         names=names,
     )
 
@@ -155,11 +163,13 @@ def _within(
     target: int,
     ignore: Collection[int],
     rows: list[np.ndarray],
+    epochs: int,
 ) -> tuple[Any, tuple[Tried, ...]]:
     """The model as it is if it is in the budget without dead units, or else with some more off."""
-    if x is None or y is None or not model.compiled:
+    if x is None or (epochs and (y is None or not model.compiled)):
         raise InputError(
-            "`target_macs` trains the model: it needs `x`, `y` and a compiled model. Received: "
+            "`target_macs` trains the model: it needs `x`, `y` and a compiled model, or `x` alone "
+            "with `epochs=0`. Received: "
             f"x {'missing' if x is None else 'given'}, y {'missing' if y is None else 'given'}, "
             f"{model.name!r} {'compiled' if model.compiled else 'not compiled'}."
         )
@@ -169,7 +179,8 @@ def _within(
             f"{', '.join(map(repr, unknown))}. Give each a method `multiply_adds()` that returns "
             "those of one row."
         )
-    _check_data(model, x, y)
+    if epochs:
+        _check_data(model, x, y)
 
     def count(changed: Any) -> int | None:
         planned = _planned(changed, ignore)

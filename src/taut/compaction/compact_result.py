@@ -66,6 +66,8 @@ class Report:
         moved: What a tolerance did; None without one.
         search: The strengths that were tried for a budget.
         uncounted: Layers of the model whose multiply-adds are not known, and not in the numbers.
+        training: What the smaller model was trained on for a budget, in words; empty where it was
+            not trained.
     """
 
     before: Costs
@@ -74,6 +76,7 @@ class Report:
     moved: Moved | None = None
     search: tuple[Tried, ...] = ()
     uncounted: tuple[str, ...] = ()
+    training: str = ""
 
     def to_frame(self) -> pd.DataFrame:
         """One line a cost: before, after, and how many times less."""
@@ -258,6 +261,8 @@ class CompactResult(ReadOnly):
         for tried in report.search:
             number = "all units dead" if tried.multiply_adds is None else tried.multiply_adds
             lines.append(f"strength {tried.strength:.3g}: multiply-adds {number}")
+        if report.training:
+            lines.append(f"trained on {report.training}")
         if report.moved is not None:
             moved = report.moved
             lines.append(

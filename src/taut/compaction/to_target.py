@@ -10,7 +10,7 @@ import numpy as np
 from keras import ops
 
 from taut.compaction.remade import Remaking, remade
-from taut.compaction.unit_groups import UnitGroups
+from taut.compaction.unit_groups import LayerUnits, UnitGroups
 from taut.errors import InputError
 
 
@@ -105,7 +105,9 @@ def switched_off(groups: UnitGroups) -> Iterator[tuple[int, float]]:
     does not shrink. The unit goes that loses least for each multiply-add that it saves, and both
     are found anew after each. The weights √C_l lie between two extremes: with C_l layers of
     equal units would all become narrower by one factor, with 1 those that cost most would alone,
-    until all cost the same.
+    until all cost the same. Channels of a convolution go in fours (`LayerUnits.step`), one
+    behind the other: so a budget is met to a channel, and leaves at most one layer with another
+    number of them.
 
     Yields:
         The group, and the α at which it goes: M is counted in shares of all multiply-adds.
@@ -118,22 +120,46 @@ def switched_off(groups: UnitGroups) -> Iterator[tuple[int, float]]:
     # A little is added, so that units of no worth at all are told apart by what they cost.
     worths = [la.worth + 1e-6 * la.worth.mean() + 1e-30 for la in groups.layers]
     while True:
-        lost = np.zeros(len(alive))
-        for layer, worth, weight in zip(groups.layers, worths, weights, strict=True):
+        shares = []
+        for layer, worth in zip(groups.layers, worths, strict=True):
             on = alive[layer.groups]
             by_group = np.bincount(layer.groups[on], worth[on], minlength=len(alive))
-            share = by_group / max(worth[on].sum(), 1e-30)
-            with np.errstate(divide="ignore"):  # the last one: the logarithm of nothing
-                lost -= weight * np.log(np.where(share > 1 - 1e-9, 0, 1 - share))
+            shares.append(by_group / max(worth[on].sum(), 1e-30))
         saved = groups.costs(alive) / groups.whole
-        can = alive & groups.can_go & (lost > 0) & np.isfinite(lost) & (saved > 0)
-        if not can.any():
+        can = np.flatnonzero(alive & groups.can_go)
+        prices = np.full(len(alive), np.inf)
+        prices[can] = _prices(can[None], weights, shares, saved)
+        sets = [_next_of(layer, alive, prices) for layer in groups.layers]
+        found = [(float(_prices(g, weights, shares, saved)), g) for g in sets if len(g)]
+        least, gone = min(found, key=lambda pair: pair[0], default=(np.inf, None))
+        if gone is None or not np.isfinite(least):
             return
-        price = np.where(can, lost / np.where(can, saved, 1), np.inf)
-        group = int(price.argmin())
-        strength = max(strength, float(price[group]))
-        alive[group] = False
-        yield group, strength
+        strength = max(strength, least)
+        alive[gone] = False
+        yield from ((int(group), strength) for group in gone)
+
+
+def _prices(
+    gone: np.ndarray, weights: list[Any], shares: list[np.ndarray], saved: np.ndarray
+) -> np.ndarray:
+    """What sets of groups that go [size, sets] lose for each multiply-add; inf if they cannot."""
+    with np.errstate(divide="ignore"):  # the last one of a layer: the logarithm of nothing
+        left = [np.maximum(1 - share[gone].sum(0), 0) for share in shares]
+        lost = -sum(
+            w * np.log(np.where(s < 1e-9, 0, s)) for w, s in zip(weights, left, strict=True)
+        )
+    gain = saved[gone].sum(0)
+    can = (lost > 0) & np.isfinite(lost) & (gain > 0)
+    return np.where(can, lost / np.where(can, gain, 1), np.inf)
+
+
+def _next_of(layer: LayerUnits, alive: np.ndarray, prices: np.ndarray) -> np.ndarray:
+    """The groups of one layer that go next, as many as go at a time: those of least price."""
+    on = int(alive[layer.groups].sum())
+    number = 1 if on <= 4 * layer.step else on % layer.step or layer.step
+    mine = np.unique(layer.groups)
+    mine = mine[np.isfinite(prices[mine])]
+    return mine[np.argsort(prices[mine], kind="stable")[:number]]
 
 
 def _not_met(model: Any, target: int, least: int | None) -> str:
