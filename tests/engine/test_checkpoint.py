@@ -136,6 +136,24 @@ def test_studies_that_only_look_alike_are_told_apart():
     assert identity()["model"] != identity(second=1)["model"]
 
 
+def test_what_an_optimizer_leaves_out_of_its_decay_belongs_to_it():
+    from taut.engine.checkpoint.identity import identity_of, program_key, study_key
+
+    def keys(decay, **excluded):
+        model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(2), keras.layers.Dense(1)])
+        optimizer = keras.optimizers.AdamW(weight_decay=decay)
+        if excluded:
+            optimizer.exclude_from_weight_decay(**excluded)
+        model.compile(optimizer, "mse")
+        identity = identity_of(model, [], [], [], {}, devices=1)["optimizer or penalty"]
+        return identity, program_key(model), study_key(model, None)
+
+    whole, named, again = keys(0.1), keys(0.1, var_names=["bias"]), keys(0.1, var_names=["bia"])
+    assert all(a != b for a, b in zip(whole, named, strict=True))
+    assert named == again  # the same weights by another pattern, and under other names
+    assert keys(0.0, var_names=["bias"]) == keys(0.0)
+
+
 def test_lanes_without_a_seed_get_the_streams_of_the_process_that_began(tmp_path, diabetes):
     def study(stream, **settings):
         model = keras.Sequential(

@@ -47,20 +47,25 @@ def layer_described(layer: Any) -> list[Any]:
     return [kind, config, bool(layer.trainable), _attributes_of(layer), variables]
 
 
-def optimizer_described(optimizer: Any, *, rate: bool = True) -> list[Any]:
-    """The code of an optimizer, its configuration, its schedule and its penalties.
+def optimizer_described(model: Any, *, rate: bool = True) -> list[Any]:
+    """The code of a model's optimizer, its configuration, its schedule and its penalties.
 
     Args:
-        optimizer: A Keras optimizer, or one with penalties around it.
+        model: Compiled with a Keras optimizer, or one with penalties around it.
         rate: Whether its present learning rate belongs to it.
     """
+    optimizer = model.optimizer
     schedule = schedule_of(optimizer)
     config = optimizer.get_config()
     if not rate and schedule is None:
         inner = config["optimizer"]["config"] if hasattr(optimizer, "plain") else config
         inner.pop("learning_rate", None)
     penalties = [entry.penalty for entry in getattr(optimizer, "entries", ())]
-    return [type(optimizer), _without_functions(config), schedule, penalties]
+    # Which weights decay is no part of the configuration.
+    decays = getattr(optimizer, "weight_decay", None) and [
+        bool(optimizer._use_weight_decay(variable)) for variable in model.trainable_variables
+    ]
+    return [type(optimizer), _without_functions(config), schedule, penalties, decays]
 
 
 def _without_functions(config: Any) -> Any:

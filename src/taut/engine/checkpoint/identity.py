@@ -56,7 +56,7 @@ def identity_of(
     ]
     parts: dict[str, Callable[[], Any]] = {
         "model": lambda: [layers_described(model), kept],
-        "optimizer or penalty": lambda: optimizer_described(model.optimizer),
+        "optimizer or penalty": lambda: optimizer_described(model),
         "loss": lambda: loss_described(model),
         "data": lambda: data,
         "lanes": lambda: [described, values],
@@ -83,7 +83,7 @@ def program_key(model: Any) -> str | None:
     it is run.
     """
     try:
-        optimizer = optimizer_described(model.optimizer, rate=False)
+        optimizer = optimizer_described(model, rate=False)
         return model_digest(model, [layers_described(model), optimizer, loss_described(model)])
     except Undescribed:
         return None
@@ -92,7 +92,7 @@ def program_key(model: Any) -> str | None:
 def study_key(model: Any, penalty: Any) -> str | None:
     """A digest of all that a compiled copy of the model takes over but the values of weights."""
     try:
-        optimizer = optimizer_described(model.optimizer)
+        optimizer = optimizer_described(model)
         loss = compile_arguments(model)["loss"], compile_arguments(model)["loss_weights"]
         return model_digest(model, [layers_described(model), optimizer, list(loss), penalty])
     except Undescribed:
