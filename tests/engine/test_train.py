@@ -130,6 +130,8 @@ def test_predict_lanes_is_predict_with_the_lanes_weights(diabetes, splits):
     for k in range(3):
         expected = record.apply(k, network()).predict(diabetes[0], verbose=0)
         np.testing.assert_allclose(predicted[k], expected, atol=1e-5)
+    with pytest.raises(InputError, match="a row at least"):
+        predict_lanes(model, record, diabetes[0][:0])
 
 
 def test_sample_weights_of_whole_numbers_are_repeated_rows(diabetes):

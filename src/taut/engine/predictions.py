@@ -16,6 +16,7 @@ from taut.engine.convolutions import convolves_on_cpu
 from taut.engine.lanes import Record, check_numbers
 from taut.engine.program import side_by_side
 from taut.engine.through_fit import masks_one_by_one, predict_one_by_one
+from taut.errors import InputError
 
 ROWS = 4096
 """Rows that are predicted at once."""
@@ -37,8 +38,13 @@ def predict_lanes(
 
     Returns:
         The model's output in inference mode, [lanes, rows, …], or a tree of these.
+
+    Raises:
+        InputError: If `x` has no rows.
     """
     lanes = None if lanes is None else check_numbers(lanes, len(record.lanes))
+    if not all(map(len, keras.tree.flatten(x))):
+        raise InputError("`x` must have a row at least. Received: none.")
     if keras.backend.backend() != "jax":
         return predict_one_by_one(model, record, x, lanes=lanes)
     return predict_with_masks(model, record, x, lanes=lanes, width=width)[0]
