@@ -131,7 +131,7 @@ def test_groups_are_named_or_divide_the_inputs(groups, message):
 
 
 def test_weights_of_groups_are_of_two_kinds():
-    with pytest.raises(InputError, match="`weights` must be 'sqrt_size' or 'unit'"):
+    with pytest.raises(InputError, match='`weights` must be "sqrt_size" or "unit"'):
         GroupLasso(weights="size")
 
 
