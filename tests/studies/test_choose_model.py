@@ -101,7 +101,12 @@ def test_candidates_and_the_model_on_all_rows_are_what_they_are_alone():
             warnings.simplefilter("ignore", EdgeWarning)  # of the few that were tried
             # Of 60 rows 40 are trained on.
             path = taut.regularization_path(
-                model, x, y, penalty=taut.L2, strengths=list(mine["strength"] * 60 / 40), **settings
+                model,
+                x,
+                y,
+                penalty=taut.L2,
+                strengths=list(mine["strength"] * 1.5**0.5),
+                **settings,
             )
         for column in ("train_loss", "held_out_loss"):
             np.testing.assert_array_equal(mine[column], path.summary[column])
@@ -133,7 +138,12 @@ def test_a_schedule_goes_through_to_its_end_on_fewer_rows():
     settings = {"epochs": 5, "batch_size": 10}
     choice = taut.choose_model(scheduled(25), x, y, strengths=[0.01], cv=[pair], **settings)
     shorter = train_lanes(
-        scheduled(20, taut.L2(0.0)), x, y, [Lane(0.01 * 50 / 40)], splits=[Split(*pair)], **settings
+        scheduled(20, taut.L2(0.0)),
+        x,
+        y,
+        [Lane(0.01 * 1.25**0.5)],
+        splits=[Split(*pair)],
+        **settings,
     )
     assert choice.table["held_out_loss"][0] == pytest.approx(shorter.held_out_loss[0, -1], rel=1e-5)
     whole = train_lanes(
