@@ -141,6 +141,14 @@ def test_what_is_not_known_stays_english_and_says_so(make_run):
     assert "<span lang=" not in write_report(run).read_text(encoding="utf-8")
 
 
+def test_every_variant_of_the_network_has_a_name_in_chinese():
+    from taut.tables.candidates import DEFAULT, QUICK, UNPENALISED
+
+    names = {setting.network for setting in (*DEFAULT, *QUICK, UNPENALISED)}
+    assert len(names) > 3
+    assert all(catalogue("zh").knows(name) for name in names)
+
+
 def test_reasons_are_translated_part_by_part():
     say = catalogue("zh")
     assert say.stored("written like 1,234.5; '?' counts as missing") == (
