@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import keras
@@ -26,10 +27,7 @@ def compile_alike(model: Any, smaller: Any) -> str | None:
     if not proximals_in(model.optimizer):
         smaller.compile_from_config(config)
         return None
-    config = dict(config)
-    rest = keras.saving.deserialize_keras_object(
-        {key: value for key, value in config.items() if key != "optimizer"}
-    )
+    rest = beside_optimizer(config)
     try:
         optimizer = _for_other_sizes(model.optimizer)
         optimizer.bind(smaller)
@@ -39,6 +37,17 @@ def compile_alike(model: Any, smaller: Any) -> str | None:
         smaller.compile(model.optimizer.plain(), **rest)
         return NOT_CARRIED
     return None
+
+
+def beside_optimizer(config: Mapping[str, Any]) -> dict[str, Any]:
+    """What a model was compiled with but its optimizer, as `compile` takes it.
+
+    Args:
+        config: As `get_compile_config` has it.
+    """
+    return keras.saving.deserialize_keras_object(
+        {name: value for name, value in config.items() if name != "optimizer"}
+    )
 
 
 def _for_other_sizes(optimizer: Any) -> Any:

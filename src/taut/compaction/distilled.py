@@ -11,10 +11,9 @@ from keras import losses, ops
 from taut._keras.compiled_model import compile_arguments, only_loss
 
 TEMPERATURE = 2.0
-SPARSE = losses.sparse_categorical_crossentropy
 KINDS: dict[Any, type] = {
     losses.categorical_crossentropy: losses.CategoricalCrossentropy,
-    SPARSE: losses.SparseCategoricalCrossentropy,
+    losses.sparse_categorical_crossentropy: losses.SparseCategoricalCrossentropy,
     losses.binary_crossentropy: losses.BinaryCrossentropy,
 }
 NOT_MIXED = "outputs of the model before are mixed only into one cross-entropy, without weights"

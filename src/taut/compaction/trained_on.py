@@ -9,6 +9,7 @@ import numpy as np
 
 from taut._data import as_arrays
 from taut._keras.model_graphs import input_structure
+from taut.compaction.compiled_alike import beside_optimizer
 from taut.compaction.distilled import NOT_MIXED, distilled
 from taut.compaction.equality import forward_all
 from taut.engine.random_streams import global_streams
@@ -49,9 +50,7 @@ def train_on(
     loss = distilled(model, y, distillation) if distillation else None
     asked: dict[str, Any] = {}
     if loss is not None:
-        asked = keras.saving.deserialize_keras_object(
-            {k: v for k, v in smaller.get_compile_config().items() if k != "optimizer"}
-        )
+        asked = beside_optimizer(smaller.get_compile_config())
         y = loss.targets(y, forward_all(model, rows[0])[0])
         # The metrics are those of the labels alone.
         nothing = dict.fromkeys(("metrics", "weighted_metrics", "loss_weights"))

@@ -8,9 +8,9 @@ from typing import Any
 import keras
 
 from taut._keras.compiled_model import compile_arguments
-from taut._keras.optimizer_updates import renewed
 from taut.errors import InputError, UnsupportedError
 from taut.optimizers import Proximal
+from taut.studies.study_model import plain_optimizer
 
 DROPOUT = 0.3
 HIDDEN = 32
@@ -130,10 +130,9 @@ def _cloned(model: Any, clone: Callable[[Any], Any]) -> Any:
 
 def _compiled_alike(model: Any, other: Any) -> Any:
     optimizer = getattr(model.optimizer, "inner_optimizer", model.optimizer)
-    entries = getattr(optimizer, "entries", ()) if isinstance(optimizer, Proximal) else ()
-    plain = optimizer.plain() if isinstance(optimizer, Proximal) else optimizer
+    entries = optimizer.entries if isinstance(optimizer, Proximal) else ()
     try:
-        again: Any = renewed(plain, model.trainable_variables, other.trainable_variables)
+        again = plain_optimizer(model, other)
     except ValueError as error:  # more variables, of which it is not known whether they decay
         raise UnsupportedError(
             "Its optimizer leaves some variables out of weight decay. Received: "

@@ -14,7 +14,6 @@ _CLOCK = (
     r"(?P<hours>\d{1,3}):(?P<minutes>\d{2})(?::(?P<seconds>\d{2}(?:[.,]\d+)?))?"
     r"\s*(?P<half>[AaPp]\.?[Mm]\.?)?"
 )
-_TIME = re.compile(_CLOCK)
 _TAIL = re.compile(rf"[T ,:]\s*{_CLOCK}\s*(?P<zone>Z|UTC|GMT|[+-]\d\d(?::?\d\d)?)?")
 _YEAR = r"(?P<y>(?:18|19|20|21)\d{2})"
 _NAME = r"(?P<name>[^\W\d_]{3,10})"

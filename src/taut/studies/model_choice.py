@@ -143,8 +143,7 @@ def choose_model(
             class_weight=class_weight,
             **given,
         )
-        rows = len(keras.tree.flatten(study.rows.first()[0])[0])
-        searches.append(_Search(name, f"model-{number}", study, of_strength, rows, seed))
+        searches.append(_Search(name, f"model-{number}", study, of_strength, seed))
     sizes = [len(split.train) for split in searches[0].study.rows.splits]
     rows = searches[0].rows
     factor = -(-rows // batch_size) / -(-max(sizes) // batch_size)
@@ -178,9 +177,12 @@ class _Search:
     file: str
     study: AsCompiled
     of_strength: tuple[PartStrength, ...]
-    rows: int
-    """How many there are: a strength is that of a training on all."""
     seed: int
+
+    @property
+    def rows(self) -> int:
+        """How many there are: a strength is that of a training on all."""
+        return len(keras.tree.flatten(self.study.rows.first()[0])[0])
 
     def run(
         self, values: np.ndarray, settings: Settings, factor: float

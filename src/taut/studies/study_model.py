@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import weakref
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import keras
@@ -57,8 +57,18 @@ def study_copy(model: Any, entries: Sequence[Entry], x: Any) -> Any:
     return copy
 
 
-def _plain_optimizer(model: Any, copy: Any, settings: Mapping[str, Any]) -> Any:
-    """A new optimizer of Keras like that of a model, without penalties, for a copy of it."""
+def plain_optimizer(model: Any, copy: Any, **settings: Any) -> Any:
+    """A new optimizer of Keras like that of a model, without penalties, for a copy of it.
+
+    Args:
+        model: Compiled.
+        copy: With a counterpart for each trainable variable, if the optimizer leaves some out of
+            weight decay.
+        **settings: Of the optimizer, where they are others than those of the model's.
+
+    Raises:
+        ValueError: If it leaves some out, and the copy has more variables or fewer.
+    """
     optimizer = getattr(model.optimizer, "inner_optimizer", model.optimizer)
     if isinstance(optimizer, Proximal):
         optimizer = optimizer.plain()
@@ -79,7 +89,7 @@ def compiled_copy(model: Any, penalty: Any, x: Any = None, **settings: Any) -> A
         **settings: Of the optimizer, where they are others than those of the model's.
     """
     copy = copy_of(model, x)
-    optimizer = _plain_optimizer(model, copy, settings)
+    optimizer = plain_optimizer(model, copy, **settings)
     # One that cannot be proximal (its weights decay) trains the model as it is compiled.
     if penalty is not None or may_be_proximal(optimizer):
         optimizer = Proximal(optimizer, penalty).bind(copy)
