@@ -6,6 +6,7 @@ import pytest
 
 import taut
 from taut.engine import Lane, Split, train_lanes
+from taut.engine.ledger import LEAST_SNAPSHOTS, SNAPSHOT_BYTES, SNAPSHOTS, snapshots_for
 
 pytestmark = pytest.mark.skipif(keras.backend.backend() != "jax", reason="lanes need JAX")
 
@@ -31,3 +32,23 @@ def test_the_epochs_to_choose_from_do_not_depend_on_the_block(diabetes, monkeypa
         kept.append(record.best_epoch.tolist())
     assert kept[0] == kept[1]
     assert (kept[0][0] + 1) % 3 == 0
+
+
+def test_wide_networks_choose_from_fewer_epochs(diabetes, monkeypatch):
+    monkeypatch.setattr("taut.engine.ledger.SNAPSHOT_BYTES", 0)
+    model = keras.Sequential([keras.Input((10,)), keras.layers.Dense(1)])
+    model.compile(taut.Proximal("adam", taut.L1()), loss="mse")
+    halves = [Split(np.arange(221), np.arange(221, 442))]
+    record = train_lanes(model, *diabetes, [Lane((0.05,))], splits=halves, epochs=8, groups=[0])
+    ends = np.arange(2, 9, 2)  # the least number of them, of equal lengths
+    losses = record.held_out_loss[0]
+    assert record.best_epoch[0] + 1 == ends[np.argmin(losses[ends - 1])]
+
+
+@pytest.mark.parametrize(("lanes", "weights"), [(1, 1), (50, 2_000_000), (75, 640_000), (9, 10**9)])
+def test_snapshots_are_as_many_as_there_is_room_for(lanes, weights):
+    number, room = snapshots_for(lanes, weights), SNAPSHOT_BYTES
+    taken = 4 * lanes * weights
+    assert LEAST_SNAPSHOTS <= number <= SNAPSHOTS
+    assert number == LEAST_SNAPSHOTS or number * taken <= room
+    assert number == SNAPSHOTS or (number + 1) * taken > room

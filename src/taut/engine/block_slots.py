@@ -20,7 +20,7 @@ from taut.engine.data.prefetch import Prefetch
 from taut.engine.data.reading import Budget, Layout, blocks, in_order
 from taut.engine.data.sources import first_rows
 from taut.engine.initial import InitialValues
-from taut.engine.ledger import SNAPSHOTS, Ledger
+from taut.engine.ledger import Ledger
 from taut.engine.program import EVERYWHERE, block_by_block
 from taut.engine.slots import Slots
 from taut.engine.step import Block, Plan
@@ -90,10 +90,10 @@ class BlockSlots(Slots):
         self.first_width: int = self._shape(-(-len(study.lanes) // mesh.size))[1]
 
     @staticmethod
-    def bytes_a_lane(values: Any, *, groups: bool) -> int:
+    def bytes_a_lane(values: Any, *, snapshots: int) -> int:
         """Of its variables and best weights, each twice while a program runs, and the result."""
         sizes = [sum(a.nbytes for a in jax.tree.leaves(part)) for part in (values, values[:2])]
-        return 2 * sizes[0] + (3 + SNAPSHOTS * groups) * sizes[1]
+        return 2 * sizes[0] + (3 + snapshots) * sizes[1]
 
     def count_for(self, lanes: int) -> int:
         devices = self._mesh.size

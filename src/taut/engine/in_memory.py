@@ -40,7 +40,7 @@ def train_in_memory(study: Study, arrays: Arrays) -> Record:
     initial = InitialValues(study.model)
     initial.check(study.lanes)
     batches = Batches(arrays.splits, study.batch_size, arrays.sharers)
-    ledger = _ledger(study)
+    ledger = study.ledger()
     targets = arrays.targets
     y = targets[0] if len(targets) == 1 else jax.tree.map(lambda *a: np.stack(a), *targets)
     data = Rows(arrays.x, y, arrays.weights)
@@ -55,9 +55,7 @@ def train_in_memory(study: Study, arrays: Arrays) -> Record:
     elif job is not None and jax.process_count() == 1:
         saved = job.checkpoint(lambda: _identity(study, arrays, data, mesh))
         if saved is not None and saved.path.is_file():
-            ledger, resumed = job.gone_on(
-                saved, lambda: _ledger(study), initial, callbacks=study.callbacks
-            )
+            ledger, resumed = job.gone_on(saved, study.ledger, initial, callbacks=study.callbacks)
     width = study.width or width_for(study.model, *_side_by_side(study, mesh))
     if resumed is not None:
         width = resumed["width"]
@@ -83,12 +81,6 @@ def train_in_memory(study: Study, arrays: Arrays) -> Record:
             if i not in ledger.kept and i not in ledger.states:
                 ledger.forget(i)
     return ledger.record(len(programs) - before, int(width))
-
-
-def _ledger(study: Study) -> Ledger:
-    return Ledger(
-        study.lanes, study.epochs, groups=study.groups, halving=study.halving, race=study.race
-    )
 
 
 def _identity(study: Study, arrays: Arrays, data: Rows, mesh: Mesh) -> dict[str, str]:

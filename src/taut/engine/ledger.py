@@ -14,8 +14,14 @@ from taut.engine.race import Race, nothing_of
 from taut.engine.state import LaneState
 
 Tree = Any
-SNAPSHOTS = 16
-"""Epochs that the lanes of a group choose from, at most."""
+SNAPSHOTS, LEAST_SNAPSHOTS, SNAPSHOT_BYTES = 16, 4, 1 << 29
+"""Epochs that the lanes of a group choose from, at most: fewer where the snapshots of all lanes
+would take more bytes than these, but the second at least."""
+
+
+def snapshots_for(lanes: int, weights: int) -> int:
+    """How many epochs groups of lanes choose from, each lane of so many weights (float32)."""
+    return min(max(SNAPSHOT_BYTES // (4 * max(lanes * weights, 1)), LEAST_SNAPSHOTS), SNAPSHOTS)
 
 
 class Ledger:
@@ -40,11 +46,12 @@ class Ledger:
         groups: Sequence[int] | None = None,
         halving: Halving | None = None,
         race: Race | None = None,
+        snapshots: int = SNAPSHOTS,
     ):
         self.lanes: tuple[Lane, ...] = tuple(lanes)
         self.epochs: int = epochs
         self._groups = None if groups is None else list(groups)
-        self._halving, self._race = halving, race
+        self._halving, self._race, self._snapshots = halving, race, snapshots
         self._lengths = [lane.epochs or epochs for lane in lanes]
         self.losses: np.ndarray = np.full((len(lanes), epochs, 2), np.nan, np.float32)
         self.status: list[str] = [""] * len(lanes)
@@ -58,7 +65,7 @@ class Ledger:
     @property
     def interval(self) -> int | None:
         """Epochs from one snapshot of a lane to the next; None where groups share no epoch."""
-        return None if self._groups is None else -(-self.epochs // SNAPSHOTS)
+        return None if self._groups is None else -(-self.epochs // self._snapshots)
 
     def goal(self, i: int) -> int:
         """The number of epochs up to which lane i may run now."""

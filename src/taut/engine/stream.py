@@ -25,7 +25,6 @@ from taut.engine.data.sources import MEMORY, Source, described, first_rows, rows
 from taut.engine.initial import InitialValues
 from taut.engine.kept_programs import programs_of
 from taut.engine.lanes import Lane, Record
-from taut.engine.ledger import Ledger
 from taut.engine.study import Stream, Study, check_model, study_of
 from taut.errors import InputError, UnsupportedError
 
@@ -102,12 +101,11 @@ def train_streamed(
         source = WeightedSource(source, model, class_weight)
     divided = counted or RowFolds.of(source, divided.number, fold_seed)
     stream = replace(stream, source=source, divided=divided)
-    of_groups = study.groups is not None
     layout, budget = room_for(
-        model, source, lanes, stream.number, study.batch_size, memory, groups=of_groups
+        model, source, lanes, stream.number, study.batch_size, memory, snapshots=study.snapshots
     )
     mesh = Mesh(np.array(jax.local_devices()[: len(lanes)]), ("lanes",))
-    ledger = Ledger(lanes, study.epochs, groups=study.groups, halving=study.halving)
+    ledger = study.ledger()
     saved, resumed = None, None
     if study.checkpoint is not None:
         read = [number, divided.seed, seed, shuffle, memory]
@@ -143,7 +141,7 @@ def room_for(
     batch_size: int,
     memory: int,
     *,
-    groups: bool = False,
+    snapshots: int = 0,
 ) -> tuple[Layout, Budget]:
     """The layout of the rows, and how `memory` bytes are divided among them and the lanes.
 
@@ -155,7 +153,7 @@ def room_for(
     checked_weights(model, sample.x, sample.y)
     devices = len(jax.local_devices()[: len(lanes)])
     budget = Budget.of(memory, layout, indices=folds, batch_size=batch_size, devices=devices)
-    lane = BlockSlots.bytes_a_lane(InitialValues(model)(lanes[0]), groups=groups)
+    lane = BlockSlots.bytes_a_lane(InitialValues(model)(lanes[0]), snapshots=snapshots)
     _check_memory(memory, budget, lane, len(lanes))
     return layout, budget
 

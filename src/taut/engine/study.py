@@ -19,6 +19,7 @@ from taut.engine.data.row_folds import RowFolds
 from taut.engine.data.sources import Source
 from taut.engine.halving import Halving
 from taut.engine.lanes import Lane, Split, check_lanes, check_splits
+from taut.engine.ledger import SNAPSHOTS, Ledger, snapshots_for
 from taut.engine.news import Callback, check_callbacks
 from taut.engine.race import Race
 from taut.engine.state import Rules
@@ -42,6 +43,24 @@ class Study:
     checkpoint_seconds: float = 60.0
     callbacks: Sequence[Callback] = ()
 
+    @property
+    def snapshots(self) -> int:
+        """How many epochs the lanes of a group choose from; 0 without groups."""
+        if self.groups is None:
+            return 0
+        return snapshots_for(len(self.lanes), self.model.count_params())
+
+    def ledger(self) -> Ledger:
+        """A new one, of which no lane has begun."""
+        return Ledger(
+            self.lanes,
+            self.epochs,
+            groups=self.groups,
+            halving=self.halving,
+            race=self.race,
+            snapshots=self.snapshots or SNAPSHOTS,
+        )
+
     def settings(self) -> dict[str, Any]:
         """What besides model, data and lanes makes the study."""
         halving = self.halving
@@ -53,6 +72,8 @@ class Study:
             "halving": halving and [list(halving.groups), list(halving.rungs), halving.keep],
             "width": self.width,
         }
+        if 0 < self.snapshots < SNAPSHOTS:
+            settings["snapshots"] = self.snapshots
         if self.race is not None:
             settings["race"] = [list(self.race.kinds), self.race.least, self.race.after]
         return settings

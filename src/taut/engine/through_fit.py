@@ -42,9 +42,7 @@ def train_through_fit(study: Study, arrays: Arrays) -> Record:
     initial.check(study.lanes)
     for lane in study.lanes:  # before the first changes the model, from which values are taken
         initial(lane)
-    ledger = Ledger(
-        study.lanes, study.epochs, groups=study.groups, halving=study.halving, race=study.race
-    )
+    ledger = study.ledger()
     with as_it_was(study.model):
         trainer = FitTrainer(study, arrays, initial, ledger)
         loop.train(trainer, ledger, loop.Watch(trainer, ledger, study.callbacks))

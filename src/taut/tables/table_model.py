@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import shutil
 import tempfile
 import warnings
@@ -23,8 +24,9 @@ from taut.run_metrics import Selection
 from taut.typed_json import plain
 
 MODEL, PREPROCESSING = "model.keras", "preprocessing.json"
-PREDICT_ROWS = 256, 4096
-"""Rows are padded to one of these, so that a second table compiles nothing."""
+PREDICT_ROWS, PREDICT_CELLS = (256, 4096), 1 << 24
+"""Rows are padded to one of the first, so that a second table compiles nothing; to fewer where a
+layer would put out more numbers than the second: every member of the network has all columns."""
 LARGEST = 1e30
 SHOWN = 10
 """Inputs in a notebook's table, the most important first."""
@@ -269,7 +271,9 @@ def _preprocessing(directory: Path) -> Path:
 def predict(model: Any, encoded: np.ndarray) -> np.ndarray:
     """The model's output, float64 [rows, outputs], compiled for few row counts."""
     rows = len(encoded)
+    widest = max(math.prod(layer.output.shape[1:]) for layer in model.layers)
     size = next((n for n in PREDICT_ROWS if n >= rows), PREDICT_ROWS[-1])
+    size = max(min(size, PREDICT_CELLS // widest), 1)
     # Encoded numbers are standardised: larger ones mean the same, and overflow in float32.
     encoded = np.clip(encoded, -LARGEST, LARGEST)
     padded = np.resize(encoded, (-(-rows // size) * size, encoded.shape[1]))
