@@ -263,9 +263,8 @@ def test_options_of_the_reader(tmp_path):
 
 
 def test_marks_of_missing_values_are_remembered(tmp_path):
-    frame = pd.DataFrame(
-        {"a": [-999, 1, 2, 3] * 10, "b": ["-999.0", "x", "Keine", "y"] * 10, "y": [0, 1, 9, 0] * 10}
-    )
+    b = ["-999.0", "x", "Keine", "y", "-999.0", "x", "Keine", "x"] * 5
+    frame = pd.DataFrame({"a": [-999, 1, 2, 3] * 10, "b": b, "y": [0, 1, 9, 0] * 10})
     schema = understand(frame, target="y", na=["-999", "keine", 9])
     assert (schema.rows_dropped, schema.classes) == (10, (0, 1))
     features, y = typed(Schema, plain(schema)).prepare(frame)

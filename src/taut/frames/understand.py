@@ -23,6 +23,7 @@ from taut.frames.columns import Column, alike, understand_column
 from taut.frames.dates import date_order
 from taut.frames.numbers import decimal_sign
 from taut.frames.roles import REASONS, Roles
+from taut.frames.same_columns import SAME, leave_out_repeats
 from taut.frames.schema import Schema, listed, read_columns, require_columns
 from taut.frames.suspects import group_warnings, set_aside
 from taut.frames.target import doubts, read_target, understand_target
@@ -51,7 +52,8 @@ def understand(
         target: name of the column to predict.
         task: "binary", "multiclass", "classification" or "regression"; None to detect it.
         features: names of the columns to use, identifiers and text among them; None to use all
-            that are neither identifiers nor text. Constant and empty columns are never used.
+            that are neither identifiers nor text, nor say the same as an earlier one. Constant and
+            empty columns are never used.
         roles: columns that group, order or weigh the rows; they are no inputs.
         drop: names of columns to leave out.
         kind: what columns are, by name: one of "numeric", "category", "date" ("date-dmy",
@@ -133,8 +135,10 @@ def understand(
         if role and not asked:
             column = dataclasses.replace(column, kind=role, used=False, reason=REASONS[role])
         understood.append(column)
-    understood = set_aside(understood, whole, len(frame), [*(wanted or ()), *kinds, *roles.named()])
-    read_columns(frame, [column for column in understood if column.used], asked=kinds)
+    named = [*(wanted or ()), *kinds, *roles.named()]
+    understood = set_aside(understood, whole, len(frame), named)
+    values = read_columns(frame, [column for column in understood if column.used], asked=kinds)
+    understood = leave_out_repeats(understood, values, named)
     if not any(column.used for column in understood):
         if not understood:
             raise InputError(
@@ -186,6 +190,14 @@ def _notes(
         names = [column.name for column in understood if column.kind == kind]
         if names:
             notes.append(f"Left out ({kind}): {listed(names)}.")
+    repeats = [column for column in understood if column.reason.startswith(SAME)]
+    if repeats:
+        names = (f"{column.name!r} ({column.reason[len(SAME) + 1 :]})" for column in repeats)
+        notes.append(
+            "Left out, for each says the same as the column in brackets: "
+            f"{listed(names, show=str)}. To use one all the same, name it in `features` "
+            "(--features), or say what it is with --kind."
+        )
     for column in understood:
         if column.kind in ("identifier", "text") and not column.used:
             if column.reason == "as asked":
