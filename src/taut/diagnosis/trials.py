@@ -323,8 +323,8 @@ def _stopped(
     epochs = [int(curve.argmin()) + 1 for curve in others]
     overall = int(curves.mean(axis=0).argmin()) + 1
     as_is = trainer.subject.epochs
-    if overall == as_is:
-        return {}
+    if overall in (as_is, curves.shape[1]):
+        return {}  # as it is, or as "longer"
     lanes = [trainer.lane(k, axes.at(0, 0), epochs=epochs[k]) for k in trainer.folds]
     stopped = trainer.train(lanes, replace(settings, epochs=max(epochs)), "stopped")
     if DIVERGED in stopped.status:
