@@ -186,8 +186,8 @@ def test_the_values_are_right(tmp_path, name):
 @pytest.mark.parametrize(
     ("name", "told"),
     [
-        ("cp1252", "read as cp1252 (--encoding"),
-        ("GB18030", "read as gb18030 (--encoding"),
+        ("cp1252", "read as cp1252, with 'Köln' (--encoding"),
+        ("GB18030", "read as gb18030, with '北京', '上海' (--encoding"),
         ("titles", "'Report 2021 / as of 1 May; final'"),
         ("integers that are distinct", "'dose': every whole number occurs once"),
         ("units below the names", "'[m]', '[-]': left out"),

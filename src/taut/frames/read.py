@@ -69,7 +69,7 @@ def read_table(
             only "01" and "02" of a category that also has "A": without this they become 1 and 2.
             Names that the file does not have are ignored.
         na: marks of missing values. Empty fields and marks such as `NA` and `?` are so anyway.
-        encoding: of a text file; found unless given: UTF-8, UTF-16, GB18030 or cp1252.
+        encoding: of a text file; found unless given, and told where it is not Unicode.
         sep: between the fields of a text file: a character, or "comma", "semicolon", "tab",
             "pipe" or "space"; found unless given.
         sheet: the name of an Excel sheet; the first unless given.
