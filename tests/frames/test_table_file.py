@@ -14,6 +14,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from taut.errors import InputError
+from taut.frames.arrow_sizes import arrow_bytes
 from taut.frames.as_frame import NOTES
 from taut.frames.read import read_table
 from taut.frames.schema import Schema
@@ -216,10 +217,69 @@ def bombs():
     yield "t.zip", zipped(**{"t.feather": blanks})
     yield "t.xlsx", zipped(**{"xl/workbook.xml": blanks})
     yield "t.csv.gz", gzip.compress(zipped(**{"xl/workbook.xml": blanks}))
-    blank = pa.table({"a": [" " * (1 << 19)]})
-    file = io.BytesIO()
-    pq.write_table(blank, file, compression="gzip", use_dictionary=False, write_statistics=False)
-    yield "t.parquet", file.getvalue()
+    text = " " * (1 << 19)
+    zeros = pa.array(np.zeros(1 << 17))
+    for values in ([text], ["x" * 1000] * 1000, zeros, pa.nulls(1 << 17)):
+        for repeated in (False, True):
+            held = io.BytesIO()
+            table = pa.table({"a": values})
+            pq.write_table(table, held, compression="gzip", use_dictionary=repeated)
+            yield "t.parquet", held.getvalue()
+    runs = pa.RunEndEncodedArray.from_arrays(pa.array([1 << 17], pa.int32()), pa.array([1.5]))
+    words = pa.array([text, "b"]).dictionary_encode()
+    for values in (pa.array([text]), zeros, pa.nulls(1 << 17), runs, words):
+        for packing in ("zstd", "lz4"):
+            yield "t.arrow", messages(pa.table({"a": values}), pa.ipc.new_stream, packing)
+            yield "t.feather", messages(pa.table({"a": values}), pa.ipc.new_file, packing)
+    yield "t.arrow", messages(pa.table({"a": pa.nulls(1 << 17)}), pa.ipc.new_stream, None)
+
+
+def messages(table, writer, packing):
+    held = io.BytesIO()
+    options = pa.ipc.IpcWriteOptions(compression=packing)
+    with writer(held, table.schema, options=options) as opened:
+        opened.write_table(table)
+    return held.getvalue()
+
+
+TABLES = {
+    "numbers": pa.table({"x": [0.5, None, 2.5] * 9, "n": list(range(27)), "f": [True] * 27}),
+    "texts": pa.table(
+        {"t": ["a", "bb" * 99, None] * 9, "u": pa.array(["é"] * 27, pa.large_string())}
+    ),
+    "levels": pa.table({"c": pa.array(["a", "b" * 99, None] * 9).dictionary_encode()}),
+    "lists": pa.table({"l": [[1, 2], [], None] * 9}),
+    "none": pa.table({"e": pa.nulls(27)}),
+}
+
+
+@pytest.mark.parametrize("name", TABLES)
+@pytest.mark.parametrize("packing", ["zstd", "lz4", None])
+def test_the_size_that_messages_tell_is_not_less_than_what_they_take(name, packing):
+    table = pa.concat_tables([TABLES[name]] * 3)
+    content = pa.py_buffer(messages(table, pa.ipc.new_stream, packing))
+    told = arrow_bytes(content, table.num_columns)
+    read = pa.ipc.open_stream(content).read_all()
+    assert read.nbytes <= told <= 4 * read.nbytes + 8 * 81 * table.num_columns
+
+
+@pytest.mark.parametrize("name", TABLES)
+def test_a_text_that_a_parquet_file_has_once_for_many_rows_is_read_alike(
+    tmp_path, name, monkeypatch
+):
+    pq.write_table(TABLES[name], tmp_path / "t.parquet")
+    plain = read_table(tmp_path / "t.parquet")
+    # So that the texts are looked at before they are spread over the rows.
+    monkeypatch.setattr("taut.frames.arrow_file.most_unpacked", lambda path: 0)
+    pd.testing.assert_frame_equal(read_table(tmp_path / "t.parquet"), plain)
+
+
+def test_an_arrow_file_that_is_cut_off_is_refused(tmp_path):
+    content = messages(TABLES["numbers"], pa.ipc.new_file, None)
+    for size in (len(content) - 1, content.rindex(b"\xff\xff\xff\xff"), 9):
+        (tmp_path / "t.arrow").write_bytes(content[:size])
+        with pytest.raises(InputError, match="cannot be read as what its name says"):
+            read_table(tmp_path / "t.arrow")
 
 
 @pytest.mark.parametrize(("name", "content"), list(bombs()))

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import io
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
+from taut.frames.arrow_sizes import arrow_bytes, parquet_bytes, repeated_texts, text_bytes
 from taut.frames.as_frame import from_arrow, refuse_duplicates
 from taut.frames.table_file import PARQUET, TableFile, libraries
-from taut.frames.unpacking import refuse_more
+from taut.frames.unpacking import most_unpacked, refuse_more
+
+_MAGIC = b"ARROW1"
 
 
 def read_arrow(file: TableFile) -> pd.DataFrame:
@@ -19,28 +23,53 @@ def read_arrow(file: TableFile) -> pd.DataFrame:
         file: which it is. An Arrow file may be a stream too.
 
     Raises:
-        InputError: two columns have one name.
+        InputError: two columns have one name, or it would take far more memory than the file has
+            bytes.
     """
-    import pyarrow.parquet  # costs as much as pandas itself, and CSV does not need it
-
     with libraries():
-        if file.kind == PARQUET:
-            source: Any = _bytes(file) if file.member or file.packing else file.path
-            with pyarrow.parquet.ParquetFile(source) as opened:
-                refuse_duplicates(file, opened.schema_arrow.names)
-                parts = map(opened.metadata.row_group, range(opened.metadata.num_row_groups))
-                refuse_more(file.path, sum(part.total_byte_size for part in parts))
-                table = opened.read()
-        else:
-            source = _bytes(file)
-            begins = source.getbuffer()[:6]
-            opener = pyarrow.ipc.open_file if begins == b"ARROW1" else pyarrow.ipc.open_stream
-            table = opener(source).read_all()
-            refuse_duplicates(file, table.schema.names)
+        table = _parquet(file) if file.kind == PARQUET else _messages(file)
         table.validate(full=True)  # what is damaged would be read beyond its end
         frame = from_arrow(table)
     named = [name for name in frame.index.names if name is not None]
     return frame.reset_index(named) if named else frame
+
+
+def _parquet(file: TableFile) -> Any:
+    import pyarrow  # costs as much as pandas itself, and CSV does not need it
+    import pyarrow.parquet as parquet
+
+    source: Any = _bytes(file) if file.member or file.packing else file.path
+    with parquet.ParquetFile(source) as opened:
+        schema, metadata = opened.schema_arrow, opened.metadata
+        refuse_duplicates(file, schema.names)
+        size = parquet_bytes(metadata)
+        refuse_more(file.path, size)
+        plain = [f.name for f in schema if not pyarrow.types.is_dictionary(f.type)]
+        texts = repeated_texts(metadata, plain)
+        # No row has more than all that is stored: where even that is not too much, all is well.
+        if not texts or size * metadata.num_rows <= most_unpacked(file.path):
+            return opened.read()
+    if not isinstance(source, Path):
+        source.seek(0)
+    with parquet.ParquetFile(source, read_dictionary=texts) as opened:
+        table = opened.read()
+    refuse_more(file.path, size + sum(text_bytes(table.column(name)) for name in texts))
+    return table.cast(schema)
+
+
+def _messages(file: TableFile) -> Any:
+    import pyarrow
+
+    content = pyarrow.py_buffer(_bytes(file).getbuffer())
+    begins = bytes(content[: len(_MAGIC)])
+    if begins == _MAGIC:  # a stream between two marks, and a table of contents before the last
+        if bytes(content[-len(_MAGIC) :]) != _MAGIC:
+            raise ValueError("it is cut off")
+        content = content[8:]
+    with pyarrow.ipc.open_stream(content) as opened:
+        refuse_duplicates(file, opened.schema.names)
+        refuse_more(file.path, arrow_bytes(content, len(opened.schema)))
+        return opened.read_all()
 
 
 def _bytes(file: TableFile) -> io.BytesIO:

@@ -1,0 +1,123 @@
+"""How many bytes an Arrow or Parquet file takes in memory, from what it says before it is unpacked."""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+_VALUE = 8
+"""Bytes of a value in memory, at least: also of one that the file has once for all rows."""
+_DICTIONARY, _RECORDS = 2, 3  # kinds of messages
+# The places of the fields in the tables that a message is made of (Arrow's Message.fbs).
+_KIND, _HEADER = 1, 2
+_ROWS, _BUFFERS, _PACKED = 0, 2, 3
+_DATA = 1
+
+
+def parquet_bytes(metadata: Any) -> int:
+    """Bytes of a Parquet file in memory, with each different text counted once.
+
+    Args:
+        metadata: a `pyarrow.parquet.FileMetaData`.
+    """
+    chunks = _chunks(metadata)
+    return sum(max(chunk.total_uncompressed_size, _VALUE * chunk.num_values) for chunk in chunks)
+
+
+def repeated_texts(metadata: Any, names: list[str]) -> list[str]:
+    """The columns among `names` that hold a text once for all the rows that have it."""
+    texts = {
+        chunk.path_in_schema
+        for chunk in _chunks(metadata)
+        if chunk.physical_type == "BYTE_ARRAY" and any("DICT" in e for e in chunk.encodings)
+    }
+    return [name for name in names if name in texts]
+
+
+def text_bytes(column: Any) -> int:
+    """Bytes of the texts of a column that has each but once, when every row has its own.
+
+    Args:
+        column: a `pyarrow.ChunkedArray` of a dictionary's texts.
+    """
+    import pyarrow.compute
+
+    lengths = (
+        pyarrow.compute.take(pyarrow.compute.binary_length(part.dictionary), part.indices)
+        for part in column.chunks
+    )
+    return sum(pyarrow.compute.sum(part).as_py() or 0 for part in lengths)
+
+
+def arrow_bytes(content: Any, columns: int) -> int:
+    """Bytes of a stream of Arrow messages in memory; nothing is unpacked for it.
+
+    A packed buffer begins with the length that it unpacks to. What a value takes is also counted
+    for every row: a column of nulls or of runs has no values of its own.
+
+    Args:
+        content: a `pyarrow.Buffer` with the messages.
+        columns: how many the table has.
+    """
+    import pyarrow
+
+    size = 0
+    for message in pyarrow.ipc.MessageReader.open_stream(content):
+        root = _Table.root(memoryview(message.metadata))
+        kind = root.number(_KIND, "B")
+        if kind not in (_DICTIONARY, _RECORDS):
+            continue
+        batch = root.table(_HEADER)
+        if kind == _DICTIONARY:
+            batch = batch.table(_DATA)
+        held = message.body.size
+        if batch.place(_PACKED):
+            body = memoryview(message.body)
+            starts = [start for start, length in batch.pairs(_BUFFERS) if length]
+            # -1 stands for one that is not packed after all.
+            held += sum(max(0, *struct.unpack_from("<q", body, start)) for start in starts)
+        rows = columns * batch.number(_ROWS, "q") if kind == _RECORDS else 0
+        size += max(held, _VALUE * rows)
+    return size
+
+
+class _Table(NamedTuple):
+    """A table of a FlatBuffer: the bytes of all of it, and where this one begins."""
+
+    data: memoryview
+    start: int
+
+    @classmethod
+    def root(cls, data: memoryview) -> _Table:
+        return cls(data, struct.unpack_from("<I", data, 0)[0])
+
+    def place(self, field: int) -> int:
+        """Where a field stands; 0 where the table leaves it out."""
+        fields = self.start - struct.unpack_from("<i", self.data, self.start)[0]
+        size = struct.unpack_from("<H", self.data, fields)[0]
+        if 4 + 2 * field >= size:
+            return 0
+        offset = struct.unpack_from("<H", self.data, fields + 4 + 2 * field)[0]
+        return self.start + offset if offset else 0
+
+    def number(self, field: int, kind: str) -> int:
+        place = self.place(field)
+        return struct.unpack_from("<" + kind, self.data, place)[0] if place else 0
+
+    def table(self, field: int) -> _Table:
+        place = self.place(field)
+        return _Table(self.data, place + struct.unpack_from("<I", self.data, place)[0])
+
+    def pairs(self, field: int) -> Iterator[tuple[int, int]]:
+        """A vector of structs of two long numbers."""
+        place = self.place(field)
+        if place:
+            place += struct.unpack_from("<I", self.data, place)[0]
+            for k in range(struct.unpack_from("<I", self.data, place)[0]):
+                yield struct.unpack_from("<qq", self.data, place + 4 + 16 * k)
+
+
+def _chunks(metadata: Any) -> list[Any]:
+    parts = [metadata.row_group(k) for k in range(metadata.num_row_groups)]
+    return [part.column(k) for part in parts for k in range(part.num_columns)]
