@@ -4,7 +4,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from taut.catalogue import catalogue
 from taut.errors import InputError
+from taut.frames.as_frame import NOTES
 from taut.frames.read import read_table
 from taut.frames.understand import understand
 
@@ -103,10 +105,66 @@ def test_bad_files_are_refused(tmp_path, name, content, says):
         read_table(path)
 
 
-def test_a_directory_is_refused(tmp_path):
-    (tmp_path / "t.csv").mkdir()
-    with pytest.raises(InputError, match=r"(?i)is a directory"):
-        read_table(tmp_path / "t.csv")
+@pytest.mark.parametrize(
+    ("files", "says"),
+    [
+        ([], "a folder without a table. Give the file"),
+        (["_SUCCESS", "part-00000.csv", ".part-00000.csv.crc"], r"1 tables?: 'part-00000.csv'"),
+        (
+            ["_SUCCESS", *(f"day=1/part-0000{k}.snappy.parquet" for k in range(4))],
+            r"4 tables: 'day=1/part-00000.snappy.parquet', .*, …\. .*pandas.read_parquet",
+        ),
+        (["part-00000.csv.gz", "part-00001.csv.gz"], r"2 tables: .*pandas.read_csv"),
+    ],
+)
+@pytest.mark.parametrize("name", ["out", "t.csv"])
+def test_a_folder_is_refused_with_what_is_in_it(tmp_path, files, says, name):
+    for file in ["", *files]:
+        (tmp_path / name / file).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name / file).touch() if file else (tmp_path / name).mkdir()
+    with pytest.raises(InputError, match=f"A table is one file.*{says}"):
+        read_table(tmp_path / name)
+
+
+ESCAPED = {
+    "quotes": (r'"say \"hi, you\" now",\N,1', 'say "hi, you" now'),
+    "quotes without a separator": (r'"say \"hi\" now",\N,1', 'say "hi" now'),
+    "a separator": (r"x\,z,\N,1", "x,z"),
+    "backslashes too": (r'"C:\\a, \"b\"",\N,1', 'C:\\a, "b"'),
+}
+
+
+@pytest.mark.parametrize("name", ESCAPED)
+@pytest.mark.parametrize("before", [0, 30_000])
+def test_backslashes_escape_as_spark_and_hive_write_them(tmp_path, name, before):
+    line, value = ESCAPED[name]
+    path = tmp_path / "t.csv"
+    path.write_text("a,b,y\n" + "N,N,0\n" * before + f"{line}\n\\N,2,0\nlast,N,1")
+    frame = read_table(path)
+    assert len(frame) == before + 3
+    assert frame["a"].tolist()[-3::2] == [value, "last"]
+    assert frame["b"].isna().tolist()[-3:] == [True, False, False]
+    assert frame["a"].isna().tolist()[-3:] == [False, True, False]
+    (note,) = frame.attrs[NOTES]
+    assert note.startswith("A backslash stands before")
+    assert catalogue("zh").knows(note)
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        ['"C:\\dir\\"', '"D:\\x"'],
+        ["C:\\dir\\", "D:\\x"],
+        ["$\\alpha$", "\\beta"],
+        ['"a\nb\\"', "\\,\\"],
+    ],
+)
+def test_backslashes_that_are_text_stay(tmp_path, lines):
+    path = tmp_path / "t.csv"
+    path.write_text("a;y\n" + "".join(f"{line};{k}\n" for k, line in enumerate(lines)))
+    frame = read_table(path)
+    assert frame["a"].tolist() == [line.strip('"') for line in lines]
+    assert not frame.attrs[NOTES]
 
 
 def test_duplicated_names_in_parquet_are_refused(tmp_path):

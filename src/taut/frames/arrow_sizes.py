@@ -1,4 +1,4 @@
-"""How many bytes an Arrow or Parquet file takes in memory, from what it says before it is unpacked."""
+"""How many bytes an Arrow or Parquet file takes in memory, by what it says of itself."""
 
 from __future__ import annotations
 

@@ -114,6 +114,8 @@ def find_table(path: Path) -> TableFile:
         InputError: it is not called like a table, is not there, or is known to be none.
         OSError, zipfile.BadZipFile: it cannot be read, or is not packed as its name says.
     """
+    if path.is_dir():
+        raise InputError(_folder(path))
     if _suffix(path.name)[0] is None and path.suffix.lower() != _ZIP:
         raise InputError(
             f"The name of a table ends in one of {NAMES}. Received: {str(path)!r}. "
@@ -139,6 +141,26 @@ def find_table(path: Path) -> TableFile:
     if packed and packed == packing:
         name = name[: -len(packed)]
     return TableFile(path, kind, name, member, packing, notes)
+
+
+def _folder(path: Path) -> str:
+    """What to do with a folder, such as Spark writes: its parts need not fit together."""
+    parts = sorted(str(p.relative_to(path)) for p in path.rglob("*") if _is_part(p))
+    named = ", ".join(map(repr, parts[:3])) + (", …" if parts[3:] else "")
+    held = f"a folder with {len(parts)} tables: {named}" if parts else "a folder without a table"
+    remedy = "Give the file that is the table"
+    if len(parts) > 1:
+        reads = "read_parquet" if parts[0].lower().endswith((".parquet", ".pq")) else "read_csv"
+        remedy += (
+            f", or make one file of all, such as by `pandas.concat(map(pandas.{reads}, files))"
+            '.to_parquet("all.parquet")`'
+        )
+    return f"A table is one file. Received: {str(path)!r}, {held}. {remedy}."
+
+
+def _is_part(path: Path) -> bool:
+    """Whether a file is a table, and none that is hidden or marks success."""
+    return path.name[0] not in "._" and path.is_file() and _suffix(path.name)[0] is not None
 
 
 def _suffix(name: str) -> tuple[str | None, str]:

@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from typing import IO, NamedTuple
 
 from taut.errors import InputError
+from taut.frames.escapes import escapes
 from taut.frames.table_edges import is_between, lower_names, note_between
 from taut.frames.table_file import TableFile
 from taut.frames.text_encoding import find_encoding
@@ -31,6 +32,7 @@ class TextFile(NamedTuple):
         header: the column names.
         between: lines below the header that hold no values.
         row_names: whether the rows begin with a name that the file's own header leaves out.
+        escaped: whether a backslash stands before a quote or a separator that is text.
         notes: what was decided that could be otherwise, in sentences.
     """
 
@@ -40,6 +42,7 @@ class TextFile(NamedTuple):
     header: list[str]
     between: int
     row_names: bool
+    escaped: bool
     notes: tuple[str, ...]
 
 
@@ -67,7 +70,11 @@ def inspect(
         raise InputError(f"A table needs columns and rows. Received: {file}, empty.")
     likely = "\t,;| " if ".tsv" in file.name.lower() else ",;\t| "
     best = min(
-        (_Reading(lines[first:], sign) for sign in ([separator] if separator else likely)),
+        (
+            _Reading(lines[first:], sign, escape)
+            for sign in ([separator] if separator else likely)
+            for escape in ((False, True) if any("\\" in line for line in lines) else (False,))
+        ),
         key=lambda reading: reading.rank,
     )
     if best.failed is not None:
@@ -88,8 +95,22 @@ def inspect(
             "Each line has one field more than there are names: it begins with a row name."
         )
     skipped = first + best.skipped
+    with open_text(file, encoding) as opened:
+        escaped = best.escaped or escapes(opened, best.separator, len(header))
+    if escaped:
+        notes.append(
+            'A backslash stands before quotes and separators that are text, as in "\\"": '
+            "it was left out."
+        )
     return TextFile(
-        encoding, best.separator, skipped, header, best.between, best.row_names, tuple(notes)
+        encoding,
+        best.separator,
+        skipped,
+        header,
+        best.between,
+        best.row_names,
+        escaped,
+        tuple(notes),
     )
 
 
@@ -113,12 +134,13 @@ def zeros_before_digits(file: TableFile, form: TextFile) -> bool:
 
 
 class _Reading:
-    """The first lines, read with one separator."""
+    """The first lines, read with one separator, and with backslashes that escape or do not."""
 
-    def __init__(self, lines: list[str], separator: str):
-        self.separator = separator
+    def __init__(self, lines: list[str], separator: str, escaped: bool):
+        self.separator, self.escaped = separator, escaped
         rows: list[tuple[int, list[str]]] = []  # the lines before each row, and its fields
-        reader = csv.reader(lines, delimiter=separator, skipinitialspace=True)
+        escape = "\\" if escaped else None
+        reader = csv.reader(lines, delimiter=separator, skipinitialspace=True, escapechar=escape)
         done = 0
         self.failed: csv.Error | None = None
         try:
@@ -159,6 +181,7 @@ class _Reading:
             round(uneven, 1),
             start,
             -usual,
+            escaped,
         )
 
 
