@@ -6,7 +6,9 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 
+from taut.catalogue import catalogue
 from taut.frames.columns import understand_column
+from taut.frames.numbers import parse_number
 from taut.frames.read import read_table
 from taut.frames.understand import understand
 from taut.frames.values import find_notation, levels, missing, read, unreadable
@@ -183,13 +185,45 @@ def test_a_word_among_numbers_is_pointed_out():
     assert "'many'" in column.reason
 
 
-@pytest.mark.parametrize("sign", ["<{}", ">= {}", "~{}", "{}+", "{} *", "{}K", "{}M", "€{}K"])
+@pytest.mark.parametrize("sign", ["<{}", ">= {}", "~{}", "{}+", "{} *", "<{}K"])
 def test_signs_beside_numbers_are_pointed_out(sign):
     """Whether "<5" is 5, 2.5 or nothing is not known here."""
     values = pd.Series([sign.format(k) if k % 3 else str(k) for k in range(60)])
     column = understand_column("a", values)
     assert (column.kind, column.used) == ("identifier", False)
     assert f"signs that are not read, such as {sign.format(1)!r}" in column.reason
+
+
+@pytest.mark.parametrize("sign", ["K", "M", "B"])
+def test_a_letter_behind_whole_numbers_may_be_a_code_and_is_pointed_out(sign):
+    series = pd.Series([f"{1 + k % 20}{sign}" for k in range(60)], name="a")
+    column = understand_column("a", series)
+    assert column.kind == "category"
+    assert (
+        f"numbers with {sign} behind, which may be codes, such as '1{sign}' (--kind"
+        in column.reason
+    )
+    told = understand_column("a", series, kind="numeric")
+    assert told.kind == "numeric"
+    assert parse_number("2" + sign, told.form) == {"K": 2e3, "M": 2e6, "B": 2e9}[sign]
+
+
+def test_a_multiplier_that_may_be_a_unit_is_told_with_the_way_back():
+    frame = pd.DataFrame({"t": [f"{k / 2}K" for k in range(40)], "y": [0, 1] * 20})
+    (note,) = understand(frame, target="y").notes
+    assert note == "Column 't': '0.5K' was read as 500 (--kind t=category, if that is wrong)."
+    assert catalogue("zh").knows(note)
+    money = frame.assign(t=[f"${k / 2}K" for k in range(40)])
+    assert not understand(money, target="y").notes
+    notes = understand(frame, target="t").notes
+    assert "In the target, '0.5K' was read as 500." in notes
+    assert all(map(catalogue("zh").knows, notes))
+
+
+def test_a_word_among_multiplied_numbers_is_pointed_out():
+    sizes = [f"{k % 17}.5M" for k in range(40)] + [f"{k}k" for k in range(40)]
+    column = understand_column("size", pd.Series([*sizes, "Varies with device"]))
+    assert "numbers but for 'Varies with device'" in column.reason
 
 
 @pytest.mark.parametrize(

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from taut.frames.dates import find_date_form, parse_date, varying_parts
+from taut.frames.multipliers import scaled
 from taut.frames.numbers import (
     PLAIN,
     is_code,
@@ -215,6 +216,12 @@ def almost(distinct: np.ndarray) -> str:
     """A hint for a column of numbers or dates that a few words have turned into text."""
     if len(distinct) < 10:
         return ""
+    if any(scaled(text).sign for text in distinct) and all(map(is_number, distinct)):
+        example = next(text for text in distinct if scaled(text).sign)
+        letter, shown = scaled(example).sign, shorten(example)
+        return (
+            f"numbers with {letter} behind, which may be codes, such as {shown} (--kind …=numeric)"
+        )
     readers: dict[str, Callable[[str], bool]] = {"numbers": is_number, "dates": _is_date}
     for what, reads in readers.items():
         words = [text for text in distinct if not reads(text)]

@@ -154,7 +154,8 @@ def understand(
     if same := alike([label for label in classes if isinstance(label, str)], "classes"):
         sentences.append(f"In the target, {same}: write them alike if they mean the same.")
     if task == "regression" and notation.doubt:
-        sentences.append(f"In the target, {notation.doubt} (--decimal decides).")
+        option = "" if " was read as " in notation.doubt else " (--decimal decides)"
+        sentences.append(f"In the target, {notation.doubt}{option}.")
     if reason != "as asked" and perhaps_counts(classes):
         sentences.append(
             f"The target holds {len(classes)} whole numbers, {classes[0]} to {classes[-1]}, as "
