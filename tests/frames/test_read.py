@@ -83,8 +83,9 @@ def test_a_named_index_of_a_parquet_file_is_a_column(tmp_path):
         ("t.csv", b"a,b,a\n1,2,3\n", "'a'"),
         ("t.csv", b'\xef\xbb\xbf"a, x",b,"a, x"\n1,2,3\n', "'a, x'"),
         ("t.csv", b"1,2,1\n1,2,3\n", "first line"),
-        ("t.csv", b"a,b\n1,2,3\n4,5,6\n", "as many fields"),
-        ("t.csv", b"a,b\n1,2\n4,5,6\n", r"names 2 columns\. Received: 3 in line 3\. Quote"),
+        ("t.csv", b"a,b\n1,2,3\n4,5,6\n", r"names 2 columns\. Received: 3 in line 2"),
+        ("t.csv", b"t\n\na,b\n1,2,3\n4,5\n", r"names 2 columns\. Received: 3 in line 4"),
+        ("t.csv", b"a,b\n1,2\n4,5,6\n", r"names 2 columns\. Received: 3 in line 3\. Put fields"),
         (
             "t.csv",
             b'a,b\n1,"2\n',
@@ -124,6 +125,63 @@ def test_a_folder_is_refused_with_what_is_in_it(tmp_path, files, says, name):
         (tmp_path / name / file).touch() if file else (tmp_path / name).mkdir()
     with pytest.raises(InputError, match=f"A table is one file.*{says}"):
         read_table(tmp_path / name)
+
+
+ROWS = [f"{k}.5,{'ab'[k % 2]},{k}" for k in range(9)]
+
+
+def with_quotes(*places):
+    return "\n".join(
+        ["x,city,y", *(r.replace(",", ',"', 1) if k in places else r for k, r in enumerate(ROWS))]
+    )
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        (with_quotes(2, 5), "opened in line 4, which would take the rows up to line 7"),
+        (with_quotes(1, 2), "opened in line 3, which would take the rows up to line 4"),
+        (with_quotes(1, 2).replace(",", "\t"), "opened in line 3"),
+        (with_quotes(3), "opened in row 4"),
+    ],
+)
+def test_a_quote_that_is_left_open_does_not_take_rows_without_a_word(tmp_path, text, says):
+    (tmp_path / "t.csv").write_text(text)
+    with pytest.raises(InputError, match=says):
+        read_table(tmp_path / "t.csv")
+
+
+@pytest.mark.parametrize(
+    "field",
+    [
+        '"a\nb"',
+        '"a\n""b"',
+        '"a""\n""b"',
+        '"a,\nb" ',
+        '5" pipe',
+        '"a\n\n,\nb"',
+        '"""\n"',
+        'a "b" c',
+        '""',
+    ],
+)
+def test_quotes_that_are_closed_are_no_fault(tmp_path, field):
+    rows = [row.replace(",a,", f",{field},").replace(",b,", f",{field},") for row in ROWS]
+    (tmp_path / "t.csv").write_text("\n".join(["x,city,y", *rows]))
+    assert read_table(tmp_path / "t.csv")["y"].tolist() == list(range(9))
+
+
+@pytest.mark.parametrize("cells", [("", "Bonn", "1"), ("2.5", "Bad Ems", "1"), ("2.5", "Bonn", "")])
+@pytest.mark.parametrize("before", [3, 300])
+def test_cells_of_a_table_of_fixed_width_do_not_move(tmp_path, cells, before):
+    rows = [("x", "city", "y"), *[(f"{k}.5", "Köln", k) for k in range(before)], cells]
+    text = "".join(f"{a:<9}{b:<9}{c:<5}\n" for a, b, c in rows)
+    (tmp_path / "t.txt").write_text(text, "utf-8")
+    says = rf"Received: [24] in line {before + 2} of .*names 3 columns.*read_fwf"
+    with pytest.raises(InputError, match=says):
+        read_table(tmp_path / "t.txt")
+    (tmp_path / "t.txt").write_text(text[: text.rindex("\n", 0, -1)], "utf-8")
+    assert read_table(tmp_path / "t.txt")["y"].tolist() == list(range(before))
 
 
 ESCAPED = {

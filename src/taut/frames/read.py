@@ -25,6 +25,7 @@ from taut.frames.escapes import WithoutMarks
 from taut.frames.excel_file import read_excel
 from taut.frames.json_file import read_json
 from taut.frames.numbers import decimal_sign, is_code, thousands
+from taut.frames.row_checks import check_blanks, check_quotes, longest_row
 from taut.frames.table_edges import without_foot
 from taut.frames.table_file import EXCEL, JSON, TEXT, TableFile, find_table
 from taut.frames.text_file import (
@@ -47,6 +48,13 @@ _DAMAGED = (
     zlib.error,
     zipfile.BadZipFile,
     NotImplementedError,
+)
+
+
+_TOO_LONG = (
+    "Every row of {} must have at most as many fields as its first line, which names {} columns. "
+    "Received: {} in line {}. Put fields that hold the separator in double quotes, or say which "
+    "it is with --sep."
 )
 
 
@@ -156,11 +164,7 @@ def _unparsed(path: Path, said: str) -> str:
     """What pandas stumbled over in a text file, as something to mend."""
     if uneven := re.search(r"Expected (\d+) fields in line (\d+), saw (\d+)", said):
         named, line, fields = uneven.groups()
-        return (
-            f"Every row of {str(path)!r} must have at most as many fields as its first line, which "
-            f"names {named} columns. Received: {fields} in line {line}. Quote the fields that hold "
-            "the separator, or say which it is with --sep."
-        )
+        return _TOO_LONG.format(repr(str(path)), named, fields, line)
     if open_quote := re.search(r"EOF inside string starting at row (\d+)", said):
         return (
             f"Every quote of {str(path)!r} must be closed. Received: one that is opened in row "
@@ -177,6 +181,11 @@ def _read_text(
     text = [name for name in form.header if name.strip() in set(text)]
     # pandas renames the second of two equal columns without a word, so the file itself is asked.
     refuse_duplicates(file, (name.strip() for name in form.header if name.strip()))
+    with open_text(file, form.encoding) as handle:
+        if form.separator == " ":
+            check_blanks(file, handle, form)
+        elif not form.escaped:
+            check_quotes(file, handle, form)
     frame = _parse(file, form, na, dtype=dict.fromkeys(text, str))
     if not frame.index.equals(pd.RangeIndex(len(frame))):  # pandas took the surplus for row names
         # Every line but the first ends in a separator.
@@ -185,11 +194,9 @@ def _read_text(
                 warnings.simplefilter("ignore", pd.errors.ParserWarning)
                 frame = _parse(file, form, na, dtype=dict.fromkeys(text, str), index_col=False)
         else:
-            raise InputError(
-                f"Every row of {file} must have as many fields as its first line, which "
-                f"names {len(form.header)} columns. Received: more. Name every column, quote the "
-                "fields that hold the separator, or say which it is with --sep."
-            )
+            with open_text(file, form.encoding) as handle:
+                line, fields = longest_row(handle, form)
+            raise InputError(_TOO_LONG.format(file, len(form.header), fields, line))
     frame = _keep_thousands(file, form, na, frame)
     frame = _keep_digits(file, form, na, frame)
     last = np.flatnonzero(frame.notna().any(axis=1).to_numpy())  # a spreadsheet's empty rows
