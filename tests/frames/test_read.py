@@ -298,3 +298,34 @@ def test_a_column_without_a_name_is_no_merged_cell(tmp_path):
         book.active.append(row)
     book.save(tmp_path / "t.xlsx")
     assert read_table(tmp_path / "t.xlsx")["town"].tolist() == ["Rome", "Bonn"]
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n"])
+@pytest.mark.parametrize("rows", [6, 60_000])
+def test_names_that_come_again_are_no_row(tmp_path, end, rows):
+    """As where files were put together."""
+    lines = [f"{k},{'ab'[k % 2]},{k % 3}" for k in range(rows)]
+    text = end.join(["a title", "n,x y,z", *lines[:4], "n,x y,z", *lines[4:], "n,x y,z"])
+    (tmp_path / "t.csv").write_text(text, newline="")
+    frame = read_table(tmp_path / "t.csv")
+    assert frame["n"].tolist() == list(range(rows))
+    assert frame["z"].dtype.kind == "i"
+    note = frame.attrs[NOTES][-1]
+    assert note == "Left out 2 rows that repeat the names of the columns."
+    assert catalogue("zh").knows(note)
+
+
+def test_rows_of_letters_may_be_as_the_names_are(tmp_path):
+    (tmp_path / "t.csv").write_text("x,o,x2\n" + "x,o,x2\no,x,o\n" * 9)
+    assert len(read_table(tmp_path / "t.csv")) == 18
+
+
+def test_names_that_come_again_in_a_sheet_are_no_row(tmp_path):
+    openpyxl = pytest.importorskip("openpyxl")
+    book = openpyxl.Workbook()
+    for row in (["a", "b"], [1, "u"], ["a", "b"], [2, "v"]):
+        book.active.append(row)
+    book.save(tmp_path / "t.xlsx")
+    frame = read_table(tmp_path / "t.xlsx")
+    assert frame["a"].tolist() == [1, 2]
+    assert frame.attrs[NOTES] == ["Left out 1 row that repeats the names of the columns."]

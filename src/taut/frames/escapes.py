@@ -40,18 +40,24 @@ def _is_row(line: str, separator: str, width: int, escape: str | None) -> bool:
     return len(row) == width
 
 
-class WithoutMarks(io.TextIOBase):
-    r"""A text whose fields \N are empty: what unescapes it would make an "N" of each.
+class CleanedText(io.TextIOBase):
+    r"""A text without what its parser would take for values: later header lines, and marks \N.
+
+    What unescapes a text would make an "N" of each \N.
 
     Args:
-        handle: the open text.
+        handle: the open text, before its header.
         separator: the sign between fields.
+        escaped: whether fields that are \N shall be empty.
+        repeated: the header line, "" where it stands there but once.
     """
 
-    def __init__(self, handle: IO[str], separator: str) -> None:
+    def __init__(self, handle: IO[str], separator: str, *, escaped: bool, repeated: str) -> None:
         edge = re.escape(separator)
         self._handle = handle
         self._mark = re.compile(rf"(?:(?<={edge})|^)\\N(?=[{edge}\r\n]|$)", re.MULTILINE)
+        self._escaped, self._repeated = escaped, repeated
+        self._header = handle.readline()
 
     def readable(self) -> bool:
         return True
@@ -59,4 +65,28 @@ class WithoutMarks(io.TextIOBase):
     def read(self, size: int | None = -1) -> str:
         # Whole lines, and so more than was asked for, which its reader allows.
         lines = self._handle.readlines(-1 if size is None else max(size, 1))
-        return self._mark.sub("", "".join(lines))
+        while lines and self._repeated:
+            kept = [line for line in lines if line.rstrip("\r\n") != self._repeated]
+            if kept:
+                lines = kept
+                break
+            lines = self._handle.readlines(max(size or 0, 1))  # nothing would be the end
+        text = self._header + "".join(lines)
+        self._header = ""
+        return self._mark.sub("", text) if self._escaped else text
+
+
+def later_headers(handle: IO[str], skipped: int) -> tuple[str, int]:
+    """The line that names the columns, and how often it stands below itself.
+
+    Args:
+        handle: the open text.
+        skipped: the lines above the header.
+    """
+    for _ in range(skipped):
+        handle.readline()
+    header = handle.readline().rstrip("\r\n")
+    count = 0
+    while lines := handle.readlines(1 << 20):
+        count += sum(lines.count(header + end) for end in ("\n", "\r\n", "\r", ""))
+    return header, count

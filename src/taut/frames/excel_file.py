@@ -13,7 +13,14 @@ import pandas as pd
 
 from taut.errors import InputError
 from taut.frames.as_frame import NOTES, refuse_duplicates
-from taut.frames.table_edges import is_between, lower_names, note_between, without_foot
+from taut.frames.table_edges import (
+    is_between,
+    lower_names,
+    note_between,
+    note_repeated,
+    numeric_places,
+    without_foot,
+)
 from taut.frames.table_file import TableFile, libraries
 from taut.frames.unpacking import refuse_more
 
@@ -71,6 +78,10 @@ def read_excel(file: TableFile, sheet: str | None) -> pd.DataFrame:
         notes.append(note_between(texts[1]))
         start += 1
     held = [row for row in rows[start + 1 :] if _filled(row)]
+    own = [row for row in held if list(map(_text, row)) != header]
+    if len(own) < len(held) and numeric_places([list(map(_text, r)) for r in own[:_SAMPLE]]):
+        notes.append(note_repeated(len(held) - len(own)))
+        held = own
     columns = list(map(list, zip(*held, strict=True)))
     kept = [
         k

@@ -21,7 +21,7 @@ from taut.errors import InputError
 from taut.frames.arrow_file import read_arrow
 from taut.frames.as_frame import NOTES, blank, check_marks, refuse_duplicates
 from taut.frames.column_options import distinct_texts
-from taut.frames.escapes import WithoutMarks
+from taut.frames.escapes import CleanedText
 from taut.frames.excel_file import read_excel
 from taut.frames.json_file import read_json
 from taut.frames.numbers import decimal_sign, is_code, thousands
@@ -218,8 +218,11 @@ def _parse(file: TableFile, form: TextFile, na: Sequence[str], **options: Any) -
             options |= {"names": form.header, "header": 0}
         if form.escaped:
             options["escapechar"] = "\\"
+        text: Any = handle
+        if form.escaped or form.repeated:
+            text = CleanedText(handle, form.separator, escaped=form.escaped, repeated=form.repeated)
         return pd.read_csv(
-            WithoutMarks(handle, form.separator) if form.escaped else handle,
+            text,
             sep=r"\s+" if form.separator == " " else form.separator,
             skipinitialspace=True,
             low_memory=False,

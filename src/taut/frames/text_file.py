@@ -11,8 +11,14 @@ from contextlib import contextmanager
 from typing import IO, NamedTuple
 
 from taut.errors import InputError
-from taut.frames.escapes import escapes
-from taut.frames.table_edges import is_between, lower_names, note_between
+from taut.frames.escapes import escapes, later_headers
+from taut.frames.table_edges import (
+    is_between,
+    lower_names,
+    note_between,
+    note_repeated,
+    numeric_places,
+)
 from taut.frames.table_file import TableFile
 from taut.frames.text_encoding import find_encoding
 
@@ -33,6 +39,7 @@ class TextFile(NamedTuple):
         between: lines below the header that hold no values.
         row_names: whether the rows begin with a name that the file's own header leaves out.
         escaped: whether a backslash stands before a quote or a separator that is text.
+        repeated: the line that names the columns, where it stands once more below; else "".
         notes: what was decided that could be otherwise, in sentences.
     """
 
@@ -43,6 +50,7 @@ class TextFile(NamedTuple):
     between: int
     row_names: bool
     escaped: bool
+    repeated: str
     notes: tuple[str, ...]
 
 
@@ -102,6 +110,12 @@ def inspect(
             'A backslash stands before quotes and separators that are text, as in "\\"": '
             "it was left out."
         )
+    repeated, count = "", 0
+    if best.measures:
+        with open_text(file, encoding) as opened:
+            repeated, count = later_headers(opened, skipped)
+    if count:
+        notes.append(note_repeated(count))
     return TextFile(
         encoding,
         best.separator,
@@ -110,6 +124,7 @@ def inspect(
         best.between,
         best.row_names,
         escaped,
+        repeated if count else "",
         tuple(notes),
     )
 
@@ -166,6 +181,8 @@ class _Reading:
         after = rows[start + 1 : start + 3]
         one = [line - self.skipped for line, _ in after] in ([1], [1, 2])
         self.between = int(one and is_between(self.below, fields[start + 2 :]))
+        others = [row for row in fields[start + 1 + self.between :] if row != self.header]
+        self.measures = bool(numeric_places(others, least=3))
         self.row_names = _has_row_names(self.header, fields[start + 1 :], separator)
         titles = [" ".join(filter(str.strip, row)) for _, row in rows[:start]]
         self.skipped_text = " / ".join(titles)
