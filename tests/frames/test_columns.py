@@ -7,6 +7,7 @@ import pyarrow as pa
 import pytest
 
 from taut.catalogue import catalogue
+from taut.errors import InputError
 from taut.frames.columns import understand_column
 from taut.frames.numbers import parse_number
 from taut.frames.read import read_table
@@ -317,3 +318,34 @@ def test_dates_beyond_the_nanoseconds_are_dates():
         np.testing.assert_array_equal(read(series.dt.tz_localize("UTC"), "date"), expected)
         half = series + pd.Timedelta(hours=12)
         np.testing.assert_array_equal(read(half, "date"), expected + 0.5)
+
+
+def test_signs_that_nobody_sees_make_no_levels():
+    words = [
+        "K\u00f6ln",
+        "Ko\u0308ln",
+        "\u200bK\u00f6ln",
+        "K\u00f6ln\ufeff",
+        "\xa0K\u00f6ln\u200e \u200b",
+    ]
+    assert set(levels(pd.Series(words))) == {"K\u00f6ln"}
+    assert levels(pd.Series(["a\u200db", "\u200b"]))[0] == "a\u200db", "within a word it may be one"
+    assert missing(pd.Series(["a", "\u200b"])).tolist() == [False, True]
+
+
+def test_names_without_the_signs_that_nobody_sees(tmp_path):
+    (tmp_path / "t.csv").write_text("\u200bGro\u0308\u00dfe,y\xa0\n1,2\n", "utf-8")
+    assert list(read_table(tmp_path / "t.csv").columns) == ["Gr\u00f6\u00dfe", "y"]
+    (tmp_path / "t.csv").write_text("\u200by,y\xa0\n1,2\n", "utf-8")
+    with pytest.raises(InputError, match="more than once.*'y'"):
+        read_table(tmp_path / "t.csv")
+
+
+@pytest.mark.parametrize("mark", ["-", "unknown", "n.a."])
+def test_a_class_that_may_stand_for_no_value_is_told(mark):
+    frame = pd.DataFrame({"x": np.arange(40) % 7, "y": ["a", "b", mark, "a"] * 10})
+    notes = understand(frame, target="y").notes
+    assert f"{mark!r} is a class, of 10 rows: if it stands for no value, name it" in notes[0]
+    assert catalogue("zh").knows(notes[0])
+    assert understand(frame, target="y", na=[mark]).classes == ("a", "b")
+    assert not understand(frame, target="y", task="classification").notes

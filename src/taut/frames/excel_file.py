@@ -23,6 +23,7 @@ from taut.frames.table_edges import (
 )
 from taut.frames.table_file import TableFile, libraries
 from taut.frames.unpacking import refuse_more
+from taut.frames.values import bare
 
 _SAMPLE = 100  # rows that show where the header is
 
@@ -140,7 +141,7 @@ def _quietly() -> Iterator[None]:
 
 
 def _text(cell: Any) -> str:
-    return "" if cell is None else str(cell).strip()
+    return "" if cell is None else bare(str(cell))
 
 
 def _filled(row: list[Any]) -> int:

@@ -13,7 +13,7 @@ from taut.frames.as_frame import NOTES
 from taut.frames.table_file import TableFile
 from taut.frames.text_encoding import find_encoding
 from taut.frames.text_file import open_text
-from taut.frames.values import EXACT, shorten, whole_characters
+from taut.frames.values import EXACT, bare, shorten
 
 
 def read_json(file: TableFile, encoding: str | None) -> pd.DataFrame:
@@ -87,10 +87,7 @@ def _parsed(file: TableFile, number: int, text: str, kind: type[list[Any]]) -> l
 
 
 def _stripped(found: list[Any]) -> list[tuple[str, Any]]:
-    return [
-        (whole_characters(name.strip()), whole_characters(v) if isinstance(v, str) else v)
-        for name, v in found
-    ]
+    return [(bare(name), bare(v) if isinstance(v, str) else v) for name, v in found]
 
 
 class _Object(list[tuple[str, Any]]):

@@ -22,7 +22,7 @@ _WORDS = {
     }.items()
     for word in words.split()
 }
-LETTERS = [{sign} for sign in _LETTERS]
+LETTERS = frozenset(_LETTERS)
 """The signs that, alone in a column, may be something else."""
 _LAKHS = {word for word, scale in _WORDS.items() if scale == 1e5}  # beside them "Cr" is no credit
 _BY_LENGTH = "|".join(sorted(_WORDS, key=len, reverse=True))
@@ -62,18 +62,22 @@ def scaled(text: str) -> Scaled:
     return Scaled(match["head"] + match["tail"], (_LETTERS | _WORDS)[sign], sign)
 
 
+def may_multiply(parts: Sequence[Scaled]) -> bool:
+    """Whether anything stands behind the numbers of a column that could multiply them."""
+    signs = {part.sign for part in parts} - {""}
+    return bool(signs) and not ("cr" in signs and not signs & _LAKHS)
+
+
 def multiplied(parts: Sequence[Scaled], *, currency: bool) -> bool:
     """Whether what stands behind the numbers of a column multiplies them.
 
     Words do. Letters may be codes or units, and need more: two scales, decimals, or a currency.
 
     Args:
-        parts: the distinct texts of the column.
+        parts: the distinct texts of the column, which may be multiplied.
         currency: whether they have one.
     """
     signs = {part.sign for part in parts} - {""}
-    if not signs or ("cr" in signs and not signs & _LAKHS):
-        return False
     if signs <= _WORDS.keys() - {"mn"} or len({part.scale for part in parts if part.sign}) > 1:
         return True
     return currency or any(part.sign and _DECIMALS.search(part.text) for part in parts)

@@ -8,13 +8,14 @@ from collections.abc import Sequence
 from functools import lru_cache
 from typing import NamedTuple
 
-from taut.frames.multipliers import LETTERS, multiplied, scaled
+from taut.frames.multipliers import LETTERS, may_multiply, multiplied, scaled
 
 # A true minus, a full-width one and a figure dash; the spaces that set thousands apart.
 _ALIKE = str.maketrans(
     dict.fromkeys("\u2212\ufe63\uff0d\u2012", "-")
     | dict.fromkeys("\xa0\u2000\u2002\u2003\u2007\u2008\u2009\u200a\u202f\u205f\u3000", " ")
     | {"\u2019": "'", "\uff0c": ",", "\uff0e": ".", "\uff05": "%", "\uffe5": "\xa5"}
+    | {"\u066b": ".", "\u066c": "'", "\u066a": "%"}  # Arabic
 )
 _CURRENCY = (
     r"(?:US|R|A|C|HK|NT)?\$|[€£¥₹₩₽₺₫฿元円]|USD|EUR|GBP|JPY|CNY|RMB|CHF|INR|AUD|CAD|SEK|NOK|DKK|PLN"
@@ -30,7 +31,7 @@ _UNIT = (
 )
 _PLURAL = re.compile(r"(?<=[^\W\d_]{2})(?:s|e|en|n)$")
 _NUMBER = re.compile(
-    rf"(?P<open>\()?\s*(?P<sign>[+-])?\s*(?P<before>{_CURRENCY})?\s*(?P<inner>[+-])?"
+    rf"(?P<open>\()?\s*(?P<sign>[+-])?\s*(?P<before>%|{_CURRENCY})?\s*(?P<inner>[+-])?"
     rf"(?P<body>[\d.,' ]*\d[.,]?(?:[eE][+-]?\d+)?)\s*(?P<after>%|{_CURRENCY}|{_UNIT})?"
     r"(?P<trailing>-)?\s*(?P<close>\))?"
 )
@@ -181,7 +182,7 @@ def find_number_form(
 def _scaled_form(texts: Sequence[str], decimal: str | None, forced: bool) -> tuple[str, str] | None:
     """The form of numbers with multipliers, None where these are none or may be something else."""
     parts = [scaled(text) for text in texts]
-    if all(not part.sign for part in parts):
+    if not may_multiply(parts):
         return None
     bare = list(dict.fromkeys(part.text for part in parts))
     currency = any(_LOOSE.fullmatch(_split(text)[1]) for text in bare)
@@ -192,7 +193,12 @@ def _scaled_form(texts: Sequence[str], decimal: str | None, forced: bool) -> tup
         return None
     form = str(number_form(found[0])._replace(scaled=True))
     doubt = found[1]
-    if {part.sign for part in parts} - {""} in LETTERS and not currency and not doubt:
+    if (
+        len(signs := {part.sign for part in parts} - {""}) == 1
+        and signs <= LETTERS
+        and not currency
+        and not doubt
+    ):
         values = {text: parse_number(text, form) for text in texts if scaled(text).sign}
         example, value = max(values.items(), key=lambda item: item[1] != 0)
         doubt = f"{example!r} was read as {value:,.10g}"

@@ -35,7 +35,7 @@ from taut.frames.text_file import (
     open_text,
     zeros_before_digits,
 )
-from taut.frames.values import EXACT, MISSING_TEXT
+from taut.frames.values import EXACT, MISSING_TEXT, bare
 
 # Each library has errors of its own for a damaged file; what packs it may be unknown to Python.
 _DAMAGED = (
@@ -178,9 +178,9 @@ def _read_text(
     file: TableFile, text: Sequence[str], na: Sequence[str], encoding: str | None, sep: str | None
 ) -> pd.DataFrame:
     form = inspect(file, encoding=encoding, separator=sep)
-    text = [name for name in form.header if name.strip() in set(text)]
+    text = [name for name in form.header if bare(name) in set(text)]
     # pandas renames the second of two equal columns without a word, so the file itself is asked.
-    refuse_duplicates(file, (name.strip() for name in form.header if name.strip()))
+    refuse_duplicates(file, (bare(name) for name in form.header if bare(name)))
     with open_text(file, form.encoding) as handle:
         if form.separator == " ":
             check_blanks(file, handle, form)
@@ -200,7 +200,7 @@ def _read_text(
     frame = _keep_thousands(file, form, na, frame)
     frame = _keep_digits(file, form, na, frame)
     last = np.flatnonzero(frame.notna().any(axis=1).to_numpy())  # a spreadsheet's empty rows
-    frame = frame.iloc[: last[-1] + 1 if len(last) else 0].rename(columns=str.strip)
+    frame = frame.iloc[: last[-1] + 1 if len(last) else 0].rename(columns=bare)
     frame, left_out = without_foot(frame)
     frame.attrs[NOTES] = [*form.notes, *left_out]
     return frame
