@@ -337,7 +337,7 @@ def test_names_without_the_signs_that_nobody_sees(tmp_path):
     (tmp_path / "t.csv").write_text("\u200bGro\u0308\u00dfe,y\xa0\n1,2\n", "utf-8")
     assert list(read_table(tmp_path / "t.csv").columns) == ["Gr\u00f6\u00dfe", "y"]
     (tmp_path / "t.csv").write_text("\u200by,y\xa0\n1,2\n", "utf-8")
-    with pytest.raises(InputError, match="more than once.*'y'"):
+    with pytest.raises(InputError, match=r"more than once.*'y'"):
         read_table(tmp_path / "t.csv")
 
 

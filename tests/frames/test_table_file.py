@@ -5,6 +5,7 @@ import gzip
 import io
 import json
 import lzma
+import pickle
 import zipfile
 
 import numpy as np
@@ -64,6 +65,8 @@ PARQUET = saved(FRAME.to_parquet)
 EXCEL = saved(lambda held: FRAME.to_excel(held, index=False))
 FILES = {
     "t.CSV": CSV,
+    "t.data": CSV,
+    "t.dat": FRAME.to_csv(index=False, sep="\t").encode(),
     "t.jsonl": LINES,
     "t.NDJSON": LINES,
     "t.json": LISTED,
@@ -128,7 +131,20 @@ def test_every_kind_means_what_the_csv_means(tmp_path, name, expected):
 
 def test_a_column_may_be_called_as_a_file_of_another_kind_begins(tmp_path):
     path = tmp_path / "t.csv"
-    for name in ("PAR1", "FEA1", "ARROW1", "BZh1", "PK", "%PDF"):
+    for name in (
+        "PAR1",
+        "FEA1",
+        "ARROW1",
+        "BZh1",
+        "PK",
+        "%PDF",
+        "ORC",
+        "Obj",
+        "RDX3",
+        "X",
+        "@x",
+        "{}",
+    ):
         path.write_text(f"{name},b\n1,2\n")
         assert read_table(path)[name].tolist() == [1]
 
@@ -167,11 +183,25 @@ ARCHIVE = zipped(**{"t.csv": CSV})
             b'{"a": 1}\n\n{"a": 2, "b": {"c": 1}}\n',
             r"an object in the column 'b', line 3",
         ),
-        ("t.jsonl", b'{"a": 1, "tags": ["x"]}', r"a list in the column 'tags', line 1 of"),
+        ("t.jsonl", b'{"a": 1, "tags": ["x"]}\n' * 2, r"a list in the column 'tags', line 1 of"),
+        ("t.json", b'{"data": [{"a": 1}], "n": 1}', r"one object for all, with a list as 'data'"),
         ("t.json", b'[{"a": 1}, {"a": [2]}]', r"a list in the column 'a', object 2 of"),
         ("t.json", b'[{"a": 1}, 7]', r"list of objects\. Received: part 2 of .*, '7'\. Write"),
         ("t.json", b'[{"a": 1},', r"list of objects\. Received: line 1"),
-        ("t.json", b'{"a": {"0": 1}}', r"an object in the column 'a', line 1"),
+        ("t.json", b'{\n"a": {"0": 1}}', r"list of objects\. Received: line 1"),
+        ("t.json", b'{"a": {"0": 1}}', r"one object for all, with an object as 'a'\. Write one"),
+        ("t.csv", b"x,y\n1,2\n3,\0\n", r"no zero bytes\. Received: .*, with one in line 3: it"),
+        ("t.json", b'{"a": "\0"}', r"no zero bytes"),
+        ("t.csv", np.random.default_rng(0).bytes(3000), "no zero bytes"),
+        ("t.csv", b"\x89PNG\r\n\x1a\n", "which is a picture"),
+        ("t.csv.gz", gzip.compress(b"RDX3\nX\n\0\0\0\3"), "which is an R data file"),
+        ("t.txt", b"% note\n@RELATION t\n", "which is an ARFF file"),
+        ("t.csv", b"<?xml version='1.0'?><Error/>", "which is an XML file"),
+        ("t.csv", b"<table><tr>", "which is a web page"),
+        ("t.csv", b"version https://git-lfs.github.com/spec/v1\n", "the pointer that Git LFS has"),
+        ("t.csv", pickle.dumps(FRAME), "which is a Python pickle"),
+        ("t.dta", b"x", r"read_stata\(path\)\.to_parquet"),
+        ("t.sqlite", b"x", r"Save the table in one of these formats, or rename"),
         ("t.json", b'{\n "a": 1\n}', r"list of objects\. Received: line 1"),
         ("t.json", b"[]", "needs rows"),
         ("t.jsonl", b'{"a": 1}\n{"a": 2', r"one whole object a line.*Received: line 2"),

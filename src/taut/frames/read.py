@@ -70,8 +70,9 @@ def read_table(
     """Reads a CSV, JSON, Parquet, Feather or Excel file into a data frame.
 
     Args:
-        path: a file ending in .csv, .tsv, .txt, .json, .jsonl or .ndjson (also with .gz, .bz2 or
-            .xz), .parquet, .pq, .feather, .arrow, .xlsx or .xlsm, or a .zip with one such file.
+        path: a file ending in .csv, .tsv, .txt, .tab, .psv, .dat, .data, .json, .jsonl or .ndjson
+            (also with .gz, .bz2 or .xz), .parquet, .pq, .feather, .arrow, .xlsx or .xlsm, or a
+            .zip with one such file.
             Where its first bytes show that it is another of these, it is read as that, and told.
             Titles above the line that names the columns are skipped, and told.
         text: columns of a text file to keep as they are written. A table to predict on may hold

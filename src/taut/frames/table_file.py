@@ -28,6 +28,10 @@ _KINDS = {
     ".csv": TEXT,
     ".tsv": TEXT,
     ".txt": TEXT,
+    ".tab": TEXT,
+    ".psv": TEXT,
+    ".dat": TEXT,
+    ".data": TEXT,
     ".json": JSON,
     ".jsonl": JSON,
     ".ndjson": JSON,
@@ -41,7 +45,8 @@ _KINDS = {
 _ZIP = ".zip"
 _PACKINGS: dict[str, Callable[..., Any]] = {".gz": gzip.open, ".bz2": bz2.open, ".xz": lzma.open}
 NAMES = (
-    ".csv, .tsv, .txt, .json, .jsonl or .ndjson (also with .gz, .bz2 or .xz), .parquet, .pq, "
+    ".csv, .tsv, .txt, .tab, .psv, .dat, .data, .json, .jsonl or .ndjson (also with .gz, .bz2 or "
+    ".xz), .parquet, .pq, "
     ".feather, .arrow, .xlsx, .xlsm, or .zip"
 )
 _HEAD = 512
@@ -56,7 +61,42 @@ _OTHERS = {
     b"%PDF-": "a PDF",
     b"SQLite format 3\0": "an SQLite database",
     b"\x89HDF": "an HDF5 file",
-    rb"(\xef\xbb\xbf)?\s*(?i:<!doctype html|<html)": "a web page",
+    rb"(\xef\xbb\xbf)?\s*(?i:<!doctype html|<html|<table|<head)": "a web page",
+    rb"(\xef\xbb\xbf)?\s*<\?xml": "an XML file",
+    rb"\$FL[23]@": "an SPSS file",
+    b"<stata_dta>": "a Stata file",
+    rb"[\x6c-\x73][\x01\x02]\x01\0": "a Stata file",
+    rb"HEADER RECORD\*": "a SAS transport file",
+    rb"\0{12}\xc2\xea\x81`": "a SAS file",
+    rb"ORC[\0-\x08\x0e-\x1f]": "an ORC file",
+    b"Obj\x01": "an Avro file",
+    b"\x93NUMPY": "a NumPy array",
+    rb"\x80[\x02-\x05][\x95c}\]]": "a Python pickle",
+    rb"(RD[AX][23]\n)?[XAB]\n\0\0\0": "an R data file",
+    rb"(?s)(%[^\n]*\n|\s)*@(?i:relation)\s": "an ARFF file",
+    b"\\{\\\\rtf": "a text document",
+    rb"\x89PNG|\xff\xd8\xff|GIF8": "a picture",
+    rb"\x28\xb5\x2f\xfd": "packed by Zstandard",
+    rb"7z\xbc\xaf": "a 7z archive",
+    rb"Rar!\x1a": "a RAR archive",
+    rb"(?s).{257}ustar": "a tar archive",
+    rb"version https://git-lfs\.": "the pointer that Git LFS has in place of the file",
+}
+# What reads a file of another kind, by the end of its name.
+_READERS = {
+    ".xls": "read_excel",
+    ".xlsb": "read_excel",
+    ".ods": "read_excel",
+    ".sav": "read_spss",
+    ".dta": "read_stata",
+    ".sas7bdat": "read_sas",
+    ".xpt": "read_sas",
+    ".orc": "read_orc",
+    ".xml": "read_xml",
+    ".h5": "read_hdf",
+    ".hdf5": "read_hdf",
+    ".pkl": "read_pickle",
+    ".pickle": "read_pickle",
 }
 _OBJECT = rb'(\xef\xbb\xbf)?\s*(\[\s*)?\{\s*"'
 
@@ -117,9 +157,11 @@ def find_table(path: Path) -> TableFile:
     if path.is_dir():
         raise InputError(_folder(path))
     if _suffix(path.name)[0] is None and path.suffix.lower() != _ZIP:
+        reader = _READERS.get(path.suffix.lower())
+        how = f' (`pandas.{reader}(path).to_parquet("table.parquet")`)' if reader else ""
         raise InputError(
             f"The name of a table ends in one of {NAMES}. Received: {str(path)!r}. "
-            "Save the table in one of these formats, or rename the file."
+            f"Save the table in one of these formats{how}, or rename the file."
         )
     if not path.exists():
         raise InputError(f"There is no file {str(path)!r}. Check the path.")

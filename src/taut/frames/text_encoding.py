@@ -91,9 +91,15 @@ def _encoding(file: TableFile) -> str | Guess:
         for mark, name in _BOMS:
             if head.startswith(mark):
                 return name
-        zeros = head[:4096].count(0)
-        if zeros > len(head[:4096]) / 4:
-            return Guess("utf-16-le" if head[1:2] == b"\0" else "utf-16-be")
+        if 0 in head:
+            ends = head[0::2].count(0), head[1::2].count(0)
+            if max(ends) > len(head) / 8 and min(ends) < max(ends) / 20:
+                return Guess("utf-16-be" if ends[0] > ends[1] else "utf-16-le")
+            line = head.count(b"\n", 0, head.index(0)) + 1
+            raise InputError(
+                f"A text file holds no zero bytes. Received: {file}, with one in line {line}: it "
+                "is of another kind, or damaged. Save the table as CSV, Parquet or .xlsx."
+            )
         wrong = _not_utf_8(opened, head)
         if wrong is None:
             return "utf-8-sig"
