@@ -331,6 +331,11 @@ def test_signs_that_nobody_sees_make_no_levels():
     assert set(levels(pd.Series(words))) == {"K\u00f6ln"}
     assert levels(pd.Series(["a\u200db", "\u200b"]))[0] == "a\u200db", "within a word it may be one"
     assert missing(pd.Series(["a", "\u200b"])).tolist() == [False, True]
+    assert levels(pd.Series(["\u00fc".encode(), b"\xfc", b"\xe4"])).tolist() == [
+        "\u00fc",
+        "\u00fc",
+        "\u00e4",
+    ]
 
 
 def test_names_without_the_signs_that_nobody_sees(tmp_path):

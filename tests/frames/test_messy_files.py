@@ -147,6 +147,10 @@ FILES = {
         lines("x city y", lambda k: (f'"{k + 1}"', X[k], TEXT[k], k % 2), " ").encode(),
         {"x": X, "city": TEXT},
     ),
+    "row numbers without a name": (
+        lines("x,city,y", lambda k: (k, X[k], TEXT[k], k % 2)).encode(),
+        {"x": X, "city": TEXT},
+    ),
     "names of the rows in words": (
         lines("x;city;y", lambda k: (f"row {k}", german(X[k]), TEXT[k], k % 2), ";").encode(),
         {"x": X, "city": TEXT},
@@ -193,6 +197,7 @@ def test_the_values_are_right(tmp_path, name):
         ("units below the names", "'[m]', '[-]': left out"),
         ("names below merged ones", "above it stands 'where result'"),
         ("names of the rows", "it begins with a row name"),
+        ("row numbers without a name", "it begins with a row name"),
         ("totals", "the last 2 rows, no part of the table: 'Total', 'Source: the registry'"),
         ("plain", None),
         ("decimal commas", "cp1252"),

@@ -293,6 +293,25 @@ def test_the_size_that_messages_tell_is_not_less_than_what_they_take(name, packi
     assert read.nbytes <= told <= 4 * read.nbytes + 8 * 81 * table.num_columns
 
 
+@pytest.mark.parametrize("packing", ["zstd", "lz4", None])
+def test_the_table_of_contents_of_a_file_names_what_takes_memory(packing):
+    table = pa.concat_tables([TABLES["levels"]] * 3)
+    sizes = {
+        arrow_bytes(pa.py_buffer(messages(table, writer, packing)), table.num_columns)
+        for writer in (pa.ipc.new_file, pa.ipc.new_stream)
+    }
+    assert len(sizes) == 1
+
+
+def test_arrow_files_of_other_writers_are_read(tmp_path):
+    """Polars begins its files in a way of its own: their table of contents counts."""
+    polars = pytest.importorskip("polars")
+    frame = polars.DataFrame({"x": [0.5, 1.5], "t": ["a", "b"]})
+    for packing in ("zstd", "lz4", "uncompressed"):
+        frame.write_ipc(tmp_path / "t.arrow", compression=packing)
+        assert read_table(tmp_path / "t.arrow").to_dict("list") == frame.to_dict(as_series=False)
+
+
 @pytest.mark.parametrize("name", TABLES)
 def test_a_text_that_a_parquet_file_has_once_for_many_rows_is_read_alike(
     tmp_path, name, monkeypatch

@@ -8,12 +8,10 @@ from typing import Any
 
 import pandas as pd
 
-from taut.frames.arrow_sizes import arrow_bytes, parquet_bytes, repeated_texts, text_bytes
+from taut.frames.arrow_sizes import ARROW, arrow_bytes, parquet_bytes, repeated_texts, text_bytes
 from taut.frames.as_frame import from_arrow, refuse_duplicates
 from taut.frames.table_file import PARQUET, TableFile, libraries
 from taut.frames.unpacking import most_unpacked, refuse_more
-
-_MAGIC = b"ARROW1"
 
 
 def read_arrow(file: TableFile) -> pd.DataFrame:
@@ -61,15 +59,20 @@ def _messages(file: TableFile) -> Any:
     import pyarrow
 
     content = pyarrow.py_buffer(_bytes(file).getbuffer())
-    begins = bytes(content[: len(_MAGIC)])
-    if begins == _MAGIC:  # a stream between two marks, and a table of contents before the last
-        if bytes(content[-len(_MAGIC) :]) != _MAGIC:
+    if bytes(content[: len(ARROW)]) == ARROW:
+        if bytes(content[-len(ARROW) :]) != ARROW:
             raise ValueError("it is cut off")
-        content = content[8:]
+        with pyarrow.ipc.open_file(content) as opened:
+            _check(file, content, opened.schema)
+            return opened.read_all()
     with pyarrow.ipc.open_stream(content) as opened:
-        refuse_duplicates(file, opened.schema.names)
-        refuse_more(file.path, arrow_bytes(content, len(opened.schema)))
+        _check(file, content, opened.schema)
         return opened.read_all()
+
+
+def _check(file: TableFile, content: Any, schema: Any) -> None:
+    refuse_duplicates(file, schema.names)
+    refuse_more(file.path, arrow_bytes(content, len(schema)))
 
 
 def _bytes(file: TableFile) -> io.BytesIO:

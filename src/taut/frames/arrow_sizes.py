@@ -9,10 +9,13 @@ from typing import Any, NamedTuple
 _VALUE = 8
 """Bytes of a value in memory, at least: also of one that the file has once for all rows."""
 _DICTIONARY, _RECORDS = 2, 3  # kinds of messages
-# The places of the fields in the tables that a message is made of (Arrow's Message.fbs).
+# The places of the fields in the tables of Arrow's Message.fbs and File.fbs.
 _KIND, _HEADER = 1, 2
 _ROWS, _BUFFERS, _PACKED = 0, 2, 3
 _DATA = 1
+_DICTIONARIES, _BATCHES = 2, 3
+ARROW = b"ARROW1"
+"""What an Arrow file begins and ends with, and a stream does not."""
 
 
 def parquet_bytes(metadata: Any) -> int:
@@ -51,19 +54,17 @@ def text_bytes(column: Any) -> int:
 
 
 def arrow_bytes(content: Any, columns: int) -> int:
-    """Bytes of a stream of Arrow messages in memory; nothing is unpacked for it.
+    """Bytes of an Arrow file or stream in memory; nothing is unpacked for it.
 
     A packed buffer begins with the length that it unpacks to. What a value takes is also counted
     for every row: a column of nulls or of runs has no values of its own.
 
     Args:
-        content: a `pyarrow.Buffer` with the messages.
+        content: a `pyarrow.Buffer` with the file.
         columns: how many the table has.
     """
-    import pyarrow
-
     size = 0
-    for message in pyarrow.ipc.MessageReader.open_stream(content):
+    for message in _messages(content):
         root = _Table.root(memoryview(message.metadata))
         kind = root.number(_KIND, "B")
         if kind not in (_DICTIONARY, _RECORDS):
@@ -74,12 +75,27 @@ def arrow_bytes(content: Any, columns: int) -> int:
         held = message.body.size
         if batch.place(_PACKED):
             body = memoryview(message.body)
-            starts = [start for start, length in batch.pairs(_BUFFERS) if length]
+            starts = [start for start, length in batch.structs(_BUFFERS, "<qq") if length]
             # -1 stands for one that is not packed after all.
             held += sum(max(0, *struct.unpack_from("<q", body, start)) for start in starts)
         rows = columns * batch.number(_ROWS, "q") if kind == _RECORDS else 0
         size += max(held, _VALUE * rows)
     return size
+
+
+def _messages(content: Any) -> Iterator[Any]:
+    """The messages of a stream, or those that a file's table of contents at its end names."""
+    import pyarrow
+
+    if bytes(content[: len(ARROW)]) != ARROW:
+        yield from pyarrow.ipc.MessageReader.open_stream(content)
+        return
+    end = len(content) - len(ARROW) - 4
+    (length,) = struct.unpack_from("<i", content, end)
+    footer = _Table.root(memoryview(content)[end - length : end])
+    for field in (_DICTIONARIES, _BATCHES):
+        for start, before, body in footer.structs(field, "<qi4xq"):
+            yield pyarrow.ipc.read_message(content[start : start + before + body])
 
 
 class _Table(NamedTuple):
@@ -109,13 +125,13 @@ class _Table(NamedTuple):
         place = self.place(field)
         return _Table(self.data, place + struct.unpack_from("<I", self.data, place)[0])
 
-    def pairs(self, field: int) -> Iterator[tuple[int, int]]:
-        """A vector of structs of two long numbers."""
+    def structs(self, field: int, form: str) -> Iterator[tuple[int, ...]]:
+        """A vector of structs."""
         place = self.place(field)
         if place:
             place += struct.unpack_from("<I", self.data, place)[0]
             for k in range(struct.unpack_from("<I", self.data, place)[0]):
-                yield struct.unpack_from("<qq", self.data, place + 4 + 16 * k)
+                yield struct.unpack_from(form, self.data, place + 4 + struct.calcsize(form) * k)
 
 
 def _chunks(metadata: Any) -> list[Any]:

@@ -225,7 +225,9 @@ def _has_row_names(header: list[str], rows: list[list[str]], separator: str) -> 
     names = [row[0].strip() for row in rows]
     if not any(row[-1].strip() for row in rows) or len(set(names)) < len(names):
         return False
-    return separator != "," or names == [str(k) for k in range(1, len(rows) + 1)]
+    return separator != "," or names in (
+        [str(k) for k in range(first, first + len(rows))] for first in (0, 1)
+    )
 
 
 def _title(row: list[str]) -> bool:

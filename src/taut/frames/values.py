@@ -248,7 +248,10 @@ def spelling(text: str) -> str:
 def _text(value: object) -> str | float:
     """The text of one value, or NaN for a mark of a missing one."""
     if isinstance(value, bytes):
-        value = value.decode("utf-8", errors="replace")
+        try:
+            value = value.decode()
+        except UnicodeDecodeError:
+            value = value.decode("latin-1")  # others stay others
     elif isinstance(value, (float, np.floating)) and value.is_integer() and abs(value) < 1e15:
         value = int(value)
     text = bare(str(value))
