@@ -8,7 +8,7 @@ from typing import Any
 
 import pandas as pd
 
-from taut.frames.arrow_sizes import ARROW, arrow_bytes, parquet_bytes, repeated_texts, text_bytes
+from taut.frames.arrow_sizes import ARROW, arrow_bytes, parquet_bytes, parquet_texts, text_bytes
 from taut.frames.as_frame import from_arrow, refuse_duplicates
 from taut.frames.table_file import PARQUET, TableFile, libraries
 from taut.frames.unpacking import most_unpacked, refuse_more
@@ -43,7 +43,7 @@ def _parquet(file: TableFile) -> Any:
         size = parquet_bytes(metadata)
         refuse_more(file.path, size)
         plain = [f.name for f in schema if not pyarrow.types.is_dictionary(f.type)]
-        texts = repeated_texts(metadata, plain)
+        texts = parquet_texts(metadata, plain)
         # No row has more than all that is stored: where even that is not too much, all is well.
         if not texts or size * metadata.num_rows <= most_unpacked(file.path):
             return opened.read()
