@@ -338,6 +338,15 @@ def test_signs_that_nobody_sees_make_no_levels():
     ]
 
 
+def test_what_files_write_for_excel_to_show_as_text_is_the_text(tmp_path):
+    rows = "".join(f'="{k / 2}","=""0{k % 3}""",{k % 2}\n' for k in range(40))
+    (tmp_path / "t.csv").write_text(f'="x",code,y\n{rows}')
+    frame = read_table(tmp_path / "t.csv")
+    features, _ = understand(frame, target="y", kind={"code": "category"}).prepare(frame)
+    assert features["x"].tolist() == [k / 2 for k in range(40)]
+    assert features["code"].tolist()[:3] == ["00", "01", "02"]
+
+
 def test_names_without_the_signs_that_nobody_sees(tmp_path):
     (tmp_path / "t.csv").write_text("\u200bGro\u0308\u00dfe,y\xa0\n1,2\n", "utf-8")
     assert list(read_table(tmp_path / "t.csv").columns) == ["Gr\u00f6\u00dfe", "y"]

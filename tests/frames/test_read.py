@@ -127,6 +127,14 @@ def test_a_folder_is_refused_with_what_is_in_it(tmp_path, files, says, name):
         read_table(tmp_path / name)
 
 
+@pytest.mark.parametrize(
+    "address", ["https://example.org/t.csv", "s3://bucket/t.parquet", "http://a.b/c"]
+)
+def test_an_address_is_no_file(address):
+    with pytest.raises(InputError, match=r"an address: download the file, and give that"):
+        read_table(address)
+
+
 ROWS = [f"{k}.5,{'ab'[k % 2]},{k}" for k in range(9)]
 
 

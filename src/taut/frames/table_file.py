@@ -156,7 +156,7 @@ def find_table(path: Path) -> TableFile:
     """
     if path.is_dir():
         raise InputError(_folder(path))
-    if _suffix(path.name)[0] is None and path.suffix.lower() != _ZIP:
+    if not _is_address(path) and _suffix(path.name)[0] is None and path.suffix.lower() != _ZIP:
         reader = _READERS.get(path.suffix.lower())
         how = f' (`pandas.{reader}(path).to_parquet("table.parquet")`)' if reader else ""
         raise InputError(
@@ -164,7 +164,7 @@ def find_table(path: Path) -> TableFile:
             f"Save the table in one of these formats{how}, or rename the file."
         )
     if not path.exists():
-        raise InputError(f"There is no file {str(path)!r}. Check the path.")
+        raise InputError(f"There is no file {str(path)!r}. {_MISSING[_is_address(path)]}")
     name, member, packing = path.name, "", ""
     head = _head(path, "", "")
     zipped = head.startswith(_ZIP_HEADS)
@@ -183,6 +183,14 @@ def find_table(path: Path) -> TableFile:
     if packed and packed == packing:
         name = name[: -len(packed)]
     return TableFile(path, kind, name, member, packing, notes)
+
+
+_MISSING = ("Check the path.", "It is an address: download the file, and give that.")
+
+
+def _is_address(path: Path) -> bool:
+    """Whether a path is the address of something on another machine; C:/ is none."""
+    return re.match(r"[A-Za-z][A-Za-z0-9+.-]+:/", path.as_posix()) is not None
 
 
 def _folder(path: Path) -> str:

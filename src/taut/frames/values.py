@@ -220,13 +220,16 @@ def shorten(value: object) -> str:
 def bare(text: str) -> str:
     """The text without blanks around it, nor signs that nobody sees; each letter is one character.
 
-    What is half a character, as where a message was cut within an emoji, is �.
+    What is half a character, as where a message was cut within an emoji, is �. Of ="007", by which
+    files tell Excel that a value is text, the value.
 
     Example:
         >>> bare("\u200bKo\u0308ln\xa0") == "K\xf6ln"
         True
     """
     text = text.strip()
+    if text.startswith('="') and text.endswith('"') and len(text) > 2:
+        text = text[2:-1].strip()
     if text.isascii():
         return text
     whole = text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
