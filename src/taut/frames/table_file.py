@@ -10,6 +10,7 @@ import zipfile
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import IO, Any
 
@@ -50,6 +51,7 @@ NAMES = (
     ".feather, .arrow, .xlsx, .xlsm, or .zip"
 )
 _HEAD = 512
+_MOST = 10_000  # files of a folder that are looked at
 _ZIP_HEADS = (b"PK\x03\x04", b"PK\x05\x06")
 # No text begins so: a column may be called PAR1 or FEA1, but no control character is in its name.
 _PACKED = {b"\x1f\x8b": ".gz", rb"BZh[1-9]1AY&SY": ".bz2", b"\xfd7zXZ\0": ".xz"}
@@ -195,9 +197,13 @@ def _is_address(path: Path) -> bool:
 
 def _folder(path: Path) -> str:
     """What to do with a folder, such as Spark writes: its parts need not fit together."""
-    parts = sorted(str(p.relative_to(path)) for p in path.rglob("*") if _is_part(p))
+    parts = sorted(str(p.relative_to(path)) for p in islice(path.rglob("*"), _MOST) if _is_part(p))
     named = ", ".join(map(repr, parts[:3])) + (", …" if parts[3:] else "")
-    held = f"a folder with {len(parts)} tables: {named}" if parts else "a folder without a table"
+    held = (
+        f"a folder with {len(parts)} table{'s' * (len(parts) > 1)}: {named}"
+        if parts
+        else "a folder without a table"
+    )
     remedy = "Give the file that is the table"
     if len(parts) > 1:
         reads = "read_parquet" if parts[0].lower().endswith((".parquet", ".pq")) else "read_csv"
