@@ -102,7 +102,7 @@ def test_a_character_that_is_cut_at_the_end_is_no_error():
         ("Straße".encode("cp1252"), "read as cp1252, with 'Straße' (--encoding decides)"),
         ("Łódź, Kraków".encode("cp1250"), "read as cp1250, with 'Łódź', 'Kraków' (--enc"),
         ("Moskau, Москва".encode("cp1251"), "read as cp1251, with 'Москва' (--enc"),
-        ("上海".encode("gb18030"), "read as gb18030, with '上海'"),
+        ("上海;北京".encode("gb18030"), "read as gb18030, with '上海', '北京' (--enc"),
         ("서울".encode("cp949"), "; in cp949, also likely, '서울' (--enc"),
         ("mañana".encode("cp1252"), "with 'mañana'; in cp1250, also likely, 'mańana' (--enc"),
     ],

@@ -152,10 +152,11 @@ def guess(content: bytes) -> Guess:
     pages = code_pages(content)
     # Cyrillic and Arabic may look like Chinese, but they make sense as what they are.
     if pages[0].strange > _STRANGE:
-        read = [(name, words) for name in _east_asian(content) if (words := _words(content, name))]
-        if read:
-            other, words = read[1] if len(read) > 1 else ("", ())
-            return Guess(*read[0], other, words)
+        for names in _east_asian(content):
+            read = [(name, words) for name in names if (words := _words(content, name))]
+            if read:
+                other, words = read[1] if len(read) > 1 else ("", ())
+                return Guess(*read[0], other, words)
     best = pages[0]
     differs = [page for page in pages[1:] if page.words != best.words]
     if not differs or differs[0].cost - best.cost > _DOUBT:
@@ -179,8 +180,8 @@ def _words(content: bytes, name: str) -> tuple[str, ...]:
     return tuple(words)[:_SHOWN] or (text[:1],)
 
 
-def _east_asian(content: bytes) -> Iterator[str]:
-    """The encodings of two bytes that the text may be in.
+def _east_asian(content: bytes) -> Iterator[tuple[str, ...]]:
+    """The encodings of two bytes that the text may be in; together those that are alike likely.
 
     The bytes beyond ASCII are taken in pairs, and each encoding has a range in which nearly all of
     the characters that are in use lie.
@@ -192,17 +193,17 @@ def _east_asian(content: bytes) -> Iterator[str]:
         return sum(test(a, b) for a, b in pairs) > share * len(pairs)
 
     if mostly(lambda _, b: b >= 0xA1, 0.95) and mostly(lambda a, _: a in (0xA4, 0xA5), 0.1):
-        yield "euc-jp"  # it has kana
+        yield ("euc-jp",)  # it has kana
     if mostly(lambda a, b: (0xB0 <= a <= 0xD7 or 0xA1 <= a <= 0xA3) and b >= 0xA1):
         distinct = {pair for pair in pairs if 0xB0 <= pair[0] <= 0xD7}
         korean = all(a <= 0xC8 for a, _ in distinct)  # the half of what is Chinese
         if korean and len(distinct) >= _KOREAN:
-            yield "cp949"
+            yield ("cp949",)
         else:
-            yield from ("gb18030", "cp949") if korean else ("gb18030",)
+            yield ("gb18030", "cp949") if korean else ("gb18030",)
     # Behind one sign of Western text, a quotation mark or a capital, stands a letter of ASCII.
     if mostly(lambda a, b: b > 0x7F and a != b, 0.3):
         if mostly(lambda a, _: 0x81 <= a <= 0x97):
-            yield "cp932"
+            yield ("cp932",)
         if mostly(lambda a, b: 0xA1 <= a <= 0xC6 and (b <= 0x7E or b >= 0xA1)):
-            yield "big5"
+            yield ("big5",)
