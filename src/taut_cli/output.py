@@ -145,11 +145,12 @@ def check_file(
 
 def check_table(table: Path) -> None:
     """Refuses, before any work, a table that is not there, or is no file."""
+    if table.is_dir() or ":/" in table.as_posix():
+        return  # a folder, or an address: what reads it says more
     if (table.exists() and not table.is_file()) or str(table) == "-":
-        what = "a directory" if table.is_dir() else "a pipe"
         raise UsageError(
-            f"A table must be a file: it is read more than once. Received: {table}, {what}. "
-            f"{'Name the file in it' if table.is_dir() else 'Write it to a file first'}."
+            f"A table must be a file: it is read more than once. Received: {table}, a pipe. "
+            "Write it to a file first."
         )
     if not table.is_file():
         raise UsageError(f"There is no file {str(table)!r}. Check the path.")

@@ -21,6 +21,22 @@ def _error(result):
     return line
 
 
+@pytest.mark.parametrize(
+    ("name", "says"),
+    [
+        ("spark", "a folder with 1 table: 'part-0.csv'"),
+        ("https://example.org/t.csv", "download the file"),
+        ("absent.csv", "Check the path"),
+    ],
+)
+def test_what_is_no_file_is_told_with_the_way_out(taut, here, name, says):
+    (here / "spark").mkdir()
+    (here / "spark" / "part-0.csv").write_text("a,y")
+    result = taut("fit", name, "--target", "y")
+    assert result.exit_code == 2
+    assert says in _error(result)
+
+
 def test_a_run_is_written_and_told(taut, fits, table, here):
     result = taut("fit", table, "--target", "ill")
     assert result.exit_code == 0, result.output

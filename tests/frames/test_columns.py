@@ -6,7 +6,10 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 
+from taut.catalogue import catalogue
+from taut.errors import InputError
 from taut.frames.columns import understand_column
+from taut.frames.numbers import parse_number
 from taut.frames.read import read_table
 from taut.frames.understand import understand
 from taut.frames.values import find_notation, levels, missing, read, unreadable
@@ -183,13 +186,45 @@ def test_a_word_among_numbers_is_pointed_out():
     assert "'many'" in column.reason
 
 
-@pytest.mark.parametrize("sign", ["<{}", ">= {}", "~{}", "{}+", "{} *", "{}K", "{}M", "€{}K"])
+@pytest.mark.parametrize("sign", ["<{}", ">= {}", "~{}", "{}+", "{} *", "<{}K"])
 def test_signs_beside_numbers_are_pointed_out(sign):
     """Whether "<5" is 5, 2.5 or nothing is not known here."""
     values = pd.Series([sign.format(k) if k % 3 else str(k) for k in range(60)])
     column = understand_column("a", values)
     assert (column.kind, column.used) == ("identifier", False)
     assert f"signs that are not read, such as {sign.format(1)!r}" in column.reason
+
+
+@pytest.mark.parametrize("sign", ["K", "M", "B"])
+def test_a_letter_behind_whole_numbers_may_be_a_code_and_is_pointed_out(sign):
+    series = pd.Series([f"{1 + k % 20}{sign}" for k in range(60)], name="a")
+    column = understand_column("a", series)
+    assert column.kind == "category"
+    assert (
+        f"numbers with {sign} behind, which may be codes, such as '1{sign}' (--kind"
+        in column.reason
+    )
+    told = understand_column("a", series, kind="numeric")
+    assert told.kind == "numeric"
+    assert parse_number("2" + sign, told.form) == {"K": 2e3, "M": 2e6, "B": 2e9}[sign]
+
+
+def test_a_multiplier_that_may_be_a_unit_is_told_with_the_way_back():
+    frame = pd.DataFrame({"t": [f"{k / 2}K" for k in range(40)], "y": [0, 1] * 20})
+    (note,) = understand(frame, target="y").notes
+    assert note == "Column 't': '0.5K' was read as 500 (--kind t=category, if that is wrong)."
+    assert catalogue("zh").knows(note)
+    money = frame.assign(t=[f"${k / 2}K" for k in range(40)])
+    assert not understand(money, target="y").notes
+    notes = understand(frame, target="t").notes
+    assert "In the target, '0.5K' was read as 500." in notes
+    assert all(map(catalogue("zh").knows, notes))
+
+
+def test_a_word_among_multiplied_numbers_is_pointed_out():
+    sizes = [f"{k % 17}.5M" for k in range(40)] + [f"{k}k" for k in range(40)]
+    column = understand_column("size", pd.Series([*sizes, "Varies with device"]))
+    assert "numbers but for 'Varies with device'" in column.reason
 
 
 @pytest.mark.parametrize(
@@ -283,3 +318,48 @@ def test_dates_beyond_the_nanoseconds_are_dates():
         np.testing.assert_array_equal(read(series.dt.tz_localize("UTC"), "date"), expected)
         half = series + pd.Timedelta(hours=12)
         np.testing.assert_array_equal(read(half, "date"), expected + 0.5)
+
+
+def test_signs_that_nobody_sees_make_no_levels():
+    words = [
+        "K\u00f6ln",
+        "Ko\u0308ln",
+        "\u200bK\u00f6ln",
+        "K\u00f6ln\ufeff",
+        "\xa0K\u00f6ln\u200e \u200b",
+    ]
+    assert set(levels(pd.Series(words))) == {"K\u00f6ln"}
+    assert levels(pd.Series(["a\u200db", "\u200b"]))[0] == "a\u200db", "within a word it may be one"
+    assert missing(pd.Series(["a", "\u200b"])).tolist() == [False, True]
+    assert levels(pd.Series(["\u00fc".encode(), b"\xfc", b"\xe4"])).tolist() == [
+        "\u00fc",
+        "\u00fc",
+        "\u00e4",
+    ]
+
+
+def test_what_files_write_for_excel_to_show_as_text_is_the_text(tmp_path):
+    rows = "".join(f'="{k / 2}","=""0{k % 3}""",{k % 2}\n' for k in range(40))
+    (tmp_path / "t.csv").write_text(f'="x",code,y\n{rows}')
+    frame = read_table(tmp_path / "t.csv")
+    features, _ = understand(frame, target="y", kind={"code": "category"}).prepare(frame)
+    assert features["x"].tolist() == [k / 2 for k in range(40)]
+    assert features["code"].tolist()[:3] == ["00", "01", "02"]
+
+
+def test_names_without_the_signs_that_nobody_sees(tmp_path):
+    (tmp_path / "t.csv").write_text("\u200bGro\u0308\u00dfe,y\xa0\n1,2\n", "utf-8")
+    assert list(read_table(tmp_path / "t.csv").columns) == ["Gr\u00f6\u00dfe", "y"]
+    (tmp_path / "t.csv").write_text("\u200by,y\xa0\n1,2\n", "utf-8")
+    with pytest.raises(InputError, match=r"more than once.*'y'"):
+        read_table(tmp_path / "t.csv")
+
+
+@pytest.mark.parametrize("mark", ["-", "unknown", "n.a."])
+def test_a_class_that_may_stand_for_no_value_is_told(mark):
+    frame = pd.DataFrame({"x": np.arange(40) % 7, "y": ["a", "b", mark, "a"] * 10})
+    notes = understand(frame, target="y").notes
+    assert f"{mark!r} is a class, of 10 rows: if it stands for no value, name it" in notes[0]
+    assert catalogue("zh").knows(notes[0])
+    assert understand(frame, target="y", na=[mark]).classes == ("a", "b")
+    assert not understand(frame, target="y", task="classification").notes

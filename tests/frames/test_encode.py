@@ -298,6 +298,14 @@ def test_an_encoder_of_a_release_without_parts_still_encodes():
     assert Encoder(schema).fit(features).names == ("age", "when")
 
 
+def test_levels_that_are_written_in_another_way_are_those_of_training():
+    """As a file writes whole numbers that another program held beside gaps: 3.0."""
+    known = Levels(kept=("a1", "3", "05"), rare=())
+    matched, told = known.match(pd.Series(["A1", "\uff21\uff11", "3.0", "5", "05.0"], name="c"))
+    assert matched.tolist() == ["a1", "a1", "3", "5", "05"]
+    assert "levels that training did not have in 1 row of 5 ('5')" in told[-1]
+
+
 def test_levels_unknown_to_training_are_matched_or_told():
     frame = table().assign(sex=np.where(np.arange(N) % 2, "Yes", "no"))
     schema = understand(frame, target="y", features=["sex", "<b>", "age"])

@@ -7,7 +7,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from taut.catalogue import catalogue
 from taut.errors import InputError
+from taut.frames.as_frame import NOTES
 from taut.frames.read import read_table
 from taut.frames.schema import Schema
 from taut.frames.understand import understand
@@ -147,6 +149,10 @@ FILES = {
         lines("x city y", lambda k: (f'"{k + 1}"', X[k], TEXT[k], k % 2), " ").encode(),
         {"x": X, "city": TEXT},
     ),
+    "row numbers without a name": (
+        lines("x,city,y", lambda k: (k, X[k], TEXT[k], k % 2)).encode(),
+        {"x": X, "city": TEXT},
+    ),
     "names of the rows in words": (
         lines("x;city;y", lambda k: (f"row {k}", german(X[k]), TEXT[k], k % 2), ";").encode(),
         {"x": X, "city": TEXT},
@@ -186,13 +192,14 @@ def test_the_values_are_right(tmp_path, name):
 @pytest.mark.parametrize(
     ("name", "told"),
     [
-        ("cp1252", "read as cp1252 (--encoding"),
-        ("GB18030", "read as gb18030 (--encoding"),
+        ("cp1252", "read as cp1252, with 'Köln' (--encoding"),
+        ("GB18030", "read as gb18030, with '北京', '上海' (--encoding"),
         ("titles", "'Report 2021 / as of 1 May; final'"),
         ("integers that are distinct", "'dose': every whole number occurs once"),
         ("units below the names", "'[m]', '[-]': left out"),
         ("names below merged ones", "above it stands 'where result'"),
         ("names of the rows", "it begins with a row name"),
+        ("row numbers without a name", "it begins with a row name"),
         ("totals", "the last 2 rows, no part of the table: 'Total', 'Source: the registry'"),
         ("plain", None),
         ("decimal commas", "cp1252"),
@@ -406,6 +413,31 @@ def test_what_a_sheet_says_of_its_size_is_not_believed(tmp_path):
             )
     pd.testing.assert_frame_equal(read_table(changed), read_table(path))
     assert read_table(changed).shape == (N, 2)
+
+
+def test_a_cell_that_is_merged_over_rows_is_the_value_of_each(tmp_path):
+    openpyxl = pytest.importorskip("openpyxl")
+    book = openpyxl.Workbook()
+    sheet = book.active
+    for row in (
+        ["title"],
+        [None],
+        ["town", "x", "y"],
+        *([f"t{k // 3}" if k % 3 == 0 else None, k, 1] for k in range(9)),
+    ):
+        sheet.append(row)
+    for cells in ("A1:C1", "A1:A2", "A4:A6", "A7:A9", "B10:C10"):
+        sheet.merge_cells(cells)
+    sheet["B13"] = 9
+    book.save(tmp_path / "t.xlsx")
+    frame = read_table(tmp_path / "t.xlsx")
+    towns = frame["town"].tolist()
+    assert towns[:7] == ["t0"] * 3 + ["t1"] * 3 + ["t2"]
+    assert frame["town"].isna().tolist()[7:] == [True] * 3, "an empty cell is none of these"
+    assert frame["x"].tolist() == [*range(9), 9]
+    (note,) = (n for n in frame.attrs[NOTES] if "merged" in n)
+    assert note == "Cells merged over several rows count for each of these, in 'town'."
+    assert catalogue("zh").knows(note)
 
 
 def test_a_hidden_sheet_and_a_chart_are_not_the_first(tmp_path):

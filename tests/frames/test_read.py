@@ -4,7 +4,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from taut.catalogue import catalogue
 from taut.errors import InputError
+from taut.frames.as_frame import NOTES
 from taut.frames.read import read_table
 from taut.frames.understand import understand
 
@@ -81,8 +83,9 @@ def test_a_named_index_of_a_parquet_file_is_a_column(tmp_path):
         ("t.csv", b"a,b,a\n1,2,3\n", "'a'"),
         ("t.csv", b'\xef\xbb\xbf"a, x",b,"a, x"\n1,2,3\n', "'a, x'"),
         ("t.csv", b"1,2,1\n1,2,3\n", "first line"),
-        ("t.csv", b"a,b\n1,2,3\n4,5,6\n", "as many fields"),
-        ("t.csv", b"a,b\n1,2\n4,5,6\n", r"names 2 columns\. Received: 3 in line 3\. Quote"),
+        ("t.csv", b"a,b\n1,2,3\n4,5,6\n", r"names 2 columns\. Received: 3 in line 2"),
+        ("t.csv", b"t\n\na,b\n1,2,3\n4,5\n", r"names 2 columns\. Received: 3 in line 4"),
+        ("t.csv", b"a,b\n1,2\n4,5,6\n", r"names 2 columns\. Received: 3 in line 3\. Put fields"),
         (
             "t.csv",
             b'a,b\n1,"2\n',
@@ -103,10 +106,131 @@ def test_bad_files_are_refused(tmp_path, name, content, says):
         read_table(path)
 
 
-def test_a_directory_is_refused(tmp_path):
-    (tmp_path / "t.csv").mkdir()
-    with pytest.raises(InputError, match=r"(?i)is a directory"):
+@pytest.mark.parametrize(
+    ("files", "says"),
+    [
+        ([], "a folder without a table. Give the file"),
+        (["_SUCCESS", "part-00000.csv", ".part-00000.csv.crc"], r"1 tables?: 'part-00000.csv'"),
+        (
+            ["_SUCCESS", *(f"day=1/part-0000{k}.snappy.parquet" for k in range(4))],
+            r"4 tables: 'day=1/part-00000.snappy.parquet', .*, …\. .*pandas.read_parquet",
+        ),
+        (["part-00000.csv.gz", "part-00001.csv.gz"], r"2 tables: .*pandas.read_csv"),
+    ],
+)
+@pytest.mark.parametrize("name", ["out", "t.csv"])
+def test_a_folder_is_refused_with_what_is_in_it(tmp_path, files, says, name):
+    for file in ["", *files]:
+        (tmp_path / name / file).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name / file).touch() if file else (tmp_path / name).mkdir()
+    with pytest.raises(InputError, match=f"A table is one file.*{says}"):
+        read_table(tmp_path / name)
+
+
+@pytest.mark.parametrize(
+    "address", ["https://example.org/t.csv", "s3://bucket/t.parquet", "http://a.b/c"]
+)
+def test_an_address_is_no_file(address):
+    with pytest.raises(InputError, match=r"an address: download the file, and give that"):
+        read_table(address)
+
+
+ROWS = [f"{k}.5,{'ab'[k % 2]},{k}" for k in range(9)]
+
+
+def with_quotes(*places):
+    return "\n".join(
+        ["x,city,y", *(r.replace(",", ',"', 1) if k in places else r for k, r in enumerate(ROWS))]
+    )
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        (with_quotes(2, 5), "opened in line 4, which would take the rows up to line 7"),
+        (with_quotes(1, 2), "opened in line 3, which would take the rows up to line 4"),
+        (with_quotes(1, 2).replace(",", "\t"), "opened in line 3"),
+        (with_quotes(3), "opened in row 4"),
+    ],
+)
+def test_a_quote_that_is_left_open_does_not_take_rows_without_a_word(tmp_path, text, says):
+    (tmp_path / "t.csv").write_text(text)
+    with pytest.raises(InputError, match=says):
         read_table(tmp_path / "t.csv")
+
+
+@pytest.mark.parametrize(
+    "field",
+    [
+        '"a\nb"',
+        '"a\n""b"',
+        '"a""\n""b"',
+        '"a,\nb" ',
+        '5" pipe',
+        '"a\n\n,\nb"',
+        '"""\n"',
+        'a "b" c',
+        '""',
+    ],
+)
+def test_quotes_that_are_closed_are_no_fault(tmp_path, field):
+    rows = [row.replace(",a,", f",{field},").replace(",b,", f",{field},") for row in ROWS]
+    (tmp_path / "t.csv").write_text("\n".join(["x,city,y", *rows]))
+    assert read_table(tmp_path / "t.csv")["y"].tolist() == list(range(9))
+
+
+@pytest.mark.parametrize("cells", [("", "Bonn", "1"), ("2.5", "Bad Ems", "1"), ("2.5", "Bonn", "")])
+@pytest.mark.parametrize("before", [3, 300])
+def test_cells_of_a_table_of_fixed_width_do_not_move(tmp_path, cells, before):
+    rows = [("x", "city", "y"), *[(f"{k}.5", "Köln", k) for k in range(before)], cells]
+    text = "".join(f"{a:<9}{b:<9}{c:<5}\n" for a, b, c in rows)
+    (tmp_path / "t.txt").write_text(text, "utf-8")
+    says = rf"Received: [24] in line {before + 2} of .*names 3 columns.*read_fwf"
+    with pytest.raises(InputError, match=says):
+        read_table(tmp_path / "t.txt")
+    (tmp_path / "t.txt").write_text(text[: text.rindex("\n", 0, -1)], "utf-8")
+    assert read_table(tmp_path / "t.txt")["y"].tolist() == list(range(before))
+
+
+ESCAPED = {
+    "quotes": (r'"say \"hi, you\" now",\N,1', 'say "hi, you" now'),
+    "quotes without a separator": (r'"say \"hi\" now",\N,1', 'say "hi" now'),
+    "a separator": (r"x\,z,\N,1", "x,z"),
+    "backslashes too": (r'"C:\\a, \"b\"",\N,1', 'C:\\a, "b"'),
+}
+
+
+@pytest.mark.parametrize("name", ESCAPED)
+@pytest.mark.parametrize("before", [0, 30_000])
+def test_backslashes_escape_as_spark_and_hive_write_them(tmp_path, name, before):
+    line, value = ESCAPED[name]
+    path = tmp_path / "t.csv"
+    path.write_text("a,b,y\n" + "N,N,0\n" * before + f"{line}\n\\N,2,0\nlast,N,1")
+    frame = read_table(path)
+    assert len(frame) == before + 3
+    assert frame["a"].tolist()[-3::2] == [value, "last"]
+    assert frame["b"].isna().tolist()[-3:] == [True, False, False]
+    assert frame["a"].isna().tolist()[-3:] == [False, True, False]
+    (note,) = frame.attrs[NOTES]
+    assert note.startswith("A backslash stands before")
+    assert catalogue("zh").knows(note)
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        ['"C:\\dir\\"', '"D:\\x"'],
+        ["C:\\dir\\", "D:\\x"],
+        ["$\\alpha$", "\\beta"],
+        ['"a\nb\\"', "\\,\\"],
+    ],
+)
+def test_backslashes_that_are_text_stay(tmp_path, lines):
+    path = tmp_path / "t.csv"
+    path.write_text("a;y\n" + "".join(f"{line};{k}\n" for k, line in enumerate(lines)))
+    frame = read_table(path)
+    assert frame["a"].tolist() == [line.strip('"') for line in lines]
+    assert not frame.attrs[NOTES]
 
 
 def test_duplicated_names_in_parquet_are_refused(tmp_path):
@@ -182,3 +306,34 @@ def test_a_column_without_a_name_is_no_merged_cell(tmp_path):
         book.active.append(row)
     book.save(tmp_path / "t.xlsx")
     assert read_table(tmp_path / "t.xlsx")["town"].tolist() == ["Rome", "Bonn"]
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n"])
+@pytest.mark.parametrize("rows", [6, 60_000])
+def test_names_that_come_again_are_no_row(tmp_path, end, rows):
+    """As where files were put together."""
+    lines = [f"{k},{'ab'[k % 2]},{k % 3}" for k in range(rows)]
+    text = end.join(["a title", "n,x y,z", *lines[:4], "n,x y,z", *lines[4:], "n,x y,z"])
+    (tmp_path / "t.csv").write_text(text, newline="")
+    frame = read_table(tmp_path / "t.csv")
+    assert frame["n"].tolist() == list(range(rows))
+    assert frame["z"].dtype.kind == "i"
+    note = frame.attrs[NOTES][-1]
+    assert note == "Left out 2 rows that repeat the names of the columns."
+    assert catalogue("zh").knows(note)
+
+
+def test_rows_of_letters_may_be_as_the_names_are(tmp_path):
+    (tmp_path / "t.csv").write_text("x,o,x2\n" + "x,o,x2\no,x,o\n" * 9)
+    assert len(read_table(tmp_path / "t.csv")) == 18
+
+
+def test_names_that_come_again_in_a_sheet_are_no_row(tmp_path):
+    openpyxl = pytest.importorskip("openpyxl")
+    book = openpyxl.Workbook()
+    for row in (["a", "b"], [1, "u"], ["a", "b"], [2, "v"]):
+        book.active.append(row)
+    book.save(tmp_path / "t.xlsx")
+    frame = read_table(tmp_path / "t.xlsx")
+    assert frame["a"].tolist() == [1, 2]
+    assert frame.attrs[NOTES] == ["Left out 1 row that repeats the names of the columns."]

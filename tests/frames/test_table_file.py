@@ -5,6 +5,7 @@ import gzip
 import io
 import json
 import lzma
+import pickle
 import zipfile
 
 import numpy as np
@@ -14,6 +15,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from taut.errors import InputError
+from taut.frames.arrow_sizes import arrow_bytes
 from taut.frames.as_frame import NOTES
 from taut.frames.read import read_table
 from taut.frames.schema import Schema
@@ -63,6 +65,8 @@ PARQUET = saved(FRAME.to_parquet)
 EXCEL = saved(lambda held: FRAME.to_excel(held, index=False))
 FILES = {
     "t.CSV": CSV,
+    "t.data": CSV,
+    "t.dat": FRAME.to_csv(index=False, sep="\t").encode(),
     "t.jsonl": LINES,
     "t.NDJSON": LINES,
     "t.json": LISTED,
@@ -127,7 +131,20 @@ def test_every_kind_means_what_the_csv_means(tmp_path, name, expected):
 
 def test_a_column_may_be_called_as_a_file_of_another_kind_begins(tmp_path):
     path = tmp_path / "t.csv"
-    for name in ("PAR1", "FEA1", "ARROW1", "BZh1", "PK", "%PDF"):
+    for name in (
+        "PAR1",
+        "FEA1",
+        "ARROW1",
+        "BZh1",
+        "PK",
+        "%PDF",
+        "ORC",
+        "Obj",
+        "RDX3",
+        "X",
+        "@x",
+        "{}",
+    ):
         path.write_text(f"{name},b\n1,2\n")
         assert read_table(path)[name].tolist() == [1]
 
@@ -166,11 +183,25 @@ ARCHIVE = zipped(**{"t.csv": CSV})
             b'{"a": 1}\n\n{"a": 2, "b": {"c": 1}}\n',
             r"an object in the column 'b', line 3",
         ),
-        ("t.jsonl", b'{"a": 1, "tags": ["x"]}', r"a list in the column 'tags', line 1 of"),
+        ("t.jsonl", b'{"a": 1, "tags": ["x"]}\n' * 2, r"a list in the column 'tags', line 1 of"),
+        ("t.json", b'{"data": [{"a": 1}], "n": 1}', r"one object for all, with a list as 'data'"),
         ("t.json", b'[{"a": 1}, {"a": [2]}]', r"a list in the column 'a', object 2 of"),
         ("t.json", b'[{"a": 1}, 7]', r"list of objects\. Received: part 2 of .*, '7'\. Write"),
         ("t.json", b'[{"a": 1},', r"list of objects\. Received: line 1"),
-        ("t.json", b'{"a": {"0": 1}}', r"an object in the column 'a', line 1"),
+        ("t.json", b'{\n"a": {"0": 1}}', r"list of objects\. Received: line 1"),
+        ("t.json", b'{"a": {"0": 1}}', r"one object for all, with an object as 'a'\. Write one"),
+        ("t.csv", b"x,y\n1,2\n3,\0\n", r"no zero bytes\. Received: .*, with one in line 3: it"),
+        ("t.json", b'{"a": "\0"}', r"no zero bytes"),
+        ("t.csv", np.random.default_rng(0).bytes(3000), "no zero bytes"),
+        ("t.csv", b"\x89PNG\r\n\x1a\n", "which is a picture"),
+        ("t.csv.gz", gzip.compress(b"RDX3\nX\n\0\0\0\3"), "which is an R data file"),
+        ("t.txt", b"% note\n@RELATION t\n", "which is an ARFF file"),
+        ("t.csv", b"<?xml version='1.0'?><Error/>", "which is an XML file"),
+        ("t.csv", b"<table><tr>", "which is a web page"),
+        ("t.csv", b"version https://git-lfs.github.com/spec/v1\n", "the pointer that Git LFS has"),
+        ("t.csv", pickle.dumps(FRAME), "which is a Python pickle"),
+        ("t.dta", b"x", r"read_stata\(path\)\.to_parquet"),
+        ("t.sqlite", b"x", r"Save the table in one of these formats, or rename"),
         ("t.json", b'{\n "a": 1\n}', r"list of objects\. Received: line 1"),
         ("t.json", b"[]", "needs rows"),
         ("t.jsonl", b'{"a": 1}\n{"a": 2', r"one whole object a line.*Received: line 2"),
@@ -216,10 +247,88 @@ def bombs():
     yield "t.zip", zipped(**{"t.feather": blanks})
     yield "t.xlsx", zipped(**{"xl/workbook.xml": blanks})
     yield "t.csv.gz", gzip.compress(zipped(**{"xl/workbook.xml": blanks}))
-    blank = pa.table({"a": [" " * (1 << 19)]})
-    file = io.BytesIO()
-    pq.write_table(blank, file, compression="gzip", use_dictionary=False, write_statistics=False)
-    yield "t.parquet", file.getvalue()
+    text = " " * (1 << 19)
+    zeros = pa.array(np.zeros(1 << 17))
+    for values in ([text], ["x" * 1000] * 1000, zeros, pa.nulls(1 << 17)):
+        for repeated in (False, True):
+            held = io.BytesIO()
+            table = pa.table({"a": values})
+            pq.write_table(table, held, compression="gzip", use_dictionary=repeated)
+            yield "t.parquet", held.getvalue()
+    runs = pa.RunEndEncodedArray.from_arrays(pa.array([1 << 17], pa.int32()), pa.array([1.5]))
+    words = pa.array([text, "b"]).dictionary_encode()
+    for values in (pa.array([text]), zeros, pa.nulls(1 << 17), runs, words):
+        for packing in ("zstd", "lz4"):
+            yield "t.arrow", messages(pa.table({"a": values}), pa.ipc.new_stream, packing)
+            yield "t.feather", messages(pa.table({"a": values}), pa.ipc.new_file, packing)
+    yield "t.arrow", messages(pa.table({"a": pa.nulls(1 << 17)}), pa.ipc.new_stream, None)
+
+
+def messages(table, writer, packing):
+    held = io.BytesIO()
+    options = pa.ipc.IpcWriteOptions(compression=packing)
+    with writer(held, table.schema, options=options) as opened:
+        opened.write_table(table)
+    return held.getvalue()
+
+
+TABLES = {
+    "numbers": pa.table({"x": [0.5, None, 2.5] * 9, "n": list(range(27)), "f": [True] * 27}),
+    "texts": pa.table(
+        {"t": ["a", "bb" * 99, None] * 9, "u": pa.array(["é"] * 27, pa.large_string())}
+    ),
+    "levels": pa.table({"c": pa.array(["a", "b" * 99, None] * 9).dictionary_encode()}),
+    "lists": pa.table({"l": [[1, 2], [], None] * 9}),
+    "none": pa.table({"e": pa.nulls(27)}),
+}
+
+
+@pytest.mark.parametrize("name", TABLES)
+@pytest.mark.parametrize("packing", ["zstd", "lz4", None])
+def test_the_size_that_messages_tell_is_not_less_than_what_they_take(name, packing):
+    table = pa.concat_tables([TABLES[name]] * 3)
+    content = pa.py_buffer(messages(table, pa.ipc.new_stream, packing))
+    told = arrow_bytes(content, table.num_columns)
+    read = pa.ipc.open_stream(content).read_all()
+    assert read.nbytes <= told <= 4 * read.nbytes + 8 * 81 * table.num_columns
+
+
+@pytest.mark.parametrize("packing", ["zstd", "lz4", None])
+def test_the_table_of_contents_of_a_file_names_what_takes_memory(packing):
+    table = pa.concat_tables([TABLES["levels"]] * 3)
+    sizes = {
+        arrow_bytes(pa.py_buffer(messages(table, writer, packing)), table.num_columns)
+        for writer in (pa.ipc.new_file, pa.ipc.new_stream)
+    }
+    assert len(sizes) == 1
+
+
+def test_arrow_files_of_other_writers_are_read(tmp_path):
+    """Polars begins its files in a way of its own: their table of contents counts."""
+    polars = pytest.importorskip("polars")
+    frame = polars.DataFrame({"x": [0.5, 1.5], "t": ["a", "b"]})
+    for packing in ("zstd", "lz4", "uncompressed"):
+        frame.write_ipc(tmp_path / "t.arrow", compression=packing)
+        assert read_table(tmp_path / "t.arrow").to_dict("list") == frame.to_dict(as_series=False)
+
+
+@pytest.mark.parametrize("name", TABLES)
+def test_a_text_that_a_parquet_file_has_once_for_many_rows_is_read_alike(
+    tmp_path, name, monkeypatch
+):
+    pq.write_table(TABLES[name], tmp_path / "t.parquet")
+    plain = read_table(tmp_path / "t.parquet")
+    # So that the texts are looked at before they are spread over the rows.
+    monkeypatch.setattr("taut.frames.arrow_file.most_unpacked", lambda path: 0)
+    pd.testing.assert_frame_equal(read_table(tmp_path / "t.parquet"), plain)
+
+
+def test_an_arrow_file_that_is_cut_off_is_refused(tmp_path):
+    content = messages(TABLES["numbers"], pa.ipc.new_file, None)
+    for size in (len(content) - 1, content.rindex(b"\xff\xff\xff\xff"), 9):
+        (tmp_path / "t.arrow").write_bytes(content[:size])
+        with pytest.raises(InputError, match="cannot be read as what its name says"):
+            read_table(tmp_path / "t.arrow")
 
 
 @pytest.mark.parametrize(("name", "content"), list(bombs()))

@@ -53,6 +53,8 @@ def only(answers: Iterable[str | None]) -> str | None:
 
 def deciding_option(column: Column) -> str:
     """The option that decides what a column leaves open."""
+    if column.kind == "numeric" and " was read as " in column.doubt:
+        return f"--kind {column.name}=category, if that is wrong"
     if column.kind == "numeric":
         return "--decimal decides"
     if column.form[:3] == "ymd" or "two digits" in column.doubt:

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from taut.frames.dates import find_date_form, parse_date, varying_parts
+from taut.frames.multipliers import LETTERS, scaled
 from taut.frames.numbers import (
     PLAIN,
     is_code,
@@ -28,6 +29,7 @@ from taut.frames.values import (
     missing,
     read,
     shorten,
+    spelling,
     unreadable,
 )
 
@@ -215,6 +217,13 @@ def almost(distinct: np.ndarray) -> str:
     """A hint for a column of numbers or dates that a few words have turned into text."""
     if len(distinct) < 10:
         return ""
+    lettered = [text for text in distinct if scaled(text).sign in LETTERS]
+    if lettered and all(map(is_number, distinct)):
+        example = lettered[0]
+        letter, shown = scaled(example).sign, shorten(example)
+        return (
+            f"numbers with {letter} behind, which may be codes, such as {shown} (--kind …=numeric)"
+        )
     readers: dict[str, Callable[[str], bool]] = {"numbers": is_number, "dates": _is_date}
     for what, reads in readers.items():
         words = [text for text in distinct if not reads(text)]
@@ -230,10 +239,10 @@ def almost(distinct: np.ndarray) -> str:
 
 
 def alike(distinct: Sequence[str] | np.ndarray, what: str = "levels") -> str:
-    """A hint for levels that differ by case or blanks only."""
+    """A hint for levels that differ only in how they are written."""
     groups: dict[str, list[str]] = {}
     for text in distinct if len(distinct) <= 1000 else ():
-        groups.setdefault(" ".join(text.casefold().split()), []).append(text)
+        groups.setdefault(spelling(text), []).append(text)
     same = next((group for group in groups.values() if len(group) > 1), None)
     return f"{' and '.join(map(shorten, same[:3]))} are different {what}" if same else ""
 

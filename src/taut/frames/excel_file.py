@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import warnings
 import zipfile
 from collections import Counter
@@ -13,9 +14,17 @@ import pandas as pd
 
 from taut.errors import InputError
 from taut.frames.as_frame import NOTES, refuse_duplicates
-from taut.frames.table_edges import is_between, lower_names, note_between, without_foot
+from taut.frames.table_edges import (
+    is_between,
+    lower_names,
+    note_between,
+    note_repeated,
+    numeric_places,
+    without_foot,
+)
 from taut.frames.table_file import TableFile, libraries
 from taut.frames.unpacking import refuse_more
+from taut.frames.values import bare, shorten
 
 _SAMPLE = 100  # rows that show where the header is
 
@@ -45,6 +54,7 @@ def read_excel(file: TableFile, sheet: str | None) -> pd.DataFrame:
             stack.callback(book.close)
             name, others = _choose(book, sheet)
             rows = _rows(book[name])
+            merged = _merged_down(opened, book[name])
     filled = [k for k, row in enumerate(rows) if _filled(row)]
     # A cover page is no table.
     seen = f", sheet {name!r} (--sheet reads another: {', '.join(others)})" if others else ""
@@ -70,7 +80,14 @@ def read_excel(file: TableFile, sheet: str | None) -> pd.DataFrame:
     if len(texts) > 2 and is_between(texts[1], texts[2:]):
         notes.append(note_between(texts[1]))
         start += 1
+    if filled_down := _fill_down(rows, merged, start):
+        named = ", ".join(shorten(header[k] or f"Unnamed: {k}") for k in sorted(filled_down))
+        notes.append(f"Cells merged over several rows count for each of these, in {named}.")
     held = [row for row in rows[start + 1 :] if _filled(row)]
+    own = [row for row in held if list(map(_text, row)) != header]
+    if len(own) < len(held) and numeric_places([list(map(_text, r)) for r in own[:_SAMPLE]]):
+        notes.append(note_repeated(len(held) - len(own)))
+        held = own
     columns = list(map(list, zip(*held, strict=True)))
     kept = [
         k
@@ -115,6 +132,38 @@ def _rows(sheet: Any) -> list[list[Any]]:
     return [[*row[:width], *[None] * (width - len(row))] for row in rows]
 
 
+def _merged_down(opened: IO[bytes], sheet: Any) -> list[tuple[int, int, int]]:
+    """Cells that are merged over several rows: their column, and the first and the last row."""
+    from openpyxl.utils.cell import column_index_from_string
+
+    # openpyxl leaves them out where it reads row by row; they stand behind all rows.
+    behind = b""
+    with zipfile.ZipFile(opened) as archive, archive.open(sheet._worksheet_path) as part:
+        while piece := part.read(1 << 20):
+            behind += piece
+            begins = behind.find(b"mergeCells")
+            behind = behind[begins:] if begins >= 0 else behind[-len(b"mergeCells") :]
+    found = re.findall(rb'mergeCell ref="([A-Z]+)(\d+):[A-Z]+(\d+)"', behind)
+    cells = (
+        (column_index_from_string(c.decode()) - 1, int(a) - 1, int(b) - 1) for c, a, b in found
+    )
+    return [(column, first, last) for column, first, last in cells if last > first]
+
+
+def _fill_down(rows: list[list[Any]], merged: list[tuple[int, int, int]], header: int) -> set[int]:
+    """Give the value of merged cells below the header to each of their rows; their columns."""
+    filled: set[int] = set()
+    for column, first, last in merged:
+        if first > header and first < len(rows) and column < len(rows[first]):
+            value = rows[first][column]
+            below = [row for row in rows[first + 1 : last + 1] if _filled(row)]
+            if value is not None and below:
+                filled.add(column)
+                for row in below:
+                    row[column] = value
+    return filled
+
+
 def _size(opened: IO[bytes]) -> int:
     """Bytes of all that is packed in the file, as it says; no more of it is unpacked."""
     with zipfile.ZipFile(opened) as archive:
@@ -129,7 +178,7 @@ def _quietly() -> Iterator[None]:
 
 
 def _text(cell: Any) -> str:
-    return "" if cell is None else str(cell).strip()
+    return "" if cell is None else bare(str(cell))
 
 
 def _filled(row: list[Any]) -> int:

@@ -13,7 +13,7 @@ from taut.frames.as_frame import NOTES
 from taut.frames.table_file import TableFile
 from taut.frames.text_encoding import find_encoding
 from taut.frames.text_file import open_text
-from taut.frames.values import EXACT, shorten, whole_characters
+from taut.frames.values import EXACT, bare, shorten
 
 
 def read_json(file: TableFile, encoding: str | None) -> pd.DataFrame:
@@ -42,6 +42,12 @@ def read_json(file: TableFile, encoding: str | None) -> pd.DataFrame:
                 )
             if isinstance(value, list):
                 held = "an object" if isinstance(value, _Object) else "a list"
+                if rows == 0 and _alone(file, encoding):
+                    raise InputError(
+                        "A JSON file holds an object for each row. Received: "
+                        f"{file}, one object for all, with {held} as {name!r}. Write one object a "
+                        'line (pandas: `to_json(path, orient="records", lines=True)`).'
+                    )
                 raise InputError(
                     f"A column holds one value in each row. Received: {held} in the column "
                     f"{name!r}, {place} of {file}. Make columns of its parts, or leave it out of "
@@ -58,6 +64,15 @@ def read_json(file: TableFile, encoding: str | None) -> pd.DataFrame:
     frame = pd.DataFrame(held, index=pd.RangeIndex(rows))
     frame.attrs[NOTES] = list(notes)
     return frame
+
+
+def _alone(file: TableFile, encoding: str) -> bool:
+    """Whether the file is one object, and no list of any."""
+    try:
+        with open_text(file, encoding) as text:
+            return isinstance(json.load(text), dict)
+    except ValueError:
+        return False
 
 
 def _objects(file: TableFile, encoding: str) -> Iterator[tuple[str, list[tuple[str, Any]]]]:
@@ -87,10 +102,7 @@ def _parsed(file: TableFile, number: int, text: str, kind: type[list[Any]]) -> l
 
 
 def _stripped(found: list[Any]) -> list[tuple[str, Any]]:
-    return [
-        (whole_characters(name.strip()), whole_characters(v) if isinstance(v, str) else v)
-        for name, v in found
-    ]
+    return [(bare(name), bare(v) if isinstance(v, str) else v) for name, v in found]
 
 
 class _Object(list[tuple[str, Any]]):

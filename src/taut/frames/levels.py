@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from taut.frames.columns import MANY_LEVELS
-from taut.frames.values import shorten
+from taut.frames.values import shorten, spelling
 
 
 @dataclass(frozen=True)
@@ -75,7 +75,9 @@ class Levels:
         ) * 1.0
 
     def match(self, series: pd.Series) -> tuple[pd.Series, list[str]]:
-        """Read unknown levels that differ from one known by case or blanks only as that one.
+        """Read unknown levels as the known one from which they differ in how they are written.
+
+        By case, blanks or the width of letters, or as 3.0 differs from 3.
 
         Returns:
             The rows, and what is to be told of unknown levels, in sentences.
@@ -86,12 +88,12 @@ class Levels:
             return series, []
         alike: dict[str, list[str]] = {}
         for level in known:
-            alike.setdefault(_plain(level), []).append(level)
+            alike.setdefault(spelling(level), []).append(level)
         counts = series[unknown].value_counts()
         same = {
-            level: alike[_plain(level)][0]
+            level: alike[spelling(level)][0]
             for level in counts.index
-            if len(alike.get(_plain(level), ())) == 1
+            if len(alike.get(spelling(level), ())) == 1
         }
         sentences = [
             f"Column {series.name!r}: {shorten(level)} was read as {shorten(like)} "
@@ -107,10 +109,6 @@ class Levels:
                 "levels, or as none."
             )
         return series.replace(same) if same else series, sentences
-
-
-def _plain(level: str) -> str:
-    return " ".join(level.casefold().split())
 
 
 def _rows(count: int) -> str:

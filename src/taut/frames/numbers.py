@@ -8,11 +8,14 @@ from collections.abc import Sequence
 from functools import lru_cache
 from typing import NamedTuple
 
+from taut.frames.multipliers import LETTERS, may_multiply, multiplied, scaled
+
 # A true minus, a full-width one and a figure dash; the spaces that set thousands apart.
 _ALIKE = str.maketrans(
     dict.fromkeys("\u2212\ufe63\uff0d\u2012", "-")
     | dict.fromkeys("\xa0\u2000\u2002\u2003\u2007\u2008\u2009\u200a\u202f\u205f\u3000", " ")
     | {"\u2019": "'", "\uff0c": ",", "\uff0e": ".", "\uff05": "%", "\uffe5": "\xa5"}
+    | {"\u066b": ".", "\u066c": "'", "\u066a": "%"}  # Arabic
 )
 _CURRENCY = (
     r"(?:US|R|A|C|HK|NT)?\$|[€£¥₹₩₽₺₫฿元円]|USD|EUR|GBP|JPY|CNY|RMB|CHF|INR|AUD|CAD|SEK|NOK|DKK|PLN"
@@ -28,14 +31,14 @@ _UNIT = (
 )
 _PLURAL = re.compile(r"(?<=[^\W\d_]{2})(?:s|e|en|n)$")
 _NUMBER = re.compile(
-    rf"(?P<open>\()?\s*(?P<sign>[+-])?\s*(?P<before>{_CURRENCY})?\s*(?P<inner>[+-])?"
+    rf"(?P<open>\()?\s*(?P<sign>[+-])?\s*(?P<before>%|{_CURRENCY})?\s*(?P<inner>[+-])?"
     rf"(?P<body>[\d.,' ]*\d[.,]?(?:[eE][+-]?\d+)?)\s*(?P<after>%|{_CURRENCY}|{_UNIT})?"
     r"(?P<trailing>-)?\s*(?P<close>\))?"
 )
-_SIGNED = re.compile(r"([<>~≈≤≥±]=?\s*)?(?P<number>.*\d)\s*([+*†‡]|[kKMB]|bn|Mio\.?|Mrd\.?)?")
+_SIGNED = re.compile(r"([<>~≈≤≥±]=?\s*)?(?P<number>.*\d)\s*[+*†‡]?")
 _LONGEST = 80  # characters of a number with its signs; what is longer would be searched in vain
 _LOOSE = re.compile(_CURRENCY)  # beside "$5" a bare 5 is as many dollars
-_FORM = re.compile(r"1(?P<group>[,.]?)234(?P<decimal>[,.])5(?: (?P<unit>.+))?")
+_FORM = re.compile(r"1(?P<group>[,.]?)234(?P<decimal>[,.])5(?P<scaled>K?)(?: (?P<unit>.+))?")
 _SPACED = re.compile(r"\d{1,3}(?:([ '])\d{3})(?:\1\d{3})*(?=[.,]|$)")
 # What stands for no number, date or time among others, and may be a level or a class elsewhere.
 _NO_VALUE = frozenset(
@@ -64,15 +67,17 @@ class NumberForm(NamedTuple):
         group: the sign between thousands, "" where none was seen. Spaces and apostrophes are
             always read as such, for they can mean nothing else.
         unit: "%", a currency, or a unit of measurement.
+        scaled: whether K, M, Mio., 万 and the like behind a number multiply it.
     """
 
     decimal: str = "."
     group: str = ""
     unit: str = ""
+    scaled: bool = False
 
     def __str__(self) -> str:
         unit = f" {self.unit}" if self.unit else ""
-        return f"1{self.group}234{self.decimal}5{unit}"
+        return f"1{self.group}234{self.decimal}5{'K' * self.scaled}{unit}"
 
 
 @lru_cache(maxsize=64)
@@ -80,7 +85,7 @@ def number_form(form: str) -> NumberForm:
     """The form that a text stands for; "" is the plain one."""
     match = _FORM.fullmatch(form or PLAIN)
     assert match is not None, form
-    return NumberForm(match["decimal"], match["group"], match["unit"] or "")
+    return NumberForm(match["decimal"], match["group"], match["unit"] or "", bool(match["scaled"]))
 
 
 def parse_number(text: str, form: str = "") -> float:
@@ -93,7 +98,10 @@ def parse_number(text: str, form: str = "") -> float:
         >>> parse_number("1.234,50 €", "1.234,5 €")
         1234.5
     """
-    decimal, group, unit = number_form(form)
+    decimal, group, unit, with_scales = number_form(form)
+    if with_scales:
+        bare, scale, _ = scaled(text)
+        return parse_number(bare, str(NumberForm(decimal, group, unit))) * scale
     if not unit:
         number = to_float(text) if decimal == "." or "." not in text else math.nan
         if not math.isnan(number) and "_" not in text:
@@ -128,8 +136,12 @@ def find_number_form(
     if not rest and set(texts) - {"None"} and not forced:
         return None
     texts = rest
-    if texts and not forced and not _split(texts[0])[0] and math.isnan(parse_number(texts[0])):
+    bare = scaled(texts[0]).text if texts else ""
+    if texts and not forced and not _split(bare)[0] and math.isnan(parse_number(bare)):
         return None  # most columns of text end here
+    found = _scaled_form(texts, decimal, forced)
+    if found:
+        return found
     plain = all("_" not in text and not math.isnan(to_float(text)) for text in texts)
     if plain and not (decimal == "," and thousands(texts, ".")):
         return PLAIN, ""
@@ -167,9 +179,35 @@ def find_number_form(
     return str(forms[0]), doubt
 
 
+def _scaled_form(texts: Sequence[str], decimal: str | None, forced: bool) -> tuple[str, str] | None:
+    """The form of numbers with multipliers, None where these are none or may be something else."""
+    parts = [scaled(text) for text in texts]
+    if not may_multiply(parts):
+        return None
+    bare = list(dict.fromkeys(part.text for part in parts))
+    currency = any(_LOOSE.fullmatch(_split(text)[1]) for text in bare)
+    if not forced and not multiplied(parts, currency=currency):
+        return None
+    found = find_number_form(bare, decimal=decimal, forced=forced)
+    if found is None:
+        return None
+    form = str(number_form(found[0])._replace(scaled=True))
+    doubt = found[1]
+    if (
+        len(signs := {part.sign for part in parts} - {""}) == 1
+        and signs <= LETTERS
+        and not currency
+        and not doubt
+    ):
+        values = {text: parse_number(text, form) for text in texts if scaled(text).sign}
+        example, value = max(values.items(), key=lambda item: item[1] != 0)
+        doubt = f"{example!r} was read as {value:,.10g}"
+    return form, doubt
+
+
 def decimal_sign(texts: Sequence[str]) -> str | None:
     """The decimal sign that a column of numbers shows beyond doubt, or None."""
-    bodies = [_split(text)[0] for text in texts if not no_value(text)]
+    bodies = [_split(scaled(text).text)[0] for text in texts if not no_value(text)]
     if not all(bodies) or not any("," in body or "." in body for body in bodies):
         return None
     fits = [
@@ -199,17 +237,18 @@ def is_code(texts: Sequence[str]) -> bool:
 
 
 def signed_number(text: str) -> bool:
-    """Whether a text is a number but for a sign that this module does not read, as "<5" and "8K".
+    """Whether a text is a number but for a sign that this module does not read, as "<5" and "8+".
 
     What such a number is, only its writer knows.
     """
-    match = _SIGNED.fullmatch(text.strip()) if len(text) <= _LONGEST else None
+    match = _SIGNED.fullmatch(scaled(text.strip()).text) if len(text) <= _LONGEST else None
     return match is not None and is_number(match["number"])
 
 
 def is_number(text: str) -> bool:
     """Whether a text is a number in any form."""
-    return no_value(text) or any(not math.isnan(parse_number(text, form)) for form in _any(text))
+    bare = scaled(text).text
+    return no_value(text) or any(not math.isnan(parse_number(bare, form)) for form in _any(bare))
 
 
 def _any(text: str) -> list[str]:

@@ -21,9 +21,11 @@ from taut.errors import InputError
 from taut.frames.arrow_file import read_arrow
 from taut.frames.as_frame import NOTES, blank, check_marks, refuse_duplicates
 from taut.frames.column_options import distinct_texts
+from taut.frames.escapes import CleanedText
 from taut.frames.excel_file import read_excel
 from taut.frames.json_file import read_json
 from taut.frames.numbers import decimal_sign, is_code, thousands
+from taut.frames.row_checks import check_blanks, check_quotes, longest_row
 from taut.frames.table_edges import without_foot
 from taut.frames.table_file import EXCEL, JSON, TEXT, TableFile, find_table
 from taut.frames.text_file import (
@@ -33,7 +35,7 @@ from taut.frames.text_file import (
     open_text,
     zeros_before_digits,
 )
-from taut.frames.values import EXACT, MISSING_TEXT
+from taut.frames.values import EXACT, MISSING_TEXT, bare
 
 # Each library has errors of its own for a damaged file; what packs it may be unknown to Python.
 _DAMAGED = (
@@ -49,6 +51,13 @@ _DAMAGED = (
 )
 
 
+_TOO_LONG = (
+    "Every row of {} must have at most as many fields as its first line, which names {} columns. "
+    "Received: {} in line {}. Put fields that hold the separator in double quotes, or say which "
+    "it is with --sep."
+)
+
+
 def read_table(
     path: str | os.PathLike[str],
     *,
@@ -61,15 +70,16 @@ def read_table(
     """Reads a CSV, JSON, Parquet, Feather or Excel file into a data frame.
 
     Args:
-        path: a file ending in .csv, .tsv, .txt, .json, .jsonl or .ndjson (also with .gz, .bz2 or
-            .xz), .parquet, .pq, .feather, .arrow, .xlsx or .xlsm, or a .zip with one such file.
+        path: a file ending in .csv, .tsv, .txt, .tab, .psv, .dat, .data, .json, .jsonl or .ndjson
+            (also with .gz, .bz2 or .xz), .parquet, .pq, .feather, .arrow, .xlsx or .xlsm, or a
+            .zip with one such file.
             Where its first bytes show that it is another of these, it is read as that, and told.
             Titles above the line that names the columns are skipped, and told.
         text: columns of a text file to keep as they are written. A table to predict on may hold
             only "01" and "02" of a category that also has "A": without this they become 1 and 2.
             Names that the file does not have are ignored.
         na: marks of missing values. Empty fields and marks such as `NA` and `?` are so anyway.
-        encoding: of a text file; found unless given: UTF-8, UTF-16, GB18030 or cp1252.
+        encoding: of a text file; found unless given, and told where it is not Unicode.
         sep: between the fields of a text file: a character, or "comma", "semicolon", "tab",
             "pipe" or "space"; found unless given.
         sheet: the name of an Excel sheet; the first unless given.
@@ -155,11 +165,7 @@ def _unparsed(path: Path, said: str) -> str:
     """What pandas stumbled over in a text file, as something to mend."""
     if uneven := re.search(r"Expected (\d+) fields in line (\d+), saw (\d+)", said):
         named, line, fields = uneven.groups()
-        return (
-            f"Every row of {str(path)!r} must have at most as many fields as its first line, which "
-            f"names {named} columns. Received: {fields} in line {line}. Quote the fields that hold "
-            "the separator, or say which it is with --sep."
-        )
+        return _TOO_LONG.format(repr(str(path)), named, fields, line)
     if open_quote := re.search(r"EOF inside string starting at row (\d+)", said):
         return (
             f"Every quote of {str(path)!r} must be closed. Received: one that is opened in row "
@@ -173,9 +179,14 @@ def _read_text(
     file: TableFile, text: Sequence[str], na: Sequence[str], encoding: str | None, sep: str | None
 ) -> pd.DataFrame:
     form = inspect(file, encoding=encoding, separator=sep)
-    text = [name for name in form.header if name.strip() in set(text)]
+    text = [name for name in form.header if bare(name) in set(text)]
     # pandas renames the second of two equal columns without a word, so the file itself is asked.
-    refuse_duplicates(file, (name.strip() for name in form.header if name.strip()))
+    refuse_duplicates(file, (bare(name) for name in form.header if bare(name)))
+    with open_text(file, form.encoding) as handle:
+        if form.separator == " ":
+            check_blanks(file, handle, form)
+        elif not form.escaped:
+            check_quotes(file, handle, form)
     frame = _parse(file, form, na, dtype=dict.fromkeys(text, str))
     if not frame.index.equals(pd.RangeIndex(len(frame))):  # pandas took the surplus for row names
         # Every line but the first ends in a separator.
@@ -184,15 +195,13 @@ def _read_text(
                 warnings.simplefilter("ignore", pd.errors.ParserWarning)
                 frame = _parse(file, form, na, dtype=dict.fromkeys(text, str), index_col=False)
         else:
-            raise InputError(
-                f"Every row of {file} must have as many fields as its first line, which "
-                f"names {len(form.header)} columns. Received: more. Name every column, quote the "
-                "fields that hold the separator, or say which it is with --sep."
-            )
+            with open_text(file, form.encoding) as handle:
+                line, fields = longest_row(handle, form)
+            raise InputError(_TOO_LONG.format(file, len(form.header), fields, line))
     frame = _keep_thousands(file, form, na, frame)
     frame = _keep_digits(file, form, na, frame)
     last = np.flatnonzero(frame.notna().any(axis=1).to_numpy())  # a spreadsheet's empty rows
-    frame = frame.iloc[: last[-1] + 1 if len(last) else 0].rename(columns=str.strip)
+    frame = frame.iloc[: last[-1] + 1 if len(last) else 0].rename(columns=bare)
     frame, left_out = without_foot(frame)
     frame.attrs[NOTES] = [*form.notes, *left_out]
     return frame
@@ -208,8 +217,13 @@ def _parse(file: TableFile, form: TextFile, na: Sequence[str], **options: Any) -
             handle.readline()
         if form.row_names:
             options |= {"names": form.header, "header": 0}
+        if form.escaped:
+            options["escapechar"] = "\\"
+        text: Any = handle
+        if form.escaped or form.repeated:
+            text = CleanedText(handle, form.separator, escaped=form.escaped, repeated=form.repeated)
         return pd.read_csv(
-            handle,
+            text,
             sep=r"\s+" if form.separator == " " else form.separator,
             skipinitialspace=True,
             low_memory=False,

@@ -41,7 +41,7 @@ def lower_names(
     merged = not all(cell.strip() for cell in header[1:])  # a first one is that of an index
     if not merged or any(is_number(name) or not _there(name) for name in names):
         return []
-    if not _numeric(later):
+    if not numeric_places(later):
         return []
     if len(set(names)) == len(names):
         return names
@@ -65,7 +65,7 @@ def is_between(row: Sequence[str], later: Sequence[Sequence[str]]) -> bool:
         return True
     if any(_there(cell) and is_number(cell) for cell in filled):  # most tables end here
         return False
-    return sum(k < len(row) and _there(row[k]) for k in _numeric(later, least=3)) > 1
+    return sum(k < len(row) and _there(row[k]) for k in numeric_places(later, least=3)) > 1
 
 
 def note_between(row: Sequence[str]) -> str:
@@ -73,6 +73,13 @@ def note_between(row: Sequence[str]) -> str:
     words = [shorten(cell.strip()) for cell in row if cell.strip()]
     shown = ", ".join(words[:3]) + (", …" if len(words) > 3 else "")
     return f"The row below the names holds words where the others hold numbers, {shown}: left out."
+
+
+def note_repeated(count: int) -> str:
+    """What is told of rows that repeat the names of the columns, as where files were joined."""
+    if count == 1:
+        return "Left out 1 row that repeats the names of the columns."
+    return f"Left out {count} rows that repeat the names of the columns."
 
 
 def without_foot(frame: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
@@ -127,7 +134,7 @@ def _foot(cells: Sequence[str]) -> str:
     return "remark" if len(cells) > 2 and (alone or says_so) else ""
 
 
-def _numeric(rows: Sequence[Sequence[str]], *, least: int = 1) -> list[int]:
+def numeric_places(rows: Sequence[Sequence[str]], *, least: int = 1) -> list[int]:
     """The places of columns in which all texts above the foot are numbers, so many at least."""
     end = len(rows)
     while end and (not any(cell.strip() for cell in rows[end - 1]) or _foot(rows[end - 1])):

@@ -10,6 +10,7 @@ import zipfile
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import IO, Any
 
@@ -28,6 +29,10 @@ _KINDS = {
     ".csv": TEXT,
     ".tsv": TEXT,
     ".txt": TEXT,
+    ".tab": TEXT,
+    ".psv": TEXT,
+    ".dat": TEXT,
+    ".data": TEXT,
     ".json": JSON,
     ".jsonl": JSON,
     ".ndjson": JSON,
@@ -41,10 +46,12 @@ _KINDS = {
 _ZIP = ".zip"
 _PACKINGS: dict[str, Callable[..., Any]] = {".gz": gzip.open, ".bz2": bz2.open, ".xz": lzma.open}
 NAMES = (
-    ".csv, .tsv, .txt, .json, .jsonl or .ndjson (also with .gz, .bz2 or .xz), .parquet, .pq, "
+    ".csv, .tsv, .txt, .tab, .psv, .dat, .data, .json, .jsonl or .ndjson (also with .gz, .bz2 or "
+    ".xz), .parquet, .pq, "
     ".feather, .arrow, .xlsx, .xlsm, or .zip"
 )
 _HEAD = 512
+_MOST = 10_000  # files of a folder that are looked at
 _ZIP_HEADS = (b"PK\x03\x04", b"PK\x05\x06")
 # No text begins so: a column may be called PAR1 or FEA1, but no control character is in its name.
 _PACKED = {b"\x1f\x8b": ".gz", rb"BZh[1-9]1AY&SY": ".bz2", b"\xfd7zXZ\0": ".xz"}
@@ -56,7 +63,42 @@ _OTHERS = {
     b"%PDF-": "a PDF",
     b"SQLite format 3\0": "an SQLite database",
     b"\x89HDF": "an HDF5 file",
-    rb"(\xef\xbb\xbf)?\s*(?i:<!doctype html|<html)": "a web page",
+    rb"(\xef\xbb\xbf)?\s*(?i:<!doctype html|<html|<table|<head)": "a web page",
+    rb"(\xef\xbb\xbf)?\s*<\?xml": "an XML file",
+    rb"\$FL[23]@": "an SPSS file",
+    b"<stata_dta>": "a Stata file",
+    rb"[\x6c-\x73][\x01\x02]\x01\0": "a Stata file",
+    rb"HEADER RECORD\*": "a SAS transport file",
+    rb"\0{12}\xc2\xea\x81`": "a SAS file",
+    rb"ORC[\0-\x08\x0e-\x1f]": "an ORC file",
+    b"Obj\x01": "an Avro file",
+    b"\x93NUMPY": "a NumPy array",
+    rb"\x80[\x02-\x05][\x95c}\]]": "a Python pickle",
+    rb"(RD[AX][23]\n)?[XAB]\n\0\0\0": "an R data file",
+    rb"(?s)(%[^\n]*\n|\s)*@(?i:relation)\s": "an ARFF file",
+    b"\\{\\\\rtf": "a text document",
+    rb"\x89PNG|\xff\xd8\xff|GIF8": "a picture",
+    rb"\x28\xb5\x2f\xfd": "packed by Zstandard",
+    rb"7z\xbc\xaf": "a 7z archive",
+    rb"Rar!\x1a": "a RAR archive",
+    rb"(?s).{257}ustar": "a tar archive",
+    rb"version https://git-lfs\.": "the pointer that Git LFS has in place of the file",
+}
+# What reads a file of another kind, by the end of its name.
+_READERS = {
+    ".xls": "read_excel",
+    ".xlsb": "read_excel",
+    ".ods": "read_excel",
+    ".sav": "read_spss",
+    ".dta": "read_stata",
+    ".sas7bdat": "read_sas",
+    ".xpt": "read_sas",
+    ".orc": "read_orc",
+    ".xml": "read_xml",
+    ".h5": "read_hdf",
+    ".hdf5": "read_hdf",
+    ".pkl": "read_pickle",
+    ".pickle": "read_pickle",
 }
 _OBJECT = rb'(\xef\xbb\xbf)?\s*(\[\s*)?\{\s*"'
 
@@ -114,13 +156,17 @@ def find_table(path: Path) -> TableFile:
         InputError: it is not called like a table, is not there, or is known to be none.
         OSError, zipfile.BadZipFile: it cannot be read, or is not packed as its name says.
     """
-    if _suffix(path.name)[0] is None and path.suffix.lower() != _ZIP:
+    if path.is_dir():
+        raise InputError(_folder(path))
+    if not _is_address(path) and _suffix(path.name)[0] is None and path.suffix.lower() != _ZIP:
+        reader = _READERS.get(path.suffix.lower())
+        how = f' (`pandas.{reader}(path).to_parquet("table.parquet")`)' if reader else ""
         raise InputError(
             f"The name of a table ends in one of {NAMES}. Received: {str(path)!r}. "
-            "Save the table in one of these formats, or rename the file."
+            f"Save the table in one of these formats{how}, or rename the file."
         )
     if not path.exists():
-        raise InputError(f"There is no file {str(path)!r}. Check the path.")
+        raise InputError(f"There is no file {str(path)!r}. {_MISSING[_is_address(path)]}")
     name, member, packing = path.name, "", ""
     head = _head(path, "", "")
     zipped = head.startswith(_ZIP_HEADS)
@@ -139,6 +185,38 @@ def find_table(path: Path) -> TableFile:
     if packed and packed == packing:
         name = name[: -len(packed)]
     return TableFile(path, kind, name, member, packing, notes)
+
+
+_MISSING = ("Check the path.", "It is an address: download the file, and give that.")
+
+
+def _is_address(path: Path) -> bool:
+    """Whether a path is the address of something on another machine; C:/ is none."""
+    return re.match(r"[A-Za-z][A-Za-z0-9+.-]+:/", path.as_posix()) is not None
+
+
+def _folder(path: Path) -> str:
+    """What to do with a folder, such as Spark writes: its parts need not fit together."""
+    parts = sorted(str(p.relative_to(path)) for p in islice(path.rglob("*"), _MOST) if _is_part(p))
+    named = ", ".join(map(repr, parts[:3])) + (", …" if parts[3:] else "")
+    held = (
+        f"a folder with {len(parts)} table{'s' * (len(parts) > 1)}: {named}"
+        if parts
+        else "a folder without a table"
+    )
+    remedy = "Give the file that is the table"
+    if len(parts) > 1:
+        reads = "read_parquet" if parts[0].lower().endswith((".parquet", ".pq")) else "read_csv"
+        remedy += (
+            f", or make one file of all, such as by `pandas.concat(map(pandas.{reads}, files))"
+            '.to_parquet("all.parquet")`'
+        )
+    return f"A table is one file. Received: {str(path)!r}, {held}. {remedy}."
+
+
+def _is_part(path: Path) -> bool:
+    """Whether a file is a table, and none that is hidden or marks success."""
+    return path.name[0] not in "._" and path.is_file() and _suffix(path.name)[0] is not None
 
 
 def _suffix(name: str) -> tuple[str | None, str]:

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import codecs
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from itertools import islice
+from typing import IO, NamedTuple
 
 from taut.errors import InputError
+from taut.frames.code_pages import code_pages
 from taut.frames.table_file import TableFile
+from taut.frames.values import shorten
 
 _BOMS = (
     (codecs.BOM_UTF8, "utf-8-sig"),
@@ -18,11 +21,40 @@ _BOMS = (
     (codecs.BOM_UTF16_BE, "utf-16"),
 )
 _PAIRS = re.compile(rb"[\x81-\xfe][\x40-\x7e\x80-\xfe]|[\x80-\xff]")
+_WORD = re.compile(r"[^\W\d_]+")
 _MOSTLY = 0.7
 """The share of what is not ASCII that must be common in an encoding."""
 _ENOUGH = 20_000
+_UTF_8 = re.compile(rb"[\xc2-\xdf][\x80-\xbf]|[\xe0-\xef][\x80-\xbf]{2}|[\xf0-\xf4][\x80-\xbf]{3}")
+_SAMPLE, _AROUND, _BEHIND = 1 << 22, 1 << 20, 100  # bytes
+_STRANGE, _DOUBT, _SHOWN = 0.6, 5.0, 2
+"""Nats for a character, above which no code page fits; between two that may be either; words."""
 _KOREAN = 12
 """Different syllables of the Korean range: of as many Chinese ones, half lie beyond it."""
+
+
+class Guess(NamedTuple):
+    """What the bytes of a text are most likely to be.
+
+    Args:
+        name: the encoding, as Python calls it.
+        words: some words with characters beyond ASCII, as they are in it.
+        other: another encoding that is nearly as likely, in which the words differ; "" for none.
+        other_words: the same words in that.
+    """
+
+    name: str
+    words: tuple[str, ...] = ()
+    other: str = ""
+    other_words: tuple[str, ...] = ()
+
+    def __str__(self) -> str:
+        """The guess in a sentence, with the option that decides."""
+        shown = f", with {_listed(self.words)}" if self.words else ""
+        also = f"; in {self.other}, also likely, {_listed(self.other_words)}" if self.other else ""
+        return (
+            f"The file is not UTF-8; it was read as {self.name}{shown}{also} (--encoding decides)."
+        )
 
 
 def find_encoding(file: TableFile, encoding: str | None) -> tuple[str, list[str]]:
@@ -35,69 +67,124 @@ def find_encoding(file: TableFile, encoding: str | None) -> tuple[str, list[str]
     Raises:
         InputError: Python knows no such encoding.
     """
-    notes: list[str] = []
     if encoding is None:
-        encoding = _encoding(file)
-        if encoding not in ("utf-8-sig", "utf-16", "utf-32"):
-            notes.append(f"The file is not UTF-8; it was read as {encoding} (--encoding decides).")
+        found = _encoding(file)
+        return (found, []) if isinstance(found, str) else (found.name, [str(found)])
     try:
-        codecs.lookup(encoding)
+        "".encode(encoding)
     except LookupError:
         raise InputError(
             "`encoding` must be one that Python knows, such as utf-8, gb18030, utf-16 or cp1252. "
             f"Received: {encoding!r}."
         ) from None
-    return "utf-8-sig" if codecs.lookup(encoding).name == "utf-8" else encoding, notes
+    return "utf-8-sig" if codecs.lookup(encoding).name == "utf-8" else encoding, []
 
 
-def _encoding(file: TableFile) -> str:
-    """The encoding that the bytes show: a mark at the front, UTF-8, else what they would mean."""
+def _listed(words: Sequence[str]) -> str:
+    return ", ".join(map(shorten, words))
+
+
+def _encoding(file: TableFile) -> str | Guess:
+    """The encoding that the bytes show: a mark at the front or UTF-8; else a guess."""
     with file.open() as opened:
         head = opened.read(1 << 16)
         for mark, name in _BOMS:
             if head.startswith(mark):
                 return name
-        zeros = head[:4096].count(0)
-        if zeros > len(head[:4096]) / 4:
-            return "utf-16-le" if head[1:2] == b"\0" else "utf-16-be"
-        decoder = codecs.getincrementaldecoder("utf-8")()
-        piece = head
-        try:
-            while piece:
-                decoder.decode(piece)
-                piece = opened.read(1 << 20)
-            decoder.decode(b"", final=True)
+        if 0 in head:
+            ends = head[0::2].count(0), head[1::2].count(0)
+            if max(ends) > len(head) / 8 and min(ends) < max(ends) / 20:
+                return Guess("utf-16-be" if ends[0] > ends[1] else "utf-16-le")
+            line = head.count(b"\n", 0, head.index(0)) + 1
+            raise InputError(
+                f"A text file holds no zero bytes. Received: {file}, with one in line {line}: it "
+                "is of another kind, or damaged. Save the table as CSV, Parquet or .xlsx."
+            )
+        wrong = _not_utf_8(opened, head)
+        if wrong is None:
             return "utf-8-sig"
-        except UnicodeDecodeError:
-            pass
-        opened.seek(0)
-        content = opened.read(1 << 22)
+        opened.seek(max(0, wrong.place - _AROUND))
+        content = opened.read(_SAMPLE)
+    whole = len(_UTF_8.findall(content))
+    if whole and whole >= sum(byte > 0x7F for byte in _UTF_8.sub(b"", content)):
+        raise InputError(
+            "A text file must be in one encoding from its first line to its last. Received: "
+            f"{file}, which is UTF-8, but not in line {wrong.line}, behind "
+            f"{shorten(wrong.before)}. Save the whole file in UTF-8 (it may be cut off, or put "
+            "together of several), or say with --encoding how to read it."
+        )
     return guess(content)
 
 
-def guess(content: bytes) -> str:
-    """The first of the likely encodings that knows all of the bytes; see `_likely`.
+class _Wrong(NamedTuple):
+    """Where a file stops to be UTF-8: the byte, the line, and what stands before it."""
+
+    place: int
+    line: int
+    before: str
+
+
+def _not_utf_8(opened: IO[bytes], piece: bytes) -> _Wrong | None:
+    """The first byte that is not UTF-8, of a file whose beginning was read."""
+    decoder = codecs.getincrementaldecoder("utf-8")()
+    place, line, behind = 0, 1, b""
+    while True:
+        try:
+            decoder.decode(piece, final=not piece)
+        except UnicodeDecodeError as error:
+            start = error.start - (len(error.object) - len(piece))  # a character of two pieces
+            before = (behind + piece)[: len(behind) + start]
+            text = before[before.rfind(b"\n") + 1 :].decode(errors="replace")[-20:]
+            return _Wrong(place + start, line + piece[: max(0, start)].count(b"\n"), text)
+        if not piece:
+            return None
+        place, line = place + len(piece), line + piece.count(b"\n")
+        behind = piece[-_BEHIND:]
+        piece = opened.read(1 << 20)
+
+
+def guess(content: bytes) -> Guess:
+    """The likeliest of the encodings that know all of the bytes: East Asian, or of one byte each.
 
     Args:
         content: the text, or its beginning.
     """
-    return next(name for name in _likely(content) if _decodes(content, name))
+    pages = code_pages(content)
+    # Cyrillic and Arabic may look like Chinese, but they make sense as what they are.
+    if pages[0].strange > _STRANGE:
+        for names in _east_asian(content):
+            read = [(name, words) for name in names if (words := _words(content, name))]
+            if read:
+                other, words = read[1] if len(read) > 1 else ("", ())
+                return Guess(*read[0], other, words)
+    best = pages[0]
+    differs = [page for page in pages[1:] if page.words != best.words]
+    if not differs or differs[0].cost - best.cost > _DOUBT:
+        return Guess(best.name, best.words[:_SHOWN])
+    pairs = [
+        (own, other)
+        for own, other in zip(best.words, differs[0].words, strict=True)
+        if own != other
+    ]
+    words, others = zip(*pairs[:_SHOWN], strict=True)
+    return Guess(best.name, words, differs[0].name, others)
 
 
-def _decodes(content: bytes, name: str) -> bool:
+def _words(content: bytes, name: str) -> tuple[str, ...]:
+    """Some words beyond ASCII, in an encoding; () if it does not know all of the bytes."""
     try:
-        codecs.getincrementaldecoder(name)().decode(content)
+        text = codecs.getincrementaldecoder(name)().decode(content)
     except UnicodeDecodeError:
-        return False
-    return True
+        return ()
+    words = dict.fromkeys(word for word in _WORD.findall(text) if not word.isascii())
+    return tuple(words)[:_SHOWN] or (text[:1],)
 
 
-def _likely(content: bytes) -> Iterator[str]:
-    """The encodings of text that is not in Unicode: East Asian, Cyrillic or Greek, else Western.
+def _east_asian(content: bytes) -> Iterator[tuple[str, ...]]:
+    """The encodings of two bytes that the text may be in; together those that are alike likely.
 
     The bytes beyond ASCII are taken in pairs, and each encoding has a range in which nearly all of
-    the characters that are in use lie. Cyrillic and Greek words are whole runs of such bytes, in
-    which few letters are capitals.
+    the characters that are in use lie.
     """
     found = islice(_PAIRS.finditer(content), _ENOUGH)
     pairs = [(pair[0][0], pair[0][-1]) for pair in found]
@@ -106,30 +193,17 @@ def _likely(content: bytes) -> Iterator[str]:
         return sum(test(a, b) for a, b in pairs) > share * len(pairs)
 
     if mostly(lambda _, b: b >= 0xA1, 0.95) and mostly(lambda a, _: a in (0xA4, 0xA5), 0.1):
-        yield "euc-jp"  # it has kana
+        yield ("euc-jp",)  # it has kana
     if mostly(lambda a, b: (0xB0 <= a <= 0xD7 or 0xA1 <= a <= 0xA3) and b >= 0xA1):
-        yield "cp949" if _korean(pairs) else "gb18030"
+        distinct = {pair for pair in pairs if 0xB0 <= pair[0] <= 0xD7}
+        korean = all(a <= 0xC8 for a, _ in distinct)  # the half of what is Chinese
+        if korean and len(distinct) >= _KOREAN:
+            yield ("cp949",)
+        else:
+            yield ("gb18030", "cp949") if korean else ("gb18030",)
     # Behind one sign of Western text, a quotation mark or a capital, stands a letter of ASCII.
     if mostly(lambda a, b: b > 0x7F and a != b, 0.3):
         if mostly(lambda a, _: 0x81 <= a <= 0x97):
-            yield "cp932"
+            yield ("cp932",)
         if mostly(lambda a, b: 0xA1 <= a <= 0xC6 and (b <= 0x7E or b >= 0xA1)):
-            yield "big5"
-    words = [run[0] for run in islice(re.finditer(rb"[\x80-\xff]+", content), _ENOUGH)]
-    if sum(len(word) for word in words if len(word) > 2) > _MOSTLY * sum(map(len, words)):
-        inside = [byte for word in words for byte in word[1:]]
-        capitals = {byte for byte in inside if 0xC0 <= byte <= 0xDF}
-        if min(inside) >= 0xB8 and capitals <= {0xDC, 0xDD, 0xDE, 0xDF}:
-            yield "cp1253" if capitals else "cp1251"  # these are vowels with accents in Greek
-        if sum(byte <= 0xDF for byte in inside) > len(inside) / 2:
-            yield "koi8-r"
-        if min(inside) >= 0xA8:
-            yield "cp1251"
-    yield "cp1252"
-    yield "latin-1"
-
-
-def _korean(pairs: list[tuple[int, int]]) -> bool:
-    """Whether what may be Chinese keeps to the half of it that is all of Korean."""
-    distinct = {pair for pair in pairs if 0xB0 <= pair[0] <= 0xD7}
-    return len(distinct) >= _KOREAN and all(a <= 0xC8 for a, _ in distinct)
+            yield ("big5",)

@@ -11,7 +11,14 @@ from contextlib import contextmanager
 from typing import IO, NamedTuple
 
 from taut.errors import InputError
-from taut.frames.table_edges import is_between, lower_names, note_between
+from taut.frames.escapes import escapes, later_headers
+from taut.frames.table_edges import (
+    is_between,
+    lower_names,
+    note_between,
+    note_repeated,
+    numeric_places,
+)
 from taut.frames.table_file import TableFile
 from taut.frames.text_encoding import find_encoding
 
@@ -31,6 +38,8 @@ class TextFile(NamedTuple):
         header: the column names.
         between: lines below the header that hold no values.
         row_names: whether the rows begin with a name that the file's own header leaves out.
+        escaped: whether a backslash stands before a quote or a separator that is text.
+        repeated: the line that names the columns, where it stands once more below; else "".
         notes: what was decided that could be otherwise, in sentences.
     """
 
@@ -40,6 +49,8 @@ class TextFile(NamedTuple):
     header: list[str]
     between: int
     row_names: bool
+    escaped: bool
+    repeated: str
     notes: tuple[str, ...]
 
 
@@ -67,7 +78,11 @@ def inspect(
         raise InputError(f"A table needs columns and rows. Received: {file}, empty.")
     likely = "\t,;| " if ".tsv" in file.name.lower() else ",;\t| "
     best = min(
-        (_Reading(lines[first:], sign) for sign in ([separator] if separator else likely)),
+        (
+            _Reading(lines[first:], sign, escape)
+            for sign in ([separator] if separator else likely)
+            for escape in ((False, True) if any("\\" in line for line in lines) else (False,))
+        ),
         key=lambda reading: reading.rank,
     )
     if best.failed is not None:
@@ -88,8 +103,29 @@ def inspect(
             "Each line has one field more than there are names: it begins with a row name."
         )
     skipped = first + best.skipped
+    with open_text(file, encoding) as opened:
+        escaped = best.escaped or escapes(opened, best.separator, len(header))
+    if escaped:
+        notes.append(
+            'A backslash stands before quotes and separators that are text, as in "\\"": '
+            "it was left out."
+        )
+    repeated, count = "", 0
+    if best.measures:
+        with open_text(file, encoding) as opened:
+            repeated, count = later_headers(opened, skipped)
+    if count:
+        notes.append(note_repeated(count))
     return TextFile(
-        encoding, best.separator, skipped, header, best.between, best.row_names, tuple(notes)
+        encoding,
+        best.separator,
+        skipped,
+        header,
+        best.between,
+        best.row_names,
+        escaped,
+        repeated if count else "",
+        tuple(notes),
     )
 
 
@@ -113,12 +149,13 @@ def zeros_before_digits(file: TableFile, form: TextFile) -> bool:
 
 
 class _Reading:
-    """The first lines, read with one separator."""
+    """The first lines, read with one separator, and with backslashes that escape or do not."""
 
-    def __init__(self, lines: list[str], separator: str):
-        self.separator = separator
+    def __init__(self, lines: list[str], separator: str, escaped: bool):
+        self.separator, self.escaped = separator, escaped
         rows: list[tuple[int, list[str]]] = []  # the lines before each row, and its fields
-        reader = csv.reader(lines, delimiter=separator, skipinitialspace=True)
+        escape = "\\" if escaped else None
+        reader = csv.reader(lines, delimiter=separator, skipinitialspace=True, escapechar=escape)
         done = 0
         self.failed: csv.Error | None = None
         try:
@@ -144,6 +181,8 @@ class _Reading:
         after = rows[start + 1 : start + 3]
         one = [line - self.skipped for line, _ in after] in ([1], [1, 2])
         self.between = int(one and is_between(self.below, fields[start + 2 :]))
+        others = [row for row in fields[start + 1 + self.between :] if row != self.header]
+        self.measures = bool(numeric_places(others, least=3))
         self.row_names = _has_row_names(self.header, fields[start + 1 :], separator)
         titles = [" ".join(filter(str.strip, row)) for _, row in rows[:start]]
         self.skipped_text = " / ".join(titles)
@@ -159,6 +198,7 @@ class _Reading:
             round(uneven, 1),
             start,
             -usual,
+            escaped,
         )
 
 
@@ -185,7 +225,9 @@ def _has_row_names(header: list[str], rows: list[list[str]], separator: str) -> 
     names = [row[0].strip() for row in rows]
     if not any(row[-1].strip() for row in rows) or len(set(names)) < len(names):
         return False
-    return separator != "," or names == [str(k) for k in range(1, len(rows) + 1)]
+    return separator != "," or names in (
+        [str(k) for k in range(first, first + len(rows))] for first in (0, 1)
+    )
 
 
 def _title(row: list[str]) -> bool:

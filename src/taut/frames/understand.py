@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import shlex
 from collections import Counter
 from collections.abc import Mapping, Sequence
 
@@ -21,7 +22,7 @@ from taut.frames.column_options import (
 )
 from taut.frames.columns import Column, alike, understand_column
 from taut.frames.dates import date_order
-from taut.frames.numbers import decimal_sign
+from taut.frames.numbers import decimal_sign, no_value
 from taut.frames.roles import REASONS, Roles
 from taut.frames.same_columns import SAME, leave_out_repeats
 from taut.frames.schema import Schema, listed, read_columns, require_columns
@@ -157,8 +158,15 @@ def understand(
     notes = _notes(target, understood, dropped=int(absent.sum()), rows=len(absent))
     if same := alike([label for label in classes if isinstance(label, str)], "classes"):
         sentences.append(f"In the target, {same}: write them alike if they mean the same.")
+    for label, count in zip(classes, counts, strict=True):
+        if isinstance(label, str) and no_value(label) and reason != "as asked":
+            sentences.append(
+                f"In the target, {label!r} is a class, of {count} row{'s' * (count != 1)}: if it "
+                f"stands for no value, name it with --na {shlex.quote(label)}."
+            )
     if task == "regression" and notation.doubt:
-        sentences.append(f"In the target, {notation.doubt} (--decimal decides).")
+        option = "" if " was read as " in notation.doubt else " (--decimal decides)"
+        sentences.append(f"In the target, {notation.doubt}{option}.")
     if reason != "as asked" and perhaps_counts(classes):
         sentences.append(
             f"The target holds {len(classes)} whole numbers, {classes[0]} to {classes[-1]}, as "

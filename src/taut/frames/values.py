@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import math
 import re
+import unicodedata
 from collections.abc import Callable, Iterable
 from functools import partial
 from typing import Any, NamedTuple
@@ -36,6 +37,10 @@ MISSING_TEXT = frozenset(
 EXACT = 1 << 53
 """From here on a float may be another whole number."""
 LARGEST = float(np.finfo(np.float64).max)
+# Blanks, and signs that take no room or turn the direction of writing.
+_UNSEEN = r"[\s\u200b-\u200f\u2060-\u2069\u202a-\u202e\ufeff\xad]+"
+_AROUND = re.compile(f"^{_UNSEEN}|{_UNSEEN}$")
+_WHOLE = re.compile(r"(-?\d+)\.0+")
 _FLAGS = {"true": 1.0, "false": 0.0, "1": 1.0, "0": 0.0}
 
 
@@ -212,20 +217,47 @@ def shorten(value: object) -> str:
     return shown if len(shown) <= 60 else f"{shown[:56]}...{shown[-1]}"
 
 
-def whole_characters(text: str) -> str:
-    """The text with � for what is half a character, as where a message was cut within an emoji."""
+def bare(text: str) -> str:
+    """The text without blanks around it, nor signs that nobody sees; each letter is one character.
+
+    What is half a character, as where a message was cut within an emoji, is �. Of ="007", by which
+    files tell Excel that a value is text, the value.
+
+    Example:
+        >>> bare("\u200bKo\u0308ln\xa0") == "K\xf6ln"
+        True
+    """
+    text = text.strip()
+    if text.startswith('="') and text.endswith('"') and len(text) > 2:
+        text = text[2:-1].strip()
     if text.isascii():
         return text
-    return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
+    whole = text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
+    return unicodedata.normalize("NFC", _AROUND.sub("", whole))
+
+
+def spelling(text: str) -> str:
+    """The text without what is written in several ways: case, blanks, width of letters, 3.0 for 3.
+
+    Example:
+        >>> spelling("New  York ") == spelling("new york"), spelling("3.0")
+        (True, '3')
+    """
+    folded = " ".join(unicodedata.normalize("NFKC", text).casefold().split())
+    whole = _WHOLE.fullmatch(folded)
+    return whole[1] if whole else folded
 
 
 def _text(value: object) -> str | float:
     """The text of one value, or NaN for a mark of a missing one."""
     if isinstance(value, bytes):
-        value = value.decode("utf-8", errors="replace")
+        try:
+            value = value.decode()
+        except UnicodeDecodeError:
+            value = value.decode("latin-1")  # others stay others
     elif isinstance(value, (float, np.floating)) and value.is_integer() and abs(value) < 1e15:
         value = int(value)
-    text = whole_characters(str(value).strip())
+    text = bare(str(value))
     return math.nan if text.lower() in MISSING_TEXT else text
 
 
