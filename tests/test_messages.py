@@ -128,6 +128,7 @@ THREE = {"loss": "sparse_categorical_crossentropy", "outputs": 3, "activation": 
             r"whole numbers from 0 to 2.*from 0 to 3",
         ),
         (lambda: path(y=np.arange(60) % 3, model=network(**BINARY)), r"from 0 to 1.*from 0 to 2"),
+        (lambda: path(cv=[(Y > 0, Y <= 0)]), "row numbers, not a mask: use `np.flatnonzero`"),
         (lambda: path(start="here"), r'`start` must be "fresh" or "present"'),
         (lambda: path(warm_start=[]), r'`warm_start` must be None, "down", "up" or "both"'),
         (lambda: path(x=[[1.0], [1.0, 2.0]]), r"`x` must be an array.*differ in length"),
@@ -193,10 +194,27 @@ def test_a_printed_strength_is_found():
         result.models(1.8)
 
 
-def test_labels_that_no_loss_looks_at_may_be_anything():
-    y = np.where(np.arange(60) < 50, np.arange(60) % 3, 9)
-    weight = (np.arange(60) < 50).astype("float32")
-    path(y=y, model=network(**THREE), sample_weight=weight)
+IDLE = np.arange(60) >= 50
+
+
+@pytest.mark.parametrize(
+    ("loss", "good", "bad", "words"),
+    [
+        (THREE, np.arange(60) % 3, 9, "must be whole numbers from 0 to 2"),
+        ({}, Y, np.nan, "must be finite"),
+        (BINARY, Y, 7.0, "must be from 0 to 1"),
+    ],
+)
+def test_targets_that_no_loss_looks_at_may_be_anything(loss, good, bad, words):
+    y, weight = np.where(IDLE, bad, good), np.where(IDLE, 0.0, 2.0)
+    parts = np.arange(0, 60, 2), np.arange(1, 60, 2)  # others depend on all labels
+    settings = {"cv": [parts, parts[::-1]], "sample_weight": weight}
+    expected = path(y=good, model=network(**loss), **settings)
+    found = path(y=y, model=network(**loss), **settings)
+    np.testing.assert_array_equal(found.table["held_out_loss"], expected.table["held_out_loss"])
+    assert np.isfinite(found.table["held_out_loss"]).all()
+    with pytest.raises(InputError, match=words):  # all of them count
+        path(y=y, model=network(**loss), sample_weight=np.full(60, 2.0))
 
 
 @pytest.mark.parametrize("layer", [keras.layers.UnitNormalization, keras.layers.LayerNormalization])

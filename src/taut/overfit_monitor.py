@@ -9,7 +9,7 @@ import keras
 import numpy as np
 from keras import ops, tree
 
-from taut._data import as_arrays, check_targets
+from taut._data import as_arrays, readable_targets
 from taut._keras.compiled_model import loss_of_classes
 from taut._keras.model_calls import mode
 from taut._losses import data_loss_value, loss_parts
@@ -219,7 +219,7 @@ class OverfitMonitor(keras.callbacks.Callback):
             names.append((self._learned_from, "train"))
         for (x, y), name in names:
             check_columns(self.model, x, name)
-            check_targets(loss_parts(self.model, x, y), tree.flatten(y), None)
+            readable_targets(loss_parts(self.model, x, y), y, None)
         x, y = self._held_out
         if loss_of_classes(self.model) and (only := only_class(y)) is not None:
             raise InputError(

@@ -57,6 +57,18 @@ class HookedUpdates:
         for variable, _ in pairs:
             variable.constraint = None
 
+    def _filter_empty_gradients(self, grads: Any, vars: Any) -> tuple[list[Any], list[Any]]:
+        # JAX has zeros where no loss depends on a variable, and other backends nothing at all.
+        present, _ = super()._filter_empty_gradients(grads, vars)  # type: ignore[misc]
+        if len(present) == len(vars):
+            return list(grads), list(vars)
+        filled = [
+            ops.zeros(v.shape, v.dtype) if g is None and self._needs_gradient(v) else g
+            for g, v in zip(grads, vars, strict=True)
+        ]
+        pairs = [(g, v) for g, v in zip(filled, vars, strict=True) if g is not None]
+        return [g for g, _ in pairs], [v for _, v in pairs]
+
     def _clip_gradients(self, grads: list[Any]) -> list[Any]:
         clipped = super()._clip_gradients(grads)  # type: ignore[misc]
         # Which variables these gradients belong to is known in `_backend_update_step` only,
@@ -87,6 +99,10 @@ class HookedUpdates:
 
     def _keeps_constraint(self, variable: Any) -> bool:
         """Whether `_after_updates` keeps the variable's constraint, so that Keras need not."""
+        raise NotImplementedError
+
+    def _needs_gradient(self, variable: Any) -> bool:
+        """Whether the variable must be in each update, also where no loss depends on it."""
         raise NotImplementedError
 
     def _needs_before(self, variable: Any) -> bool:

@@ -11,7 +11,7 @@ import keras
 import numpy as np
 from jax.sharding import Mesh
 
-from taut._weights import ClassWeight, checked_weights
+from taut._weights import ClassWeight, checked_targets
 from taut.checks import check_whole, check_whole_or_none
 from taut.engine import loop
 from taut.engine.batchwise import ROWS, may_mix_rows, mixes_rows
@@ -152,7 +152,7 @@ def room_for(
     """
     sample = first_rows(source, 1)
     layout = Layout.of(sample)
-    checked_weights(model, sample.x, sample.y)
+    checked_targets(model, sample.x, sample.y)
     devices = len(jax.local_devices()[: len(lanes)])
     budget = Budget.of(memory, layout, indices=folds, batch_size=batch_size, devices=devices)
     lane = BlockSlots.bytes_a_lane(InitialValues(model)(lanes[0]), groups=groups)

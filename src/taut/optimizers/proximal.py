@@ -274,6 +274,9 @@ class Proximal(HookedUpdates):
     def _keeps_constraint(self, variable: Any) -> bool:
         return any(t.constraints and any(v is variable for v in t.variables) for t in self.terms)
 
+    def _needs_gradient(self, variable: Any) -> bool:
+        return any(v is variable for term in self.terms for v in term.variables)
+
     def _needs_before(self, variable: Any) -> bool:
         term = next((t for t in self.terms if any(v is variable for v in t.variables)), None)
         return term is not None and (term.scalar_step or issubclass(self._kind, NEED_BEFORE))
