@@ -228,7 +228,7 @@ def test_a_penalty_with_arrays_is_not_carried_over_and_that_is_told():
     )
     zero(model.layers[0].kernel, slice(None), 0)
     result = compact(model, measure=False)
-    assert type(result.model.optimizer) is keras.optimizers.Adam
+    assert type(result.model.optimizer) is type(keras.optimizers.Adam())
     assert any("compiled without it" in kept.reason for kept in result.kept)
 
 

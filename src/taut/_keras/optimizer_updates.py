@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from types import SimpleNamespace
 from typing import Any
@@ -163,6 +164,24 @@ def renewed(optimizer: Any, variables: Any = (), others: Any = (), **changes: An
             var_names=[pattern.pattern] if pattern else None,
         )
     return new
+
+
+def with_inner(optimizer: Any, made: Callable[[Any], Any]) -> Any:
+    """What `made` makes of an optimizer; of those inside, where it is one of Keras's wrappers."""
+    if hasattr(optimizer, "inner_optimizer"):  # LossScaleOptimizer
+        settings = optimizer.get_config()
+        settings["inner_optimizer"] = made(optimizer.inner_optimizer)
+        return type(optimizer)(**settings)
+    if not hasattr(optimizer, "optimizers"):
+        return made(optimizer)
+    new = {id(inside): made(inside) for inside in optimizer.optimizers}  # MultiOptimizer
+    choose: Any = optimizer._optimizer_map
+    if isinstance(choose, keras.optimizers.OptimizerMap):
+        patterns = {pattern: new[id(choose[pattern])] for pattern in choose}
+        again: Any = keras.optimizers.OptimizerMap(new[id(choose.default_optimizer)], patterns)
+    else:  # a function, which makes one for each variable, or chooses among those that there are
+        again = lambda variable: new.get(id(one := choose(variable)), one)  # noqa: E731
+    return type(optimizer)(again, optimizer.loss_scale_factor, optimizer.name)
 
 
 def made_class(kind: type) -> type:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections import Counter
 from typing import Any
 
-import keras
-
+from taut._keras.compiled_model import compile_arguments
+from taut._keras.optimizer_updates import renewed, with_inner
 from taut.errors import InputError
-from taut.optimizers.proximals import proximals_in
+from taut.optimizers import Proximal
+from taut.optimizers.copied_requests import copied_request
 
 NOT_CARRIED = "its penalty has arrays for the model before: compiled without it"
 
@@ -21,37 +22,41 @@ def compile_alike(model: Any, smaller: Any) -> str | None:
     Returns:
         What could not be carried over, in words; None where all was.
     """
-    config = model.get_compile_config() if model.compiled else None
-    if config is None:
+    if not model.compiled:
         return None
-    if not proximals_in(model.optimizer):
-        smaller.compile_from_config(config)
-        return None
-    rest = beside_optimizer(config)
-    try:
-        optimizer = _for_other_sizes(model.optimizer)
-        optimizer.bind(smaller)
-        smaller.compile(optimizer, **rest)
-        optimizer.build(smaller.trainable_variables)
-    except (InputError, ValueError):
-        smaller.compile(model.optimizer.plain(), **rest)
-        return NOT_CARRIED
-    return None
+    before, after = _counterparts(model, smaller)
+    treated: list[tuple[Proximal, Proximal]] = []
+    lost: list[str] = []
+
+    def alike(optimizer: Any) -> Any:
+        if not isinstance(optimizer, Proximal):
+            return renewed(optimizer, before, after)
+        new = optimizer.plain()
+        try:
+            new = Proximal(new, copied_request(optimizer, model)).bind(smaller)
+        except (InputError, ValueError):
+            lost.append(NOT_CARRIED)
+            return new
+        treated.append((optimizer, new))
+        return new
+
+    optimizer = model.optimizer and with_inner(model.optimizer, alike)
+    # Where the loss is scaled, the optimizer does so already.
+    smaller.compile(optimizer, **compile_arguments(model), auto_scale_loss=False)
+    if optimizer is not None:
+        smaller.optimizer.build(smaller.trainable_variables)
+    for old, new in treated:
+        if len(old.strengths) == len(new.strengths):
+            if old.compiled_strengths != new.compiled_strengths:
+                new.set_strengths(old.compiled_strengths)
+            for variable, present in zip(new.strengths, old.strengths, strict=True):
+                variable.assign(present)
+    return lost[0] if lost else None
 
 
-def beside_optimizer(config: Mapping[str, Any]) -> dict[str, Any]:
-    """What a model was compiled with but its optimizer, as `compile` takes it.
-
-    Args:
-        config: As `get_compile_config` has it.
-    """
-    return keras.saving.deserialize_keras_object(
-        {name: value for name, value in config.items() if name != "optimizer"}
-    )
-
-
-def _for_other_sizes(optimizer: Any) -> Any:
-    config = optimizer.get_config()
-    config["own_groups"] = []
-    config["penalties"] = [{**penalty, "blocks": []} for penalty in config["penalties"]]
-    return type(optimizer).from_config(config)
+def _counterparts(model: Any, smaller: Any) -> tuple[list[Any], list[Any]]:
+    """The variables of a model that a smaller one has too, and those of the smaller one."""
+    count = Counter(variable.path for variable in model.trainable_variables)
+    there = {variable.path: variable for variable in smaller.trainable_variables}
+    both = [v for v in model.trainable_variables if v.path in there and count[v.path] == 1]
+    return both, [there[variable.path] for variable in both]

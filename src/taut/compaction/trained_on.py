@@ -8,8 +8,8 @@ import keras
 import numpy as np
 
 from taut._data import as_arrays
+from taut._keras.compiled_model import compile_arguments
 from taut._keras.model_graphs import input_structure
-from taut.compaction.compiled_alike import beside_optimizer
 from taut.compaction.distilled import NOT_MIXED, distilled
 from taut.compaction.equality import forward_all
 from taut.engine.random_streams import global_streams
@@ -50,15 +50,16 @@ def train_on(
     loss = distilled(model, y, distillation) if distillation else None
     asked: dict[str, Any] = {}
     if loss is not None:
-        asked = beside_optimizer(smaller.get_compile_config())
+        asked = compile_arguments(smaller)
         y = loss.targets(y, forward_all(model, rows[0])[0])
         # The metrics are those of the labels alone.
         nothing = dict.fromkeys(("metrics", "weighted_metrics", "loss_weights"))
-        smaller.compile(smaller.optimizer, **{**asked, **nothing, "loss": loss})
+        mixed = {**asked, **nothing, "loss": loss}
+        smaller.compile(smaller.optimizer, **mixed, auto_scale_loss=False)
     with global_streams(seed), FitDisplay("training the smaller model") as display:
         smaller.fit(x, y, epochs=epochs, batch_size=batch_size, verbose=0, callbacks=[display])
     if loss is not None:
-        smaller.compile(smaller.optimizer, **asked)
+        smaller.compile(smaller.optimizer, **asked, auto_scale_loss=False)
     if not all(np.isfinite(w).all() for w in smaller.get_weights() if w.dtype.kind == "f"):
         raise InputError(
             "The training of the smaller model must stay finite. Received: NaN or infinite "

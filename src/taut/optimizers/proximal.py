@@ -20,6 +20,7 @@ from taut._keras.optimizer_updates import (
 )
 from taut.errors import InputError
 from taut.optimizers.averages import Averages
+from taut.optimizers.exact_step import apply_prox
 from taut.optimizers.metric import (
     NEED_BEFORE,
     STEPS,
@@ -282,28 +283,7 @@ class Proximal(HookedUpdates):
         return term is not None and (term.scalar_step or issubclass(self._kind, NEED_BEFORE))
 
     def _after_updates(self, updates: list[Update], learning_rate: Any) -> None:
-        by_variable = {self._var_key(u.variable): u for u in updates}  # type: ignore[attr-defined]
-        for term in self.terms:
-            of_term = [by_variable.get(self._var_key(v)) for v in term.variables]  # type: ignore[attr-defined]
-            if not any(of_term):  # no gradient reaches it in this step
-                if self.use_ema:  # type: ignore[attr-defined]
-                    zero = ops.zeros((), term.variables[0].dtype)
-                    self._averages.value.add(term, term.values(), zero)
-                continue
-            w, steps = term.values(), []
-            for i, (variable, update) in enumerate(zip(term.variables, of_term, strict=True)):
-                step = self._step(variable, update, learning_rate)
-                if term.scalar_step and update is not None:
-                    w[i], step = _with_one_step(update.before, w[i], step)
-                steps.append(step)
-            alone = len(of_term) == 1 or (all(of_term) and not getattr(self, "momentum", 0))
-            if alone and all(ops.ndim(step) == 0 for step in steps):
-                steps = steps[0]  # one step for all
-            if self.use_ema:  # type: ignore[attr-defined]
-                self._averages.value.add(term, w, steps)
-            new = term.prox(w, steps, self.cast_strengths(term))
-            for variable, value in zip(term.variables, new, strict=True):
-                variable.assign(value)
+        apply_prox(self, self._kind, updates, learning_rate, self._averages.value)
 
     def cast_strengths(self, term: Term) -> list[Any]:
         """The strengths of a term's penalty in the precision of its weights."""
@@ -313,16 +293,6 @@ class Proximal(HookedUpdates):
         super()._update_model_variables_moving_average(trainable_variables)  # type: ignore[misc]
         if self.use_ema:  # type: ignore[attr-defined]
             self._averages.value.write()
-
-    def _step(self, variable: Any, update: Update | None, learning_rate: Any) -> Any:
-        dtype = variable.dtype
-        if update is None:
-            return ops.zeros((), dtype)  # it has no gradient: it stays
-        step = STEPS[self._kind](self, update, ops.cast(learning_rate, dtype))
-        if update.clip_factor is not None:
-            # A clipped optimizer moves along the clipped gradient, so at a shorter step.
-            step = step * ops.cast(update.clip_factor, dtype)
-        return step
 
     def plain(self) -> Any:
         """A new Keras optimizer with the same settings, without the penalties."""
@@ -350,19 +320,6 @@ class Proximal(HookedUpdates):
         made = cls(inner, Request.from_config(config))
         made._set_strengths = _Held(config.get("strengths"))
         return made
-
-
-def _with_one_step(before: Any, after: Any, step: Any) -> tuple[Any, Any]:
-    """The same update taken with one step for all weights: its mean direction, its mean size.
-
-    The optimizer moved by −step·d, where d is the gradient at a fixed point; so moving by −s·d
-    and taking the prox with s has the same fixed points, for any s. Here 1/s is the root mean
-    square of 1/step, which makes Adam's s its learning rate over the root of the mean of v.
-    """
-    if ops.ndim(step) == 0:
-        return after, step
-    one = 1 / ops.sqrt(ops.mean(ops.square(1 / step)))
-    return before + (after - before) * (one / step), one
 
 
 class _Constant:
