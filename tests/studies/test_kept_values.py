@@ -316,6 +316,24 @@ def test_l2sp_stays_at_the_present_weights():
         assert np.abs(free.get_weights()[0] - model.get_weights()[0]).max() > 0.1
 
 
+@pytest.mark.parametrize("own", [False, True])
+def test_a_reference_stays_what_it_was_when_the_optimizer_was_built(own):
+    penalty = taut.L2SP(0.5)
+    model = model_of(layers.Dense(1, kernel_regularizer=penalty if own else None))
+    model.compile(taut.Proximal("adam", None if own else penalty), "mse")
+    model.optimizer.build(model.trainable_variables)
+    kernel = model.layers[0].kernel
+    before = np.array(ops.convert_to_numpy(kernel))
+    kernel.assign(kernel + 7)
+    copies = [as_compiled(model, Z, Y, cv=2).copy]
+    copies += taut.regularization_path(
+        model, Z, Y, penalty={"bias": taut.L2}, **{**SETTINGS, "epochs": 1}
+    ).models()
+    for copy in copies:
+        references = [ops.convert_to_numpy(v) for v in copy.optimizer.constants]
+        np.testing.assert_array_equal([a for a in references if a.shape == (3, 1)], [before])
+
+
 def test_a_warm_path_begins_at_the_present_weights():
     result = taut.regularization_path(
         pretrained(), Z, Y, start="present", warm_start="up", **{**SETTINGS, "epochs": 2}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from typing import Any
 
 from taut._keras.compiled_model import compile_arguments
@@ -56,7 +55,13 @@ def compile_alike(model: Any, smaller: Any) -> str | None:
 
 def _counterparts(model: Any, smaller: Any) -> tuple[list[Any], list[Any]]:
     """The variables of a model that a smaller one has too, and those of the smaller one."""
-    count = Counter(variable.path for variable in model.trainable_variables)
-    there = {variable.path: variable for variable in smaller.trainable_variables}
-    both = [v for v in model.trainable_variables if v.path in there and count[v.path] == 1]
-    return both, [there[variable.path] for variable in both]
+    ours, theirs = _named(model), _named(smaller)
+    both = [name for name in ours if name in theirs]
+    return [ours[name] for name in both], [theirs[name] for name in both]
+
+
+def _named(model: Any) -> dict[str, Any]:
+    """Its variables by paths, in which Keras may have the model's name; those that have one."""
+    names = [v.path.removeprefix(f"{model.name}/") for v in model.trainable_variables]
+    pairs = zip(names, model.trainable_variables, strict=True)
+    return {name: variable for name, variable in pairs if names.count(name) == 1}

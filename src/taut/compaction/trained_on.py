@@ -7,7 +7,6 @@ from typing import Any
 import keras
 import numpy as np
 
-from taut._data import as_arrays
 from taut._keras.compiled_model import compile_arguments
 from taut._keras.model_graphs import input_structure
 from taut.compaction.distilled import NOT_MIXED, distilled
@@ -34,7 +33,7 @@ def train_on(
         model: The larger one.
         smaller: The smaller one, compiled.
         rows: What each of them is fed, one array an input.
-        y: The targets.
+        y: The targets, arrays.
         epochs: Passes over the rows.
         batch_size: Rows of a step.
         distillation: The share that the outputs of the larger one have in the loss.
@@ -46,7 +45,7 @@ def train_on(
     Raises:
         InputError: If weights do not stay finite.
     """
-    x, y = keras.tree.pack_sequence_as(input_structure(smaller), rows[1]), as_arrays(y, "y")
+    x = keras.tree.pack_sequence_as(input_structure(smaller), rows[1])
     loss = distilled(model, y, distillation) if distillation else None
     asked: dict[str, Any] = {}
     if loss is not None:

@@ -198,6 +198,12 @@ def check_model(model: Any) -> None:
             f"compiled={getattr(model, 'compiled', False)}. "
             "Add a `keras.Input`, or call it on a few rows, and `model.compile(…)` it first."
         )
+    if not model.trainable_variables:
+        raise InputError(
+            "A study trains the weights of a model. Received: "
+            f"{model.name!r}, which has none that may be trained. Set `trainable = True` and "
+            "compile again."
+        )
     if compiled_loss(model) is None or hasattr(model.optimizer, "inner_optimizer"):
         raise UnsupportedError(
             "Lanes need a compiled loss, and no scaling of it (mixed_float16). Received: "

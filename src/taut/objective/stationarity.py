@@ -167,6 +167,11 @@ def _objective(model: Any) -> Objective:
             f"penalties from it. Received: {model.name!r} with built={model.built}, "
             f"compiled={getattr(model, 'compiled', False)}."
         )
+    if not model.trainable_variables:
+        raise InputError(
+            "A certificate is of weights that are trained. Received: "
+            f"{model.name!r}, whose weights are all frozen. Set `trainable = True`."
+        )
     return Objective(model)
 
 

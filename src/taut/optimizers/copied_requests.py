@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from taut.optimizers.proximal import Proximal
@@ -40,6 +40,29 @@ def named(entry: Entry, plan: Sequence[Assignment], matches: Matches) -> Entry:
     paths = [v.path for v in matches.variables]
     selector = saved_selector(entry.selector, chosen, paths, matches)
     return Entry(tuple(selector) if isinstance(selector, list) else selector, entry.penalty)
+
+
+def keep_own_references(model: Any, copy: Any) -> None:
+    """The same for penalties that layers have of their own.
+
+    Args:
+        model: Compiled.
+        copy: A copy of it, compiled, whose optimizer is built.
+    """
+    pairs = zip(model.trainable_variables, copy.trainable_variables, strict=True)
+    there = {id(variable): other for variable, other in pairs}
+    kept = {id(there[id(v)]): array for v, array in _own_references(model.optimizer)}
+    for variable, array in _own_references(copy.optimizer):
+        if id(variable) in kept:
+            array.assign(kept[id(variable)])
+
+
+def _own_references(optimizer: Any) -> Iterator[tuple[Any, Any]]:
+    """Variables whose layers' own penalties refer to what they were, and these arrays."""
+    for term in optimizer.terms if isinstance(optimizer, Proximal) else ():
+        if term.entry not in optimizer.entries:
+            for part in filter(_unreferred, term.parts):
+                yield from zip(term.variables, part.kept, strict=True)
 
 
 def _with_references(optimizer: Proximal, entry: Entry, model: Any) -> Entry:

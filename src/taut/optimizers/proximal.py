@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import warnings
 import weakref
 from collections.abc import Sequence
 from typing import Any, Self
@@ -214,6 +215,23 @@ class Proximal(HookedUpdates):
         if self.use_ema:  # type: ignore[attr-defined]
             self._averages = _Held(Averages(self, terms))
         request.warn(self._plan.value, terms)
+
+    def stateless_apply(
+        self, optimizer_variables: Any, grads: Any, trainable_variables: Any
+    ) -> tuple[Any, Any]:
+        if not len(grads):
+            # On other backends Keras warns itself. No error: it would cost the model its weights,
+            # which Keras for JAX has given to the step.
+            asked = [entry.penalty for entry in self.entries if entry.penalty is not None]
+            warnings.warn(
+                "The model does not have any trainable weights, so nothing is trained"
+                + (f", and {', '.join(map(repr, asked))} penalises nothing" if asked else "")
+                + ". Set `trainable = True` and compile again.",
+                UserWarning,
+                stacklevel=2,
+            )
+            return trainable_variables, optimizer_variables
+        return super().stateless_apply(optimizer_variables, grads, trainable_variables)  # type: ignore[misc]
 
     def set_strengths(self, strengths: Sequence[float]) -> None:
         """Start from other strengths, as if the model had been compiled with them.
