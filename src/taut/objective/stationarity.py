@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from keras import ops
 
+from taut._read_only import ReadOnly
 from taut.errors import InputError, UnsupportedError
 from taut.objective.objective import Objective, check_kind
 from taut.objective.rows import (
@@ -28,7 +29,7 @@ Batch = tuple[Any, Any, Any]
 
 
 @dataclass(frozen=True, repr=False)
-class Stationarity:
+class Stationarity(ReadOnly):
     """The residual of stationarity of J', by variable.
 
     Attributes:
