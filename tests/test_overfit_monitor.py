@@ -1,5 +1,7 @@
 """The monitor of overfitting: what it logs, when it stops, and what it leaves the model with."""
 
+import re
+
 import keras
 import numpy as np
 import pytest
@@ -140,6 +142,8 @@ def test_it_stops_after_patience_epochs_without_an_improvement():
         f"{len(losses)}; gap "
     )
     assert monitor.summary.endswith(f"weights of epoch {len(losses) - 4} restored.")
+    assert not re.search("[A-Za-z]", monitor.text("zh"))
+    assert f"{monitor.best_loss:.3g}" in monitor.text("zh")
 
 
 def frozen_losses(monkeypatch, epochs):

@@ -9,6 +9,7 @@ import taut
 from taut.compaction import compact
 from tests.compaction.mortal import drawn, relu, x_, zero
 
+STEPS = 1 if keras.backend.backend() == "torch" else 2  # torch can do no more at once
 X = np.random.default_rng(0).normal(size=(8, 3)).astype("float32")
 Y = X.sum(1, keepdims=True)
 
@@ -59,7 +60,7 @@ def test_settings_of_a_plain_optimizer_that_no_configuration_holds(wrapped):
         lambda y, made: ops.mean(ops.abs(y - made) ** 3, -1),
         metrics=[metric],
         loss_weights=[2.0],
-        steps_per_execution=3,
+        steps_per_execution=STEPS,
         jit_compile=False,
     )
     small = smaller(model)
@@ -72,8 +73,9 @@ def test_settings_of_a_plain_optimizer_that_no_configuration_holds(wrapped):
     ]
     names = ("weight_decay", "use_ema", "gradient_accumulation_steps", "clipnorm")
     assert all(getattr(found, name) == getattr(adam, name) for name in names)
-    assert (small.steps_per_execution, small.jit_compile) == (3, False)
-    assert small.evaluate(X, Y, verbose=0) == pytest.approx(model.evaluate(X, Y, verbose=0))
+    assert (small.steps_per_execution, small.jit_compile) == (STEPS, False)
+    found, expected = (m.evaluate(X, Y, batch_size=4, verbose=0) for m in (small, model))
+    assert found == pytest.approx(expected)
 
 
 def test_no_scaling_of_the_loss_is_added():
