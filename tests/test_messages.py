@@ -112,7 +112,7 @@ THREE = {"loss": "sparse_categorical_crossentropy", "outputs": 3, "activation": 
         (lambda: path(sample_weight="w"), r"`sample_weight` must be numbers.*name of a column"),
         (lambda: path(memory="1 GB"), r"`memory` must be an integer >= 1"),
         (lambda: path(checkpoint_seconds=None), r"`checkpoint_seconds` must be a finite number"),
-        (lambda: taut.diagnose(network(), X), r"`y` must be given.*data loader.*arrays"),
+        (lambda: taut.diagnose(network(), X), r"`y` must be given with arrays"),
         (
             lambda: taut.diagnose(network(), X, Y, trials=False, level="high"),
             r"`level` must be between 0 and 1",
@@ -158,6 +158,50 @@ THREE = {"loss": "sparse_categorical_crossentropy", "outputs": 3, "activation": 
 def test_the_rule_what_was_received_and_the_remedy(call, words):
     with pytest.raises((InputError, UnsupportedError), match=f"(?s){words}"):
         call()
+
+
+class Batches(keras.utils.PyDataset):
+    def __len__(self):
+        return 6
+
+    def __getitem__(self, index):
+        return X[10 * index : 10 * index + 10], Y[10 * index : 10 * index + 10]
+
+
+@pytest.mark.parametrize(
+    "study",
+    [
+        lambda x, y: taut.learning_curve(network(), x, y),
+        lambda x, y: taut.memorization(network(**BINARY), x, y),
+        lambda x, y: taut.seed_variance(network(), x, y),
+        lambda x, y: taut.epoch_curve(network(), x, y),
+        lambda x, y: taut.capacity_curve(lambda size: network(), [1, 2], x, y),
+        lambda x, y: taut.label_noise(network(**BINARY), x, y),
+        lambda x, y: taut.stability_selection(network(), x, y),
+        lambda x, y: taut.choose_model({"a": network()}, x, y, strengths=[0.1, 0]),
+        lambda x, y: taut.diagnose(network(), x, y),
+        lambda x, y: path(x, y),
+    ],
+)
+def test_a_loader_or_a_missing_target_is_told(study):
+    pairs = ((X[i : i + 10], Y[i : i + 10]) for i in range(0, 60, 10))
+    with pytest.raises(InputError, match=r"`x` must be .* a generator, which yields .*Join"):
+        study(pairs, None)
+    with pytest.raises(InputError, match="`y` must be given with arrays"):
+        study(X, None)
+    if "path" not in study.__code__.co_names:
+        with pytest.raises(InputError, match=r"a Batches, which yields .*PyDataset"):
+            study(Batches(), None)
+
+
+def test_a_loader_is_no_rows_of_a_function_of_a_model():
+    for call in (
+        lambda: taut.stationarity(network(), Batches(), Y),
+        lambda: taut.compact(network(), Batches(), Y, target_macs=2),
+        lambda: lanes(x=iter(X)),
+    ):
+        with pytest.raises(InputError, match=r"`x` must be .* which yields them one part after"):
+            call()
 
 
 def schedule():

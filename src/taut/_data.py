@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import array
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -12,6 +13,40 @@ from taut._keras.model_calls import mode
 from taut._losses import LossPart
 from taut.checks import names_given
 from taut.errors import InputError
+
+
+def check_rows_given(x: Any, y: Any) -> None:
+    """Raise unless inputs and targets are given, and neither is a loader of batches.
+
+    Raises:
+        InputError: For one that is missing or a loader.
+    """
+    check_no_loader(x, "x")
+    if y is None:
+        raise InputError(
+            "`y` must be given with arrays: the targets of the rows of `x`. Received: y=None."
+        )
+    check_no_loader(y, "y")
+
+
+def check_no_loader(data: Any, name: str) -> None:
+    """Raise for what yields its rows in parts, such as a data loader.
+
+    Raises:
+        InputError: If `data` is one.
+    """
+    batches = isinstance(data, keras.utils.PyDataset) or (
+        hasattr(data, "__iter__")
+        and not hasattr(data, "__array__")
+        and not isinstance(data, (Mapping, Sequence, memoryview, array.array))
+    )
+    if batches or (hasattr(data, "parts") and hasattr(data, "pieces")):
+        raise InputError(
+            f"`{name}` must be an array [rows, …], or a tree of these: all rows are needed at "
+            f"once. Received: a {type(data).__name__}, which yields them one part after the other. "
+            "Join what it yields. Rows beyond memory are read by `taut.regularization_path` and "
+            "`taut.train_lanes`, from a `keras.utils.PyDataset` or `taut.engine.ParquetRows`."
+        )
 
 
 def as_arrays(data: Any, name: str) -> Any:
@@ -34,19 +69,27 @@ def as_arrays(data: Any, name: str) -> Any:
         ) from error
 
     def leaf_array(leaf: Any) -> np.ndarray:
-        array = np.asarray(leaf)
-        if array.dtype.kind in "OSUMmV":
+        check_no_loader(leaf, name)
+        values = as_numpy(leaf)
+        if values.dtype.kind in "OSUMmV":
             # As Python writes it: `np.str_('a')` is how NumPy writes the text.
-            first = array.astype(object) if array.dtype.kind in "US" else array
-            example = repr(first.reshape(-1)[0]) if array.size else array.dtype
+            first = values.astype(object) if values.dtype.kind in "US" else values
+            example = repr(first.reshape(-1)[0]) if values.size else values.dtype
             raise InputError(
-                f"`{name}` must hold numbers. Received: values of type {array.dtype}, such as "
+                f"`{name}` must hold numbers. Received: values of type {values.dtype}, such as "
                 f"{example}. Encode them: labels by `np.unique({name}, return_inverse=True)[1]`, "
                 "tables by `taut.fit_table`."
             )
-        return array
+        return values
 
     return keras.tree.map_structure(leaf_array, data)
+
+
+def as_numpy(array: Any) -> np.ndarray:
+    """An array of any kind as NumPy's: also a tensor of torch that has a gradient, or is on a GPU."""
+    if keras.ops.is_tensor(array) or isinstance(array, keras.Variable):
+        return keras.ops.convert_to_numpy(array)
+    return np.asarray(array.detach().cpu() if hasattr(type(array), "detach") else array)
 
 
 def whole_lists(data: Any) -> Any:

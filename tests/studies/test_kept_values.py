@@ -121,7 +121,7 @@ class Memory(layers.Layer):
         self.shift = np.zeros(shape[-1], "float32")
 
     def call(self, x):
-        return x + self.shift
+        return x + ops.convert_to_tensor(self.shift)
 
     def save_own_variables(self, store):
         store["shift"] = self.shift

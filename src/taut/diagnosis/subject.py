@@ -9,7 +9,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from taut._data import as_arrays, input_names
+from taut._data import as_arrays, check_rows_given, input_names
 from taut._keras.compiled_model import compiled_loss
 from taut._weights import checked_targets
 from taut.checks import check_whole, names_given
@@ -139,10 +139,7 @@ def subject_of(
             "`model` must have a compiled loss. Received: "
             f"loss={getattr(model, 'loss', None)!r}. Give `compile` a loss."
         )
-    if y is None:
-        raise InputError(
-            "`y` must be given. Received: y=None. Of a data loader, give the arrays that it yields."
-        )
+    check_rows_given(x, y)
     _check_whole_or_none(epochs=epochs, batch_size=batch_size)
     columns = _columns(x) if names is None else names_given(names=names)
     labels = labelled(model, y)

@@ -119,7 +119,7 @@ def capacity_curve(
     build: Callable[[Any], Any],
     sizes: Sequence[Any],
     x: Any,
-    y: Any,
+    y: Any = None,
     *,
     cv: Any = 5,
     groups: Any = None,

@@ -141,7 +141,7 @@ class SeedVariance(ReadOnly):
 def seed_variance(
     model: Any,
     x: Any,
-    y: Any,
+    y: Any = None,
     *,
     weights: int = 4,
     orders: int = 4,
