@@ -86,7 +86,7 @@ def as_arrays(data: Any, name: str) -> Any:
 
 
 def as_numpy(array: Any) -> np.ndarray:
-    """An array of any kind as NumPy's: also a tensor of torch that has a gradient, or is on a GPU."""
+    """An array of any kind as NumPy's: also a tensor of torch with a gradient, or on a GPU."""
     if keras.ops.is_tensor(array) or isinstance(array, keras.Variable):
         return keras.ops.convert_to_numpy(array)
     return np.asarray(array.detach().cpu() if hasattr(type(array), "detach") else array)
