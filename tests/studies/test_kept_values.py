@@ -395,6 +395,20 @@ def test_a_faster_schedule_keeps_what_does_not_decay():
         taut.regularization_path(decaying(), Z, Y, **SETTINGS)
 
 
+def test_optimizers_inside_of_one_keep_what_no_configuration_holds():
+    model = model_of(layers.Dense(4, "relu"), layers.Dense(1))
+    inside = keras.optimizers.AdamW(Falling(0.05), weight_decay=0.5)
+    inside.exclude_from_weight_decay(var_list=[model.layers[1].kernel])
+    chosen = keras.optimizers.OptimizerMap(keras.optimizers.SGD(0.3), {".*/kernel": inside})
+    model.compile(keras.optimizers.MultiOptimizer(chosen), "mse")
+    copy = as_compiled(model, Z, Y, cv=2).copy
+    (found,) = [o for o in copy.optimizer.optimizers if isinstance(o, keras.optimizers.AdamW)]
+    assert found is not inside
+    assert found._learning_rate is inside._learning_rate
+    assert [found._use_weight_decay(layer.kernel) for layer in copy.layers] == [True, False]
+    assert taut.train_lanes(model, Z, Y, [taut.engine.Lane()], epochs=1).status == ("finished",)
+
+
 def test_a_schedule_need_not_be_registered():
     schedule = Falling(0.1)
     proximal = taut.Proximal(keras.optimizers.Adam(schedule), taut.L1(0.1))

@@ -154,6 +154,8 @@ def renewed(optimizer: Any, variables: Any = (), others: Any = (), **changes: An
         others: Those that the new one is for, each in the place of its counterpart.
         **changes: Settings that are others.
     """
+    if hasattr(optimizer, "optimizers"):  # MultiOptimizer
+        return with_inner(optimizer, lambda one: renewed(one, variables, others, **changes))
     new = type(optimizer).from_config({**settings_of(optimizer), **changes})
     excluded = getattr(optimizer, "_exclude_from_weight_decay", None) or ()
     pattern = getattr(optimizer, "_exclude_from_weight_decay_pattern", None)
