@@ -247,6 +247,22 @@ def test_models_of_taut_hand_on_the_rows_of_fit():
         logged(network(), {"validation_split": 0.25})
 
 
+def test_held_out_rows_are_handed_on_beside_a_loader():
+    class Batches(keras.utils.PyDataset):
+        def __len__(self):
+            return 2
+
+        def __getitem__(self, index):
+            return X[index::2], y[index::2]
+
+    y = targets("mse")
+    monitor = OverfitMonitor(verbose=False)
+    model = network(models=taut.models)
+    logs = model.fit(Batches(), validation_data=(X, y), verbose=0, callbacks=[monitor]).history
+    assert logs["val_data_loss"] == pytest.approx(model.evaluate(X, y, verbose=0), rel=1e-5)
+    assert "gap" not in logs
+
+
 def test_the_interval_is_that_of_a_diagnosis():
     rows, held = RNG.exponential(0.2, size=50), RNG.exponential(size=20)
     gap, same = gap_interval(rows, held, level=0.9), generalization_gap(rows, held, level=0.9)

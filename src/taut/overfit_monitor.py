@@ -78,7 +78,8 @@ class OverfitMonitor(keras.callbacks.Callback):
     r"""Adds the generalisation gap to the logs, stops when held-out loss has stopped falling.
 
     After each epoch, with the weights as they are then and in inference mode, it measures the
-    *data* loss: no penalty, no losses of layers, no dropout, no running mean. It adds to the logs
+    *data* loss: no penalty, no losses of layers, no dropout, no running mean, and each row counts
+    once, whatever weights `fit` has. It adds to the logs
 
     - `val_data_loss`, the mean over the validation rows,
     - `data_loss`, the mean over the training rows, or over a sample of them,
@@ -169,7 +170,7 @@ class OverfitMonitor(keras.callbacks.Callback):
     def offer(self, x: Any, y: Any, validation_data: Any, validation_split: Any) -> None:
         """What `fit` was given, for what this was not given itself."""
         self._offered = {}
-        if y is None or (validation_data is None and not validation_split):
+        if validation_data is None and (y is None or not validation_split):
             return
         if validation_data is None:
             x, y = as_arrays(x, "x"), as_arrays(y, "y")
@@ -177,7 +178,8 @@ class OverfitMonitor(keras.callbacks.Callback):
             cut = math.floor(row_count(y) * (1 - validation_split))
             validation_data = tree.map_structure(lambda a: a[cut:], (x, y))
             x, y = tree.map_structure(lambda a: a[:cut], (x, y))
-        self._offered = {"train": (x, y), "validation": validation_data}
+        # A loader of batches brings its own targets: its rows are not known here.
+        self._offered = {"train": None if y is None else (x, y), "validation": validation_data}
 
     def on_train_begin(self, logs: Any = None) -> None:
         del logs
@@ -206,7 +208,9 @@ class OverfitMonitor(keras.callbacks.Callback):
                 "hand on the arrays of `fit(x, y, validation_data=(x, y))`."
             )
         learned_from = self._train or (
-            row_pair(offered["train"], "x, y of fit") if offered and not self._validation else None
+            row_pair(offered["train"], "x, y of fit")
+            if offered.get("train") is not None and not self._validation
+            else None
         )
         if learned_from is None:
             return held_out, None, 0
