@@ -259,7 +259,7 @@ def test_held_out_rows_are_handed_on_beside_a_loader():
     monitor = OverfitMonitor(verbose=False)
     model = network(models=taut.models)
     logs = model.fit(Batches(), validation_data=(X, y), verbose=0, callbacks=[monitor]).history
-    assert logs["val_data_loss"] == pytest.approx(model.evaluate(X, y, verbose=0), rel=1e-5)
+    assert logs["val_data_loss"] == [pytest.approx(model.evaluate(X, y, verbose=0), rel=1e-5)]
     assert "gap" not in logs
 
 
