@@ -178,6 +178,11 @@ def test_the_result_is_saved_and_read_again(tmp_path):
     assert again.model.count_params() == result.model.count_params()
     with pytest.raises(taut.InputError, match="must not exist"):
         result.save(place)
+    with pytest.raises(taut.InputError, match="one that `save` wrote"):
+        result.save(place.parent, overwrite=True)
+    assert result.save(place, overwrite=True) == place
+    assert [path.name for path in place.parent.iterdir()] == [place.name]
+    assert CompactResult.load(place).report == result.report
     file = place / "model.keras"
     whole = file.read_bytes()
     file.write_bytes(whole.replace(b'"module"', b'"m0dule"', 1))

@@ -7,6 +7,7 @@ from keras import layers, ops
 
 import taut
 from taut.compaction import compact
+from taut.studies.study_model import compiled_copy
 from tests.compaction.mortal import drawn, relu, x_, zero
 
 STEPS = 1 if keras.backend.backend() == "torch" else 2  # torch can do no more at once
@@ -84,10 +85,11 @@ def test_no_scaling_of_the_loss_is_added():
     try:
         model = mortal()
         model.compile("sgd", "mse", auto_scale_loss=False)
-        small = smaller(model)
+        small, copy = smaller(model), compiled_copy(model, None)
     finally:
         keras.config.set_dtype_policy(policy)
     assert type(small.optimizer) is type(model.optimizer)
+    assert isinstance(copy.optimizer, taut.Proximal)
 
 
 def test_penalties_in_the_wrappers_of_keras_are_carried_over():

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import keras
+
 from taut._keras.compiled_model import compile_arguments
 from taut._keras.optimizer_updates import renewed, with_inner
 from taut.errors import InputError
@@ -40,8 +42,7 @@ def compile_alike(model: Any, smaller: Any) -> str | None:
         return new
 
     optimizer = model.optimizer and with_inner(model.optimizer, alike)
-    # Where the loss is scaled, the optimizer does so already.
-    smaller.compile(optimizer, **compile_arguments(model), auto_scale_loss=False)
+    keras.Model.compile(smaller, optimizer, **compile_arguments(model))
     if optimizer is not None:
         smaller.optimizer.build(smaller.trainable_variables)
     for old, new in treated:

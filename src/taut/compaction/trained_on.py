@@ -54,11 +54,11 @@ def train_on(
         # The metrics are those of the labels alone.
         nothing = dict.fromkeys(("metrics", "weighted_metrics", "loss_weights"))
         mixed = {**asked, **nothing, "loss": loss}
-        smaller.compile(smaller.optimizer, **mixed, auto_scale_loss=False)
+        keras.Model.compile(smaller, smaller.optimizer, **mixed)
     with global_streams(seed), FitDisplay("training the smaller model") as display:
         smaller.fit(x, y, epochs=epochs, batch_size=batch_size, verbose=0, callbacks=[display])
     if loss is not None:
-        smaller.compile(smaller.optimizer, **asked, auto_scale_loss=False)
+        keras.Model.compile(smaller, smaller.optimizer, **asked)
     if not all(np.isfinite(w).all() for w in smaller.get_weights() if w.dtype.kind == "f"):
         raise InputError(
             "The training of the smaller model must stay finite. Received: NaN or infinite "
