@@ -204,6 +204,22 @@ def test_a_loader_is_no_rows_of_a_function_of_a_model():
             call()
 
 
+def by_names():
+    inputs = {"b": keras.Input((3,), name="b"), "a": keras.Input((3,), name="a")}
+    parts = [keras.layers.Dense(1)(inputs[name]) for name in ("a", "b")]
+    model = keras.Model(inputs, keras.layers.Add()(parts))
+    model.compile("adam", "mse")
+    return model
+
+
+@pytest.mark.parametrize("wrong", [{"a": X, "aa": X, "b": X}, {"a": X}, {"a": X, "c": X}])
+def test_inputs_by_name_are_those_of_the_model(wrong):
+    for study in (taut.regularization_path, taut.stationarity, taut.diagnose):
+        with pytest.raises(InputError, match=r"by their names, 'a', 'b'\. Received: 'a'"):
+            study(by_names(), wrong, Y)
+    path(x={"b": X, "a": X}, model=by_names())
+
+
 def schedule():
     return taut.callbacks.StrengthSchedule(lambda epoch: 1.0)
 
