@@ -204,6 +204,19 @@ def test_a_loader_is_no_rows_of_a_function_of_a_model():
             call()
 
 
+@pytest.mark.skipif(keras.backend.backend() != "jax", reason="streams need JAX")
+@pytest.mark.parametrize(
+    ("loss", "good", "bad", "words"),
+    [(THREE, np.arange(60) % 3, 9, "whole numbers from 0 to 2"), ({}, Y, np.nan, "be finite")],
+)
+def test_targets_of_streamed_rows_are_looked_at_as_they_are_read(loss, good, bad, words):
+    y = np.where(IDLE, bad, good)
+    with pytest.raises(InputError, match=words):
+        path(y=y, model=network(**loss), memory=1 << 26)
+    if bad == 9:
+        path(y=y, model=network(**loss), memory=1 << 26, sample_weight=np.where(IDLE, 0.0, 1.0))
+
+
 def by_names():
     inputs = {"b": keras.Input((3,), name="b"), "a": keras.Input((3,), name="a")}
     parts = [keras.layers.Dense(1)(inputs[name]) for name in ("a", "b")]

@@ -11,6 +11,7 @@ import keras
 import numpy as np
 from jax.sharding import Mesh
 
+from taut._losses import loss_parts
 from taut._weights import ClassWeight, checked_targets
 from taut.checks import check_whole, check_whole_or_none
 from taut.engine import loop
@@ -18,6 +19,7 @@ from taut.engine.batchwise import ROWS, may_mix_rows, mixes_rows
 from taut.engine.block_slots import BlockSlots
 from taut.engine.checkpoint.archive import Checkpoint
 from taut.engine.checkpoint.identity import identity_of
+from taut.engine.data.checked_targets import CheckedSource
 from taut.engine.data.class_weights import WeightedSource
 from taut.engine.data.reading import Budget, Layout
 from taut.engine.data.row_folds import RowFolds
@@ -101,7 +103,9 @@ def train_streamed(
     if class_weight is not None:  # reads all rows: after the checks
         source = WeightedSource(source, model, class_weight)
     divided = counted or RowFolds.of(source, divided.number, fold_seed)
-    stream = replace(stream, source=source, divided=divided)
+    few = first_rows(source, 1)
+    checked = CheckedSource(source, loss_parts(model, few.x, few.y))
+    stream = replace(stream, source=checked, divided=divided)
     of_groups = study.groups is not None
     layout, budget = room_for(
         model, source, lanes, stream.number, study.batch_size, memory, groups=of_groups
