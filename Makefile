@@ -9,7 +9,8 @@ PYTEST_JOBS ?= 2
 LAWS := averages backends fixed_point gradients mixed_precision proximal several
 CORE := tests/penalties/test_laws.py tests/engine/test_laws.py tests/penalties/test_grouped.py \
 	$(LAWS:%=tests/optimizers/test_%.py) tests/engine/test_through_fit.py tests/studies/test_backends.py \
-	tests/test_overfit_monitor.py
+	tests/test_overfit_monitor.py tests/test_messages.py tests/engine/test_weights.py \
+	tests/compaction/test_elsewhere.py
 
 .PHONY: demo test docs clean
 

@@ -112,7 +112,7 @@ THREE = {"loss": "sparse_categorical_crossentropy", "outputs": 3, "activation": 
         (lambda: path(sample_weight="w"), r"`sample_weight` must be numbers.*name of a column"),
         (lambda: path(memory="1 GB"), r"`memory` must be an integer >= 1"),
         (lambda: path(checkpoint_seconds=None), r"`checkpoint_seconds` must be a finite number"),
-        (lambda: taut.diagnose(network(), X), r"`y` must be given.*data loader.*arrays"),
+        (lambda: taut.diagnose(network(), X), r"`y` must be given with arrays"),
         (
             lambda: taut.diagnose(network(), X, Y, trials=False, level="high"),
             r"`level` must be between 0 and 1",
@@ -128,6 +128,7 @@ THREE = {"loss": "sparse_categorical_crossentropy", "outputs": 3, "activation": 
             r"whole numbers from 0 to 2.*from 0 to 3",
         ),
         (lambda: path(y=np.arange(60) % 3, model=network(**BINARY)), r"from 0 to 1.*from 0 to 2"),
+        (lambda: path(cv=[(Y > 0, Y <= 0)]), "row numbers, not a mask: use `np.flatnonzero`"),
         (lambda: path(start="here"), r'`start` must be "fresh" or "present"'),
         (lambda: path(warm_start=[]), r'`warm_start` must be None, "down", "up" or "both"'),
         (lambda: path(x=[[1.0], [1.0, 2.0]]), r"`x` must be an array.*differ in length"),
@@ -157,6 +158,79 @@ THREE = {"loss": "sparse_categorical_crossentropy", "outputs": 3, "activation": 
 def test_the_rule_what_was_received_and_the_remedy(call, words):
     with pytest.raises((InputError, UnsupportedError), match=f"(?s){words}"):
         call()
+
+
+class Batches(keras.utils.PyDataset):
+    def __len__(self):
+        return 6
+
+    def __getitem__(self, index):
+        return X[10 * index : 10 * index + 10], Y[10 * index : 10 * index + 10]
+
+
+@pytest.mark.parametrize(
+    "study",
+    [
+        lambda x, y: taut.learning_curve(network(), x, y),
+        lambda x, y: taut.memorization(network(**BINARY), x, y),
+        lambda x, y: taut.seed_variance(network(), x, y),
+        lambda x, y: taut.epoch_curve(network(), x, y),
+        lambda x, y: taut.capacity_curve(lambda size: network(), [1, 2], x, y),
+        lambda x, y: taut.label_noise(network(**BINARY), x, y),
+        lambda x, y: taut.stability_selection(network(), x, y),
+        lambda x, y: taut.choose_model({"a": network()}, x, y, strengths=[0.1, 0]),
+        lambda x, y: taut.diagnose(network(), x, y),
+        lambda x, y: path(x, y),
+    ],
+)
+def test_a_loader_or_a_missing_target_is_told(study):
+    pairs = ((X[i : i + 10], Y[i : i + 10]) for i in range(0, 60, 10))
+    with pytest.raises(InputError, match=r"`x` must be .* a generator, which yields .*Join"):
+        study(pairs, None)
+    with pytest.raises(InputError, match="`y` must be given with arrays"):
+        study(X, None)
+    if "path" not in study.__code__.co_names:
+        with pytest.raises(InputError, match=r"a Batches, which yields .*PyDataset"):
+            study(Batches(), None)
+
+
+def test_a_loader_is_no_rows_of_a_function_of_a_model():
+    for call in (
+        lambda: taut.stationarity(network(), Batches(), Y),
+        lambda: taut.compact(network(), Batches(), Y, target_macs=2),
+        lambda: lanes(x=iter(X)),
+    ):
+        with pytest.raises(InputError, match=r"`x` must be .* which yields them one part after"):
+            call()
+
+
+@pytest.mark.skipif(keras.backend.backend() != "jax", reason="streams need JAX")
+@pytest.mark.parametrize(
+    ("loss", "good", "bad", "words"),
+    [(THREE, np.arange(60) % 3, 9, "whole numbers from 0 to 2"), ({}, Y, np.nan, "be finite")],
+)
+def test_targets_of_streamed_rows_are_looked_at_as_they_are_read(loss, good, bad, words):
+    y = np.where(IDLE, bad, good)
+    with pytest.raises(InputError, match=words):
+        path(y=y, model=network(**loss), memory=1 << 26)
+    if bad == 9:
+        path(y=y, model=network(**loss), memory=1 << 26, sample_weight=np.where(IDLE, 0.0, 1.0))
+
+
+def by_names():
+    inputs = {"b": keras.Input((3,), name="b"), "a": keras.Input((3,), name="a")}
+    parts = [keras.layers.Dense(1)(inputs[name]) for name in ("a", "b")]
+    model = keras.Model(inputs, keras.layers.Add()(parts))
+    model.compile("adam", "mse")
+    return model
+
+
+@pytest.mark.parametrize("wrong", [{"a": X, "aa": X, "b": X}, {"a": X}, {"a": X, "c": X}])
+def test_inputs_by_name_are_those_of_the_model(wrong):
+    for study in (taut.regularization_path, taut.stationarity, taut.diagnose):
+        with pytest.raises(InputError, match=r"by their names, 'a', 'b'\. Received: 'a'"):
+            study(by_names(), wrong, Y)
+    path(x={"b": X, "a": X}, model=by_names())
 
 
 def schedule():
@@ -193,10 +267,27 @@ def test_a_printed_strength_is_found():
         result.models(1.8)
 
 
-def test_labels_that_no_loss_looks_at_may_be_anything():
-    y = np.where(np.arange(60) < 50, np.arange(60) % 3, 9)
-    weight = (np.arange(60) < 50).astype("float32")
-    path(y=y, model=network(**THREE), sample_weight=weight)
+IDLE = np.arange(60) >= 50
+
+
+@pytest.mark.parametrize(
+    ("loss", "good", "bad", "words"),
+    [
+        (THREE, np.arange(60) % 3, 9, "must be whole numbers from 0 to 2"),
+        ({}, Y, np.nan, "must be finite"),
+        (BINARY, Y, 7.0, "must be from 0 to 1"),
+    ],
+)
+def test_targets_that_no_loss_looks_at_may_be_anything(loss, good, bad, words):
+    y, weight = np.where(IDLE, bad, good), np.where(IDLE, 0.0, 2.0)
+    parts = np.arange(0, 60, 2), np.arange(1, 60, 2)  # others depend on all labels
+    settings = {"cv": [parts, parts[::-1]], "sample_weight": weight}
+    expected = path(y=good, model=network(**loss), **settings)
+    found = path(y=y, model=network(**loss), **settings)
+    np.testing.assert_array_equal(found.table["held_out_loss"], expected.table["held_out_loss"])
+    assert np.isfinite(found.table["held_out_loss"]).all()
+    with pytest.raises(InputError, match=words):  # all of them count
+        path(y=y, model=network(**loss), sample_weight=np.full(60, 2.0))
 
 
 @pytest.mark.parametrize("layer", [keras.layers.UnitNormalization, keras.layers.LayerNormalization])

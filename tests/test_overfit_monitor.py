@@ -1,5 +1,7 @@
 """The monitor of overfitting: what it logs, when it stops, and what it leaves the model with."""
 
+import re
+
 import keras
 import numpy as np
 import pytest
@@ -140,6 +142,8 @@ def test_it_stops_after_patience_epochs_without_an_improvement():
         f"{len(losses)}; gap "
     )
     assert monitor.summary.endswith(f"weights of epoch {len(losses) - 4} restored.")
+    assert not re.search("[A-Za-z]", monitor.text("zh"))
+    assert f"{monitor.best_loss:.3g}" in monitor.text("zh")
 
 
 def frozen_losses(monkeypatch, epochs):
@@ -241,6 +245,22 @@ def test_models_of_taut_hand_on_the_rows_of_fit():
         assert logs == {name: again[name] for name in logs}
     with pytest.raises(InputError, match=r"held-out rows\. Received: none.*validation=\(x, y\)"):
         logged(network(), {"validation_split": 0.25})
+
+
+def test_held_out_rows_are_handed_on_beside_a_loader():
+    class Batches(keras.utils.PyDataset):
+        def __len__(self):
+            return 2
+
+        def __getitem__(self, index):
+            return X[index::2], y[index::2]
+
+    y = targets("mse")
+    monitor = OverfitMonitor(verbose=False)
+    model = network(models=taut.models)
+    logs = model.fit(Batches(), validation_data=(X, y), verbose=0, callbacks=[monitor]).history
+    assert logs["val_data_loss"] == [pytest.approx(model.evaluate(X, y, verbose=0), rel=1e-5)]
+    assert "gap" not in logs
 
 
 def test_the_interval_is_that_of_a_diagnosis():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import array
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -12,6 +13,40 @@ from taut._keras.model_calls import mode
 from taut._losses import LossPart
 from taut.checks import names_given
 from taut.errors import InputError
+
+
+def check_rows_given(x: Any, y: Any) -> None:
+    """Raise unless inputs and targets are given, and neither is a loader of batches.
+
+    Raises:
+        InputError: For one that is missing or a loader.
+    """
+    check_no_loader(x, "x")
+    if y is None:
+        raise InputError(
+            "`y` must be given with arrays: the targets of the rows of `x`. Received: y=None."
+        )
+    check_no_loader(y, "y")
+
+
+def check_no_loader(data: Any, name: str) -> None:
+    """Raise for what yields its rows in parts, such as a data loader.
+
+    Raises:
+        InputError: If `data` is one.
+    """
+    batches = isinstance(data, keras.utils.PyDataset) or (
+        hasattr(data, "__iter__")
+        and not hasattr(data, "__array__")
+        and not isinstance(data, (Mapping, Sequence, memoryview, array.array))
+    )
+    if batches or (hasattr(data, "parts") and hasattr(data, "pieces")):
+        raise InputError(
+            f"`{name}` must be an array [rows, …], or a tree of these: all rows are needed at "
+            f"once. Received: a {type(data).__name__}, which yields them one part after the other. "
+            "Join what it yields. Rows beyond memory are read by `taut.regularization_path` and "
+            "`taut.train_lanes`, from a `keras.utils.PyDataset` or `taut.engine.ParquetRows`."
+        )
 
 
 def as_arrays(data: Any, name: str) -> Any:
@@ -34,19 +69,27 @@ def as_arrays(data: Any, name: str) -> Any:
         ) from error
 
     def leaf_array(leaf: Any) -> np.ndarray:
-        array = np.asarray(leaf)
-        if array.dtype.kind in "OSUMmV":
+        check_no_loader(leaf, name)
+        values = as_numpy(leaf)
+        if values.dtype.kind in "OSUMmV":
             # As Python writes it: `np.str_('a')` is how NumPy writes the text.
-            first = array.astype(object) if array.dtype.kind in "US" else array
-            example = repr(first.reshape(-1)[0]) if array.size else array.dtype
+            first = values.astype(object) if values.dtype.kind in "US" else values
+            example = repr(first.reshape(-1)[0]) if values.size else values.dtype
             raise InputError(
-                f"`{name}` must hold numbers. Received: values of type {array.dtype}, such as "
+                f"`{name}` must hold numbers. Received: values of type {values.dtype}, such as "
                 f"{example}. Encode them: labels by `np.unique({name}, return_inverse=True)[1]`, "
                 "tables by `taut.fit_table`."
             )
-        return array
+        return values
 
     return keras.tree.map_structure(leaf_array, data)
+
+
+def as_numpy(array: Any) -> np.ndarray:
+    """An array of any kind as NumPy's: also a tensor of torch with a gradient, or on a GPU."""
+    if keras.ops.is_tensor(array) or isinstance(array, keras.Variable):
+        return keras.ops.convert_to_numpy(array)
+    return np.asarray(array.detach().cpu() if hasattr(type(array), "detach") else array)
 
 
 def whole_lists(data: Any) -> Any:
@@ -102,47 +145,79 @@ def check_inputs(model: Any, x: Any) -> None:
         )
 
 
-def check_targets(parts: Sequence[LossPart], leaves: Sequence[np.ndarray], weight: Any) -> None:
-    """Raise for targets that their loss cannot be asked about.
+def readable_targets(parts: Sequence[LossPart], y: Any, weights: Any) -> Any:
+    """Targets that their losses can be asked about, with 0 for those that do not count.
 
-    Where a mask takes part, or a weight is 0, a target may be anything: it is not looked at.
+    Where a weight is 0 a target may be anything. Some backends raise for a label that is no class,
+    and 0 times NaN is NaN, so that there it is replaced. Where a mask takes part, which targets
+    count is not known, and all are taken as they are.
 
     Args:
         parts: The losses, as `loss_parts` has them.
-        leaves: The targets.
-        weight: A weight of each row or step, or None.
+        y: Targets, an array [rows, …] or a tree of these.
+        weights: A weight of each row or step for all of them, a tree of these, or None.
 
     Raises:
-        InputError: For targets that are not finite, and for labels that are not among the classes.
+        InputError: For targets that count and are not finite, or not among the classes.
     """
-    if weight is not None or any(part.masked for part in parts):
-        return
-    read = {number for part in parts for number in part.leaves}
-    for number in sorted(read):
-        leaf = np.asarray(leaves[number])
+    if any(part.masked for part in parts):
+        return y
+    leaves = [np.asarray(leaf) for leaf in keras.tree.flatten(y)]
+    given = keras.tree.flatten(weights)
+    given = given * len(leaves) if len(given) == 1 else given
+    for number in sorted({number for part in parts for number in part.leaves}):
+        leaf = leaves[number]
         wrong = ~np.isfinite(leaf) if leaf.dtype.kind == "f" else np.zeros(leaf.shape, bool)
+        leaf, wrong = _without_idle(leaf, wrong, given[number])
         if wrong.any():
             rows = np.unique(np.nonzero(wrong)[0])
             raise InputError(
                 "`y` must be finite numbers. Received: NaN or infinite values in "
                 f"{len(rows)} of {len(leaf)} rows, first in row {rows[0]}. Leave these rows out."
             )
+        leaves[number] = leaf
     for part in parts:
-        allowed = part.labels
-        if allowed is None or len(part.leaves) != 1:
-            continue
-        leaf = np.asarray(leaves[part.leaves[0]])
-        least, most = float(leaf.min(initial=0)), float(leaf.max(initial=0))
-        if isinstance(allowed, str):  # shares
-            if least < 0 or most > 1:
-                raise InputError(
-                    f"The targets of the loss {part.name!r} must be from 0 to 1. Received: from "
-                    f"{least:g} to {most:g}. For classes 0 to K − 1 use "
-                    "`sparse_categorical_crossentropy` and K outputs."
-                )
-        elif least < 0 or most >= allowed or np.any(leaf != np.floor(leaf)):
-            raise InputError(
-                f"The labels of the loss {part.name!r} must be whole numbers from 0 to "
-                f"{allowed - 1}: the model has {allowed} outputs. Received: labels from {least:g} "
-                f"to {most:g}. Number the classes from 0, or give the last layer more units."
-            )
+        if part.labels is not None and len(part.leaves) == 1:
+            (number,) = part.leaves
+            leaf = leaves[number]
+            leaf, wrong = _without_idle(leaf, _no_label(leaf, part.labels), given[number])
+            if wrong.any():
+                raise InputError(_no_labels(leaf, part))
+            leaves[number] = leaf
+    return keras.tree.pack_sequence_as(y, leaves)
+
+
+def _without_idle(
+    leaf: np.ndarray, wrong: np.ndarray, weight: np.ndarray | None
+) -> tuple[np.ndarray, np.ndarray]:
+    """Targets with 0 in the place of wrong ones whose weight is 0, and which are still wrong."""
+    if weight is None or not wrong.any():
+        return leaf, wrong
+    idle = weight == 0
+    while idle.ndim > leaf.ndim:
+        idle = idle[..., 0]
+    idle = np.broadcast_to(idle.reshape(*idle.shape, *[1] * (leaf.ndim - idle.ndim)), leaf.shape)
+    return np.where(wrong & idle, np.zeros((), leaf.dtype), leaf), wrong & ~idle
+
+
+def _no_label(leaf: np.ndarray, allowed: int | str) -> np.ndarray:
+    """[rows, …] which targets are no label."""
+    if isinstance(allowed, str):  # shares
+        return (leaf < 0) | (leaf > 1)
+    return (leaf < 0) | (leaf >= allowed) | (leaf != np.floor(leaf))
+
+
+def _no_labels(leaf: np.ndarray, part: LossPart) -> str:
+    allowed, least, most = part.labels, float(leaf.min()), float(leaf.max())
+    if isinstance(allowed, str):
+        return (
+            f"The targets of the loss {part.name!r} must be from 0 to 1. Received: from "
+            f"{least:g} to {most:g}. For classes 0 to K − 1 use "
+            "`sparse_categorical_crossentropy` and K outputs."
+        )
+    assert allowed is not None
+    return (
+        f"The labels of the loss {part.name!r} must be whole numbers from 0 to "
+        f"{allowed - 1}: the model has {allowed} outputs. Received: labels from {least:g} "
+        f"to {most:g}. Number the classes from 0, or give the last layer more units."
+    )

@@ -18,6 +18,7 @@ from taut._keras.compiled_model import (
     reduce_weighted_values,
 )
 from taut._keras.model_calls import keras_mask, mode, symbolic_call
+from taut._keras.model_graphs import input_structure
 from taut.errors import InputError, UnsupportedError
 
 
@@ -81,6 +82,14 @@ def loss_parts(model: Any, x: Any, y: Any) -> list[LossPart]:
     if taken and isinstance(x, (list, tuple)) and len(keras.tree.flatten(x)) != len(taken):
         # Keras would go on without what is too much, and warn.
         raise InputError(_unlike(model, x, y))
+    named = input_structure(model) if taken and isinstance(x, Mapping) else None
+    if isinstance(named, Mapping) and set(named) != set(x):
+        # Keras would warn, and read them in the order of their names, whichever they are.
+        raise InputError(
+            f"`x` must hold the inputs of the model {model.name!r} by their names, "
+            f"{', '.join(map(repr, sorted(named)))}. Received: "
+            f"{', '.join(map(repr, sorted(x, key=str)))}."
+        )
     try:
         return _loss_parts(model, x, y)
     except (InputError, UnsupportedError):

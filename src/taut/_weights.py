@@ -8,14 +8,14 @@ from typing import Any
 import numpy as np
 from keras import tree
 
-from taut._data import check_targets, whole_lists
+from taut._data import readable_targets, whole_lists
 from taut._losses import LossPart, loss_parts, outline
 from taut.errors import InputError, UnsupportedError
 
 ClassWeight = Mapping[int, float] | str | None
 
 
-def checked_weights(
+def checked_targets(
     model: Any,
     x: Any,
     y: Any,
@@ -23,8 +23,8 @@ def checked_weights(
     class_weight: ClassWeight = None,
     *,
     means: bool = True,
-) -> Any:
-    """One weight a row, or of each step or pixel, for each leaf of `y`; None without weights.
+) -> tuple[Any, Any]:
+    """Targets that the losses can be asked about, and their weights.
 
     Args:
         model: Compiled and built.
@@ -35,6 +35,10 @@ def checked_weights(
         class_weight: The weight of each class, 1 for those left out; or `"balanced"`,
             n/(K·n_k) for the n_k of n labels that are in class k of K.
         means: Whether to refuse losses that are not the mean of one value a row.
+
+    Returns:
+        `y`, where what has a weight of 0 is readable too (see `readable_targets`); and one weight
+        a row, or of each step or pixel, for each leaf of `y`, or None without weights.
 
     Raises:
         InputError: If targets are not finite or not among the classes.
@@ -47,14 +51,17 @@ def checked_weights(
         check_means(parts)
     if sample_weight is not None and class_weight is not None:
         raise InputError("Give `sample_weight` or `class_weight`, not both: multiply them.")
-    leaves = tree.flatten(y)
-    check_targets(parts, leaves, sample_weight)
     if class_weight is not None:
+        y = readable_targets(parts, y, None)
         labels = labels_of(model, x, y)(y)
         classes, codes, counts = np.unique(labels, return_inverse=True, return_counts=True)
-        return class_weights(classes, counts, class_weight)[codes].reshape(labels.shape)
-    if sample_weight is None:
-        return None
+        return y, class_weights(classes, counts, class_weight)[codes].reshape(labels.shape)
+    weights = None if sample_weight is None else _checked(parts, y, sample_weight)
+    return readable_targets(parts, y, weights), weights
+
+
+def _checked(parts: Sequence[LossPart], y: Any, sample_weight: Any) -> Any:
+    """Weights as `checked_targets` returns them."""
     try:
         weights = tree.map_structure(
             lambda a: np.asarray(a, np.float32), whole_lists(sample_weight)
@@ -64,7 +71,7 @@ def checked_weights(
             "`sample_weight` must be numbers, one a row of `x`, and not the name of a column. "
             f"Received: {error}."
         ) from error
-    given = tree.flatten(weights)
+    given, leaves = tree.flatten(weights), tree.flatten(y)
     if tree.is_nested(weights) and not _alike(weights, y, len(leaves)):
         raise InputError(
             "`sample_weight` must be one array for all outputs, or one for each in `y`, by the "

@@ -9,11 +9,12 @@ import keras
 import numpy as np
 from keras import ops, tree
 
-from taut._data import as_arrays, check_targets
+from taut._data import as_arrays, readable_targets
 from taut._keras.compiled_model import loss_of_classes
 from taut._keras.model_calls import mode
 from taut._losses import data_loss_value, loss_parts
 from taut._mean_loss import mean_loss_interval
+from taut.catalogue import EN, Catalogue, catalogue
 from taut.checks import check_at_least, check_inner_share, check_whole
 from taut.errors import InputError, UnsupportedError
 from taut.monitored_rows import check_columns, only_class, row_count, row_pair
@@ -34,9 +35,12 @@ class Gap(NamedTuple):
     low: float | None = None
     high: float | None = None
 
-    def __str__(self) -> str:
-        spread = "" if self.low is None else f" ({self.low:.3g} to {self.high:.3g})"
-        return f"{self.value:.3g}{spread}"
+    def text(self, say: Catalogue) -> str:
+        """It and its interval, to three digits."""
+        if self.low is None:
+            return say("monitor.gap", gap=f"{self.value:.3g}")
+        interval = say("interval", low=f"{self.low:.3g}", high=f"{self.high:.3g}")
+        return say("monitor.gap_within", gap=f"{self.value:.3g}", interval=interval)
 
 
 def gap_interval(
@@ -74,7 +78,8 @@ class OverfitMonitor(keras.callbacks.Callback):
     r"""Adds the generalisation gap to the logs, stops when held-out loss has stopped falling.
 
     After each epoch, with the weights as they are then and in inference mode, it measures the
-    *data* loss: no penalty, no losses of layers, no dropout, no running mean. It adds to the logs
+    *data* loss: no penalty, no losses of layers, no dropout, no running mean, and each row counts
+    once, whatever weights `fit` has. It adds to the logs
 
     - `val_data_loss`, the mean over the validation rows,
     - `data_loss`, the mean over the training rows, or over a sample of them,
@@ -111,7 +116,7 @@ class OverfitMonitor(keras.callbacks.Callback):
         best_loss: That loss.
         last_epoch: The number of the last epoch; 0 before one has ended.
         gap: Of the weights that the model is left with, a named tuple of value, low and high.
-        summary: What happened, in one line.
+        summary: What happened, in one line; `text(lang="zh")` says it in Chinese.
 
     Raises:
         InputError: If there are no validation rows, rows of one class alone, columns other than
@@ -165,7 +170,7 @@ class OverfitMonitor(keras.callbacks.Callback):
     def offer(self, x: Any, y: Any, validation_data: Any, validation_split: Any) -> None:
         """What `fit` was given, for what this was not given itself."""
         self._offered = {}
-        if y is None or (validation_data is None and not validation_split):
+        if validation_data is None and (y is None or not validation_split):
             return
         if validation_data is None:
             x, y = as_arrays(x, "x"), as_arrays(y, "y")
@@ -173,7 +178,8 @@ class OverfitMonitor(keras.callbacks.Callback):
             cut = math.floor(row_count(y) * (1 - validation_split))
             validation_data = tree.map_structure(lambda a: a[cut:], (x, y))
             x, y = tree.map_structure(lambda a: a[:cut], (x, y))
-        self._offered = {"train": (x, y), "validation": validation_data}
+        # A loader of batches brings its own targets: its rows are not known here.
+        self._offered = {"train": None if y is None else (x, y), "validation": validation_data}
 
     def on_train_begin(self, logs: Any = None) -> None:
         del logs
@@ -183,7 +189,8 @@ class OverfitMonitor(keras.callbacks.Callback):
         self.summary = ""
         self._best: list[np.ndarray] = []
         self._reference: Measured | None = None
-        self._waited, self.last_epoch, self._stopped, self._checked = 0, 0, "", False
+        self._waited, self.last_epoch = 0, 0
+        self._not_a_number = self._checked = False
         self._losses_of: RowLosses | None = None
         self._held_out, self._learned_from, self._of = self._data()
         if self.model.built:
@@ -201,7 +208,9 @@ class OverfitMonitor(keras.callbacks.Callback):
                 "hand on the arrays of `fit(x, y, validation_data=(x, y))`."
             )
         learned_from = self._train or (
-            row_pair(offered["train"], "x, y of fit") if offered and not self._validation else None
+            row_pair(offered["train"], "x, y of fit")
+            if offered.get("train") is not None and not self._validation
+            else None
         )
         if learned_from is None:
             return held_out, None, 0
@@ -219,7 +228,7 @@ class OverfitMonitor(keras.callbacks.Callback):
             names.append((self._learned_from, "train"))
         for (x, y), name in names:
             check_columns(self.model, x, name)
-            check_targets(loss_parts(self.model, x, y), tree.flatten(y), None)
+            readable_targets(loss_parts(self.model, x, y), y, None)
         x, y = self._held_out
         if loss_of_classes(self.model) and (only := only_class(y)) is not None:
             raise InputError(
@@ -232,7 +241,7 @@ class OverfitMonitor(keras.callbacks.Callback):
             self._losses_of = None
         self._checked = True
         if self._losses_of is None and self.verbose:
-            print("OverfitMonitor: the loss is not one of rows, so the gap has no interval.")
+            print(EN("monitor.no_interval"))
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         if not self._checked:
@@ -260,14 +269,9 @@ class OverfitMonitor(keras.callbacks.Callback):
             self._reference, self._waited = now, 0
         else:
             self._waited += 1
-        if math.isnan(now.mean):
-            self._stop("the loss is not a number")
-        elif self._waited >= self.patience:
-            self._stop("it had stopped falling")
-
-    def _stop(self, why: str) -> None:
-        self._stopped = why
-        self.model.stop_training = True
+        self._not_a_number = math.isnan(now.mean)
+        if self._not_a_number or self._waited >= self.patience:
+            self.model.stop_training = True
 
     def _measured(self, x: Any, y: Any) -> Measured:
         if self._losses_of is None:
@@ -296,37 +300,39 @@ class OverfitMonitor(keras.callbacks.Callback):
 
     def on_train_end(self, logs: Any = None) -> None:
         del logs
-        restored = self.restore_best and self.best_epoch is not None
-        if restored:
+        if self.restore_best and self.best_epoch is not None:
             for variable, value in zip(self.model.variables, self._best, strict=True):
                 variable.assign(value)
         self._best = []
-        self.summary = self._sentence(restored=restored)
+        self.summary = self.text()
         if self.verbose and self.summary:
             print(self.summary)
 
-    def _sentence(self, *, restored: bool) -> str:
+    def text(self, lang: str = "en") -> str:
+        """What happened, in one line; empty before an epoch has ended.
+
+        Args:
+            lang: "en" or "zh".
+
+        Raises:
+            InputError: If it is none that taut speaks.
+        """
+        say = catalogue(lang)
         if not self.last_epoch:
             return ""
         if self.best_epoch is None:
-            return (
-                f"Held-out loss was never a finite number, up to epoch {self.last_epoch}; "
-                "no weights were restored."
-            )
-        gap = "the gap is not known without training rows"
-        if self.gap is not None:
-            gap = f"gap {self.gap}"
-        least = f"Held-out loss was least ({self.best_loss:.3g}) after epoch {self.best_epoch}"
-        parts = [f"{least} of {self.last_epoch}", gap]
+            return say("monitor.never", last=self.last_epoch)
+        epochs = {"best": self.best_epoch, "last": self.last_epoch}
+        parts = [say("monitor.least", loss=f"{self.best_loss:.3g}", **epochs)]
+        parts.append(say("monitor.no_gap") if self.gap is None else self.gap.text(say))
         if self.best_epoch == self.last_epoch:
-            parts.append("it may fall further with more epochs")
-        elif restored:
-            parts.append(f"weights of epoch {self.best_epoch} restored")
+            parts.append(say("monitor.may_fall"))
         else:
-            parts.append(f"weights of epoch {self.last_epoch} kept")
-        if self._stopped == "the loss is not a number":
-            parts.append("training stopped, since the loss is not a number")
-        return "; ".join(parts) + "."
+            at = self.best_epoch if self.restore_best else self.last_epoch
+            parts.append(say("monitor.restored" if self.restore_best else "monitor.kept", at=at))
+        if self._not_a_number:
+            parts.append(say("monitor.not_a_number"))
+        return say("monitor.line", parts=say("clause.separator").join(parts))
 
 
 def _copy(variable: Any) -> np.ndarray:

@@ -11,6 +11,7 @@ from dataclasses import MISSING, dataclass, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from taut._read_only import ReadOnly
 from taut.checks import path_given
 from taut.errors import InputError
 from taut.formulas import unguard, write_csv
@@ -41,7 +42,7 @@ def with_command(run: Run, command: str) -> Run:
 
 
 @dataclass(frozen=True)
-class Run:
+class Run(ReadOnly):
     """What a fit says of itself.
 
     Attributes:

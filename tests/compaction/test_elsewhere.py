@@ -15,6 +15,14 @@ from taut.compaction import compact
 from tests.compaction.mortal import CASES, drawn, relu, x_, zero
 
 
+@pytest.mark.skipif(keras.backend.backend() != "torch", reason="torch alone keeps a list")
+def test_what_exports_the_smaller_model_finds_its_weights():
+    model, _ = CASES["dense_constant_units"].build()
+    small = compact(model, measure=False).model
+    found = {tensor.data_ptr() for tensor in small.state_dict().values()}
+    assert found == {variable.value.data_ptr() for variable in small.variables}
+
+
 @pytest.mark.slow
 def test_the_smaller_model_quantises():
     model = drawn(keras.Sequential([x_(4), relu(8, "a"), layers.Dense(2, name="out")]))

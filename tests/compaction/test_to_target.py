@@ -213,3 +213,22 @@ def test_a_training_that_leaves_no_numbers_returns_nothing():
     x, y = rows(model)
     with pytest.raises(taut.InputError, match="must stay finite"):
         compact(model, x, y, target_macs=multiply_adds(model) // 2, epochs=2, measure=False)
+
+
+class Counted:
+    """Rows that are made into an array when they are asked for."""
+
+    def __init__(self, array):
+        self.array, self.calls = array, 0
+
+    def __array__(self, dtype=None, copy=None):
+        self.calls += 1
+        return np.asarray(self.array, dtype)
+
+
+def test_rows_are_made_into_arrays_once():
+    model = drawn(keras.Sequential([x_(3), relu(8, "a"), layers.Dense(2, name="out")]))
+    model.compile("sgd", "mse")
+    x, y = map(Counted, rows(model))
+    compact(model, x, y, target_macs=20, epochs=1, measure=False)
+    assert (x.calls, y.calls) == (1, 1)

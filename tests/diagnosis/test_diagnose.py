@@ -285,6 +285,31 @@ def test_other_sizes_keep_the_outputs_and_the_optimizer():
     assert with_dropout(model).count_params() == model.count_params()
 
 
+def test_models_of_other_sizes_keep_what_is_not_trained():
+    learned = keras.layers.Normalization(name="learned")
+    learned.adapt(np.random.default_rng(0).normal(5, 3, size=(64, 6)))
+    inputs = keras.Input((6,))
+    frozen = keras.layers.Dense(4, name="frozen", trainable=False)(learned(inputs))
+    hidden = keras.layers.Dense(8, name="hidden", activation="relu")(frozen)
+    last = keras.layers.Dense(1, name="last", kernel_regularizer=taut.L1(0.1))
+    model = keras.Model(inputs, last(keras.layers.BatchNormalization()(hidden)))
+    schedule = keras.optimizers.schedules.CosineDecay(0.1, 10)
+    model.compile(taut.Proximal(keras.optimizers.Adam(schedule)), "mse")
+    model.optimizer.build(model.trainable_variables)
+    model.optimizer.set_strengths([0.3])
+    for other in (resized(model, 2), resized(model, 0.5), with_dropout(model)):
+        for name in ("learned", "frozen"):
+            layers = [m.get_layer(name) for m in (model, other)]
+            for one, same in zip(*(layer.get_weights() for layer in layers), strict=True):
+                np.testing.assert_array_equal(one, same)
+        assert not other.get_layer("frozen").trainable
+        assert other.optimizer._learning_rate is schedule
+        assert other.optimizer.compiled_strengths == [0.3]
+    model.get_layer("last").trainable = False
+    with pytest.raises(taut.errors.UnsupportedError, match="last/kernel would have another size"):
+        resized(model, 2)
+
+
 def test_a_linear_model_grows_a_hidden_layer_and_does_not_shrink():
     model = keras.Sequential([keras.Input((6,)), keras.layers.Dense(1)])
     model.compile("sgd", "mse")

@@ -6,8 +6,10 @@ import pytest
 from keras import layers, ops
 
 import taut
+from taut._keras.model_calls import call_with_losses
 from taut.engine import Lane, Split, train_lanes
 from taut.engine.data.batches import Batches
+from taut.engine.model_copy import copy_of
 from taut.errors import UnsupportedError
 
 pytestmark = pytest.mark.skipif(keras.backend.backend() != "jax", reason="lanes need JAX")
@@ -341,3 +343,45 @@ def test_losses_that_padding_would_change_are_refused(loss, message):
     model = compiled(lambda: sequential((6,), layers.Dense(1)), {"loss": loss})
     with pytest.raises(UnsupportedError, match=message):
         train_lanes(model, NUMBERS, TARGET, [Lane((0.1,))], batch_size=BATCH)
+
+
+class Penalising(layers.Layer):
+    def call(self, x):
+        self.add_loss(ops.mean(ops.square(x)))
+        return x
+
+
+class AnyAddress(set):
+    """The addresses of losses that an earlier call left, given again to new ones."""
+
+    left = True
+
+    def __contains__(self, address):
+        return self.left or super().__contains__(address)
+
+    def clear(self):
+        self.left = False
+        super().clear()
+
+
+@pytest.mark.parametrize("used_before", [False, True])
+def test_losses_of_layers_count_whatever_an_earlier_call_left(used_before):
+    keras.utils.set_random_seed(0)
+    model = keras.Sequential([keras.Input((3,)), Penalising(), layers.Dense(2), Penalising()])
+    model.compile(keras.optimizers.SGD(0.1), "mse")
+    x = SIGNALS[:8, 0]
+    if used_before:
+        for layer in model.layers:
+            vars(layer)["_loss_ids"] = AnyAddress()
+    copy = copy_of(model, x)
+    assert len(call_with_losses(copy, *_state(copy), x, training=True)[2]) == 2
+    added = call_with_losses(model, *_state(model), x, training=True)[2]
+    assert [float(ops.convert_to_numpy(a)) for a in added] == pytest.approx(
+        [np.square(x).mean(), np.square(ops.convert_to_numpy(model(x))).mean()], rel=1e-5
+    )
+
+
+def _state(model):
+    return [
+        [v.value for v in vs] for vs in (model.trainable_variables, model.non_trainable_variables)
+    ]

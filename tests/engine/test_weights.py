@@ -7,7 +7,7 @@ from keras import layers, ops
 
 import taut
 from taut._losses import data_loss_value, loss_parts
-from taut._weights import checked_weights
+from taut._weights import checked_targets
 from taut.engine import Lane, Split, train_lanes
 from taut.engine.data.batches import Batches
 from taut.errors import InputError, UnsupportedError
@@ -65,6 +65,7 @@ def as_keras_has_them(y, weights):
     return keras.tree.pack_sequence_as(y, shaped)
 
 
+@pytest.mark.filterwarnings("ignore:Gradients do not exist")  # of Keras, but for JAX
 @pytest.mark.parametrize("weighted", [False, True])
 @pytest.mark.parametrize("case", CASES)
 def test_a_lane_of_several_outputs_is_what_keras_trains(case, weighted):
@@ -139,7 +140,7 @@ def test_weights_of_another_shape_are_refused_before_training():
         np.zeros(ROWS),
     ):
         with pytest.raises(InputError, match="`sample_weight` must"):
-            checked_weights(model, X, [ONE, SEQ], [WEIGHT, weight])
+            checked_targets(model, X, [ONE, SEQ], [WEIGHT, weight])
 
 
 @pytest.mark.parametrize(
@@ -156,14 +157,14 @@ def test_weights_of_another_shape_are_refused_before_training():
 def test_no_output_gets_the_weights_of_another(y, weights):
     model = compiled(two("dict" if isinstance(y, dict) else "list"), "mse")
     with pytest.raises(InputError, match="or one for each in `y`, by the same names"):
-        checked_weights(model, X, y, weights)
+        checked_targets(model, X, y, weights)
 
 
 def test_weights_may_be_a_list_of_numbers():
     model = compiled(two("list"), "mse")
-    found = checked_weights(model, X, [ONE, SEQ], WEIGHT.tolist())
+    _, found = checked_targets(model, X, [ONE, SEQ], WEIGHT.tolist())
     np.testing.assert_array_equal(found, WEIGHT)
-    both = checked_weights(model, X, [ONE, SEQ], [WEIGHT, BY_STEP])
+    _, both = checked_targets(model, X, [ONE, SEQ], [WEIGHT, BY_STEP])
     assert [w.shape for w in both] == [WEIGHT.shape, BY_STEP.shape]
 
 
@@ -207,7 +208,7 @@ def test_class_weights_of_rows_are_those_of_keras(y, units, loss, activation):
     from keras.src.trainers.data_adapters.data_adapter_utils import class_weight_to_sample_weights
 
     model = classifier((3,), units, loss, activation)
-    found = checked_weights(model, FLAT, y, None, CLASSES)
+    _, found = checked_targets(model, FLAT, y, None, CLASSES)
     np.testing.assert_array_equal(found, class_weight_to_sample_weights(y, CLASSES))
 
 
@@ -218,7 +219,7 @@ def test_class_weights_of_steps_are_those_of_each_step():
     one_hot = np.eye(3, dtype="float32")[labels]
     shares = classifier((STEPS, 3), 3, SHARES)
     for model, y in ((sparse, labels), (sparse, labels[..., None]), (shares, one_hot)):
-        found = checked_weights(model, X, y, None, CLASSES)
+        _, found = checked_targets(model, X, y, None, CLASSES)
         np.testing.assert_allclose(found, expected)
 
 
@@ -226,7 +227,7 @@ def test_balanced_class_weights_are_those_of_scikit_learn():
     from sklearn.utils.class_weight import compute_sample_weight
 
     model = classifier((3,), 3, SPARSE)
-    found = checked_weights(model, FLAT, LABELS, None, "balanced")
+    _, found = checked_targets(model, FLAT, LABELS, None, "balanced")
     np.testing.assert_allclose(found, compute_sample_weight("balanced", LABELS), rtol=1e-6)
 
 
@@ -237,7 +238,7 @@ def test_balanced_class_weights_are_those_of_scikit_learn():
 )
 def test_wrong_class_weights_are_refused(wrong):
     with pytest.raises(InputError, match="`class_weight` must"):
-        checked_weights(classifier((3,), 3, SPARSE), FLAT, LABELS, None, wrong)
+        checked_targets(classifier((3,), 3, SPARSE), FLAT, LABELS, None, wrong)
 
 
 def test_the_parts_of_a_loss_are_known_without_computing_it():

@@ -35,6 +35,26 @@ def test_it_is_the_keras_optimizer(kind):
     assert float(optimizer.learning_rate) == pytest.approx(float(kind().learning_rate))
 
 
+@pytest.mark.parametrize("bound", [False, True])
+def test_a_wholly_frozen_model_has_nothing_to_penalise(bound):
+    x, y = np.zeros((4, 3)), np.zeros((4, 1))
+    model = (taut.Sequential if bound else keras.Sequential)(
+        [keras.Input((3,)), keras.layers.Dense(1)]
+    )
+    model.trainable = False
+    model.compile(taut.Proximal("adam", taut.L1(0.1)), "mse")
+    model.evaluate(x, y, verbose=0)
+    with pytest.raises(InputError, match="whose weights are all frozen"):
+        taut.stationarity(model, x, y)
+    with pytest.raises(InputError, match="which has none that may be trained"):
+        taut.regularization_path(model, x, y)
+    before = [np.array(w) for w in model.get_weights()]
+    with pytest.warns(UserWarning, match="does not have any trainable weights"):
+        model.fit(x, y, verbose=0)
+    for one, other in zip(model.get_weights(), before, strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
 @pytest.mark.parametrize("kind", STEPS, ids=lambda kind: kind.__name__)
 def test_serialisation_round_trip(kind):
     rate = keras.optimizers.schedules.CosineDecay(0.1, 10)

@@ -1,5 +1,7 @@
 """Models with proximal optimizers are saved and go on training from where they were."""
 
+import warnings
+
 import keras
 import numpy as np
 import pytest
@@ -61,3 +63,34 @@ def test_an_hdf5_file_is_written_and_trains_on(make, diabetes, tmp_path):
     more(loaded, diabetes)
     assert len(loaded.optimizer.terms) == 2
     assert len(loaded.optimizer.variables) == len(paths)
+
+
+@pytest.mark.parametrize("models", [keras, taut])
+@pytest.mark.parametrize(
+    "penalty",
+    [{"first": taut.L1(0.1)}, {"first": taut.L1(0.1), None: taut.GroupLasso(0.1, groups="inputs")}],
+)
+def test_a_model_that_was_frozen_before_it_was_saved_is_read(models, penalty, diabetes, tmp_path):
+    model = models.Sequential(
+        [
+            keras.Input((10,)),
+            keras.layers.Dense(3, name="first"),
+            keras.layers.Dense(3, name="second"),
+            keras.layers.Dense(1, name="third"),
+        ]
+    )
+    model.compile(taut.Proximal("sgd", penalty).bind(model), "mse")
+    more(model, diabetes)
+    for names in (["first"], ["first", "second", "third"]):
+        for name in names:
+            model.get_layer(name).trainable = False
+        model.save(tmp_path / "model.keras")
+        with warnings.catch_warnings():
+            # Of Keras: the optimizer's state was that of more variables.
+            warnings.filterwarnings("ignore", "Skipping variable loading for optimizer")
+            loaded = keras.saving.load_model(tmp_path / "model.keras")
+        for ours, theirs in zip(model.get_weights(), loaded.get_weights(), strict=True):
+            np.testing.assert_array_equal(ours, theirs)
+        if names == ["first"]:
+            more(loaded, diabetes)
+            assert len(loaded.optimizer.terms) == len(penalty) * 2 - 2

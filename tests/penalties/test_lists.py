@@ -30,6 +30,18 @@ def test_an_array_is_a_list_of_one(penalty):
         same([penalty.critical_strength(g)], [penalty.critical_strength([g])])
 
 
+@pytest.mark.parametrize("penalty", [p for p in ALL if len(p.shapes) == 1], ids=repr)
+def test_arrays_of_numpy_are_arrays(penalty):
+    w, g, a = draw((4, 3)), draw((4, 3)), 0.3
+    arrays = [ops.convert_to_numpy(v) for v in (w, g)]
+    same([penalty.value(arrays[0], a)], [penalty.value(w, a)])
+    same([penalty.prox(arrays[0], 0.5, a)], [penalty.prox(w, 0.5, a)])
+    same(penalty.prox([arrays[0]], 0.5, a), penalty.prox([w], 0.5, a))
+    same([penalty.distance(*arrays, a)], [penalty.distance(w, g, a)])
+    if len(penalty.parts) == 1:
+        same([penalty.critical_strength(arrays[1])], [penalty.critical_strength(g)])
+
+
 @pytest.mark.parametrize("penalty", [p for p in ALL if p.groups is None], ids=repr)
 def test_arrays_without_groups_are_treated_alone(penalty):
     w, g, a = [draw((4, 3)), draw((3, 2), 3.0)], [draw((4, 3)), draw((3, 2))], 0.3

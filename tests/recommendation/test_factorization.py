@@ -7,6 +7,7 @@ import keras
 import numpy as np
 import pandas as pd
 import pytest
+from keras.ops import convert_to_numpy as numbers
 
 from taut.recommendation import MatrixFactorization, RatingModel, hold_out
 from taut.recommendation.factor_choice import climb
@@ -94,10 +95,10 @@ def test_the_network_has_the_same_solution(rested):
     r = rested.ratings
     frame_users, frame_items = r.users[r.user], r.items[r.item]
     mine = rested.predict(frame_users, frame_items, r.day * 86_400)
-    theirs = np.asarray(network(codes))[:, 0].clip(r.rating.min(), r.rating.max())
+    theirs = numbers(network(codes))[:, 0].clip(r.rating.min(), r.rating.max())
     np.testing.assert_allclose(theirs, mine, atol=2e-5)
     for index, variable in enumerate(network.trainable_variables):
-        base = np.asarray(variable)
+        base = numbers(variable)
         draw = np.random.default_rng(index)
         way = draw.normal(size=base.shape)
         if base.ndim == 2:
@@ -117,8 +118,8 @@ def test_the_network_has_the_same_solution(rested):
 
 def _loss(network, codes, rating):
     """J' over all ratings, in double precision but for the network's own."""
-    value = np.asarray(network(codes, training=True), float)[:, 0]
-    return np.mean((rating - value) ** 2) + float(sum(network.losses))
+    value = numbers(network(codes, training=True)).astype(float)[:, 0]
+    return np.mean((rating - value) ** 2) + float(numbers(sum(network.losses)))
 
 
 def test_a_penalty_is_counted_once_per_rating(rested):
@@ -127,7 +128,7 @@ def test_a_penalty_is_counted_once_per_rating(rested):
 
     def penalty(rows):
         network(codes[rows], training=True)
-        return float(sum(network.losses))
+        return float(numbers(sum(network.losses)))
 
     every = np.arange(len(codes))
     single = [penalty([k]) for k in range(20)]
@@ -148,15 +149,15 @@ def test_a_batch_reads_its_own_rows_alone(rested):
     network, codes = rested.network, rating_codes(rested)
     few = codes[:5]
     network(few, training=True)
-    before = float(sum(network.losses))
+    before = float(numbers(sum(network.losses)))
     table = network.get_layer("ratings").user
-    base = np.asarray(table)
+    base = numbers(table)
     others = np.setdiff1d(np.arange(len(base)), few[:, 0])
     moved = base.copy()
     moved[others] += 100.0
     table.assign(moved)
     network(few, training=True)
-    after = float(sum(network.losses))
+    after = float(numbers(sum(network.losses)))
     table.assign(base)
     assert before == after
 
@@ -165,7 +166,7 @@ def test_the_network_is_saved_by_keras(rested, tmp_path):
     rested.network.save(tmp_path / "model.keras")
     loaded = keras.saving.load_model(tmp_path / "model.keras")
     codes = rating_codes(rested)[:7]
-    np.testing.assert_array_equal(np.asarray(loaded(codes)), np.asarray(rested.network(codes)))
+    np.testing.assert_array_equal(numbers(loaded(codes)), numbers(rested.network(codes)))
 
 
 def test_folding_in_ratings_of_the_training_gives_the_same_user(rested, ratings):

@@ -121,7 +121,7 @@ class Memory(layers.Layer):
         self.shift = np.zeros(shape[-1], "float32")
 
     def call(self, x):
-        return x + self.shift
+        return x + ops.convert_to_tensor(self.shift)
 
     def save_own_variables(self, store):
         store["shift"] = self.shift
@@ -316,6 +316,24 @@ def test_l2sp_stays_at_the_present_weights():
         assert np.abs(free.get_weights()[0] - model.get_weights()[0]).max() > 0.1
 
 
+@pytest.mark.parametrize("own", [False, True])
+def test_a_reference_stays_what_it_was_when_the_optimizer_was_built(own):
+    penalty = taut.L2SP(0.5)
+    model = model_of(layers.Dense(1, kernel_regularizer=penalty if own else None))
+    model.compile(taut.Proximal("adam", None if own else penalty), "mse")
+    model.optimizer.build(model.trainable_variables)
+    kernel = model.layers[0].kernel
+    before = np.array(ops.convert_to_numpy(kernel))
+    kernel.assign(kernel + 7)
+    copies = [as_compiled(model, Z, Y, cv=2).copy]
+    copies += taut.regularization_path(
+        model, Z, Y, penalty={"bias": taut.L2}, **{**SETTINGS, "epochs": 1}
+    ).models()
+    for copy in copies:
+        references = [ops.convert_to_numpy(v) for v in copy.optimizer.constants]
+        np.testing.assert_array_equal([a for a in references if a.shape == (3, 1)], [before])
+
+
 def test_a_warm_path_begins_at_the_present_weights():
     result = taut.regularization_path(
         pretrained(), Z, Y, start="present", warm_start="up", **{**SETTINGS, "epochs": 2}
@@ -375,6 +393,20 @@ def test_a_faster_schedule_keeps_what_does_not_decay():
     assert decay == [False, False, True, False]
     with pytest.raises(UnsupportedError, match="`weight_decay` must be 0 or None"):
         taut.regularization_path(decaying(), Z, Y, **SETTINGS)
+
+
+def test_optimizers_inside_of_one_keep_what_no_configuration_holds():
+    model = model_of(layers.Dense(4, "relu"), layers.Dense(1))
+    inside = keras.optimizers.AdamW(Falling(0.05), weight_decay=0.5)
+    inside.exclude_from_weight_decay(var_list=[model.layers[1].kernel])
+    chosen = keras.optimizers.OptimizerMap(keras.optimizers.SGD(0.3), {".*/kernel": inside})
+    model.compile(keras.optimizers.MultiOptimizer(chosen), "mse")
+    copy = as_compiled(model, Z, Y, cv=2).copy
+    (found,) = [o for o in copy.optimizer.optimizers if isinstance(o, keras.optimizers.AdamW)]
+    assert found is not inside
+    assert found._learning_rate is inside._learning_rate
+    assert [found._use_weight_decay(layer.kernel) for layer in copy.layers] == [True, False]
+    assert taut.train_lanes(model, Z, Y, [taut.engine.Lane()], epochs=1).status == ("finished",)
 
 
 def test_a_schedule_need_not_be_registered():

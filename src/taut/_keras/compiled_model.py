@@ -27,8 +27,11 @@ def build_loss(model: Any, x: Any, y: Any) -> None:
 
 
 def compile_arguments(model: Any) -> dict[str, Any]:
-    """What `compile` was given besides the optimizer, the very same objects."""
-    config = model._compile_config.config
+    """What `compile` was given besides the optimizer, the very same objects.
+
+    Where the loss is scaled, the optimizer that the model has does so already.
+    """
+    config = {**model._compile_config.config, "auto_scale_loss": False}
     return {name: value for name, value in config.items() if name != "optimizer"}
 
 

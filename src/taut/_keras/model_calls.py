@@ -30,6 +30,22 @@ def mode(model: Any, *, training: bool) -> dict[str, bool]:
     return {"training": training} if model._call_has_training_arg else {}
 
 
+def call_with_losses(
+    model: Any, trainable: Any, non_trainable: Any, x: Any, *, training: bool
+) -> tuple[Any, Any, list[Any]]:
+    """What a model makes, its new non-trainable values, and the losses that its layers add.
+
+    Keras tells in a stateless call whose losses are whose by their addresses, and forgets those of
+    a layer when it is called. An address is given again: a loss that has that of an earlier one of
+    a later layer would be dropped. So what earlier calls left is forgotten before.
+    """
+    for layer in model._flatten_layers():
+        getattr(layer, "_loss_ids", set()).clear()
+    return model.stateless_call(
+        trainable, non_trainable, x, return_losses=True, **mode(model, training=training)
+    )
+
+
 @dataclass(frozen=True)
 class Arrival:
     """One call of a layer: the first argument, as the layer's `call` gets it, and its mask."""

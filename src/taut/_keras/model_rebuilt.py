@@ -57,6 +57,17 @@ def built_without_values(build: Callable[[], Any]) -> Any:
         global_state.set_global_attribute(name, waiting)  # without those just made
 
 
+def note_values(model: Any) -> None:
+    """Have torch know the variables of a model that have got their values after it was built.
+
+    Keras tells torch of them when a layer is built, if they have values by then; what exports a
+    model takes all others for constants.
+    """
+    if keras.backend.backend() == "torch":
+        for layer in model._flatten_layers():
+            layer._track_variables()
+
+
 def initializer_of(variable: Any) -> Any:
     """What will give its first value to a variable of `rebuilt_without_values`."""
     return variable._initializer

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from types import SimpleNamespace
 from typing import Any
@@ -57,6 +58,18 @@ class HookedUpdates:
         for variable, _ in pairs:
             variable.constraint = None
 
+    def _filter_empty_gradients(self, grads: Any, vars: Any) -> tuple[list[Any], list[Any]]:
+        # JAX has zeros where no loss depends on a variable, and other backends nothing at all.
+        present, _ = super()._filter_empty_gradients(grads, vars)  # type: ignore[misc]
+        if len(present) == len(vars):
+            return list(grads), list(vars)
+        filled = [
+            ops.zeros(v.shape, v.dtype) if g is None and self._needs_gradient(v) else g
+            for g, v in zip(grads, vars, strict=True)
+        ]
+        pairs = [(g, v) for g, v in zip(filled, vars, strict=True) if g is not None]
+        return [g for g, _ in pairs], [v for _, v in pairs]
+
     def _clip_gradients(self, grads: list[Any]) -> list[Any]:
         clipped = super()._clip_gradients(grads)  # type: ignore[misc]
         # Which variables these gradients belong to is known in `_backend_update_step` only,
@@ -87,6 +100,10 @@ class HookedUpdates:
 
     def _keeps_constraint(self, variable: Any) -> bool:
         """Whether `_after_updates` keeps the variable's constraint, so that Keras need not."""
+        raise NotImplementedError
+
+    def _needs_gradient(self, variable: Any) -> bool:
+        """Whether the variable must be in each update, also where no loss depends on it."""
         raise NotImplementedError
 
     def _needs_before(self, variable: Any) -> bool:
@@ -137,6 +154,8 @@ def renewed(optimizer: Any, variables: Any = (), others: Any = (), **changes: An
         others: Those that the new one is for, each in the place of its counterpart.
         **changes: Settings that are others.
     """
+    if hasattr(optimizer, "optimizers"):  # MultiOptimizer
+        return with_inner(optimizer, lambda one: renewed(one, variables, others, **changes))
     new = type(optimizer).from_config({**settings_of(optimizer), **changes})
     excluded = getattr(optimizer, "_exclude_from_weight_decay", None) or ()
     pattern = getattr(optimizer, "_exclude_from_weight_decay_pattern", None)
@@ -147,6 +166,24 @@ def renewed(optimizer: Any, variables: Any = (), others: Any = (), **changes: An
             var_names=[pattern.pattern] if pattern else None,
         )
     return new
+
+
+def with_inner(optimizer: Any, made: Callable[[Any], Any]) -> Any:
+    """What `made` makes of an optimizer; of those inside, where it is one of Keras's wrappers."""
+    if hasattr(optimizer, "inner_optimizer"):  # LossScaleOptimizer
+        settings = optimizer.get_config()
+        settings["inner_optimizer"] = made(optimizer.inner_optimizer)
+        return type(optimizer)(**settings)
+    if not hasattr(optimizer, "optimizers"):
+        return made(optimizer)
+    new = {id(inside): made(inside) for inside in optimizer.optimizers}  # MultiOptimizer
+    choose: Any = optimizer._optimizer_map
+    if isinstance(choose, keras.optimizers.OptimizerMap):
+        patterns = {pattern: new[id(choose[pattern])] for pattern in choose}
+        again: Any = keras.optimizers.OptimizerMap(new[id(choose.default_optimizer)], patterns)
+    else:  # a function, which makes one for each variable, or chooses among those that there are
+        again = lambda variable: new.get(id(one := choose(variable)), one)  # noqa: E731
+    return type(optimizer)(again, optimizer.loss_scale_factor, optimizer.name)
 
 
 def made_class(kind: type) -> type:

@@ -109,7 +109,8 @@ def compact(
     check_at_least(0, tolerance=tolerance)
     check_whole(0, seed=seed)
     traced = trace(model)
-    given = None if x is None else [a[:GIVEN] for a in flat_rows(model, x)]
+    flat = None if x is None else flat_rows(model, x)
+    given = None if flat is None else [a[:GIVEN] for a in flat]
     rows = joined(given, random_rows(model, traced, given, seed))
     places = _ignored(model, ignore)
     exact, zeroed = model, 0
@@ -118,10 +119,11 @@ def compact(
         check_whole(1, target_macs=target_macs, batch_size=batch_size)
         check_whole(0, epochs=epochs)
         check_share(distillation=distillation)
+        flat, y = _training_rows(model, flat, y, epochs)
         with FitDisplay("choosing the units that stay"):
-            exact, search = _within(model, x, y, target_macs, places, rows, epochs)
+            exact, search = _within(model, target_macs, places, rows)
             if search and not epochs:
-                reconstruct(model, exact, flat_rows(model, x), seed)
+                reconstruct(model, exact, flat, seed)
     if tolerance:
         exact, zeroed = without_nearly_dead(exact, tolerance)
     smaller, planned, equality = _smaller(exact, places, rows, tolerance)
@@ -133,8 +135,7 @@ def compact(
     if lost is not None:
         planned.kept.append(Kept("optimizer", 0, lost))
     training = ""
-    if search and epochs:
-        flat = flat_rows(model, x)
+    if flat is not None and search and epochs:
         training = train_on(
             model,
             smaller,
@@ -156,21 +157,15 @@ def compact(
     )
 
 
-def _within(
-    model: Any,
-    x: Any,
-    y: Any,
-    target: int,
-    ignore: Collection[int],
-    rows: list[np.ndarray],
-    epochs: int,
-) -> tuple[Any, tuple[Tried, ...]]:
-    """The model as it is if it is in the budget without dead units, or else with some more off."""
-    if x is None or (epochs and (y is None or not model.compiled)):
+def _training_rows(
+    model: Any, flat: list[np.ndarray] | None, y: Any, epochs: int
+) -> tuple[list[np.ndarray], Any]:
+    """The rows that what is left is trained on, as arrays, checked before any work."""
+    if flat is None or (epochs and (y is None or not model.compiled)):
         raise InputError(
             "`target_macs` trains the model: it needs `x`, `y` and a compiled model, or `x` alone "
             "with `epochs=0`. Received: "
-            f"x {'missing' if x is None else 'given'}, y {'missing' if y is None else 'given'}, "
+            f"x {'missing' if flat is None else 'given'}, y {'missing' if y is None else 'given'}, "
             f"{model.name!r} {'compiled' if model.compiled else 'not compiled'}."
         )
     if unknown := uncounted(model):
@@ -179,8 +174,23 @@ def _within(
             f"{', '.join(map(repr, unknown))}. Give each a method `multiply_adds()` that returns "
             "those of one row."
         )
-    if epochs:
-        _check_data(model, x, y)
+    if not epochs:
+        return flat, None
+    y = as_arrays(y, "y")
+    counts = {len(a) for a in keras.tree.flatten(y) if a.ndim}
+    if counts != {len(flat[0])}:
+        raise InputError(
+            f"`x` and `y` must have the same rows. Received: {len(flat[0])} rows of x and "
+            f"{sorted(counts)} of y."
+        )
+    x = keras.tree.pack_sequence_as(input_structure(model), flat)
+    return flat, checked_arrays(model, x, y, None)[1]
+
+
+def _within(
+    model: Any, target: int, ignore: Collection[int], rows: list[np.ndarray]
+) -> tuple[Any, tuple[Tried, ...]]:
+    """The model as it is if it is in the budget without dead units, or else with some more off."""
 
     def count(changed: Any) -> int | None:
         planned = _planned(changed, ignore)
@@ -198,18 +208,6 @@ def _within(
     if left is None or left <= target:  # of a dead model `compact` tells
         return model, ()
     return within_budget(model, target=target, count=count, groups_of=groups_of)
-
-
-def _check_data(model: Any, x: Any, y: Any) -> None:
-    """Raise unless the model can be trained on all of these rows."""
-    flat = flat_rows(model, x)
-    counts = {len(a) for a in keras.tree.flatten(as_arrays(y, "y")) if a.ndim}
-    if counts != {len(flat[0])}:
-        raise InputError(
-            f"`x` and `y` must have the same rows. Received: {len(flat[0])} rows of x and "
-            f"{sorted(counts)} of y."
-        )
-    checked_arrays(model, keras.tree.pack_sequence_as(input_structure(model), flat), y, None)
 
 
 def _stays(model: Any, ignore: Collection[int]) -> set[int]:

@@ -174,27 +174,30 @@ class CompactResult(ReadOnly):
         )
         return offline((there + stays).properties(title=self._lines()[0]))
 
-    def save(self, folder: str | os.PathLike[str]) -> Path:
-        """Write the smaller model and all else into a new folder: whole, or not at all.
+    def save(self, folder: str | os.PathLike[str], *, overwrite: bool = False) -> Path:
+        """Write the smaller model and all else into a folder: whole, or not at all.
 
         Args:
-            folder: It must not exist.
+            folder: Where.
+            overwrite: Whether to replace a folder that `save` wrote.
 
         Raises:
-            InputError: If it exists.
+            InputError: If it exists and `overwrite` is False, or it is something else.
         """
         folder = path_given(folder=folder)
-        if folder.exists():
+        if folder.exists() and not (overwrite and (folder / FACTS).is_file()):
             raise InputError(
-                f"`folder` must not exist. Received: {str(folder)!r}, which does. Choose another."
+                "`folder` must not exist, or with overwrite=True be one that `save` wrote. "
+                f"Received: {str(folder)!r}, which exists. Choose another."
             )
         folder.parent.mkdir(parents=True, exist_ok=True)
         whole = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
         try:
-            self.model.save(whole / MODEL)
-            (whole / FACTS).write_text(json_text(self.facts(), indent=1), encoding="utf-8")
-            whole.chmod(0o755)
-            put_in_place(whole, folder, folder.parent / f".{folder.name}-old")
+            new = whole / folder.name
+            new.mkdir()
+            self.model.save(new / MODEL)
+            (new / FACTS).write_text(json_text(self.facts(), indent=1), encoding="utf-8")
+            put_in_place(new, folder, whole / "old")
         finally:
             shutil.rmtree(whole, ignore_errors=True)
         return folder

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 import keras
 
+from taut._keras.compiled_model import compile_arguments
+from taut._keras.optimizer_updates import renewed, with_inner
 from taut.errors import InputError
-from taut.optimizers.proximals import proximals_in
+from taut.optimizers import Proximal
+from taut.optimizers.copied_requests import copied_request
 
 NOT_CARRIED = "its penalty has arrays for the model before: compiled without it"
 
@@ -21,37 +23,46 @@ def compile_alike(model: Any, smaller: Any) -> str | None:
     Returns:
         What could not be carried over, in words; None where all was.
     """
-    config = model.get_compile_config() if model.compiled else None
-    if config is None:
+    if not model.compiled:
         return None
-    if not proximals_in(model.optimizer):
-        smaller.compile_from_config(config)
-        return None
-    rest = beside_optimizer(config)
-    try:
-        optimizer = _for_other_sizes(model.optimizer)
-        optimizer.bind(smaller)
-        smaller.compile(optimizer, **rest)
-        optimizer.build(smaller.trainable_variables)
-    except (InputError, ValueError):
-        smaller.compile(model.optimizer.plain(), **rest)
-        return NOT_CARRIED
-    return None
+    before, after = _counterparts(model, smaller)
+    treated: list[tuple[Proximal, Proximal]] = []
+    lost: list[str] = []
+
+    def alike(optimizer: Any) -> Any:
+        if not isinstance(optimizer, Proximal):
+            return renewed(optimizer, before, after)
+        new = optimizer.plain()
+        try:
+            new = Proximal(new, copied_request(optimizer, model)).bind(smaller)
+        except (InputError, ValueError):
+            lost.append(NOT_CARRIED)
+            return new
+        treated.append((optimizer, new))
+        return new
+
+    optimizer = model.optimizer and with_inner(model.optimizer, alike)
+    keras.Model.compile(smaller, optimizer, **compile_arguments(model))
+    if optimizer is not None:
+        smaller.optimizer.build(smaller.trainable_variables)
+    for old, new in treated:
+        if len(old.strengths) == len(new.strengths):
+            if old.compiled_strengths != new.compiled_strengths:
+                new.set_strengths(old.compiled_strengths)
+            for variable, present in zip(new.strengths, old.strengths, strict=True):
+                variable.assign(present)
+    return lost[0] if lost else None
 
 
-def beside_optimizer(config: Mapping[str, Any]) -> dict[str, Any]:
-    """What a model was compiled with but its optimizer, as `compile` takes it.
-
-    Args:
-        config: As `get_compile_config` has it.
-    """
-    return keras.saving.deserialize_keras_object(
-        {name: value for name, value in config.items() if name != "optimizer"}
-    )
+def _counterparts(model: Any, smaller: Any) -> tuple[list[Any], list[Any]]:
+    """The variables of a model that a smaller one has too, and those of the smaller one."""
+    ours, theirs = _named(model), _named(smaller)
+    both = [name for name in ours if name in theirs]
+    return [ours[name] for name in both], [theirs[name] for name in both]
 
 
-def _for_other_sizes(optimizer: Any) -> Any:
-    config = optimizer.get_config()
-    config["own_groups"] = []
-    config["penalties"] = [{**penalty, "blocks": []} for penalty in config["penalties"]]
-    return type(optimizer).from_config(config)
+def _named(model: Any) -> dict[str, Any]:
+    """Its variables by paths, in which Keras may have the model's name; those that have one."""
+    names = [v.path.removeprefix(f"{model.name}/") for v in model.trainable_variables]
+    pairs = zip(names, model.trainable_variables, strict=True)
+    return {name: variable for name, variable in pairs if names.count(name) == 1}

@@ -94,7 +94,7 @@ class Normalized(PerFeature):
         super().__init__(atoms, layer)
         self.given = layer.input_mean is not None
         if self.given:  # then they are no weights, but a part of the configuration
-            features = np.size(layer.mean)
+            features = int(np.prod(layer.mean.shape))
             for name, value in ("mean", layer.input_mean), ("variance", layer.input_variance):
                 self.stored[name] = np.broadcast_to(np.ravel(np.asarray(value, float)), features)
 

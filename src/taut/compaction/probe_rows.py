@@ -8,6 +8,7 @@ from typing import Any
 import keras
 import numpy as np
 
+from taut._data import as_numpy, check_no_loader
 from taut.compaction.traced import Tensor, Trace, input_names
 from taut.errors import InputError
 
@@ -31,7 +32,9 @@ def flat_inputs(x: Any, names: Sequence[str]) -> list[np.ndarray]:
             f"`x` must hold one array for each of the model's inputs {list(names)}. Received: "
             f"{len(flat)}. Pass a list in this order, or a dict by these names."
         )
-    return [np.asarray(a) for a in flat]
+    for part in flat:
+        check_no_loader(part, "x")
+    return [as_numpy(a) for a in flat]
 
 
 def flat_rows(model: Any, x: Any) -> list[np.ndarray]:

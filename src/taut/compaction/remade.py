@@ -13,7 +13,7 @@ from keras import ops
 from taut._keras.kept_state import carry_state, own_variables
 from taut._keras.layer_parts import give_first_value
 from taut._keras.model_graphs import SymbolicGraph, is_graph_model, made_of_a_graph, symbolic_graph
-from taut._keras.model_rebuilt import built_without_values, deserializing
+from taut._keras.model_rebuilt import built_without_values, deserializing, note_values
 from taut._keras.precision import attend_in_own_precision
 from taut._keras.private_seeds import private_seeds
 from taut.compaction.layer_rule import Cut
@@ -57,6 +57,7 @@ def remade(model: Any, change: Remaking) -> Any:
             maker = _Maker(change)
             new = maker.layer(model)
         maker.fill()
+        note_values(new)
     if change.dtype == "float64":
         for layer in new._flatten_layers():
             if isinstance(layer, ATTENTION):

@@ -7,9 +7,8 @@ from typing import Any
 import keras
 import numpy as np
 
-from taut._data import as_arrays
+from taut._keras.compiled_model import compile_arguments
 from taut._keras.model_graphs import input_structure
-from taut.compaction.compiled_alike import beside_optimizer
 from taut.compaction.distilled import NOT_MIXED, distilled
 from taut.compaction.equality import forward_all
 from taut.engine.random_streams import global_streams
@@ -34,7 +33,7 @@ def train_on(
         model: The larger one.
         smaller: The smaller one, compiled.
         rows: What each of them is fed, one array an input.
-        y: The targets.
+        y: The targets, arrays.
         epochs: Passes over the rows.
         batch_size: Rows of a step.
         distillation: The share that the outputs of the larger one have in the loss.
@@ -46,19 +45,20 @@ def train_on(
     Raises:
         InputError: If weights do not stay finite.
     """
-    x, y = keras.tree.pack_sequence_as(input_structure(smaller), rows[1]), as_arrays(y, "y")
+    x = keras.tree.pack_sequence_as(input_structure(smaller), rows[1])
     loss = distilled(model, y, distillation) if distillation else None
     asked: dict[str, Any] = {}
     if loss is not None:
-        asked = beside_optimizer(smaller.get_compile_config())
+        asked = compile_arguments(smaller)
         y = loss.targets(y, forward_all(model, rows[0])[0])
         # The metrics are those of the labels alone.
         nothing = dict.fromkeys(("metrics", "weighted_metrics", "loss_weights"))
-        smaller.compile(smaller.optimizer, **{**asked, **nothing, "loss": loss})
+        mixed = {**asked, **nothing, "loss": loss}
+        keras.Model.compile(smaller, smaller.optimizer, **mixed)
     with global_streams(seed), FitDisplay("training the smaller model") as display:
         smaller.fit(x, y, epochs=epochs, batch_size=batch_size, verbose=0, callbacks=[display])
     if loss is not None:
-        smaller.compile(smaller.optimizer, **asked)
+        keras.Model.compile(smaller, smaller.optimizer, **asked)
     if not all(np.isfinite(w).all() for w in smaller.get_weights() if w.dtype.kind == "f"):
         raise InputError(
             "The training of the smaller model must stay finite. Received: NaN or infinite "

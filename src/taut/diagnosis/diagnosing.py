@@ -10,38 +10,22 @@ from typing import Any
 from taut._keras.compiled_model import loss_of_classes
 from taut.checks import check_above, check_inner_share, is_whole
 from taut.diagnosis.advice import gains, in_order
-from taut.diagnosis.array_inputs import NotChecked
 from taut.diagnosis.data_faults import DataFaults, data_faults
-from taut.diagnosis.diagnosis_result import (
-    Advice,
-    Diagnosis,
-    Finding,
-    Interval,
-    MeasuredGap,
-    in_importance,
-)
-from taut.diagnosis.gains import interval_of_mean, interval_over_folds
-from taut.diagnosis.honest_rows import HonestRows, honest_rows
+from taut.diagnosis.diagnosis_result import Advice, Diagnosis, Finding, in_importance
+from taut.diagnosis.honest_rows import honest_rows
 from taut.diagnosis.labelled_rows import comparable, contrast_of, labelled_rows
+from taut.diagnosis.measured_gaps import curve_of, evidence_of, gaps_of, learned_of
 from taut.diagnosis.prediction_faults import check_predictions
 from taut.diagnosis.subject import PREDICTED, Subject, subject_of
 from taut.diagnosis.trials import Trials, try_more, try_out
 from taut.diagnosis.unused import input_use
-from taut.diagnosis.verdicts import (
-    FAULTS,
-    FREER,
-    LIKELY,
-    fit_verdicts,
-    gap_findings,
-    gap_in_folds,
-    gap_of_model,
-)
-from taut.diagnosis.words import codes_of, named
+from taut.diagnosis.verdicts import FAULTS, FREER, LIKELY, fit_verdicts
+from taut.diagnosis.words import codes_of
 from taut.engine import afterwards
 from taut.engine.news import Callback
 from taut.engine.resumable import job_clock
 from taut.errors import InputError, UnsupportedError
-from taut.objective.row_losses import RowLosses, base_losses
+from taut.objective.row_losses import RowLosses
 from taut.progress import displayed
 
 
@@ -185,18 +169,18 @@ def diagnose(
             first,
         )
         left_out += [text for text in tried_out.left_out if text not in left_out]
-    gaps = _gaps(subject, honest, tried_out, level, left_out)
+    gaps = gaps_of(subject, honest, tried_out, level, left_out)
     tried = ()
     if tried_out is not None:
         doubt = honest.doubt or _cut_groups(honest.subject, tried_out)
         tried = gains(honest.subject, tried_out, level=level, doubt=doubt)
-    learned = _learned(honest.subject, tried_out, level)
+    learned = learned_of(honest.subject, tried_out, level)
     verdicts = in_importance(
         [
             *fit_verdicts(
                 subject.unit,
                 gaps,
-                _gaps(subject, honest, tried_out, LIKELY, []),
+                gaps_of(subject, honest, tried_out, LIKELY, []),
                 tried,
                 learned,
                 bool(faults.codes & set(FAULTS)),
@@ -211,8 +195,8 @@ def diagnose(
         gap=gaps[0] if gaps else None,
         advice=in_order([a for a in tried if a.clear]),
         tried=tried,
-        evidence=_evidence(subject, gaps, learned, tried_out, faults),
-        curve=_curve(tried_out),
+        evidence=evidence_of(subject, gaps, learned, tried_out, faults),
+        curve=curve_of(tried_out),
         left_out=tuple(left_out),
         notes=(*subject.notes, *(honest.notes if tried else ())),
         lanes=0 if tried_out is None else tried_out.lanes,
@@ -260,38 +244,6 @@ def _cut_groups(subject: Subject, trials: Trials) -> str:
     return "the folds of `cv` cut groups, or copies of a row" if cut else ""
 
 
-def _gaps(
-    subject: Subject,
-    honest: HonestRows,
-    trials: Trials | None,
-    level: float,
-    left_out: list[str],
-) -> list[MeasuredGap]:
-    """The model's own gap, if it can be measured, and that of networks trained like it."""
-    gaps = []
-    if subject.held_out is not None:
-        gap = gap_of_model(subject.train, subject.held_out, level=level, base=subject.base)
-        if isinstance(gap, NotChecked):
-            left_out.append(f"The model's own gap: {gap.reason}")
-        else:
-            gaps.append(gap)
-    if trials is not None:
-        train = honest.subject.train
-        gap = gap_in_folds(
-            trials.as_is.losses,
-            trials.as_is.train_losses,
-            trials.fold_of,
-            level=level,
-            base=subject.base,
-            weights=train.weights,
-            groups=train.groups,
-        )
-        if honest.without:
-            gap = replace(gap, source=f"{gap.source} but without {named(honest.without)}")
-        gaps.append(gap)
-    return gaps
-
-
 def _unused(subject: Subject, faults: DataFaults) -> list[int]:
     """Inputs that the held-out rows do not need, by permuting each; a finding too."""
     held_out = subject.held_out
@@ -321,75 +273,6 @@ def _unused(subject: Subject, faults: DataFaults) -> list[int]:
     note = ", ".join(map(repr, found.without_use[:10]))
     faults.findings.append(Finding("inputs without use", float(len(found.without_use)), note=note))
     return [k for k, name in enumerate(subject.names) if name in found.without_use]
-
-
-def _learned(subject: Subject, trials: Trials | None, level: float) -> list[Interval]:
-    """How much less loss than looking at no input the model has, and networks trained like it."""
-    train, held_out, found = subject.train, subject.held_out, []
-    if subject.base is None:
-        return []
-    if held_out is not None and held_out.losses is not None:
-        base = base_losses(subject.model, held_out.x, held_out.y, train.y)
-        if base is not None:
-            found.append(
-                interval_of_mean(
-                    base - held_out.losses,
-                    level=level,
-                    weights=held_out.weights,
-                    groups=held_out.groups,
-                )
-            )
-    if trials is not None:
-        base = base_losses(subject.model, train.x, train.y, train.y)
-        if base is not None:
-            found.append(
-                interval_over_folds(
-                    base - trials.as_is.losses,
-                    trials.fold_of,
-                    level=level,
-                    weights=train.weights,
-                    groups=train.groups,
-                )
-            )
-    return found
-
-
-def _evidence(
-    subject: Subject,
-    gaps: Sequence[MeasuredGap],
-    learned: Sequence[Interval],
-    trials: Trials | None,
-    faults: DataFaults,
-) -> tuple[Finding, ...]:
-    found = gap_findings(subject.base, gaps)
-    for gap, less in zip(gaps, learned, strict=False):
-        what = "less loss than looking at no input"
-        found.append(Finding(what, less.estimate, less.low, less.high, gap.source))
-    if trials is not None and trials.bought is not None and trials.halves is not None:
-        found += [
-            Finding(
-                "variance",
-                2 * trials.bought,
-                note="of networks that learned from one half of the rows each: twice what the mean "
-                "of two such networks has less loss",
-            ),
-            Finding(
-                "the rest: bias and noise",
-                float(trials.halves.mean()) - 2 * trials.bought,
-                note="their loss less that variance",
-            ),
-        ]
-    found += faults.findings
-    return tuple(found)
-
-
-def _curve(trials: Trials | None) -> dict[str, tuple[float, ...]]:
-    if trials is None:
-        return {}
-    return {
-        "train_loss": tuple(map(float, trials.train_curve)),
-        "held_out_loss": tuple(map(float, trials.held_out_curve)),
-    }
 
 
 __all__ = ["Advice", "Diagnosis", "diagnose"]

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
+from taut._read_only import ReadOnly
 from taut.catalogue import catalogue
 from taut.checks import check_new_file, path_given
 from taut.diagnosis.words import CODES
@@ -83,7 +84,7 @@ class Advice:
 
 
 @dataclass(frozen=True)
-class Verdict:
+class Verdict(ReadOnly):
     """One thing that the evidence says.
 
     Attributes:
@@ -159,7 +160,7 @@ class Finding:
 
 
 @dataclass(frozen=True, repr=False)
-class Diagnosis:
+class Diagnosis(ReadOnly):
     """What `taut.diagnose` found.
 
     Attributes:

@@ -9,9 +9,9 @@ from typing import Any
 import keras
 import numpy as np
 
-from taut._data import as_arrays, input_names
+from taut._data import as_arrays, check_rows_given, input_names
 from taut._keras.compiled_model import compiled_loss
-from taut._weights import checked_weights
+from taut._weights import checked_targets
 from taut.checks import check_whole, names_given
 from taut.errors import InputError
 from taut.objective.row_losses import RowLosses, base_losses
@@ -139,10 +139,7 @@ def subject_of(
             "`model` must have a compiled loss. Received: "
             f"loss={getattr(model, 'loss', None)!r}. Give `compile` a loss."
         )
-    if y is None:
-        raise InputError(
-            "`y` must be given. Received: y=None. Of a data loader, give the arrays that it yields."
-        )
+    check_rows_given(x, y)
     _check_whole_or_none(epochs=epochs, batch_size=batch_size)
     columns = _columns(x) if names is None else names_given(names=names)
     labels = labelled(model, y)
@@ -154,13 +151,13 @@ def subject_of(
         raise InputError(
             f"A diagnosis needs {FEWEST_ROWS} rows to learn from at least. Received: {rows} rows."
         )
-    weights = checked_weights(model, train_x, train_y, sample_weight)
+    train_y, weights = checked_targets(model, train_x, train_y, sample_weight)
     train = _rows(model, train_x, train_y, weights, of_train)
     held_out = None
     if validation is not None:
         held_x, held_y, held_weights = _validation(validation, classes)
         _check_alike(train_x, held_x, _columns(x), validation)
-        held_weights = checked_weights(model, held_x, held_y, held_weights)
+        held_y, held_weights = checked_targets(model, held_x, held_y, held_weights)
         held_out = _rows(model, held_x, held_y, held_weights, of_held_out)
     notes = []
     if epochs is None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from taut._data import input_names
+from taut._data import as_numpy, input_names
 from taut._mean_loss import mean_and_error
 from taut._read_only import ReadOnly
 from taut.diagnosis.array_inputs import (
@@ -234,7 +234,7 @@ def _others(rows: int, draw: np.random.Generator) -> np.ndarray:
 
 
 def _predicted(predict: Callable[[np.ndarray], Any], x: np.ndarray) -> np.ndarray:
-    predicted = np.asarray(predict(x))
+    predicted = as_numpy(predict(x))
     if predicted.ndim == 0 or len(predicted) != len(x):
         raise InputError(
             "`predict` must return as many predictions as it is given rows. Received: shape "

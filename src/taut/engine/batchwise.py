@@ -9,7 +9,7 @@ import numpy as np
 from keras import ops
 
 from taut._keras.compiled_model import build_loss, call_losses
-from taut._keras.model_calls import StatelessScope, mode, moments_of_rows
+from taut._keras.model_calls import StatelessScope, call_with_losses, moments_of_rows
 from taut._losses import loss_values
 from taut.engine.random_streams import own_stream
 
@@ -56,12 +56,12 @@ def mixes_rows(model: Any, x: Any, y: Any) -> bool:
 
         build_loss(model, rows_x, rows_y)
         with own_stream(0), moments_of_rows(model, ops.convert_to_tensor(unchanged)):
-            prediction, _, added = model.stateless_call(
+            prediction, _, added = call_with_losses(
+                model,
                 [v.value for v in model.trainable_variables],
                 [v.value for v in model.non_trainable_variables],
                 rows_x,
-                return_losses=True,
-                **mode(model, training=True),
+                training=True,
             )
         with StatelessScope():
             call_losses(model, loss_of, rows_y, prediction)

@@ -11,7 +11,7 @@ from keras import ops
 
 from taut._keras.kept_state import carry_state
 from taut._keras.left_out_losses import left_out_alike
-from taut._keras.model_calls import mode
+from taut._keras.model_calls import call_with_losses
 from taut._keras.model_rebuilt import rebuilt
 from taut._keras.private_seeds import private_seeds
 from taut.engine.random_streams import own_stream
@@ -89,12 +89,12 @@ def check_same(model: Any, copy: Any, x: Any) -> None:
 
 def _computed(model: Any, x: Any, training: bool) -> Any:
     with own_stream(0):
-        outputs, others, losses = model.stateless_call(
+        outputs, others, losses = call_with_losses(
+            model,
             [v.value for v in model.trainable_variables],
             [v.value for v in model.non_trainable_variables],
             x,
-            return_losses=True,
-            **mode(model, training=training),
+            training=training,
         )
     return keras.tree.flatten((outputs, others, losses))
 

@@ -12,7 +12,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from taut._keras.model_calls import StatelessScope, mode, moments_of_rows
+from taut._keras.model_calls import StatelessScope, call_with_losses, moments_of_rows
 from taut._keras.over_patches import over_patches
 from taut._losses import data_loss_value
 from taut.engine.data.batches import PADDING
@@ -148,8 +148,8 @@ def data_loss(
 
     `across` averages over the devices that share the batch.
     """
-    prediction, non_trainable, extra = model.stateless_call(
-        trainable, non_trainable, batch.x, return_losses=True, **mode(model, training=training)
+    prediction, non_trainable, extra = call_with_losses(
+        model, trainable, non_trainable, batch.x, training=training
     )
     with StatelessScope():
         loss = data_loss_value(

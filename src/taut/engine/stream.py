@@ -11,13 +11,15 @@ import keras
 import numpy as np
 from jax.sharding import Mesh
 
-from taut._weights import ClassWeight, checked_weights
+from taut._losses import loss_parts
+from taut._weights import ClassWeight, checked_targets
 from taut.checks import check_whole, check_whole_or_none
 from taut.engine import loop
 from taut.engine.batchwise import ROWS, may_mix_rows, mixes_rows
 from taut.engine.block_slots import BlockSlots
 from taut.engine.checkpoint.archive import Checkpoint
 from taut.engine.checkpoint.identity import identity_of
+from taut.engine.data.checked_targets import CheckedSource
 from taut.engine.data.class_weights import WeightedSource
 from taut.engine.data.reading import Budget, Layout
 from taut.engine.data.row_folds import RowFolds
@@ -100,7 +102,9 @@ def train_streamed(
     if class_weight is not None:  # reads all rows: after the checks
         source = WeightedSource(source, model, class_weight)
     divided = counted or RowFolds.of(source, divided.number, fold_seed)
-    stream = replace(stream, source=source, divided=divided)
+    few = first_rows(source, 1)
+    checked = CheckedSource(source, loss_parts(model, few.x, few.y))
+    stream = replace(stream, source=checked, divided=divided)
     layout, budget = room_for(
         model, source, lanes, stream.number, study.batch_size, memory, snapshots=study.snapshots
     )
@@ -150,7 +154,7 @@ def room_for(
     """
     sample = first_rows(source, 1)
     layout = Layout.of(sample)
-    checked_weights(model, sample.x, sample.y)
+    checked_targets(model, sample.x, sample.y)
     devices = len(jax.local_devices()[: len(lanes)])
     budget = Budget.of(memory, layout, indices=folds, batch_size=batch_size, devices=devices)
     lane = BlockSlots.bytes_a_lane(InitialValues(model)(lanes[0]), snapshots=snapshots)

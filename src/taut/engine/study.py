@@ -11,9 +11,10 @@ import keras
 import numpy as np
 from keras import tree
 
-from taut._data import as_arrays
+from taut._data import as_arrays, readable_targets
 from taut._keras.compiled_model import compiled_loss, custom_training
-from taut._weights import ClassWeight, checked_weights
+from taut._losses import loss_parts
+from taut._weights import ClassWeight, checked_targets
 from taut.checks import check_at_least, check_whole, check_whole_or_none, listed
 from taut.engine.data.row_folds import RowFolds
 from taut.engine.data.sources import Source
@@ -151,7 +152,9 @@ def arrays_of(
             "`class_weight` is for one target. Received: "
             f"{len(learned)} targets. Give `sample_weight`."
         )
-    weights = checked_weights(model, x, learned[0], sample_weight, class_weight)
+    first, weights = checked_targets(model, x, learned[0], sample_weight, class_weight)
+    parts = loss_parts(model, x, first) if len(learned) > 1 else []
+    learned = [first, *(readable_targets(parts, y, weights) for y in learned[1:])]
     return Arrays(x, learned, weights, splits, sharers)
 
 
@@ -215,6 +218,12 @@ def check_model(model: Any) -> None:
             f"{model.name!r} with built={model.built}, "
             f"compiled={getattr(model, 'compiled', False)}. "
             "Add a `keras.Input`, or call it on a few rows, and `model.compile(…)` it first."
+        )
+    if not model.trainable_variables:
+        raise InputError(
+            "A study trains the weights of a model. Received: "
+            f"{model.name!r}, which has none that may be trained. Set `trainable = True` and "
+            "compile again."
         )
     if compiled_loss(model) is None or hasattr(model.optimizer, "inner_optimizer"):
         raise UnsupportedError(

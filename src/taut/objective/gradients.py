@@ -10,7 +10,7 @@ import keras
 import numpy as np
 from keras import ops, tree
 
-from taut._keras.model_calls import StatelessScope, mode
+from taut._keras.model_calls import StatelessScope, call_with_losses, mode
 from taut._losses import data_loss_value
 from taut.objective.rows import count_rows
 from taut.objective.shared_programs import Program
@@ -55,9 +55,7 @@ def squared_row_norms() -> Callable[[Any, Values, Values, Any, Any, Any], np.nda
 
 
 def _jax_loss(model: Any, values: Values, others: Values, x: Any, y: Any, weight: Any) -> Any:
-    prediction, _, added = model.stateless_call(
-        values, others, x, return_losses=True, **mode(model, training=False)
-    )
+    prediction, _, added = call_with_losses(model, values, others, x, training=False)
     with StatelessScope():
         return data_loss_value(model, y, prediction, weight) + sum(added)
 

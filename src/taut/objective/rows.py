@@ -9,7 +9,7 @@ from keras import ops, tree
 
 from taut._data import as_arrays, check_inputs
 from taut._losses import loss_parts
-from taut._weights import checked_weights
+from taut._weights import checked_targets
 
 SCALE_ROWS = 64
 
@@ -22,7 +22,7 @@ def count_rows(y: Any) -> int:
 def checked_arrays(model: Any, x: Any, y: Any, sample_weight: Any) -> tuple[Any, Any, Any]:
     """The data as NumPy arrays, checked, for a model whose loss is ready to be traced."""
     x, y = as_arrays(x, "x"), as_arrays(y, "y")
-    weight = checked_weights(model, x, y, sample_weight, means=False)
+    y, weight = checked_targets(model, x, y, sample_weight, means=False)
     check_inputs(model, x)
     return x, y, weight
 

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from keras import ops
 
+from taut._read_only import ReadOnly
 from taut.errors import InputError, UnsupportedError
 from taut.objective.objective import Objective, check_kind
 from taut.objective.rows import (
@@ -28,7 +29,7 @@ Batch = tuple[Any, Any, Any]
 
 
 @dataclass(frozen=True, repr=False)
-class Stationarity:
+class Stationarity(ReadOnly):
     """The residual of stationarity of J', by variable.
 
     Attributes:
@@ -166,6 +167,11 @@ def _objective(model: Any) -> Objective:
             "`stationarity` needs a compiled and built model: it takes the loss and the "
             f"penalties from it. Received: {model.name!r} with built={model.built}, "
             f"compiled={getattr(model, 'compiled', False)}."
+        )
+    if not model.trainable_variables:
+        raise InputError(
+            "A certificate is of weights that are trained. Received: "
+            f"{model.name!r}, whose weights are all frozen. Set `trainable = True`."
         )
     return Objective(model)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import warnings
 import weakref
 from collections.abc import Sequence
 from typing import Any, Self
@@ -20,6 +21,7 @@ from taut._keras.optimizer_updates import (
 )
 from taut.errors import InputError
 from taut.optimizers.averages import Averages
+from taut.optimizers.exact_step import apply_prox
 from taut.optimizers.metric import (
     NEED_BEFORE,
     STEPS,
@@ -214,6 +216,23 @@ class Proximal(HookedUpdates):
             self._averages = _Held(Averages(self, terms))
         request.warn(self._plan.value, terms)
 
+    def stateless_apply(
+        self, optimizer_variables: Any, grads: Any, trainable_variables: Any
+    ) -> tuple[Any, Any]:
+        if not len(grads):
+            # On other backends Keras warns itself. No error: it would cost the model its weights,
+            # which Keras for JAX has given to the step.
+            asked = [entry.penalty for entry in self.entries if entry.penalty is not None]
+            warnings.warn(
+                "The model does not have any trainable weights, so nothing is trained"
+                + (f", and {', '.join(map(repr, asked))} penalises nothing" if asked else "")
+                + ". Set `trainable = True` and compile again.",
+                UserWarning,
+                stacklevel=2,
+            )
+            return trainable_variables, optimizer_variables
+        return super().stateless_apply(optimizer_variables, grads, trainable_variables)  # type: ignore[misc]
+
     def set_strengths(self, strengths: Sequence[float]) -> None:
         """Start from other strengths, as if the model had been compiled with them.
 
@@ -274,33 +293,15 @@ class Proximal(HookedUpdates):
     def _keeps_constraint(self, variable: Any) -> bool:
         return any(t.constraints and any(v is variable for v in t.variables) for t in self.terms)
 
+    def _needs_gradient(self, variable: Any) -> bool:
+        return any(v is variable for term in self.terms for v in term.variables)
+
     def _needs_before(self, variable: Any) -> bool:
         term = next((t for t in self.terms if any(v is variable for v in t.variables)), None)
         return term is not None and (term.scalar_step or issubclass(self._kind, NEED_BEFORE))
 
     def _after_updates(self, updates: list[Update], learning_rate: Any) -> None:
-        by_variable = {self._var_key(u.variable): u for u in updates}  # type: ignore[attr-defined]
-        for term in self.terms:
-            of_term = [by_variable.get(self._var_key(v)) for v in term.variables]  # type: ignore[attr-defined]
-            if not any(of_term):  # no gradient reaches it in this step
-                if self.use_ema:  # type: ignore[attr-defined]
-                    zero = ops.zeros((), term.variables[0].dtype)
-                    self._averages.value.add(term, term.values(), zero)
-                continue
-            w, steps = term.values(), []
-            for i, (variable, update) in enumerate(zip(term.variables, of_term, strict=True)):
-                step = self._step(variable, update, learning_rate)
-                if term.scalar_step and update is not None:
-                    w[i], step = _with_one_step(update.before, w[i], step)
-                steps.append(step)
-            alone = len(of_term) == 1 or (all(of_term) and not getattr(self, "momentum", 0))
-            if alone and all(ops.ndim(step) == 0 for step in steps):
-                steps = steps[0]  # one step for all
-            if self.use_ema:  # type: ignore[attr-defined]
-                self._averages.value.add(term, w, steps)
-            new = term.prox(w, steps, self.cast_strengths(term))
-            for variable, value in zip(term.variables, new, strict=True):
-                variable.assign(value)
+        apply_prox(self, self._kind, updates, learning_rate, self._averages.value)
 
     def cast_strengths(self, term: Term) -> list[Any]:
         """The strengths of a term's penalty in the precision of its weights."""
@@ -310,16 +311,6 @@ class Proximal(HookedUpdates):
         super()._update_model_variables_moving_average(trainable_variables)  # type: ignore[misc]
         if self.use_ema:  # type: ignore[attr-defined]
             self._averages.value.write()
-
-    def _step(self, variable: Any, update: Update | None, learning_rate: Any) -> Any:
-        dtype = variable.dtype
-        if update is None:
-            return ops.zeros((), dtype)  # it has no gradient: it stays
-        step = STEPS[self._kind](self, update, ops.cast(learning_rate, dtype))
-        if update.clip_factor is not None:
-            # A clipped optimizer moves along the clipped gradient, so at a shorter step.
-            step = step * ops.cast(update.clip_factor, dtype)
-        return step
 
     def plain(self) -> Any:
         """A new Keras optimizer with the same settings, without the penalties."""
@@ -347,19 +338,6 @@ class Proximal(HookedUpdates):
         made = cls(inner, Request.from_config(config))
         made._set_strengths = _Held(config.get("strengths"))
         return made
-
-
-def _with_one_step(before: Any, after: Any, step: Any) -> tuple[Any, Any]:
-    """The same update taken with one step for all weights: its mean direction, its mean size.
-
-    The optimizer moved by −step·d, where d is the gradient at a fixed point; so moving by −s·d
-    and taking the prox with s has the same fixed points, for any s. Here 1/s is the root mean
-    square of 1/step, which makes Adam's s its learning rate over the root of the mean of v.
-    """
-    if ops.ndim(step) == 0:
-        return after, step
-    one = 1 / ops.sqrt(ops.mean(ops.square(1 / step)))
-    return before + (after - before) * (one / step), one
 
 
 class _Constant:

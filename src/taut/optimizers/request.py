@@ -38,7 +38,7 @@ class Request:
         self._saved_terms: dict[int, Any] = {}
         self._saved_own_groups: list[Any] = []
         self._foreseen: tuple[Any, set[int]] | None = None
-        self._has_warned = False
+        self._has_warned = self._was_saved = False
 
     @property
     def model(self) -> Any:
@@ -60,8 +60,9 @@ class Request:
             self.entries,
             matches=self._matches(variables),
             structures=self._structures(),
-            frozen=[] if self.model is None else self.model.non_trainable_variables,
+            frozen=None if self.model is None else self.model.non_trainable_variables,
             saved=self._saved_terms,
+            checked_before=self._was_saved,
         )
 
     def terms(self, plan: Sequence[Assignment], add_constants: Any = None) -> list[Term]:
@@ -168,6 +169,7 @@ class Request:
             if saved[_SAVED_TERMS]
         }
         request._saved_own_groups = config["own_groups"]
+        request._was_saved = True
         return request
 
 

@@ -71,8 +71,9 @@ def assign(
     *,
     matches: Matches | None = None,
     structures: Mapping[int, VariableStructure] | None = None,
-    frozen: Sequence[Any] = (),
+    frozen: Sequence[Any] | None = (),
     saved: Mapping[int, Any] | None = None,
+    checked_before: bool = False,
 ) -> list[Assignment]:
     """Give each variable the first entry that selects it.
 
@@ -88,14 +89,18 @@ def assign(
         entries: The request.
         matches: What selectors match in the model; of `variables` where it is None.
         structures: How variables divide into groups, by their id; None where not known.
-        frozen: The model's other variables, for the message that a penalty on them is no use.
+        frozen: The model's other variables, for the message that a penalty on them is no use; None
+            where no model is known.
         saved: By id of the entry, the terms that a saved optimizer had: its choice is kept.
+        checked_before: Whether the request was met when it was saved. What it chose may have been
+            frozen since, and is then not looked for.
 
     Raises:
         InputError: If a selector matches no variable, or none that is penalised unless asked by
             name; the paths that exist are listed. Also if the request penalises nothing.
     """
-    matches = matches or Matches([*variables, *frozen])
+    others = frozen or ()
+    matches = matches or Matches([*variables, *others])
     structures = structures or {}
     assignments = [
         _assign(v, entries, matches, structures.get(id(v)), saved or {}) for v in variables
@@ -104,9 +109,13 @@ def assign(
         if entry.selector is not None:
             parts = entry.selector if isinstance(entry.selector, tuple) else (entry.selector,)
             for selector in parts:
-                _check_match(selector, variables, frozen, matches)
+                hidden = frozen is None or any(id(v) in matches.of(selector) for v in frozen)
+                if not (checked_before and hidden):
+                    _check_match(selector, variables, others, matches)
             _check_choice(entry, assignments, matches)
     wanted = [entry for entry in entries if entry.penalty is not None]
+    if checked_before:
+        return assignments
     if wanted and variables and not any(a.entry is entry for a in assignments for entry in wanted):
         reasons = "\n  ".join(f"{a.variable.path}: {a.reason}" for a in assignments)
         raise InputError(

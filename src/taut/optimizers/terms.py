@@ -236,6 +236,8 @@ def _saved_groups(
 ) -> list[tuple[list[Any], Grouping]]:
     result = []
     for term in saved:
+        if not any(is_end(end, v.path) for end, _ in term for v in variables):
+            continue  # frozen since
         members, shapes = [], []
         for end, shape in term:
             same = [v for v in variables if is_end(end, v.path)]

@@ -6,6 +6,8 @@ import functools
 from collections.abc import Callable
 from typing import Any
 
+import keras
+import numpy as np
 from keras import ops
 
 METHODS = ("value", "prox", "distance", "critical_strength")
@@ -22,6 +24,7 @@ def takes_lists(method: Callable[..., Any]) -> Callable[..., Any]:
     @functools.wraps(method)
     def for_both(self: Any, w: Any, *others: Any) -> Any:
         # The steps or gradients, of the form of w, come before the strength.
+        w, others = _as_tensors(w), tuple(map(_as_tensors, others))
         shaped, strength = others[:-1], others[-1:]
         if not isinstance(w, (list, tuple)):
             if self.groups is None and not self.for_lists:
@@ -40,3 +43,12 @@ def takes_lists(method: Callable[..., Any]) -> Callable[..., Any]:
         return ops.max(ops.stack(results)) if method.__name__ == "critical_strength" else results
 
     return for_both
+
+
+def _as_tensors(given: Any) -> Any:
+    """Arrays of NumPy, with which torch alone does not compute, as tensors; all else as it is."""
+    if keras.backend.backend() != "torch":
+        return given
+    if isinstance(given, (list, tuple)):
+        return type(given)(map(_as_tensors, given))
+    return ops.convert_to_tensor(given) if isinstance(given, np.ndarray) else given

@@ -8,11 +8,10 @@ from typing import Any
 
 import numpy as np
 
+from taut._data import check_rows_given
 from taut._weights import ClassWeight
 from taut.engine import Lane, Split
-from taut.engine.data.sources import is_source
 from taut.engine.study import check_model
-from taut.errors import InputError
 from taut.optimizers.selection import Entry
 from taut.studies.axes import Axes, Axis, PartStrength
 from taut.studies.folded import FoldedArrays, folded_arrays
@@ -112,13 +111,7 @@ def penalised(
             is not known.
     """
     check_model(model)
-    if is_source(x):
-        raise InputError(
-            f"This study needs its rows in memory. Received: x={type(x).__name__}. Give arrays; "
-            "`taut.regularization_path` reads rows as they are needed."
-        )
-    if y is None:
-        raise InputError("`y` must be given with arrays. Received: y=None.")
+    check_rows_given(x, y)
     labels = labelled(model, y)
     if labels is not None:
         y, class_weight = labels.y, labels.class_weight(class_weight)

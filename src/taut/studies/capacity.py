@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from taut._read_only import ReadOnly
 from taut._weights import ClassWeight
 from taut.checks import check_whole
 from taut.engine import Callback, Record
@@ -31,7 +32,7 @@ MIDDLE = 3
 
 
 @dataclass(frozen=True, repr=False, eq=False)
-class CapacityCurve:
+class CapacityCurve(ReadOnly):
     """What `capacity_curve` returns.
 
     Attributes:
@@ -118,7 +119,7 @@ def capacity_curve(
     build: Callable[[Any], Any],
     sizes: Sequence[Any],
     x: Any,
-    y: Any,
+    y: Any = None,
     *,
     cv: Any = 5,
     groups: Any = None,

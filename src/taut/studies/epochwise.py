@@ -34,7 +34,7 @@ from taut.studies.turning import LEVEL, EpochCurve, turn_of
 def epoch_curve(
     model: Any,
     x: Any,
-    y: Any,
+    y: Any = None,
     *,
     cv: Any = 5,
     groups: Any = None,

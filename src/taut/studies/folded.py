@@ -11,7 +11,7 @@ import numpy as np
 
 from taut._data import as_arrays, check_inputs
 from taut._keras.compiled_model import loss_of_classes
-from taut._weights import ClassWeight, checked_weights
+from taut._weights import ClassWeight, checked_targets
 from taut.engine import (
     Halving,
     Lane,
@@ -228,7 +228,7 @@ def folded_arrays(
     """
     x, y = as_arrays(x, "x"), as_arrays(y, "y")
     # Weights of classes once, so that the certificate is of the same objective.
-    weight = checked_weights(model, x, y, sample_weight, class_weight)
+    y, weight = checked_targets(model, x, y, sample_weight, class_weight)
     check_inputs(model, x)
     splits = splits_of(model, x, y, cv=cv, seed=seed, groups=groups)
     return FoldedArrays(x, y, splits, weight, None if sample_weight is None else weight)

@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 
 from taut.engine import Split
+from taut.engine.lanes import check_splits
 from taut.errors import InputError
 from taut.studies.adaptive import Adaptive, in_pieces, joined, learned, rows_of_calls
 
@@ -110,6 +111,7 @@ def folds(
             "`cv` must give at least one fold, each with rows to train on and rows held out. "
             f"Received: {cv!r}."
         )
+    check_splits(splits, len(y))
     for number, split in enumerate(splits):
         both = np.intersect1d(split.train, split.held_out)
         if len(both):

@@ -10,7 +10,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from taut._data import input_names
+from taut._data import check_rows_given, input_names
 from taut._keras.compiled_model import loss_of_classes
 from taut._weights import ClassWeight
 from taut.checks import check_above, check_whole, check_whole_or_none
@@ -44,7 +44,7 @@ from taut.studies.whole_inputs import axes_of_inputs, controlled, inputs_of, tel
 def stability_selection(
     model: Any,
     x: Any,
-    y: Any,
+    y: Any = None,
     *,
     penalty: type[Penalty] | Penalty | str | Mapping[Any, Any] | None = None,
     strengths: int | Sequence[float] = 5,
@@ -142,6 +142,7 @@ def stability_selection(
     per_half, threshold = controlled(inputs, pairs, false_selections, threshold, per_half)
     axes = axes_of_inputs(model, strengths) if penalty is None else axes_of(penalty, strengths)
     axes = with_kept(model, axes)
+    check_rows_given(x, y)
     labels = labelled(model, y)
     if labels is not None:
         y, class_weight = labels.y, labels.class_weight(class_weight)

@@ -9,9 +9,10 @@ from typing import Any
 
 from taut.errors import UnsupportedError
 from taut.optimizers import Proximal
+from taut.optimizers.copied_requests import kept_entries, named
 from taut.optimizers.proximals import proximals_in
 from taut.optimizers.selection import Assignment, Entry, assign
-from taut.optimizers.selectors import Matches, describe, ending, in_order, saved_selector
+from taut.optimizers.selectors import Matches, describe, ending, in_order
 from taut.penalties import Penalty
 from taut.penalties.sums import Sum
 from taut.structure import structure
@@ -36,7 +37,7 @@ def with_kept(model: Any, axes: Axes) -> Axes:
     matches = Matches([*variables, *model.weights], model)
     plan = _plan(model, axes.entries, matches)
     if not compiled:
-        return replace(axes, entries=tuple(_named(entry, plan, matches) for entry in axes.entries))
+        return replace(axes, entries=tuple(named(entry, plan, matches) for entry in axes.entries))
     kept = _plan(model, [entry for entry, _ in compiled], matches)
     strengths = [*zip(axes.entries, axes.parts, strict=True), *compiled]
     of_entry = {id(entry): parts for entry, parts in strengths}
@@ -118,7 +119,7 @@ def _compiled(
     for optimizer in proximals_in(model.optimizer):
         strengths = list(optimizer.compiled_strengths)
         replaced = {_kind(entry) for entry in entries}
-        for entry in optimizer.entries:
+        for entry in kept_entries(optimizer, model):
             parts = () if entry.penalty is None else entry.penalty.parts
             present = strengths[: len(parts)] if optimizer.built else [p.strength for p in parts]
             strengths = strengths[len(parts) :]
@@ -147,13 +148,6 @@ def _is_text(selector: Any) -> bool:
     if isinstance(selector, tuple):
         return all(map(_is_text, selector))
     return selector is None or isinstance(selector, str)
-
-
-def _named(entry: Entry, plan: Sequence[Assignment], matches: Matches) -> Entry:
-    chosen = [a.variable for a in plan if a.entry is entry]
-    paths = [v.path for v in matches.variables]
-    selector = saved_selector(entry.selector, chosen, paths, matches)
-    return Entry(tuple(selector) if isinstance(selector, list) else selector, entry.penalty)
 
 
 def _check_groups(

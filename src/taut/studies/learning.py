@@ -43,7 +43,7 @@ LATE = 0.9
 def learning_curve(
     model: Any,
     x: Any,
-    y: Any,
+    y: Any = None,
     *,
     sizes: int | Sequence[int] | None = None,
     cv: Any = 5,

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from taut._read_only import ReadOnly
 from taut.engine import Record
 from taut.studies.permutations import mean_error
 from taut.text_table import html_of
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, repr=False, eq=False)
-class Memorization:
+class Memorization(ReadOnly):
     """A model's fit of permuted labels, beside that of the true ones.
 
     Errors are standard errors: over permutations of what is about permuted labels, and over folds

@@ -38,7 +38,7 @@ FINALISTS = 3
 def choose_model(
     models: Any,
     x: Any,
-    y: Any,
+    y: Any = None,
     *,
     penalty: type[Penalty] | Penalty | str | Mapping[Any, Any] = L2,
     strengths: Sequence[float],

@@ -26,7 +26,7 @@ from taut.studies.trainings import check_some_trained, warn_of_left_out
 def label_noise(
     model: Any,
     x: Any,
-    y: Any,
+    y: Any = None,
     *,
     cv: Any = 5,
     groups: Any = None,

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from taut._data import whole_lists
+from taut._data import check_rows_given, whole_lists
 from taut._weights import ClassWeight
 from taut.checks import check_whole, check_whole_or_none
 from taut.engine import Callback, Lane, afterwards, check_model, rungs_for, width_for
@@ -158,6 +158,8 @@ def regularization_path(
     warm_epochs = check_warm_start(warm_start, warm_epochs, epochs, axes.names)
     rungs = _rungs(epochs, patience, warm_start) if halving else ()
     rows: FoldedRows
+    if not is_source(x):
+        check_rows_given(x, y)
     labels = None if is_source(x) else labelled(model, y)
     if labels is not None:
         y, class_weight = labels.y, labels.class_weight(class_weight)
@@ -174,8 +176,6 @@ def regularization_path(
             trainings=axes.size * seeds,
             warm_start=warm_start,
         )
-    elif y is None:
-        raise InputError("`y` must be given with arrays. Received: y=None.")
     else:
         rows = folded_arrays(
             model,

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 def memorization(
     model: Any,
     x: Any,
-    y: Any,
+    y: Any = None,
     *,
     permutations: int = 5,
     cv: Any = 5,

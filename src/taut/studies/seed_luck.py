@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from taut._read_only import ReadOnly
 from taut._weights import ClassWeight
 from taut.checks import check_whole
 from taut.engine import Callback, Record
@@ -41,7 +42,7 @@ WORDS = {
 
 
 @dataclass(frozen=True, repr=False, eq=False)
-class SeedVariance:
+class SeedVariance(ReadOnly):
     """What `seed_variance` returns.
 
     Attributes:
@@ -140,7 +141,7 @@ class SeedVariance:
 def seed_variance(
     model: Any,
     x: Any,
-    y: Any,
+    y: Any = None,
     *,
     weights: int = 4,
     orders: int = 4,

@@ -14,6 +14,7 @@ from taut.engine import copy_of
 from taut.engine.checkpoint.identity import study_key
 from taut.engine.model_copy import give_state
 from taut.optimizers import Proximal
+from taut.optimizers.copied_requests import keep_own_references
 from taut.optimizers.plain_keras import may_be_proximal
 from taut.optimizers.selection import Entry
 from taut.penalties import Penalty, WithArrays
@@ -95,4 +96,5 @@ def compiled_copy(model: Any, penalty: Any, x: Any = None, **settings: Any) -> A
         optimizer = Proximal(optimizer, penalty).bind(copy)
     keras.Model.compile(copy, optimizer, **compile_arguments(model))
     copy.optimizer.build(copy.trainable_variables)
+    keep_own_references(model, copy)
     return copy
