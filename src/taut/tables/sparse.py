@@ -20,13 +20,13 @@ from taut.tables.table_model import TableModel
 RULE = (
     "Inputs are ordered by a path of group lassos on whole inputs, in each fold by its "
     "training rows. Networks on the first 1, 2, 3, … say by their out-of-fold loss how many "
-    "are asked further. Of these, an input is sure if the loss rises by more than 2.3 standard "
+    "are asked further. Of these, an input is sure if the loss rises by more than 2.6 standard "
     "errors when what it alone tells is shuffled. It is stable if four fifths of half-samples "
     "have it among their first, which are so few that at most one such input is there by "
-    "chance. The sure and the stable ones are kept, and of those that a quarter of half-samples "
-    "put before a shuffled copy of every input, as many more, in order, as are needed until the "
-    "networks that predict are on them not clearly worse than on more, and within one standard "
-    "error of those on all."
+    "chance, and the loss then rises by more than one standard error. The sure and the stable "
+    "ones are kept, and of those that a quarter of half-samples put before a shuffled copy of "
+    "every input, as many more, in order, as are needed until the networks that predict are on "
+    "them not clearly worse than on more, and within one standard error of those on all."
 )
 ASKED_RULE = (
     "Inputs are ordered by a path of group lassos on whole inputs; as many of the first are kept "

@@ -151,9 +151,16 @@ def test_what_four_fifths_of_the_halves_have_among_their_first_is_stable():
     ranks = np.tile(np.arange(inputs), (halves, 1))
     assert most_per_half(inputs, 1.0, 0.8, pairs=10) == 2
     ranks[:4, [1, 2]] = ranks[:4, [2, 1]]
-    assert stable_inputs(ranks).tolist() == [True, True, False, False, False]
+    unknown = np.zeros(inputs)
+    assert stable_inputs(ranks, unknown, unknown).tolist() == [True, True, False, False, False]
     ranks[4, [1, 2]] = ranks[4, [2, 1]]
-    assert stable_inputs(ranks).tolist() == [True, False, False, False, False]
+    assert stable_inputs(ranks, unknown, unknown).tolist() == [True, False, False, False, False]
+
+
+def test_what_leads_the_halves_for_another_is_not_stable():
+    ranks = np.tile(np.arange(5), (20, 1))
+    rise, error = np.array([0.03, 0.02, 0.9, 0.9, 0.9]), np.full(5, 0.02)
+    assert stable_inputs(ranks, rise, error).tolist() == [True, False, False, False, False]
 
 
 def test_half_of_the_rows_find_them_too_and_the_bound_is_told(selected):

@@ -19,9 +19,9 @@ from taut.tables.selection.readers import InputRows, held_out
 from taut.tables.selection.sizes import BestSettings, losses_of_sets
 from taut.tables.trained import Rows
 
-SURE = 2.3
+SURE, OWN = 2.6, 1.0
 """Standard errors that the conditional importance of an input that is sure exceeds: by chance one
-in a hundred does."""
+in two hundred does; and that of a stable one, which else may lead the halves in another's place."""
 STABLE, FALSE = 0.8, 1.0
 """The share of the halves that select an input which is kept for that, and the bound on how many
 such inputs are there by chance."""
@@ -38,8 +38,9 @@ class InputSelection:
         ladder: Losses by the number of inputs.
         rise: [inputs] conditional importance: the rise of the out-of-fold loss.
         error: [inputs] its standard error.
-        sure: [inputs] whether what an input alone tells is clear: the rise exceeds 2.3 errors.
-        stable: [inputs] whether four fifths of the halves have an input among their first.
+        sure: [inputs] whether what an input alone tells is clear: the rise exceeds 2.6 errors.
+        stable: [inputs] whether four fifths of the halves have an input among their first, and
+            the rise exceeds one error, as far as it is known.
         halves: What halves of the rows make of the inputs; None where nothing predicts and no
             number is asked for.
         stability: How often they had each input among their first, as many as are kept; None where
@@ -82,10 +83,11 @@ def select_inputs(
        how many are needed (`climb`): the largest number that is within one standard error of
        the best, or none where looking at no input is.
     3. An input is sure if its conditional importance in these networks
-       (`conditional_importance`) exceeds 2.3 standard errors.
+       (`conditional_importance`) exceeds 2.6 standard errors.
     4. Complementary halves of the rows order the inputs anew. An input is stable if four fifths of
-       the halves have it among their first, as many as let one be there by chance at most. The
-       sure and the stable ones are kept.
+       the halves have it among their first, as many as let one be there by chance at most, and
+       its conditional importance, if it was asked for, exceeds one standard error: of inputs that
+       are alike one that tells nothing may lead every half. The sure and the stable are kept.
     5. Where the tables' own networks on these alone are worse than on all, by more than a standard
        error, or than on more, by two, as many more are kept as are needed (`enough_inputs`), of
        those that shuffled copies seldom reach. How often an input is among the first of a half,
@@ -125,7 +127,7 @@ def select_inputs(
     kept, halves = order.whole[: number or 0], None
     if ladder.best or number is not None:
         halves = order_halves(data, order.candidate, groups=groups, seed=seed, callbacks=callbacks)
-        stable = stable_inputs(halves.ranks)
+        stable = stable_inputs(halves.ranks, rise, error)
     if halves is not None and number is None:
         held = held_out(folds)
         kept = enough_inputs(
@@ -143,17 +145,20 @@ def select_inputs(
     return InputSelection(kept, order, ladder, rise, error, sure, stable, halves, frequency)
 
 
-def stable_inputs(ranks: np.ndarray) -> np.ndarray:
-    """[inputs] whether four fifths of the halves have an input among their first.
+def stable_inputs(ranks: np.ndarray, rise: np.ndarray, error: np.ndarray) -> np.ndarray:
+    """[inputs] whether four fifths of the halves have an input among their first, for itself.
 
     How many the first are keeps the bound on those that are there by chance.
 
     Args:
         ranks: [halves, inputs] the place of each input in each half's order, from 0.
+        rise: [inputs] conditional importance.
+        error: [inputs] its standard error; 0 where it was not asked for.
     """
     halves, inputs = ranks.shape
     per_half = most_per_half(inputs, FALSE, STABLE, pairs=halves // 2)
-    return stability(ranks < per_half).frequency >= STABLE
+    for_another = (error > 0) & (rise <= OWN * error)
+    return (stability(ranks < per_half).frequency >= STABLE) & ~for_another
 
 
 def _sample(
