@@ -99,7 +99,8 @@ def test_fit_and_predict_take_every_kind_of_table(taut, fits, frame, here):
 
 
 @pytest.mark.parametrize(
-    ("name", "words"), [("-", "a pipe. Write it"), ("pipe", "a pipe. Write"), (".", "a directory.")]
+    ("name", "words"),
+    [("-", "a pipe. Write it"), ("pipe", "a pipe. Write"), (".", "a folder without")],
 )
 def test_a_table_is_a_file(taut, here, name, words):
     os.mkfifo(here / "pipe")
