@@ -43,7 +43,7 @@ def check_no_loader(data: Any, name: str) -> None:
     if batches or (hasattr(data, "parts") and hasattr(data, "pieces")):
         raise InputError(
             f"`{name}` must be an array [rows, …], or a tree of these: all rows are needed at "
-            f"once. Received: {type(data).__name__}, which yields them one part after the other. "
+            f"once. Received: a {type(data).__name__}, which yields them one part after the other. "
             "Join what it yields. Rows beyond memory are read by `taut.regularization_path` and "
             "`taut.train_lanes`, from a `keras.utils.PyDataset` or `taut.engine.ParquetRows`."
         )
