@@ -6,10 +6,12 @@ import contextlib
 import glob
 import os
 import secrets
+import shutil
 import struct
+import tempfile
 import zipfile
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import IO
 
@@ -58,6 +60,26 @@ def replace_file(path: Path, write: Callable[[IO[bytes]], object]) -> None:
             os.fsync(folder)
         finally:
             os.close(folder)
+
+
+@contextlib.contextmanager
+def whole_folder(place: Path) -> Iterator[Path]:
+    """A new folder to fill, which then takes the place of `place`: whole, or not at all.
+
+    Its parent is temporary: what is written there does not stay.
+
+    Args:
+        place: Where the folder goes; the folders above it are made.
+    """
+    place.parent.mkdir(parents=True, exist_ok=True)
+    beside = Path(tempfile.mkdtemp(prefix=f".{place.name}-", dir=place.parent))
+    try:
+        new = beside / place.name
+        new.mkdir()
+        yield new
+        put_in_place(new, place, beside / "old")
+    finally:
+        shutil.rmtree(beside, ignore_errors=True)
 
 
 def put_in_place(new: Path, place: Path, old: Path) -> bool:

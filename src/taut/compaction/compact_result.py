@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
-import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from html import escape
@@ -25,7 +23,7 @@ from taut.compaction.plan import Fed, Kept, Removed
 from taut.compaction.probe_rows import flat_inputs
 from taut.compaction.to_target import Tried
 from taut.errors import InputError
-from taut.files import DAMAGED, put_in_place
+from taut.files import DAMAGED, whole_folder
 from taut.text_table import text_table
 from taut.typed_json import json_text, plain, typed
 
@@ -190,16 +188,9 @@ class CompactResult(ReadOnly):
                 "`folder` must not exist, or with overwrite=True be one that `save` wrote. "
                 f"Received: {str(folder)!r}, which exists. Choose another."
             )
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        whole = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
-        try:
-            new = whole / folder.name
-            new.mkdir()
+        with whole_folder(folder) as new:
             self.model.save(new / MODEL)
             (new / FACTS).write_text(json_text(self.facts(), indent=1), encoding="utf-8")
-            put_in_place(new, folder, whole / "old")
-        finally:
-            shutil.rmtree(whole, ignore_errors=True)
         return folder
 
     def facts(self) -> dict[str, Any]:

@@ -59,7 +59,7 @@ class Study:
             groups=self.groups,
             halving=self.halving,
             race=self.race,
-            snapshots=self.snapshots or SNAPSHOTS,
+            snapshots=self.snapshots,
         )
 
     def settings(self) -> dict[str, Any]:

@@ -153,7 +153,7 @@ def _refuse_options(file: TableFile, given: dict[str, str | None]) -> None:
 
 def _unreadable(path: Path, error: Exception) -> str:
     why = str(error).strip().rstrip(".")
-    if isinstance(error, (PermissionError, IsADirectoryError)):
+    if isinstance(error, PermissionError):
         return f"{str(path)!r} cannot be read: {why}. Check the path and who may read it."
     return (
         f"{str(path)!r} cannot be read as what its name says that it is: {why}. Save it anew, or "

@@ -146,8 +146,6 @@ def stability_selection(
     labels = labelled(model, y)
     if labels is not None:
         y, class_weight = labels.y, labels.class_weight(class_weight)
-    if y is None:
-        raise InputError("`y` must be given with arrays. Received: y=None.")
     rows = _halved(
         model, x, y, pairs, seed, groups, sample_weight=sample_weight, class_weight=class_weight
     )

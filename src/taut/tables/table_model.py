@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import math
-import shutil
-import tempfile
 import warnings
 from html import escape
 from pathlib import Path
@@ -16,7 +14,7 @@ import pandas as pd
 from taut.checks import path_given
 from taut.diagnosis import Diagnosis
 from taut.errors import InputError
-from taut.files import DAMAGED, put_in_place
+from taut.files import DAMAGED, whole_folder
 from taut.frames.encode import Encoder
 from taut.frames.schema import Schema
 from taut.run import DIAGNOSIS, FILES, FORMER_PREPROCESSING, METRICS, SPARSE, Run
@@ -198,18 +196,11 @@ class TableModel:
                     "Only a run directory may be replaced. Received: "
                     f"{str(directory)!r}, which holds no {METRICS}. Choose another."
                 )
-        directory.parent.mkdir(parents=True, exist_ok=True)
-        whole = Path(tempfile.mkdtemp(prefix=f".{directory.name}-", dir=directory.parent))
-        try:
-            new = whole / directory.name
-            new.mkdir()
+        with whole_folder(directory) as new:
             self._write(new)
             if self.sparse is not None:
                 (new / SPARSE).mkdir()
                 self.sparse._write(new / SPARSE)
-            put_in_place(new, directory, whole / "old")
-        finally:
-            shutil.rmtree(whole, ignore_errors=True)
         return directory
 
     def _write(self, directory: Path) -> None:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
-import tempfile
 import warnings
 from collections.abc import Iterable
 from html import escape
@@ -16,7 +14,7 @@ import numpy as np
 
 from taut.checks import check_whole, path_given
 from taut.errors import InputError
-from taut.files import DAMAGED, put_in_place
+from taut.files import DAMAGED, whole_folder
 from taut.text.given_texts import checked_labels, checked_texts, kind_of, rows_named
 from taut.text.vocabulary import FIRST, Vocabulary
 from taut.text.words_of_texts import Tokenize, words_of
@@ -160,17 +158,10 @@ class TextModel:
                 "`directory` must not exist, or with overwrite=True be that of a saved text model. "
                 f"Received: {str(directory)!r}, which exists. Choose another."
             )
-        directory.parent.mkdir(parents=True, exist_ok=True)
-        whole = Path(tempfile.mkdtemp(prefix=f".{directory.name}-", dir=directory.parent))
-        try:
-            new = whole / directory.name
-            new.mkdir()
-            self.network.save(whole / MODEL)
-            _pack(whole / MODEL, new / MODEL)
+        with whole_folder(directory) as new:
+            self.network.save(new.parent / MODEL)
+            _pack(new.parent / MODEL, new / MODEL)
             (new / VOCABULARY).write_text(self._words_text(), encoding="utf-8")
-            put_in_place(new, directory, whole / "old")
-        finally:
-            shutil.rmtree(whole, ignore_errors=True)
         return directory
 
     def _words_text(self) -> str:
