@@ -39,6 +39,8 @@ _SIGNED = re.compile(r"([<>~≈≤≥±]=?\s*)?(?P<number>.*\d)\s*[+*†‡]?")
 _LONGEST = 80  # characters of a number with its signs; what is longer would be searched in vain
 _LOOSE = re.compile(_CURRENCY)  # beside "$5" a bare 5 is as many dollars
 _FORM = re.compile(r"1(?P<group>[,.]?)234(?P<decimal>[,.])5(?P<scaled>K?)(?: (?P<unit>.+))?")
+# An address of the internet: where each of its parts has three digits they look like thousands.
+_ADDRESS = re.compile(r"(?:(?:1\d\d|2[0-4]\d|25[0-5])(?:\.(?!$)|$)){4}")
 _SPACED = re.compile(r"\d{1,3}(?:([ '])\d{3})(?:\1\d{3})*(?=[.,]|$)")
 # What stands for no number, date or time among others, and may be a level or a class elsewhere.
 _NO_VALUE = frozenset(
@@ -139,6 +141,8 @@ def find_number_form(
     bare = scaled(texts[0]).text if texts else ""
     if texts and not forced and not _split(bare)[0] and math.isnan(parse_number(bare)):
         return None  # most columns of text end here
+    if texts and not forced and all(map(_ADDRESS.fullmatch, texts)):
+        return None
     found = _scaled_form(texts, decimal, forced)
     if found:
         return found
