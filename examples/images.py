@@ -4,8 +4,8 @@
 
 Fashion-MNIST from Debian's package `dataset-fashion-mnist`, or else from Keras, which downloads it.
 Prints a table and writes a page, images.html, that needs no network: held-out loss along the
-strengths, how honest the probabilities are, and the surest mistakes without and with what was
-chosen.
+strengths, how honest the probabilities are, what is left of the chosen network at a sixth of its
+multiply-adds, and the surest mistakes without and with what was chosen.
 """
 
 import argparse
@@ -26,6 +26,7 @@ import pandas as pd
 from keras import layers
 
 from taut.charts import altair
+from taut.compaction import multiply_adds
 
 HOME = Path("/usr/share/datasets/fashion-mnist")
 NAMES = [
@@ -42,6 +43,8 @@ NAMES = [
 ]
 STRENGTHS = np.geomspace(0.1, 1e-4, 10)
 EPOCHS, BATCH = 50, 32
+FEWER = 6
+"""How many times fewer multiply-adds the chosen network is compacted to."""
 
 
 def fashion():
@@ -91,8 +94,15 @@ def fitted(x, y, *, dropout=0.0, flips=False, **options):
     return model
 
 
+def smaller(model, x, y, seed):
+    """The network without most of its channels: they are switched off, the rest is trained on."""
+    budget = multiply_adds(model) // FEWER
+    options = {"epochs": EPOCHS, "batch_size": BATCH, "seed": seed}
+    return taut.compact(model, x, y, target_macs=budget, **options)
+
+
 def systems(x, y, seed):
-    """Models by name, and the two choices."""
+    """Models by name, the two choices, and what the second was compacted to."""
     keras.utils.set_random_seed(seed)
     found = {"no penalty": fitted(x, y)}
     stop = keras.callbacks.EarlyStopping(patience=5, restore_best_weights=True)
@@ -108,7 +118,9 @@ def systems(x, y, seed):
     more = taut.choose_model(others, x, y, **settings)
     found["L2, chosen"] = one.model
     found[f"{more.best_model}, chosen"] = more.model
-    return found, (one, more)
+    small = smaller(more.model, x, y, seed)
+    found[f"the same, {FEWER} times fewer multiply-adds"] = small.model
+    return found, (one, more), small
 
 
 def support_vectors(x, y):
@@ -147,7 +159,7 @@ def charts(choices, found, x_test, y_test):
     both = alt.Chart(means).mark_point(filled=True, size=70)
     shown = half.encode(strength, loss, colour) + both.encode(strength, loss, colour)
     lines = []
-    for name in ("no penalty", list(found)[-1]):
+    for name in ("no penalty", list(found)[-2]):
         p = shares(found[name], x_test)
         bins = np.minimum((p.max(axis=1) * 10).astype(int), 9)
         for k in np.unique(bins):
@@ -211,8 +223,8 @@ img { width: 100%; image-rendering: pixelated; border-radius: 0.3rem; }
 """
 
 
-def page(rows, table, choices, found, diagnosis, x_test, y_test):
-    chosen = list(found)[-1]
+def page(rows, table, choices, small, found, diagnosis, x_test, y_test):
+    chosen = list(found)[-2]
     chart = charts(choices, found, x_test, y_test).to_html(
         inline=True, fullhtml=False, output_div="losses"
     )
@@ -224,6 +236,7 @@ def page(rows, table, choices, found, diagnosis, x_test, y_test):
         *(f"<p>{'<br>'.join(map(escape, choice.sentences()))}</p>" for choice in choices),
         f"<div class=chart>{chart}</div>",
         f"<h2>{escape(chosen)}: diagnosis</h2><pre>{escape(diagnosis)}</pre>",
+        f"<h2>The same at {FEWER} times fewer multiply-adds</h2><pre>{escape(str(small))}</pre>",
         "<h2>Surest mistakes without a penalty</h2>",
         mistakes(found["no penalty"], x_test, y_test),
         f"<h2>Surest mistakes with {escape(chosen)}</h2>",
@@ -245,12 +258,13 @@ def main():
     for seed in range(arguments.seeds):
         some = np.random.default_rng(seed).permutation(len(y_all))[: arguments.rows]
         x, y = x_all[some], y_all[some]
-        found, choices = systems(x, y, seed)
+        found, choices, small = systems(x, y, seed)
         for choice in choices:
             print(choice, flush=True)
+        print(small, flush=True)
         tables.append(scored(found, support_vectors(x, y), x, y, x_test, y_test))
         diagnosis = taut.diagnose(
-            list(found.values())[-1],
+            choices[-1].model,
             x,
             y,
             validation=(x_test[:2000], y_test[:2000]),
@@ -262,7 +276,7 @@ def main():
     print(table.round(3).to_string(na_rep=""))
     arguments.out.mkdir(exist_ok=True)
     place = arguments.out / "images.html"
-    text = page(len(y), table, choices, found, diagnosis.text(), x_test, y_test)
+    text = page(len(y), table, choices, small, found, diagnosis.text(), x_test, y_test)
     place.write_text(text, encoding="utf-8")
     print(f"{place} has the pictures of seed {seed}.")
 

@@ -6,6 +6,7 @@ import pytest
 
 import taut
 from taut import layers, models, regularizers
+from taut.errors import InputError
 from taut.studies.as_compiled import as_compiled
 from taut.studies.training_settings import Settings
 
@@ -49,3 +50,29 @@ def test_further_penalties_begin_at_nothing():
         model, X, Y, penalty=taut.L2, strengths=[0.1], cv=2, epochs=1, callbacks=[]
     )
     assert len(path.kept_penalties) == 2
+
+
+STUDIES = {
+    "path": lambda *given, **more: taut.regularization_path(*given, strengths=[0.1], **more),
+    "choose": lambda *given, **more: taut.choose_model(*given, strengths=[0.1], **more),
+    "learning": taut.learning_curve,
+    "seeds": taut.seed_variance,
+    "capacity": lambda model, *given, **more: taut.capacity_curve(
+        lambda _: model, [1, 2], *given, **more
+    ),
+    "epochs": taut.epoch_curve,
+    "stability": taut.stability_selection,
+    "noise": taut.label_noise,
+}
+
+
+@pytest.mark.parametrize("name", STUDIES)
+@pytest.mark.parametrize("case", ["one class", "one label", "unknown label"])
+def test_labels_that_tell_nothing_apart_are_one_error_before_training(name, case, monkeypatch):
+    monkeypatch.setattr("taut.studies.folded.train_lanes", None)
+    y = {"one class": np.ones(60), "one label": np.array(["b"] * 60)}
+    weights = {"unknown label": {"yes": 2.0, "n": 1.0}}.get(case)
+    message = "two classes at least|of one class" if weights is None else "'n' for the classes"
+    targets = y.get(case, np.where(Y[:, 0], "yes", "no"))
+    with pytest.raises(InputError, match=message):
+        STUDIES[name](tutorial(), X, targets, class_weight=weights, epochs=2, callbacks=[])

@@ -21,7 +21,7 @@ from taut.progress import displayed
 from taut.studies.as_compiled import AsCompiled, as_compiled
 from taut.studies.choice import Choice, choose, over_folds
 from taut.studies.training_settings import Settings
-from taut.studies.trainings import NOTE, check_folds, classes_of, training_table
+from taut.studies.trainings import NOTE, check_folds, training_table
 from taut.text_table import html_of
 
 if TYPE_CHECKING:
@@ -200,7 +200,6 @@ def capacity_curve(
         studies.append(as_compiled(model, x, y, **given, **data))
     folds = studies[0].rows.splits
     check_folds(len(folds), "A capacity curve")
-    classes_of(studies[0].copy, studies[0].rows.first()[1])
     records = []
     for number, study in enumerate(studies):
         lanes = [

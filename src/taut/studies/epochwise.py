@@ -22,7 +22,6 @@ from taut.studies.trainings import (
     check_folds,
     check_level,
     check_start,
-    classes_of,
     means_without_nan,
     training_table,
     warn_of_left_out,
@@ -115,7 +114,6 @@ def epoch_curve(
     )
     folds = len(study.rows.splits)
     check_folds(folds, "When the held-out loss turned")
-    classes_of(study.copy, study.rows.first()[1])
     lanes = [
         study.lane(split, of_seed, present=start == "present")
         for split in range(folds)

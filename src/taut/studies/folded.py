@@ -23,6 +23,7 @@ from taut.engine import (
     train_lanes,
 )
 from taut.engine.lanes import DIVERGED
+from taut.errors import InputError
 from taut.objective import Stationarity, stationarity
 from taut.studies.folds import class_labels, fold_values, folds
 from taut.studies.score_trial import check_score
@@ -224,14 +225,37 @@ def folded_arrays(
         groups: [rows] labels; the rows of one are never on both sides of a fold.
 
     Raises:
-        InputError: For rows, weights or folds that cannot be.
+        InputError: For rows, weights or folds that cannot be, and for classes of which there is
+            but one.
     """
     x, y = as_arrays(x, "x"), as_arrays(y, "y")
     # Weights of classes once, so that the certificate is of the same objective.
     y, weight = checked_targets(model, x, y, sample_weight, class_weight)
     check_inputs(model, x)
+    check_classes(model, y)
     splits = splits_of(model, x, y, cv=cv, seed=seed, groups=groups)
     return FoldedArrays(x, y, splits, weight, None if sample_weight is None else weight)
+
+
+def check_classes(model: Any, y: Any) -> None:
+    """Raise where the loss is one of classes and all rows are of one."""
+    leaves = keras.tree.flatten(y)
+    if len(leaves) == 1 and loss_of_classes(model) and (leaves[0] == leaves[0][:1]).all():
+        raise InputError(
+            "A loss of classes needs rows of two classes at least. Received: "
+            f"{len(leaves[0])} rows, all of class {np.ravel(leaves[0])[0]:g}."
+        )
+
+
+def classes_of(model: Any, y: Any) -> np.ndarray | None:
+    """[rows] the class of each; None for several outputs, or where the loss is not one of classes.
+
+    Args:
+        model: Compiled.
+        y: Targets as numbers, a tree of arrays.
+    """
+    leaves = keras.tree.flatten(y)
+    return class_labels(leaves[0], loss_of_classes(model)) if len(leaves) == 1 else None
 
 
 def splits_of(
@@ -250,9 +274,8 @@ def splits_of(
     Raises:
         InputError: For folds that cannot be.
     """
-    leaves = keras.tree.flatten(y)
-    # Whole numbers are classes for a loss on classes only. Several outputs are not stratified.
-    labels = class_labels(leaves[0], loss_of_classes(model)) if len(leaves) == 1 else None
-    targets = leaves[0] if labels is None or not isinstance(cv, (int, np.integer)) else labels
+    labels = classes_of(model, y)
+    stratified = labels is not None and isinstance(cv, (int, np.integer))
+    targets = labels if stratified else keras.tree.flatten(y)[0]
     inputs = keras.tree.flatten(x)
     return folds(targets, cv, seed=seed, x=inputs[0], classes=labels is not None, groups=groups)

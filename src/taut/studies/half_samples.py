@@ -11,7 +11,6 @@ import keras
 import numpy as np
 
 from taut._data import check_rows_given, input_names
-from taut._keras.compiled_model import loss_of_classes
 from taut._weights import ClassWeight
 from taut.checks import check_above, check_whole, check_whole_or_none
 from taut.engine import Callback, Lane, Record, Split, check_model, width_for
@@ -20,8 +19,7 @@ from taut.errors import InputError
 from taut.penalties import Penalty
 from taut.progress import displayed
 from taut.studies.axes import axes_of
-from taut.studies.folded import FoldedArrays, folded_arrays
-from taut.studies.folds import class_labels
+from taut.studies.folded import FoldedArrays, classes_of, folded_arrays
 from taut.studies.kept import input_norms
 from taut.studies.kept_penalties import reached, with_kept
 from taut.studies.labels import labelled
@@ -195,12 +193,11 @@ def _halved(
             "`stability_selection` needs targets that differ. Received: the same target in all "
             f"{len(leaves[0])} rows."
         )
-    labels = class_labels(leaves[0], loss_of_classes(model)) if len(leaves) == 1 else None
     halves = complementary_pairs(
         len(leaves[0]),
         pairs,
         seed=seed,
-        labels=labels,
+        labels=classes_of(model, rows.first()[1]),
         groups=None if groups is None else np.asarray(groups),
     )
     return rows.with_splits([Split(*p) for one, two in halves for p in ((one, two), (two, one))])

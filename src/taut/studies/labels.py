@@ -26,10 +26,21 @@ class Labelled:
     classes: np.ndarray
 
     def class_weight(self, given: ClassWeight) -> ClassWeight:
-        """Weights by label as weights by number; others as they are."""
+        """Weights by label as weights by number; others as they are.
+
+        Raises:
+            InputError: For a label that no row has.
+        """
         if not isinstance(given, Mapping):
             return given
         number = {label: k for k, label in enumerate(self.classes.tolist())}
+        unknown = [label for label in given if isinstance(label, str) and label not in number]
+        if unknown:
+            raise InputError(
+                "`class_weight` must name classes of `y`; those left out have weight 1. Received: "
+                f"{', '.join(map(repr, unknown[:5]))} for the classes "
+                f"{', '.join(map(repr, self.classes[:10].tolist()))}."
+            )
         return {number.get(label, label): weight for label, weight in given.items()}
 
 

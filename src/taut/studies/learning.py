@@ -17,6 +17,7 @@ from taut.errors import InputError
 from taut.progress import displayed
 from taut.studies.as_compiled import as_compiled, with_splits
 from taut.studies.choice import over_folds
+from taut.studies.folded import classes_of
 from taut.studies.held_out_luck import held_out_luck
 from taut.studies.learning_result import LearningCurve
 from taut.studies.power_law import Luck, fit_power_law
@@ -26,7 +27,6 @@ from taut.studies.trainings import (
     NOTE,
     check_folds,
     check_start,
-    classes_of,
     means_without_nan,
     training_table,
     warn_of_left_out,

@@ -21,7 +21,6 @@ from taut.studies.training_settings import Settings
 from taut.studies.trainings import (
     check_folds,
     check_level,
-    classes_of,
     training_table,
     warn_of_left_out,
 )
@@ -229,7 +228,6 @@ def seed_variance(
     )
     folds = len(study.rows.splits)
     check_folds(folds, "What is luck of the split")
-    classes_of(study.copy, study.rows.first()[1])
     lanes, places = [], []
     for split in range(folds):
         for i in range(weights):

@@ -8,12 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from taut._keras.compiled_model import loss_of_classes
 from taut.checks import check_one_of
 from taut.engine import Record
 from taut.engine.lanes import DIVERGED
 from taut.errors import InputError
-from taut.studies.folds import class_labels
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -75,29 +73,6 @@ def means_without_nan(values: np.ndarray, axis: int | tuple[int, ...]) -> np.nda
     count = there.sum(axis=axis)
     total = np.where(there, values, 0.0).sum(axis=axis)
     return np.where(count > 0, total / np.maximum(count, 1), np.nan)
-
-
-def classes_of(model: Any, y: Any) -> np.ndarray | None:
-    """The class of each row, where there is one output and its loss is one of classes.
-
-    Args:
-        model: Compiled.
-        y: Targets as numbers, a tree of arrays.
-
-    Raises:
-        InputError: If all rows are of one class.
-    """
-    import keras
-
-    leaves, of_classes = keras.tree.flatten(y), loss_of_classes(model)
-    if len(leaves) != 1:
-        return None
-    if of_classes and len(np.unique(leaves[0], axis=0)) < 2:
-        raise InputError(
-            "A loss of classes needs rows of two classes at least. Received: "
-            f"{len(leaves[0])} rows, all of class {np.ravel(leaves[0])[0]:g}."
-        )
-    return class_labels(leaves[0], of_classes)
 
 
 def check_folds(folds: int, what: str) -> None:
