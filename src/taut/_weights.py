@@ -53,9 +53,11 @@ def checked_targets(
         raise InputError("Give `sample_weight` or `class_weight`, not both: multiply them.")
     if class_weight is not None:
         y = readable_targets(parts, y, None)
-        labels = labels_of(model, x, y)(y)
+        label_of, number = labels_of(model, x, y)
+        labels = label_of(y)
         classes, codes, counts = np.unique(labels, return_inverse=True, return_counts=True)
-        return y, class_weights(classes, counts, class_weight)[codes].reshape(labels.shape)
+        of_class = class_weights(classes, counts, class_weight, number)
+        return y, of_class[codes].reshape(labels.shape)
     weights = None if sample_weight is None else _checked(parts, y, sample_weight)
     return readable_targets(parts, y, weights), weights
 
@@ -134,8 +136,10 @@ def _check(weight: np.ndarray, rows: int, parts: Sequence[LossPart]) -> None:
             )
 
 
-def labels_of(model: Any, x: Any, y: Any) -> Callable[[Any], np.ndarray]:
-    """What gives the class of each value of the loss, for targets like `y`.
+def labels_of(model: Any, x: Any, y: Any) -> tuple[Callable[[Any], np.ndarray], float]:
+    """What gives the class of each value of the loss, for targets like `y`; how many there may be.
+
+    Where the loss does not tell how many, there may be any number.
 
     Raises:
         InputError: For several outputs, or for targets that are no classes.
@@ -146,10 +150,17 @@ def labels_of(model: Any, x: Any, y: Any) -> Callable[[Any], np.ndarray]:
             "`class_weight` is for one output. Received: "
             f"{len(leaves)} outputs. Give `sample_weight`."
         )
-    return lambda targets: _labels(tree.flatten(targets)[0], parts)
+    shape, values = np.shape(leaves[0]), len(parts[0].shape)
+    known = parts[0].labels
+    number = 2 if known == "shares" else np.inf if known is None else int(known)
+    if len(shape) > values and shape[-1] > 1:
+        number = shape[-1]  # a share of each
+    return lambda targets: _labels(tree.flatten(targets)[0], parts), number
 
 
-def class_weights(classes: np.ndarray, counts: np.ndarray, class_weight: Any) -> np.ndarray:
+def class_weights(
+    classes: np.ndarray, counts: np.ndarray, class_weight: Any, number: float
+) -> np.ndarray:
     """The weight of each class, float32.
 
     Args:
@@ -157,9 +168,11 @@ def class_weights(classes: np.ndarray, counts: np.ndarray, class_weight: Any) ->
         counts: How many labels are in each.
         class_weight: The weight of each class, 1 for those left out; or `"balanced"`,
             n/(K·n_k) for the n_k of n labels that are in class k of K.
+        number: How many classes the loss tells apart; some may have no label.
 
     Raises:
-        InputError: For another word, weights that cannot be, or if none of the classes is named.
+        InputError: For another word, weights that cannot be, a class that there cannot be, or if
+            none of the classes is named.
     """
     if isinstance(class_weight, str):
         if class_weight != "balanced":
@@ -169,10 +182,11 @@ def class_weights(classes: np.ndarray, counts: np.ndarray, class_weight: Any) ->
             )
         return (counts.sum() / (len(classes) * counts)).astype(np.float32)
     known = _known(class_weight)
-    if not set(known) & set(classes.tolist()):
+    beyond = {k for k in set(known) - set(classes.tolist()) if not 0 <= k < number}
+    if beyond or not set(known) & set(classes.tolist()):
         raise InputError(
             "`class_weight` must name classes of `y`; those left out have weight 1. Received: "
-            f"{sorted(known)} for the classes {classes[:10].tolist()}."
+            f"{sorted(beyond or known)[:10]} for the classes {classes[:10].tolist()}."
         )
     return np.array([known.get(int(k), 1.0) for k in classes], np.float32)
 

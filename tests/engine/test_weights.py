@@ -231,9 +231,28 @@ def test_balanced_class_weights_are_those_of_scikit_learn():
     np.testing.assert_allclose(found, compute_sample_weight("balanced", LABELS), rtol=1e-6)
 
 
+@pytest.mark.parametrize("loss", [SPARSE, SHARES])
+def test_a_class_that_no_row_has_may_have_a_weight(loss):
+    there = np.minimum(LABELS, 1)
+    y = there if loss == SPARSE else np.eye(3)[there]
+    _, found = checked_targets(classifier((3,), 3, loss), FLAT, y, None, {0: 2.0, 2: 5.0})
+    np.testing.assert_array_equal(found, np.where(there == 0, 2.0, 1.0))
+
+
 @pytest.mark.parametrize(
     "wrong",
-    [{0: -1.0}, {0: np.nan}, {1: np.inf}, {"a": 1.0}, {0.5: 1.0}, {}, {7: 2.0}, "equal", 3],
+    [
+        {0: -1.0},
+        {0: np.nan},
+        {1: np.inf},
+        {"a": 1.0},
+        {0.5: 1.0},
+        {},
+        {7: 2.0},
+        {1: 1.0, 2: 1.0, 3: 2.0},  # of three classes, counted from 1
+        "equal",
+        3,
+    ],
     ids=repr,
 )
 def test_wrong_class_weights_are_refused(wrong):

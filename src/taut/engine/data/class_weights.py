@@ -25,7 +25,7 @@ class WeightedSource:
         class_weight: A mapping from class number to weight, or `"balanced"`, as in `train_lanes`.
 
     Raises:
-        InputError: If the source brings weights, or no class is named.
+        InputError: If the source brings weights, or classes are named that there are not.
     """
 
     def __init__(self, source: Source, model: Any, class_weight: ClassWeight):
@@ -33,7 +33,7 @@ class WeightedSource:
         if first.weight is not None:
             raise InputError("Give `sample_weight` or `class_weight`, not both: multiply them.")
         self.unweighted: Source = source
-        self._labels_of = labels_of(model, first.x, first.y)
+        self._labels_of, number = labels_of(model, first.x, first.y)
         counts: dict[int, int] = {}
         for part in range(source.parts(COUNTED_ROWS)):
             for piece in source.pieces(part, COUNTED_ROWS):
@@ -41,7 +41,8 @@ class WeightedSource:
                 for k, n in zip(classes.tolist(), numbers.tolist(), strict=True):
                     counts[k] = counts.get(k, 0) + n
         classes = np.array(sorted(counts))
-        of_class = class_weights(classes, np.array([counts[k] for k in classes]), class_weight)
+        of_each = np.array([counts[k] for k in classes])
+        of_class = class_weights(classes, of_each, class_weight, number)
         self._classes, self._of_class = classes, of_class
 
     def identity(self) -> list[Any]:
