@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import array
+import decimal
+import numbers
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -30,11 +32,17 @@ def check_rows_given(x: Any, y: Any) -> None:
 
 
 def check_no_loader(data: Any, name: str) -> None:
-    """Raise for what yields its rows in parts, such as a data loader.
+    """Raise for what yields its rows in parts, such as a data loader, or is a sparse matrix.
 
     Raises:
         InputError: If `data` is one.
     """
+    if hasattr(data, "toarray"):
+        raise InputError(
+            f"`{name}` must be an array [rows, …], or a tree of these. Received: a sparse "
+            f"{type(data).__name__}. Write `{name}.toarray()`, or use `taut.sklearn`, which takes "
+            "it as it is."
+        )
     batches = isinstance(data, keras.utils.PyDataset) or (
         hasattr(data, "__iter__")
         and not hasattr(data, "__array__")
@@ -70,10 +78,10 @@ def as_arrays(data: Any, name: str) -> Any:
 
     def leaf_array(leaf: Any) -> np.ndarray:
         check_no_loader(leaf, name)
-        values = as_numpy(leaf)
-        if values.dtype.kind in "OSUMmV":
+        values = _numbers(as_numpy(leaf))
+        if values.dtype.kind in "OSUMmVc":
             # As Python writes it: `np.str_('a')` is how NumPy writes the text.
-            first = values.astype(object) if values.dtype.kind in "US" else values
+            first = values.astype(object) if values.dtype.kind in "USc" else values
             example = repr(first.reshape(-1)[0]) if values.size else values.dtype
             raise InputError(
                 f"`{name}` must hold numbers. Received: values of type {values.dtype}, such as "
@@ -83,6 +91,19 @@ def as_arrays(data: Any, name: str) -> Any:
         return values
 
     return keras.tree.map_structure(leaf_array, data)
+
+
+def _numbers(values: np.ndarray) -> np.ndarray:
+    """Objects that are numbers or missing as floats: so a frame gives columns of several types."""
+    if values.dtype.kind != "O":
+        return values
+    import pandas as pd
+
+    missing = np.reshape([value is None or value is pd.NA for value in values.flat], values.shape)
+    real = (numbers.Real, np.bool_, decimal.Decimal)
+    if not all(isinstance(value, real) for value in values[~missing]):
+        return values
+    return np.where(missing, np.nan, values).astype(np.float64)
 
 
 def as_numpy(array: Any) -> np.ndarray:
@@ -127,22 +148,29 @@ def input_names(names: Any, count: int) -> tuple[str, ...]:
 
 def check_inputs(model: Any, x: Any) -> None:
     """Raise for inputs that are not finite, unless the model makes finite numbers of them."""
-    leaves = keras.tree.flatten(x)
+    leaves, most = keras.tree.flatten(x), np.finfo(keras.config.floatx()).max
     wrong = np.zeros(len(leaves[0]), bool)
     for leaf in leaves:
         if leaf.dtype.kind == "f":
-            wrong |= ~np.isfinite(leaf.reshape(len(leaf), -1)).all(axis=1)
+            wrong |= ~(np.abs(leaf.reshape(len(leaf), -1)) <= most).all(axis=1)
     rows = np.flatnonzero(wrong)
     if not len(rows):
         return
-    sample = keras.tree.map_structure(lambda a: a[rows[:256]], x)
+    sample = keras.tree.map_structure(lambda a: _as_float(a[rows[:256]]), x)
     made = keras.tree.flatten(model(sample, **mode(model, training=False)))
     if not all(np.isfinite(keras.ops.convert_to_numpy(output)).all() for output in made):
         raise InputError(
-            "`x` must be finite numbers, where the model makes NaN of others. Received: NaN or "
-            f"infinite values in {len(rows)} of {len(wrong)} rows, first in row {rows[0]}. Fill "
-            "them, leave these rows out, or begin the model with `taut.layers.Standardize()`."
+            "`x` must be finite numbers, where the model makes NaN of others. Received: NaN, "
+            f"infinite values or such beyond {most:.2g} in {len(rows)} of {len(wrong)} rows, first "
+            f"in row {rows[0]}. Fill them, leave these rows out, or begin the model with "
+            "`taut.layers.Standardize()`."
         )
+
+
+def _as_float(values: np.ndarray) -> np.ndarray:
+    """Floats as the model takes them; others as they are."""
+    with np.errstate(over="ignore"):
+        return values.astype(keras.config.floatx()) if values.dtype.kind == "f" else values
 
 
 def readable_targets(parts: Sequence[LossPart], y: Any, weights: Any) -> Any:
