@@ -30,8 +30,10 @@ def check_quotes(file: object, handle: IO[str], form: TextFile) -> None:
     closing = re.compile(rf'(?:[^"]|"")*?"(?!")[ \t]*(?P<rest>[{edge}\r\n].*|$)?', re.DOTALL)
     opened = 0  # the line where a quoted field began that is still open
     for number, line in enumerate(handle, start=1):
+        if '"' not in line:
+            continue
         rest = line
-        if opened and '"' in rest:
+        if opened:
             close = closing.match(rest)
             if close is None:
                 continue
