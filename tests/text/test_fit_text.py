@@ -3,6 +3,7 @@
 import contextlib
 import json
 import zipfile
+from concurrent.futures import ThreadPoolExecutor
 
 import h5py
 import numpy as np
@@ -63,6 +64,16 @@ def test_the_rows_beside_it_do_not_matter(model, fresh_news):
     together = model.predict_proba(texts)
     alone = np.concatenate([model.predict_proba([text]) for text in texts[:3]])
     np.testing.assert_allclose(together[:3], alone, atol=1e-6)
+
+
+def test_several_threads_predict_with_one_model(few, fresh_news):
+    texts = fresh_news[0]
+    truth = few.predict_proba(texts)
+    with ThreadPoolExecutor(4) as threads:
+        made = list(threads.map(lambda count: few.predict_proba(texts[:count]), [40, 50, 60] * 4))
+    for p in made:
+        np.testing.assert_array_equal(p, truth[: len(p)])
+    np.testing.assert_array_equal(few.predict_proba(texts), truth)
 
 
 def test_saved_and_loaded_it_is_the_same(few, fresh_news, tmp_path):

@@ -13,6 +13,7 @@ from zipfile import ZIP_DEFLATED, ZipFile
 import numpy as np
 
 from taut.checks import check_whole, path_given
+from taut.engine.outputs import outputs_of
 from taut.errors import InputError
 from taut.files import DAMAGED, whole_folder
 from taut.text.given_texts import checked_labels, checked_texts, kind_of, rows_named
@@ -240,10 +241,7 @@ class TextModel:
         rows = len(arrays["words"])
         if not rows:
             return np.empty((0, len(self.classes)))
-        batch = FEW if rows <= FEW else BATCH
-        fill = ((0, -rows % batch), (0, 0))
-        full = {name: np.pad(array, fill) for name, array in arrays.items()}
-        output = self.network.predict(full, batch_size=batch, verbose=0)[:rows].astype(float)
+        output = outputs_of(self.network, arrays, size=FEW if rows <= FEW else BATCH)
         return output / output.sum(axis=1, keepdims=True)
 
     def __repr__(self) -> str:
