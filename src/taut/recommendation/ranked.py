@@ -52,7 +52,8 @@ def ranking(
     if among is not None:
         if isinstance(among, str) or not isinstance(among, Iterable):
             raise InputError(f"`among` must be a list of items. Received: among={among!r:.60}.")
-        listed = list(among)
+        of_arrow = getattr(among, "to_pandas", None)
+        listed = list(among if of_arrow is None else of_arrow())
         codes = codes_of(listed, ratings.items, "among")
         if (codes < 0).any():
             unknown = [v for v, code in zip(listed, codes, strict=True) if code < 0][:5]
