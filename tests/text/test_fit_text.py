@@ -4,6 +4,7 @@ import contextlib
 import json
 import zipfile
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 
 import h5py
 import numpy as np
@@ -190,11 +191,14 @@ def test_the_short_form_of_many_classes_is_short(few):
 
 def test_a_tokenizer_of_ones_own_is_asked_for(news, few, tmp_path):
     own = TextModel(few.network, few.vocabulary, few.classes)
-    object.__setattr__(own.vocabulary, "tokenize", str.split)
+    words = ("bytes\udce9", *few.vocabulary.words[1:])  # that were no text
+    own.vocabulary = replace(few.vocabulary, words=words, tokenize=str.split)
     place = own.save(tmp_path / "own")
     with pytest.raises(InputError, match="had one of its own"):
         TextModel.load(place)
-    assert TextModel.load(place, tokenize=str.split).vocabulary.tokenize is str.split
+    again = TextModel.load(place, tokenize=str.split).vocabulary
+    assert again.tokenize is str.split
+    assert again.words == words
 
 
 @pytest.mark.slow

@@ -162,7 +162,8 @@ class TextModel:
         with whole_folder(directory) as new:
             self.network.save(new.parent / MODEL)
             _pack(new.parent / MODEL, new / MODEL)
-            (new / VOCABULARY).write_text(self._words_text(), encoding="utf-8")
+            # Bytes that were no text are words too, as Python's "surrogateescape" reads them.
+            (new / VOCABULARY).write_bytes(self._words_text().encode("utf-8", "surrogatepass"))
         return directory
 
     def _words_text(self) -> str:
@@ -198,7 +199,8 @@ class TextModel:
         import keras
 
         try:
-            stored = json.loads((directory / VOCABULARY).read_text(encoding="utf-8"))
+            text = (directory / VOCABULARY).read_bytes().decode("utf-8", "surrogatepass")
+            stored = json.loads(text)
             words, counts = tuple(stored["words"]), np.array(stored["counts"], int)
             texts, classes = int(stored["texts"]), np.array(stored["classes"])
             own_tokenizer, in_order = (
