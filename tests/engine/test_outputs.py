@@ -35,6 +35,15 @@ def test_they_are_those_of_a_call(model, size):
     assert outputs_of(model, none, size=size).shape == (0, 2)
 
 
+def test_a_model_that_predicted_can_be_exported(model):
+    """Also by a program that another one's call has made."""
+    outputs_of(model, TREE)
+    twin = keras.models.clone_model(model)
+    assert not twin._called
+    outputs_of(twin, TREE)
+    assert twin._called
+
+
 def test_threads_do_not_take_the_weights_from_each_other(model):
     truth = expected(model, TREE)
 

@@ -1,6 +1,7 @@
 """The laws of the factorisation."""
 
 import itertools
+import pickle
 from dataclasses import replace
 
 import keras
@@ -385,3 +386,20 @@ def test_results_tell_what_they_are(rested):
     frame = rested.to_frame()
     assert frame["ratings"].sum() == 500
     assert list(frame["item"]) == list(rested.ratings.items)
+
+
+def test_nobody_changes_a_model_by_its_arrays(rested, ratings):
+    before = rested.predict(ratings["user"], ratings["item"])
+    for part, name in (
+        (rested, "session_keys"),
+        (rested.ratings, "rating"),
+        (rested.ratings, "users"),
+        (rested.factors.item, "rows"),
+        (rested.factors, "sessions"),
+    ):
+        with pytest.raises(ValueError, match="read-only"):
+            getattr(part, name)[0] = 0
+    copy = pickle.loads(pickle.dumps(rested))
+    np.testing.assert_array_equal(copy.predict(ratings["user"], ratings["item"]), before)
+    with pytest.raises(ValueError, match="read-only"):
+        copy.ratings.rating[0] = 0

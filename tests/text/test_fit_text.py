@@ -189,6 +189,17 @@ def test_the_short_form_of_many_classes_is_short(few):
         few.plot(words=0)
 
 
+def test_a_network_of_other_words_or_classes_is_refused(few):
+    """Numbers of words that it has no row for would give NaN."""
+    size, classes = few.vocabulary.size, few.classes
+    for network, found in (
+        (bag_network(size - 1, 3), f"{size - 1} rows and 3 outputs"),
+        (bag_network(size, 2), f"{size} rows and 2 outputs"),
+    ):
+        with pytest.raises(InputError, match=found):
+            TextModel(network, few.vocabulary, classes)
+
+
 def test_a_tokenizer_of_ones_own_is_asked_for(news, few, tmp_path):
     own = TextModel(few.network, few.vocabulary, few.classes)
     words = ("bytes\udce9", *few.vocabulary.words[1:])  # that were no text

@@ -8,7 +8,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from taut._keras.model_calls import mode
+from taut._keras.model_calls import mode, note_called
 from taut._keras.shared_programs import Program, kept_program
 from taut.engine.checkpoint.identity import layers_key
 
@@ -33,6 +33,7 @@ def outputs_of(model: Any, x: Any, *, size: int | None = None) -> np.ndarray:
     size = size or next((n for n in ROWS if n >= rows), ROWS[-1])
     on_jax = keras.backend.backend() == "jax"
     if on_jax:
+        note_called(model)  # a program that is shared calls the first of its models alone
         program = kept_program("outputs", layers_key(model), lambda: Program(_outputs))
         state = [[v.value for v in model.trainable_variables]]
         state.append([v.value for v in model.non_trainable_variables])

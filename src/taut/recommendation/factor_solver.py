@@ -28,6 +28,7 @@ from typing import Any
 
 import numpy as np
 
+from taut._read_only import ReadOnly
 from taut.recommendation.ratings import Ratings
 
 MAP_STEPS = 6
@@ -54,7 +55,7 @@ class Strengths:
 
 
 @dataclass(frozen=True, eq=False)
-class Side:
+class Side(ReadOnly):
     """The users, or the items.
 
     Attributes:
@@ -78,7 +79,7 @@ class Side:
 
 
 @dataclass(frozen=True, eq=False)
-class Factors:
+class Factors(ReadOnly):
     """What is fitted, in units of the ratings' standard deviation.
 
     Attributes:

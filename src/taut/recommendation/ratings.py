@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from taut._read_only import ReadOnly
 from taut.errors import InputError
 from taut.recommendation.plain_columns import plain
 from taut.recommendation.rating_ids import check_kind, codes_of, numbered
@@ -43,7 +44,7 @@ class Columns:
 
 
 @dataclass(frozen=True, eq=False)
-class Ratings:
+class Ratings(ReadOnly):
     """Ratings with ids as numbers.
 
     Attributes:

@@ -38,14 +38,20 @@ class TextModel:
         vocabulary: The words that it reads.
         classes: [classes] the labels, in the order of the probabilities.
         in_order: Whether it reads words one after another, `vocabulary.sequences(texts)`.
+
+    Raises:
+        InputError: If the network has no layer "word" with a row for each number of a word, or not
+            one output for each class.
     """
 
     def __init__(
         self, network: Any, vocabulary: Vocabulary, classes: np.ndarray, *, in_order: bool = False
     ):
+        _check_sizes(network, len(vocabulary), classes)
         self.network: Any = network
         self.vocabulary: Vocabulary = vocabulary
-        self.classes: np.ndarray = np.asarray(classes)
+        self.classes: np.ndarray = np.array(classes)
+        self.classes.flags.writeable = False
         self.in_order: bool = bool(in_order)
 
     def inputs(self, texts: Iterable[str]) -> dict[str, np.ndarray]:
@@ -208,11 +214,9 @@ class TextModel:
                 bool(stored.get("in_order", False)),
             )
             network: Any = keras.saving.load_model(directory / MODEL, compile=False)
-            rows, outputs = network.get_layer("word").input_dim, network.output_shape[-1]
-            if not len(words) == len(set(words)) == len(counts) == rows - FIRST:
-                raise ValueError(f"{len(words)} words, {len(counts)} counts, {rows} rows")
-            if len(classes) != outputs:
-                raise ValueError(f"{len(classes)} classes, {outputs} outputs")
+            if not len(words) == len(set(words)) == len(counts):
+                raise ValueError(f"{len(words)} words, {len(counts)} counts")
+            _check_sizes(network, len(words), classes)
         except DAMAGED as error:
             raise InputError(
                 f"`directory` must be whole. Received: {str(directory)!r}, where a file is damaged "
@@ -264,6 +268,19 @@ class TextModel:
         if len(self.classes) > MOST_LINES:
             lines.append(f"… and {len(self.classes) - MOST_LINES} classes more: see `words`")
         return lines
+
+
+def _check_sizes(network: Any, words: int, classes: Any) -> None:
+    """Raise unless a network has a row a word, after those of padding and unknown, and classes."""
+    rows = {layer.name: layer for layer in network.layers}.get("word")
+    found = getattr(rows, "input_dim", 0), network.output_shape[-1]
+    if found != (words + FIRST, len(classes)):
+        raise InputError(
+            f'`network` must have a layer "word" of {words + FIRST} rows, for {words} words, '
+            f"padding and unknown, and {len(classes)} outputs, one a class. Received: {found[0]} "
+            f"rows and {found[1]} outputs. What `taut.compact` made smaller reads "
+            "`result.prepare(bags)`."
+        )
 
 
 def _pack(archive: Path, packed: Path) -> None:
