@@ -129,4 +129,5 @@ def _listed(values: Any, name: str) -> list[Any]:
             + (f"a {type(values).__name__}." if table else f"{values!r:.60}. Put one into a list.")
         )
     # What Arrow's columns are made of is neither text nor number.
-    return values.to_pylist() if hasattr(values, "to_pylist") else list(values)
+    of_arrow = getattr(values, "to_pylist", None)
+    return list(values) if of_arrow is None else of_arrow()
