@@ -16,6 +16,15 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
+AT_A_TIME = 1 << 24
+"""Scores that are held at once."""
+
+
+def some_at_a_time(users: np.ndarray, items: int) -> list[np.ndarray]:
+    """Users in parts, in order: the scores of all for all items would not fit in memory."""
+    return np.array_split(users, max(-(-len(users) * items // AT_A_TIME), 1)) if len(users) else []
+
+
 def the_user(user: Any, users: np.ndarray) -> int:
     """The code of a known user; −1 for None.
 

@@ -275,15 +275,20 @@ class RatingModel(ChosenModel):
         """The items with most ratings by their factors, as an Altair chart.
 
         Args:
-            names: From ids to what is shown.
+            names: From ids to what is shown; the id where there is none.
             most: So many items.
 
         Raises:
-            InputError: If Altair is not installed.
+            InputError: If Altair is not installed, or `names` is no mapping.
         """
         from taut.recommendation.item_map import item_chart
 
         check_whole(1, most=most)
+        if not (names is None or hasattr(names, "get")):
+            raise InputError(
+                "`names` must be a mapping from ids to names, such as a dict. Received: a "
+                f"{type(names).__name__}."
+            )
         return item_chart(self, names, most)
 
     @cached_property

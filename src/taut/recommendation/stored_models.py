@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -164,8 +165,12 @@ def _write(path: Path, kind: str, model: Any, about: Any, arrays: dict[str, Any]
 
 def _read(path: str | os.PathLike[str], kind: str) -> tuple[Any, dict[str, Any]]:
     # Opened here: NumPy leaves the file open where it is damaged.
-    with _whole(path), open(path, "rb") as file, np.load(file, allow_pickle=False) as archive:
-        arrays = {name: archive[name] for name in archive.files}
+    with _whole(path), open(path, "rb") as file:
+        if not zipfile.is_zipfile(file):  # NumPy would advise to unpickle it
+            raise ValueError("it is no archive")
+        file.seek(0)
+        with np.load(file, allow_pickle=False) as archive:
+            arrays = {name: archive[name] for name in archive.files}
         about = json.loads(str(arrays.pop("about")))
         found = about["kind"], about["format"]
     if found != (kind, FORMATS[kind]):
