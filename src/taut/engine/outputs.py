@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import weakref
 from typing import Any
 
 import keras
@@ -14,6 +15,8 @@ from taut.engine.checkpoint.identity import layers_key
 
 ROWS = 256, 4096
 """Rows are filled up to one of these, so that few programs are compiled."""
+_FOUND: weakref.WeakKeyDictionary[Any, Any] = weakref.WeakKeyDictionary()
+"""To know what a model is takes longer than to predict a row."""
 
 
 def outputs_of(model: Any, x: Any, *, size: int | None = None) -> np.ndarray:
@@ -33,8 +36,7 @@ def outputs_of(model: Any, x: Any, *, size: int | None = None) -> np.ndarray:
     size = size or next((n for n in ROWS if n >= rows), ROWS[-1])
     on_jax = keras.backend.backend() == "jax"
     if on_jax:
-        note_called(model)  # a program that is shared calls the first of its models alone
-        program = kept_program("outputs", layers_key(model), lambda: Program(_outputs))
+        program = _program_of(model)
         state = [[v.value for v in model.trainable_variables]]
         state.append([v.value for v in model.non_trainable_variables])
     pieces = []
@@ -44,6 +46,14 @@ def outputs_of(model: Any, x: Any, *, size: int | None = None) -> np.ndarray:
         pieces.append(np.asarray(made, "float64")[: rows - at])
     outputs = np.concatenate(pieces)
     return outputs.reshape(len(outputs), math.prod(outputs.shape[1:]))
+
+
+def _program_of(model: Any) -> Any:
+    """The program of a model: made, or found, when it is first asked for, as Keras does."""
+    if model not in _FOUND:
+        note_called(model)  # a program that is shared calls the first of its models alone
+        _FOUND[model] = kept_program("outputs", layers_key(model), lambda: Program(_outputs))
+    return _FOUND[model]
 
 
 def _filled(rows: Any, size: int) -> np.ndarray:
