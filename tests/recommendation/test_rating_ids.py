@@ -122,6 +122,10 @@ class TestModel:
         with pytest.raises(InputError, match="must be texts"):
             model.predict(1, 1)
 
+    def test_pairs_are_not_taken_from_columns_in_two_orders(self, model):
+        with pytest.raises(InputError, match="`items` must be in the order of `users`"):
+            model.predict(FRAME["user"], FRAME["item"][::-1])
+
     def test_items_to_choose_from_may_be_any_list(self, model):
         folded = model.fold_in(FRAME.iloc[:1].assign(user=7))
         for among in (iter(["b", "a"]), {"b", "a"}, pyarrow.array(["b", "a"])):

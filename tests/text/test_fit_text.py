@@ -8,6 +8,7 @@ from dataclasses import replace
 
 import h5py
 import numpy as np
+import pandas as pd
 import pytest
 
 import taut
@@ -132,6 +133,16 @@ def test_labels_of_another_kind_are_not_wrong_but_refused(model, fresh_news):
     with pytest.raises(InputError, match="missing, in row 0"):
         model.score(texts, [None, *labels[1:]])
     assert model.score(texts, ["another"] * len(texts)) == 0
+
+
+def test_labels_in_another_order_than_the_texts_are_refused(model, fresh_news, monkeypatch):
+    monkeypatch.setattr(fit_on_texts, "train_lanes", None)
+    table = pd.DataFrame(dict(zip(("text", "label"), fresh_news, strict=True)))
+    drawn = table.sample(frac=1, random_state=0)
+    assert model.score(drawn["text"], drawn["label"]) == model.score(*fresh_news)
+    for study in (model.score, taut.fit_text, taut.word_path):
+        with pytest.raises(InputError, match="in the order of `texts`"):
+            study(drawn["text"], table["label"])
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from taut.checks import check_whole
+from taut.checks import check_same_order, check_whole
 from taut.errors import InputError
 from taut.recommendation.chosen_model import ChosenModel
 from taut.recommendation.factor_choice import StrengthChoice
@@ -63,8 +63,9 @@ class ItemModel(ChosenModel):
             items: [pairs] ids, or one; unknown ones have 0.
 
         Raises:
-            InputError: For ids of another type, or lengths that differ.
+            InputError: For ids of another type, or lengths or orders that differ.
         """
+        check_same_order(users=users, items=items)
         user = codes_of(users, self.ratings.users, "users")
         item = codes_of(items, self.ratings.items, "items")
         if len(user) != len(item) and 1 not in (len(user), len(item)):

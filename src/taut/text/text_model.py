@@ -12,7 +12,7 @@ from zipfile import ZIP_DEFLATED, ZipFile
 
 import numpy as np
 
-from taut.checks import check_whole, path_given
+from taut.checks import check_same_order, check_whole, path_given
 from taut.engine.outputs import outputs_of
 from taut.errors import InputError
 from taut.files import DAMAGED, whole_folder
@@ -84,6 +84,7 @@ class TextModel:
         Raises:
             InputError: For texts that are none, and labels of another number or kind, or missing.
         """
+        check_same_order(texts=texts, labels=labels)
         listed = checked_texts(texts)
         array = checked_labels(labels, len(listed))
         if not len(listed):
