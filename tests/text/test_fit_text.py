@@ -88,7 +88,9 @@ def test_saved_and_loaded_it_is_the_same(few, fresh_news, tmp_path):
     assert repr(again) == repr(few)
     with pytest.raises(InputError, match="must not exist"):
         few.save(place)
+    (place / "notes.txt").write_text("mine")
     few.save(place, overwrite=True)
+    assert (place / "notes.txt").read_text() == "mine"
     (tmp_path / "other").mkdir()
     with pytest.raises(InputError, match="must not exist"):
         few.save(tmp_path / "other", overwrite=True)

@@ -155,7 +155,7 @@ class TextModel:
 
         Args:
             directory: Where.
-            overwrite: Whether to replace a folder of a saved text model.
+            overwrite: Whether to replace a saved text model. Other files in its folder stay.
 
         Raises:
             InputError: If it exists and `overwrite` is False, or it is something else.
@@ -166,7 +166,7 @@ class TextModel:
                 "`directory` must not exist, or with overwrite=True be that of a saved text model. "
                 f"Received: {str(directory)!r}, which exists. Choose another."
             )
-        with whole_folder(directory) as new:
+        with whole_folder(directory, ours=(MODEL, VOCABULARY)) as new:
             self.network.save(new.parent / MODEL)
             _pack(new.parent / MODEL, new / MODEL)
             # Bytes that were no text are words too, as Python's "surrogateescape" reads them.
