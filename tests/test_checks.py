@@ -91,3 +91,15 @@ def test_names_are_a_list(value):
 def test_what_is_no_list_of_names(value):
     with pytest.raises(InputError, match=r"^`names` must be a list of names\. Received: "):
         checks.names_given(names=value)
+
+
+def test_columns_of_one_index_in_two_orders_are_not_paired():
+    column = pd.Series([1, 2, 3], index=["b", "a", "c"])
+    with pytest.raises(InputError, match=r"`labels` must be in the order of `texts`.*labels\.loc"):
+        checks.check_same_order(texts=column, labels=column.sort_index())
+    with pytest.raises(InputError, match="`times` must be in the order of `items`"):
+        checks.check_same_order(users=[1, 2, 3], items=column, times=column[::-1])
+    other = column.set_axis([7, 7, 8])
+    for same in (column, column.reset_index(drop=True), other, column[:2], [1], "a", None):
+        checks.check_same_order(texts=column, labels=same)
+    checks.check_same_order(texts=other, labels=other[::-1])  # which is which is not known

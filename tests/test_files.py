@@ -4,7 +4,7 @@ import os
 
 import pytest
 
-from taut.files import put_in_place, replace_file
+from taut.files import put_in_place, replace_file, whole_folder
 
 
 def test_a_rename_that_fails_brings_back_what_was_there(tmp_path, monkeypatch):
@@ -47,3 +47,19 @@ def test_a_file_is_replaced_by_all_of_the_new_or_not_at_all(tmp_path):
         replace_file(path, fail)
     assert path.read_bytes() == b"old"
     assert {file.name for file in tmp_path.iterdir()} == {path.name, other.name}
+
+
+def test_what_others_put_into_a_folder_stays_where_ours_is_named(tmp_path):
+    place = tmp_path / "model"
+    (place / "plots").mkdir(parents=True)
+    (place / "plots" / "a.html").write_text("mine")
+    for name in ("model.keras", "former.json", "notes.txt"):
+        (place / name).write_text("old")
+    with whole_folder(place, ours=("model.keras", "former.json")) as new:
+        (new / "model.keras").write_text("new")
+    found = {path.relative_to(place).as_posix() for path in place.rglob("*") if path.is_file()}
+    assert found == {"model.keras", "notes.txt", "plots/a.html"}
+    assert (place / "model.keras").read_text() == "new"
+    with whole_folder(place) as new:
+        (new / "model.keras").write_text("newer")
+    assert [path.name for path in tmp_path.rglob("*")] == ["model", "model.keras"]

@@ -122,6 +122,22 @@ def check_one_of(allowed: Sequence[Any], /, **arguments: Any) -> None:
     _check(arguments, lambda v: v in allowed, rule)
 
 
+def check_same_order(**columns: Any) -> None:
+    """Raise if two columns of pandas have the same index in different orders.
+
+    Columns are read by position: those of an index that was sorted, or drawn, in one alone would
+    be paired with rows of others, and nothing would tell.
+    """
+    indices = [(name, c.index) for name, c in columns.items() if hasattr(c, "iloc")]
+    for (first, one), (second, other) in zip(indices, indices[1:], strict=False):
+        same = len(one) == len(other) and one.is_unique and other.is_unique
+        if same and not one.equals(other) and bool(other.isin(one).all()):
+            raise InputError(
+                f"`{second}` must be in the order of `{first}`. Received: two columns of pandas "
+                f"with the same index in different orders. Use `{second}.loc[{first}.index]`."
+            )
+
+
 def _items(value: Any) -> list[Any] | None:
     if isinstance(value, (str, bytes, Mapping)) or not isinstance(value, Iterable):
         return None

@@ -11,7 +11,7 @@ import struct
 import tempfile
 import zipfile
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from pathlib import Path
 from typing import IO
 
@@ -63,13 +63,15 @@ def replace_file(path: Path, write: Callable[[IO[bytes]], object]) -> None:
 
 
 @contextlib.contextmanager
-def whole_folder(place: Path) -> Iterator[Path]:
+def whole_folder(place: Path, *, ours: Collection[str] | None = None) -> Iterator[Path]:
     """A new folder to fill, which then takes the place of `place`: whole, or not at all.
 
     Its parent is temporary: what is written there does not stay.
 
     Args:
         place: Where the folder goes; the folders above it are made.
+        ours: Names of all that such a folder may hold: what else is in one that is replaced stays.
+            None replaces it with all that is in it.
     """
     place.parent.mkdir(parents=True, exist_ok=True)
     beside = Path(tempfile.mkdtemp(prefix=f".{place.name}-", dir=place.parent))
@@ -77,7 +79,11 @@ def whole_folder(place: Path) -> Iterator[Path]:
         new = beside / place.name
         new.mkdir()
         yield new
-        put_in_place(new, place, beside / "old")
+        old = beside / "old"
+        if put_in_place(new, place, old) and ours is not None:
+            for other in old.iterdir():
+                if other.name not in ours:
+                    os.rename(other, place / other.name)
     finally:
         shutil.rmtree(beside, ignore_errors=True)
 

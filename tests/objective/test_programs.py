@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 import taut
+from taut._keras.shared_programs import _KEPT, MOST_KEPT
 from taut.objective import Objective
-from taut.objective.shared_programs import _KEPT, MOST_KEPT
 
 pytestmark = pytest.mark.skipif(keras.backend.backend() != "jax", reason="JAX compiles programs")
 

@@ -185,8 +185,24 @@ def test_ndcg_is_that_of_the_recommendations(fitted, monkeypatch):
         best = (1 / np.log2(np.arange(2, 2 + min(len(mine), 10)))).sum()
         expected.append((1 / np.log2(places + 2)).sum() / best)
     np.testing.assert_allclose(ndcg(model, held), expected)
-    monkeypatch.setattr("taut.recommendation.ranking_scores.AT_A_TIME", 70)
+    monkeypatch.setattr("taut.recommendation.ranked.AT_A_TIME", 70)
     np.testing.assert_allclose(ndcg(model, held), expected)
+
+
+def test_scores_of_pairs_are_those_of_all(fitted, monkeypatch):
+    """Also where few users are scored at a time, in any order, with some unknown."""
+    model, _, held = fitted
+    lines = pd.concat([held, held.assign(user="?"), held.assign(item=1000)])
+    lines = lines.sample(frac=1, random_state=0)
+    r = model.ratings
+    scores = np.vstack([model.scores(np.arange(len(r.users))), model.scores(np.array([-1]))])
+    who = pd.Index(r.users).get_indexer(lines["user"])
+    what = pd.Index(r.items).get_indexer(lines["item"])
+    expected = np.where(what >= 0, scores[who, what], 0.0)
+    for at_a_time in (1 << 24, 70):
+        monkeypatch.setattr("taut.recommendation.ranked.AT_A_TIME", at_a_time)
+        np.testing.assert_allclose(model.predict(lines["user"], lines["item"]), expected)
+    assert model.predict([], []).shape == (0,)
 
 
 def test_what_was_seen_does_not_count_as_held_out(fitted):
@@ -269,8 +285,8 @@ def test_the_best_at_an_edge_is_told(groups):
 
 
 def test_the_order_of_lines_changes_nothing(groups):
-    model = EASE(strength=5.0).fit(groups)
-    other = EASE(strength=5.0).fit(groups.sample(frac=1, random_state=0))
+    model, other = EASE().fit(groups), EASE().fit(groups.sample(frac=1, random_state=0))
+    assert model.choice.losses == pytest.approx(other.choice.losses)
     pd.testing.assert_frame_equal(model.recommend("u1"), other.recommend("u1"))
 
 
@@ -286,3 +302,5 @@ def test_held_out_lines_are_a_share_of_each_user_s(groups):
     assert len(kept) + len(held) == len(groups)
     before, after = (frame["user"].value_counts() for frame in (groups, held))
     np.testing.assert_array_equal(after.reindex(before.index), np.round(0.25 * before))
+    kept, _ = hold_out(groups, share=0.99)
+    assert set(kept["user"]) == set(groups["user"])  # nobody is held out altogether

@@ -1,8 +1,10 @@
 """Ids stay what they are: no number becomes a text, no large one another."""
 
+import jax
 import numpy as np
 import pandas as pd
 import polars
+import pyarrow
 import pytest
 
 from taut import InputError
@@ -25,6 +27,9 @@ NUMBERS, TEXTS = np.array([3, 5, 8]), np.array(["1", "a", "b"])
         pd.Series([5, 3, 5], dtype="category"),
         pd.array([5, 3, 5], dtype="Int64"),
         polars.Series([5, 3, 5]),
+        pyarrow.array([5, 3, 5]),
+        pyarrow.chunked_array([[5], [3, 5]]),
+        jax.numpy.array([5, 3, 5]),
     ],
     ids=lambda values: type(values).__name__,
 )
@@ -34,7 +39,15 @@ def test_numbers_in_whatever_column(values):
 
 @pytest.mark.parametrize(
     "values",
-    [["b", "z", "1"], pd.Series(["b", "z", "1"], dtype="category"), polars.Series(["b", "z", "1"])],
+    [
+        ["b", "z", "1"],
+        pd.Series(["b", "z", "1"], dtype="category"),
+        polars.Series(["b", "z", "1"]),
+        pyarrow.array(["b", "z", "1"]),
+        pd.Series(["b", "z", "1"]).astype(
+            pd.ArrowDtype(pyarrow.dictionary(pyarrow.int32(), pyarrow.string()))
+        ),
+    ],
 )
 def test_texts_in_whatever_column(values):
     assert codes_of(values, TEXTS, "items").tolist() == [2, -1, 0]
@@ -68,6 +81,7 @@ def test_places_and_ids_are_one_another():
         ([2**63], r"less than 2\*\*63"),
         (np.array([2**63 + 5], "uint64"), r"less than 2\*\*63"),
         ([-(2**70)], r"less than 2\*\*63"),
+        (["a\0", "a"], "zero byte"),
     ],
 )
 def test_what_is_no_id(values, message):
@@ -75,6 +89,20 @@ def test_what_is_no_id(values, message):
         numbered(values, "user")
     with pytest.raises(InputError, match=message):
         codes_of(values, NUMBERS, "user")
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        (b"abc", "of bytes"),  # as a list it would be three integers
+        ({1, 2}, "whose order is known. Received: a set"),
+        ({1: "a"}, "Received: a dict"),
+        (polars.DataFrame({"user": [1]}), "a flat list"),
+    ],
+)
+def test_what_is_no_list_of_ids(values, message):
+    with pytest.raises(InputError, match=message):
+        codes_of(values, NUMBERS, "users")
 
 
 @pytest.mark.parametrize(
@@ -94,9 +122,14 @@ class TestModel:
         with pytest.raises(InputError, match="must be texts"):
             model.predict(1, 1)
 
+    def test_pairs_are_not_taken_from_columns_in_two_orders(self, model):
+        with pytest.raises(InputError, match="`items` must be in the order of `users`"):
+            model.predict(FRAME["user"], FRAME["item"][::-1])
+
     def test_items_to_choose_from_may_be_any_list(self, model):
         folded = model.fold_in(FRAME.iloc[:1].assign(user=7))
-        assert folded.recommend(7, among=iter(["b", "a"]))["item"].tolist() == ["b"]
+        for among in (iter(["b", "a"]), {"b", "a"}, pyarrow.array(["b", "a"])):
+            assert folded.recommend(7, among=among)["item"].tolist() == ["b"]
         assert len(folded.recommend(7, among=[])) == 0
         with pytest.raises(InputError, match=r"known items. Received: \['z'\]"):
             folded.recommend(7, among=(item for item in "abz"))

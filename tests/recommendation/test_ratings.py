@@ -1,5 +1,8 @@
 """What is refused, and in which words."""
 
+import datetime as dt
+from decimal import Decimal
+
 import numpy as np
 import pandas as pd
 import polars
@@ -20,6 +23,8 @@ BAD = {
     "twice": (TWICE, r"1 lines of pairs.*user 1, item 'a'.*drop_duplicates"),
     "no rating": (FRAME.assign(rating=[1.0, np.nan, 3.0, 4.0]), "1 of 4 that are not"),
     "infinite": (FRAME.assign(rating=[1.0, np.inf, 3.0, 4.0]), "finite"),
+    "too large to be squared": (FRAME.assign(rating=[1.0, -1e200, 3.0, 4.0]), "less than 1e.100"),
+    "complex": (FRAME.assign(rating=[1.0, 1j, 3.0, 4.0]), "must be numbers"),
     "words": (FRAME.assign(rating=["good", "bad", "3", "4"]), "must be numbers"),
     "no id": (
         FRAME.assign(user=pd.array([1, None, 2, 2], "Int64")),
@@ -52,6 +57,7 @@ def test_interactions_that_are_refused(case, model):
         {"strength": 0.0},
         {"strength": []},
         {"strength": "large"},
+        {"strength": np.array(-1.0)},
         {"sweeps": 1.5},
         {"tolerance": 0},
         {"rating": None},
@@ -83,6 +89,8 @@ def test_every_kind_of_frame_and_of_id_says_the_same():
         polars.from_pandas(FRAME),
         FRAME.assign(item=FRAME["item"].astype("category")),
         FRAME.assign(rating=FRAME["rating"].astype("Float64")),
+        FRAME.assign(rating=FRAME["rating"].astype(object)),
+        FRAME.assign(rating=list(map(Decimal, [1, 2, 3, 4]))),
         FRAME.set_index(np.array([3, 3, 1, 0])),
     ]
     for frame in frames:
@@ -124,6 +132,8 @@ def test_features_that_are_refused():
         (features.iloc[1:].assign(item=[1, 2]), "`item` must be texts"),
         (features.iloc[1:].assign(item=["x", "y"]), "none of them rated"),
         (features.iloc[1:, [0, 1, 1]], "different names"),
+        (features.iloc[1:].assign(year=[1.0, np.inf]), "`year` with 1 that are infinite"),
+        (features.iloc[1:].assign(year=[1.0, 1j]), "real numbers"),
     ]:
         with pytest.raises(InputError, match=words):
             MatrixFactorization(strength=1.0).fit(FRAME, item_features=frame)
@@ -159,6 +169,32 @@ def test_features_of_any_kind():
     assert (values[0] == 0).all()  # a: nothing is known
     assert values[1, 2] == -values[3, 2] > 0 == values[2, 2]  # dates of b, d and c
     np.testing.assert_array_equal(values[:, 4] != 0, [False, True, True, False])
+
+
+DATES = [dt.datetime(2020, 1, day) for day in (3, 1, 1, 2)]
+
+
+@pytest.mark.parametrize(
+    ("given", "same"),
+    [
+        ([date.date() for date in DATES], DATES),
+        (pd.Series(DATES, dtype=object), DATES),
+        (pd.Series(DATES).astype("date32[pyarrow]"), DATES),
+        (pd.Series(DATES).dt.to_period("D"), DATES),
+        (pd.Series([2, None, 0, 1], dtype=object), [2.0, np.nan, 0.0, 1.0]),
+        ([Decimal("0.2"), None, Decimal(0), Decimal("0.1")], [2.0, np.nan, 0.0, 1.0]),
+        (pd.to_timedelta([2, None, 0, 1], "D"), [2.0, np.nan, 0.0, 1.0]),
+        ([2e306, np.nan, 0.0, 1e306], [2.0, np.nan, 0.0, 1.0]),
+        ([2e-200, np.nan, 0.0, 1e-200], [2.0, np.nan, 0.0, 1.0]),
+        (pd.Series([True, None, False, True], dtype=object), [1.0, np.nan, 0.0, 1.0]),
+    ],
+    ids=str,
+)
+def test_numbers_and_dates_are_no_categories_however_they_are_held(given, same):
+    frames = [pd.DataFrame({"item": list("abcd")}).assign(f=f) for f in (given, same)]
+    (_, one, names), (_, other, _) = (read_features(frame, "item") for frame in frames)
+    assert names == ["f", "f²"]
+    np.testing.assert_allclose(one.toarray(), other.toarray(), atol=1e-12)
 
 
 def test_a_title_for_each_item_takes_little_room():
@@ -210,8 +246,16 @@ def test_times_are_seconds_or_dates():
     seconds = times.as_unit("s").astype("int64")
     of_seconds = read_ratings(FRAME.assign(time=seconds), Columns(time="time")).day
     np.testing.assert_array_equal(of_dates, of_seconds)
+    days = [date.date() for date in times]
+    for same in (days, pd.Series(days).astype("date32[pyarrow]"), times.astype(object)):
+        of_same = read_ratings(FRAME.assign(time=same), Columns(time="time")).day
+        np.testing.assert_array_equal(of_same, of_dates)
     np.testing.assert_array_equal(of_dates - of_dates[0], [0, 0, 1, 2])
-    for wrong, words in [(["x"] * 4, "seconds or dates"), ([1.0, None, 2.0, 3.0], "have a time")]:
+    for wrong, words in [
+        (["x"] * 4, "seconds or dates"),
+        ([True] * 4, "seconds or dates"),
+        ([1.0, None, 2.0, 3.0], "have a time"),
+    ]:
         with pytest.raises(InputError, match=words):
             MatrixFactorization(time="time").fit(FRAME.assign(time=wrong))
 

@@ -1,6 +1,7 @@
 """`taut.fit_table` on real tables, trained for real."""
 
 import json
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 import keras
@@ -343,6 +344,16 @@ def test_order_of_columns_and_rows_and_other_columns_do_not_matter(fitted):
     np.testing.assert_array_equal(fitted.output(frame[::-1])[::-1], expected)
     np.testing.assert_allclose(fitted.output(frame.iloc[[5]]), expected[[5]], rtol=1e-5)
     np.testing.assert_array_equal(fitted.output(frame.set_axis(frame.index * 0)), expected)
+
+
+def test_several_threads_predict_with_one_model(diabetes_fit):
+    frame = diabetes_fit.test
+    truth = diabetes_fit.output(frame)
+    with ThreadPoolExecutor(4) as threads:
+        made = list(threads.map(lambda rows: diabetes_fit.output(frame[:rows]), [20, 30, 40] * 4))
+    for output in made:
+        np.testing.assert_array_equal(output, truth[: len(output)])
+    np.testing.assert_array_equal(diabetes_fit.output(frame), truth)
 
 
 def test_a_saved_run_predicts_the_same_bit_for_bit(fitted, tmp_path):

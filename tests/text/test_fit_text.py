@@ -3,9 +3,12 @@
 import contextlib
 import json
 import zipfile
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 
 import h5py
 import numpy as np
+import pandas as pd
 import pytest
 
 import taut
@@ -65,6 +68,16 @@ def test_the_rows_beside_it_do_not_matter(model, fresh_news):
     np.testing.assert_allclose(together[:3], alone, atol=1e-6)
 
 
+def test_several_threads_predict_with_one_model(few, fresh_news):
+    texts = fresh_news[0]
+    truth = few.predict_proba(texts)
+    with ThreadPoolExecutor(4) as threads:
+        made = list(threads.map(lambda count: few.predict_proba(texts[:count]), [40, 50, 60] * 4))
+    for p in made:
+        np.testing.assert_array_equal(p, truth[: len(p)])
+    np.testing.assert_array_equal(few.predict_proba(texts), truth)
+
+
 def test_saved_and_loaded_it_is_the_same(few, fresh_news, tmp_path):
     place = few.save(tmp_path / "model")
     again = TextModel.load(place)
@@ -75,7 +88,9 @@ def test_saved_and_loaded_it_is_the_same(few, fresh_news, tmp_path):
     assert repr(again) == repr(few)
     with pytest.raises(InputError, match="must not exist"):
         few.save(place)
+    (place / "notes.txt").write_text("mine")
     few.save(place, overwrite=True)
+    assert (place / "notes.txt").read_text() == "mine"
     (tmp_path / "other").mkdir()
     with pytest.raises(InputError, match="must not exist"):
         few.save(tmp_path / "other", overwrite=True)
@@ -120,6 +135,16 @@ def test_labels_of_another_kind_are_not_wrong_but_refused(model, fresh_news):
     with pytest.raises(InputError, match="missing, in row 0"):
         model.score(texts, [None, *labels[1:]])
     assert model.score(texts, ["another"] * len(texts)) == 0
+
+
+def test_labels_in_another_order_than_the_texts_are_refused(model, fresh_news, monkeypatch):
+    monkeypatch.setattr(fit_on_texts, "train_lanes", None)
+    table = pd.DataFrame(dict(zip(("text", "label"), fresh_news, strict=True)))
+    drawn = table.sample(frac=1, random_state=0)
+    assert model.score(drawn["text"], drawn["label"]) == model.score(*fresh_news)
+    for study in (model.score, taut.fit_text, taut.word_path):
+        with pytest.raises(InputError, match="in the order of `texts`"):
+            study(drawn["text"], table["label"])
 
 
 @pytest.mark.parametrize(
@@ -177,13 +202,27 @@ def test_the_short_form_of_many_classes_is_short(few):
         few.plot(words=0)
 
 
+def test_a_network_of_other_words_or_classes_is_refused(few):
+    """Numbers of words that it has no row for would give NaN."""
+    size, classes = few.vocabulary.size, few.classes
+    for network, found in (
+        (bag_network(size - 1, 3), f"{size - 1} rows and 3 outputs"),
+        (bag_network(size, 2), f"{size} rows and 2 outputs"),
+    ):
+        with pytest.raises(InputError, match=found):
+            TextModel(network, few.vocabulary, classes)
+
+
 def test_a_tokenizer_of_ones_own_is_asked_for(news, few, tmp_path):
     own = TextModel(few.network, few.vocabulary, few.classes)
-    object.__setattr__(own.vocabulary, "tokenize", str.split)
+    words = ("bytes\udce9", *few.vocabulary.words[1:])  # that were no text
+    own.vocabulary = replace(few.vocabulary, words=words, tokenize=str.split)
     place = own.save(tmp_path / "own")
     with pytest.raises(InputError, match="had one of its own"):
         TextModel.load(place)
-    assert TextModel.load(place, tokenize=str.split).vocabulary.tokenize is str.split
+    again = TextModel.load(place, tokenize=str.split).vocabulary
+    assert again.tokenize is str.split
+    assert again.words == words
 
 
 @pytest.mark.slow

@@ -5,6 +5,7 @@ import datetime
 import numpy as np
 import pandas as pd
 import polars
+import pyarrow
 import pytest
 
 from taut.errors import InputError
@@ -23,6 +24,8 @@ TEXTS = ["one two", "two three"]
         pd.Series(TEXTS, index=[7, 7]),
         pd.Series(TEXTS, dtype="category"),
         polars.Series(TEXTS),
+        pyarrow.array(TEXTS),
+        pyarrow.chunked_array([TEXTS[:1], TEXTS[1:]]),
     ],
     ids=lambda texts: type(texts).__name__,
 )
@@ -40,6 +43,8 @@ def test_a_column_is_a_list_of_texts(texts):
         ("one text", "Put one into a list"),
         (b"one", "Put one into a list"),
         (None, "Received: None"),
+        (set(TEXTS), "whose order is known. Received: a set"),
+        (pyarrow.array([*TEXTS, None]), "1 that are none, in row 2"),
         ([*TEXTS, np.nan, None, pd.NA], "3 that are none, in rows 2, 3, 4"),
         ([text.encode() for text in TEXTS], "2 that are none"),
     ],
@@ -58,6 +63,7 @@ def test_what_is_no_column_of_texts(texts, message):
         ([np.int8(3), 4], [3, 4]),
         (pd.array([3, 4], dtype="Int64"), [3, 4]),
         (polars.Series([0.5, 1.0]), [0.5, 1.0]),
+        (pyarrow.array(["b", "a"]), ["b", "a"]),
     ],
 )
 def test_labels_stay_what_they_are(labels, expected):
@@ -83,6 +89,9 @@ def test_labels_stay_what_they_are(labels, expected):
         ([True, 1], "some of True and False and some of numbers"),
         ([datetime.date(2020, 1, 1), datetime.date(2020, 1, 2)], "type date. Convert"),
         ([b"a", b"b"], "type bytes. Convert"),
+        (["a\0", "a"], "zero byte"),
+        (frozenset("ab"), "Received: a frozenset"),
+        (pyarrow.array(["a", None]), "1 that are missing, in row 1"),
     ],
 )
 def test_labels_that_are_refused(labels, message):

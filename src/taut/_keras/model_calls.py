@@ -30,6 +30,11 @@ def mode(model: Any, *, training: bool) -> dict[str, bool]:
     return {"training": training} if model._call_has_training_arg else {}
 
 
+def note_called(model: Any) -> None:
+    """Keras exports a model, to ONNX for example, that has been called, and no other."""
+    model._called = True
+
+
 def call_with_losses(
     model: Any, trainable: Any, non_trainable: Any, x: Any, *, training: bool
 ) -> tuple[Any, Any, list[Any]]:

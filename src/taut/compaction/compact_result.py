@@ -177,7 +177,7 @@ class CompactResult(ReadOnly):
 
         Args:
             folder: Where.
-            overwrite: Whether to replace a folder that `save` wrote.
+            overwrite: Whether to replace what `save` wrote. Other files in the folder stay.
 
         Raises:
             InputError: If it exists and `overwrite` is False, or it is something else.
@@ -188,7 +188,7 @@ class CompactResult(ReadOnly):
                 "`folder` must not exist, or with overwrite=True be one that `save` wrote. "
                 f"Received: {str(folder)!r}, which exists. Choose another."
             )
-        with whole_folder(folder) as new:
+        with whole_folder(folder, ours=(MODEL, FACTS)) as new:
             self.model.save(new / MODEL)
             (new / FACTS).write_text(json_text(self.facts(), indent=1), encoding="utf-8")
         return folder

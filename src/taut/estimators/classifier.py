@@ -15,7 +15,7 @@ from sklearn.utils.validation import column_or_1d, validate_data
 
 from taut.errors import InputError
 from taut.estimators.counted import check_two_classes, class_weights, row_weights
-from taut.estimators.forward import makes_logits
+from taut.estimators.logits import makes_logits
 from taut.estimators.merged_rows import MergedRows
 from taut.estimators.partial import PartialFit
 from taut.estimators.penalized_network import PenalizedNetwork, dense

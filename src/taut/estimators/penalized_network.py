@@ -15,10 +15,10 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 from taut._keras.private_seeds import private_seeds
 from taut.engine import Record, afterwards
+from taut.engine.outputs import outputs_of
 from taut.errors import InputError
 from taut.estimators import model_bytes
 from taut.estimators.fit_settings import CV, FitSettings, schedule_of
-from taut.estimators.forward import outputs_of
 from taut.estimators.input_norms import input_norms
 from taut.estimators.merged_rows import MergedRows, merge_rows
 from taut.estimators.networks import Networks

@@ -196,7 +196,7 @@ def _not_an_input(
         return "identifier", f"{numbers}, and its name says identifier"
     if kind == "category":
         if len(distinct) > MANY_LEVELS and np.mean([len(text) for text in distinct]) > LONG_TEXT:
-            return "text", "it holds long text"
+            return "text", "it holds long text, which `taut.fit_text` reads"
         if unique:
             return "identifier", "every value occurs once"
         if len(distinct) > max(MANY_LEVELS, len(present) / 2):

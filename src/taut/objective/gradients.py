@@ -11,9 +11,9 @@ import numpy as np
 from keras import ops, tree
 
 from taut._keras.model_calls import StatelessScope, call_with_losses, mode
+from taut._keras.shared_programs import Program
 from taut._losses import data_loss_value
 from taut.objective.rows import count_rows
-from taut.objective.shared_programs import Program
 
 Values = list[Any]
 LossAndGradients = Callable[[Any, Values, Values, Any, Any, Any], tuple[Any, Values]]

@@ -14,11 +14,11 @@ from keras import ops
 
 from taut._keras.compiled_model import compiled_loss
 from taut._keras.model_calls import StatelessScope
+from taut._keras.shared_programs import Program, kept_program
 from taut.describing import Undescribed, layers_described, loss_described, model_digest
 from taut.errors import InputError
 from taut.objective.gap import gap, is_convex
 from taut.objective.gradients import Values, loss_and_gradients, squared_row_norms
-from taut.objective.shared_programs import Program, kept_program
 from taut.optimizers.proximals import left_out_of_loss, proximals_of
 from taut.optimizers.terms import KerasConstraints
 from taut.penalties import Penalty, distance_of, prox_of, value_of

@@ -19,7 +19,7 @@ from taut.recommendation.side_features import aligned, read_features
 
 Learned = Callable[[float], Any]
 """From a strength to item-to-item weights."""
-FIRST, FACTOR, MOST = 200.0, 1.5, 12
+FIRST, FACTOR, MOST = 200.0, 1.5, 20
 HELD_OUT = 0.2
 FEATURE = 8.0
 """A feature of items counts like so many users squared who met the items that have it."""
@@ -170,7 +170,8 @@ def _fit(
     if candidates is not None and len(candidates) == 1:
         strength = candidates[0]
     else:
-        held = held_out_rows(known.user, HELD_OUT, seed)
+        held = np.zeros(len(known), bool)
+        held[known.sorted] = held_out_rows(known.user[known.sorted], HELD_OUT, seed)
         if not held.any():
             raise InputError(
                 "A strength is chosen on a fifth of the interactions of users who have three at "
@@ -186,7 +187,7 @@ def _fit(
             return -gains(values, np.searchsorted(who, rest.user), rest.item, PLACES)
 
         if candidates is None:
-            losses = climb(lane, *grid, MOST)
+            losses = climb(lane, *grid, MOST, stacklevel=4)
         else:
             losses = {strength: lane(strength) for strength in candidates}
         choice = make_choice(losses, f"minus NDCG@{PLACES} on held-out interactions")

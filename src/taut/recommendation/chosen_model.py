@@ -6,12 +6,13 @@ import os
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
+from taut._read_only import ReadOnly
 from taut.checks import check_new_file
 from taut.errors import InputError
 from taut.recommendation.factor_choice import StrengthChoice
 
 
-class ChosenModel:
+class ChosenModel(ReadOnly):
     """A frozen model that was fitted at a strength.
 
     Attributes:

@@ -18,8 +18,9 @@ from taut.recommendation.ratings import Ratings
 if TYPE_CHECKING:
     import pandas as pd
 
-FIRST, FACTOR, MOST = 8.0, 2.0, 12
+FIRST, FACTOR, MOST = 8.0, 2.0, 20
 HELD_OUT = 0.1
+LISTS = list, tuple, np.ndarray
 FLAT = 1e-3
 """A further strength that gains no more than this share of the loss ends the search."""
 SHARED, SWEEPS = 8, 12
@@ -137,7 +138,7 @@ def candidates_of(given: Any) -> tuple[float, ...] | None:
     """
     if given is None:
         return None
-    several = tuple(given) if isinstance(given, (list, tuple, np.ndarray)) else (given,)
+    several = (given,) if is_number(given) or not isinstance(given, LISTS) else tuple(given)
     if not several or not all(is_number(s) and float(s) > 0 for s in several):
         raise InputError(
             "`strength` must be a finite number > 0, several of them, or None, which chooses it. "
@@ -146,7 +147,9 @@ def candidates_of(given: Any) -> tuple[float, ...] | None:
     return tuple(sorted({float(s) for s in several}))
 
 
-def climb(lane: Any, first: float, factor: float, most: int) -> dict[float, np.ndarray]:
+def climb(
+    lane: Any, first: float, factor: float, most: int, *, stacklevel: int = 2
+) -> dict[float, np.ndarray]:
     """Losses of strengths that are multiplied or divided as long as the mean clearly falls.
 
     Args:
@@ -154,6 +157,9 @@ def climb(lane: Any, first: float, factor: float, most: int) -> dict[float, np.n
         first: The strength to begin with.
         factor: Between neighbours.
         most: So many strengths at most.
+
+    Warns:
+        EdgeWarning: If the mean clearly falls to the last of these.
     """
     tried = {first: lane(first)}
     for towards in (1 / factor, factor):
@@ -162,11 +168,18 @@ def climb(lane: Any, first: float, factor: float, most: int) -> dict[float, np.n
             at *= towards
             tried[at] = lane(at)
             gain = least - tried[at].mean()
-            least -= max(gain, 0.0)
             if gain <= FLAT * abs(least):
                 break
+            least -= gain
+        else:
+            warnings.warn(
+                f"The loss still falls at strength {at:g}, the last of {most} that were tried: "
+                "give further ones.",
+                EdgeWarning,
+                stacklevel=stacklevel,
+            )
         if least < tried[first].mean():
-            break
+            break  # on the other side it rises; where little was gained, nothing says so
     return tried
 
 
@@ -193,7 +206,7 @@ def choose_strength(
         The choice, and the least mean squared error, in variances of the ratings.
     """
     draw = np.random.default_rng(seed)
-    rows = draw.permutation(len(ratings))
+    rows = ratings.sorted[draw.permutation(len(ratings))]
     few = max(round(HELD_OUT * len(rows)), 1)
     held, kept = ratings.take(rows[:few]), ratings.take(np.sort(rows[few:]))
     problem = begin(kept)
@@ -218,9 +231,12 @@ def choose_strength(
         return losses_of(swept(start, strength, noise, SWEEPS))
 
     if candidates is None:
-        losses = climb(lane, FIRST, FACTOR, MOST)
+        losses = climb(lane, FIRST, FACTOR, MOST, stacklevel=4)
     else:
         losses = {strength: lane(strength) for strength in candidates}
+    # What is fitted afterwards is in units of all ratings, not of those kept.
+    unit = (problem.scale / (ratings.rating.std() or 1.0)) ** 2
+    losses = {strength: unit * loss for strength, loss in losses.items()}
     choice = make_choice(losses, "held-out squared error, in variances of the ratings")
     return choice, min(choice.losses)
 

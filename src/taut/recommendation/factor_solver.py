@@ -28,6 +28,7 @@ from typing import Any
 
 import numpy as np
 
+from taut._read_only import ReadOnly
 from taut.recommendation.ratings import Ratings
 
 MAP_STEPS = 6
@@ -54,7 +55,7 @@ class Strengths:
 
 
 @dataclass(frozen=True, eq=False)
-class Side:
+class Side(ReadOnly):
     """The users, or the items.
 
     Attributes:
@@ -62,12 +63,14 @@ class Side:
         variance: [rows, 1 + rank].
         maps: [features, 1 + rank] coefficients of the features: A, or F.
         design: [rows, features] sparse.
+        unknown: [1 + rank] the row of somebody of whom nothing is known: that of mean features.
     """
 
     rows: np.ndarray
     variance: np.ndarray
     maps: np.ndarray
     design: Any
+    unknown: np.ndarray
 
     @property
     def centre(self) -> np.ndarray:
@@ -76,7 +79,7 @@ class Side:
 
 
 @dataclass(frozen=True, eq=False)
-class Factors:
+class Factors(ReadOnly):
     """What is fitted, in units of the ratings' standard deviation.
 
     Attributes:
@@ -111,7 +114,8 @@ def first_factors(
         rows = np.zeros((design.shape[0], rank + 1))
         rows[:, 1:] = START * draw.normal(size=(len(rows), rank))
         maps = np.zeros((design.shape[1], rank + 1))
-        sides.append(Side(rows, np.full(rows.shape, START), maps, design))
+        variance = np.full(rows.shape, START)
+        sides.append(Side(rows, variance, maps, design, np.zeros(rank + 1)))
     return Factors(0.0, sides[0], sides[1], np.zeros(sessions))
 
 
@@ -139,8 +143,9 @@ def solve(
     u, i = ratings.user, ratings.item
     forth = _Pattern(ratings, transposed=False)
     back = _Pattern(ratings, transposed=True)
-    user_map = _MapSolver(start.user.design, ratings.by_user > 0, strengths.maps)
-    item_map = _MapSolver(start.item.design, ratings.by_item > 0, strengths.maps)
+    met = len(ratings.items), len(ratings.users)
+    user_map = _MapSolver(start.user.design, ratings.by_user > 0, met[0], strengths.maps)
+    item_map = _MapSolver(start.item.design, ratings.by_item > 0, met[1], strengths.maps)
     now, fitted = start, scores(start, u, i)
     count = np.bincount(session, minlength=len(start.sessions))
     offset = start.sessions[session] if len(session) else 0.0
@@ -217,14 +222,23 @@ class _MapSolver:
     """The features' coefficients: those of the ridge regression of the rows on their features.
 
     (X'X + ρI) A = X'rows, over the rows with ratings, by conjugate gradients. A row without ratings
-    is what its features say.
+    is what its features say; whom it will meet is not known, and taken to be the mean of the rows
+    that have met somebody, not nobody.
+
+    Args:
+        design: X, [rows, features] sparse.
+        rated: [rows] which have ratings.
+        met: So many features, the last ones, are whom a row met.
+        strength: ρ.
     """
 
-    def __init__(self, design: Any, rated: np.ndarray, strength: float):
+    def __init__(self, design: Any, rated: np.ndarray, met: int, strength: float):
         self._rated = rated
         self._x = design[np.flatnonzero(rated)]
         self._xt = self._x.T.tocsr()
         self._strength = strength
+        self._mean = np.asarray(self._x.mean(axis=0)).ravel()
+        self._mean_met = np.where(np.arange(len(self._mean)) < len(self._mean) - met, 0, self._mean)
 
     def update(self, side: Side) -> Side:
         rows = side.rows[self._rated]
@@ -234,8 +248,11 @@ class _MapSolver:
             side.maps,
             MAP_STEPS,
         )
-        moved = replace(side, maps=maps)
-        return replace(moved, rows=np.where(self._rated[:, None], side.rows, moved.centre))
+        moved = replace(side, maps=maps, unknown=self._mean @ maps)
+        if self._rated.all():
+            return moved
+        cold = moved.centre + self._mean_met @ maps
+        return replace(moved, rows=np.where(self._rated[:, None], side.rows, cold))
 
 
 def conjugate_gradients(apply: Any, right: np.ndarray, start: np.ndarray, steps: int) -> np.ndarray:

@@ -52,7 +52,7 @@ def item_chart(model: RatingModel, names: Mapping[Any, str] | None, most: int) -
     """
     alt = altair()
     frame = item_positions(model, most)
-    labels = [str(item) if names is None else names.get(item, str(item)) for item in frame["item"]]
+    labels = [_name(item, names) for item in frame["item"].tolist()]
     frame = frame.assign(name=labels)
     x, y = (_Axis.of(frame[name].to_numpy(), size) for name, size in (("x", WIDTH), ("y", HEIGHT)))
     frame = frame.assign(shown=readable(x.pixels, -y.pixels, labels))
@@ -71,6 +71,12 @@ def item_chart(model: RatingModel, names: Mapping[Any, str] | None, most: int) -
         width=WIDTH, height=HEIGHT, title=told
     )
     return offline(chart)
+
+
+def _name(item: Any, names: Mapping[Any, str] | None) -> str:
+    """What is shown for an item: its name; the id itself where none is known."""
+    found = None if names is None else names.get(item)
+    return found if isinstance(found, str) else str(item)
 
 
 @dataclass(frozen=True)

@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from taut.checks import check_whole
+from taut.checks import check_same_order, check_whole
 from taut.errors import InputError
 from taut.recommendation.chosen_model import ChosenModel
 from taut.recommendation.factor_choice import StrengthChoice
 from taut.recommendation.item_weights import FactoredWeights, MatrixWeights
-from taut.recommendation.ranked import ranking, the_user
+from taut.recommendation.ranked import ranking, some_at_a_time, the_user
 from taut.recommendation.rating_ids import codes_of
 from taut.recommendation.ratings import Columns, Ratings, read_some
 from taut.recommendation.stored_models import item_model_fields, save_item_model
@@ -63,8 +63,9 @@ class ItemModel(ChosenModel):
             items: [pairs] ids, or one; unknown ones have 0.
 
         Raises:
-            InputError: For ids of another type, or lengths that differ.
+            InputError: For ids of another type, or lengths or orders that differ.
         """
+        check_same_order(users=users, items=items)
         user = codes_of(users, self.ratings.users, "users")
         item = codes_of(items, self.ratings.items, "items")
         if len(user) != len(item) and 1 not in (len(user), len(item)):
@@ -72,8 +73,16 @@ class ItemModel(ChosenModel):
                 f"`users` and `items` must have one length. Received: {len(user)} and {len(item)}."
             )
         user, item = np.broadcast_arrays(user, item)
-        who, place = np.unique(user, return_inverse=True)
-        return np.where(item >= 0, self.scores(who)[place.ravel(), item], 0.0)
+        values = np.zeros(len(user))
+        known = np.flatnonzero(item >= 0)
+        order = known[np.argsort(user[known], kind="stable")]
+        sorted_users = user[order]
+        for some in some_at_a_time(np.unique(sorted_users), len(self.ratings.items)):
+            first, end = np.searchsorted(sorted_users, [some[0], some[-1] + 1])
+            rows = order[first:end]
+            place = np.searchsorted(some, user[rows])
+            values[rows] = self.scores(some)[place, item[rows]]
+        return values
 
     def recommend(
         self, user: Any, k: int = 10, *, among: Iterable[Any] | None = None

@@ -27,12 +27,14 @@ from typing import Any
 
 import numpy as np
 
+from taut._read_only import ReadOnly
+
 ENTERING = 16
 """Weights that may leave 0 at a time."""
 
 
 @dataclass(frozen=True, eq=False)
-class MatrixWeights:
+class MatrixWeights(ReadOnly):
     """B itself, [items, items], dense or sparse."""
 
     matrix: Any
@@ -54,7 +56,7 @@ class MatrixWeights:
 
 
 @dataclass(frozen=True, eq=False)
-class FactoredWeights:
+class FactoredWeights(ReadOnly):
     """B_ij = r_i'·d_j for i ≠ j, for as many rows as were learned from.
 
     Attributes:

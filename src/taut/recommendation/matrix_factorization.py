@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -71,7 +72,7 @@ class MatrixFactorization:
     item: str = "item"
     rating: str = "rating"
     time: str | None = None
-    sweeps: int = 40
+    sweeps: int = 100
     tolerance: float = 2e-3
     seed: int = 0
 
@@ -103,7 +104,9 @@ class MatrixFactorization:
                 choose a strength by.
 
         Warns:
-            EdgeWarning: If the best of several given strengths is the first or the last.
+            EdgeWarning: If the best of several given strengths is the first or the last, or the
+                held-out error still falls at the last that is tried.
+            UserWarning: If the last of `sweeps` changes ratings by more than `tolerance`.
         """
         columns = Columns(self.user, self.item, self.rating, self.time)
         of_users = None if user_features is None else read_features(user_features, self.user)
@@ -148,6 +151,14 @@ class MatrixFactorization:
             sweeps=self.sweeps,
             tolerance=self.tolerance,
         )
+        if factors.change >= self.tolerance:
+            warnings.warn(
+                f"The factors are not at rest: the last of {self.sweeps} sweeps changed ratings by "
+                f"{factors.change:.2g} of their standard deviation. Give more `sweeps`, or a "
+                f"larger `tolerance` than {self.tolerance:g}.",
+                UserWarning,
+                stacklevel=2,
+            )
         return RatingModel(
             columns=columns,
             ratings=known,

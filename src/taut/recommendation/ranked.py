@@ -16,6 +16,15 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
+AT_A_TIME = 1 << 24
+"""Scores that are held at once."""
+
+
+def some_at_a_time(users: np.ndarray, items: int) -> list[np.ndarray]:
+    """Users in parts, in order: the scores of all for all items would not fit in memory."""
+    return np.array_split(users, max(-(-len(users) * items // AT_A_TIME), 1)) if len(users) else []
+
+
 def the_user(user: Any, users: np.ndarray) -> int:
     """The code of a known user; −1 for None.
 
@@ -52,7 +61,8 @@ def ranking(
     if among is not None:
         if isinstance(among, str) or not isinstance(among, Iterable):
             raise InputError(f"`among` must be a list of items. Received: among={among!r:.60}.")
-        listed = list(among)
+        of_arrow = getattr(among, "to_pandas", None)
+        listed = list(among if of_arrow is None else of_arrow())
         codes = codes_of(listed, ratings.items, "among")
         if (codes < 0).any():
             unknown = [v for v, code in zip(listed, codes, strict=True) if code < 0][:5]

@@ -8,15 +8,15 @@ import numpy as np
 
 from taut.checks import check_inner_share, check_whole
 from taut.errors import InputError
+from taut.recommendation.ranked import some_at_a_time
 from taut.recommendation.rating_ids import codes_of, numbered
 from taut.recommendation.ratings import Columns, table_of
-
-AT_A_TIME = 1 << 24
-"""Scores that are held at once."""
 
 
 def hold_out(frame: Any, *, user: str = "user", share: float = 0.2, seed: int = 0) -> Any:
     """Divide ratings by user: of each user's lines that share, drawn at random, is held out.
+
+    Each user keeps a line at least.
 
     Args:
         frame: One line a rating; pandas, polars or Arrow.
@@ -58,7 +58,7 @@ def held_out_rows(user: np.ndarray, share: float, seed: int) -> np.ndarray:
     count = np.bincount(user)
     place = np.arange(len(user)) - np.repeat(np.cumsum(count) - count, count)
     held = np.zeros(len(user), bool)
-    held[order] = place < np.round(share * count)[user[order]]
+    held[order] = place < np.minimum(np.round(share * count), count - 1)[user[order]]
     return held
 
 
@@ -101,8 +101,7 @@ def ndcg(model: Any, held_out: Any, *, k: int = 10) -> np.ndarray:
     user, item = user[new], item[new]
     who = np.unique(user)
     found = []
-    # By some users at a time: all scores would not fit in memory.
-    for some in np.array_split(who, -(-len(who) * len(known.items) // AT_A_TIME)):
+    for some in some_at_a_time(who, len(known.items)):
         values = np.array(model.scores(some))
         rows, met = known.seen[some].nonzero()
         values[rows, met] = -np.inf

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -27,6 +28,11 @@ def numbered(values: Any, name: str) -> tuple[np.ndarray, np.ndarray]:
     # Distinct first: an array of texts takes as much room for each as for the longest.
     codes, distinct = pd.factorize(series)
     kind = pd.api.types.infer_dtype(distinct, skipna=False)
+    if kind != "integer" and any(text.endswith("\0") for text in distinct):
+        raise InputError(
+            "Texts that are ids must not end in a zero byte, which is not told from none. "
+            f"Received: `{name}` with such. Use `.str.rstrip('\\0')`."
+        )
     ids = np.asarray(distinct, np.int64 if kind == "integer" else str)
     ids = ids if len(ids) else np.zeros(0, _dtype(series))
     order = np.argsort(ids, kind="stable")
@@ -46,10 +52,14 @@ def codes_of(values: Any, known: np.ndarray, name: str) -> np.ndarray:
     Raises:
         InputError: They are of another type than those known, or are no ids.
     """
-    one = isinstance(values, str) or not hasattr(values, "__iter__") or _axes(values) == 0
-    listed = [values] if one else values if hasattr(values, "dtype") else list(values)
+    if isinstance(values, (Mapping, set, frozenset)):
+        raise InputError(
+            f"`{name}` must be a list, whose order is known. Received: a {type(values).__name__}."
+        )
+    one = isinstance(values, (str, bytes)) or not hasattr(values, "__iter__") or _axes(values) == 0
+    listed = [values] if one else values if _is_column(values) else list(values)
     nested = isinstance(listed, list) and any(isinstance(v, (list, tuple)) for v in listed)
-    if nested or _axes(values) > 1:
+    if nested or _axes(values) > 1 or hasattr(values, "columns"):
         raise InputError(
             f"`{name}` must be one id, or a flat list where several are taken. Received: "
             f"{values!r:.60}."
@@ -76,6 +86,11 @@ def _axes(values: Any) -> int:
     return int(getattr(values, "ndim", 1))
 
 
+def _is_column(values: Any) -> bool:
+    """Whether it is an array or a column, of whatever library."""
+    return any(hasattr(values, name) for name in ("dtype", "to_pandas"))
+
+
 def _column(values: Any, name: str) -> Any:
     """The values as a pandas series of integers or of texts."""
     import pandas as pd
@@ -83,7 +98,8 @@ def _column(values: Any, name: str) -> Any:
     if hasattr(values, "to_pandas"):  # of polars or Arrow
         values = values.to_pandas()
     if not isinstance(values, (pd.Series, np.ndarray, pd.api.extensions.ExtensionArray, pd.Index)):
-        values = list(values)
+        # An array may be one of JAX or torch.
+        values = np.asarray(values) if hasattr(values, "__array__") else list(values)
     series = pd.Series(values, dtype=None if len(values) else object)
     if missing := int(series.isna().sum()):
         raise InputError(
@@ -93,6 +109,9 @@ def _column(values: Any, name: str) -> Any:
     if isinstance(series.dtype, pd.CategoricalDtype):
         series = series.astype(series.cat.categories.dtype)
     kind = pd.api.types.infer_dtype(series, skipna=False)
+    if kind == "unknown-array":  # categories of Arrow
+        series = series.astype(object)
+        kind = pd.api.types.infer_dtype(series, skipna=False)
     if kind == "integer":
         if len(series) and max(int(series.max()), -int(series.min())) > LARGEST:
             raise InputError(

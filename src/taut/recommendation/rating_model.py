@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from taut.checks import check_whole
+from taut.checks import check_same_order, check_whole
 from taut.errors import InputError
 from taut.recommendation.chosen_model import ChosenModel
 from taut.recommendation.factor_choice import StrengthChoice, predicted
@@ -19,7 +19,7 @@ from taut.recommendation.fold_in import fold_user, with_rows
 from taut.recommendation.ranked import ranking, the_user
 from taut.recommendation.rating_ids import codes_of
 from taut.recommendation.ratings import Columns, Ratings, days_of, read_some, session_codes
-from taut.recommendation.side_features import INTERCEPT, design, moved_rows
+from taut.recommendation.side_features import design, moved_rows
 from taut.recommendation.stored_models import rating_model_fields, save_rating_model
 
 if TYPE_CHECKING:
@@ -60,8 +60,8 @@ class RatingModel(ChosenModel):
     def predict(self, users: Any, items: Any, times: Any = None) -> np.ndarray:
         """Ratings of pairs, within the range of the ratings that were fitted.
 
-        An unknown user or item is one of whom nothing is known: the others' average row. An item
-        without ratings is what its features say.
+        An unknown user or item is one of whom nothing is known: one of average features. An item
+        without ratings is what its features say, and otherwise average.
 
         Args:
             users: [pairs] ids, or one.
@@ -73,8 +73,9 @@ class RatingModel(ChosenModel):
             [pairs] floats.
 
         Raises:
-            InputError: For ids of another type, or lengths that differ.
+            InputError: For ids of another type, or lengths or orders that differ.
         """
+        check_same_order(users=users, items=items, times=times)
         user = codes_of(users, self.ratings.users, "users")
         item = codes_of(items, self.ratings.items, "items")
         if len(user) != len(item) and 1 not in (len(user), len(item)):
@@ -120,7 +121,7 @@ class RatingModel(ChosenModel):
         """The factors with a last row on each side, which −1 points to: that of the unknown."""
 
         def longer(side: Side) -> Side:
-            return replace(side, rows=np.vstack([side.rows, INTERCEPT * side.maps[0]]))
+            return replace(side, rows=np.vstack([side.rows, side.unknown]))
 
         return replace(self.factors, user=longer(self.factors.user), item=longer(self.factors.item))
 
@@ -253,7 +254,7 @@ class RatingModel(ChosenModel):
             variances.append(variance)
             offsets.append(offset)
             keys.append(np.stack([np.full(len(days), code), days], axis=1))
-        made = Side(np.stack(rows), np.stack(variances), side.maps, x)
+        made = Side(np.stack(rows), np.stack(variances), side.maps, x, side.unknown)
         return made, np.concatenate(offsets), np.vstack(keys)
 
     def to_frame(self) -> pd.DataFrame:
@@ -275,15 +276,20 @@ class RatingModel(ChosenModel):
         """The items with most ratings by their factors, as an Altair chart.
 
         Args:
-            names: From ids to what is shown.
+            names: From ids to what is shown; the id where there is none.
             most: So many items.
 
         Raises:
-            InputError: If Altair is not installed.
+            InputError: If Altair is not installed, or `names` is no mapping.
         """
         from taut.recommendation.item_map import item_chart
 
         check_whole(1, most=most)
+        if not (names is None or hasattr(names, "get")):
+            raise InputError(
+                "`names` must be a mapping from ids to names, such as a dict. Received: a "
+                f"{type(names).__name__}."
+            )
         return item_chart(self, names, most)
 
     @cached_property

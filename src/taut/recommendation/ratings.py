@@ -8,12 +8,16 @@ from typing import Any
 
 import numpy as np
 
+from taut._read_only import ReadOnly
 from taut.errors import InputError
+from taut.recommendation.plain_columns import plain
 from taut.recommendation.rating_ids import check_kind, codes_of, numbered
 
 DAY = 86_400
 LONGEST = 1e11
 """Seconds: of times beyond it, 3,000 years, the unit is another."""
+HIGHEST = 1e100
+"""Of ratings: the sums of the squares of larger ones may be infinite."""
 
 
 @dataclass(frozen=True)
@@ -40,7 +44,7 @@ class Columns:
 
 
 @dataclass(frozen=True, eq=False)
-class Ratings:
+class Ratings(ReadOnly):
     """Ratings with ids as numbers.
 
     Attributes:
@@ -69,6 +73,11 @@ class Ratings:
     def by_item(self) -> np.ndarray:
         """Ratings of each item, [items]."""
         return np.bincount(self.item, minlength=len(self.items))
+
+    @cached_property
+    def sorted(self) -> np.ndarray:
+        """[ratings] places by user and then item: what is drawn does not depend on their order."""
+        return np.lexsort((self.item, self.user))
 
     def take(self, rows: np.ndarray) -> Ratings:
         """Some of the ratings, of the same users and items."""
@@ -198,8 +207,9 @@ def _numbers(table: Any, columns: Columns) -> np.ndarray:
 
     if columns.rating is None:
         return np.ones(len(table))
-    series = table[columns.rating]
-    if not pd.api.types.is_numeric_dtype(series.dtype):
+    series = plain(table[columns.rating])
+    kinds = pd.api.types
+    if not kinds.is_numeric_dtype(series.dtype) or kinds.is_complex_dtype(series.dtype):
         raise InputError(
             f"Ratings must be numbers. Received: `{columns.rating}` of {series.dtype}, such as "
             f"{series.iloc[0]!r}. Convert it by `pandas.to_numeric`; without ratings, where only "
@@ -210,6 +220,11 @@ def _numbers(table: Any, columns: Columns) -> np.ndarray:
         raise InputError(
             f"Each rating must be a finite number. Received: {wrong} of {len(values)} that are "
             f"not. Drop them by `frame.dropna(subset=[{columns.rating!r}])`."
+        )
+    if (largest := float(np.abs(values).max())) >= HIGHEST:
+        raise InputError(
+            f"Ratings must be less than {HIGHEST:g}, since they are squared. Received: "
+            f"`{columns.rating}` up to {largest:g}. Divide them."
         )
     return values
 
@@ -227,10 +242,12 @@ def days_of(series: Any) -> np.ndarray:
             f"Each rating must have a time. Received: {int(series.isna().sum())} without "
             f"`{series.name}`. Drop them, or leave `time` out."
         )
+    series = plain(series)
     if pd.api.types.is_datetime64_any_dtype(series.dtype):
         # In seconds: of nanoseconds, a date far away would have too many.
         return series.dt.as_unit("s").astype("int64").to_numpy() // int(DAY)
-    if not pd.api.types.is_numeric_dtype(series.dtype):
+    kinds = pd.api.types
+    if not (kinds.is_float_dtype(series.dtype) or kinds.is_integer_dtype(series.dtype)):
         raise InputError(
             f"Times must be seconds or dates. Received: `{series.name}` of {series.dtype}. "
             "Convert it by `pandas.to_datetime`."

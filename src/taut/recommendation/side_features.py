@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from taut.errors import InputError
+from taut.recommendation.plain_columns import plain
 from taut.recommendation.rating_ids import numbered
 
 SEPARATOR = "|"
@@ -74,8 +75,11 @@ def _block(series: Any) -> tuple[Any, list[str]]:
     from scipy.sparse import csr_array
 
     kinds = pd.api.types
+    series = plain(series)
     if kinds.is_datetime64_any_dtype(series.dtype):
         series = (series - series.min()) / pd.Timedelta(days=1)
+    if kinds.is_complex_dtype(series.dtype):
+        raise InputError(f"Features must be real numbers. Received: `{series.name}`, complex.")
     if kinds.is_numeric_dtype(series.dtype) or kinds.is_bool_dtype(series.dtype):
         values, columns = _number(series)
         return csr_array(values), columns
@@ -84,9 +88,16 @@ def _block(series: Any) -> tuple[Any, list[str]]:
 
 def _number(series: Any) -> tuple[np.ndarray, list[str]]:
     values = series.to_numpy(float, na_value=np.nan)
+    if np.isinf(values).any():
+        raise InputError(
+            f"Features must be finite, or missing. Received: `{series.name}` with "
+            f"{int(np.isinf(values).sum())} that are infinite. Write what is not known as missing."
+        )
     there = np.isfinite(values)
-    if not there.any() or np.ptp(values[there]) == 0:
+    if not there.any() or (values[there] == values[there][0]).all():
         return np.zeros((len(values), 0)), []
+    # Near 1: squares of very large or small numbers are infinite or 0.
+    values = np.ldexp(values, -np.frexp(np.abs(values[there]).max())[1])
     z = (values - values[there].mean()) / values[there].std()
     z = z.clip(-5, 5)
     square = z**2 - (z[there] ** 2).mean()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +18,8 @@ from taut.recommendation.item_weights import FactoredWeights, MatrixWeights
 from taut.recommendation.ratings import Columns, Ratings
 from taut.typed_json import plain, typed
 
-FORMAT = 1
 RATINGS, ITEMS = "taut rating model", "taut item model"
+FORMATS = {RATINGS: 2, ITEMS: 1}
 
 
 def save_rating_model(model: Any, path: Path) -> Path:
@@ -33,7 +34,8 @@ def save_rating_model(model: Any, path: Path) -> Path:
         ("user", factors.user, model.features[0]),
         ("item", factors.item, model.features[1]),
     ):
-        own = {"rows": side.rows, "variance": side.variance, "maps": side.maps}
+        names = ("rows", "variance", "maps", "unknown")
+        own: dict[str, Any] = {key: getattr(side, key) for key in names}
         own |= _of_sparse("design", side.design)
         if features is not None:
             own |= _of_sparse("features", features)
@@ -60,7 +62,7 @@ def rating_model_fields(path: str | os.PathLike[str]) -> dict[str, Any]:
                 k.split(".", 1)[1]: v for k, v in arrays.items() if k.startswith(f"{name}_side.")
             }
             design = _to_sparse("design", own)
-            sides.append(Side(own["rows"], own["variance"], own["maps"], design))
+            sides.append(Side(own["rows"], own["variance"], own["maps"], design, own["unknown"]))
             features.append(_to_sparse("features", own) if "features:data" in own else None)
         sweeps, change = about["sweeps"], about["change"]
         return {
@@ -150,7 +152,7 @@ def _to_sparse(name: str, arrays: dict[str, Any]) -> Any:
 def _write(path: Path, kind: str, model: Any, about: Any, arrays: dict[str, Any]) -> Path:
     about = {
         "kind": kind,
-        "format": FORMAT,
+        "format": FORMATS[kind],
         "columns": plain(model.columns),
         "choice": plain(model.choice),
         **about,
@@ -163,14 +165,18 @@ def _write(path: Path, kind: str, model: Any, about: Any, arrays: dict[str, Any]
 
 def _read(path: str | os.PathLike[str], kind: str) -> tuple[Any, dict[str, Any]]:
     # Opened here: NumPy leaves the file open where it is damaged.
-    with _whole(path), open(path, "rb") as file, np.load(file, allow_pickle=False) as archive:
-        arrays = {name: archive[name] for name in archive.files}
+    with _whole(path), open(path, "rb") as file:
+        if not zipfile.is_zipfile(file):  # NumPy would advise to unpickle it
+            raise ValueError("it is no archive")
+        file.seek(0)
+        with np.load(file, allow_pickle=False) as archive:
+            arrays = {name: archive[name] for name in archive.files}
         about = json.loads(str(arrays.pop("about")))
         found = about["kind"], about["format"]
-    if found != (kind, FORMAT):
+    if found != (kind, FORMATS[kind]):
         raise InputError(
-            f"The file must hold a {kind} of format {FORMAT}. Received: {str(path)!r} with a "
-            f"{found[0]} of format {found[1]}."
+            f"The file must hold a {kind} of format {FORMATS[kind]}. Received: {str(path)!r} with "
+            f"a {found[0]} of format {found[1]}."
         )
     return about, arrays
 

@@ -13,6 +13,7 @@ import pandas as pd
 
 from taut.checks import path_given
 from taut.diagnosis import Diagnosis
+from taut.engine.outputs import outputs_of
 from taut.errors import InputError
 from taut.files import DAMAGED, whole_folder
 from taut.frames.encode import Encoder
@@ -267,8 +268,6 @@ def predict(model: Any, encoded: np.ndarray) -> np.ndarray:
     size = max(min(size, PREDICT_CELLS // widest), 1)
     # Encoded numbers are standardised: larger ones mean the same, and overflow in float32.
     encoded = np.clip(encoded, -LARGEST, LARGEST)
-    padded = np.resize(encoded, (-(-rows // size) * size, encoded.shape[1]))
-    output = model.predict(padded.astype("float32"), batch_size=size, verbose=0)
-    output = output[:rows].astype(float)
+    output = outputs_of(model, encoded, size=size)
     # In float32 probabilities sum to one within 1e-7 only, which scikit-learn warns about.
     return output / output.sum(axis=1, keepdims=True) if output.shape[1] > 1 else output

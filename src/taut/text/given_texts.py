@@ -67,6 +67,11 @@ def checked_labels(labels: Any, texts: int) -> np.ndarray:
             "`labels` must be all text, all numbers, or all True and False. Received: some of "
             f"{' and some of '.join(sorted(map(str, kinds)))}."
         )
+    if any(isinstance(label, str) and label.endswith("\0") for label in listed):
+        raise InputError(
+            "`labels` that are text must not end in a zero byte, which is not told from none. "
+            "Received: such. Take it off by `.rstrip('\\0')`."
+        )
     return np.array([getattr(label, "item", lambda label=label: label)() for label in listed])
 
 
@@ -112,11 +117,17 @@ def rows_named(rows: Sequence[int]) -> str:
 
 
 def _listed(values: Any, name: str) -> list[Any]:
-    """The values of a list or a column; one value and a table are refused."""
+    """The values of a list or a column; one value, a table and a set are refused."""
     table = isinstance(values, Mapping) or hasattr(values, "columns")
+    if isinstance(values, (set, frozenset)):
+        raise InputError(
+            f"`{name}` must be a list, whose order is known. Received: a {type(values).__name__}."
+        )
     if table or isinstance(values, (str, bytes)) or not isinstance(values, Iterable):
         raise InputError(
             f"`{name}` must be a list of {name}, or one column of a table. Received: "
             + (f"a {type(values).__name__}." if table else f"{values!r:.60}. Put one into a list.")
         )
-    return list(values)
+    # What Arrow's columns are made of is neither text nor number.
+    of_arrow = getattr(values, "to_pylist", None)
+    return list(values) if of_arrow is None else of_arrow()

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from taut.checks import check_same_order
 from taut.errors import InputError
 from taut.text.given_texts import checked_labels, checked_texts, rows_named, split_texts
 from taut.text.words_of_texts import Tokenize, words_of
@@ -40,9 +41,10 @@ class LabelledTexts:
         """Texts with words, a label each.
 
         Raises:
-            InputError: For texts without a word, labels that are missing, fewer than two classes,
-                or classes of fewer than three different texts.
+            InputError: For texts without a word, labels that are missing or in another order,
+                fewer than two classes, or classes of fewer than three different texts.
         """
+        check_same_order(texts=texts, labels=labels)
         listed = checked_texts(texts)
         array = checked_labels(labels, len(listed))
         tokenize = words_of if tokenize is None else tokenize

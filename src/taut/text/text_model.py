@@ -12,7 +12,8 @@ from zipfile import ZIP_DEFLATED, ZipFile
 
 import numpy as np
 
-from taut.checks import check_whole, path_given
+from taut.checks import check_same_order, check_whole, path_given
+from taut.engine.outputs import outputs_of
 from taut.errors import InputError
 from taut.files import DAMAGED, whole_folder
 from taut.text.given_texts import checked_labels, checked_texts, kind_of, rows_named
@@ -37,14 +38,20 @@ class TextModel:
         vocabulary: The words that it reads.
         classes: [classes] the labels, in the order of the probabilities.
         in_order: Whether it reads words one after another, `vocabulary.sequences(texts)`.
+
+    Raises:
+        InputError: If the network has no layer "word" with a row for each number of a word, or not
+            one output for each class.
     """
 
     def __init__(
         self, network: Any, vocabulary: Vocabulary, classes: np.ndarray, *, in_order: bool = False
     ):
+        _check_sizes(network, len(vocabulary), classes)
         self.network: Any = network
         self.vocabulary: Vocabulary = vocabulary
-        self.classes: np.ndarray = np.asarray(classes)
+        self.classes: np.ndarray = np.array(classes)
+        self.classes.flags.writeable = False
         self.in_order: bool = bool(in_order)
 
     def inputs(self, texts: Iterable[str]) -> dict[str, np.ndarray]:
@@ -77,6 +84,7 @@ class TextModel:
         Raises:
             InputError: For texts that are none, and labels of another number or kind, or missing.
         """
+        check_same_order(texts=texts, labels=labels)
         listed = checked_texts(texts)
         array = checked_labels(labels, len(listed))
         if not len(listed):
@@ -147,7 +155,7 @@ class TextModel:
 
         Args:
             directory: Where.
-            overwrite: Whether to replace a folder of a saved text model.
+            overwrite: Whether to replace a saved text model. Other files in its folder stay.
 
         Raises:
             InputError: If it exists and `overwrite` is False, or it is something else.
@@ -158,10 +166,11 @@ class TextModel:
                 "`directory` must not exist, or with overwrite=True be that of a saved text model. "
                 f"Received: {str(directory)!r}, which exists. Choose another."
             )
-        with whole_folder(directory) as new:
+        with whole_folder(directory, ours=(MODEL, VOCABULARY)) as new:
             self.network.save(new.parent / MODEL)
             _pack(new.parent / MODEL, new / MODEL)
-            (new / VOCABULARY).write_text(self._words_text(), encoding="utf-8")
+            # Bytes that were no text are words too, as Python's "surrogateescape" reads them.
+            (new / VOCABULARY).write_bytes(self._words_text().encode("utf-8", "surrogatepass"))
         return directory
 
     def _words_text(self) -> str:
@@ -197,7 +206,8 @@ class TextModel:
         import keras
 
         try:
-            stored = json.loads((directory / VOCABULARY).read_text(encoding="utf-8"))
+            text = (directory / VOCABULARY).read_bytes().decode("utf-8", "surrogatepass")
+            stored = json.loads(text)
             words, counts = tuple(stored["words"]), np.array(stored["counts"], int)
             texts, classes = int(stored["texts"]), np.array(stored["classes"])
             own_tokenizer, in_order = (
@@ -205,11 +215,9 @@ class TextModel:
                 bool(stored.get("in_order", False)),
             )
             network: Any = keras.saving.load_model(directory / MODEL, compile=False)
-            rows, outputs = network.get_layer("word").input_dim, network.output_shape[-1]
-            if not len(words) == len(set(words)) == len(counts) == rows - FIRST:
-                raise ValueError(f"{len(words)} words, {len(counts)} counts, {rows} rows")
-            if len(classes) != outputs:
-                raise ValueError(f"{len(classes)} classes, {outputs} outputs")
+            if not len(words) == len(set(words)) == len(counts):
+                raise ValueError(f"{len(words)} words, {len(counts)} counts")
+            _check_sizes(network, len(words), classes)
         except DAMAGED as error:
             raise InputError(
                 f"`directory` must be whole. Received: {str(directory)!r}, where a file is damaged "
@@ -240,10 +248,7 @@ class TextModel:
         rows = len(arrays["words"])
         if not rows:
             return np.empty((0, len(self.classes)))
-        batch = FEW if rows <= FEW else BATCH
-        fill = ((0, -rows % batch), (0, 0))
-        full = {name: np.pad(array, fill) for name, array in arrays.items()}
-        output = self.network.predict(full, batch_size=batch, verbose=0)[:rows].astype(float)
+        output = outputs_of(self.network, arrays, size=FEW if rows <= FEW else BATCH)
         return output / output.sum(axis=1, keepdims=True)
 
     def __repr__(self) -> str:
@@ -264,6 +269,19 @@ class TextModel:
         if len(self.classes) > MOST_LINES:
             lines.append(f"… and {len(self.classes) - MOST_LINES} classes more: see `words`")
         return lines
+
+
+def _check_sizes(network: Any, words: int, classes: Any) -> None:
+    """Raise unless a network has a row a word, after those of padding and unknown, and classes."""
+    rows = {layer.name: layer for layer in network.layers}.get("word")
+    found = getattr(rows, "input_dim", 0), network.output_shape[-1]
+    if found != (words + FIRST, len(classes)):
+        raise InputError(
+            f'`network` must have a layer "word" of {words + FIRST} rows, for {words} words, '
+            f"padding and unknown, and {len(classes)} outputs, one a class. Received: {found[0]} "
+            f"rows and {found[1]} outputs. What `taut.compact` made smaller reads "
+            "`result.prepare(bags)`."
+        )
 
 
 def _pack(archive: Path, packed: Path) -> None:

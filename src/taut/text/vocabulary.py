@@ -48,6 +48,9 @@ class Vocabulary:
     _ids: Mapping[str, int] = field(init=False)
 
     def __post_init__(self) -> None:
+        counts = np.asarray(self.counts).view()
+        counts.flags.writeable = False
+        object.__setattr__(self, "counts", counts)
         object.__setattr__(self, "_ids", {w: i for i, w in enumerate(self.words, FIRST)})
 
     @classmethod

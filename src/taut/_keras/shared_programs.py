@@ -13,6 +13,7 @@ from taut._keras.precision import jitted
 MOST_KEPT = 16
 """Digests whose programs are kept; beyond them the one that was used longest ago goes."""
 _KEPT: dict[str, dict[str, Any]] = {}
+_LOCK = threading.Lock()
 
 
 class Program:
@@ -48,9 +49,10 @@ def kept_program(name: str, digest: str | None, make: Callable[[], Any]) -> Any:
     """
     if digest is None or keras.backend.backend() != "jax":
         return make()
-    programs = _KEPT[digest] = _KEPT.pop(digest, {})
-    if len(_KEPT) > MOST_KEPT:
-        _KEPT.pop(next(iter(_KEPT)))
-    if name not in programs:
-        programs[name] = make()
-    return programs[name]
+    with _LOCK:  # models may predict in several threads
+        programs = _KEPT[digest] = _KEPT.pop(digest, {})
+        if len(_KEPT) > MOST_KEPT:
+            _KEPT.pop(next(iter(_KEPT)))
+        if name not in programs:
+            programs[name] = make()
+        return programs[name]
