@@ -13,15 +13,20 @@ import numpy as np
 
 from taut._keras.model_calls import mode
 from taut._losses import LossPart
-from taut.checks import names_given
+from taut.checks import check_same_order, names_given
 from taut.errors import InputError
 
 
-def check_rows_given(x: Any, y: Any) -> None:
+def check_rows_given(x: Any, y: Any, **others: Any) -> None:
     """Raise unless inputs and targets are given, and neither is a loader of batches.
 
+    Args:
+        x: Inputs.
+        y: Targets.
+        others: What else is given by row, by name.
+
     Raises:
-        InputError: For one that is missing or a loader.
+        InputError: For one that is missing or a loader, or for rows in another order.
     """
     check_no_loader(x, "x")
     if y is None:
@@ -29,6 +34,7 @@ def check_rows_given(x: Any, y: Any) -> None:
             "`y` must be given with arrays: the targets of the rows of `x`. Received: y=None."
         )
     check_no_loader(y, "y")
+    check_same_order(x=x, y=y, **others)
 
 
 def check_no_loader(data: Any, name: str) -> None:

@@ -13,6 +13,7 @@ Example:
 
 from __future__ import annotations
 
+import itertools
 import math
 import os
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
@@ -129,7 +130,7 @@ def check_same_order(**columns: Any) -> None:
     be paired with rows of others, and nothing would tell.
     """
     indices = [(name, c.index) for name, c in columns.items() if hasattr(c, "iloc")]
-    for (first, one), (second, other) in zip(indices, indices[1:], strict=False):
+    for (first, one), (second, other) in itertools.pairwise(indices):
         same = len(one) == len(other) and one.is_unique and other.is_unique
         if same and not one.equals(other) and bool(other.isin(one).all()):
             raise InputError(

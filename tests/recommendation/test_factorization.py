@@ -342,7 +342,7 @@ def test_a_fit_that_ends_before_it_rests_is_told(ratings):
 def test_items_without_a_name_are_shown_by_their_id(rested):
     names = {"i00": "first", "i01": float("nan"), "i02": None}
     for given in (names, pd.Series(names)):
-        frame = pd.DataFrame(list(rested.plot_items(given).to_dict()["datasets"].values())[0])
+        frame = pd.DataFrame(next(iter(rested.plot_items(given).to_dict()["datasets"].values())))
         shown = dict(zip(frame["item"], frame["name"], strict=True))
         assert shown["i00"] == "first"
         assert all(shown[item] == item for item in ("i01", "i02", "i03"))

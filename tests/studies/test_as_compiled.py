@@ -2,6 +2,7 @@
 
 import keras
 import numpy as np
+import pandas as pd
 import pytest
 
 import taut
@@ -76,3 +77,14 @@ def test_labels_that_tell_nothing_apart_are_one_error_before_training(name, case
     targets = y.get(case, np.where(Y[:, 0], "yes", "no"))
     with pytest.raises(InputError, match=message):
         STUDIES[name](tutorial(), X, targets, class_weight=weights, epochs=2, callbacks=[])
+
+
+@pytest.mark.parametrize("name", STUDIES)
+@pytest.mark.parametrize("what", ["y", "sample_weight"])
+def test_rows_in_another_order_are_one_error_before_training(name, what, monkeypatch):
+    monkeypatch.setattr("taut.studies.folded.train_lanes", None)
+    x, y = pd.DataFrame(X), pd.Series(Y[:, 0])
+    given = {"y": y, "sample_weight": pd.Series(np.ones(60))}
+    given[what] = given[what].sample(frac=1, random_state=0)
+    with pytest.raises(InputError, match=f"`{what}` must be in the order of"):
+        STUDIES[name](tutorial(), x, given.pop("y"), epochs=2, callbacks=[], **given)

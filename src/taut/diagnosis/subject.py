@@ -12,7 +12,7 @@ import numpy as np
 from taut._data import as_arrays, check_rows_given, input_names
 from taut._keras.compiled_model import compiled_loss
 from taut._weights import checked_targets
-from taut.checks import check_whole, names_given
+from taut.checks import check_same_order, check_whole, names_given
 from taut.errors import InputError
 from taut.objective.row_losses import RowLosses, base_losses
 from taut.studies.labels import labelled
@@ -139,7 +139,7 @@ def subject_of(
             "`model` must have a compiled loss. Received: "
             f"loss={getattr(model, 'loss', None)!r}. Give `compile` a loss."
         )
-    check_rows_given(x, y)
+    check_rows_given(x, y, sample_weight=sample_weight, groups=groups)
     _check_whole_or_none(epochs=epochs, batch_size=batch_size)
     columns = _columns(x) if names is None else names_given(names=names)
     labels = labelled(model, y)
@@ -214,6 +214,7 @@ def _validation(validation: Any, classes: np.ndarray | None) -> tuple[Any, Any, 
             f"Received: {type(validation).__name__}."
         )
     x, y, weights = (*validation, None)[:3]
+    check_same_order(**{"validation[0]": x, "validation[1]": y})
     if classes is not None:
         text = np.asarray(y).reshape(-1).astype(str)
         unknown = sorted(set(text.tolist()) - set(classes.tolist()))

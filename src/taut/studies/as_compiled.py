@@ -111,7 +111,7 @@ def penalised(
             is not known.
     """
     check_model(model)
-    check_rows_given(x, y)
+    check_rows_given(x, y, sample_weight=sample_weight, groups=groups)
     labels = labelled(model, y)
     if labels is not None:
         y, class_weight = labels.y, labels.class_weight(class_weight)

@@ -140,7 +140,7 @@ def stability_selection(
     per_half, threshold = controlled(inputs, pairs, false_selections, threshold, per_half)
     axes = axes_of_inputs(model, strengths) if penalty is None else axes_of(penalty, strengths)
     axes = with_kept(model, axes)
-    check_rows_given(x, y)
+    check_rows_given(x, y, sample_weight=sample_weight, groups=groups)
     labels = labelled(model, y)
     if labels is not None:
         y, class_weight = labels.y, labels.class_weight(class_weight)

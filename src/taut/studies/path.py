@@ -159,7 +159,7 @@ def regularization_path(
     rungs = _rungs(epochs, patience, warm_start) if halving else ()
     rows: FoldedRows
     if not is_source(x):
-        check_rows_given(x, y)
+        check_rows_given(x, y, sample_weight=sample_weight, groups=groups)
     labels = None if is_source(x) else labelled(model, y)
     if labels is not None:
         y, class_weight = labels.y, labels.class_weight(class_weight)
