@@ -14,6 +14,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 from taut.checks import check_one_of
 from taut.estimators.classifier import PenalizedMLPClassifier
+from taut.estimators.counted import check_labels
 from taut.estimators.penalized_network import dense
 from taut.estimators.regressor import PenalizedMLPRegressor
 from taut.frames.target import understand_target
@@ -122,6 +123,7 @@ class FeatureSelector(SelectorMixin, BaseEstimator):
             ValueError: For data or arguments that cannot be; before any training.
         """
         check_one_of(TASKS, task=self.task)
+        check_labels(y)
         x, y = validate_data(
             self,
             X,
