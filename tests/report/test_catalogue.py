@@ -49,7 +49,7 @@ def test_what_was_not_measured_and_why_are_said_one_after_the_other(what):
     say = catalogue("zh")
     for key, template in TEXTS["en"].items():
         if key.startswith("stored.reason.") and isinstance(template, str):
-            reason = template.format(**{name: "groups" for name in placeholders(template)} | FILLED)
+            reason = template.format(**dict.fromkeys(placeholders(template), "groups") | FILLED)
             together = say.stored(f"{what}: {reason}")
             assert together == say.stored(what) + say("clause.reason") + say.stored(reason), key
 
