@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 import joblib
 import keras
 import numpy as np
+import pandas as pd
 import pytest
 import sklearn
 import skops.io
@@ -263,6 +264,16 @@ def test_groups_are_never_on_both_sides(rows, settings, count, words):
         classifier(**settings).fit(*rows, groups=np.arange(count) % 7)
 
 
+def test_what_single_precision_does_not_hold_is_told(rows):
+    x, y = rows
+    times = pd.DataFrame(x.astype(float), columns=list("abcdef"))
+    times["b"] = 1.7e9 + 50 * times["b"]
+    for estimator in (classifier(), FeatureSelector(strength=0.001, **SMALL)):
+        with pytest.warns(UserWarning, match=r"rounding of single precision.*1 columns.*'b'"):
+            estimator.fit(times, y)
+    classifier().fit(times - times.mean(), y)
+
+
 @pytest.mark.parametrize(
     ("label", "words"),
     [
@@ -438,7 +449,6 @@ def test_what_cannot_be_is_refused_in_one_sentence(rows, settings, words):
 
 
 def test_other_columns_are_refused(rows, fitted):
-    pd = pytest.importorskip("pandas")
     x, y = rows
     with pytest.raises(ValueError, match=r"X has 5 features, but .* is expecting 6"):
         fitted.predict(x[:, :5])

@@ -19,6 +19,7 @@ from taut.estimators.forward import makes_logits
 from taut.estimators.merged_rows import MergedRows
 from taut.estimators.partial import PartialFit
 from taut.estimators.penalized_network import PenalizedNetwork, dense
+from taut.estimators.rounding import warn_of_rounding
 
 
 class PenalizedMLPClassifier(ClassifierMixin, PartialFit, PenalizedNetwork):
@@ -262,9 +263,11 @@ class PenalizedMLPClassifier(ClassifierMixin, PartialFit, PenalizedNetwork):
 
     def _checked(self, x: Any, y: Any, *, reset: bool = True) -> tuple[Any, np.ndarray, bool]:
         check_labels(y)
+        given = x
         x, y = validate_data(
             self, x, y, accept_sparse="csr", dtype="float32", multi_output=True, reset=reset
         )
+        warn_of_rounding(given, depth=4)
         y = dense(y)
         check_classification_targets(y)
         kind = type_of_target(y, input_name="y")

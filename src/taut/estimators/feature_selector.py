@@ -17,6 +17,7 @@ from taut.estimators.classifier import PenalizedMLPClassifier
 from taut.estimators.counted import check_labels
 from taut.estimators.penalized_network import dense
 from taut.estimators.regressor import PenalizedMLPRegressor
+from taut.estimators.rounding import warn_of_rounding
 from taut.frames.target import understand_target
 
 TASKS = ("auto", "classification", "regression")
@@ -133,6 +134,7 @@ class FeatureSelector(SelectorMixin, BaseEstimator):
             multi_output=True,
             ensure_min_samples=2,
         )
+        warn_of_rounding(X, depth=3)
         y = dense(y)
         task = _task(y) if self.task == "auto" else self.task
         settings = {k: v for k, v in self.get_params(deep=False).items() if k != "task"}

@@ -14,6 +14,7 @@ from taut.estimators.counted import row_weights
 from taut.estimators.merged_rows import MergedRows
 from taut.estimators.partial import PartialFit
 from taut.estimators.penalized_network import PenalizedNetwork, dense
+from taut.estimators.rounding import warn_of_rounding
 
 
 class PenalizedMLPRegressor(RegressorMixin, PartialFit, PenalizedNetwork):
@@ -163,6 +164,7 @@ class PenalizedMLPRegressor(RegressorMixin, PartialFit, PenalizedNetwork):
         return outputs[:, 0] if self._flat else outputs
 
     def _checked(self, x: Any, y: Any, *, reset: bool = True) -> tuple[Any, np.ndarray]:
+        given = x
         x, y = validate_data(
             self,
             x,
@@ -173,6 +175,7 @@ class PenalizedMLPRegressor(RegressorMixin, PartialFit, PenalizedNetwork):
             y_numeric=True,
             reset=reset,
         )
+        warn_of_rounding(given, depth=4)
         return x, np.asarray(dense(y), "float64")
 
     def _loss(self, model: Any) -> Any:
