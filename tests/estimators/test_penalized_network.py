@@ -105,10 +105,11 @@ def test_several_labels_a_row(rows):
 
 def test_several_targets_a_row(rows):
     x = rows[0]
-    targets = np.stack([1000 + 50 * x[:, 0], 1e-3 * x[:, 1]], axis=1)
+    targets = np.stack([1000 + 50 * x[:, 0], 1e-3 * x[:, 1], np.full(120, 7.5)], axis=1)
     model = regressor().fit(x, targets)
     assert model.score(x, targets) > 0.9
-    assert model.predict(x).shape == (120, 2)
+    assert model.predict(x).shape == (120, 3)
+    np.testing.assert_array_equal(model.predict(x)[:, 2], 7.5)  # of one value
 
 
 def test_sparse_rows_are_those_rows(rows, fitted):
