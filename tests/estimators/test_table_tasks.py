@@ -71,6 +71,9 @@ def test_tables_of_other_packages_keep_names_and_kinds(table, kind):
 
 def test_columns_are_told_apart_by_name(table):
     frame, _ = table
+    for few in (frame[:1], frame[[]]):
+        with pytest.raises(InputError, match="2 rows at least, and a column"):
+            TableClassifier()._frame(few, reset=True)
     with pytest.raises(InputError, match=r"a name of its own.*'a'"):
         TableClassifier()._frame(frame.set_axis(["a", "a"], axis=1), reset=True)
     model = TableClassifier()

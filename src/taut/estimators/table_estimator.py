@@ -11,6 +11,7 @@ from sklearn.base import BaseEstimator
 from sklearn.utils import check_array, check_consistent_length
 from sklearn.utils.validation import check_is_fitted, validate_data
 
+from taut.errors import InputError
 from taut.estimators import model_bytes
 from taut.estimators.merged_table import merge_table
 from taut.estimators.penalized_network import drawn_seed
@@ -170,6 +171,12 @@ class TableEstimator(BaseEstimator):
     def _named(self, x: Any, *, reset: bool) -> pd.DataFrame:
         frame = as_frame(x)
         refuse_duplicates("X", frame.columns)
+        rows, columns = frame.shape
+        if reset and (rows < LEAST_ROWS or not columns):
+            raise InputError(
+                f"`X` must have {LEAST_ROWS} rows at least, and a column. Received: n_samples = "
+                f"{rows} of {columns} columns."
+            )
         # scikit-learn takes no numbers of pandas for names, and knows no table but a few.
         validate_data(
             self, x if isinstance(x, pd.DataFrame) else frame, skip_check_array=True, reset=reset
