@@ -165,12 +165,17 @@ class Ended:
 @pytest.mark.parametrize("finalized", [False, True])
 def test_an_interrupt_while_garbage_is_collected_is_not_lost_nor_printed(finalized):
     """There Python prints what is raised, with its traceback, and goes on."""
-    with pytest.raises(typer.Exit) as left, attempt() as state:
-        ended = Ended()
-        if finalized:
-            ended = type("Other", (), {})()
-            weakref.finalize(ended, os.kill, os.getpid(), signal.SIGINT)
-        del ended
-        assert state.interrupts == [signal.SIGINT]
-        state.check()
+
+    def interrupted():
+        with attempt() as state:
+            ended = Ended()
+            if finalized:
+                ended = type("Other", (), {})()
+                weakref.finalize(ended, os.kill, os.getpid(), signal.SIGINT)
+            del ended
+            assert state.interrupts == [signal.SIGINT]
+            state.check()
+
+    with pytest.raises(typer.Exit) as left:
+        interrupted()
     assert left.value.exit_code == 130
