@@ -119,6 +119,10 @@ class Catalogue:
         parts = sentence.split("; ")
         if len(parts) > 1 and all(known := [self._translated(part) for part in parts]):
             return self("clause.separator").join(part for part in known if part)
+        # What could not be measured, and why: before sentences that begin with any words.
+        what, colon, reason = sentence.partition(": ")
+        if colon and what in self._whole and (known_reason := self._translated(reason)):
+            return self.stored(what) + self("clause.reason") + known_reason
         for pattern, key in self._patterns:
             found = pattern.fullmatch(sentence)
             if found:
@@ -127,12 +131,16 @@ class Catalogue:
                     for name, value in found.groupdict().items()
                 }
                 return self(key, **values)
-        # What could not be measured, and why.
-        what, colon, reason = sentence.partition(": ")
         if colon and (known_what := self._translated(what)) is not None:
             known_reason = self._translated(reason)
             return known_reason and known_what + self("clause.reason") + known_reason
         return None
+
+    @cached_property
+    def _whole(self) -> set[str]:
+        """English sentences of a run that hold nothing else."""
+        texts = catalogue("en").texts.items()
+        return {text for key, text in texts if key.startswith("stored.") and "{" not in text}
 
     @cached_property
     def _patterns(self) -> list[tuple[re.Pattern[str], str]]:

@@ -20,8 +20,8 @@ from taut_cli.errors import UsageError
 from taut_cli.interrupts import STOPPING, in_words, tell_left
 
 _PIPED_WIDTH = 100
-COLLECTING = "_xla_gc_callback"
-"""JAX's function that Python calls at each garbage collection."""
+COLLECTING = "_xla_gc_callback", "__del__"
+"""Functions that Python calls as it collects garbage; the first is JAX's."""
 
 
 def console(*, stderr: bool = False, quiet: bool = False) -> Console:
@@ -105,7 +105,7 @@ def attempt() -> Iterator[Attempt]:
         if state.ended:
             return  # it is on its way out, and says what is left
         interrupted.append(number)
-        if frame is not None and frame.f_code.co_name == COLLECTING:
+        if _collects(frame):
             return  # raised there, Python would print it and go on; `check` raises soon
         raise KeyboardInterrupt
 
@@ -131,6 +131,15 @@ def attempt() -> Iterator[Attempt]:
         finally:
             state.ended = True
             tell_left(_left(state))
+
+
+def _collects(frame: FrameType | None) -> bool:
+    """Whether it runs in what Python calls as something is collected, as weak references do."""
+    while frame is not None:
+        if frame.f_code.co_name in COLLECTING or frame.f_globals.get("__name__") == "weakref":
+            return True
+        frame = frame.f_back
+    return False
 
 
 def _write_nowhere() -> None:

@@ -10,15 +10,15 @@ import pytest
 from typer.testing import CliRunner
 
 from taut.diagnosis import Diagnosis, Verdict
-from taut.diagnosis.junit import junit_xml
+from taut.diagnosis.junit import OF_GAP, junit_xml
 from taut.diagnosis.words import CODES
 from taut_cli.app import app
 
 
-def diagnosis(*codes):
+def diagnosis(*codes, left_out=()):
     numbers = dict.fromkeys(("gap", "share", "names", "count", "rows", "exact"), "7")
     verdicts = tuple(Verdict(code, "clear", numbers, ("Measured <so>.",)) for code in codes)
-    return Diagnosis(verdicts, (), None, (), (), (), {}, (), (), 0, 1.0, 5)
+    return Diagnosis(verdicts, (), None, (), (), (), {}, left_out, (), 0, 1.0, 5)
 
 
 @pytest.fixture
@@ -70,6 +70,17 @@ def test_junit_has_a_case_a_verdict(taut, run):
     assert int(suite.get("tests")) == len(list(suite)) == len(CODES)
     failed = [case.get("name") for case in suite if case.find("failure") is not None]
     assert failed == ["leak_rows"]
+
+
+def test_what_is_not_known_is_skipped_and_not_passed():
+    left_out = ("Labels that look wrong: it failed", "The gap: no rows were held out")
+    found = diagnosis("leak_rows", left_out=left_out)
+    suite = ElementTree.fromstring(junit_xml(found, ("leak_rows",), name="m\ud800\ufffe"))
+    why = {case.get("name"): case.find("skipped") for case in suite}
+    skipped = {name: said.get("message") for name, said in why.items() if said is not None}
+    no_gap = dict.fromkeys(OF_GAP, "no rows were held out")
+    assert skipped == {"label_noise": "it failed", **no_gap}
+    assert int(suite.get("skipped")) == 5
 
 
 def test_control_characters_do_not_break_the_xml():

@@ -4,9 +4,13 @@ import os
 import signal
 import subprocess
 import sys
+import weakref
 from pathlib import Path
 
 import pytest
+import typer
+
+from taut_cli.console import attempt
 
 AT_IMPORT = """
 import os, signal, sys
@@ -151,3 +155,27 @@ def test_a_reader_that_has_ended_is_no_failing_disk(taut, fits, table, monkeypat
     monkeypatch.setattr("taut_cli.fit.say_json", ended)
     result = taut("fit", table, "-t", "ill", "--json")
     assert (result.exit_code, result.output) == (1, "")
+
+
+class Ended:
+    def __del__(self):
+        os.kill(os.getpid(), signal.SIGINT)
+
+
+@pytest.mark.parametrize("finalized", [False, True])
+def test_an_interrupt_while_garbage_is_collected_is_not_lost_nor_printed(finalized):
+    """There Python prints what is raised, with its traceback, and goes on."""
+
+    def interrupted():
+        with attempt() as state:
+            ended = Ended()
+            if finalized:
+                ended = type("Other", (), {})()
+                weakref.finalize(ended, os.kill, os.getpid(), signal.SIGINT)
+            del ended
+            assert state.interrupts == [signal.SIGINT]
+            state.check()
+
+    with pytest.raises(typer.Exit) as left:
+        interrupted()
+    assert left.value.exit_code == 130

@@ -8,7 +8,8 @@ import taut
 from taut.diagnosis.data_faults import DataFaults
 from taut.diagnosis.label_contrast import label_contrast
 from taut.diagnosis.labelled_rows import NOTHING_BESIDE, Contrast, Labelled
-from taut.diagnosis.prediction_faults import LOOK_WRONG, check_predictions
+from taut.diagnosis.prediction_faults import check_predictions
+from taut.diagnosis.words import CHECKS
 
 
 def labelled(rows, seed, *, flipped=0.0, hard=False, doubt=0.0):
@@ -47,7 +48,7 @@ def checked(learned, new=None):
 
 
 def untold(faults):
-    return [text for text in faults.left_out if text.startswith(LOOK_WRONG)]
+    return [text for text in faults.left_out if text.startswith(CHECKS["label_noise"])]
 
 
 def test_of_a_hard_problem_it_is_said_that_wrong_labels_cannot_be_told():

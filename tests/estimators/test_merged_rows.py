@@ -5,7 +5,7 @@ import pytest
 
 from taut.engine import Split
 from taut.errors import InputError
-from taut.estimators.merged_rows import merge_rows
+from taut.estimators.merged_rows import merge_rows, rows_to_split
 
 X = np.float32([[1, 2], [3, 4], [1, 2], [0.0, 1], [-0.0, 1], [1, 2]])
 Y = np.array([0, 1, 0, 1, 1, 1])
@@ -55,3 +55,25 @@ def test_equal_rows_of_different_folds_stay_apart():
 def test_a_fold_that_names_a_row_twice_is_refused():
     with pytest.raises(InputError, match=r"each row once.*sample_weight"):
         merge_rows(X, Y, splits=[Split(np.array([0, 0, 1]), np.array([3]))])
+
+
+@pytest.mark.parametrize("grouped", [False, True])
+def test_folds_by_number_are_of_rows_that_do_not_tell_a_weight_from_copies(grouped):
+    draw = np.random.default_rng(0)
+    x = draw.integers(0, 9, size=(60, 2)).astype("float32")
+    y, counts = draw.normal(size=60), draw.integers(1, 4, size=60)
+    groups = np.arange(60) // 7 if grouped else None
+
+    def made(order, weight):
+        of_row = None if groups is None else groups[order]
+        of, weight, together = rows_to_split(x[order], y[order], weight, of_row, classes=False)
+        parts = [x[order][of], y[order][of], weight]
+        return b"".join(part.tobytes() for part in parts), together, x[order][of]
+
+    weighted, together, inputs = made(np.arange(60), counts.astype(float))
+    assert made(np.repeat(np.arange(60), counts), np.ones(counts.sum()))[0] == weighted
+    order = draw.permutation(60)
+    assert made(order, counts[order].astype(float))[0] == weighted
+    if not grouped:  # equal inputs stay on one side
+        _, numbers = np.unique(inputs, axis=0, return_inverse=True)
+        assert len(np.unique(np.stack([numbers, together]), axis=1).T) == len(np.unique(numbers))

@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 import joblib
 import keras
 import numpy as np
+import pandas as pd
 import pytest
 import sklearn
 import skops.io
@@ -15,13 +16,18 @@ from scipy.sparse import csr_matrix
 from sklearn.base import clone
 from sklearn.feature_selection import SelectFromModel
 from sklearn.linear_model import Lasso
-from sklearn.model_selection import GridSearchCV, GroupKFold, cross_val_score
+from sklearn.model_selection import GridSearchCV, GroupKFold, KFold, cross_val_score
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 import taut
 from taut.errors import InputError
-from taut.sklearn import PenalizedMLPClassifier, PenalizedMLPRegressor
+from taut.sklearn import (
+    FeatureSelector,
+    PenalizedMLPClassifier,
+    PenalizedMLPRegressor,
+    TableClassifier,
+)
 from tests.estimators.conftest import SMALL
 
 
@@ -99,10 +105,11 @@ def test_several_labels_a_row(rows):
 
 def test_several_targets_a_row(rows):
     x = rows[0]
-    targets = np.stack([1000 + 50 * x[:, 0], 1e-3 * x[:, 1]], axis=1)
+    targets = np.stack([1000 + 50 * x[:, 0], 1e-3 * x[:, 1], np.full(120, 7.5)], axis=1)
     model = regressor().fit(x, targets)
     assert model.score(x, targets) > 0.9
-    assert model.predict(x).shape == (120, 2)
+    assert model.predict(x).shape == (120, 3)
+    np.testing.assert_array_equal(model.predict(x)[:, 2], 7.5)  # of one value
 
 
 def test_sparse_rows_are_those_rows(rows, fitted):
@@ -214,6 +221,74 @@ def test_rows_are_held_out_for_patience(rows):
     best = int(np.argmin(model.validation_loss_curve_))
     assert model.n_iter_ == best + 1 + 5
     assert model.loss_ == model.loss_curve_[best]
+
+
+@pytest.mark.slow
+def test_weights_are_numbers_of_rows_where_some_are_held_out_too(rows):
+    x, y = rows
+    counts = np.where(np.arange(120) % 3, 1, 2)
+    weighted = classifier(patience=5).fit(x, y, sample_weight=counts)
+    repeated = classifier(patience=5).fit(x.repeat(counts, 0)[::-1], y.repeat(counts)[::-1])
+    assert weighted.validation_loss_curve_ == repeated.validation_loss_curve_
+    np.testing.assert_array_equal(weighted.predict_proba(x), repeated.predict_proba(x))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", [classifier, regressor])
+def test_parts_are_learned_without_what_counts_nothing(rows, kind):
+    x, y = rows
+    weight, first = (np.arange(120) >= 40).astype(float), {}
+    if kind is classifier:
+        first = {"classes": [0, 1]}
+    settings = {"batch_size": 40, "strength": 0.001}
+    given = kind(**settings).partial_fit(x, y, sample_weight=weight, **first)
+    without = kind(**settings).partial_fit(x[40:], y[40:], **first)
+    np.testing.assert_allclose(given.predict(x), without.predict(x), rtol=1e-5)
+    assert given.get_support().all()
+
+
+@pytest.mark.parametrize(
+    ("settings", "count", "words"),
+    [
+        ({"strength": "cv", "cv": KFold(3)}, 120, r"A group must be on one side of each fold"),
+        (
+            {"strength": "cv", "cv": [(np.arange(60), np.arange(60, 120))]},
+            120,
+            r"A group must be on one side of each fold",
+        ),
+        ({}, 119, r"`groups` must have one label for each of the 120 rows.*119"),
+        ({"patience": 2}, 121, r"`groups` must have one label for each of the 120 rows.*121"),
+    ],
+)
+def test_groups_are_never_on_both_sides(rows, settings, count, words):
+    with pytest.raises(InputError, match=words):
+        classifier(**settings).fit(*rows, groups=np.arange(count) % 7)
+
+
+def test_what_single_precision_does_not_hold_is_told(rows):
+    x, y = rows
+    times = pd.DataFrame(x.astype(float), columns=list("abcdef"))
+    times["b"] = 1.7e9 + 50 * times["b"]
+    for estimator in (classifier(), FeatureSelector(strength=0.001, **SMALL)):
+        with pytest.warns(UserWarning, match=r"rounding of single precision.*1 columns.*'b'"):
+            estimator.fit(times, y)
+    classifier().fit(times - times.mean(), y)
+
+
+@pytest.mark.parametrize(
+    ("label", "words"),
+    [
+        (None, r"a label in every row.*1 of 120 rows, first in row 3"),
+        (np.nan, r"a label in every row.*1 of 120 rows, first in row 3"),
+        (1, r"labels of one kind.*Received: int, str"),
+    ],
+)
+def test_each_row_has_a_label_of_one_kind(rows, label, words):
+    labels = np.where(rows[1], "yes", "no").tolist()
+    labels[3] = label
+    for estimator in (classifier(), FeatureSelector(), TableClassifier()):
+        with pytest.raises(InputError, match=words):
+            estimator.fit(rows[0], labels)
 
 
 class Spied(GroupKFold):
@@ -363,6 +438,8 @@ def test_it_can_start_from_present_weights(rows):
         ({"learning_rate": 0}, r"`learning_rate`"),
         ({"build": lambda p, k: None}, r"`build` must return a built Keras model"),
         ({"build": lambda p, k: network(p + 1, k)}, r"`build\(6, 1\)` must return a model from"),
+        ({"strength": "cv", "cv": None}, r"`cv` must be a number of folds"),
+        ({"class_weight": {1: "a"}}, r"`class_weight` must hold finite numbers"),
         ({"class_weight": {2: 1.0}}, r"`class_weight` must name classes.*Received: 2"),
         ({"learning_rate": 1e30}, r"Training must not diverge.*Lower `learning_rate`"),
     ],
@@ -373,7 +450,6 @@ def test_what_cannot_be_is_refused_in_one_sentence(rows, settings, words):
 
 
 def test_other_columns_are_refused(rows, fitted):
-    pd = pytest.importorskip("pandas")
     x, y = rows
     with pytest.raises(ValueError, match=r"X has 5 features, but .* is expecting 6"):
         fitted.predict(x[:, :5])

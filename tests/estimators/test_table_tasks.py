@@ -4,6 +4,7 @@ import pickle
 
 import numpy as np
 import pandas as pd
+import polars
 import pytest
 import skops.io
 from sklearn.model_selection import cross_val_score
@@ -52,6 +53,36 @@ def test_other_columns_are_refused(table, fitted):
     by_place = frame.to_numpy(object)
     with pytest.warns(UserWarning, match="does not have valid feature names"):
         np.testing.assert_array_equal(fitted.predict(by_place), fitted.predict(frame))
+
+
+@pytest.mark.parametrize("kind", ["polars", "polars, lazy", "arrow"])
+def test_tables_of_other_packages_keep_names_and_kinds(table, kind):
+    frame, _ = table
+    other = polars.from_pandas(frame)
+    other = {"polars": other, "polars, lazy": other.lazy(), "arrow": other.to_arrow()}[kind]
+    model = TableClassifier()
+    made = model._frame(other, reset=True)
+    assert model.feature_names_in_.tolist() == ["number", "place"]
+    assert made["number"].dtype == float
+    model._columns = list(made)
+    with pytest.raises(ValueError, match="same order"):
+        model._frame(other.select(["place", "number"]), reset=False)
+
+
+def test_columns_are_told_apart_by_name(table):
+    frame, _ = table
+    for few in (frame[:1], frame[[]]):
+        with pytest.raises(InputError, match="2 rows at least, and a column"):
+            TableClassifier()._frame(few, reset=True)
+    with pytest.raises(InputError, match=r"a name of its own.*'a'"):
+        TableClassifier()._frame(frame.set_axis(["a", "a"], axis=1), reset=True)
+    model = TableClassifier()
+    levels = pd.MultiIndex.from_tuples([("a", "b"), ("a", "c")])
+    made = model._frame(frame.set_axis(levels, axis=1), reset=True)
+    assert list(made) == ["('a', 'b')", "('a', 'c')"]
+    model._columns = ["x0", "x1"]  # of an array
+    with pytest.warns(UserWarning, match="fitted without feature names"):
+        assert list(model._frame(frame, reset=False)) == ["x0", "x1"]
 
 
 def test_copies_predict_the_same(table, fitted):

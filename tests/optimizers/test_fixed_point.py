@@ -129,6 +129,15 @@ def test_logistic_regression(name, penalty, l1_ratio, solver, breast_cancer):
 
 
 @slow_elsewhere
+@pytest.mark.parametrize("name", ["adam", "adam amsgrad", "adamax", "nadam", "lamb", "adafactor"])
+def test_a_variable_without_a_gradient_so_far_is_not_removed(name):
+    optimizer = taut.Proximal(OPTIMIZERS[name](), taut.L1(1e-4))
+    model = one_layer(3, "mse", optimizer)
+    model.set_weights([np.full((3, 1), 0.5), np.zeros(1)])
+    optimizer.apply([keras.ops.zeros(v.shape) for v in model.trainable_variables])
+    assert coefficients(model).min() > 0.4
+
+
 def test_a_prox_with_the_bare_learning_rate_would_fail_this_law(diabetes, monkeypatch):
     """The law has teeth: Adam with another step than its metric misses the lasso."""
     from taut.optimizers import metric

@@ -10,12 +10,14 @@ import pytest
 
 import taut
 from taut.catalogue import LANGUAGES, catalogue
+from taut.diagnosis.words import CHECKS
 from taut.errors import InputError
 from taut.frames.read import read_table
 from taut.frames.understand import understand
 from taut.report import write_report
 
 SOURCES = Path(taut.__file__).parent
+FILLED = {"n": "11", "least": "20", "held": "9", "share": "11%", "rows": "40"}
 TEXTS = {lang: catalogue(lang).texts for lang in LANGUAGES}
 
 
@@ -40,6 +42,16 @@ def test_every_text_is_used():
         families = ('"stored."', f'"{head}." ~', f'f"{head}.{{')
         used = f'"{key}"' in said or f"'{key}'" in said or any(f in said for f in families)
         assert used or head.startswith("stored"), f"{head}.{tail}"
+
+
+@pytest.mark.parametrize("what", CHECKS.values())
+def test_what_was_not_measured_and_why_are_said_one_after_the_other(what):
+    say = catalogue("zh")
+    for key, template in TEXTS["en"].items():
+        if key.startswith("stored.reason.") and isinstance(template, str):
+            reason = template.format(**dict.fromkeys(placeholders(template), "groups") | FILLED)
+            together = say.stored(f"{what}: {reason}")
+            assert together == say.stored(what) + say("clause.reason") + say.stored(reason), key
 
 
 def test_chinese_has_no_english_words():

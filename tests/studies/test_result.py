@@ -190,6 +190,9 @@ def test_weights_are_those_of_the_models(path):
     assert path.weights().keys() == weights.keys()
     with pytest.raises(InputError, match=r"nearest is 0\.02"):
         path.weights(0.03)
+    for other in (None, [0.02], "0.02", np.nan):
+        with pytest.raises(InputError, match="`strength` must be a number"):
+            path.models({"strength": other})
 
 
 def test_norms_are_those_of_the_groups(path):

@@ -14,7 +14,7 @@ from taut.diagnosis.leakage import leaked_groups, leaked_rows
 from taut.diagnosis.leaky_columns import leaked_columns
 from taut.diagnosis.shift import distribution_shift
 from taut.diagnosis.subject import Rows
-from taut.diagnosis.words import named, percent
+from taut.diagnosis.words import CHECKS, named, percent
 from taut.errors import InputError
 
 
@@ -71,7 +71,7 @@ def data_faults(
     if single_inputs:
         _columns(faults, train, names, of_classes, seed)
     if held_out is None:
-        faults.left_out.append("Rows in both sets: no rows were held out by a split of yours")
+        faults.left_out.append(f"{CHECKS['leak_rows']}: no rows were held out by a split of yours")
     else:
         _rows(faults, train, held_out, seed)
         _groups(faults, train, held_out)
@@ -84,10 +84,10 @@ def _columns(
 ) -> None:
     table, target = train.table, train.target
     if table is None or target is None:
-        faults.left_out.append("Inputs that are the target: needs one table and one target a row")
+        faults.left_out.append(f"{CHECKS['leak_column']}: needs one table and one target a row")
         return
     found = faults.check(
-        "Inputs that are the target",
+        CHECKS["leak_column"],
         lambda: leaked_columns(
             table, target, classes=of_classes, names=names, groups=train.groups, seed=seed
         ),
@@ -116,7 +116,7 @@ def _rows(faults: DataFaults, train: Rows, held_out: Rows, seed: int) -> None:
     inputs = keras.tree.flatten(train.x)
     alone = len(inputs) == 1
     found = faults.check(
-        "Rows in both sets",
+        CHECKS["leak_rows"],
         lambda: leaked_rows(
             inputs[0] if alone else joined(train.x),
             keras.tree.flatten(held_out.x)[0] if alone else joined(held_out.x),
@@ -146,10 +146,10 @@ def _rows(faults: DataFaults, train: Rows, held_out: Rows, seed: int) -> None:
 
 def _groups(faults: DataFaults, train: Rows, held_out: Rows) -> None:
     if train.groups is None or held_out.groups is None:
-        faults.left_out.append("Groups that the split cuts: no `groups` were given")
+        faults.left_out.append(f"{CHECKS['leak_groups']}: no `groups` were given")
         return
     found = faults.check(
-        "Groups that the split cuts", lambda: leaked_groups(train.groups, held_out.groups)
+        CHECKS["leak_groups"], lambda: leaked_groups(train.groups, held_out.groups)
     )
     if found is None:
         return
@@ -167,7 +167,7 @@ def _shift(
     faults: DataFaults, train: Rows, held_out: Rows, names: Sequence[str], seed: int
 ) -> None:
     if train.table is None or held_out.table is None:
-        faults.left_out.append("Sets that are drawn differently: needs one table of inputs")
+        faults.left_out.append(f"{CHECKS['shift']}: needs one table of inputs")
         return
     # Where groups are on both sides, that is a fault of its own, and rows are compared.
     apart = (
@@ -176,7 +176,7 @@ def _shift(
         and not set(train.groups.tolist()) & set(held_out.groups.tolist())
     )
     found = faults.check(
-        "Sets that are drawn differently",
+        CHECKS["shift"],
         lambda: distribution_shift(
             train.table,
             held_out.table,

@@ -14,14 +14,13 @@ from taut.diagnosis.diagnosis_result import Finding, Verdict
 from taut.diagnosis.labelled_rows import NOTHING_BESIDE, Contrast, Labelled
 from taut.diagnosis.segments import failing_segments
 from taut.diagnosis.subject import Rows
-from taut.diagnosis.words import NAMED, number, percent
+from taut.diagnosis.words import CHECKS, NAMED, number, percent
 from taut.studies.noisy_share import Share, share_among, surest
 
 FAILS = 2.0
 """Some rows are harder than others everywhere; a segment fails where its loss is twice theirs."""
 LEARNED = 0.2
 """Networks that explain less of the base rate's loss are sure of nothing."""
-LOOK_WRONG = "Labels that look wrong"
 NOISY, TOLD = 0.03, 0.1
 """A share of wrong labels that matters, which the lower end of its interval must be above; and one
 that must be beyond the upper end, or it cannot be told whether labels are wrong."""
@@ -66,7 +65,7 @@ def _calibration(
             return new
         return calibration_test(new.shares, new.labels, groups=groups, seed=seed)
 
-    found = faults.check("Probabilities against outcomes", work)
+    found = faults.check(CHECKS["miscalibrated"], work)
     if found is None:
         return
     note = "1 where probabilities are right; less where the model is too sure"
@@ -80,10 +79,11 @@ def _calibration(
 
 def _segments(faults: DataFaults, held_out: Rows, names: Sequence[str], seed: int) -> None:
     if held_out.table is None or held_out.losses is None:
-        faults.left_out.append("Segments where it fails: needs one table, and a loss of each row")
+        what = CHECKS["failing_segment"]
+        faults.left_out.append(f"{what}: needs one table, and a loss of each row")
         return
     found = faults.check(
-        "Segments where it fails",
+        CHECKS["failing_segment"],
         lambda: failing_segments(
             held_out.table,
             held_out.losses,
@@ -153,7 +153,7 @@ def _labels(
             f"of the base rate's loss, and {contrast.reason}"
         )
 
-    found = faults.check(LOOK_WRONG, work)
+    found = faults.check(CHECKS["label_noise"], work)
     if found is None:
         return
     for what, share, _, _, text in found:
@@ -169,4 +169,5 @@ def _labels(
         count = round(share.share * len(margins))
         faults.doubtful = np.sort(np.argsort(margins, kind="stable")[:count])
     elif most >= TOLD:
-        faults.left_out.append(f"{LOOK_WRONG}: cannot be told: up to {percent(most)} may be wrong")
+        what = CHECKS["label_noise"]
+        faults.left_out.append(f"{what}: cannot be told: up to {percent(most)} may be wrong")

@@ -30,6 +30,17 @@ CODES = (
 
 The sentence of each is `conclusion.<code>` in the catalogue."""
 
+CHECKS = {
+    "leak_column": "Inputs that are the target",
+    "leak_rows": "Rows in both sets",
+    "leak_groups": "Groups that the split cuts",
+    "shift": "Sets that are drawn differently",
+    "label_noise": "Labels that look wrong",
+    "miscalibrated": "Probabilities against outcomes",
+    "failing_segment": "Segments where it fails",
+}
+"""What is looked for, of verdicts that are a check's: so `left_out` calls it, before a colon."""
+
 
 def number(value: float) -> str:
     """A number with three digits, as it is read."""

@@ -14,11 +14,12 @@ from sklearn.utils.multiclass import check_classification_targets, type_of_targe
 from sklearn.utils.validation import column_or_1d, validate_data
 
 from taut.errors import InputError
-from taut.estimators.counted import check_two_classes, class_weights, row_weights
+from taut.estimators.counted import check_labels, check_two_classes, class_weights, row_weights
 from taut.estimators.logits import makes_logits
 from taut.estimators.merged_rows import MergedRows
 from taut.estimators.partial import PartialFit
 from taut.estimators.penalized_network import PenalizedNetwork, dense
+from taut.estimators.rounding import warn_of_rounding
 
 
 class PenalizedMLPClassifier(ClassifierMixin, PartialFit, PenalizedNetwork):
@@ -261,9 +262,12 @@ class PenalizedMLPClassifier(ClassifierMixin, PartialFit, PenalizedNetwork):
         return outputs[:, 0] if outputs.shape[1] == 1 and not self._several else outputs
 
     def _checked(self, x: Any, y: Any, *, reset: bool = True) -> tuple[Any, np.ndarray, bool]:
+        check_labels(y)
+        given = x
         x, y = validate_data(
             self, x, y, accept_sparse="csr", dtype="float32", multi_output=True, reset=reset
         )
+        warn_of_rounding(given, depth=4)
         y = dense(y)
         check_classification_targets(y)
         kind = type_of_target(y, input_name="y")

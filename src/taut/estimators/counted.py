@@ -6,8 +6,11 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
+import pandas as pd
+from scipy.sparse import issparse
 from sklearn.utils.validation import _check_sample_weight
 
+from taut.checks import is_number
 from taut.errors import InputError
 
 
@@ -48,6 +51,11 @@ def class_weights(class_weight: Any, classes: np.ndarray, totals: np.ndarray) ->
             '`class_weight` must be a mapping from labels to weights, "balanced" or None. '
             f"Received: class_weight={class_weight!r}."
         )
+    if not all(is_number(weight) for weight in class_weight.values()):
+        raise InputError(
+            "`class_weight` must hold finite numbers >= 0, not all of them zero. Received: "
+            f"class_weight={class_weight!r}."
+        )
     known = dict(zip(classes.tolist(), range(len(classes)), strict=True))
     weights = np.ones(len(classes))
     for label, weight in class_weight.items():
@@ -78,3 +86,37 @@ def check_two_classes(classes: np.ndarray) -> None:
             "`y` must hold at least two classes in rows of a weight above 0. Received: one class, "
             f"{only!r}."
         )
+
+
+def check_labels(y: Any) -> None:
+    """Raise if a row has no label, or labels are of kinds that cannot be put in an order.
+
+    What holds numbers alone is left to scikit-learn, which says it as all of its estimators do.
+
+    Args:
+        y: Labels [rows], or [rows, labels], or None.
+    """
+    if y is None or issparse(y) or getattr(getattr(y, "dtype", None), "kind", "O") in "biufcM":
+        return
+    labels = y if isinstance(y, (pd.Series, pd.DataFrame)) else _objects(y)
+    without = np.asarray(pd.isna(labels)).reshape(len(labels), -1).any(axis=1)
+    if without.any():
+        raise InputError(
+            "`y` must have a label in every row. Received: none (None, NaN or NA) in "
+            f"{without.sum()} of {len(labels)} rows, first in row {without.argmax()}. Leave "
+            "these rows out."
+        )
+    distinct = pd.unique(_objects(labels).ravel())
+    try:
+        sorted(distinct)
+    except TypeError as error:
+        kinds = sorted({type(label).__name__ for label in distinct})
+        raise InputError(
+            "`y` must hold labels of one kind, text or numbers. Received: "
+            f"{', '.join(kinds)}. Make text of them, as by `y.astype(str)`."
+        ) from error
+
+
+def _objects(y: Any) -> np.ndarray:
+    """Labels as they are; of a list NumPy would make text of what stands beside text."""
+    return np.asarray(y, dtype=object)

@@ -14,8 +14,10 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 from taut.checks import check_one_of
 from taut.estimators.classifier import PenalizedMLPClassifier
+from taut.estimators.counted import check_labels
 from taut.estimators.penalized_network import dense
 from taut.estimators.regressor import PenalizedMLPRegressor
+from taut.estimators.rounding import warn_of_rounding
 from taut.frames.target import understand_target
 
 TASKS = ("auto", "classification", "regression")
@@ -122,6 +124,7 @@ class FeatureSelector(SelectorMixin, BaseEstimator):
             ValueError: For data or arguments that cannot be; before any training.
         """
         check_one_of(TASKS, task=self.task)
+        check_labels(y)
         x, y = validate_data(
             self,
             X,
@@ -131,6 +134,7 @@ class FeatureSelector(SelectorMixin, BaseEstimator):
             multi_output=True,
             ensure_min_samples=2,
         )
+        warn_of_rounding(X, depth=3)
         y = dense(y)
         task = _task(y) if self.task == "auto" else self.task
         settings = {k: v for k, v in self.get_params(deep=False).items() if k != "task"}

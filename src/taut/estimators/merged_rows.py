@@ -6,9 +6,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import pandas as pd
 
 from taut.engine import Split
 from taut.errors import InputError
+from taut.estimators.merged_table import merge_table
 
 
 @dataclass(frozen=True)
@@ -55,11 +57,7 @@ def merge_rows(
         [(1.0, 1.33...), (2.0, 0.67...)]
     """
     sides = _sides(len(x), splits)
-    parts = [np.asarray(a, order="C") + a.dtype.type(0) for a in (x, y, sides)]  # −0 is 0
-    wide = [part.reshape(len(x), -1).view(np.uint8).reshape(len(x), -1) for part in parts]
-    joined = np.ascontiguousarray(np.concatenate(wide, axis=1))
-    keys = joined.view(np.dtype((np.void, joined.shape[1]))).ravel()
-    _, first, merged = np.unique(keys, return_index=True, return_inverse=True)
+    _, first, merged = np.unique(_keys(x, y, sides), return_index=True, return_inverse=True)
     counts = np.bincount(merged, weight)
     alike = bool((counts == counts[0]).all())
     return MergedRows(
@@ -68,6 +66,47 @@ def merge_rows(
         None if alike else (counts * (len(counts) / counts.sum())).astype("float32"),
         None if splits is None else _splits(sides[first]),
     )
+
+
+def rows_to_split(
+    x: np.ndarray, y: np.ndarray, weight: np.ndarray, groups: np.ndarray | None, *, classes: bool
+) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:
+    """Rows that folds can be made of: as `merge_table` has them, in an order of their own.
+
+    So folds that are given by their number are the same for a row of weight 2 and for one that is
+    given twice, in any order, and no copy of a held-out row is trained on.
+
+    Args:
+        x: Inputs, float32 [rows, inputs].
+        y: Targets, [rows] or [rows, outputs], numbers.
+        weight: [rows] numbers > 0.
+        groups: [rows] numbers of the groups, or None.
+        classes: Whether `y` holds class numbers.
+
+    Returns:
+        The place of each row among those given, what it counts, and the numbers of the groups that
+        stay on one side of each fold; None where every row is one by itself.
+    """
+    inputs, targets = (np.unique(_keys(a), return_inverse=True)[1] for a in (x, y))
+    facts = {"y": targets} if groups is None else {"y": targets, "groups": groups}
+    rows = merge_table(
+        pd.DataFrame({"x": inputs}), weight, facts, classes=classes, placed=groups is not None
+    )
+    of = rows.rows
+    last = np.zeros(len(of), int) if groups is None else groups[of]
+    order = np.lexsort((last, targets[of], inputs[of]))
+    counts = np.ones(len(of)) if rows.weight is None else rows.weight
+    together = rows.together if groups is None else groups[of]
+    return of[order], counts[order], None if together is None else together[order]
+
+
+def _keys(*arrays: np.ndarray) -> np.ndarray:
+    """[rows] bytes that are equal where the rows of all arrays are."""
+    rows = len(arrays[0])
+    parts = [np.asarray(a, order="C") + a.dtype.type(0) for a in arrays]  # −0 is 0
+    wide = [part.reshape(rows, -1).view(np.uint8).reshape(rows, -1) for part in parts]
+    joined = np.ascontiguousarray(np.concatenate(wide, axis=1))
+    return joined.view(np.dtype((np.void, joined.shape[1]))).ravel()
 
 
 def _sides(rows: int, splits: Sequence[Split] | None) -> np.ndarray:

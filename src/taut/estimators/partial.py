@@ -24,6 +24,7 @@ class PartialFit:
 
     def _go_on(self: Any, rows: MergedRows, outputs: int) -> None:
         """One epoch over rows, in their order; a new model learns its scales from them."""
+        rows = _counted(rows)
         settings = FitSettings.of(self)
         if settings.rule:
             raise InputError(
@@ -53,3 +54,10 @@ class PartialFit:
         self.n_iter_ += 1
         self.loss_ = float(history.history["loss"][-1])
         self.loss_curve_.append(self.loss_)
+
+
+def _counted(rows: MergedRows) -> MergedRows:
+    """The rows that count; all of them, where none does."""
+    if rows.weight is None or not (kept := rows.weight > 0).any():
+        return rows
+    return MergedRows(rows.x[kept], rows.y[kept], rows.weight[kept], None)

@@ -14,19 +14,21 @@ from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from taut._keras.private_seeds import private_seeds
+from taut.checks import is_whole
 from taut.engine import Record, afterwards
 from taut.engine.outputs import outputs_of
 from taut.errors import InputError
 from taut.estimators import model_bytes
 from taut.estimators.fit_settings import CV, FitSettings, schedule_of
 from taut.estimators.input_norms import input_norms
-from taut.estimators.merged_rows import MergedRows, merge_rows
+from taut.estimators.merged_rows import MergedRows, merge_rows, rows_to_split
 from taut.estimators.networks import Networks
 from taut.estimators.one_training import learned_values, train_one
 from taut.estimators.row_splits import held_out_split, splits_of
 from taut.objective import Stationarity, stationarity
 from taut.progress import Display
 from taut.studies import PathResult, regularization_path
+from taut.studies.folds import group_numbers
 
 SAVED = "model_", "path_"
 """What a copy has as bytes of what Keras and taut save."""
@@ -119,8 +121,12 @@ class PenalizedNetwork(BaseEstimator):
         seed = drawn_seed(self.random_state)
         kept, total, splits = np.flatnonzero(weight > 0), len(y), None
         x, y, weight = dense(x)[kept], y[kept], weight[kept]
-        groups = None if groups is None else np.asarray(groups)[kept]
-        common: dict[str, Any] = {"groups": groups, "seed": seed, "classes": self._of_classes()}
+        groups = None if groups is None else group_numbers(groups, total)[kept]
+        classes = self._of_classes()
+        if is_whole(self.cv, 0) if settings.rule else self.patience is not None:
+            places, weight, groups = rows_to_split(x, y, weight, groups, classes=classes)
+            x, y = x[places], y[places]
+        common: dict[str, Any] = {"groups": groups, "seed": seed, "classes": classes}
         if settings.rule:
             splits = splits_of(x, y, self.cv, kept=kept, total=total, **common)
         elif self.patience is not None:

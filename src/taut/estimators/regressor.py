@@ -14,6 +14,7 @@ from taut.estimators.counted import row_weights
 from taut.estimators.merged_rows import MergedRows
 from taut.estimators.partial import PartialFit
 from taut.estimators.penalized_network import PenalizedNetwork, dense
+from taut.estimators.rounding import warn_of_rounding
 
 
 class PenalizedMLPRegressor(RegressorMixin, PartialFit, PenalizedNetwork):
@@ -49,7 +50,8 @@ class PenalizedMLPRegressor(RegressorMixin, PartialFit, PenalizedNetwork):
     Attributes:
         model_: The trained Keras model, which makes standardised targets.
         target_mean_: [outputs] what its outputs are shifted by to be predictions.
-        target_scale_: [outputs] what they are first multiplied by.
+        target_scale_: [outputs] what they are first multiplied by; 0 where the target of a `fit`
+            has one value, which is then predicted.
         strength_: As of `PenalizedMLPClassifier`, and so are `path_`, `certificate_`, `n_iter_`,
             `loss_curve_`, `loss_`, `feature_importances_` and `n_features_in_`.
 
@@ -163,6 +165,7 @@ class PenalizedMLPRegressor(RegressorMixin, PartialFit, PenalizedNetwork):
         return outputs[:, 0] if self._flat else outputs
 
     def _checked(self, x: Any, y: Any, *, reset: bool = True) -> tuple[Any, np.ndarray]:
+        given = x
         x, y = validate_data(
             self,
             x,
@@ -173,6 +176,7 @@ class PenalizedMLPRegressor(RegressorMixin, PartialFit, PenalizedNetwork):
             y_numeric=True,
             reset=reset,
         )
+        warn_of_rounding(given, depth=4)
         return x, np.asarray(dense(y), "float64")
 
     def _loss(self, model: Any) -> Any:
@@ -181,6 +185,8 @@ class PenalizedMLPRegressor(RegressorMixin, PartialFit, PenalizedNetwork):
 
     def _targets(self, rows: MergedRows) -> MergedRows:
         self._learn_scale(rows)
+        if self.standardize_target:
+            self.target_scale_ = np.where(np.ptp(rows.y, axis=0) > 0, self.target_scale_, 0.0)
         return self._scaled(rows)
 
     def _learn_scale(self, rows: MergedRows) -> None:
@@ -193,7 +199,7 @@ class PenalizedMLPRegressor(RegressorMixin, PartialFit, PenalizedNetwork):
             self.target_scale_ = np.where(deviation > 1e-12 * np.abs(mean), deviation, 1.0)
 
     def _scaled(self, rows: MergedRows) -> MergedRows:
-        scaled = (rows.y - self.target_mean_) / self.target_scale_
+        scaled = (rows.y - self.target_mean_) / np.where(self.target_scale_, self.target_scale_, 1)
         return replace(rows, y=scaled.astype("float32"))
 
     def _of_classes(self) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -31,19 +32,15 @@ def splits_of(
         cv: How many, a scikit-learn splitter, or pairs of row numbers.
         kept: [rows] the numbers of these rows among all that were given, to which pairs refer.
         total: How many were given.
-        groups: [rows] what stays on one side of every fold, or None.
+        groups: [rows] numbers of what stays on one side of every fold, or None.
         seed: Draws folds that are given by their number.
         classes: Whether `y` holds class numbers, by which these are stratified.
     """
-    number = int(cv) if is_whole(cv, 0) else None
-    if number is None and not hasattr(cv, "split"):
-        pairs = [_among(kept, total, pair) for pair in cv]
-        return folds(y, pairs, seed=seed, x=x, classes=classes)
-    if groups is None:
-        return folds(y, cv if number is None else number, seed=seed, x=x, classes=classes)
-    if number is not None:
-        return group_folds(_labels(y), groups, number, seed=seed, classes=classes)
-    return folds(y, list(cv.split(x, y, groups)), seed=seed, x=x, classes=classes)
+    if is_whole(cv, 0):
+        cv = int(cv)
+    elif isinstance(cv, Iterable) and not isinstance(cv, str) and not hasattr(cv, "split"):
+        cv = [_among(kept, total, pair) for pair in cv]
+    return folds(y, cv, seed=seed, x=x, classes=classes, groups=groups)
 
 
 def held_out_split(
@@ -52,8 +49,8 @@ def held_out_split(
     """One part of the rows held out: by class where each has rows enough, or of whole groups."""
     count = max(round(1 / fraction), 2)
     if groups is not None:
-        count = min(count, len(np.unique(np.asarray(groups))))
-        return group_folds(_labels(y), groups, max(count, 2), seed=seed, classes=classes)[0]
+        count = min(count, len(np.unique(groups)))
+        return group_folds(y, groups, max(count, 2), seed=seed, classes=classes)[0]
     count = min(count, len(y))
     if count < 2:
         raise InputError(
@@ -84,8 +81,3 @@ def _among(kept: np.ndarray, total: int, pair: Any) -> Any:
             )
         sides.append(places[numbers][places[numbers] >= 0])
     return tuple(sides)
-
-
-def _labels(y: np.ndarray) -> np.ndarray:
-    """What groups are alike by; several targets say nothing of it."""
-    return y if y.ndim == 1 else np.zeros(len(y))

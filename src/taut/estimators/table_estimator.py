@@ -11,9 +11,11 @@ from sklearn.base import BaseEstimator
 from sklearn.utils import check_array, check_consistent_length
 from sklearn.utils.validation import check_is_fitted, validate_data
 
+from taut.errors import InputError
 from taut.estimators import model_bytes
 from taut.estimators.merged_table import merge_table
 from taut.estimators.penalized_network import drawn_seed
+from taut.frames.as_frame import as_frame, is_table, refuse_duplicates
 from taut.tables.fitting import fit_table
 from taut.tables.table_model import TableModel
 
@@ -152,9 +154,8 @@ class TableEstimator(BaseEstimator):
         """The inputs as a data frame; an array has columns x0, x1, … or, in order, those of fit."""
         if hasattr(x, "toarray"):
             x = x.toarray()
-        if isinstance(x, pd.DataFrame) or hasattr(x, "__dataframe__"):
-            validate_data(self, x, skip_check_array=True, reset=reset)
-            return x if isinstance(x, pd.DataFrame) else x.to_pandas()
+        if isinstance(x, pd.DataFrame) or is_table(x):
+            return self._named(x, reset=reset)
         x = check_array(
             x,
             dtype=None,
@@ -166,6 +167,23 @@ class TableEstimator(BaseEstimator):
         validate_data(self, x, skip_check_array=True, reset=reset)
         names = [f"x{k}" for k in range(x.shape[1])] if reset else self._columns
         return pd.DataFrame(x, columns=names).infer_objects()
+
+    def _named(self, x: Any, *, reset: bool) -> pd.DataFrame:
+        frame = as_frame(x)
+        refuse_duplicates("X", frame.columns)
+        rows, columns = frame.shape
+        if reset and (rows < LEAST_ROWS or not columns):
+            raise InputError(
+                f"`X` must have {LEAST_ROWS} rows at least, and a column. Received: n_samples = "
+                f"{rows} of {columns} columns."
+            )
+        # scikit-learn takes no numbers of pandas for names, and knows no table but a few.
+        validate_data(
+            self, x if isinstance(x, pd.DataFrame) else frame, skip_check_array=True, reset=reset
+        )
+        if not reset and set(frame.columns) != set(self._columns):
+            return frame.set_axis(self._columns, axis="columns")  # of an array: told above
+        return frame
 
     def __sklearn_is_fitted__(self) -> bool:
         return hasattr(self, "model_")

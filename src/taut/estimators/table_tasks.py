@@ -13,7 +13,7 @@ from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import column_or_1d
 
 from taut.errors import InputError
-from taut.estimators.counted import check_two_classes, class_weights, row_weights
+from taut.estimators.counted import check_labels, check_two_classes, class_weights, row_weights
 from taut.estimators.table_estimator import TableEstimator
 from taut.frames.target import understand_target
 from taut.frames.values import missing
@@ -131,6 +131,7 @@ class TableClassifier(ClassifierMixin, TableEstimator):
         Raises:
             ValueError: For a table or an option that cannot be used; before any training.
         """
+        check_labels(y)
         x, y = self._frame(X, reset=True), _column(y, None)
         check_consistent_length(x, y)
         check_classification_targets(y)
@@ -237,7 +238,7 @@ def _every_class_counts(classes: np.ndarray, totals: np.ndarray) -> None:
     if not totals.all():
         raise InputError(
             "`class_weight` must be above 0 for each class of `y`. Received: 0 for "
-            f"{classes[totals == 0][0]!r}. Leave its rows out."
+            f"{classes[totals == 0].tolist()[0]!r}. Leave its rows out."
         )
 
 

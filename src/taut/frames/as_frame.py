@@ -53,6 +53,13 @@ def as_frame(table: Any) -> pd.DataFrame:
     return frame.set_axis([str(name) for name in frame.columns], axis="columns")
 
 
+def is_table(value: Any) -> bool:
+    """Whether it is a table of another library than pandas that `as_frame` takes, not an array."""
+    lazy = hasattr(value, "collect") and hasattr(value, "lazy")
+    whole = any(hasattr(value, name) for name in ("__arrow_c_stream__", "__dataframe__"))
+    return lazy or (whole and not hasattr(value, "to_frame"))
+
+
 def from_arrow(table: Any) -> pd.DataFrame:
     """A table of pyarrow as pandas, with all digits of its whole numbers.
 

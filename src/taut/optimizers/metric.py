@@ -8,7 +8,8 @@ Where momentum β sums learning rates times gradients, the step is the same sum 
 gradients, s ← β·s + lr: it tends to lr/(1−β), and stays right while a schedule changes lr.
 
 Each function is called after the update, with the optimizer's averages as the update left them.
-Below, v is the average of squared gradients and t counts updates from 1.
+Below, v is the average of squared gradients and t counts updates from 1. Until a variable's first
+gradient that is not zero, the step of all that divide by √v is the learning rate.
 """
 
 from __future__ import annotations
@@ -38,12 +39,13 @@ def adam(optimizer: Any, update: Update, learning_rate: Any) -> Any:
     velocities = optimizer._velocity_hats if optimizer.amsgrad else optimizer._velocities
     v = _of(optimizer, update, velocities)
     bias = ops.sqrt(_bias(optimizer, update, optimizer.beta_2))
-    return learning_rate * bias / (ops.sqrt(v) + optimizer.epsilon)
+    return _once_moved(v, learning_rate * bias / (ops.sqrt(v) + optimizer.epsilon), learning_rate)
 
 
 def adamax(optimizer: Any, update: Update, learning_rate: Any) -> Any:
     """lr/(u + ε), where u is the decayed maximum of |g|."""
-    return learning_rate / (_of(optimizer, update, optimizer._u) + optimizer.epsilon)
+    u = _of(optimizer, update, optimizer._u)
+    return _once_moved(u, learning_rate / (u + optimizer.epsilon), learning_rate)
 
 
 def nadam(optimizer: Any, update: Update, learning_rate: Any) -> Any:
@@ -59,22 +61,25 @@ def nadam(optimizer: Any, update: Update, learning_rate: Any) -> Any:
     product = ops.cast(optimizer._u_product, dtype)
     average = _bias(optimizer, update, optimizer.beta_1)
     c = soon * average / (1 - product * soon) + (1 - now) / (1 - product)
-    return learning_rate * c / _root_of_mean_square(optimizer, update)
+    v, root = _of(optimizer, update, optimizer._velocities), _root_of_mean_square(optimizer, update)
+    return _once_moved(v, learning_rate * c / root, learning_rate)
 
 
 def rmsprop(optimizer: Any, update: Update, learning_rate: Any) -> Any:
     """lr/√(v + ε), summed by momentum; `centered` takes the squared mean gradient from v."""
-    v = _of(optimizer, update, optimizer._velocities) + optimizer.epsilon
+    average = _of(optimizer, update, optimizer._velocities)
+    v = average + optimizer.epsilon
     if optimizer.centered:
         v = v - ops.square(_of(optimizer, update, optimizer._average_gradients))
-    step = learning_rate / ops.sqrt(v)
+    step = _once_moved(average, learning_rate / ops.sqrt(v), learning_rate)
     return _with_momentum(optimizer, update, step) if optimizer.momentum else step
 
 
 def adagrad(optimizer: Any, update: Update, learning_rate: Any) -> Any:
     """lr/√(Σg² + ε)."""
     squares = _of(optimizer, update, optimizer._accumulators)
-    return learning_rate / ops.sqrt(squares + optimizer.epsilon)
+    step = learning_rate / ops.sqrt(squares + optimizer.epsilon)
+    return _once_moved(squares, step, learning_rate)
 
 
 def adadelta(optimizer: Any, update: Update, learning_rate: Any) -> Any:
@@ -103,7 +108,8 @@ def lamb(optimizer: Any, update: Update, learning_rate: Any) -> Any:
     w = _norm(update.before)
     known = ops.logical_and(w > 0, r > 0)
     ratio = ops.where(known, w / ops.where(known, r, 1), 1)
-    return learning_rate * ratio / root
+    v = _of(optimizer, update, optimizer._velocities)
+    return _once_moved(v, learning_rate * ratio / root, learning_rate)
 
 
 def adafactor(optimizer: Any, update: Update, learning_rate: Any) -> Any:
@@ -119,7 +125,21 @@ def adafactor(optimizer: Any, update: Update, learning_rate: Any) -> Any:
     # As Keras has it: squares of what a sparse gradient says twice are summed.
     gradient = ops.cast(update.gradient, root.dtype)
     rms = ops.sqrt(ops.mean(ops.square(ops.divide(gradient, root))))
-    return size * rate / (root * ops.maximum(1, rms / optimizer.clip_threshold))
+    step = size * rate / (root * ops.maximum(1, rms / optimizer.clip_threshold))
+    # Keras adds ε₁ to each squared gradient.
+    v = ops.square(root) - 2 * optimizer.epsilon_1
+    return _once_moved(v, step, learning_rate)
+
+
+def _once_moved(v: Any, step: Any, learning_rate: Any) -> Any:
+    """The step; the learning rate for a variable to which no gradient has come yet.
+
+    There every v is 0, and so would lr/√v be without end: the prox would remove the whole variable
+    in the first update, of weights that the next one moves (behind a layer that starts at zero, or
+    where no row of the first batch counts). Weights that it removed on both sides of a unit never
+    come back. Where the gradient is 0 any step has the same fixed points.
+    """
+    return ops.where(ops.any(v > 0), step, learning_rate)
 
 
 def _of(optimizer: Any, update: Update, variables: Any) -> Any:

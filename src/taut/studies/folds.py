@@ -71,7 +71,7 @@ def folds(
     from sklearn.model_selection import KFold, StratifiedKFold
 
     y = np.asarray(y)
-    groups = None if groups is None else _checked_groups(groups, len(y))
+    groups = None if groups is None else group_numbers(groups, len(y))
     pairs: Any
     placeholder = np.zeros(len(y)) if x is None else x
     if isinstance(cv, (int, np.integer)):
@@ -124,8 +124,12 @@ def folds(
     return splits
 
 
-def _checked_groups(groups: Any, rows: int) -> np.ndarray:
-    """The number of each row's group."""
+def group_numbers(groups: Any, rows: int) -> np.ndarray:
+    """The number of each row's group, [rows].
+
+    Raises:
+        InputError: If there is not one label a row, or one is missing.
+    """
     groups = np.asarray(groups)
     if groups.shape != (rows,):
         raise InputError(

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 
 from taut._read_only import ReadOnly
-from taut.checks import check_new_file, path_given
+from taut.checks import check_new_file, is_number, path_given
 from taut.engine import Record
 from taut.errors import InputError
 from taut.objective import Stationarity
@@ -254,10 +254,12 @@ class PathResult(ReadOnly):
         strength = self.best_strength if strength is None else strength
         points = self.strengths.reshape(-1, len(self.axes))
         values = strength if isinstance(strength, Mapping) else {self.axes[0]: strength}
-        if set(values) != set(self.axes):
+        numbers = all(map(is_number, values.values()))
+        if set(values) != set(self.axes) or not numbers:
+            named = f"a dict with {', '.join(map(repr, self.axes))}, each a number"
             raise InputError(
-                f"`strength` must be a dict with {', '.join(map(repr, self.axes))}. "
-                f"Received: strength={strength!r}."
+                f"`strength` must be {named if len(self.axes) > 1 else 'a number'}. "
+                f"Received: strength={strength!r}. The path's are in `result.summary`."
             )
         wanted = np.array([float(values[name]) for name in self.axes])
         # Nearness is measured on each axis alone, for they may be of different sizes.
