@@ -416,3 +416,36 @@ def test_a_schedule_need_not_be_registered():
     model = model_of(layers.Dense(1))
     model.compile(proximal, "mse")
     assert compiled_copy(model, taut.L1()).optimizer._learning_rate is schedule
+
+
+def test_a_constraint_and_a_regularizer_set_on_a_variable_are_kept():
+    model = model_of(layers.Dense(4), layers.Dense(1))
+    first, last = model.layers
+    first.kernel.constraint = keras.constraints.MaxNorm(2.0)
+    first.bias.regularizer = keras.regularizers.L2(0.5)
+    last.kernel_constraint = keras.constraints.NonNeg()  # too late for Keras: of no effect
+    copy = compiled_copy(model, None, Z)
+    assert copy.layers[0].kernel.constraint is first.kernel.constraint
+    assert copy.layers[0].bias.regularizer is first.bias.regularizer
+    assert copy.layers[1].kernel.constraint is None
+
+
+@keras.saving.register_keras_serializable("taut.tests.kept")
+class Longer(keras.optimizers.SGD):
+    """Its configuration does not hold `factor`."""
+
+    def __init__(self, *args, factor=1.0, **settings):
+        super().__init__(*args, **settings)
+        self.factor = factor
+
+    def update_step(self, gradient, variable, learning_rate):
+        variable.assign_sub(self.factor * learning_rate * gradient)
+
+
+def test_an_optimizer_that_its_configuration_does_not_make_is_refused():
+    model = model_of(layers.Dense(1))
+    model.compile(Longer(0.1), "mse")
+    assert isinstance(compiled_copy(model, None, Z).optimizer, Longer)
+    model.compile(Longer(0.1, factor=5.0), "mse")
+    with pytest.raises(UnsupportedError, match="Longer, whose 'factor'"):
+        compiled_copy(model, None, Z)

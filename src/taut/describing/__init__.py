@@ -7,6 +7,7 @@ from taut.describing.parts import (
     layer_described,
     layers_described,
     loss_described,
+    optimizer_attributes,
     optimizer_described,
 )
 
@@ -18,5 +19,6 @@ __all__ = [
     "library",
     "loss_described",
     "model_digest",
+    "optimizer_attributes",
     "optimizer_described",
 ]

@@ -63,6 +63,20 @@ def give_state(model: Any, copy: Any) -> None:
             theirs.assign(ops.copy(ours.value))
             if theirs.trainable != ours.trainable:
                 theirs.trainable = ours.trainable
+            # Those of the variable count, whatever its layer has been told since.
+            for name in ("constraint", "regularizer"):
+                if _other(getattr(ours, name), getattr(theirs, name)):
+                    setattr(theirs, name, getattr(ours, name))
+
+
+def _other(one: Any, another: Any) -> bool:
+    """Whether two things may compute something else."""
+    from taut.describing import Undescribed, digest_of
+
+    try:
+        return digest_of(one) != digest_of(another)
+    except Undescribed:
+        return True
 
 
 def check_same(model: Any, copy: Any, x: Any) -> None:
