@@ -449,3 +449,32 @@ def test_an_optimizer_that_its_configuration_does_not_make_is_refused():
     model.compile(Longer(0.1, factor=5.0), "mse")
     with pytest.raises(UnsupportedError, match="Longer, whose 'factor'"):
         compiled_copy(model, None, Z)
+
+
+class Shrinking(keras.regularizers.Regularizer):  # not registered, as all of these
+    def __init__(self, factor=1.0):
+        self.factor = factor
+
+    def __call__(self, w):
+        return self.factor * ops.sum(ops.square(w))
+
+    def get_config(self):
+        return {"factor": self.factor}
+
+
+class Constants(keras.initializers.Initializer):
+    def __init__(self, value=1.0):
+        self.value = value
+
+    def __call__(self, shape, dtype=None, **_):
+        return ops.full(shape, self.value, dtype)
+
+    def get_config(self):
+        return {"value": self.value}
+
+
+def test_parts_of_layers_need_not_be_registered():
+    parts = {"kernel_initializer": Constants(0.5), "bias_regularizer": Shrinking(0.3)}
+    copy = compiled_copy(model_of(layers.Dense(2, **parts), layers.Dense(1)), None, Z)
+    assert copy.layers[0].kernel_initializer.value == 0.5
+    assert copy.layers[0].bias.regularizer.factor == 0.3

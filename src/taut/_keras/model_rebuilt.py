@@ -15,9 +15,21 @@ from taut._keras.model_calls import StatelessScope
 
 
 def own_classes(model: Any) -> dict[str, type]:
-    """The classes of layers that are not Keras's, by name: they need not be registered."""
-    kinds = [type(layer) for layer in model._flatten_layers()]
+    """The classes of layers and their parts that are not Keras's, by name.
+
+    They need not be registered. Parts are initialisers, regularizers, constraints and activations.
+    """
+    things = list(model._flatten_layers())
+    things += [part for layer in things for part in vars(layer).values() if _is_part(part)]
+    kinds = [type(thing) for thing in things]
     return {k.__name__: k for k in kinds if not k.__module__.startswith("keras.")}
+
+
+def _is_part(value: Any) -> bool:
+    """Whether an attribute of a layer is an object that its configuration may hold."""
+    kind = type(value)
+    made = hasattr(kind, "get_config") and hasattr(kind, "from_config")
+    return made and not isinstance(value, keras.layers.Layer)
 
 
 @contextmanager
