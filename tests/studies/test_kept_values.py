@@ -478,3 +478,16 @@ def test_parts_of_layers_need_not_be_registered():
     copy = compiled_copy(model_of(layers.Dense(2, **parts), layers.Dense(1)), None, Z)
     assert copy.layers[0].kernel_initializer.value == 0.5
     assert copy.layers[0].bias.regularizer.factor == 0.3
+
+
+class Forgotten(Constants):
+    def get_config(self):
+        return {}
+
+
+def test_an_initializer_that_its_configuration_does_not_make_is_refused():
+    model = model_of(layers.Dense(2, kernel_initializer=Forgotten(0.5)), layers.Dense(1))
+    with pytest.raises(UnsupportedError, match=r"another `kernel_initializer` than .* Forgotten"):
+        taut.regularization_path(model, Z, Y, **SETTINGS)
+    model.layers[0].kernel_initializer = Forgotten()
+    taut.regularization_path(model, Z, Y, **{**SETTINGS, "epochs": 1})

@@ -72,6 +72,19 @@ def digest_of(
     return _Describer(names or {}, known or {}).of(tree).hex()
 
 
+def may_differ(one: Any, another: Any, *, known: tuple[Any, Any] = (None, None)) -> bool:
+    """Whether two things may compute something else: what is not known is not taken for equal.
+
+    Args:
+        one, another: As `digest_of` takes them.
+        known: `known` of each.
+    """
+    try:
+        return digest_of(one, known=known[0]) != digest_of(another, known=known[1])
+    except Undescribed:
+        return True
+
+
 class _Describer:
     def __init__(self, names: Mapping[str, str], known: Mapping[int, str]):
         self._names, self._known = names, known

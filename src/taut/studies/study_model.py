@@ -10,7 +10,7 @@ import keras
 
 from taut._keras.compiled_model import compile_arguments, compiled_loss
 from taut._keras.optimizer_updates import renewed
-from taut.describing import Undescribed, digest_of, optimizer_attributes
+from taut.describing import may_differ, optimizer_attributes
 from taut.describing.parts import labels
 from taut.engine import copy_of
 from taut.engine.checkpoint.identity import study_key
@@ -107,15 +107,12 @@ def compiled_copy(model: Any, penalty: Any, x: Any = None, **settings: Any) -> A
 def _check_optimizer(model: Any, copy: Any) -> None:
     """Raise unless the optimizer of a copy has what an own class of the model's holds."""
     new = optimizer_attributes(copy.optimizer)
-    lost = []
-    for name, value in optimizer_attributes(model.optimizer).items():
-        try:
-            ours, theirs = (
-                digest_of(v, known=labels(m)) for v, m in ((value, model), (new.get(name), copy))
-            )
-        except Undescribed:
-            ours, theirs = "not known", ""
-        lost += [name] if name not in new or ours != theirs else []
+    known = labels(model), labels(copy)
+    lost = [
+        name
+        for name, value in optimizer_attributes(model.optimizer).items()
+        if name not in new or may_differ(value, new[name], known=known)
+    ]
     if lost:
         raise UnsupportedError(
             "A study makes its optimizer from the configuration of the model's, which must hold "
