@@ -491,3 +491,19 @@ def test_an_initializer_that_its_configuration_does_not_make_is_refused():
         taut.regularization_path(model, Z, Y, **SETTINGS)
     model.layers[0].kernel_initializer = Forgotten()
     taut.regularization_path(model, Z, Y, **{**SETTINGS, "epochs": 1})
+
+
+def test_functions_in_layers_are_the_very_same_in_a_copy():
+    def scaled(factor):
+        return lambda x: ops.relu(x) * factor
+
+    def inner(x):
+        return ops.sin(x)
+
+    first, second = scaled(2.0), scaled(3.0)
+    model = model_of(layers.Lambda(first), layers.Dense(2, activation=second), layers.Dense(1))
+    model.layers[2].activation = inner
+    copy = compiled_copy(model, None, Z)
+    found = copy.layers[0].function, copy.layers[1].activation, copy.layers[2].activation
+    assert found == (first, second, inner)
+    assert [f.__name__ for f in found] == ["<lambda>", "<lambda>", "inner"]

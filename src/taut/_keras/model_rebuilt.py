@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import types
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from typing import Any
@@ -36,10 +37,12 @@ def _is_part(value: Any) -> bool:
 def deserializing(model: Any) -> Iterator[None]:
     """The layers of a model can be made again from their configurations."""
     with ExitStack() as scopes:
-        scopes.enter_context(keras.saving.custom_object_scope(own_classes(model)))
         # Functions written by the user, in this very process, are safe to load.
         scopes.enter_context(serialization_lib.SafeModeScope(safe_mode=False))
         scopes.enter_context(_uncompiled(model))
+        # One scope: it hides those around it.
+        known = own_classes(model) | scopes.enter_context(_functions_by_name(model))
+        scopes.enter_context(keras.saving.custom_object_scope(known))
         yield
 
 
@@ -104,6 +107,32 @@ def _uncompiled(model: Any) -> Iterator[None]:
         finally:
             for submodel in inner:
                 vars(submodel).pop("get_compile_config", None)
+
+
+@contextmanager
+def _functions_by_name(model: Any) -> Iterator[dict[str, Any]]:
+    """The user's functions in layers are loaded as the very same: lambdas and closures too.
+
+    Keras writes a function by its name, which may be that of another, and a lambda by its code,
+    without what it takes from outside. It holds while `_uncompiled` does, which is once at a time.
+    """
+    held = [value for layer in model._flatten_layers() for value in vars(layer).values()]
+    own = {id(f): f for f in held if isinstance(f, types.FunctionType) and _is_own(f)}
+    named = {f"taut_function_{k}": f for k, f in enumerate(own.values())}
+    before = {id(f): f.__name__ for f in own.values()}
+    try:
+        for name, function in named.items():
+            function.__name__ = name
+        yield named
+    finally:
+        for function in own.values():
+            function.__name__ = before[id(function)]
+
+
+def _is_own(function: Any) -> bool:
+    module = str(function.__globals__.get("__name__", ""))
+    registered = keras.saving.get_registered_name(function) != function.__name__
+    return not registered and module.partition(".")[0] != "keras"
 
 
 def _nothing() -> None:
