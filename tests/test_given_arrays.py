@@ -50,8 +50,9 @@ def test_missing_objects_are_missing_numbers():
         (np.array(["2020-01-01"], "datetime64[D]"), "numbers.*such as"),
         (scipy.sparse.csr_matrix(VALUES), r"a sparse csr_matrix. Write `x.toarray\(\)`"),
         (scipy.sparse.coo_array(VALUES), "a sparse coo_array"),
+        (np.ma.masked_less(VALUES, np.max(VALUES)), "a masked array"),
     ],
-    ids=["complex", "mixed", "dates", "matrix", "array"],
+    ids=["complex", "mixed", "dates", "matrix", "array", "masked"],
 )
 def test_what_no_network_reads_is_refused(given, message):
     with pytest.raises(InputError, match=f"(?s){message}"):

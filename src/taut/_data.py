@@ -38,7 +38,7 @@ def check_rows_given(x: Any, y: Any, **others: Any) -> None:
 
 
 def check_no_loader(data: Any, name: str) -> None:
-    """Raise for what yields its rows in parts, such as a data loader, or is a sparse matrix.
+    """Raise for what yields its rows in parts, such as a data loader, and sparse or masked arrays.
 
     Raises:
         InputError: If `data` is one.
@@ -48,6 +48,11 @@ def check_no_loader(data: Any, name: str) -> None:
             f"`{name}` must be an array [rows, …], or a tree of these. Received: a sparse "
             f"{type(data).__name__}. Write `{name}.toarray()`, or use `taut.sklearn`, which takes "
             "it as it is."
+        )
+    if np.ma.is_masked(data):
+        raise InputError(
+            f"`{name}` must hold a number everywhere. Received: a masked array, which hides some. "
+            f"Fill them, `{name}.filled(0.0)` say, or leave these rows out."
         )
     batches = isinstance(data, keras.utils.PyDataset) or (
         hasattr(data, "__iter__")

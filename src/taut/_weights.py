@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from keras import tree
 
-from taut._data import readable_targets, whole_lists
+from taut._data import check_no_loader, readable_targets, whole_lists
 from taut._losses import LossPart, loss_parts, outline
 from taut.errors import InputError, UnsupportedError
 
@@ -64,6 +64,8 @@ def checked_targets(
 
 def _checked(parts: Sequence[LossPart], y: Any, sample_weight: Any) -> Any:
     """Weights as `checked_targets` returns them."""
+    for given in tree.flatten(sample_weight):
+        check_no_loader(given, "sample_weight")
     try:
         weights = tree.map_structure(
             lambda a: np.asarray(a, np.float32), whole_lists(sample_weight)
@@ -115,12 +117,26 @@ def check_means(parts: Sequence[LossPart]) -> None:
         )
 
 
-def _check(weight: np.ndarray, rows: int, parts: Sequence[LossPart]) -> None:
-    if not np.isfinite(weight).all() or (weight < 0).any() or not weight.any():
+def check_weight_values(weight: np.ndarray, *, all_rows: bool = False) -> None:
+    """Raise for weights that cannot be.
+
+    Args:
+        weight: [rows, …].
+        all_rows: Whether these are all rows, of which some must have a weight.
+
+    Raises:
+        InputError: For weights that are not finite, below 0, or 0 everywhere.
+    """
+    nothing = all_rows and not weight.any()
+    if not np.isfinite(weight).all() or (weight < 0).any() or nothing:
         raise InputError(
             "`sample_weight` must be finite and >= 0, and not 0 everywhere. Received: values from "
             f"{weight.min():g} to {weight.max():g}."
         )
+
+
+def _check(weight: np.ndarray, rows: int, parts: Sequence[LossPart]) -> None:
+    check_weight_values(weight, all_rows=True)
     for part in parts:
         steps = part.shape[1:]
         beyond = weight.shape[1:]

@@ -1,19 +1,25 @@
 """A checkpoint is of the study that computes the same; what cannot be told is refused."""
 
+import enum
 import functools
 import os
 import subprocess
 import sys
 import threading
+import types
+from collections import defaultdict, namedtuple
 
+import jax
 import keras
 import numpy as np
+import pandas as pd
 import pytest
 from keras import ops
 
 import taut
 from taut.describing import Undescribed, digest_of
 from taut.engine import Lane, train_lanes
+from taut.engine.checkpoint.identity import program_key
 from taut.errors import InputError, UnsupportedError
 
 X = np.random.default_rng(0).normal(size=(40, 3)).astype("float32")
@@ -102,6 +108,141 @@ LOSSES = {
     "a global": of_globals,
     "a decorated function": lambda g: functools.lru_cache(enclosed(g)),
 }
+
+
+def enumerated(g):
+    return enum.Enum("Choice", {"ONE": g}).ONE
+
+
+def by_metaclass(g):
+    class Meta(type):
+        def __getattr__(cls, name):
+            return g
+
+    class Made(metaclass=Meta):
+        pass
+
+    return Made
+
+
+def over_a_function_of_a_library(g):
+    @functools.wraps(keras.losses.mean_squared_error)
+    def loss(y, prediction):
+        return g * ops.mean(ops.square(y - prediction), axis=-1)
+
+    return loss
+
+
+class Wrapping:
+    def __init__(self, function, g):
+        functools.update_wrapper(self, function)
+        self.g = g
+
+    def __call__(self, y, prediction):
+        return self.g * self.__wrapped__(y, prediction)
+
+
+def own_gradient(g):
+    function = jax.custom_vjp(lambda x: x)
+    function.defvjp(lambda x: (x, None), lambda _, upstream: (g * upstream,))
+    return function
+
+
+def with_attribute(kind):
+    def make(g):
+        made = type("Own", (kind,), {"__module__": __name__})()
+        made.g = g
+        return made
+
+    return make
+
+
+class Named(keras.losses.Loss):
+    def call(self, y, prediction):
+        return prediction if self.name == "g1.0" else y
+
+
+module_of_settings = types.ModuleType("settings_of_a_test")
+
+
+def of_a_module(g):
+    module_of_settings.factor = g
+    found = {"module": module_of_settings}
+    exec("def loss(y, p):\n    return getattr(module, 'factor') * (y - p) ** 2", found)
+    return found["loss"]
+
+
+VALUES = {
+    "an entry called name": lambda g: [{"name": g}, {"name": str(g)}],
+    "an own loss's name": lambda g: Named(name=f"g{g}"),
+    "an enum's value": enumerated,
+    "a metaclass": by_metaclass,
+    "a class's constant": lambda g: type("Own", (), {"__factor__": g, "__module__": __name__}),
+    "a default of a mapping": lambda g: defaultdict(functools.partial(float, g)),
+    "an attribute of a text": with_attribute(str),
+    "an attribute of a list": with_attribute(list),
+    "an attribute of a mapping": with_attribute(dict),
+    "a tuple or a list": lambda g: [(1,), [1]][int(g) - 1],
+    "a mask": lambda g: np.ma.array([1.0, 2.0], mask=[g == 1, False]),
+    "the fields of a tuple": lambda g: namedtuple("T", ["a", "b"] if g == 1 else ["b", "a"])(1, 2),
+    "the rows of a table": lambda g: pd.DataFrame({"a": [1, 2]}, index=[0, int(g)]),
+    "a column": lambda g: pd.Series([1.0, g]),
+    "over a function of a library": over_a_function_of_a_library,
+    "around a function": lambda g: Wrapping(scaled, g),
+    "a gradient of one's own": own_gradient,
+    "what a library made of a function": lambda g: jax.vmap(enclosed(g)),
+    "a module's constant by its name": of_a_module,
+}
+
+
+@pytest.mark.parametrize("make", VALUES.values(), ids=VALUES.keys())
+def test_what_differs_in_one_thing_is_described_otherwise(make):
+    first = digest_of(make(2.0))
+    assert digest_of(make(2.0)) == first
+    assert digest_of(make(1.0)) != first
+
+
+@keras.saving.register_keras_serializable("taut.tests")
+class Counting(keras.layers.Layer):
+    def __init__(self, **settings):
+        super().__init__(**settings)
+        self.counted = keras.metrics.Mean()
+        self.dense = keras.layers.Dense(1)
+
+    def build(self, shape):
+        self.dense.build(shape)
+
+    def call(self, x):
+        return self.dense(x)
+
+
+def counting(name=None):
+    model = keras.Sequential([keras.Input((3,)), keras.layers.Activation("relu")])
+    model.add(Counting(name=name))
+    model.compile("sgd", "mse")
+    return model
+
+
+def test_a_model_built_again_is_the_same_whatever_its_layers_count_and_are_called():
+    keys = {program_key(counting()), program_key(counting(name="counted")), program_key(counting())}
+    assert None not in keys
+    assert len(keys) == 1
+
+
+@pytest.mark.parametrize("change", ["dtype_policy", "autocast", "supports_masking", "epsilon"])
+def test_what_is_set_after_a_model_is_built_makes_it_another(change):
+    model, epsilon = counting(), keras.config.epsilon()
+    before, layer = program_key(model), model.layers[0]
+    try:
+        if change == "epsilon":
+            keras.config.set_epsilon(1e-3)
+        elif change == "dtype_policy":
+            layer.dtype_policy = "mixed_bfloat16"
+        else:
+            setattr(layer, change, not getattr(layer, change))
+        assert program_key(model) != before
+    finally:
+        keras.config.set_epsilon(epsilon)
 
 
 @pytest.mark.parametrize("make", LOSSES.values(), ids=LOSSES.keys())

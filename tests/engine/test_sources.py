@@ -168,6 +168,13 @@ def test_a_dataset_needs_batches_of_inputs_and_targets(data):
     with pytest.raises(InputError, match="must be"):
         first_rows(DatasetSource(Alone(*data, 10)), 1)
 
+    class Listed(Batches):
+        def __getitem__(self, i):
+            return tuple(part.tolist() for part in super().__getitem__(i))
+
+    with pytest.raises(InputError, match="must be of arrays"):
+        first_rows(DatasetSource(Listed(*data, 10)), 1)
+
 
 def table(**columns):
     numbers = {"price": np.arange(4.0), "day": np.arange(4), "sold": [True, False, True, True]}

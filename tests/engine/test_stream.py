@@ -233,6 +233,28 @@ def test_sample_weights_of_whole_numbers_are_repeated_rows(diabetes):
     assert_same(repeated, 0, weighted, 0)
 
 
+def test_a_target_that_does_not_count_may_be_anything(diabetes):
+    x, y = diabetes[0][:40], diabetes[1][:40]
+    weight = np.where(np.arange(40) % 4 == 3, 0.0, 1.0).astype("float32")
+    options = {"epochs": 2, "folds": 2, "batch_size": 8, "memory": MEMORY}
+    zero, unknown = (
+        train_streamed(
+            network(), ArraySource(x, np.where(weight > 0, y, value), weight), LANES[:2], **options
+        )
+        for value in (np.float32(0), np.float32(np.nan))
+    )
+    for k in range(2):
+        assert_same(zero, k, unknown, k)
+
+
+@pytest.mark.parametrize("weight", [[-1.0, 1.0], [np.nan, 1.0], [0.0, 0.0]])
+def test_weights_that_cannot_be_are_refused_as_with_arrays(diabetes, weight):
+    x, y = diabetes[0][:40], diabetes[1][:40]
+    weight = np.where(np.arange(40) == 30, *weight).astype("float32")
+    with pytest.raises(InputError, match="0 everywhere"):
+        train_streamed(network(), ArraySource(x, y, weight), LANES[:1], epochs=1, memory=MEMORY)
+
+
 def test_errors_of_the_reader_and_interrupts_end_the_call_and_its_thread(diabetes):
     class Broken(Batches):
         def __getitem__(self, i):

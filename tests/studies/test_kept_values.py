@@ -416,3 +416,94 @@ def test_a_schedule_need_not_be_registered():
     model = model_of(layers.Dense(1))
     model.compile(proximal, "mse")
     assert compiled_copy(model, taut.L1()).optimizer._learning_rate is schedule
+
+
+def test_a_constraint_and_a_regularizer_set_on_a_variable_are_kept():
+    model = model_of(layers.Dense(4), layers.Dense(1))
+    first, last = model.layers
+    first.kernel.constraint = keras.constraints.MaxNorm(2.0)
+    first.bias.regularizer = keras.regularizers.L2(0.5)
+    last.kernel_constraint = keras.constraints.NonNeg()  # too late for Keras: of no effect
+    copy = compiled_copy(model, None, Z)
+    assert copy.layers[0].kernel.constraint is first.kernel.constraint
+    assert copy.layers[0].bias.regularizer is first.bias.regularizer
+    assert copy.layers[1].kernel.constraint is None
+
+
+@keras.saving.register_keras_serializable("taut.tests.kept")
+class Longer(keras.optimizers.SGD):
+    """Its configuration does not hold `factor`."""
+
+    def __init__(self, *args, factor=1.0, **settings):
+        super().__init__(*args, **settings)
+        self.factor = factor
+
+    def update_step(self, gradient, variable, learning_rate):
+        variable.assign_sub(self.factor * learning_rate * gradient)
+
+
+def test_an_optimizer_that_its_configuration_does_not_make_is_refused():
+    model = model_of(layers.Dense(1))
+    model.compile(Longer(0.1), "mse")
+    assert isinstance(compiled_copy(model, None, Z).optimizer, Longer)
+    model.compile(Longer(0.1, factor=5.0), "mse")
+    with pytest.raises(UnsupportedError, match="Longer, whose 'factor'"):
+        compiled_copy(model, None, Z)
+
+
+class Shrinking(keras.regularizers.Regularizer):  # not registered, as all of these
+    def __init__(self, factor=1.0):
+        self.factor = factor
+
+    def __call__(self, w):
+        return self.factor * ops.sum(ops.square(w))
+
+    def get_config(self):
+        return {"factor": self.factor}
+
+
+class Constants(keras.initializers.Initializer):
+    def __init__(self, value=1.0):
+        self.value = value
+
+    def __call__(self, shape, dtype=None, **_):
+        return ops.full(shape, self.value, dtype)
+
+    def get_config(self):
+        return {"value": self.value}
+
+
+def test_parts_of_layers_need_not_be_registered():
+    parts = {"kernel_initializer": Constants(0.5), "bias_regularizer": Shrinking(0.3)}
+    copy = compiled_copy(model_of(layers.Dense(2, **parts), layers.Dense(1)), None, Z)
+    assert copy.layers[0].kernel_initializer.value == 0.5
+    assert copy.layers[0].bias.regularizer.factor == 0.3
+
+
+class Forgotten(Constants):
+    def get_config(self):
+        return {}
+
+
+def test_an_initializer_that_its_configuration_does_not_make_is_refused():
+    model = model_of(layers.Dense(2, kernel_initializer=Forgotten(0.5)), layers.Dense(1))
+    with pytest.raises(UnsupportedError, match=r"another `kernel_initializer` than .* Forgotten"):
+        taut.regularization_path(model, Z, Y, **SETTINGS)
+    model.layers[0].kernel_initializer = Forgotten()
+    taut.regularization_path(model, Z, Y, **{**SETTINGS, "epochs": 1})
+
+
+def test_functions_in_layers_are_the_very_same_in_a_copy():
+    def scaled(factor):
+        return lambda x: ops.relu(x) * factor
+
+    def inner(x):
+        return ops.sin(x)
+
+    first, second = scaled(2.0), scaled(3.0)
+    model = model_of(layers.Lambda(first), layers.Dense(2, activation=second), layers.Dense(1))
+    model.layers[2].activation = inner
+    copy = compiled_copy(model, None, Z)
+    found = copy.layers[0].function, copy.layers[1].activation, copy.layers[2].activation
+    assert found == (first, second, inner)
+    assert [f.__name__ for f in found] == ["<lambda>", "<lambda>", "inner"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import types
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from typing import Any
@@ -15,19 +16,33 @@ from taut._keras.model_calls import StatelessScope
 
 
 def own_classes(model: Any) -> dict[str, type]:
-    """The classes of layers that are not Keras's, by name: they need not be registered."""
-    kinds = [type(layer) for layer in model._flatten_layers()]
+    """The classes of layers and their parts that are not Keras's, by name.
+
+    They need not be registered. Parts are initialisers, regularizers, constraints and activations.
+    """
+    things = list(model._flatten_layers())
+    things += [part for layer in things for part in vars(layer).values() if _is_part(part)]
+    kinds = [type(thing) for thing in things]
     return {k.__name__: k for k in kinds if not k.__module__.startswith("keras.")}
+
+
+def _is_part(value: Any) -> bool:
+    """Whether an attribute of a layer is an object that its configuration may hold."""
+    kind = type(value)
+    made = hasattr(kind, "get_config") and hasattr(kind, "from_config")
+    return made and not isinstance(value, keras.layers.Layer)
 
 
 @contextmanager
 def deserializing(model: Any) -> Iterator[None]:
     """The layers of a model can be made again from their configurations."""
     with ExitStack() as scopes:
-        scopes.enter_context(keras.saving.custom_object_scope(own_classes(model)))
         # Functions written by the user, in this very process, are safe to load.
         scopes.enter_context(serialization_lib.SafeModeScope(safe_mode=False))
         scopes.enter_context(_uncompiled(model))
+        # One scope: it hides those around it.
+        known = own_classes(model) | scopes.enter_context(_functions_by_name(model))
+        scopes.enter_context(keras.saving.custom_object_scope(known))
         yield
 
 
@@ -92,6 +107,32 @@ def _uncompiled(model: Any) -> Iterator[None]:
         finally:
             for submodel in inner:
                 vars(submodel).pop("get_compile_config", None)
+
+
+@contextmanager
+def _functions_by_name(model: Any) -> Iterator[dict[str, Any]]:
+    """The user's functions in layers are loaded as the very same: lambdas and closures too.
+
+    Keras writes a function by its name, which may be that of another, and a lambda by its code,
+    without what it takes from outside. It holds while `_uncompiled` does, which is once at a time.
+    """
+    held = [value for layer in model._flatten_layers() for value in vars(layer).values()]
+    own = {id(f): f for f in held if isinstance(f, types.FunctionType) and _is_own(f)}
+    named = {f"taut_function_{k}": f for k, f in enumerate(own.values())}
+    before = {id(f): f.__name__ for f in own.values()}
+    try:
+        for name, function in named.items():
+            function.__name__ = name
+        yield named
+    finally:
+        for function in own.values():
+            function.__name__ = before[id(function)]
+
+
+def _is_own(function: Any) -> bool:
+    module = str(function.__globals__.get("__name__", ""))
+    registered = keras.saving.get_registered_name(function) != function.__name__
+    return not registered and module.partition(".")[0] != "keras"
 
 
 def _nothing() -> None:

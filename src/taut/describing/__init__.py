@@ -1,12 +1,13 @@
 """Digests of what a program computes, by which it is known again."""
 
-from taut.describing.digest import digest_of
+from taut.describing.digest import digest_of, may_differ
 from taut.describing.model_digest import model_digest
 from taut.describing.packages import Undescribed, library
 from taut.describing.parts import (
     layer_described,
     layers_described,
     loss_described,
+    optimizer_attributes,
     optimizer_described,
 )
 
@@ -17,6 +18,8 @@ __all__ = [
     "layers_described",
     "library",
     "loss_described",
+    "may_differ",
     "model_digest",
+    "optimizer_attributes",
     "optimizer_described",
 ]

@@ -7,13 +7,12 @@ never taken for equal.
 
 from __future__ import annotations
 
-import dis
 import enum
 import functools
 import hashlib
 import sys
 import types
-from collections import deque
+from collections import OrderedDict, deque
 from collections.abc import Iterator, Mapping
 from pathlib import PurePath
 from typing import Any
@@ -22,14 +21,39 @@ import keras
 import numpy as np
 from keras import ops
 
+from taut.describing.attributes import Named, attributes_of, ours
+from taut.describing.instructions import IN_CODE, OF_MODULES, instructions
 from taut.describing.packages import Undescribed, library
 from taut.describing.parts import labels, layer_described
 
-_NOT_MEANT = ("name", "_name", "shared_object_id")
-"""Entries of Keras's configurations and objects that say nothing: "adam_1" is Adam."""
-_IN_CODE = ("LOAD_GLOBAL", "LOAD_NAME")
+_CONTAINERS = (
+    dict,
+    OrderedDict,
+    types.MappingProxyType,
+    Mapping,
+    list,
+    tuple,
+    deque,
+    set,
+    frozenset,
+)
+_PLAIN = (str, bool, int, float, complex, bytes, bytearray)
+_CONSTANTS = (*_PLAIN, list, tuple, dict, np.ndarray)
+_OF_EVERY_CLASS = (
+    "__module__",
+    "__qualname__",
+    "__doc__",
+    "__slots__",
+    "__dict__",
+    "__annotations__",
+    "__firstlineno__",
+    "__static_attributes__",
+    "__dataclass_fields__",
+    "__orig_bases__",
+    "__parameters__",
+    "__type_params__",
+)
 _DESCRIPTORS = (staticmethod, classmethod, property, functools.cached_property)
-_OF_MODULES = ("LOAD_ATTR", "LOAD_METHOD", "IMPORT_FROM")
 
 
 def digest_of(
@@ -48,6 +72,19 @@ def digest_of(
     return _Describer(names or {}, known or {}).of(tree).hex()
 
 
+def may_differ(one: Any, another: Any, *, known: tuple[Any, Any] = (None, None)) -> bool:
+    """Whether two things may compute something else: what is not known is not taken for equal.
+
+    Args:
+        one, another: As `digest_of` takes them.
+        known: `known` of each.
+    """
+    try:
+        return digest_of(one, known=known[0]) != digest_of(another, known=known[1])
+    except Undescribed:
+        return True
+
+
 class _Describer:
     def __init__(self, names: Mapping[str, str], known: Mapping[int, str]):
         self._names, self._known = names, known
@@ -57,14 +94,12 @@ class _Describer:
     def of(self, item: Any) -> bytes:
         if item is None or item is Ellipsis or item is NotImplemented:
             return _hash("constant", repr(item))
-        if isinstance(item, enum.Enum):
-            return self._all("enum", type(item).__qualname__, item.name)
-        if isinstance(item, str):
+        if type(item) is str:
             path = "/".join(self._names.get(part, part) for part in item.split("/"))
             return _hash("str", path)
-        if isinstance(item, (bool, int, float, complex)) and not isinstance(item, np.generic):
+        if type(item) in (bool, int, float, complex):
             return _hash(type(item).__name__, repr(item))
-        if isinstance(item, (bytes, bytearray)):
+        if type(item) in (bytes, bytearray):
             return _hash("bytes", bytes(item))
         if isinstance(item, (range, np.dtype, PurePath)):
             return _hash(type(item).__name__, str(item))
@@ -87,19 +122,16 @@ class _Describer:
     def _new(self, item: Any) -> bytes:
         if isinstance(item, type):
             return self._class(item)
-        if isinstance(item, Mapping):
-            return self._mapping(item)
-        if isinstance(item, (list, tuple, deque)):
-            named = type(item).__qualname__ if hasattr(item, "_fields") else "list"
-            return self._all(named, *item)
-        if isinstance(item, (set, frozenset)):
-            return _hash("set", *sorted(self.of(member) for member in item))
+        if isinstance(item, enum.Enum):
+            return self._all("enum", type(item), item.name, item.value)
+        if not issubclass(type(item), np.generic) and isinstance(item, (*_CONTAINERS, *_PLAIN)):
+            return _hash(*self._more_than_plain(item), self._contained(item))
         if isinstance(item, keras.KerasTensor):
             return self._all("symbolic", item.shape, str(item.dtype))
         if isinstance(item, keras.Variable):
             return self._all("variable", item.trainable, ops.convert_to_numpy(item))
         if isinstance(item, (np.ndarray, np.generic)):
-            return self._array(np.asarray(item))
+            return self._array(item if isinstance(item, np.ndarray) else np.asarray(item))
         if ops.is_tensor(item):
             return self._array(np.asarray(ops.convert_to_numpy(item)))
         if isinstance(item, types.ModuleType):
@@ -119,11 +151,33 @@ class _Describer:
                 return digest
         return self._object(item)
 
-    def _mapping(self, item: Mapping[Any, Any]) -> bytes:
-        keys = [k for k in item if not (k in _NOT_MEANT and isinstance(item[k], (str, int)))]
-        return _hash("mapping", *sorted(self.of(k) + self.of(item[k]) for k in keys))
+    def _contained(self, item: Any) -> bytes:
+        if isinstance(item, Named):
+            return _hash("named", *sorted(_hash(k) + self.of(v) for k, v in item.items()))
+        if isinstance(item, Mapping):
+            return _hash("mapping", *sorted(self.of(k) + self.of(item[k]) for k in item))
+        if isinstance(item, (list, tuple, deque)):
+            return self._all("tuple" if isinstance(item, tuple) else "list", *item)
+        if isinstance(item, (set, frozenset)):
+            return _hash("set", *sorted(self.of(member) for member in item))
+        plain: Any = next(kind for kind in _PLAIN if isinstance(item, kind))
+        return self.of(plain.__new__(plain, item))
+
+    def _more_than_plain(self, item: Any) -> list[bytes]:
+        """What a container, number or text is beside its values, where a class is made of one."""
+        kind = type(item)
+        if kind in (*_CONTAINERS, *_PLAIN, Named) or kind.__module__.split(".")[0] == "keras":
+            return []
+        factory = getattr(item, "default_factory", None)
+        return [self._all("made of", kind, Named(getattr(item, "__dict__", {})), factory)]
 
     def _array(self, array: np.ndarray) -> bytes:
+        if isinstance(array, np.ma.MaskedArray):
+            mask = np.ma.getmaskarray(array)
+            return self._all("masked", np.asarray(array.filled(0)), mask, array.fill_value)
+        if library(type(array).__module__) is None:
+            return self._all("made of", type(array), Named(vars(array)), np.array(array))
+        array = np.asarray(array)
         shape = f"{array.dtype}{array.shape}"
         if array.dtype.hasobject:
             return self._all("objects", shape, array.ravel().tolist())
@@ -138,23 +192,25 @@ class _Describer:
             code.co_code,
             getattr(code, "co_exceptiontable", b""),
             counts,
-            [list(group) for group in names],
-            list(code.co_consts),
+            _hash(*(_hash(*group) for group in names)),
+            [_hash("text", c) if isinstance(c, str) else c for c in code.co_consts],
         )
 
     def _function(self, item: types.FunctionType) -> bytes:
         cells = list(item.__closure__ or ())
-        state = [item.__defaults__, item.__kwdefaults__, cells, vars(item)]
-        package = library(item.__module__)
+        state = [item.__defaults__, item.__kwdefaults__, cells, Named(vars(item))]
+        # What wraps a function takes over its name and module: the code knows better.
+        module, name = item.__globals__.get("__name__", item.__module__), item.__code__.co_qualname
+        package = library(module)
         if package is not None:
-            name = package, item.__module__, item.__qualname__
-            return self._all("function", *name, *(state if "<locals>" in name[2] else ()))
+            named = package, str(module), name
+            return self._all("function", *named, *(state if "<locals>" in name else ()))
         return _hash("own function", self.of(item.__code__), self.of(state), self._globals(item))
 
     def _globals(self, item: types.FunctionType) -> bytes:
         """What a function's code takes from outside by name."""
-        used = list(_instructions(item.__code__))
-        attributes = {name for kind, name in used if kind in _OF_MODULES}
+        used = list(instructions(item.__code__))
+        attributes = {name for kind, name in used if kind in OF_MODULES}
         digests = []
         for kind, name in sorted(set(used)):
             if kind == "IMPORT_NAME":
@@ -163,14 +219,14 @@ class _Describer:
                 if module is None and library(name) is None:
                     raise Undescribed(f"the module {name!r}, which is not imported yet")
                 value = library(name) if module is None else module
-            elif kind in _IN_CODE and name in item.__globals__:
+            elif kind in IN_CODE and name in item.__globals__:
                 value = item.__globals__[name]
             else:
                 continue  # an attribute, a builtin, or nothing yet
             if isinstance(value, types.ModuleType):
-                digests.append(self.of(name) + self._module(value, attributes))
+                digests.append(_hash(name) + self._module(value, attributes))
             else:
-                digests.append(self.of(name) + self.of(value))
+                digests.append(_hash(name) + self.of(value))
         return _hash("globals", *digests)
 
     def _module(self, module: types.ModuleType, used: set[str] | None) -> bytes:
@@ -194,6 +250,13 @@ class _Describer:
         return _hash("module", module.__name__, *digests)
 
     def _callable(self, item: Any) -> bytes | None:
+        module, name = getattr(item, "__module__", None), getattr(item, "__qualname__", None)
+        if isinstance(name, str) and isinstance(module, str) and library(module):
+            public_item: Any = sys.modules.get(module)
+            for part in name.split("."):
+                public_item = getattr(public_item, part, None)
+            if public_item is item:
+                return _hash("named", str(library(module)), module, name)
         if isinstance(item, types.FunctionType):
             return self._function(item)
         if isinstance(item, types.MethodType):
@@ -210,37 +273,39 @@ class _Describer:
             owner = item.__self__
             owner = None if isinstance(owner, types.ModuleType) else owner
             return self._all("builtin", str(item.__module__), item.__qualname__, owner)
-        module, name = getattr(item, "__module__", None), getattr(item, "__qualname__", None)
-        if isinstance(name, str) and isinstance(module, str) and library(module):
-            public_item: Any = sys.modules.get(module)
-            for part in name.split("."):
-                public_item = getattr(public_item, part, None)
-            if public_item is item:
-                return _hash("named", str(library(module)), module, name)
         if isinstance(item, (types.WrapperDescriptorType, types.MethodDescriptorType)):
             return self._all("descriptor", item.__objclass__, item.__name__)
-        if hasattr(item, "__wrapped__"):  # compiled or cached: what it computes is inside
-            return self._all("wrapped", type(item).__qualname__, item.__wrapped__)
+        if hasattr(item, "__wrapped__") and library(type(item).__module__):
+            # Compiled or cached, what it computes is inside; or it has a gradient of its own.
+            beside = {k: v for k, v in vars(item).items() if not k.startswith("_")}
+            return self._all("wrapped", type(item).__qualname__, item.__wrapped__, beside)
         if callable(getattr(item, "python_function", None)):  # of TensorFlow
             return self._all("wrapped", type(item).__qualname__, item.python_function)
         return None
 
     def _class(self, item: type) -> bytes:
         package = library(item.__module__)
-        if package is not None:
+        # Classes that `types.new_class` makes for the user may bear that module's name.
+        if package is not None and (item.__module__ != "types" or item.__name__ in vars(types)):
             return _hash("class", package, item.__module__, item.__qualname__)
         members = {
             name: value
             for name, value in vars(item).items()
-            if not _dunder(name) or callable(value) or isinstance(value, _DESCRIPTORS)
+            if not _dunder(name)
+            or callable(value)
+            or (isinstance(value, (*_DESCRIPTORS, *_CONSTANTS)) and name not in _OF_EVERY_CLASS)
         }
+        if issubclass(item, enum.Enum):  # Python's own bookkeeping, but for the members
+            members = {k: v for k, v in members.items() if not k.startswith("_")}
+            members |= {name: member.value for name, member in item.__members__.items()}
         members = {
             name: value
             for name, value in members.items()
             if not isinstance(value, (types.GetSetDescriptorType, types.MemberDescriptorType))
             and name not in ("_abc_impl", "__annotate__", "__annotate_func__", "__class__")
         }
-        return self._all("own class", list(item.__bases__), members)
+        made_by = None if library(type(item).__module__) else type(item)
+        return self._all("own class", list(item.__bases__), made_by, Named(members))
 
     def _object(self, item: Any) -> bytes:
         kind = type(item)
@@ -248,9 +313,13 @@ class _Describer:
             return self._all("stream", item.state)
         if hasattr(item, "to_numpy") and hasattr(item, "columns"):
             types_ = [str(t) for t in item.dtypes]
-            return self._all("table", [str(c) for c in item.columns], types_, item.to_numpy())
-        state = _attributes(item)
-        if state is not None and _ours(kind):
+            labels_ = list(item.columns), _rows_named(item)
+            return self._all("table", *labels_, types_, item.to_numpy())
+        if hasattr(item, "to_numpy") and hasattr(item, "name") and library(kind.__module__):
+            types_ = str(item.dtype)
+            return self._all("column", item.name, _rows_named(item), types_, item.to_numpy())
+        state = attributes_of(item)
+        if state is not None and ours(kind):
             return self._all("object", kind, state)
         try:
             made = item.__reduce_ex__(4)
@@ -274,51 +343,13 @@ class _Describer:
         )
 
 
-def _attributes(item: Any) -> dict[str, Any] | None:
-    """The attributes of an object by name; None where it does not keep them in Python."""
-    kind = type(item)
-    given = [vars(base).get("__slots__", ()) for base in kind.__mro__]
-    each = [
-        name
-        for declared in given
-        for name in ([declared] if isinstance(declared, str) else declared)
-    ]
-    slots = [name for name in each if name not in ("__dict__", "__weakref__")]
-    if not hasattr(item, "__dict__") and not slots:
-        return None
-    if kind.__reduce__ is not object.__reduce__ and library(kind.__module__) and not _ours(kind):
-        return None  # written in C, in part: it says itself what it is made of
-    attributes = {name: getattr(item, name) for name in slots if hasattr(item, name)}
-    attributes.update(getattr(item, "__dict__", {}))
-    if isinstance(item, keras.initializers.Initializer):
-        attributes.pop("seed", None)  # the lane's own decides
-    if not _ours(kind):
-        # `name` is an attribute like any other there.
-        return {
-            "own": sorted(attributes),
-            "values": [attributes[name] for name in sorted(attributes)],
-        }
-    return attributes
-
-
-def _ours(kind: type) -> bool:
-    """Whether an object is Keras's or taut's, or of a class made from these."""
-    return any(base.__module__.split(".")[0] in ("keras", "taut") for base in kind.__mro__)
+def _rows_named(table: Any) -> np.ndarray | None:
+    index: Any = getattr(table, "index", None)
+    return index.to_numpy() if hasattr(index, "to_numpy") else None
 
 
 def _dunder(name: str) -> bool:
     return name.startswith("__") and name.endswith("__")
-
-
-def _instructions(code: types.CodeType) -> Iterator[tuple[str, str]]:
-    """(operation, name) of all that a code and the functions inside of it take by name."""
-    kinds = (*_IN_CODE, *_OF_MODULES, "IMPORT_NAME")
-    for instruction in dis.get_instructions(code):
-        if isinstance(instruction.argval, str) and instruction.opname in kinds:
-            yield instruction.opname, instruction.argval
-    for constant in code.co_consts:
-        if isinstance(constant, types.CodeType):
-            yield from _instructions(constant)
 
 
 def _hash(*parts: Any) -> bytes:

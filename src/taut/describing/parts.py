@@ -9,6 +9,7 @@ import keras
 
 from taut._keras.compiled_model import compile_arguments
 from taut._keras.kept_state import bookkeeping, own_variables, schedule_of
+from taut.describing.attributes import Named
 from taut.describing.packages import Undescribed, library
 
 _FUNCTIONS = ("function", "__lambda__")
@@ -16,8 +17,19 @@ _FUNCTIONS = ("function", "__lambda__")
 
 
 def layers_described(model: Any) -> list[Any]:
-    """Each of a model's layers, as `layer_described` has it."""
-    return [layer_described(layer) for layer in model._flatten_layers()]
+    """Each of a model's layers, as `layer_described` has it, and what holds for all of them."""
+    return [_common(), *(layer_described(layer) for layer in model._flatten_layers())]
+
+
+def _common() -> list[Any]:
+    """What the user may set for all that is computed."""
+    config = keras.config
+    common = [config.epsilon(), config.floatx(), config.image_data_format()]
+    if keras.backend.backend() != "jax":
+        return common
+    import jax
+
+    return [*common, str(jax.config.values.get("jax_default_matmul_precision"))]
 
 
 def loss_described(model: Any) -> dict[str, Any]:
@@ -39,12 +51,21 @@ def layer_described(layer: Any) -> list[Any]:
         for v in own_variables(layer)
     ]
     try:
-        config = _without_functions(layer.get_config())
+        config = _words_as_they_are(_without_functions(layer.get_config()))
     except Exception as error:  # it is the user's
         if library(kind.__module__):
             raise Undescribed(f"the layer {layer.name!r}, which has no configuration") from error
         config = None
-    return [kind, config, bool(layer.trainable), _attributes_of(layer), variables]
+    # Some of it may be set when the layer is made already, beside its configuration.
+    set_later = [layer.trainable, layer.autocast, layer.supports_masking]
+    policy = layer.dtype_policy.get_config()
+    return [
+        kind,
+        config,
+        [*map(bool, set_later), sorted(policy.items(), key=str)],
+        _attributes_of(layer),
+        variables,
+    ]
 
 
 def optimizer_described(model: Any, *, rate: bool = True) -> list[Any]:
@@ -61,11 +82,25 @@ def optimizer_described(model: Any, *, rate: bool = True) -> list[Any]:
         inner = config["optimizer"]["config"] if hasattr(optimizer, "plain") else config
         inner.pop("learning_rate", None)
     penalties = [entry.penalty for entry in getattr(optimizer, "entries", ())]
+    own = optimizer_attributes(optimizer)
     # Which weights decay is no part of the configuration.
     decays = getattr(optimizer, "weight_decay", None) and [
         bool(optimizer._use_weight_decay(variable)) for variable in model.trainable_variables
     ]
-    return [type(optimizer), _without_functions(config), schedule, penalties, decays]
+    return [type(optimizer), _without_functions(config), schedule, penalties, decays, own]
+
+
+def optimizer_attributes(optimizer: Any) -> Named:
+    """What an optimizer of the user's own class holds beside variables and Keras's own notes."""
+    if library(type(optimizer).__module__) is not None:
+        return Named()
+    kept = {"iterations", "built", "variables", *vars(keras.optimizers.SGD())}
+    leaves = keras.tree.flatten
+    return Named(
+        (name, value)
+        for name, value in vars(optimizer).items()
+        if name not in kept and not any(isinstance(v, keras.Variable) for v in leaves(value))
+    )
 
 
 def _without_functions(config: Any) -> Any:
@@ -79,14 +114,28 @@ def _without_functions(config: Any) -> Any:
     return config
 
 
-def _attributes_of(layer: Any) -> dict[str, Any]:
+def _words_as_they_are(config: Any, key: Any = None) -> Any:
+    """A layer's configuration, in which names of layers are in the graph of a model alone.
+
+    Elsewhere "softmax" is the function, whatever a layer may be called.
+    """
+    if key in ("inbound_nodes", "input_layers", "output_layers"):
+        return config
+    if isinstance(config, Mapping):
+        return Named((str(k), _words_as_they_are(v, k)) for k, v in config.items())
+    if isinstance(config, (list, tuple)):
+        return [_words_as_they_are(item) for item in config]
+    return config.encode() if type(config) is str else config
+
+
+def _attributes_of(layer: Any) -> Named:
     """What a layer holds beside what Keras keeps of every layer.
 
     Of Keras's own layers those with a public name: the others are in the configuration.
     """
     custom = library(type(layer).__module__) is None
     if not custom and isinstance(layer, keras.Model):
-        return {}  # its layers are all that it computes with
+        return Named()  # its layers are all that it computes with
     attributes = {
         name: value
         for name, value in vars(layer).items()
@@ -94,8 +143,10 @@ def _attributes_of(layer: Any) -> dict[str, Any]:
     }
     if not custom:
         # The lanes' seeds decide; what a table holds is said by the layer.
-        for name in ("seed", "lookup_table", "backend"):
+        # Whether weights were calibrated is set where they are loaded, also if they were not.
+        calibrated = "is_gptq_calibrated", "is_awq_calibrated"
+        for name in ("seed", "lookup_table", "backend", *calibrated):
             attributes.pop(name, None)
         if hasattr(layer, "get_vocabulary"):
             attributes["vocabulary"] = layer.get_vocabulary()
-    return attributes
+    return Named(attributes)

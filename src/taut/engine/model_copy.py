@@ -14,8 +14,9 @@ from taut._keras.left_out_losses import left_out_alike
 from taut._keras.model_calls import call_with_losses
 from taut._keras.model_rebuilt import rebuilt
 from taut._keras.private_seeds import private_seeds
+from taut.describing import layer_described, may_differ
 from taut.engine.random_streams import own_stream
-from taut.engine.redraw import configuration_errors, paired, paired_variables
+from taut.engine.redraw import configuration_errors, initializers, paired, paired_variables
 from taut.errors import UnsupportedError
 
 ROWS = 8
@@ -56,6 +57,9 @@ def give_state(model: Any, copy: Any) -> None:
         # them: its variables are given below, and what else it keeps `check_same` finds.
         with suppress(ValueError):
             carry_state(old, new)
+        for name, initializer in initializers(old).items():
+            if may_differ(initializer, getattr(new, name, None)):
+                setattr(new, name, initializer)
         for ours, theirs in paired_variables(old, new):
             if theirs is None:
                 raise ValueError(f"its configuration does not make {ours.path!r}")
@@ -63,6 +67,10 @@ def give_state(model: Any, copy: Any) -> None:
             theirs.assign(ops.copy(ours.value))
             if theirs.trainable != ours.trainable:
                 theirs.trainable = ours.trainable
+            # Those of the variable count, whatever its layer has been told since.
+            for name in ("constraint", "regularizer"):
+                if may_differ(getattr(ours, name), getattr(theirs, name)):
+                    setattr(theirs, name, getattr(ours, name))
 
 
 def check_same(model: Any, copy: Any, x: Any) -> None:
@@ -120,16 +128,11 @@ def _alike(ours: list[Any], theirs: list[Any]) -> bool:
 
 def _suspects(model: Any, copy: Any) -> str:
     """The layers whose description differs, or that are the user's own."""
-    from taut.describing import Undescribed, digest_of, layer_described
-
-    names = []
-    for old, new in paired(model, copy):
-        try:
-            same = digest_of(layer_described(old)) == digest_of(layer_described(new))
-        except Undescribed:
-            same = False
-        if not same:
-            names.append(old.name)
+    names = [
+        old.name
+        for old, new in paired(model, copy)
+        if may_differ(layer_described(old), layer_described(new))
+    ]
     custom = [
         o.name for o in model._flatten_layers() if not type(o).__module__.startswith("keras.")
     ]

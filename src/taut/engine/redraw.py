@@ -7,12 +7,14 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
+import keras
 import numpy as np
 from keras import ops
 
 from taut._keras.kept_state import moving_statistics, own_variables
 from taut._keras.model_rebuilt import initializer_of, rebuilt, rebuilt_without_values
 from taut._keras.private_seeds import is_stream, private_seeds
+from taut.describing import may_differ
 from taut.engine.random_streams import global_streams
 from taut.errors import UnsupportedError
 
@@ -90,6 +92,7 @@ def _draws(model: Any, seed: int) -> Callable[[Any, int], np.ndarray]:
 
     def note(other: Any) -> None:
         for layer, counterpart in paired(model, other):
+            _check_initializers(layer, counterpart)
             for variable, twin in paired_variables(layer, counterpart):
                 twins[id(variable)] = twin
 
@@ -97,6 +100,8 @@ def _draws(model: Any, seed: int) -> Callable[[Any, int], np.ndarray]:
         with private_seeds(seed):
             note(rebuilt_without_values(model))
         first = _drawn
+    except UnsupportedError:
+        raise
     except Exception:  # some layer makes variables of arrays, or reads them while it is built
         with private_seeds(seed), global_streams(seed), configuration_errors(model):
             note(rebuilt(model))
@@ -114,6 +119,24 @@ def _draws(model: Any, seed: int) -> Callable[[Any, int], np.ndarray]:
         return first(twin, seed)
 
     return draw
+
+
+def initializers(layer: Any) -> dict[str, Any]:
+    """What draws a layer's weights, by the attribute that holds it."""
+    kind = keras.initializers.Initializer
+    return {name: value for name, value in vars(layer).items() if isinstance(value, kind)}
+
+
+def _check_initializers(layer: Any, counterpart: Any) -> None:
+    """Raise unless what draws a layer's weights is what the layer was made with."""
+    for name, initializer in initializers(layer).items():
+        if may_differ(initializer, getattr(counterpart, name, None)):
+            raise UnsupportedError(
+                "A seed draws weights by the initialiser that the model's configuration makes. "
+                f"Received: the layer {layer.name!r}, of which it makes another `{name}` than the "
+                f"layer's {type(initializer).__name__}. Hold all that it computes with in its "
+                "`get_config`, or start from the present weights."
+            )
 
 
 def _taken(variable: Any, seed: int) -> np.ndarray:

@@ -11,7 +11,6 @@ import keras
 import numpy as np
 from jax.sharding import Mesh
 
-from taut._losses import loss_parts
 from taut._weights import ClassWeight, checked_targets
 from taut.checks import check_whole, check_whole_or_none
 from taut.engine import loop
@@ -19,7 +18,7 @@ from taut.engine.batchwise import ROWS, may_mix_rows, mixes_rows
 from taut.engine.block_slots import BlockSlots
 from taut.engine.checkpoint.archive import Checkpoint
 from taut.engine.checkpoint.identity import identity_of
-from taut.engine.data.checked_targets import CheckedSource
+from taut.engine.data.checked_targets import checked_source
 from taut.engine.data.class_weights import WeightedSource
 from taut.engine.data.reading import Budget, Layout
 from taut.engine.data.row_folds import RowFolds
@@ -102,8 +101,7 @@ def train_streamed(
     if class_weight is not None:  # reads all rows: after the checks
         source = WeightedSource(source, model, class_weight)
     divided = counted or RowFolds.of(source, divided.number, fold_seed)
-    few = first_rows(source, 1)
-    checked = CheckedSource(source, loss_parts(model, few.x, few.y))
+    checked = checked_source(source, model)
     stream = replace(stream, source=checked, divided=divided)
     layout, budget = room_for(
         model, source, lanes, stream.number, study.batch_size, memory, snapshots=study.snapshots
@@ -115,7 +113,7 @@ def train_streamed(
         read = [number, divided.seed, seed, shuffle, memory]
         study_settings = {**study.settings(), "streamed": read}
         identity = identity_of(
-            model, described(source), lanes, (), study_settings, devices=mesh.size
+            model, described(checked.source), lanes, (), study_settings, devices=mesh.size
         )
         saved = Checkpoint(study.checkpoint, study.checkpoint_seconds, identity)
         resumed = saved.load(ledger, initial.state(ledger, 0))

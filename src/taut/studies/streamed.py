@@ -19,6 +19,7 @@ from taut.engine import (
     held_out_metrics_of,
     train_lanes,
 )
+from taut.engine.data.checked_targets import checked_source
 from taut.engine.data.class_weights import WeightedSource
 from taut.engine.data.row_folds import RowFolds
 from taut.engine.data.sources import MEMORY, first_rows, rows_of
@@ -93,6 +94,7 @@ class FoldedStream:
         if self._class_weight is not None:
             # Once, so that the certificate is of the same objective.
             self._source = WeightedSource(self._source, model, self._class_weight)
+        self._source = checked_source(self._source, model)
         lanes = [Lane((0.0,) * len(model.optimizer.strengths))] * self._lanes
         self._layout, budget = room_for(
             model, self._source, lanes, self.folds, self._batch_size, self._memory

@@ -11,6 +11,7 @@ import jax
 import keras
 import numpy as np
 
+from taut._data import check_no_loader
 from taut.engine.data.group_hash import group_hash
 from taut.errors import InputError
 
@@ -82,6 +83,9 @@ class ArraySource:
     """
 
     def __init__(self, x: Tree, y: Tree, sample_weight: Any = None, groups: Any = None):
+        for name, data in (("x", x), ("y", y), ("sample_weight", sample_weight)):
+            for leaf in jax.tree.leaves(data):
+                check_no_loader(leaf, name)
         self._groups = None if groups is None else _sliceable(groups)
         self._data = Rows(*(jax.tree.map(_sliceable, part) for part in (x, y, sample_weight)))
         shapes = [np.shape(leaf) for leaf in jax.tree.leaves(self._data)]
@@ -161,9 +165,9 @@ class DatasetSource:
         if len(item) == 4 and item[3] is not None:
             batch = replace(batch, group=group_hash(item[3]))
         lengths = {np.shape(leaf)[:1] for leaf in jax.tree.leaves(batch)}
-        if len(lengths) != 1:
+        if len(lengths) != 1 or () in lengths:
             raise InputError(
-                "A batch's arrays must have the same number of rows. Received: "
+                "A batch must be of arrays with the same number of rows. Received: lengths "
                 f"{sorted(lengths)} in batch {part}."
             )
         for at in range(0, len(batch), rows):
