@@ -507,3 +507,10 @@ def test_functions_in_layers_are_the_very_same_in_a_copy():
     found = copy.layers[0].function, copy.layers[1].activation, copy.layers[2].activation
     assert found == (first, second, inner)
     assert [f.__name__ for f in found] == ["<lambda>", "<lambda>", "inner"]
+
+
+def test_functions_of_keras_that_it_does_not_find_by_name_are_kept():
+    model = model_of(layers.Dense(2, activation=ops.sin), layers.Dense(1, activation=ops.tanh))
+    copy = compiled_copy(model, None, Z)
+    assert [layer.activation for layer in copy.layers[:2]] == [ops.sin, ops.tanh]
+    assert ops.sin.__name__ == "sin"

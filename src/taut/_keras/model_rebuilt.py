@@ -111,13 +111,14 @@ def _uncompiled(model: Any) -> Iterator[None]:
 
 @contextmanager
 def _functions_by_name(model: Any) -> Iterator[dict[str, Any]]:
-    """The user's functions in layers are loaded as the very same: lambdas and closures too.
+    """The functions in layers are loaded as the very same: lambdas, closures and `keras.ops` too.
 
-    Keras writes a function by its name, which may be that of another, and a lambda by its code,
-    without what it takes from outside. It holds while `_uncompiled` does, which is once at a time.
+    Keras writes a function by its name, which it may not find or may be that of another, and a
+    lambda by its code, without what it takes from outside. It holds while `_uncompiled` does,
+    which is once at a time.
     """
     held = [value for layer in model._flatten_layers() for value in vars(layer).values()]
-    own = {id(f): f for f in held if isinstance(f, types.FunctionType) and _is_own(f)}
+    own = {id(f): f for f in held if isinstance(f, types.FunctionType) and _is_lost(f)}
     named = {f"taut_function_{k}": f for k, f in enumerate(own.values())}
     before = {id(f): f.__name__ for f in own.values()}
     try:
@@ -129,10 +130,12 @@ def _functions_by_name(model: Any) -> Iterator[dict[str, Any]]:
             function.__name__ = before[id(function)]
 
 
-def _is_own(function: Any) -> bool:
+def _is_lost(function: types.FunctionType) -> bool:
+    """Whether Keras does not find a function by what it writes of it."""
     module = str(function.__globals__.get("__name__", ""))
     registered = keras.saving.get_registered_name(function) != function.__name__
-    return not registered and module.partition(".")[0] != "keras"
+    found = module.partition(".")[0] == "keras" and not module.startswith("keras.src.ops.")
+    return not registered and not found
 
 
 def _nothing() -> None:

@@ -190,8 +190,11 @@ def configuration_errors(model: Any) -> Iterator[None]:
     except UnsupportedError:
         raise
     except Exception as error:  # `get_config` and `build` are the user's
+        # Keras puts whole configurations around the reason.
+        reason = str(error).rpartition("Exception encountered: ")[2].partition("\n")[0]
+        reason = reason.partition(" Full object")[0].strip(" .,")
         raise UnsupportedError(
             "A model trained from several seeds must be rebuilt from its configuration. "
-            f"Received: {model.name!r}, which cannot ({error}). Give it `get_config` and "
+            f"Received: {model.name!r}, which cannot ({reason}). Give it `get_config` and "
             "register it with keras.saving, or use `seed=None` to start from its weights."
         ) from error
