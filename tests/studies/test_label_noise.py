@@ -111,7 +111,7 @@ def test_groups_are_held_out_as_a_whole(rows):
 @pytest.mark.parametrize(
     ("wrong", "message"),
     [
-        (lambda x, y: (x, np.ones_like(y)), "differ"),
+        (lambda x, y: (x, np.ones_like(y)), "two classes at least"),
         (lambda x, y: (x[:10], np.resize([0, 1], 10)), "20 rows"),
         (lambda x, y: (x, np.column_stack([y, y])), "one target"),
         (lambda x, y: (x, 0.3 + 0.5 * y), "0 and 1"),
