@@ -379,7 +379,12 @@ def test_a_saved_run_predicts_the_same_bit_for_bit(fitted, tmp_path):
     pd.testing.assert_frame_equal(other.path, one.path)
     with pytest.raises(InputError, match="overwrite"):
         one.save(run)
+    for name in ("notes.txt", "report.html"):  # the user's own, and what another run says
+        (run / name).write_text("as it was")
     assert other.save(run, overwrite=True) == run
+    assert (run / "notes.txt").read_text() == "as it was"
+    assert not (run / "preprocessing.skops").exists()
+    assert not (run / "report.html").exists()
     file = run / "model.keras"
     file.write_bytes(file.read_bytes().replace(b'"module"', b'"m0dule"', 1))
     with pytest.raises(InputError, match="a file is damaged"):

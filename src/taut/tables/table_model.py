@@ -18,11 +18,22 @@ from taut.errors import InputError
 from taut.files import DAMAGED, whole_folder
 from taut.frames.encode import Encoder
 from taut.frames.schema import Schema
-from taut.run import DIAGNOSIS, FILES, FORMER_PREPROCESSING, METRICS, SPARSE, Run
+from taut.run import DIAGNOSIS, FILES, FORMER_PREPROCESSING, METRICS, MORE_FILES, SPARSE, Run
 from taut.run_metrics import Selection
 from taut.typed_json import plain
 
 MODEL, PREPROCESSING = "model.keras", "preprocessing.json"
+OF_A_RUN = (
+    MODEL,
+    PREPROCESSING,
+    FORMER_PREPROCESSING,
+    "report.html",
+    DIAGNOSIS,
+    SPARSE,
+    *FILES,
+    *MORE_FILES,
+)
+"""All that a run may hold: none of it may stay beside another run's."""
 PREDICT_ROWS, PREDICT_CELLS = (256, 4096), 1 << 24
 """Rows are padded to one of the first, so that a second table compiles nothing; to fewer where a
 layer would put out more numbers than the second: every member of the network has all columns."""
@@ -180,7 +191,7 @@ class TableModel:
 
         Args:
             directory: Where.
-            overwrite: Whether to replace a directory that exists.
+            overwrite: Whether to replace a run that is there; other files in its directory stay.
 
         Raises:
             InputError: If it exists and `overwrite` is False, or it is something else than a run.
@@ -197,7 +208,7 @@ class TableModel:
                     "Only a run directory may be replaced. Received: "
                     f"{str(directory)!r}, which holds no {METRICS}. Choose another."
                 )
-        with whole_folder(directory) as new:
+        with whole_folder(directory, ours=OF_A_RUN) as new:
             self._write(new)
             if self.sparse is not None:
                 (new / SPARSE).mkdir()
