@@ -60,6 +60,6 @@ def test_what_others_put_into_a_folder_stays_where_ours_is_named(tmp_path):
     found = {path.relative_to(place).as_posix() for path in place.rglob("*") if path.is_file()}
     assert found == {"model.keras", "notes.txt", "plots/a.html"}
     assert (place / "model.keras").read_text() == "new"
-    with whole_folder(place) as new:
+    with whole_folder(place, ours=("model.keras", "notes.txt", "plots")) as new:
         (new / "model.keras").write_text("newer")
     assert [path.name for path in tmp_path.rglob("*")] == ["model", "model.keras"]

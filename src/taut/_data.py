@@ -163,7 +163,8 @@ def check_inputs(model: Any, x: Any) -> None:
     wrong = np.zeros(len(leaves[0]), bool)
     for leaf in leaves:
         if leaf.dtype.kind == "f":
-            wrong |= ~(np.abs(leaf.reshape(len(leaf), -1)) <= most).all(axis=1)
+            rows_of = leaf.reshape(len(leaf), -1)
+            wrong |= ~((rows_of >= -most) & (rows_of <= most)).all(axis=1)
     rows = np.flatnonzero(wrong)
     if not len(rows):
         return

@@ -64,12 +64,15 @@ def checked_targets(
 
 def _checked(parts: Sequence[LossPart], y: Any, sample_weight: Any) -> Any:
     """Weights as `checked_targets` returns them."""
-    for given in tree.flatten(sample_weight):
-        check_no_loader(given, "sample_weight")
+
+    def leaf_weights(leaf: Any) -> np.ndarray:
+        check_no_loader(leaf, "sample_weight")
+        return np.asarray(leaf, np.float32)
+
     try:
-        weights = tree.map_structure(
-            lambda a: np.asarray(a, np.float32), whole_lists(sample_weight)
-        )
+        weights = tree.map_structure(leaf_weights, whole_lists(sample_weight))
+    except InputError:
+        raise
     except (TypeError, ValueError) as error:
         raise InputError(
             "`sample_weight` must be numbers, one a row of `x`, and not the name of a column. "
@@ -200,11 +203,17 @@ def class_weights(
     known = _known(class_weight)
     beyond = {k for k in set(known) - set(classes.tolist()) if not 0 <= k < number}
     if beyond or not set(known) & set(classes.tolist()):
-        raise InputError(
-            "`class_weight` must name classes of `y`; those left out have weight 1. Received: "
-            f"{sorted(beyond or known)[:10]} for the classes {classes[:10].tolist()}."
-        )
+        raise not_classes(sorted(beyond or known), classes)
     return np.array([known.get(int(k), 1.0) for k in classes], np.float32)
+
+
+def not_classes(received: Sequence[Any], classes: np.ndarray) -> InputError:
+    """The error that weights are given of what is no class."""
+    shown = [", ".join(map(repr, some[:10])) for some in (received, classes.tolist())]
+    return InputError(
+        "`class_weight` must name classes of `y`; those left out have weight 1. Received: "
+        f"{shown[0]} for the classes {shown[1]}."
+    )
 
 
 def _known(class_weight: Any) -> dict[int, float]:

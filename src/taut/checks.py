@@ -16,7 +16,7 @@ from __future__ import annotations
 import itertools
 import math
 import os
-from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence, Set
 from numbers import Integral
 from pathlib import Path
 from typing import Any
@@ -136,6 +136,16 @@ def check_same_order(**columns: Any) -> None:
             raise InputError(
                 f"`{second}` must be in the order of `{first}`. Received: two columns of pandas "
                 f"with the same index in different orders. Use `{second}.loc[{first}.index]`."
+            )
+
+
+def check_ordered(**lists: Any) -> None:
+    """Raise for sets and mappings, where each item goes with one of another list."""
+    for name, value in lists.items():
+        if isinstance(value, (Mapping, Set)):
+            raise InputError(
+                f"`{name}` must be a list, whose order is known. Received: a "
+                f"{type(value).__name__}."
             )
 
 

@@ -63,7 +63,7 @@ def replace_file(path: Path, write: Callable[[IO[bytes]], object]) -> None:
 
 
 @contextlib.contextmanager
-def whole_folder(place: Path, *, ours: Collection[str] | None = None) -> Iterator[Path]:
+def whole_folder(place: Path, *, ours: Collection[str]) -> Iterator[Path]:
     """A new folder to fill, which then takes the place of `place`: whole, or not at all.
 
     Its parent is temporary: what is written there does not stay.
@@ -71,7 +71,6 @@ def whole_folder(place: Path, *, ours: Collection[str] | None = None) -> Iterato
     Args:
         place: Where the folder goes; the folders above it are made.
         ours: Names of all that such a folder may hold: what else is in one that is replaced stays.
-            None replaces it with all that is in it.
     """
     place.parent.mkdir(parents=True, exist_ok=True)
     beside = Path(tempfile.mkdtemp(prefix=f".{place.name}-", dir=place.parent))
@@ -80,12 +79,23 @@ def whole_folder(place: Path, *, ours: Collection[str] | None = None) -> Iterato
         new.mkdir()
         yield new
         old = beside / "old"
-        if put_in_place(new, place, old) and ours is not None:
-            for other in old.iterdir():
-                if other.name not in ours:
-                    os.rename(other, place / other.name)
+        if put_in_place(new, place, old):
+            keep_others(old, place, ours)
     finally:
         shutil.rmtree(beside, ignore_errors=True)
+
+
+def keep_others(old: Path, place: Path, ours: Collection[str]) -> None:
+    """Move the files of others from a folder that was replaced into that in its place.
+
+    Args:
+        old: The folder that was replaced.
+        place: The new one.
+        ours: Names of what is not moved; nor is what the new one has.
+    """
+    for other in old.iterdir():
+        if other.name not in ours and not (place / other.name).exists():
+            os.rename(other, place / other.name)
 
 
 def put_in_place(new: Path, place: Path, old: Path) -> bool:

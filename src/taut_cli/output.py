@@ -88,7 +88,7 @@ def write_elsewhere(place: Path, write: Callable[[Path], None]) -> Path | None:
 
 
 def _swap(stage: Path, place: Path, *, force: bool) -> None:
-    from taut.files import put_in_place
+    from taut.files import keep_others, put_in_place
     from taut.run import DIAGNOSIS, FORMER_PREPROCESSING, MORE_FILES, SPARSE
 
     new, old = stage / "new", stage / "old"
@@ -102,12 +102,7 @@ def _swap(stage: Path, place: Path, *, force: bool) -> None:
             parent.rmdir()
         raise
     if replaced:
-        for entry in old.iterdir():
-            if (
-                entry.name not in (DIAGNOSIS, FORMER_PREPROCESSING, SPARSE, *MORE_FILES)
-                and not (place / entry.name).exists()
-            ):
-                os.rename(entry, place / entry.name)
+        keep_others(old, place, (DIAGNOSIS, FORMER_PREPROCESSING, SPARSE, *MORE_FILES))
 
 
 def _make_parents(place: Path) -> list[Path]:

@@ -1,7 +1,6 @@
 """`taut.fit_table` on real tables, trained for real."""
 
 import json
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 import keras
@@ -23,6 +22,7 @@ from taut.tables.lane_weights import lane_table
 from taut.tables.racing import race_of
 from taut.tables.table_model import TableModel
 from taut.tables.trained import Rows, Trained, train
+from tests.in_threads import check_in_threads
 
 pytestmark = pytest.mark.skipif(keras.backend.backend() != "jax", reason="lanes need JAX")
 
@@ -347,13 +347,7 @@ def test_order_of_columns_and_rows_and_other_columns_do_not_matter(fitted):
 
 
 def test_several_threads_predict_with_one_model(diabetes_fit):
-    frame = diabetes_fit.test
-    truth = diabetes_fit.output(frame)
-    with ThreadPoolExecutor(4) as threads:
-        made = list(threads.map(lambda rows: diabetes_fit.output(frame[:rows]), [20, 30, 40] * 4))
-    for output in made:
-        np.testing.assert_array_equal(output, truth[: len(output)])
-    np.testing.assert_array_equal(diabetes_fit.output(frame), truth)
+    check_in_threads(diabetes_fit.output, diabetes_fit.test, [20, 30, 40] * 4)
 
 
 def test_a_saved_run_predicts_the_same_bit_for_bit(fitted, tmp_path):

@@ -3,7 +3,6 @@
 import contextlib
 import json
 import zipfile
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 import h5py
@@ -15,6 +14,7 @@ import taut
 from taut.errors import InputError
 from taut.text import TextModel, bag_network, fit_on_texts, words_by_strength
 from taut.text.text_labels import LabelledTexts
+from tests.in_threads import check_in_threads
 from tests.text.news import SUBJECTS
 
 
@@ -69,13 +69,7 @@ def test_the_rows_beside_it_do_not_matter(model, fresh_news):
 
 
 def test_several_threads_predict_with_one_model(few, fresh_news):
-    texts = fresh_news[0]
-    truth = few.predict_proba(texts)
-    with ThreadPoolExecutor(4) as threads:
-        made = list(threads.map(lambda count: few.predict_proba(texts[:count]), [40, 50, 60] * 4))
-    for p in made:
-        np.testing.assert_array_equal(p, truth[: len(p)])
-    np.testing.assert_array_equal(few.predict_proba(texts), truth)
+    check_in_threads(few.predict_proba, fresh_news[0], [40, 50, 60] * 4)
 
 
 def test_saved_and_loaded_it_is_the_same(few, fresh_news, tmp_path):

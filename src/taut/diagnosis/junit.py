@@ -7,9 +7,8 @@ from collections.abc import Collection
 from xml.etree import ElementTree
 
 from taut.diagnosis.diagnosis_result import Diagnosis
-from taut.diagnosis.words import CHECKS, CODES
+from taut.diagnosis.words import CHECKS, CODES, OWN_GAP, THE_GAP
 
-GAP = "The gap", "The model's own gap"
 OF_GAP = "overfitting", "underfitting", "about_right", "not_overfitting"
 XML = re.compile("[ -\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
@@ -57,7 +56,9 @@ def _not_measured(diagnosis: Diagnosis) -> dict[str, str]:
     reasons = dict(text.split(": ", 1) for text in diagnosis.left_out if ": " in text)
     found = {code: reasons[what] for code, what in CHECKS.items() if what in reasons}
     if diagnosis.gap is None:
-        why = next((reasons[what] for what in GAP if what in reasons), "it was not measured")
+        why = next(
+            (reasons[what] for what in (THE_GAP, OWN_GAP) if what in reasons), "it was not measured"
+        )
         found |= dict.fromkeys(OF_GAP, why)
     return found
 

@@ -13,7 +13,7 @@ from taut.diagnosis.honest_rows import HonestRows
 from taut.diagnosis.subject import Subject
 from taut.diagnosis.trials import Trials
 from taut.diagnosis.verdicts import gap_findings, gap_in_folds, gap_of_model
-from taut.diagnosis.words import named
+from taut.diagnosis.words import OWN_GAP, named
 from taut.objective.row_losses import base_losses
 
 
@@ -29,7 +29,7 @@ def gaps_of(
     if subject.held_out is not None:
         gap = gap_of_model(subject.train, subject.held_out, level=level, base=subject.base)
         if isinstance(gap, NotChecked):
-            left_out.append(f"The model's own gap: {gap.reason}")
+            left_out.append(f"{OWN_GAP}: {gap.reason}")
         else:
             gaps.append(gap)
     if trials is not None:

@@ -41,6 +41,9 @@ CHECKS = {
 }
 """What is looked for, of verdicts that are a check's: so `left_out` calls it, before a colon."""
 
+THE_GAP, OWN_GAP = "The gap", "The model's own gap"
+"""What `left_out` calls a gap that could not be measured: of a table's fit, and of a model."""
+
 
 def number(value: float) -> str:
     """A number with three digits, as it is read."""

@@ -51,11 +51,12 @@ def class_weights(class_weight: Any, classes: np.ndarray, totals: np.ndarray) ->
             '`class_weight` must be a mapping from labels to weights, "balanced" or None. '
             f"Received: class_weight={class_weight!r}."
         )
+    no_weights = InputError(
+        "`class_weight` must hold finite numbers >= 0, not all of them zero. Received: "
+        f"class_weight={class_weight!r}."
+    )
     if not all(is_number(weight) for weight in class_weight.values()):
-        raise InputError(
-            "`class_weight` must hold finite numbers >= 0, not all of them zero. Received: "
-            f"class_weight={class_weight!r}."
-        )
+        raise no_weights
     known = dict(zip(classes.tolist(), range(len(classes)), strict=True))
     weights = np.ones(len(classes))
     for label, weight in class_weight.items():
@@ -67,10 +68,7 @@ def class_weights(class_weight: Any, classes: np.ndarray, totals: np.ndarray) ->
             )
         weights[known[label]] = weight
     if not np.isfinite(weights).all() or (weights < 0).any() or not weights.any():
-        raise InputError(
-            "`class_weight` must hold finite numbers >= 0, not all of them zero. Received: "
-            f"class_weight={class_weight!r}."
-        )
+        raise no_weights
     return weights
 
 

@@ -22,8 +22,10 @@ def warn_of_rounding(x: Any, *, depth: int) -> None:
             are not looked at.
         depth: How many calls above is who is warned, as `stacklevel` of `warnings.warn`.
     """
-    values = x if hasattr(x, "toarray") else np.asarray(x)
-    if hasattr(values, "toarray") or values.dtype.kind not in "iuf" or values.itemsize < 8:
+    if hasattr(x, "toarray"):
+        return
+    values = np.asarray(x)
+    if values.dtype.kind not in "iuf" or values.itemsize < 8:
         return
     deviation = values.std(axis=0, dtype=float)
     rounded = np.abs(values.mean(axis=0, dtype=float)) * 2.0**-25

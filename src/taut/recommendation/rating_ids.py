@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
+from taut.checks import check_ordered
 from taut.errors import InputError
 
 LARGEST = np.iinfo(np.int64).max
@@ -52,10 +52,7 @@ def codes_of(values: Any, known: np.ndarray, name: str) -> np.ndarray:
     Raises:
         InputError: They are of another type than those known, or are no ids.
     """
-    if isinstance(values, (Mapping, set, frozenset)):
-        raise InputError(
-            f"`{name}` must be a list, whose order is known. Received: a {type(values).__name__}."
-        )
+    check_ordered(**{name: values})
     one = isinstance(values, (str, bytes)) or not hasattr(values, "__iter__") or _axes(values) == 0
     listed = [values] if one else values if _is_column(values) else list(values)
     nested = isinstance(listed, list) and any(isinstance(v, (list, tuple)) for v in listed)

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from taut._keras.compiled_model import loss_name, loss_of_classes
-from taut._weights import ClassWeight
+from taut._weights import ClassWeight, not_classes
 from taut.errors import InputError
 
 
@@ -36,11 +36,7 @@ class Labelled:
         number = {label: k for k, label in enumerate(self.classes.tolist())}
         unknown = [label for label in given if isinstance(label, str) and label not in number]
         if unknown:
-            raise InputError(
-                "`class_weight` must name classes of `y`; those left out have weight 1. Received: "
-                f"{', '.join(map(repr, unknown[:5]))} for the classes "
-                f"{', '.join(map(repr, self.classes[:10].tolist()))}."
-            )
+            raise not_classes(unknown, self.classes)
         return {number.get(label, label): weight for label, weight in given.items()}
 
 

@@ -28,7 +28,7 @@ from taut.diagnosis.verdicts import (
     gap_in_folds,
     gap_of_model,
 )
-from taut.diagnosis.words import percent
+from taut.diagnosis.words import THE_GAP, percent
 from taut.engine.resumable import job_clock
 from taut.run_metrics import Carrier
 from taut.tables.candidates import UNPENALISED
@@ -82,7 +82,7 @@ def diagnosis_of(
     for level, found in ((LEVEL, gaps), (LIKELY, likely)):
         found += _gaps(ensemble, trained, data, train, held_out, base, level)
     if not gaps:
-        left_out.append("The gap: no rows were held out")
+        left_out.append(f"{THE_GAP}: no rows were held out")
     tried = _tried(ensemble, trained, data)
     if more is not None:
         tried = in_order([*tried, more.advice(LEVEL)])

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from taut.checks import check_ordered
 from taut.errors import InputError
 from taut.text.words_of_texts import Tokenize
 
@@ -119,15 +120,12 @@ def rows_named(rows: Sequence[int]) -> str:
 def _listed(values: Any, name: str) -> list[Any]:
     """The values of a list or a column; one value, a table and a set are refused."""
     table = isinstance(values, Mapping) or hasattr(values, "columns")
-    if isinstance(values, (set, frozenset)):
-        raise InputError(
-            f"`{name}` must be a list, whose order is known. Received: a {type(values).__name__}."
-        )
     if table or isinstance(values, (str, bytes)) or not isinstance(values, Iterable):
         raise InputError(
             f"`{name}` must be a list of {name}, or one column of a table. Received: "
             + (f"a {type(values).__name__}." if table else f"{values!r:.60}. Put one into a list.")
         )
+    check_ordered(**{name: values})
     # What Arrow's columns are made of is neither text nor number.
     of_arrow = getattr(values, "to_pylist", None)
     return list(values) if of_arrow is None else of_arrow()
