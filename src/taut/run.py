@@ -49,11 +49,11 @@ class Run(ReadOnly):
         metrics: What was understood, chosen and measured.
         path: One line a training.
         features: One line an input: kept or not, importance, share of models that read it.
-        test_rows: One line a test row: `row`, its place in the table from 0; `actual` and
-            `predicted`, class numbers or values; of classes `p_actual`, `p_predicted` and
-            `p_positive`, the probabilities of these and of the class that curves are of; `weight`
-            where rows are weighed, `group` where they are grouped. None in runs of taut 0.3 and
-            without a test.
+        test_rows: One line a test row: `row`, its place from 0 in the table, or in that of the
+            test; `actual` and `predicted`, class numbers or values; of classes `p_actual`,
+            `p_predicted` and `p_positive`, the probabilities of these and of the class that curves
+            are of; `weight` where rows are weighed, `group` where they are grouped. None in runs of
+            taut 0.3 and without a test.
         epochs: One line an epoch of a network of the best setting ("best") and of the one without
             a penalty ("none"): `setting`, `fold`, `seed`, `epoch` from 1, `train_loss`,
             `val_loss`. None in runs of taut 0.3.

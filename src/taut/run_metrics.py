@@ -66,7 +66,10 @@ class Role:
 
 @dataclass(frozen=True)
 class RowSplit:
-    """How rows were split and what was trained on them; `copies` are test rows learned from."""
+    """How rows were split and what was trained on them.
+
+    `copies` are test rows learned from; `own_test`: the test rows are a table of their own.
+    """
 
     train: int
     test: int
@@ -74,6 +77,7 @@ class RowSplit:
     seeds: int
     lanes: int
     copies: int = 0
+    own_test: bool = False
     groups: Role | None = None
     time: Role | None = None
     weights: Role | None = None

@@ -16,6 +16,7 @@ def fit_command(
     target: str,
     out: Path,
     *,
+    test: Path | None = None,
     options: Mapping[str, Any],
     columns: Mapping[str, Any],
     roles: Mapping[str, str | None],
@@ -29,6 +30,7 @@ def fit_command(
         "taut fit 'a b.csv' --target y --out run --time day --drop k --sep ';' --seed 1 --quick"
     """
     words = ["taut", "fit", clean(table), "--target", clean(target), "--out", clean(out)]
+    words += [] if test is None else ["--test", clean(test)]
     given = {**roles, **columns, **reading}
     given |= {name: value for name, value in options.items() if value != DEFAULTS.get(name)}
     for name, value in given.items():

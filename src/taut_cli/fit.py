@@ -54,6 +54,7 @@ def fit(
     groups: option.Groups = None,
     time: option.Time = None,
     weights: option.Weights = None,
+    test: option.Test = None,
     test_size: option.TestSize = 0.2,
     single: option.Single = False,
     sparse: option.Sparse = False,
@@ -103,10 +104,18 @@ def fit(
         }
         place = check_directory(out, force=force)
         check_table(table)
+        if test is not None:
+            check_table(test)
+            if test_size != option.DEFAULTS["test_size"]:
+                raise UsageError(
+                    "--test-size is the share of TABLE that is set aside without --test. Received: "
+                    f"both, --test-size {test_size:g}. Leave one out."
+                )
         fit_file(
             table,
             target,
             place,
+            test=test,
             shown=out,
             force=force,
             state=state,
@@ -125,6 +134,7 @@ def fit_file(
     target: str,
     place: Path,
     *,
+    test: Path | None = None,
     shown: Path,
     force: bool,
     state: Attempt,
@@ -142,6 +152,7 @@ def fit_file(
         table: The file.
         target: The column to predict.
         place: The run directory.
+        test: The file of rows to test on; a share of the table unless given.
         shown: The run directory as the user calls it.
         force: Whether a run that is there is replaced.
         state: What has been written.
@@ -175,16 +186,30 @@ def fit_file(
     schema = understand(frame, target=target, task=options["task"], roles=Roles(**roles), **columns)
     schema.row_facts(frame, Roles(**roles))  # refuses values that cannot be used, before any work
     folds = folds_for(options["folds"], quick=options["quick"])
-    check_enough_rows(schema, folds=folds, test_size=options["test_size"])
+    share = options["test_size"] if test is None else 0.0
+    check_enough_rows(schema, folds=folds, test_size=share)
     check_inputs(options["inputs"], len(schema.used))
+    rows = None
+    if test is not None:
+        # What is text in the table is text here: "01" of a group is not 1, where one is "A".
+        words = [n for n in Roles(**roles).named() if frame[n].dtype == object]
+        alike = reading if test.suffix == table.suffix else {}
+        rows = read_table(test, **{**alike, "text": [*schema.as_written, *words], "na": schema.na})
 
     show_schema(out, schema, name=table.name)
-    wanted = {"target": target, **options, **columns, **roles}
+    wanted = {"target": target, "test": rows, **options, **columns, **roles}
     with resumable() as job:
         state.kept = job.left
         model = _trained(frame, wanted, state, quiet=quiet)
     command = fit_command(
-        table, target, shown, options=options, columns=columns, roles=roles, reading=reading
+        table,
+        target,
+        shown,
+        test=test,
+        options=options,
+        columns=columns,
+        roles=roles,
+        reading=reading,
     )
     model.run = with_command(model.run, command)
     state.check()

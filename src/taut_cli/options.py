@@ -60,8 +60,19 @@ Weights = Annotated[
         metavar="COLUMN", help="How much each row counts, 0 or more.", rich_help_panel=COLUMNS
     ),
 ]
+Test = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="FILE",
+        help="Table of rows to test on, in place of a share of TABLE; read as TABLE is.",
+        rich_help_panel=TRAINING,
+    ),
+]
 TestSize = Annotated[
-    float, typer.Option(help="Share of the rows set aside as a test.", rich_help_panel=TRAINING)
+    float,
+    typer.Option(
+        help="Share of the rows set aside as a test, without --test.", rich_help_panel=TRAINING
+    ),
 ]
 Single = Annotated[
     bool, typer.Option("--single", help="Refit one network on all folds.", rich_help_panel=TRAINING)

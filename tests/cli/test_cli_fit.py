@@ -97,6 +97,7 @@ def test_options_reach_the_fit(taut, fits, table):
     assert list(frame.columns) == ["age", "weight", "code", "ill"]
     assert call == {
         "target": "ill",
+        "test": None,
         "task": "binary",
         "penalty": "l1",
         "folds": 3,
@@ -115,6 +116,23 @@ def test_options_reach_the_fit(taut, fits, table):
         "time": None,
         "weights": "weight",
     }
+
+
+def test_a_table_of_test_rows_is_read_as_the_table_is(taut, fits, table, here):
+    rows = pd.read_csv(table).iloc[:9]
+    rows.to_csv(here / "my test.csv", index=False)
+    result = taut("fit", table, "-t", "ill", "--groups", "code", "--test", "my test.csv")
+    assert (result.exit_code, result.stderr) == (0, "")
+    (call,) = fits.calls
+    assert call["test"].equals(call["frame"].iloc[:9])
+    assert call["test"].dtypes.equals(call["frame"].dtypes)
+    assert "--test 'my test.csv'" in Run.load(here / "taut-run").metrics.command
+    both = taut("fit", table, "-t", "ill", "--test", "my test.csv", "--test-size", "0.3")
+    assert (both.exit_code, "Leave one out" in both.stderr) == (2, True)
+    missing = taut("fit", table, "-t", "ill", "--test", "nowhere.csv", "--out", "other")
+    assert missing.exit_code == 2
+    assert "nowhere.csv" in missing.stderr
+    assert not (here / "other").exists()
 
 
 def test_defaults_are_those_of_the_library(taut, fits, table):

@@ -93,17 +93,29 @@ class Text(HTMLParser):
 
 # What `taut fit` writes, a sentence of each kind; names are in quotation marks.
 WARNINGS = [
+    "3 of 12 groups of '1' in the test are learned from too: rows of groups that are new may be "
+    "predicted worse.",
+    "5 of 40 test rows are not later than all rows learned from: the scores tell less of the "
+    "future by '1'.",
     "Nothing was learned: on rows held out the loss is 0.69, and 0.692 without looking at any "
     "input. That is not better by more than the uncertainty (1.96 standard errors of the "
     "difference, each 0.01).",
-    "Column '<b>' looks like a group: its 30 values occur again and again in 300 rows. Rows of "
-    "one group lie on both sides of the test, so the scores say nothing about new groups. It is "
-    "not used as an input. Use --groups '<b>' (groups='<b>').",
+    "Column '<b>' looks like a group: its 30 values occur again and again in 300 rows. Where "
+    "rows of one group lie on both sides of a split, the scores say nothing about new groups. It "
+    "is not used as an input. Use --groups '<b>' (groups='<b>').",
     "Input '1' carries all of what is explained. Is it known before '2' is? If it was made from "
     "the target, or is known only afterwards, the scores below are worth nothing: drop the "
     "column and fit again.",
 ]
 NOTES = [
+    "The table of test rows: Column '1': '2' was read as '3' (2 rows).",
+    "The table of test rows: Column '1': levels that training did not have in 1 row of 9 ('2'); "
+    "they count as its rare levels, or as none.",
+    "The table of test rows: Dropped 3 of 154 rows: their target '1' is missing.",
+    "By '1' each fold holds out rows later than all that it learns from; rows of one time are "
+    "together. The networks of earlier folds have seen less of the recent past than --single "
+    "would.",
+    "Rows of one '1' are on one side of every fold, and intervals draw whole groups.",
     "Left out (constant): '1', '2'.",
     "Left out '1' (identifier): every value occurs once. To use it all the same, name it in "
     "`features` (--features), or say what it is with --kind.",

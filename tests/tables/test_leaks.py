@@ -130,9 +130,13 @@ def test_a_single_input_is_suspect_only_if_it_is_the_target():
 def test_copies_of_rows_are_counted_with_their_target():
     table = pd.DataFrame({"a": [1.0, 2, 3, 1, np.nan, np.nan], "b": list("xyzxqq")})
     y = np.array([0, 1, 0, 0, 1, 1])
-    assert copies(table, y, np.array([0, 1, 4]), np.array([2, 3, 5])) == 2
-    assert copies(table, 1 - np.eye(6)[3], np.array([0, 1, 4]), np.array([2, 3, 5])) == 1
-    assert copies(table, y, np.arange(6), np.arange(0)) == 0
+
+    def of(y, rows, test):
+        return copies(table.iloc[rows], y[rows], table.iloc[test], y[test])
+
+    assert of(y, [0, 1, 4], [2, 3, 5]) == 2
+    assert of(1 - np.eye(6)[3], [0, 1, 4], [2, 3, 5]) == 1
+    assert of(y, list(range(6)), []) == 0
 
 
 @pytest.mark.parametrize("groups", [None, np.arange(ROWS) // 6])
@@ -158,19 +162,19 @@ def test_nothing_learned_is_told_from_something(groups):
     assert values.base_loss == pytest.approx(Y["values"].var(), rel=0.02)
 
 
-def schema(warnings=(), classes=("a", "b", "c")):
-    return types.SimpleNamespace(warnings=warnings, target="y", classes=classes, columns=())
+def split_data(warnings=(), classes=("a", "b", "c"), *, copies, test_y):
+    schema = types.SimpleNamespace(warnings=warnings, target="y", classes=classes, columns=())
+    return types.SimpleNamespace(
+        schema=schema, copies=copies, y=Y["classes"], test_y=test_y, own_test=False
+    )
 
 
 def test_the_worst_is_said_first():
-    y = Y["classes"]
+    classes, test_y = ("a", "b", "c", "late"), Y["classes"][:30]
     sentences = warnings_of(
-        schema(("Column 'p' looks like a group.",), classes=("a", "b", "c", "late")),
+        split_data(("Column 'p' looks like a group.",), classes, copies=9, test_y=test_y),
         learned=Learned(loss=1.0, base_loss=0.9, gain=-0.1, se=0.2, anything=False),
         carriers=[Carrier("x", share=1.0, explained=0.99)],
-        copies=9,
-        y=y,
-        test_y=y[:30],
     )
     starts = ["Nothing was learned", "Column 'p'", "Input 'x'", "9 of 30", "No row to learn from"]
     assert len(sentences) == len(starts)
@@ -178,8 +182,8 @@ def test_the_worst_is_said_first():
         assert sentence.startswith(start)
     assert "late" in sentences[-1]
     good = Learned(loss=0.1, base_loss=0.9, gain=0.8, se=0.1, anything=True)
-    few = warnings_of(schema(), learned=good, carriers=[], copies=1, y=y, test_y=np.arange(30))
-    assert few == []
+    few = split_data(copies=1, test_y=np.arange(30))
+    assert warnings_of(few, learned=good, carriers=[]) == []
 
 
 GRID = (*(Setting("L1", a) for a in (0.001, 0.01, 0.1)), Setting("L2", 0.1, skip=False))

@@ -10,7 +10,6 @@ import numpy as np
 from keras import ops
 
 from taut._keras.kept_state import own_variables
-from taut._keras.layer_parts import sublayers
 from taut.compaction.atoms import Atoms, Features, Reading
 from taut.compaction.traced import Call
 
@@ -107,16 +106,6 @@ class LayerRule:
         if not set(found) <= set(expected):
             raise NotUnderstood(f"its weights are {sorted(found)}")
         return found
-
-
-def without_sublayers(layer: Any) -> None:
-    """Raise where a layer of a known kind has layers inside it.
-
-    Raises:
-        NotUnderstood: If it has.
-    """
-    if sublayers(layer):
-        raise NotUnderstood("it has layers inside it")
 
 
 class Inputs:

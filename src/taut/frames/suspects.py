@@ -170,8 +170,8 @@ def _warning(column: Column, why: str, rows: int) -> str:
     about = why or f"its {column.levels} values occur again and again in {rows} rows"
     out = "" if column.used else " It is not used as an input."
     return (
-        f"Column {column.name!r} looks like a group: {about}. Rows of one group lie on both sides "
-        f"of the test, so the scores say nothing about new groups.{out} "
+        f"Column {column.name!r} looks like a group: {about}. Where rows of one group lie on "
+        f"both sides of a split, the scores say nothing about new groups.{out} "
         f"Use --groups {shlex.quote(column.name)} (groups={column.name!r})."
     )
 

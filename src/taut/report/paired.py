@@ -70,6 +70,8 @@ def _why_not(first: tuple[str, Run], other: tuple[str, Run], say: Catalogue) -> 
     for name, run in (first, other):
         if run.test_rows is None or not len(run.test_rows):
             return say("compare.why.old", run=readable.clean(name))
+    if first[1].metrics.split.own_test != other[1].metrics.split.own_test:
+        return say("compare.why.own_test")
     mine, others = _sorted(first[1]), _sorted(other[1])
     if len(mine) != len(others) or (mine["row"] != others["row"]).any():
         shared = len(np.intersect1d(mine["row"], others["row"]))

@@ -6,8 +6,6 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from taut.frames.roles import Roles
-from taut.frames.schema import Schema
 from taut.run_metrics import Carrier, Learned, Role, RowSplit
 from taut.tables.leaks import carrier_sentence
 from taut.tables.prepared import Prepared
@@ -17,26 +15,15 @@ COPIES, FEW_COPIES = 0.02, 2
 """Share of the test rows, and their number, that may be copies before it is a warning."""
 
 
-def warnings_of(
-    schema: Schema,
-    *,
-    learned: Learned,
-    carriers: Sequence[Carrier],
-    copies: int,
-    y: np.ndarray,
-    test_y: np.ndarray,
-) -> list[str]:
+def warnings_of(data: Prepared, *, learned: Learned, carriers: Sequence[Carrier]) -> list[str]:
     """Why the scores may say less than they seem to, the worst first.
 
     Args:
-        schema: What was understood of the table.
+        data: The rows to learn from and those of the test.
         learned: The loss against the base rate's.
         carriers: Inputs that carry everything (see `leaks.carriers`).
-        copies: Test rows that are copies of rows to learn from.
-        y: Class numbers (or values) of the rows to learn from.
-        test_y: The same of the test.
     """
-    sentences = []
+    sentences, schema = [], data.schema
     if learned.anything is False:
         sentences.append(
             f"Nothing was learned: on rows held out the loss is {learned.loss:.4g}, and "
@@ -46,44 +33,69 @@ def warnings_of(
     sentences += schema.warnings
     if carriers:
         sentences.append(carrier_sentence(carriers, schema.target))
-    if _many(copies, len(test_y)):
+    if _many(data):
         sentences.append(
-            f"{_copies(copies, len(test_y))} If a row may occur again by chance, all is well; if "
+            f"{_copies(data)} If a row may occur again by chance, all is well; if "
             "rows were copied, or belong together, drop the copies or use --groups."
         )
     if schema.classes:
-        lacking = sorted(set(range(len(schema.classes))) - set(np.unique(y).tolist()))
+        lacking = sorted(set(range(len(schema.classes))) - set(np.unique(data.y).tolist()))
         if lacking:
             names = ", ".join(str(schema.classes[k]) for k in lacking)
             sentences.append(
                 f"No row to learn from is of class {names}: it is only in the test set, and cannot "
                 "be predicted."
             )
+    return [*sentences, *_in_both(data)]
+
+
+def _in_both(data: Prepared) -> list[str]:
+    """What a table of test rows has of the groups and of the times that were learned from."""
+    if not data.own_test:
+        return []
+    sentences, facts, test = [], data.facts, data.test_facts
+    if facts.groups is not None and test.groups is not None:
+        groups = np.unique(test.groups)
+        shared = int(np.isin(groups, facts.groups).sum())
+        if shared:
+            sentences.append(
+                f"{shared} of {len(groups)} groups of {data.roles.groups!r} in the test are "
+                "learned from too: rows of groups that are new may be predicted worse."
+            )
+    if facts.time is not None and test.time is not None:
+        early = int((test.time <= facts.time.max()).sum())
+        if early:
+            sentences.append(
+                f"{early} of {len(test.time)} test rows are not later than all rows learned from: "
+                f"the scores tell less of the future by {data.roles.time!r}."
+            )
     return sentences
 
 
-def notes_of(schema: Schema, roles: Roles, copies: int, test: int) -> list[str]:
+def notes_of(data: Prepared) -> list[str]:
     """What else there is to know about how rows were split."""
-    notes = []
+    notes, roles = [], data.roles
     if roles.groups is not None:
+        sides = "every fold" if data.own_test else "the test split and of every fold"
         notes.append(
-            f"Rows of one {roles.groups!r} are on one side of the test split and of every fold, "
-            "and intervals draw whole groups."
+            f"Rows of one {roles.groups!r} are on one side of {sides}, and intervals draw whole "
+            "groups."
         )
     if roles.time is not None:
+        latest = "" if data.own_test else "the test set is the latest rows, and "
         notes.append(
-            f"By {roles.time!r} the test set is the latest rows, and each fold holds out rows "
-            "later than all that it learns from; rows of one time are together. The networks of "
-            "earlier folds have seen less of the recent past than --single would."
+            f"By {roles.time!r} {latest}each fold holds out rows later than all that it learns "
+            "from; rows of one time are together. The networks of earlier folds have seen less of "
+            "the recent past than --single would."
         )
     if roles.weights is not None:
         notes.append(
             f"{roles.weights!r} weighs the rows: in training, in the choice and in every score."
         )
-    if copies and not _many(copies, test):
-        notes.append(_copies(copies, test))
-    dates = [c.name for c in schema.columns if c.kind == "date" and c.used]
-    if dates and roles.time is None and roles.groups is None:
+    if data.copies and not _many(data):
+        notes.append(_copies(data))
+    dates = [c.name for c in data.schema.columns if c.kind == "date" and c.used]
+    if dates and roles.time is None and roles.groups is None and not data.own_test:
         notes.append(
             f"The test rows are drawn from all times. To be judged on later rows than it learned "
             f"from, use --time {dates[0]}."
@@ -91,11 +103,12 @@ def notes_of(schema: Schema, roles: Roles, copies: int, test: int) -> list[str]:
     return notes
 
 
-def _many(copies: int, test: int) -> bool:
-    return copies > FEW_COPIES and copies >= COPIES * test
+def _many(data: Prepared) -> bool:
+    return data.copies > FEW_COPIES and data.copies >= COPIES * len(data.test_y)
 
 
-def _copies(copies: int, test: int) -> str:
+def _copies(data: Prepared) -> str:
+    copies, test = data.copies, len(data.test_y)
     return (
         f"{copies} of {test} test rows {'is' if copies == 1 else 'are'} equal in every input and "
         f"in the target to rows learned from: the scores count {'it' if copies == 1 else 'them'}."
@@ -120,6 +133,7 @@ def split_of(data: Prepared, trained: Trained) -> RowSplit:
         seeds=trained.seeds,
         lanes=int((trained.record.epochs > 0).sum()),
         copies=data.copies,
+        own_test=data.own_test,
         groups=groups,
         time=time,
         weights=weights,

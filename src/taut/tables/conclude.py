@@ -112,18 +112,9 @@ def conclude(
         notes=(
             *schema.notes,
             *notes,
-            *notes_of(schema, data.roles, data.copies, len(data.test_y)),
+            *notes_of(data),
         ),
-        warnings=tuple(
-            warnings_of(
-                schema,
-                learned=beyond_base,
-                carriers=suspects,
-                copies=data.copies,
-                y=data.y,
-                test_y=data.test_y,
-            )
-        ),
+        warnings=tuple(warnings_of(data, learned=beyond_base, carriers=suspects)),
         split=split_of(data, trained),
         choice=choice,
         learned=replace(beyond_base, carriers=suspects),

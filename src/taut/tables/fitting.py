@@ -30,12 +30,15 @@ from taut.tables.prepared import prepare
 from taut.tables.sparse import with_sparse
 from taut.tables.table_model import TableModel
 
+TEST_SIZE = 0.2
+
 
 @displayed
 def fit_table(
     frame: pd.DataFrame,
     *,
     target: str,
+    test: pd.DataFrame | None = None,
     task: str | None = None,
     features: Sequence[str] | None = None,
     drop: Sequence[str] = (),
@@ -47,7 +50,7 @@ def fit_table(
     groups: str | None = None,
     time: str | None = None,
     weights: str | None = None,
-    test_size: float = 0.2,
+    test_size: float = TEST_SIZE,
     folds: int = 5,
     seeds: int = 1,
     single: bool = False,
@@ -63,14 +66,19 @@ def fit_table(
 ) -> TableModel:
     """Fit the default network on a table, choose its penalty, and measure what that was worth.
 
-    A test set is set aside first, and nothing is chosen on it. On the other rows, networks
-    with an L1 or an L2 penalty at several strengths are trained on every fold and seed as one
-    program; imputing, scaling and binning are learned inside each fold. Settings are compared
-    by out-of-fold loss; of many, the better two thirds are trained on each further fold.
+    A test set is set aside first, unless it is brought along, and nothing is chosen on it. On the
+    other rows, networks with an L1 or an L2 penalty at several strengths are trained on every fold
+    and seed as one program; imputing, scaling and binning are learned inside each fold. Settings
+    are compared by out-of-fold loss; of many, the better two thirds are trained on each further
+    fold.
 
     Args:
         frame: The table: a data frame of pandas, polars or Arrow.
         target: Name of the column to predict.
+        test: Rows to test on, such as new data that a model failed on, in place of a share of
+            `frame`: a table with the same columns, which are read in the same way. Nothing is
+            learned from it. The diagnosis says whether it is drawn otherwise than `frame`, and
+            how many of its rows are in `frame` too.
         task: "binary", "multiclass", "classification" or "regression"; detected unless given.
         features: Input columns, also such as would be left out (identifiers, text); all that
             are useful unless given.
@@ -83,11 +91,12 @@ def fit_table(
         strengths: Strengths to try; a default grid unless given.
         groups: A column whose equal values (a patient, a household) stay on one side of the test
             split and of every fold. It is no input. Not with `time`.
-        time: A column of dates or numbers: the test set is the latest rows, and folds go from
-            past to future. It is an input only if `features` names it.
+        time: A column of dates or numbers: the test set is the latest rows, unless `test` is
+            given, and folds go from past to future. It is an input only if `features` names it.
         weights: A column of numbers >= 0: how much each row counts in training, in the choice and
             in the scores. It is no input.
-        test_size: Share of rows set aside; 0 sets none aside and reports no test scores.
+        test_size: Share of rows set aside, where `test` is not given; 0 sets none aside and reports
+            no test scores.
         folds: Folds of the cross-validation.
         seeds: Networks of each setting and fold.
         single: Refit one network at the best setting instead of predicting with many.
@@ -126,6 +135,11 @@ def fit_table(
     given = {name: value for name, value in locals().items() if name in _TOLD}
     started = job_clock()
     _check_options(test_size, folds=(folds, 2), seeds=(seeds, 1), seed=(seed, 0))
+    if test is not None and test_size != TEST_SIZE:
+        raise InputError(
+            "`test_size` is the share of the table that is set aside where there is no `test`. "
+            f"Received: both, test_size={test_size:g}. Leave one out."
+        )
     if budget is not None:
         check_above(0, budget=budget)
     settings(penalty, strengths, bins=True)  # wrong ones are told before the table is read
@@ -145,10 +159,11 @@ def fit_table(
         least_rows=2 if allow_small else MINIMUM_ROWS,
     )
     if not allow_small:
-        check_enough_rows(schema, folds=folds, test_size=test_size)
+        check_enough_rows(schema, folds=folds, test_size=test_size if test is None else 0.0)
     check_inputs(inputs, len(schema.used))
     options = _Options(
         frame=frame,
+        test=test,
         roles=roles,
         penalty=penalty,
         strengths=strengths,
@@ -168,7 +183,7 @@ def fit_table(
         callbacks=callbacks or (),
     )
     whole = _fit(schema, options, started)
-    whole.model.run = with_command(whole.model.run, _call(given))
+    whole.model.run = with_command(whole.model.run, _call(given, own_test=test is not None))
     if not sparse and inputs is None:
         return whole.model
     return afterwards(
@@ -187,15 +202,16 @@ def fit_table(
 _TOLD = {
     name: parameter.default
     for name, parameter in inspect.signature(fit_table).parameters.items()
-    if name not in ("frame", "callbacks")
+    if name not in ("frame", "test", "callbacks")
 }
 """What a run tells of how it was fitted, and what it need not tell."""
 
 
-def _call(given: dict[str, Any]) -> str:
+def _call(given: dict[str, Any], *, own_test: bool) -> str:
     """The call that fits the same again, as a line of Python."""
     told = {n: v for n, v in given.items() if n == "target" or v != _TOLD[n]}
-    words = (f"{name}={value!r}" for name, value in sorted(told.items(), key=_target_first))
+    words = [f"{name}={value!r}" for name, value in sorted(told.items(), key=_target_first)]
+    words[1:1] = ["test=test"] if own_test else []
     return f"taut.fit_table(frame, {', '.join(words)})"
 
 
@@ -208,6 +224,7 @@ class _Options:
     """What `fit_table` was asked for, checked."""
 
     frame: pd.DataFrame
+    test: pd.DataFrame | None
     roles: Roles
     penalty: str
     strengths: Sequence[float] | None
@@ -225,9 +242,15 @@ class _Options:
 
 def _fit(schema: Schema, options: _Options, started: float) -> Fitted:
     """Fit the network on the inputs that a schema uses."""
-    test_size, folds, seed = options.test_size, options.folds, options.seed
+    folds, seed = options.folds, options.seed
     data = prepare(
-        options.frame, schema, options.roles, test_size=test_size, folds=folds, seed=seed
+        options.frame,
+        schema,
+        options.roles,
+        test=options.test,
+        test_size=options.test_size,
+        folds=folds,
+        seed=seed,
     )
     if options.learning_curve:
         sizes_of(data)  # too few rows are told before any training

@@ -13,7 +13,8 @@ from taut.frames.encode import Encoder
 from taut.frames.roles import Roles, RowFacts
 from taut.frames.scales import apart
 from taut.frames.schema import Schema
-from taut.tables.split import copies, fold_rows, set_test_aside
+from taut.tables.split import copies, fold_rows
+from taut.tables.table_rows import TEST_TABLE, learned_and_tested
 from taut.tables.trained import Rows
 
 SMALLEST = 1e-100
@@ -30,11 +31,12 @@ class Prepared(Rows):
         deviation: Of the values, 1 for classes.
         test_x: Encoded rows of the test.
         test_y: Their class numbers, or values.
-        test_rows: Their places in the table.
+        test_rows: Their places in the table, or in a table of their own.
         roles: The columns that group, order or weigh the rows.
         facts: What these say of the rows to learn from.
         test_facts: The same of the test.
         splits: The folds.
+        own_test: Whether the rows of the test are a table of their own.
         copies: Rows of the test that a row to learn from equals.
         notes: What is to be known of the numbers, in sentences.
     """
@@ -50,6 +52,7 @@ class Prepared(Rows):
     facts: RowFacts
     test_facts: RowFacts
     splits: list[Split]
+    own_test: bool
     copies: int
     notes: tuple[str, ...]
 
@@ -60,44 +63,51 @@ class Prepared(Rows):
 
 
 def prepare(
-    frame: pd.DataFrame, schema: Schema, roles: Roles, *, test_size: float, folds: int, seed: int
+    frame: pd.DataFrame,
+    schema: Schema,
+    roles: Roles,
+    *,
+    test: pd.DataFrame | None,
+    test_size: float,
+    folds: int,
+    seed: int,
 ) -> Prepared:
-    """Set a test aside, encode, and make the folds."""
-    facts = schema.row_facts(frame, roles)
-    features, y = schema.prepare(frame.reset_index(drop=True))
-    classes = schema.task != "regression"
-    if facts.weights is not None:  # what counts nothing is in neither set
-        counted = np.flatnonzero(facts.weights > 0)
-        features, y, facts = features.iloc[counted], y[counted], facts.at(counted)
-    rows, test = set_test_aside(
-        y, facts, test_size=test_size, folds=folds, seed=seed, classes=classes
+    """Set a test aside unless there is one, encode, and make the folds."""
+    learned, tested, of_test = learned_and_tested(
+        frame, test, schema, roles, test_size=test_size, folds=folds, seed=seed
     )
-    learned = facts.at(rows)
-    encoder = Encoder(schema).fit(features.iloc[rows])
-    target, mean, deviation, sentences = y[rows], 0.0, 1.0, ()
+    classes = schema.task != "regression"
+    encoder = Encoder(schema).fit(learned.features)
+    target, mean, deviation, sentences = learned.y, 0.0, 1.0, ()
     if not classes:
         target, mean, deviation, sentences = _standardised(
-            target, y[test], schema.target, learned.weights
+            target, tested.y, schema.target, learned.facts.weights
         )
+    test_features = tested.features
+    if test is not None:
+        test_features, levels = encoder.match_levels(test_features)
+        of_test += tuple(f"{TEST_TABLE}: {sentence}" for sentence in levels)
+    weights = learned.facts.weights
     return Prepared(
         schema=schema,
         encoder=encoder,
-        encoded=encoder.transform(features.iloc[rows]),
+        encoded=encoder.transform(learned.features),
         y=target,
         outputs=len(schema.classes) if classes else 1,
         numbers=encoder.numbers,
-        weight=None if learned.weights is None else learned.weights / learned.weights.mean(),
+        weight=None if weights is None else weights / weights.mean(),
         mean=mean,
         deviation=deviation,
-        test_x=encoder.transform(features.iloc[test]) if len(test) else np.empty((0, 0)),
-        test_y=y[test],
-        test_rows=features.index.to_numpy()[test],
+        test_x=encoder.transform(test_features) if len(tested.y) else np.empty((0, 0)),
+        test_y=tested.y,
+        test_rows=tested.places,
         roles=roles,
-        facts=learned,
-        test_facts=facts.at(test),
-        splits=fold_rows(y[rows], learned, folds, seed=seed, classes=classes),
-        copies=copies(features, y, rows, test),
-        notes=(*encoder.notes, *sentences),
+        facts=learned.facts,
+        test_facts=tested.facts,
+        splits=fold_rows(learned.y, learned.facts, folds, seed=seed, classes=classes),
+        own_test=test is not None,
+        copies=copies(learned.features, learned.y, tested.features, tested.y),
+        notes=(*encoder.notes, *of_test, *sentences),
     )
 
 

@@ -151,12 +151,17 @@ def _of_whole_groups(
     return test if test.any() else groups == groups[parts[order[0]][0]]
 
 
-def copies(features: pd.DataFrame, y: np.ndarray, rows: np.ndarray, test: np.ndarray) -> int:
+def copies(
+    features: pd.DataFrame, y: np.ndarray, test_features: pd.DataFrame, test_y: np.ndarray
+) -> int:
     """Test rows that a row to learn from equals exactly, in all inputs and the target."""
-    if not len(test):
+    if not len(test_y):
         return 0
-    keys = pd.util.hash_pandas_object(features.assign(**{_TARGET: y}), index=False).to_numpy()
-    return int(np.isin(keys[test], keys[rows]).sum())
+    learned, tested = (
+        pd.util.hash_pandas_object(rows.assign(**{_TARGET: target}), index=False).to_numpy()
+        for rows, target in ((features, y), (test_features, test_y))
+    )
+    return int(np.isin(tested, learned).sum())
 
 
 _TARGET = "\x00target"
