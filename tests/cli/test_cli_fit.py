@@ -127,7 +127,9 @@ def test_a_table_of_test_rows_is_read_as_the_table_is(taut, fits, table, here):
     assert call["test"].equals(call["frame"].iloc[:9])
     assert call["test"].dtypes.equals(call["frame"].dtypes)
     assert "--test 'my test.csv'" in Run.load(here / "taut-run").metrics.command
-    both = taut("fit", table, "-t", "ill", "--test", "my test.csv", "--test-size", "0.3")
+    both = taut(
+        "fit", table, "-t", "ill", "--out", "other", "--test", "my test.csv", "--test-size", "0.3"
+    )
     assert (both.exit_code, "Leave one out" in both.stderr) == (2, True)
     missing = taut("fit", table, "-t", "ill", "--test", "nowhere.csv", "--out", "other")
     assert missing.exit_code == 2
