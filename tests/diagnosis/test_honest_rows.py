@@ -1,5 +1,6 @@
 """What gains are measured on where the data have a fault, and what is promised then."""
 
+from dataclasses import replace
 from types import SimpleNamespace
 
 import keras
@@ -12,7 +13,7 @@ from taut.diagnosis import Diagnosis, MeasuredGap, Verdict, situations
 from taut.diagnosis.advice import gains
 from taut.diagnosis.data_faults import DataFaults
 from taut.diagnosis.diagnosing import _cut_groups
-from taut.diagnosis.diagnosis_result import Interval
+from taut.diagnosis.diagnosis_result import Advice, Interval
 from taut.diagnosis.fold_trainer import FoldTrainer, Plan, Trial
 from taut.diagnosis.gains import interval_over_folds, interval_over_networks
 from taut.diagnosis.honest_rows import copies_together, honest_rows, without_inputs
@@ -178,6 +179,23 @@ def test_a_model_surely_worse_than_no_input_has_learned_nothing_whatever_others_
 
     assert codes(Interval(-3.0, -4.5, -1.4)) == [("nothing_learned", "clear")]
     assert codes(Interval(-0.1, -0.4, 0.2)) == [("about_right", "clear")]
+
+
+def test_what_gains_more_than_the_model_has_learned_shows_underfitting():
+    """A network that learned a hundredth is not about right where three times that is to be had."""
+    small = MeasuredGap(0.0, -0.01, 0.01, 0.95, 2.0, 2.0, 2.0, 100, "held-out rows")
+    large = MeasuredGap(0.5, 0.4, 0.6, 0.95, 1.5, 2.0, 2.0, 100, "held-out rows")
+    longer = Advice("longer", "3 times the epochs", 0.08, 0.05, 0.11, 0.95, 3)
+
+    def codes(gap, gain, learned):
+        learned = [Interval(learned, learned - 0.01, learned + 0.01)]
+        tried = [replace(longer, gain=gain)]
+        return [v.code for v in fit_verdicts(2.0, [gap], [gap], tried, learned, False, True)]
+
+    assert codes(small, 0.08, 0.02) == ["underfitting"]
+    assert codes(small, 0.08, 0.2) == ["about_right"]  # as a twentieth asks
+    assert codes(small, 0.04, 0.02) == ["about_right"]  # less than a fortieth
+    assert codes(large, 0.08, 0.02) == ["overfitting"]
 
 
 @pytest.mark.parametrize("spread", [0.0, 0.3])

@@ -66,7 +66,8 @@ def diagnose(
       Of each kind the best setting is chosen without the rows on which its gain is measured.
 
     A tenth of the loss of looking at no input is a gap that matters; a freer network that has a
-    twentieth of it less shows underfitting. Nothing is advised that was not tried.
+    twentieth of it less shows underfitting, or a fortieth where that is more than the model has
+    learned. Nothing is advised that was not tried.
 
     Args:
         model: A compiled, built and trained Keras model. It is not changed.

@@ -21,6 +21,8 @@ MATERIAL_GAP = 0.1
 """A gap of a tenth of the loss of looking at nothing matters; every fitted model has some."""
 MATERIAL_GAIN = 0.05
 """A freer network that has so much less loss shows that the model is not free enough."""
+LEARNED_LITTLE = MATERIAL_GAIN / 2
+"""So much does, where the model itself has learned less than the freer one adds."""
 FREER = ("longer", "larger", "unpenalised")
 FAULTS = ("leak_column", "leak_rows", "leak_groups")
 """With these no score is what it seems."""
@@ -51,7 +53,8 @@ def fit_verdicts(
     verdicts = []
     material = MATERIAL_GAP * unit
     over = _side(gaps, likely_gaps, material)
-    under = _underfitting(unit, tried)
+    slow = bool(learned) and (over is None or over[0] == "below")
+    under = _underfitting(unit, tried, learned[0].estimate if slow else np.inf)
     # The model's own rows count for themselves: worse than no input, whatever networks like it do.
     worse = bool(learned) and learned[0].high < 0
     nothing = worse or (
@@ -97,13 +100,17 @@ def _side(
     return None
 
 
-def _underfitting(unit: float, tried: Sequence[Advice]) -> Verdict | None:
-    material = MATERIAL_GAIN * unit
-    freer = [a for a in tried if a.code in FREER and a.gain >= material and _likely_low(a) > 0]
+def _underfitting(unit: float, tried: Sequence[Advice], learned: float) -> Verdict | None:
+    """What a freer network gains, where it matters beside `learned`, the model's own gain."""
+
+    def material(advice: Advice) -> float:
+        return (LEARNED_LITTLE if advice.gain > learned else MATERIAL_GAIN) * unit
+
+    freer = [a for a in tried if a.code in FREER and a.gain >= material(a) and _likely_low(a) > 0]
     if not freer:
         return None
     best = max(freer, key=lambda a: a.gain)
-    strength = "clear" if best.low >= material and not best.doubt else "likely"
+    strength = "clear" if best.low >= material(best) and not best.doubt else "likely"
     numbers = {"what": best.what, "gain": number(best.gain)}
     return Verdict("underfitting", strength, numbers, (f"Tried in folds: {best}.",))
 
