@@ -53,11 +53,7 @@ def checked_targets(
         raise InputError("Give `sample_weight` or `class_weight`, not both: multiply them.")
     if class_weight is not None:
         y = readable_targets(parts, y, None)
-        label_of, number = labels_of(model, x, y)
-        labels = label_of(y)
-        classes, codes, counts = np.unique(labels, return_inverse=True, return_counts=True)
-        of_class = class_weights(classes, counts, class_weight, number)
-        return y, of_class[codes].reshape(labels.shape)
+        return y, by_class(model, x, y, class_weight)(y)
     weights = None if sample_weight is None else _checked(parts, y, sample_weight)
     return readable_targets(parts, y, weights), weights
 
@@ -175,6 +171,29 @@ def labels_of(model: Any, x: Any, y: Any) -> tuple[Callable[[Any], np.ndarray], 
     if len(shape) > values and shape[-1] > 1:
         number = shape[-1]  # a share of each
     return lambda targets: _labels(tree.flatten(targets)[0], parts), number
+
+
+def by_class(model: Any, x: Any, y: Any, class_weight: Any) -> Callable[[Any], np.ndarray]:
+    """What gives the weights of targets by their classes, as `class_weight` has them for `y`.
+
+    "balanced" is by the labels of `y`; a class that is not among these counts 1.
+
+    Raises:
+        InputError: As `labels_of` and `class_weights`.
+    """
+    label_of, number = labels_of(model, x, y)
+    classes, counts = np.unique(label_of(y), return_counts=True)
+    of_class = class_weights(classes, counts, class_weight, number)
+    known = {} if isinstance(class_weight, str) else _known(class_weight)
+    known |= dict(zip(classes.tolist(), of_class.tolist(), strict=True))
+
+    def weights_of(targets: Any) -> np.ndarray:
+        labels = label_of(targets)
+        found, codes = np.unique(labels, return_inverse=True)
+        weights = np.array([known.get(int(k), 1.0) for k in found], np.float32)
+        return weights[codes].reshape(labels.shape)
+
+    return weights_of
 
 
 def class_weights(

@@ -149,11 +149,40 @@ def test_too_few_epochs_are_underfitting():
     assert "stop" not in {a.code for a in found.tried}
 
 
+SUBJECT = {"validation": None, "groups": None, "sample_weight": None, "class_weight": None}
+SUBJECT |= {"epochs": 5, "batch_size": 32, "names": None, "seed": 0}
+
+
+@pytest.mark.parametrize("given", [{0: 1, 1: 3}, "balanced"])
+def test_weights_of_classes_are_weights_of_rows(given):
+    x, y = rows(60)
+    model, new = network(), rows(40, seed=1)
+    shares = np.bincount(y.astype(int)) / len(y)
+    of_class = np.array([1.0, 3.0]) if given != "balanced" else 0.5 / shares
+    weights, new_weights = (of_class[labels.astype(int)] for labels in (y, new[1]))
+    options = {**SUBJECT, "validation": new, "class_weight": given}
+    found = subject_of(model, x, y, **options)
+    options = {**SUBJECT, "validation": (*new, new_weights), "sample_weight": weights}
+    same = subject_of(model, x, y, **options)
+    assert found.held_out is not None
+    assert same.held_out is not None
+    np.testing.assert_allclose(found.train.weights, weights, rtol=1e-6)
+    np.testing.assert_allclose(found.held_out.weights, new_weights, rtol=1e-6)
+    assert found.base == pytest.approx(same.base)
+    assert found.held_out.loss == pytest.approx(same.held_out.loss)
+    text = np.array(["no", "yes"])
+    labels = {"no": 1, "yes": 3} if given != "balanced" else given
+    named = {**SUBJECT, "validation": (new[0], text[new[1].astype(int)]), "class_weight": labels}
+    told = subject_of(model, x, text[y.astype(int)], **named)
+    np.testing.assert_allclose(told.train.weights, weights, rtol=1e-6)
+    with pytest.raises(taut.InputError, match="Multiply them"):
+        subject_of(model, x, y, **{**options, "sample_weight": None, "class_weight": given})
+
+
 @pytest.mark.slow
 def test_inputs_and_rows_can_be_left_out(overfitted):
     model, x, y = overfitted
-    rows_of = {"validation": None, "groups": None, "sample_weight": None, "names": None, "seed": 0}
-    subject = subject_of(model, x, y, epochs=5, batch_size=32, **rows_of)
+    subject = subject_of(model, x, y, **SUBJECT)
     trials = try_out(subject, cv=2, seconds=None, callbacks=())
     more = try_more(trials, unused=[2, 3], doubtful=np.array([0, 7]))
     assert set(more.tried) - set(trials.tried) == {"drop_inputs", "clean_rows"}

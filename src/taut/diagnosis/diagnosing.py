@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 from taut._keras.compiled_model import loss_of_classes
+from taut._weights import ClassWeight
 from taut.checks import check_above, check_inner_share, is_whole
 from taut.diagnosis.advice import gains, in_order
 from taut.diagnosis.data_faults import DataFaults, data_faults
@@ -38,6 +39,7 @@ def diagnose(
     validation: Any = None,
     groups: Any = None,
     sample_weight: Any = None,
+    class_weight: ClassWeight = None,
     epochs: int | None = None,
     batch_size: int | None = None,
     cv: Any = None,
@@ -77,6 +79,8 @@ def diagnose(
         groups: [rows] labels of groups, such as patients, that are not to be cut by a split; with
             `validation` a pair: of the rows of `x`, of those of `validation`.
         sample_weight: [rows] weights of the data loss.
+        class_weight: Weights by class number, as `fit` had them, by label, or `"balanced"`; also of
+            the rows of `validation`.
         epochs: Epochs of a training; those that `fit` ran, where the model still knows, or 100.
         batch_size: Rows in a batch; as `fit` had it, where the model still knows, or 32.
         cv: Folds of the trials: a number, a scikit-learn splitter, or pairs of rows; 5 for small
@@ -120,6 +124,7 @@ def diagnose(
         validation=validation,
         groups=groups,
         sample_weight=sample_weight,
+        class_weight=class_weight,
         epochs=epochs,
         batch_size=batch_size,
         names=names,

@@ -55,7 +55,7 @@ def learned_of(subject: Subject, trials: Trials | None, level: float) -> list[In
     if subject.base is None:
         return []
     if held_out is not None and held_out.losses is not None:
-        base = base_losses(subject.model, held_out.x, held_out.y, train.y)
+        base = base_losses(subject.model, held_out.x, held_out.y, train.y, train.weights)
         if base is not None:
             found.append(
                 interval_of_mean(
@@ -66,7 +66,7 @@ def learned_of(subject: Subject, trials: Trials | None, level: float) -> list[In
                 )
             )
     if trials is not None:
-        base = base_losses(subject.model, train.x, train.y, train.y)
+        base = base_losses(subject.model, train.x, train.y, train.y, train.weights)
         if base is not None:
             found.append(
                 interval_over_folds(

@@ -11,7 +11,7 @@ import numpy as np
 
 from taut._data import as_arrays, check_rows_given, input_names
 from taut._keras.compiled_model import compiled_loss
-from taut._weights import checked_targets
+from taut._weights import ClassWeight, by_class, checked_targets
 from taut.checks import check_same_order, check_whole, names_given
 from taut.errors import InputError
 from taut.objective.row_losses import RowLosses, base_losses
@@ -118,6 +118,7 @@ def subject_of(
     validation: Any,
     groups: Any,
     sample_weight: Any,
+    class_weight: ClassWeight,
     epochs: int | None,
     batch_size: int | None,
     names: Sequence[str] | None,
@@ -151,12 +152,21 @@ def subject_of(
         raise InputError(
             f"A diagnosis needs {FEWEST_ROWS} rows to learn from at least. Received: {rows} rows."
         )
-    train_y, weights = checked_targets(model, train_x, train_y, sample_weight)
+    if labels is not None:
+        class_weight = labels.class_weight(class_weight)
+    train_y, weights = checked_targets(model, train_x, train_y, sample_weight, class_weight)
     train = _rows(model, train_x, train_y, weights, of_train)
     held_out = None
     if validation is not None:
         held_x, held_y, held_weights = _validation(validation, classes)
         _check_alike(train_x, held_x, _columns(x), validation)
+        if class_weight is not None:
+            if held_weights is not None:
+                raise InputError(
+                    "`class_weight` weighs the rows of `validation` too. Received: both it and "
+                    "weights of these. Multiply them, and give `sample_weight`."
+                )
+            held_weights = by_class(model, train_x, train_y, class_weight)(held_y)
         held_y, held_weights = checked_targets(model, held_x, held_y, held_weights)
         held_out = _rows(model, held_x, held_y, held_weights, of_held_out)
     notes = []
@@ -165,7 +175,7 @@ def subject_of(
         notes += note
     measured = train if held_out is None else held_out
     try:
-        base = base_losses(model, measured.x, measured.y, train.y)
+        base = base_losses(model, measured.x, measured.y, train.y, train.weights)
     except InputError:
         base = None
     if base is None:

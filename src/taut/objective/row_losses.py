@@ -63,17 +63,20 @@ class RowLosses:
         return self(repeated, flat).reshape(lanes, -1)
 
 
-def base_losses(model: Any, x: Any, y: Any, train_y: Any) -> np.ndarray | None:
+def base_losses(
+    model: Any, x: Any, y: Any, train_y: Any, train_weights: Any = None
+) -> np.ndarray | None:
     """[rows] the loss of the constant that is best for `train_y`: what looking at nothing costs.
 
-    That is the mean, or the median where its loss is less; for classes their shares. None for a
-    loss of which no such constant is known.
+    That is the mean, or the median where its loss is less; for classes their shares; each of the
+    weighted rows. None for a loss of which no such constant is known.
 
     Args:
         model: Compiled and built.
         x: Inputs of the rows; a few of them are enough.
         y: Targets of the rows that are predicted.
         train_y: Targets of the rows that the constant is taken from.
+        train_weights: Weights of these, [rows] or of each value of the loss; None for none.
     """
     shapes = getattr(model, "output_shape", None)
     if shapes is None or len(tree.flatten(y)) != 1 or len(tree.flatten(train_y)) != 1:
@@ -83,7 +86,8 @@ def base_losses(model: Any, x: Any, y: Any, train_y: Any) -> np.ndarray | None:
         return None
     learned = np.asarray(tree.flatten(train_y)[0], float)
     rows = len(tree.flatten(y)[0])
-    candidates = _constants(model, learned, shape[1:])
+    weights = tree.flatten(train_weights)[0]
+    candidates = _constants(model, learned, shape[1:], weights)
     losses_of = RowLosses(model, x, y)
     found = [
         losses_of(y, np.broadcast_to(c, (rows, *c.shape)).astype(keras.config.floatx()))
@@ -93,23 +97,35 @@ def base_losses(model: Any, x: Any, y: Any, train_y: Any) -> np.ndarray | None:
     return min(finite, key=lambda losses: losses.mean()) if finite else None
 
 
-def _constants(model: Any, y: np.ndarray, shape: tuple[Any, ...]) -> list[np.ndarray]:
+def _constants(
+    model: Any, y: np.ndarray, shape: tuple[Any, ...], weights: np.ndarray | None
+) -> list[np.ndarray]:
     """Predictions of one row that may be the best constant."""
     name = loss_name(model)
     logits = from_logits(model)
+    if weights is not None:
+        spread = weights.reshape(*weights.shape, *[1] * (y.ndim - weights.ndim))
+        weights = np.broadcast_to(spread.reshape(spread.shape[: y.ndim]), y.shape)
     if "sparse_categorical" in name:
-        shares = np.bincount(y.reshape(-1).astype(int), minlength=shape[-1]) / y.size
-        shares = np.clip(shares, TINY, 1)
+        counts = None if weights is None else weights.reshape(-1)
+        shares = np.bincount(y.reshape(-1).astype(int), counts, minlength=shape[-1])
+        shares = np.clip(shares / shares.sum(), TINY, 1)
         return [np.broadcast_to(np.log(shares) if logits else shares, _known(shape, y))]
     if y.ndim == 1 and len(shape) and shape[-1] == 1:
         y = y[:, None]
-    mean = y.mean(axis=0)
+        weights = None if weights is None else weights[:, None]
+    if weights is not None:
+        # Where nothing counts, any constant will do.
+        weights = np.where(weights.any(axis=0), weights, 1.0)
+    mean = np.average(y, axis=0, weights=weights)
     if "crossentropy" in name:
         share = np.clip(mean, TINY, 1 - TINY)
         if not logits:
             return [share]
         return [np.log(share) if "categorical" in name else np.log(share / (1 - share))]
-    return [mean, np.median(y, axis=0)]
+    if weights is None:
+        return [mean, np.median(y, axis=0)]
+    return [mean, np.quantile(y, 0.5, axis=0, weights=weights, method="inverted_cdf")]
 
 
 def _known(shape: tuple[Any, ...], y: np.ndarray) -> tuple[int, ...]:
