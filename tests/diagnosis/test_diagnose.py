@@ -13,12 +13,14 @@ import taut
 from taut.catalogue import LANGUAGES, catalogue
 from taut.diagnosis import Diagnosis, Verdict
 from taut.diagnosis.diagnosis_result import in_importance
-from taut.diagnosis.fold_trainer import Trial
+from taut.diagnosis.fold_trainer import FoldTrainer, Plan, Trial
 from taut.diagnosis.gains import chosen, interval_over_folds
 from taut.diagnosis.subject import subject_of
+from taut.diagnosis.trial_requests import with_strengths
 from taut.diagnosis.trials import try_more, try_out
 from taut.diagnosis.variants import resized, with_dropout
 from taut.diagnosis.words import CODES, codes_of
+from taut.studies.training_settings import Settings
 
 pytestmark = pytest.mark.skipif(
     keras.backend.backend() != "jax", reason="trains many lanes, which other backends do one by one"
@@ -177,6 +179,50 @@ def test_weights_of_classes_are_weights_of_rows(given):
     np.testing.assert_allclose(told.train.weights, weights, rtol=1e-6)
     with pytest.raises(taut.InputError, match="Multiply them"):
         subject_of(model, x, y, **{**options, "sample_weight": None, "class_weight": given})
+
+
+def test_losses_of_folds_are_means_over_what_rows_count():
+    """Keras's loss of rows that all count twice is twice as large; their gap is not."""
+    x, y = rows(60)
+    found = []
+    for scale in (1.0, 2.0):
+        options = {**SUBJECT, "sample_weight": np.full(60, scale), "validation": rows(40, seed=1)}
+        subject = subject_of(network(), x, y, **options)
+        plan = Plan(None)
+        arguments = {"cv": 2, "seed": 0, "groups": None, "sample_weight": subject.train.weights}
+        study, axes = with_strengths(subject, arguments, plan)
+        trainer = FoldTrainer(study, subject, plan)
+        lanes = [trainer.lane(k, axes.at(0, 0)) for k in trainer.folds]
+        settings = Settings.checked(epochs=3, batch_size=32)
+        record = trainer.train(lanes, settings, "as is")
+        trial = trainer.trial("as_is", "as it is", record, [0, 1])
+        found.append((*trainer.curves(record, [0, 1]), trial.train_losses, trial.losses))
+    for one, other in zip(*found, strict=True):  # Adam takes the same steps of twice the loss
+        np.testing.assert_allclose(one, other, rtol=1e-3)
+
+
+def test_weights_of_steps_weigh_the_steps():
+    draw = np.random.default_rng(0)
+    x = draw.normal(size=(30, 4, 2)).astype("float32")
+    y = x[..., :1] + draw.normal(size=(30, 4, 1))
+    weights = draw.random((30, 4)) * (draw.random((30, 4)) > 0.3)
+    weights[:3] = 0
+    model = keras.Sequential([keras.Input((4, 2)), keras.layers.Dense(1)])
+    model.compile("sgd", "mse")
+    options = {**SUBJECT, "sample_weight": weights}
+    subject = subject_of(model, x, y, **options)
+    squares = ((model.predict(x, verbose=0) - y) ** 2)[..., 0]
+    assert subject.train.loss == pytest.approx(np.average(squares, weights=weights))
+    constants = np.average(y[..., 0], axis=0, weights=weights)
+    base = np.average((y[..., 0] - constants) ** 2, weights=weights)
+    assert subject.base == pytest.approx(base)
+    by_output = {"a": np.ones(30), "b": np.ones(30)}
+    made = keras.Input((2,))
+    two = keras.Model(made, {k: keras.layers.Dense(1, name=k)(made) for k in by_output})
+    two.compile("sgd", "mse")
+    options = {**SUBJECT, "sample_weight": by_output}
+    with pytest.raises(taut.InputError, match="weights by output"):
+        subject_of(two, x[:, 0], dict.fromkeys(by_output, y[:, 0]), **options)
 
 
 @pytest.mark.slow

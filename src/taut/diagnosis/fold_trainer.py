@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -171,8 +171,8 @@ class FoldTrainer:
         return Trial(
             code,
             what,
-            self._losses_of(self.subject.train.y, predicted),
-            train[list(lanes)].astype(float),
+            self._losses_of(self.subject.train.y, predicted, self.subject.train.steps),
+            train[list(lanes)] / self._counted(record, lanes, lambda split: split.train),
             setting,
             elsewhere=self._elsewhere(record, lanes),
             shares=self._shares(predicted, record, lanes),
@@ -183,7 +183,26 @@ class FoldTrainer:
         if not self.subject.shifted or held_out is None:
             return None
         outputs = predict_lanes(self.study.copy, record, held_out.x, lanes=list(lanes))
-        return self._losses_of.of_lanes(held_out.y, outputs)
+        return self._losses_of.of_lanes(held_out.y, outputs, held_out.steps)
+
+    def curves(self, record: Record, lanes: Sequence[int]) -> tuple[np.ndarray, np.ndarray]:
+        """[epochs] mean training and held-out losses of some lanes."""
+        of_train = self._counted(record, lanes, lambda split: split.train)
+        of_held = self._counted(record, lanes, lambda split: split.held_out)
+        at = list(lanes)
+        return (
+            (record.train_loss[at] / of_train[:, None]).mean(axis=0),
+            (record.held_out_loss[at] / of_held[:, None]).mean(axis=0),
+        )
+
+    def _counted(
+        self, record: Record, lanes: Sequence[int], side: Callable[[Split], np.ndarray]
+    ) -> np.ndarray:
+        """[lanes] what rows of a side count on average: by which Keras's losses are too large."""
+        weights = self.subject.train.weights
+        if weights is None:
+            return np.ones(len(lanes))
+        return np.array([weights[side(self.splits[record.lanes[k].split])].mean() for k in lanes])
 
     def _shares(
         self, predicted: Any, record: Record, lanes: Sequence[int]
@@ -206,11 +225,13 @@ class FoldTrainer:
         for fold, split in enumerate(self.splits):
             pick = lambda tree, at=split.held_out: keras.tree.map_structure(lambda a: a[at], tree)  # noqa: E731
             lanes = [first + PARTS * fold + part for part in range(PARTS)]
-            x, y = pick(self.subject.train.x), pick(self.subject.train.y)
+            train = self.subject.train
+            x, y = pick(train.x), pick(train.y)
+            steps = None if train.steps is None else train.steps[split.held_out]
             outputs = predict_lanes(self.study.copy, record, x, lanes=lanes)
-            losses[:, split.held_out] = self._losses_of.of_lanes(y, outputs)
+            losses[:, split.held_out] = self._losses_of.of_lanes(y, outputs, steps)
             mean = keras.tree.map_structure(lambda a: a[:2].mean(axis=0), outputs)
-            of_mean[split.held_out] = self._losses_of(y, mean)
+            of_mean[split.held_out] = self._losses_of(y, mean, steps)
         return losses[:2], of_mean, losses[2]
 
     def _parts_of(self, number: int, split: Split) -> list[Split]:

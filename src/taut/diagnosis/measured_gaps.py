@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
+import numpy as np
+
 from taut.diagnosis.array_inputs import NotChecked
 from taut.diagnosis.data_faults import DataFaults
 from taut.diagnosis.diagnosis_result import Finding, Interval, MeasuredGap
@@ -14,7 +16,6 @@ from taut.diagnosis.subject import Subject
 from taut.diagnosis.trials import Trials
 from taut.diagnosis.verdicts import gap_findings, gap_in_folds, gap_of_model
 from taut.diagnosis.words import OWN_GAP, named
-from taut.objective.row_losses import base_losses
 
 
 def gaps_of(
@@ -55,7 +56,7 @@ def learned_of(subject: Subject, trials: Trials | None, level: float) -> list[In
     if subject.base is None:
         return []
     if held_out is not None and held_out.losses is not None:
-        base = base_losses(subject.model, held_out.x, held_out.y, train.y, train.weights)
+        base = subject.base_losses(held_out)
         if base is not None:
             found.append(
                 interval_of_mean(
@@ -66,7 +67,7 @@ def learned_of(subject: Subject, trials: Trials | None, level: float) -> list[In
                 )
             )
     if trials is not None:
-        base = base_losses(subject.model, train.x, train.y, train.y, train.weights)
+        base = subject.base_losses(train)
         if base is not None:
             found.append(
                 interval_over_folds(
@@ -92,17 +93,21 @@ def evidence_of(
     for gap, less in zip(gaps, learned, strict=False):
         what = "less loss than looking at no input"
         found.append(Finding(what, less.estimate, less.low, less.high, gap.source))
-    if trials is not None and trials.bought is not None and trials.halves is not None:
+    if trials is not None and trials.of_mean is not None and trials.halves is not None:
+        weights = subject.train.weights
+        halves = float(np.average(trials.halves.mean(axis=0), weights=weights))
+        # To average networks of other halves removes half of the variance.
+        variance = 2 * (halves - float(np.average(trials.of_mean, weights=weights)))
         found += [
             Finding(
                 "variance",
-                2 * trials.bought,
+                variance,
                 note="of networks that learned from one half of the rows each: twice what the mean "
                 "of two such networks has less loss",
             ),
             Finding(
                 "the rest: bias and noise",
-                float(trials.halves.mean()) - 2 * trials.bought,
+                halves - variance,
                 note="their loss less that variance",
             ),
         ]

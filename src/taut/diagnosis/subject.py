@@ -34,9 +34,10 @@ class Rows:
         y: Targets as the loss takes them, likewise.
         prediction: What the model returns for them, likewise.
         losses: [rows] the data loss of each; None where the loss has no value a row.
-        loss: The data loss.
-        weights: [rows] weights of the data loss, or None.
+        loss: The data loss: their mean.
+        weights: [rows] what each counts, or None where all count alike.
         groups: [rows] labels, or None.
+        steps: [rows, steps] weights of the values of each row's loss; None where these count alike.
     """
 
     x: Any
@@ -46,6 +47,12 @@ class Rows:
     loss: float
     weights: np.ndarray | None
     groups: np.ndarray | None
+    steps: np.ndarray | None = None
+
+    @property
+    def sample_weight(self) -> np.ndarray | None:
+        """Weights as a training takes them."""
+        return self.weights if self.steps is None else self.steps
 
     def __len__(self) -> int:
         return len(keras.tree.flatten(self.y)[0])
@@ -108,6 +115,15 @@ class Subject:
         """What a tenth is a tenth of: the loss of looking at nothing, if it is known and not 0."""
         measured = self.train if self.held_out is None else self.held_out
         return abs(self.base or measured.loss) or 1.0
+
+    def base_losses(self, rows: Rows) -> np.ndarray | None:
+        """[rows] what looking at no input costs there; None where that is not known."""
+        return base_losses_of(self.model, self.train, rows)
+
+
+def base_losses_of(model: Any, train: Rows, rows: Rows) -> np.ndarray | None:
+    """[rows] the loss of the constant that is best on the rows learned from."""
+    return base_losses(model, rows.x, rows.y, train.y, train.sample_weight, rows.steps)
 
 
 def subject_of(
@@ -175,7 +191,7 @@ def subject_of(
         notes += note
     measured = train if held_out is None else held_out
     try:
-        base = base_losses(model, measured.x, measured.y, train.y, train.weights)
+        base = base_losses_of(model, train, measured)
     except InputError:
         base = None
     if base is None:
@@ -287,14 +303,34 @@ def _rows(model: Any, x: Any, y: Any, weights: Any, groups: np.ndarray | None) -
             "The model must predict finite numbers. Received: NaN or infinite predictions of "
             "these rows. Fill missing inputs, or train again with a smaller learning rate."
         )
+    weights, steps = _by_row(weights)
     few = keras.tree.map_structure(lambda a: a[:8], (x, y))
-    plain = weights if weights is None or keras.tree.is_nested(weights) else np.asarray(weights)
     try:
-        losses = RowLosses(model, *few)(y, prediction)
-        loss = float(np.average(losses, weights=plain))
+        losses = RowLosses(model, *few)(y, prediction, steps)
+        loss = float(np.average(losses, weights=weights))
     except InputError:
         losses, loss = None, float(compiled_loss(model)(y, prediction))
-    return Rows(x, y, prediction, losses, loss, plain, groups)
+    return Rows(x, y, prediction, losses, loss, weights, groups, steps)
+
+
+def _by_row(weights: Any) -> tuple[np.ndarray | None, np.ndarray | None]:
+    """What each row counts, and what each value of its loss does; None where all count alike."""
+    leaves = keras.tree.flatten(weights)
+    if len(leaves) > 1:
+        raise InputError(
+            "`diagnose` needs one weight a row, or one for each value of its loss, for all "
+            f"outputs. Received: weights by output, {len(leaves)} of them. Study one output at a "
+            "time."
+        )
+    if leaves[0] is None:
+        return None, None
+    given = np.asarray(leaves[0])
+    if given.ndim == 1:
+        return given, None
+    flat = given.reshape(len(given), -1)
+    if flat.shape[1] == 1:
+        return flat[:, 0], None
+    return flat.mean(axis=1), given
 
 
 def _epochs(model: Any) -> tuple[int, list[str]]:

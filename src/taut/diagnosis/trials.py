@@ -78,13 +78,6 @@ class Trials:
         learned, new = zip(*every, strict=True)
         return np.mean(learned, axis=0), np.mean(new, axis=0)
 
-    @property
-    def bought(self) -> float | None:
-        """How much loss averaging networks of other halves removes: half of the variance."""
-        if self.halves is None or self.of_mean is None:
-            return None
-        return float((self.halves.mean(axis=0) - self.of_mean).mean())
-
 
 def try_out(
     subject: Subject,
@@ -115,7 +108,7 @@ def try_out(
         "cv": _folds(subject, small) if cv is None else cv,
         "seed": subject.seed,
         "groups": rows.groups,
-        "sample_weight": rows.weights,
+        "sample_weight": rows.sample_weight,
     }
     study, axes = with_strengths(subject, arguments, plan)
     held = np.concatenate([split.held_out for split in study.rows.splits])
@@ -141,7 +134,7 @@ def try_out(
     a_fold = plan.spent / len(trainer.folds)
     as_is = trainer.trial("as_is", "as it is", first, list(trainer.folds))
     tried: dict[str, tuple[Trial, ...]] = {}
-    curves = first.train_loss.mean(axis=0), first.held_out_loss.mean(axis=0)
+    curves = trainer.curves(first, list(trainer.folds))
     requests = requests_for(subject, axes, small)
     cost = a_fold * sum(r.epochs for r in requests) * len(trainer.folds)
     while requests and plan.seconds is not None and plan.spent + cost > plan.seconds:
@@ -167,7 +160,7 @@ def try_out(
             trial = trainer.trial(request.code, request.what, record, at, request.setting)
             tried[request.code] = (*tried.get(request.code, ()), trial)
             if request.code == "longer":
-                curves = record.train_loss[at].mean(axis=0), record.held_out_loss[at].mean(axis=0)
+                curves = trainer.curves(record, at)
         halves, of_mean, quarter = trainer.parts(record, len(lanes))
         tried |= _stopped(trainer, record, tried, requests, settings, axes)
     for factor in SIZES:

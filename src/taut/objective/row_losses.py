@@ -43,28 +43,49 @@ class RowLosses:
         build_loss(model, x, y)
         self._model = model
 
-    def __call__(self, y: Any, prediction: Any) -> np.ndarray:
-        """[rows], float64, of targets and what the model returned for them."""
+    def __call__(self, y: Any, prediction: Any, steps: np.ndarray | None = None) -> np.ndarray:
+        """[rows], float64, of targets and what the model returned for them.
+
+        Args:
+            y: Targets, a tree of arrays [rows, …].
+            prediction: What the model returned, likewise.
+            steps: [rows, steps] weights of the values of each row, of which its loss is the mean;
+                all alike unless given. A row whose weights are all 0 has a loss of 0.
+        """
 
         def loss_of(part: Any, y_true: Any, y_pred: Any) -> Any:
             values, _ = loss_values(part.loss, y_true, y_pred)
             others = tuple(range(1, len(values.shape)))
-            return ops.mean(values, axis=others) if others else values
+            if not others:
+                return values
+            if steps is None:
+                return ops.mean(values, axis=others)
+            weights = steps.reshape(*steps.shape, *[1] * (len(values.shape) - steps.ndim))
+            weights = ops.convert_to_tensor(np.broadcast_to(weights, values.shape), values.dtype)
+            total = ops.sum(weights, axis=others)
+            return ops.sum(values * weights, axis=others) / ops.where(total == 0, 1.0, total)
 
         tensors = tree.map_structure(ops.convert_to_tensor, (y, prediction))
         values = call_losses(self._model, loss_of, *tensors)
         return np.asarray(ops.convert_to_numpy(values), float)
 
-    def of_lanes(self, y: Any, predictions: Any) -> np.ndarray:
+    def of_lanes(self, y: Any, predictions: Any, steps: np.ndarray | None = None) -> np.ndarray:
         """[lanes, rows] of predictions [lanes, rows, …] of the same rows."""
         lanes = len(tree.flatten(predictions)[0])
-        repeated = tree.map_structure(lambda a: np.concatenate([a] * lanes), y)
+        repeated, weights = tree.map_structure(
+            lambda a: None if a is None else np.concatenate([a] * lanes), (y, steps)
+        )
         flat = tree.map_structure(lambda a: a.reshape(-1, *a.shape[2:]), predictions)
-        return self(repeated, flat).reshape(lanes, -1)
+        return self(repeated, flat, weights).reshape(lanes, -1)
 
 
 def base_losses(
-    model: Any, x: Any, y: Any, train_y: Any, train_weights: Any = None
+    model: Any,
+    x: Any,
+    y: Any,
+    train_y: Any,
+    train_weights: Any = None,
+    steps: np.ndarray | None = None,
 ) -> np.ndarray | None:
     """[rows] the loss of the constant that is best for `train_y`: what looking at nothing costs.
 
@@ -77,6 +98,7 @@ def base_losses(
         y: Targets of the rows that are predicted.
         train_y: Targets of the rows that the constant is taken from.
         train_weights: Weights of these, [rows] or of each value of the loss; None for none.
+        steps: [rows, steps] weights of the values of each row's loss; all alike unless given.
     """
     shapes = getattr(model, "output_shape", None)
     if shapes is None or len(tree.flatten(y)) != 1 or len(tree.flatten(train_y)) != 1:
@@ -90,7 +112,7 @@ def base_losses(
     candidates = _constants(model, learned, shape[1:], weights)
     losses_of = RowLosses(model, x, y)
     found = [
-        losses_of(y, np.broadcast_to(c, (rows, *c.shape)).astype(keras.config.floatx()))
+        losses_of(y, np.broadcast_to(c, (rows, *c.shape)).astype(keras.config.floatx()), steps)
         for c in candidates
     ]
     finite = [losses for losses in found if np.isfinite(losses).all()]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import keras
@@ -47,6 +48,7 @@ def held_out_luck(
         losses_of = RowLosses(study.copy, x, y)
     except UnsupportedError:
         return None
+    steps = weight if weight is not None and weight.ndim > 1 else None
     total, times = np.zeros((2, len(keras.tree.flatten(y)[0])))
     for split in splits:
         rows = study.rows.splits[split].held_out
@@ -59,16 +61,17 @@ def held_out_luck(
             continue
         held_x, held_y = _rows(x, rows), _rows(y, rows)
         outputs = predict_lanes(study.copy, record, held_x, lanes=lanes)
-        total[rows] += losses_of.of_lanes(held_y, outputs).sum(axis=0)
+        of_rows = None if steps is None else steps[rows]
+        total[rows] += losses_of.of_lanes(held_y, outputs, of_rows).sum(axis=0)
         times[rows] += len(lanes)
     there = np.flatnonzero(times)
-    if weight is not None and weight.ndim > 1:
-        weight = weight.reshape(len(weight), -1).mean(axis=1)
-    return luck_of(
-        total[there] / times[there],
-        None if weight is None else weight[there],
-        None if groups is None else groups[there],
-    )
+    if weight is not None:
+        weight = weight.reshape(len(weight), -1).mean(axis=1)[there]
+    luck = luck_of(total[there] / times[there], weight, None if groups is None else groups[there])
+    if luck is None or weight is None:
+        return luck
+    # Keras's losses are means of weighted losses, not divided by the mean weight.
+    return replace(luck, error=luck.error * float(weight.mean()))
 
 
 def luck_of(

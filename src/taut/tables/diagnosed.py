@@ -197,7 +197,12 @@ def _gaps(
     numbers = np.unique(fold_of[held])
     if not held.any() or not np.isin(numbers, folds).all():
         return gaps
-    of_folds = np.array([learned[lanes][folds == fold].mean() for fold in numbers])
+    of_folds = np.array(
+        [
+            learned[lanes][folds == fold].mean() / _mean(data.weight, trained.splits[fold].train)
+            for fold in numbers
+        ]
+    )
     losses = _losses(ensemble.out_of_fold[held], data.y[held])
     gap = gap_in_folds(
         losses,
@@ -209,6 +214,11 @@ def _gaps(
         groups=None if train.groups is None else train.groups[held],
     )
     return [*gaps, gap]
+
+
+def _mean(weights: np.ndarray | None, rows: np.ndarray) -> float:
+    """What the rows count on average, by which Keras's loss is larger than their mean loss."""
+    return 1.0 if weights is None else float(weights[rows].mean())
 
 
 def _tried(ensemble: Ensemble, trained: Trained, data: Prepared) -> tuple[Advice, ...]:
