@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -16,6 +17,8 @@ from taut_cli.output import check_file, check_table, write_file
 
 if TYPE_CHECKING:
     import pandas
+
+    from taut.run_metrics import Test
 
 
 def predict(
@@ -49,7 +52,9 @@ def predict(
         from taut.formulas import write_csv
         from taut.frames.as_frame import NOTES
         from taut.frames.read import read_table
+        from taut.tables.evaluation import as_table
         from taut.tables.table_model import TableModel
+        from taut_cli.show import show_evaluation
 
         # The table is read and checked first: the network takes a while to load.
         schema = TableModel.load_schema(run)
@@ -62,7 +67,12 @@ def predict(
             sheet=sheet,
         )
         schema.prepare(frame, require_target=False)
-        answer, sentences = predictions(TableModel.load(run), frame)
+        model = TableModel.load(run)
+        answer, sentences = predictions(model, frame)
+        test = None
+        if schema.target in frame.columns:
+            test, told = _scored(model, frame, answer)
+            sentences += told
         state.check()
 
         def done() -> None:
@@ -75,13 +85,17 @@ def predict(
         )
         notes = [clean(sentence) for sentence in (*frame.attrs.get(NOTES, ()), *sentences)]
         if as_json:
-            say_json({"predictions": str(out), "rows": len(answer), "notes": notes})
+            told = {"predictions": str(out), "rows": len(answer), "notes": notes}
+            scores = [] if test is None else as_table(test).to_dict("records")
+            say_json(told | {"scores": scores})
             return
         for note in notes:
             console(stderr=True).print(Text(f"note: {note}", style="yellow"), soft_wrap=True)
         rows = f"{len(answer)} row{'s' * (len(answer) != 1)}"
         words = Text(f"{rows} predicted, written to {out}")
         console(quiet=quiet).print(words, soft_wrap=True)
+        if test is not None:
+            show_evaluation(console(quiet=quiet), replace(model.run.metrics, test=test))
 
 
 def predictions(model: Any, frame: pandas.DataFrame) -> tuple[pandas.DataFrame, list[str]]:
@@ -108,6 +122,24 @@ def predictions(model: Any, frame: pandas.DataFrame) -> tuple[pandas.DataFrame, 
     there = [n for n in model.schema.names_of_rows if n in frame.columns and n not in columns]
     named = {name: frame[name].array for name in there}
     return pandas.DataFrame({**named, **columns}), list(sentences)
+
+
+def _scored(
+    model: Any, frame: pandas.DataFrame, answer: pandas.DataFrame
+) -> tuple[Test | None, list[str]]:
+    """The scores of rows whose target the table has, or why there are none."""
+    from taut.errors import InputError
+    from taut.tables.evaluation import evaluated
+
+    classes = len(model.schema.classes)  # their probabilities are the last columns
+    output = answer.iloc[:, -max(classes, 1) :].to_numpy(float)
+    try:
+        rows_of = lambda rows: output[rows.index]  # noqa: E731
+        return evaluated(frame, model.schema, model.run.metrics, rows_of), []
+    except InputError as error:
+        return None, [f"The predictions were not scored. {error}"]
+    except Exception as error:  # the predictions are there
+        return None, [f"The predictions were not scored ({type(error).__name__}: {error})."]
 
 
 def check_run(run: Path) -> None:

@@ -151,6 +151,22 @@ def _show_scores(out: Console, metrics: Metrics) -> None:
     out.print()
 
 
+def show_evaluation(out: Console, metrics: Metrics) -> None:
+    """The scores of predicted rows whose target is known, beside those of looking at no input."""
+    assert metrics.test is not None
+    out.print()
+    target = readable.clean(metrics.target.name)
+    out.print(Text(f"They were scored by {target!r}. Rows that were learned from score too well."))
+    level = f"{100 * metrics.test.confidence:g}%"
+    table = plain_table(out, "", ">value", f">{level} interval", ">no input")
+    for name in metrics.test.metrics:
+        mine, base = scores(metrics, name)
+        table.add_row(EN.metric(name), mine.shown, mine.interval, base.shown)
+    out.print(table)
+    for sentence in findings.withheld(metrics):
+        out.print(Text(sentence, style="dim"))
+
+
 def _show_inputs(out: Console, run: Run) -> None:
     out.print(Text(findings.inputs(run.metrics), style="bold"))
     kept = run.features.loc[run.features["kept"]]

@@ -44,7 +44,11 @@ class FakeModel:
 
     @classmethod
     def load(cls, directory):
-        return cls(cls.load_schema(directory))
+        from taut.run import Run
+
+        model = cls(cls.load_schema(directory))
+        model.run = Run.load(directory)
+        return model
 
     @classmethod
     def load_schema(cls, directory):

@@ -27,6 +27,21 @@ def test_predict_writes_labels_and_probabilities(taut, run, table, frame, here):
     assert (answer[["probability_no", "probability_yes"]].sum(axis=1) == 1).all()
 
 
+def test_predicted_rows_whose_target_is_known_are_scored(taut, run, frame, here):
+    frame.to_csv(here / "new.csv", index=False)
+    shown = taut("predict", run, "new.csv", "--out", "out.csv").stdout
+    right = (pd.read_csv(here / "out.csv")["prediction"] == frame["ill"].to_numpy()).mean()
+    assert "They were scored by 'ill'" in shown
+    (line,) = (line for line in shown.splitlines() if line.startswith("accuracy"))
+    assert f"{right:.3f}"[:4] in line
+    frame.assign(ill="perhaps").to_csv(here / "new.csv", index=False)
+    result = taut("predict", run, "new.csv", "--out", "other.csv")
+    assert result.exit_code == 0
+    assert "The predictions were not scored" in " ".join(result.stderr.split())
+    frame.drop(columns="ill").to_csv(here / "new.csv", index=False)
+    assert "scored" not in taut("predict", run, "new.csv", "--out", "third.csv").output
+
+
 def test_predict_gives_back_what_names_the_rows_as_it_is_written(taut, fits, table, frame, here):
     names = [f"{k:03d}" if k % 2 else f"A{k}" for k in range(len(frame))]
     frame.assign(id=names, **{"Unnamed: 0": range(len(frame))}).to_csv(table, index=False)
@@ -152,6 +167,8 @@ def test_the_commands_on_the_page_say_the_run_as_it_was_called(taut, run, here):
 def test_predict_and_report_write_json_or_nothing(taut, run, table, here):
     out = here / "p.csv"
     answer = json.loads(taut("predict", run, table, "--out", out, "--json").stdout)
+    scores = answer.pop("scores")
+    assert {"log_loss", "accuracy"} <= {score["metric"] for score in scores}
     assert answer == {"predictions": str(out), "rows": 60, "notes": []}
     assert json.loads(taut("report", run, "--json").stdout) == {"report": str(run / "report.html")}
     assert taut("predict", run, table, "--out", out, "--force", "--quiet").output == ""

@@ -143,8 +143,28 @@ def test_scores_and_faults_are_of_the_given_rows(tmp_path):
     np.testing.assert_allclose(rows["predicted"], model.predict(test), rtol=1e-5)
     assert {"leak_rows", "shift"} <= {v.code for v in model.diagnosis.verdicts}
     assert "test=test" in model.metrics["command"]
+    assert_scores_are_those_of_later_rows(model, test)
     loaded = taut.TableModel.load(model.save(tmp_path / "run"))
     assert loaded.run.metrics.split.own_test
     html = taut.report.write_report(tmp_path / "run").read_text()
     assert "60 rows of a table of their own" in html
     assert "set aside" not in html
+
+
+def assert_scores_are_those_of_later_rows(model, test):
+    found = model.evaluate(test.sample(frac=1, random_state=0).assign(other=1)).set_index("metric")
+    of_taut = found[found["system"] == "taut"]
+    scores = model.metrics["test"]["systems"][0]["scores"]
+    assert of_taut["value"].to_dict() == pytest.approx({k: v["value"] for k, v in scores.items()})
+    assert (of_taut["low"] < of_taut["value"]).all()
+    of_base = found[found["system"] == "always the mean"]
+    mean = model.metrics["target"]["mean"]
+    assert of_base.loc["mae", "value"] == pytest.approx((test["y"] - mean).abs().mean())
+    some = test.assign(y=test["y"].where(np.arange(len(test)) >= 30))  # the rest has no target
+    fewer = model.evaluate(some).set_index("metric")["value"]
+    same = model.evaluate(test.iloc[30:]).set_index("metric")["value"]
+    assert fewer.to_dict() == pytest.approx(same.to_dict())
+    with pytest.raises(InputError, match="Missing: 'y'"):
+        model.evaluate(test.drop(columns="y"))
+    with pytest.raises(InputError, match="rows with a value in 'y'"):
+        model.evaluate(test.assign(y=np.nan))

@@ -14,14 +14,13 @@ from taut.run_metrics import Overfitting, Test
 from taut.tables.candidates import UNPENALISED
 from taut.tables.compare import by_class, compare
 from taut.tables.ensemble import mean_of
-from taut.tables.peers import base_prediction, linear_prediction
+from taut.tables.peers import BASE_NAMES, base_prediction, linear_prediction
 from taut.tables.prepared import Prepared
 from taut.tables.scores import is_rare
 from taut.tables.table_model import predict
 from taut.tables.trained import Trained, row_loss
 
 UNPENALISED_NAME, LINEAR_NAME = "same network, no penalty", "penalised linear"
-BASE_NAMES = {True: "always the mean", False: "base rate"}
 
 
 def examine(

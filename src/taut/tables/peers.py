@@ -9,6 +9,8 @@ import numpy as np
 from taut.frames.preprocessing import prior
 
 STRENGTHS = 10
+BASE_NAMES = {True: "always the mean", False: "base rate"}
+"""What looks at no input, of a regression and of classes."""
 
 
 def base_prediction(

@@ -20,6 +20,7 @@ from taut.frames.encode import Encoder
 from taut.frames.schema import Schema
 from taut.run import DIAGNOSIS, FILES, FORMER_PREPROCESSING, METRICS, MORE_FILES, SPARSE, Run
 from taut.run_metrics import Selection
+from taut.tables.evaluation import as_table, evaluated
 from taut.typed_json import plain
 
 MODEL, PREPROCESSING = "model.keras", "preprocessing.json"
@@ -173,6 +174,29 @@ class TableModel:
                 "`predict_proba` is for classes. Received: a regression. Use `predict`."
             )
         return self._output(frame)
+
+    def evaluate(self, frame: pd.DataFrame) -> pd.DataFrame:
+        """Score rows of which the target is known, such as those of last month.
+
+        Rows that were learned from score too well, and so do rows of their groups. Rows without a
+        target are left out. A run with weights or groups needs their columns here too.
+
+        Args:
+            frame: The input columns and the target, in any order; others are ignored.
+
+        Returns:
+            One line a score of the network, and of what looks at no input: `metric`, `system`,
+            `value`, and its 95% interval `low` to `high` (of accuracy exact, of others a bootstrap
+            of the rows or of their groups); where that cannot be known, `withheld` says why.
+
+        Raises:
+            InputError: If a column is missing or cannot be read, a label is no class of the run, or
+                no row has a target.
+
+        Example:
+            >>> model.evaluate(new_frame)  # doctest: +SKIP
+        """
+        return as_table(evaluated(frame, self.schema, self.run.metrics, self._output))
 
     def _output(self, frame: pd.DataFrame) -> np.ndarray:
         features, _ = self.schema.prepare(frame, require_target=False)
