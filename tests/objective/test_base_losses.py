@@ -53,3 +53,17 @@ def test_no_constant_has_less_loss(case, weights):
     others = np.average(RowLosses(one, X, y).of_lanes(y, predictions), axis=1, weights=weight)
     assert least <= others.min() + 1e-6
     assert least == pytest.approx(others.min(), rel=0.02)
+
+
+def test_weights_of_steps_are_weights_of_the_values_of_a_row():
+    one = keras.Sequential([keras.Input((4, 2)), keras.layers.Dense(2)])
+    one.compile("sgd", "mse")
+    x = DRAW.normal(size=(9, 4, 2)).astype("float32")
+    y, steps = DRAW.normal(size=(9, 4, 2)), DRAW.random((9, 4)) * (DRAW.random((9, 4)) > 0.4)
+    steps[0] = 0
+    values = ((one.predict(x, verbose=0) - y) ** 2).mean(axis=-1)
+    expected = (steps * values).sum(axis=1) / np.maximum(steps.sum(axis=1), 1e-30)
+    losses_of = RowLosses(one, x, y)
+    np.testing.assert_allclose(losses_of(y, one.predict(x, verbose=0), steps), expected, rtol=1e-5)
+    twice = np.stack([one.predict(x, verbose=0)] * 2)
+    np.testing.assert_allclose(losses_of.of_lanes(y, twice, steps)[1], expected, rtol=1e-5)
