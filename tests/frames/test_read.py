@@ -9,6 +9,7 @@ from taut.errors import InputError
 from taut.frames.as_frame import NOTES
 from taut.frames.read import read_table
 from taut.frames.understand import understand
+from taut.frames.values import find_notation, read
 
 FRAME = pd.DataFrame(
     {
@@ -175,8 +176,47 @@ def test_a_quote_that_is_left_open_does_not_take_rows_without_a_word(tmp_path, t
 )
 def test_quotes_that_are_closed_are_no_fault(tmp_path, field):
     rows = [row.replace(",a,", f",{field},").replace(",b,", f",{field},") for row in ROWS]
-    (tmp_path / "t.csv").write_text("\n".join(["x,city,y", *rows]))
-    assert read_table(tmp_path / "t.csv")["y"].tolist() == list(range(9))
+    for sign in (",", "\t", ";"):
+        text = "\n".join(["x,city,y", *rows]).replace(",", sign)
+        (tmp_path / "t.csv").write_text(text)
+        assert read_table(tmp_path / "t.csv")["y"].tolist() == list(range(9)), sign
+
+
+@pytest.mark.parametrize("separator", [",", ";", "\t"])
+def test_fields_in_single_quotes_lose_them_and_this_is_told(tmp_path, separator):
+    rows = [["'Smith, J; Jr'", "'01'", "'<=50K'"], ["'O''Neil\tX'", "2", "'>50K'"]] * 9
+    lines = ["name,n,pay".replace(",", separator), *map(separator.join, rows)]
+    (tmp_path / "t.csv").write_text("\n".join(lines))
+    frame = read_table(tmp_path / "t.csv", text=["n"])
+    assert frame.iloc[:2].values.tolist() == [
+        ["Smith, J; Jr", "01", "<=50K"],
+        ["O'Neil\tX", "2", ">50K"],
+    ]
+    assert "single quotes" in frame.attrs[NOTES][0]
+
+
+@pytest.mark.parametrize(
+    "texts",
+    [
+        ["'s-Hertogenbosch", "Rotterdam"],  # opens no field
+        ["'quoted'", "plain"],  # around some texts of a column
+        ["'n' roll", "'tis"],
+        ['"it\'s, so"', "'plain'"],  # beside double quotes
+    ],
+)
+def test_apostrophes_that_are_text_stay(tmp_path, texts):
+    (tmp_path / "t.csv").write_text("\n".join(["n,name", *[f"1,{text}" for text in texts * 9]]))
+    frame = read_table(tmp_path / "t.csv")
+    assert frame["name"].tolist() == [text.strip('"') for text in texts * 9]
+    assert not frame.attrs[NOTES]
+
+
+def test_signs_that_control_a_machine_are_no_value(tmp_path):
+    (tmp_path / "t.csv").write_bytes(b"a,b\r\n1,6.2\x1a\r\n2,\x024\r\n3,5\r\n\x1a")
+    frame = read_table(tmp_path / "t.csv")
+    assert len(frame) == 3
+    values = read(frame["b"], *find_notation(frame["b"])[:2])
+    assert values.tolist() == [6.2, 4.0, 5.0]
 
 
 @pytest.mark.parametrize("cells", [("", "Bonn", "1"), ("2.5", "Bad Ems", "1"), ("2.5", "Bonn", "")])

@@ -211,7 +211,8 @@ def _parse(file: TableFile, form: TextFile, na: Sequence[str], **options: Any) -
     # Before pandas 3 numbers are read to the last digit only when asked.
     if int(pd.__version__.split(".")[0]) < 3:
         options["float_precision"] = "round_trip"
-    marks = [*MISSING_TEXT, *(mark.upper() for mark in MISSING_TEXT), *na]
+    # The last is the sign with which DOS ends a text.
+    marks = [*MISSING_TEXT, *(mark.upper() for mark in MISSING_TEXT), *na, "\x1a"]
     with open_text(file, form.encoding) as handle:
         for _ in range(form.skipped):
             handle.readline()
@@ -225,6 +226,7 @@ def _parse(file: TableFile, form: TextFile, na: Sequence[str], **options: Any) -
         return pd.read_csv(
             text,
             sep=r"\s+" if form.separator == " " else form.separator,
+            quotechar=form.quote,
             skipinitialspace=True,
             low_memory=False,
             keep_default_na=False,

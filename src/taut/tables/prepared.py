@@ -10,6 +10,7 @@ import pandas as pd
 from taut.engine import Split
 from taut.errors import InputError
 from taut.frames.encode import Encoder
+from taut.frames.levels import Levels
 from taut.frames.roles import Roles, RowFacts
 from taut.frames.scales import apart
 from taut.frames.schema import Schema
@@ -17,6 +18,24 @@ from taut.tables.split import copies, fold_rows, set_test_aside
 from taut.tables.trained import Rows
 
 SMALLEST = 1e-100
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """Rows to learn from and rows of the test, encoded so that both can be compared.
+
+    The levels of a category that have a column of their own are the most frequent among the rows
+    to learn from, and so less frequent in the test than chance would have it. Here all rows decide.
+
+    Attributes:
+        names: Of the columns.
+        learned: [rows, columns] to learn from.
+        test: [rows, columns] of the test.
+    """
+
+    names: tuple[str, ...]
+    learned: np.ndarray
+    test: np.ndarray
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,6 +50,7 @@ class Prepared(Rows):
         test_x: Encoded rows of the test.
         test_y: Their class numbers, or values.
         test_rows: Their places in the table.
+        drawn: Both in columns that do not depend on which rows were set aside.
         roles: The columns that group, order or weigh the rows.
         facts: What these say of the rows to learn from.
         test_facts: The same of the test.
@@ -46,6 +66,7 @@ class Prepared(Rows):
     test_x: np.ndarray
     test_y: np.ndarray
     test_rows: np.ndarray
+    drawn: Drawn
     roles: Roles
     facts: RowFacts
     test_facts: RowFacts
@@ -79,19 +100,22 @@ def prepare(
         target, mean, deviation, sentences = _standardised(
             target, y[test], schema.target, learned.weights
         )
+    encoded = encoder.transform(features.iloc[rows])
+    test_x = encoder.transform(features.iloc[test]) if len(test) else np.empty((0, 0))
     return Prepared(
         schema=schema,
         encoder=encoder,
-        encoded=encoder.transform(features.iloc[rows]),
+        encoded=encoded,
         y=target,
         outputs=len(schema.classes) if classes else 1,
         numbers=encoder.numbers,
         weight=None if learned.weights is None else learned.weights / learned.weights.mean(),
         mean=mean,
         deviation=deviation,
-        test_x=encoder.transform(features.iloc[test]) if len(test) else np.empty((0, 0)),
+        test_x=test_x,
         test_y=y[test],
         test_rows=features.index.to_numpy()[test],
+        drawn=_drawn(encoder, features, encoded, test_x, rows, test),
         roles=roles,
         facts=learned,
         test_facts=facts.at(test),
@@ -99,6 +123,27 @@ def prepare(
         copies=copies(features, y, rows, test),
         notes=(*encoder.notes, *sentences),
     )
+
+
+def _drawn(
+    encoder: Encoder,
+    features: pd.DataFrame,
+    encoded: np.ndarray,
+    test_x: np.ndarray,
+    rows: np.ndarray,
+    test: np.ndarray,
+) -> Drawn:
+    many = [name for name, levels in encoder.levels.items() if levels.rare]
+    if not many or not len(test):
+        return Drawn(encoder.names, encoded, test_x)
+    kept = [k for k, source in enumerate(encoder.sources) if source not in many]
+    names, sides = [encoder.names[k] for k in kept], ([encoded[:, kept]], [test_x[:, kept]])
+    for name in many:
+        levels = Levels.of(features[name])
+        names += [f"{name}{said}" for said in levels.columns]
+        for side, places in zip(sides, (rows, test), strict=True):
+            side.append(levels.encode(features[name].iloc[places]))
+    return Drawn(tuple(names), *map(np.column_stack, sides))
 
 
 def _standardised(
