@@ -252,6 +252,16 @@ def test_one_column_decides_for_another(tmp_path):
     np.testing.assert_array_equal(np.diff(features["d"][:9]), 1)
 
 
+@pytest.mark.parametrize("later", ["3.606", "3606,0", "3606"])
+def test_whole_numbers_beside_decimal_commas_are_written_so_later_too(tmp_path, later):
+    path = tmp_path / "t.csv"
+    path.write_text(lines("n;m;y", lambda k: (3000 + k * 7 % 13, f"{k},5", k % 2), ";"))
+    schema = understand(read_table(path), target="y")
+    path.write_text(f"n;m\n{later};1,5\n")
+    features, _ = schema.prepare(read_table(path, text=schema.as_written), require_target=False)
+    assert features.to_numpy().tolist() == [[3606, 1.5]]
+
+
 def test_options_of_the_reader(tmp_path):
     path = tmp_path / "t.csv"
     path.write_bytes(lines("a b y", lambda k: (k * 7 % 13, "é", k % 2), " ").encode("mac-roman"))

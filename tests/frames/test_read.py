@@ -211,6 +211,42 @@ def test_apostrophes_that_are_text_stay(tmp_path, texts):
     assert not frame.attrs[NOTES]
 
 
+CUT_ROWS = [f"{k},2024-01-{k + 10},{k % 3}.5,{('yes', 'no')[k % 2]}" for k in range(12)]
+
+
+@pytest.mark.parametrize(
+    ("last", "told"),
+    [
+        ("9,2024-01-31", "behind 2 fields of 4"),
+        ("9", "behind 1 field of 4"),
+        ("9,2024-01-31,1.5,", "behind ''"),
+        ("9,2024-01-31,1.5,y", "behind 'y'"),
+        ("9,2024-01-31,1.5,no", ""),
+        ("9,2024-01-31,1.5,never", ""),
+    ],
+)
+@pytest.mark.parametrize("name", ["t.csv", "t.csv.gz"])
+def test_a_file_that_is_cut_off_is_told_where_it_shows(tmp_path, name, last, told):
+    def notes(text):
+        (tmp_path / name).write_bytes(gzip.compress(text) if name.endswith("z") else text)
+        return " ".join(read_table(tmp_path / name).attrs[NOTES])
+
+    text = "\n".join(["n,day,x,ill", *CUT_ROWS, last]).encode()
+    assert told in notes(text)
+    assert ("cut off" in notes(text)) == bool(told)
+    assert "cut off" not in notes(text + b"\n"), "a line that ends is whole"
+
+
+@pytest.mark.parametrize(("last", "told"), [("2024-01-3", True), ("2024-01-31", False), ("", True)])
+def test_a_last_field_shorter_than_all_others_may_be_cut_off(tmp_path, last, told):
+    rows = [f"{k};2024-01-{k + 10}" for k in range(12)]
+    (tmp_path / "t.csv").write_text("\n".join(["n;day", *rows, f"9;{last}"]))
+    assert bool(read_table(tmp_path / "t.csv").attrs[NOTES]) == told
+    rows[3] = "3;"  # where a field may be empty, the last one may
+    (tmp_path / "t.csv").write_text("\n".join(["n;day", *rows, "9;"]))
+    assert not read_table(tmp_path / "t.csv").attrs[NOTES]
+
+
 def test_signs_that_control_a_machine_are_no_value(tmp_path):
     (tmp_path / "t.csv").write_bytes(b"a,b\r\n1,6.2\x1a\r\n2,\x024\r\n3,5\r\n\x1a")
     frame = read_table(tmp_path / "t.csv")

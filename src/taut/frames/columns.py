@@ -218,7 +218,7 @@ def almost(distinct: np.ndarray) -> str:
     if len(distinct) < 10:
         return ""
     lettered = [text for text in distinct if scaled(text).sign in LETTERS]
-    if lettered and all(map(is_number, distinct)):
+    if lettered and all(is_number(scaled(text, loose=True).text) for text in distinct):
         example = lettered[0]
         letter, shown = scaled(example).sign, shorten(example)
         return (
