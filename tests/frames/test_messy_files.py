@@ -347,13 +347,24 @@ def test_a_target_as_people_write_it():
 
 @pytest.mark.parametrize(
     ("target", "told"),
-    [(K % 7, True), (K % 3, False), (2 * (K % 5), False), (list("abcd") * 10, False)],
+    [
+        (K % 7, True),
+        ([f"{k % 11} stars" for k in K], True),
+        ([f"{k % 4},0" for k in K], True),
+        (K % 3, False),
+        (2 * (K % 5), False),
+        (list("abcd") * 10, False),
+    ],
 )
 def test_counts_that_became_classes_are_told(target, told):
     frame = pd.DataFrame({"a": np.tile(K, 10) % 11, "y": np.tile(target, 10)})
     schema = understand(frame, target="y")
     assert schema.classes
     assert any("perhaps a count" in note for note in schema.notes) == told
+    if schema.classes[-1] == "10 stars":
+        assert schema.classes[1:3] == ("1 stars", "2 stars"), "in the order of their numbers"
+        _, codes = schema.prepare(frame)
+        assert codes.tolist() == [int(label.split()[0]) for label in frame["y"]]
     asked = understand(frame, target="y", task="classification")
     assert not any("perhaps a count" in note for note in asked.notes)
 

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from functools import lru_cache
 from typing import NamedTuple
 
+from taut.frames.coordinates import angle
 from taut.frames.multipliers import (
     LETTERS,
     loosely_multiplied,
@@ -273,7 +274,9 @@ def _split(text: str) -> tuple[str, str]:
     """A signed number without its unit, and the unit; ("", "") if the text is no number."""
     text = text.translate(_ALIKE).strip()
     match = _NUMBER.fullmatch(text) if len(text) <= _LONGEST else None
-    if match is None or (match["open"] is None) != (match["close"] is None):
+    if match is None:
+        return angle(text)
+    if (match["open"] is None) != (match["close"] is None):
         return "", ""
     signs = [match["sign"], match["inner"], match["trailing"], match["open"]]
     if sum(sign is not None for sign in signs) > 1 or (match["before"] and match["after"]):
