@@ -40,6 +40,13 @@ def test_a_column_named_like_a_group_is_set_aside_and_warned_of(name, values):
     assert len(asked.warnings) == 1
 
 
+@pytest.mark.parametrize("write", [float, lambda x: f"{x:g}".replace(".", ","), "{:g} kg".format])
+def test_a_measurement_is_no_group_however_it_is_written_and_called(write):
+    table = patients()
+    table["pat"] = [write(0.5 + k / 4) for k in table.pop("of")]
+    assert column(understand(table, target="y"), "pat").used
+
+
 def test_rows_without_a_target_do_not_make_a_name_repeat():
     table = patients(rows=1)
     table["patient"] = table.pop("of").map("P{:03d}".format)
