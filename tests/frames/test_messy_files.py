@@ -354,6 +354,7 @@ def test_a_target_as_people_write_it():
         (K % 3, False),
         (2 * (K % 5), False),
         (list("abcd") * 10, False),
+        ((K % 7).astype("uint64") + np.uint64(1 << 63), False),  # names in digits
     ],
 )
 def test_counts_that_became_classes_are_told(target, told):

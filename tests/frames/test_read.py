@@ -193,6 +193,9 @@ def test_fields_in_single_quotes_lose_them_and_this_is_told(tmp_path, separator)
         ["O'Neil\tX", "2", ">50K"],
     ]
     assert "single quotes" in frame.attrs[NOTES][0]
+    (tmp_path / "t.csv").write_text("\n".join(lines) + f"\n'Wu, L'{separator}'4")
+    with pytest.raises(InputError, match="must be closed"):
+        read_table(tmp_path / "t.csv")
 
 
 @pytest.mark.parametrize(
@@ -217,8 +220,8 @@ CUT_ROWS = [f"{k},2024-01-{k + 10},{k % 3}.5,{('yes', 'no')[k % 2]}" for k in ra
 @pytest.mark.parametrize(
     ("last", "told"),
     [
-        ("9,2024-01-31", "behind 2 fields of 4"),
-        ("9", "behind 1 field of 4"),
+        ("9,2024-01-31", "in field 2 of 4"),
+        ("9", "in field 1 of 4"),
         ("9,2024-01-31,1.5,", "behind ''"),
         ("9,2024-01-31,1.5,y", "behind 'y'"),
         ("9,2024-01-31,1.5,no", ""),

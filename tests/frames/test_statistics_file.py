@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from taut.catalogue import catalogue
 from taut.errors import InputError
 from taut.frames.as_frame import NOTES
 from taut.frames.read import read_table
@@ -45,6 +46,7 @@ def test_labels_of_stata_are_categories_where_every_value_has_one(tmp_path, name
     assert frame["twice"].tolist() == FRAME["twice"].tolist(), "two codes of one label are two"
     (note,) = [text for text in frame.attrs[NOTES] if "label" in text]
     assert "'refused'" in note
+    assert catalogue("zh").knows(note)
     schema = understand(frame, target="ill")
     assert schema.classes == ("healthy", "ill")
     kinds = {column.name: column.kind for column in schema.columns}

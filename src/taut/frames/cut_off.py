@@ -32,8 +32,8 @@ def cut_off(handle: IO[str], form: TextFile) -> str:
     fields, others = _fields(last, form), [_fields(line, form) for line in sample]
     width = len(form.header)
     if 0 < len(fields) < width:
-        what = f"{len(fields)} field{'s' * (len(fields) != 1)} of {width}"
-        return f"The file ends without a line break, behind {what}: it may be cut off."
+        place = f"in field {len(fields)} of {width}"
+        return f"The file ends without a line break, {place}: it may be cut off."
     ends = {row[-1].strip() for row in others if len(row) == width}
     end = fields[-1].strip() if fields else ""
     if len(others) < _ENOUGH or end in ends:

@@ -19,7 +19,7 @@ def quote_sign(lines: Sequence[str], separator: str) -> str:
         separator: the sign between fields.
 
     Example:
-        >>> quote_sign(["name,n", "'Smith, J',1", "'Wu, L',2"], ",")
+        >>> quote_sign(["name,n\\n", "'Smith, J',1\\n", "'Wu, L',2"], ",")
         "'"
     """
     edge = re.escape(separator)
@@ -28,7 +28,8 @@ def quote_sign(lines: Sequence[str], separator: str) -> str:
         rf"(?:{edge}|\r?\n|$)"
     )
     needed, columns = False, dict[int, bool]()
-    for number, line in enumerate(lines):
+    whole = [line for line in lines if line.endswith(("\n", "\r"))]  # the last may be cut off
+    for number, line in enumerate(whole if len(whole) > 1 else lines):
         for place, found in enumerate(field.finditer(line)):
             quoted, other = found["quoted"], found["other"]
             if other is not None and other.startswith((SINGLE, DOUBLE)):

@@ -44,6 +44,7 @@ _THINGS = re.compile(
     "|admission|session|account|device|machine|vehicle|specimen|twin|litter|pedigree|sid|uid|phone)"
     "s?(id|no|nr|num)?"
 )
+_OF_COUNTS = {"num", "number", "n", "no", "nr", "count", "total"}
 
 
 def set_aside(
@@ -77,6 +78,8 @@ def _reason(column: Column, series: pd.Series, rows: int) -> str:
     rows, distinct = rows - column.missing, column.levels
     if not least <= distinct < rows or not _whole_or_text(column, series):
         return ""
+    if column.kind == "numeric" and _counts(column.name):
+        return ""
     return f"{REPEATED} ({distinct} values in {rows} rows)"
 
 
@@ -103,8 +106,7 @@ def named_like_a_group(name: str) -> int | None:
         >>> [named_like_a_group(n) for n in ("PatientID", "store id", "driver_age", "患者编号")]
         [5, 20, None, 5]
     """
-    spaced = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", name)
-    words = [word for word in re.split(r"[\W_\d]+", spaced.lower()) if word]
+    words = _words(name)
     rest = [word for word in words if not _SUFFIX.fullmatch(word)]
     if rest and _PEOPLE.fullmatch(rest[-1]):
         return LEAST_LEVELS
@@ -113,6 +115,19 @@ def named_like_a_group(name: str) -> int | None:
     if words and _IDENTIFYING.fullmatch(words[-1]):
         return OTHER_LEVELS
     return None
+
+
+def _words(name: str) -> list[str]:
+    spaced = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", name)
+    return [word for word in re.split(r"[\W_\d]+", spaced.lower()) if word]
+
+
+def _counts(name: str) -> bool:
+    """Whether numbers under a name count what it names, as `visitors` and `num_accounts` do."""
+    words = _words(name)
+    last = words[-1]
+    plural = last.endswith("s") and not _SUFFIX.fullmatch(last)
+    return plural or (len(words) > 1 and words[0] in _OF_COUNTS)
 
 
 def _floats(column: Column, series: pd.Series) -> np.ndarray:

@@ -169,7 +169,8 @@ def understand(
     if task == "regression" and notation.doubt:
         option = "" if " was read as " in notation.doubt else " (--decimal decides)"
         sentences.append(f"In the target, {notation.doubt}{option}.")
-    if reason != "as asked" and perhaps_counts(classes, notation.form):
+    counted = notation.kind == "numeric" and perhaps_counts(classes, notation.form)
+    if reason != "as asked" and counted:
         sentences.append(
             f"The target holds {len(classes)} whole numbers, {classes[0]} to {classes[-1]}, as "
             "classes without an order: perhaps a count or a grade: --task regression."

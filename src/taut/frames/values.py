@@ -137,8 +137,10 @@ def read(series: pd.Series, kind: str, form: str = "") -> np.ndarray:
         # In their own unit: in nanoseconds, 9999-12-31 is out of range.
         days = clock.astype(np.int64) / (np.timedelta64(1, "D") / _unit(clock))
         return np.where(np.isnat(clock), np.nan, days)
-    if kind == "numeric" and types.is_timedelta64_dtype(dtype):
-        return (series / pd.Timedelta(days=1)).to_numpy(np.float64)
+    if _is_duration(dtype) and kind in ("time", "numeric"):
+        # Releases before 0.4 read them as numbers, in days.
+        unit = pd.Timedelta(hours=1) if kind == "time" else pd.Timedelta(days=1)
+        return (series.astype("timedelta64[ns]") / unit).to_numpy(np.float64)
     # A column of percents as text gives no unit to plain numbers: 0.5 may be 0.5% or 50%.
     bare = kind == "boolean" or (kind == "numeric" and takes_bare_numbers(form))
     if bare and (_is_boolean(dtype) or is_numeric_type(dtype)):
@@ -283,11 +285,16 @@ def _is_boolean(dtype: object) -> bool:
 
 def is_numeric_type(dtype: object) -> bool:
     plain = types.is_numeric_dtype(dtype) and not types.is_complex_dtype(dtype)
-    return (plain and not _is_boolean(dtype)) or types.is_timedelta64_dtype(dtype)
+    return plain and not _is_boolean(dtype)
+
+
+def _is_duration(dtype: object) -> bool:
+    return types.is_timedelta64_dtype(dtype) or str(dtype).startswith("duration[")
 
 
 _NATIVE: dict[str, Callable[[object], bool]] = {
     "boolean": _is_boolean,
     "numeric": is_numeric_type,
     "date": types.is_datetime64_any_dtype,
+    "time": _is_duration,
 }
