@@ -96,7 +96,7 @@ def diagnose(
         given = {"--target": target, "TABLE": table}
         of_run = subject.is_dir() or subject.suffix != ".keras"
         if of_run:
-            check_run(subject)
+            check_run(subject, name="RUN|MODEL.keras", model=True)
             if extra := [name for name, value in given.items() if value is not None]:
                 raise UsageError(
                     f"A run has its own table. Received: {', '.join(extra)} beside a run. Leave "

@@ -110,10 +110,17 @@ def predictions(model: Any, frame: pandas.DataFrame) -> tuple[pandas.DataFrame, 
     return pandas.DataFrame({**named, **columns}), list(sentences)
 
 
-def check_run(run: Path) -> None:
-    """Refuses a path that is no run directory, before anything is loaded."""
+def check_run(run: Path, *, name: str = "RUN", model: bool = False) -> None:
+    """Refuses a path that is no run directory, before anything is loaded.
+
+    Args:
+        run: The path.
+        name: What the command calls it.
+        model: Whether a model that Keras saved would do as well.
+    """
     if not (run / "metrics.json").is_file():
         what = "has no metrics.json" if run.is_dir() else "is no directory"
+        other = ", or a model that Keras saved (.keras)" if model else ""
         raise UsageError(
-            f"RUN must be a directory that taut fit wrote. Received: {run}, which {what}."
+            f"{name} must be a directory that taut fit wrote{other}. Received: {run}, which {what}."
         )
