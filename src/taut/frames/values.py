@@ -37,8 +37,9 @@ MISSING_TEXT = frozenset(
 EXACT = 1 << 53
 """From here on a float may be another whole number."""
 LARGEST = float(np.finfo(np.float64).max)
-# Blanks, and signs that control a machine, take no room or turn the direction of writing.
-_UNSEEN = r"[\s\x00-\x1f\x7f\u200b-\u200f\u2060-\u2069\u202a-\u202e\ufeff\xad]+"
+# Blanks, and signs that control a machine (but for escapes, which begin a text of their own),
+# take no room or turn the direction of writing.
+_UNSEEN = r"[\s\x00-\x1a\x1c-\x1f\x7f\u200b-\u200f\u2060-\u2069\u202a-\u202e\ufeff\xad]+"
 _AROUND = re.compile(f"^{_UNSEEN}|{_UNSEEN}$")
 _WHOLE = re.compile(r"(-?\d+)\.0+")
 _FLAGS = {"true": 1.0, "false": 0.0, "1": 1.0, "0": 0.0}
