@@ -8,14 +8,16 @@ from taut.formulas import guard, unguard, write_csv
 
 @pytest.mark.parametrize(
     "text",
-    ["=CMD()", "+1+cmd|' /C calc'!A0", "-2+3", "@SUM(A1)", "\t=1", "\r=1", "'=1", "-", "＝1"],
+    ["=CMD()", "+1+cmd|' /C calc'!A0", "-2+3", "@SUM(A1)", "\t=1", "\r=1", "'=1", "-a", "＝1"],
 )
 def test_formulas_become_text_and_come_back(text):
     assert guard(text) == f"'{text}"
     assert unguard(guard(text)) == text
 
 
-@pytest.mark.parametrize("text", ["-0.5", "+3", "-1e-5", "age", "", "'quoted'", "a=b", "1-2", "'"])
+@pytest.mark.parametrize(
+    "text", ["-0.5", "+3", "-1e-5", "age", "", "'quoted'", "a=b", "1-2", "'", "-", "+", "'+", "--"]
+)
 def test_other_text_stays(text):
     assert guard(text) == text
     assert unguard(text) == text

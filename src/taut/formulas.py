@@ -2,7 +2,8 @@
 
 A cell that begins with =, +, - or @ (or their full-width kin, a tab, a carriage return) is a
 formula to a spreadsheet, and a name or a label that comes from somebody's data may be one. An
-apostrophe before it makes it text. Numbers stay as they are.
+apostrophe before it makes it text. Numbers stay as they are, and so do signs alone, such as the
+labels + and -, which are none.
 """
 
 from __future__ import annotations
@@ -14,15 +15,16 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     import pandas as pd
 
-_FORMULA = re.compile("'*[=+\\-@\t\r＝＋－＠]")
+_SIGNS = "=+\\-@\t\r＝＋－＠"
+_FORMULA = re.compile(rf"'*[{_SIGNS}](?=.*[^\s'{_SIGNS}])", re.DOTALL)
 
 
 def guard(text: str) -> str:
     """The text with an apostrophe before it where a spreadsheet would run it.
 
     Example:
-        >>> guard("=CMD()"), guard("-0.5"), guard("age")
-        ("'=CMD()", '-0.5', 'age')
+        >>> guard("=CMD()"), guard("-0.5"), guard("-"), guard("age")
+        ("'=CMD()", '-0.5', '-', 'age')
     """
     return f"'{text}" if _FORMULA.match(text) and not _is_number(text) else text
 

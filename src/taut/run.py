@@ -21,6 +21,7 @@ from taut.typed_json import json_text, typed
 if TYPE_CHECKING:
     import pandas
 
+MODEL, PREPROCESSING, REPORT = "model.keras", "preprocessing.json", "report.html"
 METRICS, PATH, FEATURES = FILES = ("metrics.json", "path.parquet", "features.csv")
 FORMER_PREPROCESSING = "preprocessing.skops"
 """Beside these in runs of taut 0.3, in place of `preprocessing.json`."""
@@ -32,6 +33,17 @@ DIAGNOSIS = "diagnosis.json"
 """What `taut.diagnose` has to say of the network, where it was asked for."""
 SPARSE = "sparse"
 """In a run with selected inputs, the run of the network on these alone."""
+OF_A_RUN = (
+    MODEL,
+    PREPROCESSING,
+    FORMER_PREPROCESSING,
+    REPORT,
+    DIAGNOSIS,
+    SPARSE,
+    *FILES,
+    *MORE_FILES,
+)
+"""All that a run may hold: none of it may stay beside another run's."""
 _PATH = ("penalty", "strength", "fold", "seed", "train_loss", "val_loss", "inputs_kept", "status")
 _FEATURES = ("feature", "kept", "importance", "folds_kept", "reason")
 

@@ -52,7 +52,7 @@ def compact(
         name = f"{subject.name}-compact" if of_run else f"{subject.stem}.compact.keras"
         place = subject.absolute().parent / name if out is None else out
         if of_run:
-            check_run(subject)
+            check_run(subject, name="RUN|MODEL.keras", model=True)
             place = check_directory(place, force=force)
         else:
             if not subject.is_file():

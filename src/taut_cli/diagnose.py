@@ -96,7 +96,7 @@ def diagnose(
         given = {"--target": target, "TABLE": table}
         of_run = subject.is_dir() or subject.suffix != ".keras"
         if of_run:
-            check_run(subject)
+            check_run(subject, name="RUN|MODEL.keras", model=True)
             if extra := [name for name, value in given.items() if value is not None]:
                 raise UsageError(
                     f"A run has its own table. Received: {', '.join(extra)} beside a run. Leave "
@@ -210,12 +210,13 @@ def of_model(
 
     frame = read_table(table)
     names = _inputs(frame, target, groups, features)
-    x, y, of_rows = _arrays(frame, names, target, groups, table)
+    forms: dict[str, str] = {}
+    x, y, of_rows = _arrays(frame, names, target, groups, table, forms)
     held_out: Any = None
     pair: Any = of_rows
     if validation is not None:
         other = read_table(validation)
-        new_x, new_y, new_groups = _arrays(other, names, target, groups, validation)
+        new_x, new_y, new_groups = _arrays(other, names, target, groups, validation, forms)
         held_out = new_x, new_y
         pair = None if of_rows is None else (of_rows, new_groups)
     try:
@@ -244,20 +245,26 @@ def _inputs(
 
 
 def _arrays(
-    frame: pandas.DataFrame, names: Sequence[str], target: str, groups: str | None, table: Path
+    frame: pandas.DataFrame,
+    names: Sequence[str],
+    target: str,
+    groups: str | None,
+    table: Path,
+    forms: dict[str, str],
 ) -> tuple[Any, Any, Any]:
+    """Inputs, target and groups; `forms` is how the first table writes numbers, by column."""
+    import numpy as np
     import pandas as pd
 
     from taut.errors import InputError
-    from taut.frames.values import missing as missing_values
+    from taut.frames.schema import require_columns
+    from taut.frames.values import missing, read, unreadable
 
-    missing = [c for c in (*names, target, groups) if c is not None and c not in frame.columns]
-    if missing:
-        raise InputError(
-            f"{table} must have the columns {', '.join(map(repr, missing))}. Received: "
-            f"{', '.join(map(repr, map(str, frame.columns[:20])))}."
-        )
-    without = missing_values(frame[target])
+    try:
+        require_columns(frame, [c for c in (*names, target, groups) if c is not None])
+    except InputError as error:
+        raise InputError(f"{table}: {error}") from None
+    without = missing(frame[target])
     if without.all():
         raise InputError(
             f"Rows with a value in {target!r} are needed. Received: none in {table}. Choose "
@@ -267,16 +274,39 @@ def _arrays(
         rows = f"dropped {without.sum()} of {len(frame)} rows of {table}"
         say_warning(f"{rows}: their target {target!r} is missing")
         frame = frame.loc[~without]
-    x = frame[list(names)].apply(pd.to_numeric, errors="coerce")
-    wrong = [name for name in names if (x[name].isna() & frame[name].notna()).any()]
+    if not forms:
+        forms |= _forms(frame, [*names, target])
+    values = {name: read(frame[name], "numeric", forms[name]) for name in names if name in forms}
+    wrong = [
+        name
+        for name in names
+        if name not in forms or unreadable(frame[name], "numeric", values[name]).any()
+    ]
     if wrong:
         raise InputError(
             "MODEL reads numbers. Received: text in the columns "
             f"{', '.join(map(repr, wrong[:5]))} of {table}. Encode them as for its training, or "
             "name the columns it reads by --features."
         )
-    y = frame[target]
-    numbers = pd.to_numeric(y, errors="coerce")
-    y = numbers if numbers.notna().all() else y.astype(str)
+    x = np.column_stack([np.empty((len(frame), 0)), *(values[name] for name in names)])
+    y: Any = frame[target].astype(str).to_numpy()
+    if target in forms:
+        numbers = read(frame[target], "numeric", forms[target])
+        whole = pd.api.types.is_integer_dtype(frame[target].dtype)
+        y = y if np.isnan(numbers).any() else numbers.astype(np.int64) if whole else numbers
     of_rows = None if groups is None else frame[groups].astype(str).to_numpy()
-    return x.astype("float32"), y.to_numpy(), of_rows
+    return x.astype("float32"), y, of_rows
+
+
+def _forms(frame: pandas.DataFrame, names: Sequence[str]) -> dict[str, str]:
+    """How the columns that hold numbers write them, as `taut fit` reads them."""
+    from taut.frames.column_options import distinct_texts, only
+    from taut.frames.numbers import decimal_sign
+    from taut.frames.values import find_notation
+
+    decimal = only(map(decimal_sign, distinct_texts(frame, names)))
+    found = {name: find_notation(frame[name], decimal=decimal) for name in names}
+    for name, notation in found.items():
+        if notation.kind == "numeric" and notation.doubt:
+            say_warning(f"column {name!r}: {notation.doubt}")
+    return {n: form for n, (kind, form, _) in found.items() if kind in ("numeric", "boolean")}

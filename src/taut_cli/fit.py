@@ -172,7 +172,7 @@ def fit_file(
     from taut.frames.read import read_table
     from taut.frames.roles import Roles
     from taut.frames.understand import understand
-    from taut.run import with_command
+    from taut.run import REPORT, with_command
     from taut_cli.show import show_diagnosis, show_fit, show_schema
 
     out = console(quiet=quiet)
@@ -192,7 +192,7 @@ def fit_file(
     rows = None
     if test is not None:
         # What is text in the table is text here: "01" of a group is not 1, where one is "A".
-        words = [n for n in Roles(**roles).named() if frame[n].dtype == object]
+        words = [n for n in Roles(**roles).named() if frame[n].dtype.kind not in "biuf"]
         alike = reading if test.suffix == table.suffix else {}
         rows = read_table(test, **{**alike, "text": [*schema.as_written, *words], "na": schema.na})
 
@@ -253,9 +253,9 @@ def fit_file(
         say_warning(sentence)
     if model.diagnosis is not None:
         show_diagnosis(out, model.diagnosis, lang=lang)
-    _show_where(out, shown, sparse=bool(model.run.metrics.sparse_inputs))
+    page = None if failed else str(shown / REPORT)
+    _show_where(out, shown, page, sparse=bool(model.run.metrics.sparse_inputs))
     if as_json:
-        page = None if failed else str(shown / "report.html")
         say_json(
             {
                 "run": str(shown),
@@ -277,11 +277,11 @@ def _trained(frame: Any, options: dict[str, Any], state: Attempt, *, quiet: bool
         return fit_table(frame, callbacks=[display], **options)
 
 
-def _show_where(out: Any, shown: Path, *, sparse: bool) -> None:
+def _show_where(out: Any, shown: Path, page: str | None, *, sparse: bool) -> None:
     run = shlex.quote(clean(shown))
     out.print()
     lines = [
-        ("report ", clean(shown / "report.html")),
+        ("report ", clean(page) if page else f"taut report {run}"),
         ("predict", f"taut predict {run} NEW.csv --out predictions.csv"),
     ]
     if sparse:

@@ -19,7 +19,7 @@ Language = Literal["en", "zh"]
 FILE, COLUMNS, TRAINING = "How the file is read", "What the columns are", "How it is trained"
 """Groups of options in the help, each with columns as wide as it needs."""
 
-TABLE_HELP = "CSV, JSON, Parquet, Feather or Excel file, or a .zip with one."
+TABLE_HELP = "CSV, JSON, Parquet, Feather, Excel, Stata or SAS file, or a .zip with one."
 Out = Annotated[Path, typer.Option("--out", "-o", metavar="RUN", help="Run directory to write.")]
 Penalty = Annotated[
     PenaltyName, typer.Option(help="Which penalty; auto tries both.", rich_help_panel=TRAINING)

@@ -89,7 +89,7 @@ def write_elsewhere(place: Path, write: Callable[[Path], None]) -> Path | None:
 
 def _swap(stage: Path, place: Path, *, force: bool) -> None:
     from taut.files import keep_others, put_in_place
-    from taut.run import DIAGNOSIS, FORMER_PREPROCESSING, MORE_FILES, SPARSE
+    from taut.run import OF_A_RUN
 
     new, old = stage / "new", stage / "old"
     if not force and place.exists():
@@ -102,7 +102,7 @@ def _swap(stage: Path, place: Path, *, force: bool) -> None:
             parent.rmdir()
         raise
     if replaced:
-        keep_others(old, place, (DIAGNOSIS, FORMER_PREPROCESSING, SPARSE, *MORE_FILES))
+        keep_others(old, place, OF_A_RUN)
 
 
 def _make_parents(place: Path) -> list[Path]:

@@ -142,10 +142,17 @@ def _scored(
         return None, [f"The predictions were not scored ({type(error).__name__}: {error})."]
 
 
-def check_run(run: Path) -> None:
-    """Refuses a path that is no run directory, before anything is loaded."""
+def check_run(run: Path, *, name: str = "RUN", model: bool = False) -> None:
+    """Refuses a path that is no run directory, before anything is loaded.
+
+    Args:
+        run: The path.
+        name: What the command calls it.
+        model: Whether a model that Keras saved would do as well.
+    """
     if not (run / "metrics.json").is_file():
         what = "has no metrics.json" if run.is_dir() else "is no directory"
+        other = ", or a model that Keras saved (.keras)" if model else ""
         raise UsageError(
-            f"RUN must be a directory that taut fit wrote. Received: {run}, which {what}."
+            f"{name} must be a directory that taut fit wrote{other}. Received: {run}, which {what}."
         )

@@ -69,7 +69,7 @@ def test_an_interrupt_leaves_both_files_or_says_which(
     ("arguments", "words"),
     [
         (["absent.keras"], "no file"),
-        (["absent"], "is no directory"),
+        (["absent"], "a model that Keras saved (.keras). Received: absent, which is no directory"),
         (["text.keras"], "Keras can load"),
         (["m.keras", "--out", "small.h5"], ".keras"),
         (["m.keras", "--tolerance", "-1"], "`tolerance`"),

@@ -130,6 +130,9 @@ def test_a_saved_model_on_its_table(taut, tmp_path):
     answer = json.loads(taut(*words).stdout)
     assert "leak_column" in [v["code"] for v in answer["verdicts"]]
     assert any("Trials" in text or "folds" in text for text in answer["left_out"])
+    frame.to_csv("t.csv", index=False, sep=";", decimal=",")
+    other = json.loads(taut(*words).stdout)
+    assert other | {"seconds": 0} == answer | {"seconds": 0}, "numbers are read as a fit reads them"
     frame.loc[3, "ill"] = None
     frame.to_csv("t.csv", index=False)
     dropped = taut(*words)

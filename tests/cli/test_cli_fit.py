@@ -75,6 +75,17 @@ def test_quiet_writes_nothing_but_what_went_wrong(taut, fits, table, monkeypatch
     assert json.loads(result.stdout)["report"] is None
 
 
+def test_no_report_of_another_run_stays_where_the_new_one_has_none(
+    taut, fits, table, here, monkeypatch
+):
+    assert "taut-run/report.html" in taut("fit", table, "--target", "ill").stdout
+    monkeypatch.setattr("taut.report.write_report", _fail)
+    result = taut("fit", table, "--target", "ill", "--force")
+    assert not (here / "taut-run" / "report.html").exists()
+    assert "taut-run/report.html" not in result.stdout
+    assert "taut report taut-run" in result.stdout
+
+
 def _fail(*_, **__):
     raise ValueError("a page that cannot be")
 

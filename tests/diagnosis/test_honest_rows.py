@@ -167,6 +167,9 @@ def test_a_small_gap_is_about_right_only_where_something_freer_was_tried():
         for freer in (True, False)
     }
     assert codes == {True: ["about_right"], False: ["not_overfitting"]}
+    less = MeasuredGap(-0.0017, -0.01, 0.02, 0.95, 0.5, 0.49, 1.0, 100, "held-out rows")
+    (verdict,) = fit_verdicts(1.0, [less], [less], (), (), False, True)
+    assert "its loss changes by −0.0017" in verdict.text(), "and not by nothing"
 
 
 def test_a_model_surely_worse_than_no_input_has_learned_nothing_whatever_others_like_it_do():

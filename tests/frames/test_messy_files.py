@@ -252,6 +252,16 @@ def test_one_column_decides_for_another(tmp_path):
     np.testing.assert_array_equal(np.diff(features["d"][:9]), 1)
 
 
+@pytest.mark.parametrize("later", ["3.606", "3606,0", "3606"])
+def test_whole_numbers_beside_decimal_commas_are_written_so_later_too(tmp_path, later):
+    path = tmp_path / "t.csv"
+    path.write_text(lines("n;m;y", lambda k: (3000 + k * 7 % 13, f"{k},5", k % 2), ";"))
+    schema = understand(read_table(path), target="y")
+    path.write_text(f"n;m\n{later};1,5\n")
+    features, _ = schema.prepare(read_table(path, text=schema.as_written), require_target=False)
+    assert features.to_numpy().tolist() == [[3606, 1.5]]
+
+
 def test_options_of_the_reader(tmp_path):
     path = tmp_path / "t.csv"
     path.write_bytes(lines("a b y", lambda k: (k * 7 % 13, "é", k % 2), " ").encode("mac-roman"))
@@ -337,13 +347,25 @@ def test_a_target_as_people_write_it():
 
 @pytest.mark.parametrize(
     ("target", "told"),
-    [(K % 7, True), (K % 3, False), (2 * (K % 5), False), (list("abcd") * 10, False)],
+    [
+        (K % 7, True),
+        ([f"{k % 11} stars" for k in K], True),
+        ([f"{k % 4},0" for k in K], True),
+        (K % 3, False),
+        (2 * (K % 5), False),
+        (list("abcd") * 10, False),
+        ((K % 7).astype("uint64") + np.uint64(1 << 63), False),  # names in digits
+    ],
 )
 def test_counts_that_became_classes_are_told(target, told):
     frame = pd.DataFrame({"a": np.tile(K, 10) % 11, "y": np.tile(target, 10)})
     schema = understand(frame, target="y")
     assert schema.classes
     assert any("perhaps a count" in note for note in schema.notes) == told
+    if schema.classes[-1] == "10 stars":
+        assert schema.classes[1:3] == ("1 stars", "2 stars"), "in the order of their numbers"
+        _, codes = schema.prepare(frame)
+        assert codes.tolist() == [int(label.split()[0]) for label in frame["y"]]
     asked = understand(frame, target="y", task="classification")
     assert not any("perhaps a count" in note for note in asked.notes)
 

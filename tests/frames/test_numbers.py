@@ -62,6 +62,15 @@ COLUMNS = [
     (["1.2 Cr", "85 Lac"], "1234.5K", [1.2e7, 8.5e6]),
     (["512MB", "1.5 GB", "64kb"], "1234.5K", [512e6, 1.5e9, 64e3]),
     (["256M", "1G"], "1234.5K", [256e6, 1e9]),
+    (["$1.2m", "$300k", "$2b", "$1t", "$5"], "1234.5m $", [1.2e6, 3e5, 2e9, 1e12, 5]),
+    (["0,5m €", "12m €"], "1234,5m €", [5e5, 1.2e7]),
+    (["1.75m", "2m"], "1234.5 m", [1.75, 2]),  # metres
+    # coordinates
+    (["65.12°S", "12.5° N", "0°N"], "1234.5 °N", [-65.12, 12.5, 0]),
+    (["151,2093° E", "70,5°W"], "1234,5 °E", [151.2093, -70.5]),
+    (["40°26'46\"N", "33°51′54″S", "7° 30' S"], "1234.5 °N", [40.4461111, -33.865, -7.5]),
+    (["N 63.5°", "S12°"], "1234.5 °N", [63.5, -12]),
+    (["51.5074N", "0.1278N"], "1234.5 °N", [51.5074, 0.1278]),
 ]
 
 
@@ -84,6 +93,13 @@ def test_a_column_of_numbers_is_read_in_its_own_form(texts, form, values):
         ["12B", "14"],  # houses
         ["12K", "14M", "3A"],
         ["5K", "10K"],  # races
+        ["5k", "100m"],
+        ["12N", "14S"],  # seats
+        ["95.5°N", "10°N"],  # beyond the pole
+        ["10°61'N", "10°N"],
+        ["51.5°N", "0.1°W"],  # a latitude and a longitude
+        ["1.5b", "2b"],
+        ["1.5t", "2k"],
         ["3M", "6M", "12M"],  # months
         ["2B", "3B"],
         ["500 Cr", "20"],  # credit
@@ -110,6 +126,16 @@ def test_a_column_of_numbers_is_read_in_its_own_form(texts, form, values):
 )
 def test_what_is_not_one_kind_of_number_is_left_alone(texts):
     assert find_number_form(texts) is None
+
+
+def test_letters_that_are_units_too_multiply_beside_others_and_this_is_told():
+    form, doubt = find_number_form(["1.2k", "0.5m", "954"])
+    assert doubt == "'0.5m' was read as 500,000"
+    assert [parse_number(text, form) for text in ("1.2k", "0.5m", "2b")] == [1200, 5e5, 2e9]
+    found = find_number_form(["5k", "100m"], forced=True)
+    assert found == ("1234.5m", "'100m' was read as 100,000,000")
+    plain, _ = find_number_form(["1.2k", "3M"])
+    assert parse_number("0.5m", plain) == pytest.approx(NAN, nan_ok=True), "it had none"
 
 
 def test_what_the_column_leaves_open_is_named_and_can_be_decided():

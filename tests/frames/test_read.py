@@ -9,6 +9,7 @@ from taut.errors import InputError
 from taut.frames.as_frame import NOTES
 from taut.frames.read import read_table
 from taut.frames.understand import understand
+from taut.frames.values import find_notation, read
 
 FRAME = pd.DataFrame(
     {
@@ -175,8 +176,86 @@ def test_a_quote_that_is_left_open_does_not_take_rows_without_a_word(tmp_path, t
 )
 def test_quotes_that_are_closed_are_no_fault(tmp_path, field):
     rows = [row.replace(",a,", f",{field},").replace(",b,", f",{field},") for row in ROWS]
-    (tmp_path / "t.csv").write_text("\n".join(["x,city,y", *rows]))
-    assert read_table(tmp_path / "t.csv")["y"].tolist() == list(range(9))
+    for sign in (",", "\t", ";"):
+        text = "\n".join(["x,city,y", *rows]).replace(",", sign)
+        (tmp_path / "t.csv").write_text(text)
+        assert read_table(tmp_path / "t.csv")["y"].tolist() == list(range(9)), sign
+
+
+@pytest.mark.parametrize("separator", [",", ";", "\t"])
+def test_fields_in_single_quotes_lose_them_and_this_is_told(tmp_path, separator):
+    rows = [["'Smith, J; Jr'", "'01'", "'<=50K'"], ["'O''Neil\tX'", "2", "'>50K'"]] * 9
+    lines = ["name,n,pay".replace(",", separator), *map(separator.join, rows)]
+    (tmp_path / "t.csv").write_text("\n".join(lines))
+    frame = read_table(tmp_path / "t.csv", text=["n"])
+    assert frame.iloc[:2].values.tolist() == [
+        ["Smith, J; Jr", "01", "<=50K"],
+        ["O'Neil\tX", "2", ">50K"],
+    ]
+    assert "single quotes" in frame.attrs[NOTES][0]
+    (tmp_path / "t.csv").write_text("\n".join(lines) + f"\n'Wu, L'{separator}'4")
+    with pytest.raises(InputError, match="must be closed"):
+        read_table(tmp_path / "t.csv")
+
+
+@pytest.mark.parametrize(
+    "texts",
+    [
+        ["'s-Hertogenbosch", "Rotterdam"],  # opens no field
+        ["'quoted'", "plain"],  # around some texts of a column
+        ["'n' roll", "'tis"],
+        ['"it\'s, so"', "'plain'"],  # beside double quotes
+    ],
+)
+def test_apostrophes_that_are_text_stay(tmp_path, texts):
+    (tmp_path / "t.csv").write_text("\n".join(["n,name", *[f"1,{text}" for text in texts * 9]]))
+    frame = read_table(tmp_path / "t.csv")
+    assert frame["name"].tolist() == [text.strip('"') for text in texts * 9]
+    assert not frame.attrs[NOTES]
+
+
+CUT_ROWS = [f"{k},2024-01-{k + 10},{k % 3}.5,{('yes', 'no')[k % 2]}" for k in range(12)]
+
+
+@pytest.mark.parametrize(
+    ("last", "told"),
+    [
+        ("9,2024-01-31", "in field 2 of 4"),
+        ("9", "in field 1 of 4"),
+        ("9,2024-01-31,1.5,", "behind ''"),
+        ("9,2024-01-31,1.5,y", "behind 'y'"),
+        ("9,2024-01-31,1.5,no", ""),
+        ("9,2024-01-31,1.5,never", ""),
+    ],
+)
+@pytest.mark.parametrize("name", ["t.csv", "t.csv.gz"])
+def test_a_file_that_is_cut_off_is_told_where_it_shows(tmp_path, name, last, told):
+    def notes(text):
+        (tmp_path / name).write_bytes(gzip.compress(text) if name.endswith("z") else text)
+        return " ".join(read_table(tmp_path / name).attrs[NOTES])
+
+    text = "\n".join(["n,day,x,ill", *CUT_ROWS, last]).encode()
+    assert told in notes(text)
+    assert ("cut off" in notes(text)) == bool(told)
+    assert "cut off" not in notes(text + b"\n"), "a line that ends is whole"
+
+
+@pytest.mark.parametrize(("last", "told"), [("2024-01-3", True), ("2024-01-31", False), ("", True)])
+def test_a_last_field_shorter_than_all_others_may_be_cut_off(tmp_path, last, told):
+    rows = [f"{k};2024-01-{k + 10}" for k in range(12)]
+    (tmp_path / "t.csv").write_text("\n".join(["n;day", *rows, f"9;{last}"]))
+    assert bool(read_table(tmp_path / "t.csv").attrs[NOTES]) == told
+    rows[3] = "3;"  # where a field may be empty, the last one may
+    (tmp_path / "t.csv").write_text("\n".join(["n;day", *rows, "9;"]))
+    assert not read_table(tmp_path / "t.csv").attrs[NOTES]
+
+
+def test_signs_that_control_a_machine_are_no_value(tmp_path):
+    (tmp_path / "t.csv").write_bytes(b"a,b\r\n1,6.2\x1a\r\n2,\x024\r\n3,5\r\n\x1a")
+    frame = read_table(tmp_path / "t.csv")
+    assert len(frame) == 3
+    values = read(frame["b"], *find_notation(frame["b"])[:2])
+    assert values.tolist() == [6.2, 4.0, 5.0]
 
 
 @pytest.mark.parametrize("cells", [("", "Bonn", "1"), ("2.5", "Bad Ems", "1"), ("2.5", "Bonn", "")])

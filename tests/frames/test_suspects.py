@@ -40,6 +40,29 @@ def test_a_column_named_like_a_group_is_set_aside_and_warned_of(name, values):
     assert len(asked.warnings) == 1
 
 
+@pytest.mark.parametrize("write", [float, lambda x: f"{x:g}".replace(".", ","), "{:g} kg".format])
+def test_a_measurement_is_no_group_however_it_is_written_and_called(write):
+    table = patients()
+    table["pat"] = [write(0.5 + k / 4) for k in table.pop("of")]
+    assert column(understand(table, target="y"), "pat").used
+
+
+@pytest.mark.parametrize("name", ["visitors", "num_satisfactory_accounts", "nCustomers", "Users"])
+def test_numbers_of_people_or_things_are_no_group(name):
+    table = patients()
+    table[name] = table.pop("of")
+    assert column(understand(table, target="y"), name).used
+    table[name] = table[name].map("P{}".format)  # but texts are names
+    assert not column(understand(table, target="y"), name).used
+
+
+@pytest.mark.parametrize("name", ["customer_ids", "account_num", "patient no", "user number"])
+def test_numbers_that_name_people_or_things_are_groups(name):
+    table = patients()
+    table[name] = table.pop("of")
+    assert not column(understand(table, target="y"), name).used
+
+
 def test_rows_without_a_target_do_not_make_a_name_repeat():
     table = patients(rows=1)
     table["patient"] = table.pop("of").map("P{:03d}".format)

@@ -88,6 +88,17 @@ def test_a_gap_in_a_line_stays_a_gap():
     assert str(drawing.marks[0]).count("M") == 2
 
 
+def test_a_line_does_not_run_along_the_edge_where_its_values_are_beyond_it():
+    drawing = Drawing(Axis(0, 4), Axis(0, 1))
+    drawing.line([(0, 9.0), (1, 3.0), (2, 0.0), (3, 0.5), (4, -0.5)], "held")
+    (drawn,) = re.findall(r'd="([^"]*)"', str(drawing.marks[0]))
+    points = [tuple(map(float, p.split())) for p in re.findall(r"[ML]([\d. -]+)", drawn)]
+    top, bottom = drawing.at_y(1), drawing.at_y(0)
+    assert [y for _, y in points] == [top, bottom, drawing.at_y(0.5), bottom]
+    expected = [1 + 2 / 3, 2, 3, 3.5]  # where it crosses the edges, and what is between
+    assert [x for x, _ in points] == pytest.approx([drawing.at_x(x) for x in expected], abs=0.06)
+
+
 @pytest.mark.parametrize(
     ("low", "high", "labels"),
     [

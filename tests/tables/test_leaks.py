@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from taut.catalogue import catalogue
 from taut.engine import Split
 from taut.run_metrics import Carrier, Learned
 from taut.tables.best_setting import edge
@@ -80,6 +81,10 @@ def test_two_copies_are_both_found():
     assert {carrier.input for carrier in both} == {"c", "d"}
     sentence = carrier_sentence(both, "ill")
     assert "'c', 'd'" in sentence or "'d', 'c'" in sentence
+    assert f"{both[0].input!r} alone leaves" in sentence
+    assert "Are they known" in sentence
+    assert catalogue("zh").knows(sentence)
+    assert catalogue("zh").knows(carrier_sentence(both[:1], "ill"))
 
 
 def test_missing_values_can_be_the_target():

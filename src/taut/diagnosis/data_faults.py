@@ -53,6 +53,7 @@ def data_faults(
     held_out: Rows | None,
     *,
     names: Sequence[str],
+    drawn: tuple[Sequence[str], np.ndarray, np.ndarray] | None = None,
     single_inputs: bool,
     of_classes: bool | None,
     seed: int,
@@ -63,6 +64,8 @@ def data_faults(
         train: The rows that the model learned from.
         held_out: Rows that it has not seen; None without.
         names: Of the inputs of a table.
+        drawn: Names, and the inputs of both sets, where those of the rows were chosen by the rows
+            to learn from; both sets are compared by these.
         single_inputs: Whether to seek inputs that are the target; not where that is known already.
         of_classes: Whether the target is classes; None where that is not known.
         seed: Draws samples.
@@ -75,7 +78,7 @@ def data_faults(
     else:
         _rows(faults, train, held_out, seed)
         _groups(faults, train, held_out)
-        _shift(faults, train, held_out, names, seed)
+        _shift(faults, train, held_out, drawn or (names, train.table, held_out.table), seed)
     return faults
 
 
@@ -164,9 +167,14 @@ def _groups(faults: DataFaults, train: Rows, held_out: Rows) -> None:
 
 
 def _shift(
-    faults: DataFaults, train: Rows, held_out: Rows, names: Sequence[str], seed: int
+    faults: DataFaults,
+    train: Rows,
+    held_out: Rows,
+    drawn: tuple[Sequence[str], np.ndarray | None, np.ndarray | None],
+    seed: int,
 ) -> None:
-    if train.table is None or held_out.table is None:
+    names, learned, new = drawn
+    if learned is None or new is None:
         faults.left_out.append(f"{CHECKS['shift']}: needs one table of inputs")
         return
     # Where groups are on both sides, that is a fault of its own, and rows are compared.
@@ -178,8 +186,8 @@ def _shift(
     found = faults.check(
         CHECKS["shift"],
         lambda: distribution_shift(
-            train.table,
-            held_out.table,
+            learned,
+            new,
             names=names,
             groups_train=train.groups if apart else None,
             groups_held_out=held_out.groups if apart else None,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -102,8 +103,9 @@ class Verdict(ReadOnly):
     def text(self, *, lang: str = "en") -> str:
         """The verdict in one sentence, in English ("en") or Chinese ("zh")."""
         say = catalogue(lang)
+        words = {name: re.sub(r"^-(?=\d)", "−", it) for name, it in self.numbers.items()}
         return say(
-            f"conclusion.{self.code}", **{name: say.stored(it) for name, it in self.numbers.items()}
+            f"conclusion.{self.code}", **{name: say.stored(it) for name, it in words.items()}
         )
 
     def strength_text(self, *, lang: str = "en") -> str:

@@ -12,7 +12,7 @@ from taut.diagnosis.calibration import calibration_test
 from taut.diagnosis.data_faults import DataFaults
 from taut.diagnosis.diagnosis_result import Finding, Verdict
 from taut.diagnosis.labelled_rows import NOTHING_BESIDE, Contrast, Labelled
-from taut.diagnosis.segments import failing_segments
+from taut.diagnosis.segments import Worded, failing_segments
 from taut.diagnosis.subject import Rows
 from taut.diagnosis.words import CHECKS, NAMED, number, percent
 from taut.studies.noisy_share import Share, share_among, surest
@@ -35,6 +35,7 @@ def check_predictions(
     learned: Labelled | NotChecked,
     new: Labelled | NotChecked,
     contrast: Contrast | NotChecked = NOTHING_BESIDE,
+    worded: Worded | None = None,
     level: float,
     seed: int,
 ) -> None:
@@ -48,12 +49,13 @@ def check_predictions(
         learned: The rows' classes, and what networks that have not learned from them make of them.
         new: The same of the held-out rows, by the model itself.
         contrast: How many more labels are wrong than of the held-out rows.
+        worded: Says which values of an input are meant; see `failing_segments`.
         level: Of intervals.
         seed: Draws samples.
     """
     if held_out is not None:
         _calibration(faults, new, held_out.groups, seed)
-        _segments(faults, held_out, names, seed)
+        _segments(faults, held_out, names, worded, seed)
     _labels(faults, learned, contrast, train.groups, level)
 
 
@@ -77,7 +79,9 @@ def _calibration(
         faults.verdicts.append(Verdict("miscalibrated", "clear", numbers, (f"{found!r}.",)))
 
 
-def _segments(faults: DataFaults, held_out: Rows, names: Sequence[str], seed: int) -> None:
+def _segments(
+    faults: DataFaults, held_out: Rows, names: Sequence[str], worded: Worded | None, seed: int
+) -> None:
     if held_out.table is None or held_out.losses is None:
         what = CHECKS["failing_segment"]
         faults.left_out.append(f"{what}: needs one table, and a loss of each row")
@@ -89,6 +93,7 @@ def _segments(faults: DataFaults, held_out: Rows, names: Sequence[str], seed: in
             held_out.losses,
             names=names,
             groups=held_out.groups,
+            worded=worded,
             seed=seed,
         ),
     )

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from itertools import combinations
+from itertools import combinations, pairwise
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -92,12 +92,35 @@ class Segments:
         return frame.assign(fails=[one in self.failing for one in self.worst])
 
 
+Worded = Callable[[str, float, float], str]
+
+
+def in_words(name: str, low: float, high: float) -> str:
+    """Which values of an input are meant: above `low` and up to `high`, or both where equal.
+
+    Example:
+        >>> in_words("age", 18, 30), in_words("age", 30, float("inf")), in_words("sex", 1, 1)
+        ('18 < age ≤ 30', 'age > 30', 'sex = 1')
+    """
+    return between(name, low, high, lambda value: f"{value:.4g}")
+
+
+def between(name: str, low: float, high: float, shown: Callable[[float], str]) -> str:
+    """The same with numbers as `shown` writes them."""
+    if low == high:
+        return f"{name} = {shown(low)}"
+    if high == np.inf:
+        return f"{name} > {shown(low)}"
+    return f"{shown(low)} < {name} ≤ {shown(high)}" if low > -np.inf else f"{name} ≤ {shown(high)}"
+
+
 def failing_segments(
     x: Any,
     held_out_losses: Any,
     *,
     names: Sequence[str] | None = None,
     groups: Any = None,
+    worded: Worded | None = None,
     seed: int = 0,
 ) -> Segments | NotChecked:
     r"""Segments where the loss is higher than elsewhere, by one input or two.
@@ -116,6 +139,9 @@ def failing_segments(
         held_out_losses: [rows] their losses.
         names: Of the inputs.
         groups: [rows] groups, whose rows depend on one another.
+        worded: Says which values of an input are meant, given its name and two numbers: above the
+            first and up to the second, or the first itself where they are equal; `in_words` unless
+            given.
         seed: Draws permutations, and the rows, where there are more than 1,500.
 
     Returns:
@@ -151,7 +177,7 @@ def failing_segments(
     if count < least:
         what = "rows" if units is None else "groups"
         return NotChecked(f"{count} {what} are too few to be divided: {least} are needed.")
-    inside, told = _all_segments(array, names)
+    inside, told = _all_segments(array, names, worded or in_words)
     if not len(told) or loss.std() <= 1e-12 * abs(loss.mean()):
         return Segments((), (), len(told), len(loss), min(len(names), PAIRED))
     scores, drawn, errors = _scores(inside, loss, units, np.random.default_rng(seed))
@@ -186,17 +212,20 @@ def failing_segments(
 Told = tuple[tuple[int, str], ...]
 
 
-def _all_segments(x: np.ndarray, names: tuple[str, ...]) -> tuple[np.ndarray, list[Told]]:
+def _all_segments(
+    x: np.ndarray, names: tuple[str, ...], worded: Worded
+) -> tuple[np.ndarray, list[Told]]:
     """[segments, rows] which rows each has, and each one's inputs with their values in words."""
     least = max(LEAST_ROWS, LEAST_SHARE * len(x))
     inside, told = [], []
     thirds = []
     for j, name in enumerate(names):
-        for rows, where in _parts(x[:, j], name, BINS):
+        for rows, where in _parts(x[:, j], name, BINS, worded):
             inside.append(rows)
             told.append(((j, where),))
         if j < PAIRED:
-            thirds.append([(j, rows, where) for rows, where in _parts(x[:, j], name, PAIR_BINS)])
+            parts = _parts(x[:, j], name, PAIR_BINS, worded)
+            thirds.append([(j, rows, where) for rows, where in parts])
     for first, second in combinations(thirds, 2):
         for i, one, where in first:
             for j, other, elsewhere in second:
@@ -208,7 +237,9 @@ def _all_segments(x: np.ndarray, names: tuple[str, ...]) -> tuple[np.ndarray, li
     return array, [told[s] for s in kept]
 
 
-def _parts(column: np.ndarray, name: str, bins: int) -> list[tuple[np.ndarray, str]]:
+def _parts(
+    column: np.ndarray, name: str, bins: int, worded: Worded
+) -> list[tuple[np.ndarray, str]]:
     """The rows of each part of a column's values, and the part in words."""
     there = ~np.isnan(column)
     values = np.unique(column[there])
@@ -216,14 +247,12 @@ def _parts(column: np.ndarray, name: str, bins: int) -> list[tuple[np.ndarray, s
     if len(values) <= 1:
         return parts
     if len(values) <= FEW_VALUES:
-        return [*parts, *((column == v, f"{name} = {v:.4g}") for v in values)]
+        return [*parts, *((column == v, worded(name, float(v), float(v))) for v in values)]
     edges = np.unique(np.quantile(column[there], np.arange(1, bins) / bins))
     codes = np.searchsorted(edges, np.where(there, column, -np.inf), side="left")
-    for k in range(len(edges) + 1):
-        low = f"{edges[k - 1]:.4g} < " if k else ""
-        high = f" ≤ {edges[k]:.4g}" if k < len(edges) else ""
-        where = f"{low}{name}{high}" if high else f"{name} > {edges[-1]:.4g}"
-        parts.append((there & (codes == k), where))
+    bounds = [-np.inf, *map(float, edges), np.inf]
+    for k, (low, high) in enumerate(pairwise(bounds)):
+        parts.append((there & (codes == k), worded(name, low, high)))
     return parts
 
 

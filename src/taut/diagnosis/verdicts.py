@@ -15,7 +15,7 @@ from taut.diagnosis.diagnosis_result import Advice, Finding, Interval, MeasuredG
 from taut.diagnosis.gains import interval_over_folds
 from taut.diagnosis.generalization import generalization_gap
 from taut.diagnosis.subject import Rows
-from taut.diagnosis.words import number, percent
+from taut.diagnosis.words import change, number, percent
 
 MATERIAL_GAP = 0.1
 """A gap of a tenth of the loss of looking at nothing matters; every fitted model has some."""
@@ -81,7 +81,7 @@ def fit_verdicts(
             verdicts.append(Verdict("too_little_evidence", "", numbers, (_gap_text(gap),)))
     elif over[0] == "below" and under is None and not nothing and not faults:
         gap = over[2]
-        numbers = {"gap": number(max(gap.estimate, 0.0))}
+        numbers = {"gap": change(gap.estimate)}
         code = "about_right" if freer else "not_overfitting"
         verdicts.append(Verdict(code, over[1], numbers, (_gap_text(gap),)))
     return verdicts

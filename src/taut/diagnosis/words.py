@@ -50,6 +50,11 @@ def number(value: float) -> str:
     return f"{value:.3g}"
 
 
+def change(value: float) -> str:
+    """The same of a difference, which has a sign."""
+    return f"{value:+.3g}"
+
+
 def percent(share: float) -> str:
     return f"{100 * share:.0f}%" if share >= 0.095 else f"{100 * share:.1f}%"
 

@@ -8,6 +8,7 @@ import pandas as pd
 
 from taut.errors import InputError
 from taut.frames.columns import KINDS, Column
+from taut.frames.numbers import parse_number
 from taut.frames.target import Label
 from taut.frames.values import levels
 
@@ -62,7 +63,9 @@ def deciding_option(column: Column) -> str:
     return f"--kind {column.name}=date-dmy or {column.name}=date-mdy decides"
 
 
-def perhaps_counts(classes: tuple[Label, ...]) -> bool:
-    """Whether classes are whole numbers in a row, four or more."""
-    whole = [label for label in classes if type(label) is int]
-    return len(classes) == len(whole) > 3 and whole == list(range(whole[0], whole[-1] + 1))
+def perhaps_counts(classes: Sequence[Label], form: str) -> bool:
+    """Whether classes are whole numbers in a row, four or more; texts are so by their form."""
+    if len(classes) < 4 or any(isinstance(label, bool) for label in classes):
+        return False
+    values = [parse_number(c, form) if isinstance(c, str) else float(c) for c in classes]
+    return all(values[0] + k == value for k, value in enumerate(values)) and values[0] % 1 == 0

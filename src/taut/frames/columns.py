@@ -208,7 +208,8 @@ def _written(notation: Notation) -> str:
     """How numbers or dates are written, where that is not the usual way."""
     kind, form, _ = notation
     if kind == "numeric" and form not in ("", PLAIN):
-        return f"written like {form}"
+        negative = {"°N": "south", "°E": "west"}.get(number_form(form).unit)
+        return f"degrees, {negative} is negative" if negative else f"written like {form}"
     orders = {"dmy": "day/month/year", "mdy": "month/day/year"}
     return f"written as {orders[form[:3]]}" if kind == "date" and form[:3] in orders else ""
 
@@ -218,7 +219,7 @@ def almost(distinct: np.ndarray) -> str:
     if len(distinct) < 10:
         return ""
     lettered = [text for text in distinct if scaled(text).sign in LETTERS]
-    if lettered and all(map(is_number, distinct)):
+    if lettered and all(is_number(scaled(text, loose=True).text) for text in distinct):
         example = lettered[0]
         letter, shown = scaled(example).sign, shorten(example)
         return (

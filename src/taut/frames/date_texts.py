@@ -22,16 +22,19 @@ _DAYS = [
     for pattern in (
         r"(?P<y>\d{4})(?P<s>[-/.])(?P<m>\d{1,2})(?P=s)(?P<d>\d{1,2})(?!\d)",
         rf"{_YEAR}[-/](?P<m>\d{{2}})(?![-/\d])",
+        rf"{_YEAR} ?[Mm](?P<m>\d{{1,2}})(?!\d)",
         r"(?P<y>\d{4})年(?P<m>\d{1,2})月(?:(?P<d>\d{1,2})日)?",
         r"(?P<a>\d{1,2})(?P<s>[-/.])(?P<b>\d{1,2})(?P=s)(?P<y>\d{4}|\d{2})(?!\d)",
         rf"(?P<d>\d{{1,2}})(?:st|nd|rd|th|er)?[-/. ]+{_NAME}[-/., ]+(?P<y>\d{{4}}|\d{{2}})(?!\d)",
+        r"(?P<d>\d{1,2})(?P<name>[A-Za-z]{3})(?P<y>\d{4})(?!\d)",
         rf"{_NAME}\.? +(?P<d>\d{{1,2}})(?:st|nd|rd|th)?,? +(?P<y>\d{{4}})(?!\d)",
         rf"{_NAME}[-/. ]+(?P<y>\d{{4}})(?!\d)",
+        rf"{_YEAR}[-/. ]+{_NAME}(?:[-/. ]+(?P<d>\d{{1,2}}))?(?!\d)",
         rf"(?P<m>\d{{1,2}})[-/]{_YEAR}(?![-/\d])",
         r"(?P<name>[A-Za-z]{3})[-'’](?P<y>\d{2})(?!\d)",
         rf"{_YEAR}[- ]?[Qq](?P<quarter>[1-4])",
         rf"[Qq](?P<quarter>[1-4])[-/ ]{_YEAR}(?!\d)",
-        rf"{_YEAR}-?W(?P<week>\d{{2}})(?:-(?P<d>[1-7]))?(?!\d)",
+        rf"{_YEAR}[- ]?[Ww](?P<week>\d{{2}})(?:-(?P<d>[1-7]))?(?!\d)",
     )
 ]
 _COMPACT = re.compile(r"(?P<y>\d{4})(?P<m>\d{2})(?P<d>\d{2})")
@@ -45,6 +48,9 @@ _YEAR_LAST = re.compile(r"(\w+ +\d{1,2}) (\d\d:\d\d:\d\d)( (?:UTC|GMT))? (\d{4})
 _LONG = re.compile(
     r"(?i)(?:(?P<days>\d+)\s*(?:d|days?|tage?),?\s*)?(?:(?P<hours>\d+)\s*(?:h|hrs?|hours?|std)\.?\s*)?"
     r"(?:(?P<minutes>\d+)\s*(?:m|mins?|minutes?)\.?\s*)?(?:(?P<seconds>\d+)\s*(?:s|secs?|seconds?))?"
+)
+_ISO = re.compile(
+    r"P(?:(?P<days>\d+)D)?T?(?:(?P<hours>\d+)H)?(?:(?P<minutes>\d+)M)?(?:(?P<seconds>\d+(?:\.\d+)?)S)?"
 )
 _DAYS_AND_CLOCK = re.compile(rf"(?:(?P<days>-?\d+) days?,? *)?(?P<sign>[-+])?{_CLOCK}")
 _NO_DAY = re.compile(r"0|0+([-/.])0+\1?0*([ T]00:00(:00)?)?")
@@ -120,18 +126,19 @@ def parse_time(text: str) -> float:
     """Hours since midnight, or a duration in hours; NaN for none.
 
     Example:
-        >>> parse_time("08:30"), parse_time("1 day 01:30:00"), parse_time("1h 15m")
-        (8.5, 25.5, 1.25)
+        >>> [parse_time(t) for t in ("08:30", "1 day 01:30:00", "1h 15m", "PT1H15M")]
+        [8.5, 25.5, 1.25, 1.25]
     """
     match = _DAYS_AND_CLOCK.fullmatch(text)
     if match is not None:
         sign = -1 if match["sign"] == "-" else 1
         return round((int(match["days"] or 0) + sign * _clock(match)) * 24, 9)
-    match = _LONG.fullmatch(text)
-    # "5m" alone may be metres, and "3d" a film.
-    if match is None or sum(part is not None for part in match.groups()) < 2:
+    # "5m" alone may be metres, and "3d" a film; "PT5M" is nothing else.
+    iso = _ISO.fullmatch(text)
+    match = iso or _LONG.fullmatch(text)
+    if match is None or sum(part is not None for part in match.groups()) < (1 if iso else 2):
         return math.nan
-    size = [int(match[part] or 0) for part in ("days", "hours", "minutes", "seconds")]
+    size = [float(match[part] or 0) for part in ("days", "hours", "minutes", "seconds")]
     return round(size[0] * 24 + size[1] + size[2] / 60 + size[3] / 3600, 9)
 
 

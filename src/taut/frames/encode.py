@@ -81,7 +81,7 @@ class Encoder:
             *((name, f"{name} is missing") for name in missing),
             *((name, f"{name}{said}") for name, known in levels.items() for said in known.columns),
             *(
-                (name, f"{name} = {_shown(mark.value, kinds[name])}")
+                (name, f"{name} = {shown(mark.value, kinds[name])}")
                 for name, scale in scales.items()
                 for mark in scale.marks
             ),
@@ -142,11 +142,11 @@ class Encoder:
         """What is to be known of the numbers that stand for something else."""
         kinds = {column.name: column.kind for column in self.schema.used}
         return [
-            f"Column {name!r} holds {_shown(mark.value, kinds[name])} in {mark.count} training rows"
-            f", far from its other values ({_shown(mark.least, kinds[name])} to "
-            f"{_shown(mark.most, kinds[name])}). It is an input of its own, and does not count as "
+            f"Column {name!r} holds {shown(mark.value, kinds[name])} in {mark.count} training rows"
+            f", far from its other values ({shown(mark.least, kinds[name])} to "
+            f"{shown(mark.most, kinds[name])}). It is an input of its own, and does not count as "
             "a quantity. If it stands for a missing value, say so with "
-            f"`--na {_shown(mark.value, kinds[name])}`."
+            f"`--na {shown(mark.value, kinds[name])}`."
             for name, scale in self.scales.items()
             for mark in scale.marks
         ]
@@ -200,7 +200,7 @@ def _parts(schema: Schema) -> dict[str, tuple[str, str]]:
     return parts
 
 
-def _shown(value: float, kind: str) -> str:
+def shown(value: float, kind: str) -> str:
     """A number as a user writes it; of a date the day, which is counted from 1970."""
     if kind == "date" and abs(value) < 1e8:
         return str(np.datetime64("1970-01-01") + np.timedelta64(int(value), "D"))

@@ -10,7 +10,7 @@ from typing import IO
 _ENOUGH = 100  # lines that show whether a backslash escapes
 
 
-def escapes(handle: IO[str], separator: str, width: int) -> bool:
+def escapes(handle: IO[str], separator: str, width: int, quote: str) -> bool:
     r"""Whether most lines with a backslash before a quote or a separator are rows if it escapes.
 
     A path such as "C:\data\" ends in a backslash of its own.
@@ -19,21 +19,27 @@ def escapes(handle: IO[str], separator: str, width: int) -> bool:
         handle: the open text.
         separator: the sign between fields.
         width: how many fields a row has.
+        quote: the sign around fields.
     """
-    signs = re.compile(rf'\\["{re.escape(separator)}]')
+    signs = re.compile(rf"\\[{quote}{re.escape(separator)}]")
     rows = {True: 0, False: 0}
     while (lines := handle.readlines(1 << 20)) and sum(rows.values()) < _ENOUGH:
         if signs.search("".join(lines)):
             for line in filter(signs.search, lines):
                 for escape in rows:
-                    rows[escape] += _is_row(line, separator, width, "\\" if escape else None)
+                    rows[escape] += _is_row(line, separator, width, quote, "\\" if escape else None)
     return rows[True] > rows[False]
 
 
-def _is_row(line: str, separator: str, width: int, escape: str | None) -> bool:
+def _is_row(line: str, separator: str, width: int, quote: str, escape: str | None) -> bool:
     try:
         (row,) = csv.reader(
-            [line], delimiter=separator, skipinitialspace=True, strict=True, escapechar=escape
+            [line],
+            delimiter=separator,
+            quotechar=quote,
+            skipinitialspace=True,
+            strict=True,
+            escapechar=escape,
         )
     except (csv.Error, ValueError):
         return False

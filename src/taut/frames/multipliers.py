@@ -22,13 +22,16 @@ _WORDS = {
     }.items()
     for word in words.split()
 }
+# Of these metres, bytes and tonnes are likelier, but for money, or beside letters that multiply.
+_LOOSE = {"m": 1e6, "b": 1e9, "t": 1e12, "T": 1e12}
+_BESIDE = {"m", "b"}
 LETTERS = frozenset(_LETTERS)
 """The signs that, alone in a column, may be something else."""
 _LAKHS = {word for word, scale in _WORDS.items() if scale == 1e5}  # beside them "Cr" is no credit
 _BY_LENGTH = "|".join(sorted(_WORDS, key=len, reverse=True))
 _SCALED = re.compile(
     rf"(?P<head>.*\d[.,]?)\s*((?P<word>(?i:{_BY_LENGTH}))(?![a-zа-я])\.?"
-    r"|(?P<letter>[KkMGB])(?![^\W\d_]))(?P<tail>.*)"
+    r"|(?P<letter>[KkMGBmbtT])(?![^\W\d_]))(?P<tail>.*)"
 )
 _DECIMALS = re.compile(r"\d[.,]\d")
 _LONGEST = 80
@@ -48,18 +51,40 @@ class Scaled(NamedTuple):
     sign: str
 
 
-def scaled(text: str) -> Scaled:
+def scaled(text: str, *, loose: bool = False) -> Scaled:
     """A text without its multiplier.
+
+    Args:
+        text: such as "1.2K".
+        loose: whether m, b and t multiply too.
 
     Example:
         >>> scaled("€1.2K"), scaled("3,5 Mio. €").scale, scaled("12 kg").sign
         (Scaled(text='€1.2', scale=1000.0, sign='K'), 1000000.0, '')
+        >>> scaled("0.5m").sign, scaled("0.5m", loose=True).scale
+        ('', 1000000.0)
     """
     match = _SCALED.fullmatch(text) if len(text) <= _LONGEST else None
-    if match is None:
+    if match is None or (not loose and match["letter"] in _LOOSE):
         return Scaled(text, 1.0, "")
     sign = match["letter"] or match["word"].lower()
-    return Scaled(match["head"] + match["tail"], (_LETTERS | _WORDS)[sign], sign)
+    return Scaled(match["head"] + match["tail"], (_LETTERS | _LOOSE | _WORDS)[sign], sign)
+
+
+def loosely_multiplied(parts: Sequence[Scaled], *, currency: bool, forced: bool) -> bool:
+    """Whether m, b and t behind numbers multiply them, as in $1.2m, or 0.5m beside 954k.
+
+    Args:
+        parts: the distinct texts of the column, by `scaled(text, loose=True)`.
+        currency: whether they have one.
+        forced: whether the column shall be numbers.
+    """
+    signs = {part.sign for part in parts} - {""}
+    if not signs & _LOOSE.keys():
+        return False
+    beside = signs <= _BESIDE | _LETTERS.keys() | _WORDS.keys() and not signs <= _LOOSE.keys()
+    decimals = any(part.sign and _DECIMALS.search(part.text) for part in parts)
+    return currency or (beside and (decimals or forced))
 
 
 def may_multiply(parts: Sequence[Scaled]) -> bool:

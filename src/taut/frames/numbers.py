@@ -8,7 +8,14 @@ from collections.abc import Sequence
 from functools import lru_cache
 from typing import NamedTuple
 
-from taut.frames.multipliers import LETTERS, may_multiply, multiplied, scaled
+from taut.frames.coordinates import angle
+from taut.frames.multipliers import (
+    LETTERS,
+    loosely_multiplied,
+    may_multiply,
+    multiplied,
+    scaled,
+)
 
 # A true minus, a full-width one and a figure dash; the spaces that set thousands apart.
 _ALIKE = str.maketrans(
@@ -23,7 +30,7 @@ _CURRENCY = (
 )
 # Units of measurement; one letter needs a blank before it, for "12A" may be a seat.
 _UNIT = (
-    r"°[CF]?|(?:[kcmµμn]|(?<= ))m|(?:[kmµμ]|(?<= ))g|lbs?|oz|ft|in|mi|(?:[mdc]|(?<= ))[lL]"
+    r"°[CF]?|[kcmµμn]?m|(?:[kmµμ]|(?<= ))g|lbs?|oz|ft|in|mi|(?:[mdc]|(?<= ))[lL]"
     r"|(?:m|(?<= ))s|min|hrs?|(?<= )h|(?:[kMG]|(?<= ))Wh?|(?:[kMG])?Hz|[hk]?Pa|bar|mmHg"
     r"|(?:k|(?<= ))V|mA|km/h|mph|m/s|mmol/[lL]|mg/d[lL]|g/[dc]?[lL]|pp[mb]|dB|m[²2³3]"
     r"|[岁年月天日周秒人个次件台万亿千百米克吨升度倍分户套辆]|小时|分钟|公里|千米|厘米|公斤|千克|平方?米"
@@ -38,7 +45,7 @@ _NUMBER = re.compile(
 _SIGNED = re.compile(r"([<>~≈≤≥±]=?\s*)?(?P<number>.*\d)\s*[+*†‡]?")
 _LONGEST = 80  # characters of a number with its signs; what is longer would be searched in vain
 _LOOSE = re.compile(_CURRENCY)  # beside "$5" a bare 5 is as many dollars
-_FORM = re.compile(r"1(?P<group>[,.]?)234(?P<decimal>[,.])5(?P<scaled>K?)(?: (?P<unit>.+))?")
+_FORM = re.compile(r"1(?P<group>[,.]?)234(?P<decimal>[,.])5(?P<scaled>[Km]?)(?: (?P<unit>.+))?")
 # An address of the internet: where each of its parts has three digits they look like thousands.
 _ADDRESS = re.compile(r"(?:(?:1\d\d|2[0-4]\d|25[0-5])(?:\.(?!$)|$)){4}")
 _SPACED = re.compile(r"\d{1,3}(?:([ '])\d{3})(?:\1\d{3})*(?=[.,]|$)")
@@ -47,8 +54,8 @@ _NO_VALUE = frozenset(
     """none nil - -- --- – — . .. ... … * n.a. n.d. nd k.a. missing unknown unbekannt (blank) (null)
     (none) 无 無 缺失 空 未知 不明 不详 #div/0! #value! #ref! #num! #name? #null!""".split()  # noqa: SIM905
 ) | {"not available", "not applicable", "keine angabe", "no data"}
-PLAIN = "1234.5"
-FORMS = (PLAIN, "1,234.5", "1234,5", "1.234,5")
+PLAIN, GERMAN = "1234.5", "1.234,5"
+FORMS = (PLAIN, "1,234.5", "1234,5", GERMAN)
 
 
 def no_value(text: str) -> bool:
@@ -69,17 +76,18 @@ class NumberForm(NamedTuple):
         group: the sign between thousands, "" where none was seen. Spaces and apostrophes are
             always read as such, for they can mean nothing else.
         unit: "%", a currency, or a unit of measurement.
-        scaled: whether K, M, Mio., 万 and the like behind a number multiply it.
+        scaled: "K" where K, M, Mio., 万 and the like behind a number multiply it, "m" where m
+            and b do too, "" where nothing does.
     """
 
     decimal: str = "."
     group: str = ""
     unit: str = ""
-    scaled: bool = False
+    scaled: str = ""
 
     def __str__(self) -> str:
         unit = f" {self.unit}" if self.unit else ""
-        return f"1{self.group}234{self.decimal}5{'K' * self.scaled}{unit}"
+        return f"1{self.group}234{self.decimal}5{self.scaled}{unit}"
 
 
 @lru_cache(maxsize=64)
@@ -87,7 +95,7 @@ def number_form(form: str) -> NumberForm:
     """The form that a text stands for; "" is the plain one."""
     match = _FORM.fullmatch(form or PLAIN)
     assert match is not None, form
-    return NumberForm(match["decimal"], match["group"], match["unit"] or "", bool(match["scaled"]))
+    return NumberForm(match["decimal"], match["group"], match["unit"] or "", match["scaled"])
 
 
 def parse_number(text: str, form: str = "") -> float:
@@ -102,7 +110,7 @@ def parse_number(text: str, form: str = "") -> float:
     """
     decimal, group, unit, with_scales = number_form(form)
     if with_scales:
-        bare, scale, _ = scaled(text)
+        bare, scale, _ = scaled(text, loose=with_scales == "m")
         return parse_number(bare, str(NumberForm(decimal, group, unit))) * scale
     if not unit:
         number = to_float(text) if decimal == "." or "." not in text else math.nan
@@ -138,7 +146,7 @@ def find_number_form(
     if not rest and set(texts) - {"None"} and not forced:
         return None
     texts = rest
-    bare = scaled(texts[0]).text if texts else ""
+    bare = scaled(texts[0], loose=True).text if texts else ""
     if texts and not forced and not _split(bare)[0] and math.isnan(parse_number(bare)):
         return None  # most columns of text end here
     if texts and not forced and all(map(_ADDRESS.fullmatch, texts)):
@@ -185,25 +193,27 @@ def find_number_form(
 
 def _scaled_form(texts: Sequence[str], decimal: str | None, forced: bool) -> tuple[str, str] | None:
     """The form of numbers with multipliers, None where these are none or may be something else."""
-    parts = [scaled(text) for text in texts]
-    if not may_multiply(parts):
-        return None
+    parts = [scaled(text, loose=True) for text in texts]
     bare = list(dict.fromkeys(part.text for part in parts))
     currency = any(_LOOSE.fullmatch(_split(text)[1]) for text in bare)
+    loose = loosely_multiplied(parts, currency=currency, forced=forced)
+    if not loose:
+        parts = [scaled(text) for text in texts]
+        bare = list(dict.fromkeys(part.text for part in parts))
+    if not may_multiply(parts):
+        return None
     if not forced and not multiplied(parts, currency=currency):
         return None
     found = find_number_form(bare, decimal=decimal, forced=forced)
     if found is None:
         return None
-    form = str(number_form(found[0])._replace(scaled=True))
+    form = str(number_form(found[0])._replace(scaled="m" if loose else "K"))
     doubt = found[1]
-    if (
-        len(signs := {part.sign for part in parts} - {""}) == 1
-        and signs <= LETTERS
-        and not currency
-        and not doubt
-    ):
-        values = {text: parse_number(text, form) for text in texts if scaled(text).sign}
+    signs = {part.sign for part in parts} - {""}
+    if not currency and not doubt and (loose or (len(signs) == 1 and signs <= LETTERS)):
+        # Of those that a looser reading adds, where it is one.
+        marked = [t for t in texts if scaled(t, loose=loose).sign != (scaled(t).sign * loose)]
+        values = {text: parse_number(text, form) for text in marked}
         example, value = max(values.items(), key=lambda item: item[1] != 0)
         doubt = f"{example!r} was read as {value:,.10g}"
     return form, doubt
@@ -264,7 +274,9 @@ def _split(text: str) -> tuple[str, str]:
     """A signed number without its unit, and the unit; ("", "") if the text is no number."""
     text = text.translate(_ALIKE).strip()
     match = _NUMBER.fullmatch(text) if len(text) <= _LONGEST else None
-    if match is None or (match["open"] is None) != (match["close"] is None):
+    if match is None:
+        return angle(text)
+    if (match["open"] is None) != (match["close"] is None):
         return "", ""
     signs = [match["sign"], match["inner"], match["trailing"], match["open"]]
     if sum(sign is not None for sign in signs) > 1 or (match["before"] and match["after"]):

@@ -1,4 +1,4 @@
-"""A table from a file: text, JSON, Parquet, Feather or Excel, perhaps packed."""
+"""A table from a file: text, JSON, Parquet, Feather, Excel, Stata or SAS, perhaps packed."""
 
 from __future__ import annotations
 
@@ -21,13 +21,15 @@ from taut.errors import InputError
 from taut.frames.arrow_file import read_arrow
 from taut.frames.as_frame import NOTES, blank, check_marks, refuse_duplicates
 from taut.frames.column_options import distinct_texts
+from taut.frames.cut_off import cut_off
 from taut.frames.escapes import CleanedText
 from taut.frames.excel_file import read_excel
 from taut.frames.json_file import read_json
 from taut.frames.numbers import decimal_sign, is_code, thousands
 from taut.frames.row_checks import check_blanks, check_quotes, longest_row
+from taut.frames.statistics_file import read_statistics
 from taut.frames.table_edges import without_foot
-from taut.frames.table_file import EXCEL, JSON, TEXT, TableFile, find_table
+from taut.frames.table_file import EXCEL, JSON, SAS, STATA, TEXT, TableFile, find_table
 from taut.frames.text_file import (
     SEPARATORS,
     TextFile,
@@ -67,12 +69,12 @@ def read_table(
     sep: str | None = None,
     sheet: str | None = None,
 ) -> pd.DataFrame:
-    """Reads a CSV, JSON, Parquet, Feather or Excel file into a data frame.
+    """Reads a CSV, JSON, Parquet, Feather, Excel, Stata or SAS file into a data frame.
 
     Args:
         path: a file ending in .csv, .tsv, .txt, .tab, .psv, .dat, .data, .json, .jsonl or .ndjson
-            (also with .gz, .bz2 or .xz), .parquet, .pq, .feather, .arrow, .xlsx or .xlsm, or a
-            .zip with one such file.
+            (also with .gz, .bz2 or .xz), .parquet, .pq, .feather, .arrow, .xlsx, .xlsm, .dta,
+            .sas7bdat or .xpt, or a .zip with one such file.
             Where its first bytes show that it is another of these, it is read as that, and told.
             Titles above the line that names the columns are skipped, and told.
         text: columns of a text file to keep as they are written. A table to predict on may hold
@@ -137,7 +139,9 @@ def _read(
         return _read_text(file, text, na, encoding, sep)
     if file.kind == JSON:
         return blank(read_json(file, encoding), na)
-    return blank(read_excel(file, sheet) if file.kind == EXCEL else read_arrow(file), na)
+    if file.kind == EXCEL:
+        return blank(read_excel(file, sheet), na)
+    return blank((read_statistics if file.kind in (STATA, SAS) else read_arrow)(file), na)
 
 
 def _refuse_options(file: TableFile, given: dict[str, str | None]) -> None:
@@ -198,12 +202,14 @@ def _read_text(
             with open_text(file, form.encoding) as handle:
                 line, fields = longest_row(handle, form)
             raise InputError(_TOO_LONG.format(file, len(form.header), fields, line))
+    with open_text(file, form.encoding) as handle:
+        cut = cut_off(handle, form)
     frame = _keep_thousands(file, form, na, frame)
     frame = _keep_digits(file, form, na, frame)
     last = np.flatnonzero(frame.notna().any(axis=1).to_numpy())  # a spreadsheet's empty rows
     frame = frame.iloc[: last[-1] + 1 if len(last) else 0].rename(columns=bare)
     frame, left_out = without_foot(frame)
-    frame.attrs[NOTES] = [*form.notes, *left_out]
+    frame.attrs[NOTES] = [*form.notes, *left_out, *filter(None, [cut])]
     return frame
 
 
@@ -211,7 +217,8 @@ def _parse(file: TableFile, form: TextFile, na: Sequence[str], **options: Any) -
     # Before pandas 3 numbers are read to the last digit only when asked.
     if int(pd.__version__.split(".")[0]) < 3:
         options["float_precision"] = "round_trip"
-    marks = [*MISSING_TEXT, *(mark.upper() for mark in MISSING_TEXT), *na]
+    # The last is the sign with which DOS ends a text.
+    marks = [*MISSING_TEXT, *(mark.upper() for mark in MISSING_TEXT), *na, "\x1a"]
     with open_text(file, form.encoding) as handle:
         for _ in range(form.skipped):
             handle.readline()
@@ -225,6 +232,7 @@ def _parse(file: TableFile, form: TextFile, na: Sequence[str], **options: Any) -
         return pd.read_csv(
             text,
             sep=r"\s+" if form.separator == " " else form.separator,
+            quotechar=form.quote,
             skipinitialspace=True,
             low_memory=False,
             keep_default_na=False,

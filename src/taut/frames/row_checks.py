@@ -27,10 +27,16 @@ def check_quotes(file: object, handle: IO[str], form: TextFile) -> None:
         InputError: there is such a quote.
     """
     edge = re.escape(form.separator)
-    closing = re.compile(rf'(?:[^"]|"")*?"(?!")[ \t]*(?P<rest>[{edge}\r\n].*|$)?', re.DOTALL)
+    blank = " \t".replace(form.separator, "")  # a tab that ends the field is none
+    quote = form.quote
+    closing = re.compile(
+        rf"(?:[^{quote}]|{quote}{quote})*?{quote}(?!{quote})[{blank}]*"
+        rf"(?P<rest>[{edge}\r\n].*|$)?",
+        re.DOTALL,
+    )
     opened = 0  # the line where a quoted field began that is still open
     for number, line in enumerate(handle, start=1):
-        if '"' not in line:
+        if quote not in line:
             continue
         rest = line
         if opened:
@@ -44,13 +50,21 @@ def check_quotes(file: object, handle: IO[str], form: TextFile) -> None:
                     f"{number}. Close it, or write it twice where it is a part of the text."
                 )
             opened, rest = 0, close["rest"]
-        if not opened and rest.count('"') % 2 and _left_open(rest, form.separator):
+        if not opened and rest.count(quote) % 2 and _left_open(rest, form):
             opened = number
 
 
-def _left_open(line: str, separator: str) -> bool:
+def _left_open(line: str, form: TextFile) -> bool:
     try:
-        list(csv.reader([line], delimiter=separator, skipinitialspace=True, strict=True))
+        list(
+            csv.reader(
+                [line],
+                delimiter=form.separator,
+                quotechar=form.quote,
+                skipinitialspace=True,
+                strict=True,
+            )
+        )
     except csv.Error as error:
         return "unexpected end" in str(error)
     return False
@@ -88,6 +102,7 @@ def _widths(handle: IO[str], form: TextFile) -> Iterator[tuple[int, int]]:
     reader = csv.reader(
         (line.replace("\t", " ") for line in lines) if blanks else lines,
         delimiter=form.separator,
+        quotechar=form.quote,
         skipinitialspace=True,
         escapechar="\\" if form.escaped else None,
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -82,6 +83,13 @@ class Scale:
         size = np.maximum(np.abs(z), FAR)
         z = np.where(size > FAR, np.sign(z) * FAR * (1 + np.log(size / FAR)), z)
         return np.where(self.is_mark(values).any(axis=1), np.nan, z)
+
+    def undo(self, scaled: float) -> float:
+        """The number that `apply` made this one of."""
+        size = abs(scaled)
+        if size > FAR:
+            size = FAR * math.exp(min(size / FAR - 1, 700))
+        return self.centre + self.spread * math.copysign(size, scaled)
 
     def is_mark(self, values: np.ndarray) -> np.ndarray:
         """Which of the numbers [rows] is which mark: [rows, marks]."""

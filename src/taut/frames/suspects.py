@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 
 from taut.frames.columns import Column
-from taut.frames.values import levels
+from taut.frames.values import levels, read
 
 LEAST_LEVELS, OTHER_LEVELS = 5, 20
 """Of a column named like people or households; of one named like a device, or anything's id."""
@@ -44,6 +44,7 @@ _THINGS = re.compile(
     "|admission|session|account|device|machine|vehicle|specimen|twin|litter|pedigree|sid|uid|phone)"
     "s?(id|no|nr|num)?"
 )
+_OF_COUNTS = {"num", "number", "n", "no", "nr", "count", "total"}
 
 
 def set_aside(
@@ -69,13 +70,15 @@ def set_aside(
 
 
 def _reason(column: Column, series: pd.Series, rows: int) -> str:
-    if _INDEX.fullmatch(column.name.strip()) and _is_index(column.name, series):
+    if _INDEX.fullmatch(column.name.strip()) and _is_index(column, series):
         return "a saved index: it numbers the rows"
     least = named_like_a_group(column.name)
     if column.kind in ("date", "boolean") or least is None:
         return ""
     rows, distinct = rows - column.missing, column.levels
-    if not least <= distinct < rows or not _whole_or_text(series):
+    if not least <= distinct < rows or not _whole_or_text(column, series):
+        return ""
+    if column.kind == "numeric" and _counts(column.name):
         return ""
     return f"{REPEATED} ({distinct} values in {rows} rows)"
 
@@ -83,16 +86,16 @@ def _reason(column: Column, series: pd.Series, rows: int) -> str:
 REPEATED = "it names what the rows are about, more than once"
 
 
-def _is_index(name: str, series: pd.Series) -> bool:
+def _is_index(column: Column, series: pd.Series) -> bool:
     """Whether whole numbers count the rows, from 0 or 1, or (in a column without a name) step
     by step: a table made of several has an index that starts again."""
-    values = _floats(series)
+    values = _floats(column, series)
     if not np.isfinite(values).all() or np.mod(values, 1).any() or len(values) < 2:
         return False
     steps = np.diff(values)
     if (steps == 1).all() and values[0] in (0, 1):
         return True
-    unnamed = _UNNAMED.fullmatch(name.strip()) is not None
+    unnamed = _UNNAMED.fullmatch(column.name.strip()) is not None
     return unnamed and (len(np.unique(values)) == len(values) or (steps == 1).mean() > 0.5)
 
 
@@ -103,8 +106,7 @@ def named_like_a_group(name: str) -> int | None:
         >>> [named_like_a_group(n) for n in ("PatientID", "store id", "driver_age", "患者编号")]
         [5, 20, None, 5]
     """
-    spaced = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", name)
-    words = [word for word in re.split(r"[\W_\d]+", spaced.lower()) if word]
+    words = _words(name)
     rest = [word for word in words if not _SUFFIX.fullmatch(word)]
     if rest and _PEOPLE.fullmatch(rest[-1]):
         return LEAST_LEVELS
@@ -115,8 +117,23 @@ def named_like_a_group(name: str) -> int | None:
     return None
 
 
-def _floats(series: pd.Series) -> np.ndarray:
-    """The values as numbers, NaN for what is none; of objects, which may be anything, the texts."""
+def _words(name: str) -> list[str]:
+    spaced = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", name)
+    return [word for word in re.split(r"[\W_\d]+", spaced.lower()) if word]
+
+
+def _counts(name: str) -> bool:
+    """Whether numbers under a name count what it names, as `visitors` and `num_accounts` do."""
+    words = _words(name)
+    last = words[-1]
+    plural = last.endswith("s") and not _SUFFIX.fullmatch(last)
+    return plural or (len(words) > 1 and words[0] in _OF_COUNTS)
+
+
+def _floats(column: Column, series: pd.Series) -> np.ndarray:
+    """The values as numbers, as the column writes them; NaN for what is none."""
+    if column.kind == "numeric":
+        return read(series, "numeric", column.form)
     if pd.api.types.is_complex_dtype(series.dtype):
         return np.full(len(series), np.nan)
     if series.dtype == object:
@@ -124,8 +141,8 @@ def _floats(series: pd.Series) -> np.ndarray:
     return pd.to_numeric(series, errors="coerce").to_numpy(float, na_value=np.nan)
 
 
-def _whole_or_text(series: pd.Series) -> bool:
-    numbers = _floats(series)
+def _whole_or_text(column: Column, series: pd.Series) -> bool:
+    numbers = _floats(column, series)
     there = numbers[np.isfinite(numbers)]
     return len(there) < 0.5 * len(series) or not np.mod(there, 1).any()
 
@@ -154,12 +171,12 @@ def group_warnings(columns: Sequence[Column], frame: pd.DataFrame, y: np.ndarray
         part, target = frame.iloc[rows], np.asarray(y, float)[rows]
         classes = y.dtype.kind in "iu"
         kinds = ("numeric", "boolean", "category", "date")
-        used = [c.name for c in columns if c.used and c.kind in kinds][:MOST_COLUMNS]
-        others = {name: _numbers(part.loc[:, name]) for name in used}
+        used = [c for c in columns if c.used and c.kind in kinds][:MOST_COLUMNS]
+        others = {c.name: _numbers(c, part.loc[:, c.name]) for c in used}
         for column in candidates:
             series = part.loc[:, column.name]
             codes, _ = pd.factorize(levels(series))
-            quantity = _numbers(series) if column.kind == "numeric" else None
+            quantity = _numbers(column, series) if column.kind == "numeric" else None
             why = _looks_like_a_group(codes, target, classes, quantity, column.name, others)
             if why:
                 groups.append((column, why))
@@ -183,11 +200,11 @@ def _could_group(column: Column, rows: int, frame: pd.DataFrame) -> bool:
     each = present / max(column.levels, 1)
     if not (column.levels >= UNNAMED_LEVELS and 1.5 <= each <= MOST_ROWS_A_LEVEL):
         return False
-    return column.kind != "numeric" or _whole_or_text(frame.loc[:, column.name])
+    return column.kind != "numeric" or _whole_or_text(column, frame.loc[:, column.name])
 
 
-def _numbers(series: pd.Series) -> np.ndarray:
-    numbers = _floats(series)
+def _numbers(column: Column, series: pd.Series) -> np.ndarray:
+    numbers = _floats(column, series)
     if np.isfinite(numbers).mean() > 0.5:
         return numbers
     return pd.factorize(levels(series))[0].astype(float)

@@ -18,12 +18,14 @@ from taut.errors import InputError
 from taut.frames.unpacking import Unpacked
 from taut.frames.zip_file import only_table, open_member
 
-TEXT, JSON, PARQUET, ARROW, EXCEL = (
+TEXT, JSON, PARQUET, ARROW, EXCEL, STATA, SAS = (
     "a text file",
     "a JSON file",
     "a Parquet file",
     "an Arrow file",
     "an Excel file",
+    "a Stata file",
+    "a SAS file",
 )
 _KINDS = {
     ".csv": TEXT,
@@ -42,20 +44,31 @@ _KINDS = {
     ".arrow": ARROW,
     ".xlsx": EXCEL,
     ".xlsm": EXCEL,
+    ".dta": STATA,
+    ".sas7bdat": SAS,
+    ".xpt": SAS,
 }
 _ZIP = ".zip"
 _PACKINGS: dict[str, Callable[..., Any]] = {".gz": gzip.open, ".bz2": bz2.open, ".xz": lzma.open}
 NAMES = (
     ".csv, .tsv, .txt, .tab, .psv, .dat, .data, .json, .jsonl or .ndjson (also with .gz, .bz2 or "
     ".xz), .parquet, .pq, "
-    ".feather, .arrow, .xlsx, .xlsm, or .zip"
+    ".feather, .arrow, .xlsx, .xlsm, .dta, .sas7bdat, .xpt, or .zip"
 )
 _HEAD = 512
 _MOST = 10_000  # files of a folder that are looked at
 _ZIP_HEADS = (b"PK\x03\x04", b"PK\x05\x06")
 # No text begins so: a column may be called PAR1 or FEA1, but no control character is in its name.
 _PACKED = {b"\x1f\x8b": ".gz", rb"BZh[1-9]1AY&SY": ".bz2", b"\xfd7zXZ\0": ".xz"}
-_HEADS = {rb"PAR1[\0-\x08\x0e-\x1f]": PARQUET, b"ARROW1\0": ARROW, b"\xff{4}": ARROW}
+_HEADS = {
+    rb"PAR1[\0-\x08\x0e-\x1f]": PARQUET,
+    b"ARROW1\0": ARROW,
+    b"\xff{4}": ARROW,
+    b"<stata_dta>": STATA,
+    rb"[\x6c-\x73][\x01\x02]\x01\0": STATA,
+    rb"\0{12}\xc2\xea\x81`": SAS,
+    rb"HEADER RECORD\*": SAS,
+}
 # What often bears the name of a table and is none that can be read.
 _OTHERS = {
     b"\xd0\xcf\x11\xe0": "an Excel file of the old kind (.xls), or one with a password",
@@ -66,10 +79,6 @@ _OTHERS = {
     rb"(\xef\xbb\xbf)?\s*(?i:<!doctype html|<html|<table|<head)": "a web page",
     rb"(\xef\xbb\xbf)?\s*<\?xml": "an XML file",
     rb"\$FL[23]@": "an SPSS file",
-    b"<stata_dta>": "a Stata file",
-    rb"[\x6c-\x73][\x01\x02]\x01\0": "a Stata file",
-    rb"HEADER RECORD\*": "a SAS transport file",
-    rb"\0{12}\xc2\xea\x81`": "a SAS file",
     rb"ORC[\0-\x08\x0e-\x1f]": "an ORC file",
     b"Obj\x01": "an Avro file",
     b"\x93NUMPY": "a NumPy array",
@@ -90,9 +99,8 @@ _READERS = {
     ".xlsb": "read_excel",
     ".ods": "read_excel",
     ".sav": "read_spss",
-    ".dta": "read_stata",
-    ".sas7bdat": "read_sas",
-    ".xpt": "read_sas",
+    ".zsav": "read_spss",
+    ".por": "read_spss",
     ".orc": "read_orc",
     ".xml": "read_xml",
     ".h5": "read_hdf",
@@ -109,7 +117,7 @@ class TableFile:
 
     Args:
         path: the file.
-        kind: what is in it: TEXT, JSON, PARQUET, ARROW or EXCEL.
+        kind: what is in it: TEXT, JSON, PARQUET, ARROW, EXCEL, STATA or SAS.
         name: what the table itself is called, without what it is packed in.
         member: the table's full name in a zip archive; "" where the file is none.
         packing: `.gz`, `.bz2` or `.xz` where it is packed so, else "".
@@ -160,7 +168,8 @@ def find_table(path: Path) -> TableFile:
         raise InputError(_folder(path))
     if not _is_address(path) and _suffix(path.name)[0] is None and path.suffix.lower() != _ZIP:
         reader = _READERS.get(path.suffix.lower())
-        how = f' (`pandas.{reader}(path).to_parquet("table.parquet")`)' if reader else ""
+        with_it = " after `pip install pyreadstat`" if reader == "read_spss" else ""
+        how = f' (`pandas.{reader}(path).to_parquet("table.parquet")`{with_it})' if reader else ""
         raise InputError(
             f"The name of a table ends in one of {NAMES}. Received: {str(path)!r}. "
             f"Save the table in one of these formats{how}, or rename the file."

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterable
 
 import numpy as np
 import pandas as pd
@@ -10,10 +11,11 @@ import pandas as pd
 from taut.checks import check_one_of
 from taut.errors import InputError
 from taut.frames.columns import almost, understand_column
-from taut.frames.numbers import is_code
+from taut.frames.numbers import is_code, parse_number
 from taut.frames.scales import find_marks
 from taut.frames.values import (
     EXACT,
+    Notation,
     find_notation,
     infinite,
     levels,
@@ -74,9 +76,18 @@ def understand_target(
         )
     if values.dtype == np.float64 and infinite(values):
         raise InputError(f"Every label must be finite. Received an infinity in {series.name!r}.")
-    classes = tuple(sorted(tally))
+    classes = _in_order(tally, find_notation(series, decimal=decimal))
     counts = tuple(tally[label] for label in classes)
     return "binary" if len(classes) == 2 else "multiclass", reason, classes, counts
+
+
+def _in_order(labels: Iterable[Label], notation: Notation) -> tuple[Label, ...]:
+    """The labels sorted, "5 stars" before "10 stars"."""
+    found = sorted(labels)
+    if notation.kind != "numeric" or not all(isinstance(label, str) for label in found):
+        return tuple(found)
+    value = {label: parse_number(str(label), notation.form) for label in found}
+    return tuple(sorted(found, key=lambda label: value[label]))
 
 
 def doubts(target: str, series: pd.Series, y: np.ndarray) -> list[str]:
@@ -172,18 +183,23 @@ def _detect(
 ) -> tuple[str, str]:
     kind, form, _ = find_notation(series, decimal=decimal)
     if kind in ("date", "time"):
+        number = "days since a day" if kind == "date" else "minutes"
         raise InputError(
             f"The target {series.name!r} holds {kind}s. Turn them into what is to be predicted, a "
-            "number (such as days since a day), or, if each is a class, set the task to "
-            "classification."
+            f"number (such as {number}), or, if each is a class, set the task to classification."
         )
     few = distinct <= FEW_NUMBERS and distinct * ROWS_PER_NUMBER <= len(values)
     text = kind == "category" and values.dtype == object
-    if text and not few and " but for " in (hint := almost(pd.unique(values))):
+    hint = almost(pd.unique(values)) if text and not few else ""
+    if hint.startswith(("numbers", "dates")):
+        remedy = (
+            "If these stand for no value, name them with --na (na=[…])"
+            if " but for " in hint
+            else "Write all of them in one way, without signs"
+        )
         raise InputError(
-            f"A target holds numbers, or classes. Received in {series.name!r}: {hint}. If these "
-            "stand for no value, name them with --na (na=[…]); if all are classes, set the task "
-            "to classification."
+            f"A target holds numbers, or classes. Received in {series.name!r}: {hint}. {remedy}; "
+            "if all are classes, set the task to classification."
         )
     if kind != "numeric":
         held = "booleans" if values.dtype == bool else "categories or text"

@@ -12,6 +12,7 @@ from typing import IO, NamedTuple
 
 from taut.errors import InputError
 from taut.frames.escapes import escapes, later_headers
+from taut.frames.quote_signs import DOUBLE, SINGLE, quote_sign
 from taut.frames.table_edges import (
     is_between,
     lower_names,
@@ -38,6 +39,7 @@ class TextFile(NamedTuple):
         header: the column names.
         between: lines below the header that hold no values.
         row_names: whether the rows begin with a name that the file's own header leaves out.
+        quote: the sign around fields, " or '.
         escaped: whether a backslash stands before a quote or a separator that is text.
         repeated: the line that names the columns, where it stands once more below; else "".
         notes: what was decided that could be otherwise, in sentences.
@@ -49,6 +51,7 @@ class TextFile(NamedTuple):
     header: list[str]
     between: int
     row_names: bool
+    quote: str
     escaped: bool
     repeated: str
     notes: tuple[str, ...]
@@ -104,12 +107,14 @@ def inspect(
         )
     skipped = first + best.skipped
     with open_text(file, encoding) as opened:
-        escaped = best.escaped or escapes(opened, best.separator, len(header))
+        escaped = best.escaped or escapes(opened, best.separator, len(header), best.quote)
     if escaped:
         notes.append(
             'A backslash stands before quotes and separators that are text, as in "\\"": '
             "it was left out."
         )
+    if best.quote == SINGLE:
+        notes.append("Fields stand in single quotes, as in 'a, b': these were left out.")
     repeated, count = "", 0
     if best.measures:
         with open_text(file, encoding) as opened:
@@ -123,6 +128,7 @@ def inspect(
         header,
         best.between,
         best.row_names,
+        best.quote,
         escaped,
         repeated if count else "",
         tuple(notes),
@@ -138,7 +144,7 @@ def open_text(file: TableFile, encoding: str) -> Iterator[IO[str]]:
 
 def zeros_before_digits(file: TableFile, form: TextFile) -> bool:
     """Whether any field is a whole number that begins with a zero, such as 007."""
-    edge = re.escape(form.separator) + r'\s"'
+    edge = re.escape(form.separator) + r"\s" + form.quote
     # It begins with the zero, which is found fast, and looks back from there: a fifth of the time.
     found = re.compile(rf"0(?<![^{edge}]0)\d+(?![^{edge}])")
     with open_text(file, form.encoding) as handle:
@@ -153,9 +159,17 @@ class _Reading:
 
     def __init__(self, lines: list[str], separator: str, escaped: bool):
         self.separator, self.escaped = separator, escaped
+        # Quotes of both signs in one file are double ones: most texts have an apostrophe.
+        self.quote = quote_sign(lines, separator) if any(SINGLE in n for n in lines) else DOUBLE
         rows: list[tuple[int, list[str]]] = []  # the lines before each row, and its fields
         escape = "\\" if escaped else None
-        reader = csv.reader(lines, delimiter=separator, skipinitialspace=True, escapechar=escape)
+        reader = csv.reader(
+            lines,
+            delimiter=separator,
+            quotechar=self.quote,
+            skipinitialspace=True,
+            escapechar=escape,
+        )
         done = 0
         self.failed: csv.Error | None = None
         try:

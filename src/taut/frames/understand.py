@@ -22,13 +22,13 @@ from taut.frames.column_options import (
 )
 from taut.frames.columns import Column, alike, understand_column
 from taut.frames.dates import date_order
-from taut.frames.numbers import decimal_sign, no_value
+from taut.frames.numbers import GERMAN, PLAIN, decimal_sign, no_value
 from taut.frames.roles import REASONS, Roles
 from taut.frames.same_columns import SAME, leave_out_repeats
 from taut.frames.schema import Schema, listed, read_columns, require_columns
 from taut.frames.suspects import group_warnings, set_aside
 from taut.frames.target import doubts, read_target, understand_target
-from taut.frames.values import find_notation, missing
+from taut.frames.values import find_notation, missing, read
 
 MINIMUM_ROWS = 20
 
@@ -136,6 +136,8 @@ def understand(
         if role and not asked:
             column = dataclasses.replace(column, kind=role, used=False, reason=REASONS[role])
         understood.append(column)
+    if decimal == ",":
+        understood = _with_commas(understood, frame)
     named = [*(wanted or ()), *kinds, *roles.named()]
     understood = set_aside(understood, whole, len(frame), named)
     values = read_columns(frame, [column for column in understood if column.used], asked=kinds)
@@ -167,7 +169,8 @@ def understand(
     if task == "regression" and notation.doubt:
         option = "" if " was read as " in notation.doubt else " (--decimal decides)"
         sentences.append(f"In the target, {notation.doubt}{option}.")
-    if reason != "as asked" and perhaps_counts(classes):
+    counted = notation.kind == "numeric" and perhaps_counts(classes, notation.form)
+    if reason != "as asked" and counted:
         sentences.append(
             f"The target holds {len(classes)} whole numbers, {classes[0]} to {classes[-1]}, as "
             "classes without an order: perhaps a count or a grade: --task regression."
@@ -186,6 +189,18 @@ def understand(
         na=na,
         target_form=notation.form if task == "regression" else "",
     )
+
+
+def _with_commas(understood: Sequence[Column], frame: pd.DataFrame) -> list[Column]:
+    """The columns, those of whole numbers written as the others of the table, which have commas.
+
+    They show no sign themselves, and a later "3.606" or "3606,0" in one is 3606.
+    """
+    open_ = [c.name for c in understood if c.kind == "numeric" and c.form in ("", PLAIN)]
+    values = (read(frame.loc[:, name], "numeric") for name in open_)
+    if any(np.mod(numbers[np.isfinite(numbers)], 1).any() for numbers in values):
+        return list(understood)  # a point is a decimal sign here
+    return [dataclasses.replace(c, form=GERMAN) if c.name in open_ else c for c in understood]
 
 
 def _notes(

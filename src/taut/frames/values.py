@@ -37,8 +37,9 @@ MISSING_TEXT = frozenset(
 EXACT = 1 << 53
 """From here on a float may be another whole number."""
 LARGEST = float(np.finfo(np.float64).max)
-# Blanks, and signs that take no room or turn the direction of writing.
-_UNSEEN = r"[\s\u200b-\u200f\u2060-\u2069\u202a-\u202e\ufeff\xad]+"
+# Blanks, and signs that control a machine (but for escapes, which begin a text of their own),
+# take no room or turn the direction of writing.
+_UNSEEN = r"[\s\x00-\x1a\x1c-\x1f\x7f\u200b-\u200f\u2060-\u2069\u202a-\u202e\ufeff\xad]+"
 _AROUND = re.compile(f"^{_UNSEEN}|{_UNSEEN}$")
 _WHOLE = re.compile(r"(-?\d+)\.0+")
 _FLAGS = {"true": 1.0, "false": 0.0, "1": 1.0, "0": 0.0}
@@ -137,8 +138,10 @@ def read(series: pd.Series, kind: str, form: str = "") -> np.ndarray:
         # In their own unit: in nanoseconds, 9999-12-31 is out of range.
         days = clock.astype(np.int64) / (np.timedelta64(1, "D") / _unit(clock))
         return np.where(np.isnat(clock), np.nan, days)
-    if kind == "numeric" and types.is_timedelta64_dtype(dtype):
-        return (series / pd.Timedelta(days=1)).to_numpy(np.float64)
+    if _is_duration(dtype) and kind in ("time", "numeric"):
+        # Releases before 0.4 read them as numbers, in days.
+        unit = pd.Timedelta(hours=1) if kind == "time" else pd.Timedelta(days=1)
+        return (series.astype("timedelta64[ns]") / unit).to_numpy(np.float64)
     # A column of percents as text gives no unit to plain numbers: 0.5 may be 0.5% or 50%.
     bare = kind == "boolean" or (kind == "numeric" and takes_bare_numbers(form))
     if bare and (_is_boolean(dtype) or is_numeric_type(dtype)):
@@ -231,7 +234,7 @@ def bare(text: str) -> str:
     if text.startswith('="') and text.endswith('"') and len(text) > 2:
         text = text[2:-1].strip()
     if text.isascii():
-        return text
+        return text if text.isprintable() else _AROUND.sub("", text)
     whole = text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
     return unicodedata.normalize("NFC", _AROUND.sub("", whole))
 
@@ -283,11 +286,16 @@ def _is_boolean(dtype: object) -> bool:
 
 def is_numeric_type(dtype: object) -> bool:
     plain = types.is_numeric_dtype(dtype) and not types.is_complex_dtype(dtype)
-    return (plain and not _is_boolean(dtype)) or types.is_timedelta64_dtype(dtype)
+    return plain and not _is_boolean(dtype)
+
+
+def _is_duration(dtype: object) -> bool:
+    return types.is_timedelta64_dtype(dtype) or str(dtype).startswith("duration[")
 
 
 _NATIVE: dict[str, Callable[[object], bool]] = {
     "boolean": _is_boolean,
     "numeric": is_numeric_type,
     "date": types.is_datetime64_any_dtype,
+    "time": _is_duration,
 }

@@ -28,11 +28,13 @@ class Axis:
 
     def share(self, value: float) -> float:
         """The place of a value from 0 to 1, inside the axis always."""
+        return min(max(self.place(value), 0.0), 1.0)
+
+    def place(self, value: float) -> float:
+        """The place of a value: 0 at the lower end, 1 at the upper one, also beyond these."""
         if self.log:
-            share = math.log(value / self.low) / math.log(self.high / self.low)
-        else:
-            share = (value - self.low) / (self.high - self.low)
-        return min(max(share, 0.0), 1.0)
+            return math.log(value / self.low) / math.log(self.high / self.low)
+        return (value - self.low) / (self.high - self.low)
 
     def ticks(self, about: int = 5) -> list[tuple[float, str]]:
         """Places of round values, and their labels, all written in one way."""
@@ -58,6 +60,22 @@ def _raised(number: int) -> str:
     return str(number).translate(str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹"))
 
 
+Point = tuple[float, float]
+
+
+def _inside(start: Point, end: Point) -> tuple[Point, Point] | None:
+    """The part of a line between two points whose height is from 0 to 1; None for none."""
+    (x, y), (rise, run) = start, (end[1] - start[1], end[0] - start[0])
+    if rise == 0:
+        return (start, end) if 0 <= y <= 1 else None
+    edges = sorted(((0 - y) / rise, (1 - y) / rise))
+    low, high = max(edges[0], 0.0), min(edges[1], 1.0)
+    if low > high:
+        return None
+    first = start if low == 0 else (x + low * run, y + low * rise)
+    return first, end if high == 1 else (x + high * run, y + high * rise)
+
+
 @dataclass
 class Drawing:
     """A picture with two axes; marks are added one by one, later ones above."""
@@ -75,15 +93,32 @@ class Drawing:
         return round(TOP + (1 - self.y.share(value)) * (self.height - TOP - BOTTOM), 1)
 
     def line(self, points: Iterable[tuple[float, float]], kind: str) -> None:
-        """A line through points in order; one that is not finite parts it."""
-        path, pen = [], "M"
+        """A line through points in order; one that is not finite parts it.
+
+        What is above or below the picture is cut off: along its edge a line would say that the
+        values stay there.
+        """
+        path: list[str] = []
+        last: Point | None = None
+        pen: Point | None = None
         for x, y in points:
             if not (math.isfinite(x) and math.isfinite(y)):
-                pen = "M"
+                last = pen = None
                 continue
-            path.append(f"{pen}{self.at_x(x)} {self.at_y(y)}")
-            pen = "L"
+            point = self.x.share(x), self.y.place(y)
+            part = _inside(point if last is None else last, point)
+            if part is not None:
+                start, end = part
+                path += [] if start == pen else [f"M{self._at(start)}"]
+                path += [] if start == end else [f"L{self._at(end)}"]
+                pen = end
+            last = point
         self._add('<path class="line {}" d="{}"/>', kind, "".join(path))
+
+    def _at(self, point: Point) -> str:
+        across = LEFT + point[0] * (self.width - LEFT - RIGHT)
+        down = TOP + (1 - point[1]) * (self.height - TOP - BOTTOM)
+        return f"{round(across, 1)} {round(down, 1)}"
 
     def band(self, points: Sequence[tuple[float, float, float]], kind: str) -> None:
         """The area between a lower and an upper value."""

@@ -17,7 +17,7 @@ from taut import readable
 from taut.catalogue import Catalogue, catalogue
 from taut.diagnosis.diagnosis_result import Diagnosis
 from taut.report.page import page
-from taut.run import DIAGNOSIS, METRICS, Run
+from taut.run import DIAGNOSIS, METRICS, REPORT, Run
 
 if TYPE_CHECKING:
     import jinja2
@@ -58,7 +58,7 @@ def write_report(directory: str | Path, *, name: str | None = None, lang: str = 
     found = directory / DIAGNOSIS
     diagnosis = Diagnosis.load(found) if found.is_file() else None
     html = render(run, name or directory.resolve().name, say, diagnosis)
-    target = directory / "report.html"
+    target = directory / REPORT
     put_page(target, html, like=directory / METRICS)
     return target
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 
 import numpy as np
 
@@ -32,6 +33,7 @@ from taut.diagnosis.words import THE_GAP, percent
 from taut.engine.resumable import job_clock
 from taut.run_metrics import Carrier
 from taut.tables.candidates import UNPENALISED
+from taut.tables.encoded_words import in_units
 from taut.tables.ensemble import Ensemble
 from taut.tables.examine import output_of
 from taut.tables.more_rows import MoreRows
@@ -97,6 +99,7 @@ def diagnosis_of(
         train,
         held_out,
         names=data.encoder.names,
+        drawn=(data.drawn.names, data.drawn.learned, data.drawn.test),
         single_inputs=False,
         of_classes=data.outputs > 1,
         seed=seed,
@@ -108,6 +111,7 @@ def diagnosis_of(
         names=data.encoder.names,
         learned=learned_rows,
         new=new_rows,
+        worded=partial(in_units, data.encoder),
         level=LEVEL,
         seed=seed,
     )

@@ -133,17 +133,20 @@ def carrier_sentence(suspects: Sequence[Carrier], target: str) -> str:
     names = [repr(carrier.input) for carrier in suspects]
     if len(suspects) == 1:
         parts = f"Input {names[0]} carries {_percent(suspects[0].share)} of"
+        alone, known, made, columns = "", "Is it", "it was made", "column"
     else:
         parts = f"Inputs {', '.join(names)} each carry more than {CARRIES:.0%} of"
-    left = 1 - max(carrier.explained for carrier in suspects)
+        alone, known, made, columns = f"{names[0]} ", "Are they", "they were made", "columns"
+    left = 1 - suspects[0].explained  # the first explains most
     whole = ""
     if left <= 1 - IS_TARGET:
         rest = f"{100 * left:.2g}%" if left > 5e-4 else "nothing"
-        whole = f", and alone leaves {rest} of the error: it may be the target itself"
+        whole = f", and {alone}alone leaves {rest} of the error: it may be the target itself"
+    only = "is known" if len(suspects) == 1 else "are known"
     return (
-        f"{parts} what is explained{whole}. Is it known before {target!r} is? If it was made from "
-        "the target, or is known only afterwards, the scores below are worth nothing: drop the "
-        "column and fit again."
+        f"{parts} what is explained{whole}. {known} known before {target!r} is? If {made} from "
+        f"the target, or {only} only afterwards, the scores below are worth nothing: drop the "
+        f"{columns} and fit again."
     )
 
 

@@ -10,6 +10,7 @@ import pandas as pd
 from taut.engine import Split
 from taut.errors import InputError
 from taut.frames.encode import Encoder
+from taut.frames.levels import Levels
 from taut.frames.roles import Roles, RowFacts
 from taut.frames.scales import apart
 from taut.frames.schema import Schema
@@ -18,6 +19,24 @@ from taut.tables.table_rows import TEST_TABLE, learned_and_tested
 from taut.tables.trained import Rows
 
 SMALLEST = 1e-100
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """Rows to learn from and rows of the test, encoded so that both can be compared.
+
+    The levels of a category that have a column of their own are the most frequent among the rows
+    to learn from, and so less frequent in the test than chance would have it. Here all rows decide.
+
+    Attributes:
+        names: Of the columns.
+        learned: [rows, columns] to learn from.
+        test: [rows, columns] of the test.
+    """
+
+    names: tuple[str, ...]
+    learned: np.ndarray
+    test: np.ndarray
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,6 +51,7 @@ class Prepared(Rows):
         test_x: Encoded rows of the test.
         test_y: Their class numbers, or values.
         test_rows: Their places in the table, or in a table of their own.
+        drawn: Both in columns that do not depend on which rows were set aside.
         roles: The columns that group, order or weigh the rows.
         facts: What these say of the rows to learn from.
         test_facts: The same of the test.
@@ -48,6 +68,7 @@ class Prepared(Rows):
     test_x: np.ndarray
     test_y: np.ndarray
     test_rows: np.ndarray
+    drawn: Drawn
     roles: Roles
     facts: RowFacts
     test_facts: RowFacts
@@ -88,19 +109,22 @@ def prepare(
         test_features, levels = encoder.match_levels(test_features)
         of_test += tuple(f"{TEST_TABLE}: {sentence}" for sentence in levels)
     weights = learned.facts.weights
+    encoded = encoder.transform(learned.features)
+    test_x = encoder.transform(test_features) if len(tested.y) else np.empty((0, 0))
     return Prepared(
         schema=schema,
         encoder=encoder,
-        encoded=encoder.transform(learned.features),
+        encoded=encoded,
         y=target,
         outputs=len(schema.classes) if classes else 1,
         numbers=encoder.numbers,
         weight=None if weights is None else weights / weights.mean(),
         mean=mean,
         deviation=deviation,
-        test_x=encoder.transform(test_features) if len(tested.y) else np.empty((0, 0)),
+        test_x=test_x,
         test_y=tested.y,
         test_rows=tested.places,
+        drawn=_drawn(encoder, (learned.features, test_features), (encoded, test_x)),
         roles=roles,
         facts=learned.facts,
         test_facts=tested.facts,
@@ -109,6 +133,25 @@ def prepare(
         copies=copies(learned.features, learned.y, tested.features, tested.y),
         notes=(*encoder.notes, *of_test, *sentences),
     )
+
+
+def _drawn(
+    encoder: Encoder,
+    features: tuple[pd.DataFrame, pd.DataFrame],
+    encoded: tuple[np.ndarray, np.ndarray],
+) -> Drawn:
+    """Rows to learn from and of the test, as they are and encoded, with levels of both."""
+    many = [name for name, levels in encoder.levels.items() if levels.rare]
+    if not many or not len(features[1]):
+        return Drawn(encoder.names, *encoded)
+    kept = [k for k, source in enumerate(encoder.sources) if source not in many]
+    names, sides = [encoder.names[k] for k in kept], tuple([side[:, kept]] for side in encoded)
+    for name in many:
+        levels = Levels.of(pd.concat([side[name] for side in features]))
+        names += [f"{name}{said}" for said in levels.columns]
+        for side, rows in zip(sides, features, strict=True):
+            side.append(levels.encode(rows[name]))
+    return Drawn(tuple(names), *map(np.column_stack, sides))
 
 
 def _standardised(

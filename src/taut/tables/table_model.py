@@ -18,23 +18,21 @@ from taut.errors import InputError
 from taut.files import DAMAGED, whole_folder
 from taut.frames.encode import Encoder
 from taut.frames.schema import Schema
-from taut.run import DIAGNOSIS, FILES, FORMER_PREPROCESSING, METRICS, MORE_FILES, SPARSE, Run
+from taut.run import (
+    DIAGNOSIS,
+    FILES,
+    FORMER_PREPROCESSING,
+    METRICS,
+    MODEL,
+    OF_A_RUN,
+    PREPROCESSING,
+    SPARSE,
+    Run,
+)
 from taut.run_metrics import Selection
 from taut.tables.evaluation import as_table, evaluated
 from taut.typed_json import plain
 
-MODEL, PREPROCESSING = "model.keras", "preprocessing.json"
-OF_A_RUN = (
-    MODEL,
-    PREPROCESSING,
-    FORMER_PREPROCESSING,
-    "report.html",
-    DIAGNOSIS,
-    SPARSE,
-    *FILES,
-    *MORE_FILES,
-)
-"""All that a run may hold: none of it may stay beside another run's."""
 PREDICT_ROWS, PREDICT_CELLS = (256, 4096), 1 << 24
 """Rows are padded to one of the first, so that a second table compiles nothing; to fewer where a
 layer would put out more numbers than the second: every member of the network has all columns."""
