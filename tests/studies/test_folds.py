@@ -62,6 +62,15 @@ def test_groups_must_be_known_and_enough():
         group_folds(np.zeros(4), [1.0, 2.0, np.nan, 3.0], 2)
 
 
+@pytest.mark.parametrize("missing", [np.nan, None])
+def test_a_group_that_is_missing_among_text_is_none_of_that_name(missing):
+    """NumPy would make the text "nan" of it: all such rows would be of one group."""
+    with pytest.raises(InputError, match="first in row 2"):
+        folds([0, 1] * 2, 2, groups=["a", "nan", missing, "b"])
+    with pytest.raises(InputError, match="missing"):
+        group_folds([0, 1] * 2, ["a", "nan", missing, "b"], 2)
+
+
 @pytest.mark.parametrize("distinct", [6, 17, 200])
 def test_the_future_is_held_out_and_ties_stay_together(distinct):
     draw = np.random.default_rng(1)

@@ -130,7 +130,7 @@ def group_numbers(groups: Any, rows: int) -> np.ndarray:
     Raises:
         InputError: If there is not one label a row, or one is missing.
     """
-    groups = np.asarray(groups)
+    groups = _labels(groups)
     if groups.shape != (rows,):
         raise InputError(
             f"`groups` must have one label for each of the {rows} rows. Received: shape "
@@ -143,6 +143,11 @@ def group_numbers(groups: Any, rows: int) -> np.ndarray:
             f"{np.argmin(codes)}."
         )
     return codes
+
+
+def _labels(groups: Any) -> np.ndarray:
+    """Labels as they are: of a list NumPy would make the text "nan" of one that is missing."""
+    return np.asarray(groups, None if hasattr(groups, "dtype") else object)
 
 
 def _by_splitter(cv: Any, x: Any, y: Any, groups: np.ndarray | None) -> Any:
@@ -204,7 +209,7 @@ def group_folds(
     """
     from sklearn.model_selection import StratifiedGroupKFold
 
-    y, (codes, distinct) = np.asarray(y), pd.factorize(np.asarray(groups))
+    y, (codes, distinct) = np.asarray(y), pd.factorize(_labels(groups))
     if (codes < 0).any():
         raise InputError("`groups` must have a value in every row. Received: missing values.")
     if len(distinct) < cv:

@@ -14,36 +14,48 @@ from taut.text.words_of_texts import Tokenize
 _SHOWN = 5
 
 
-def checked_texts(texts: Any) -> list[str]:
+def checked_texts(texts: Any, kept: Sequence[int] | None = None) -> list[str]:
     """Texts as a list.
+
+    Args:
+        texts: As they are given.
+        kept: The numbers of the rows that count; all unless given.
 
     Raises:
         InputError: If they are one text, a table, or some are none.
     """
-    listed = _listed(texts, "texts")
-    wrong = [row for row, text in enumerate(listed) if not isinstance(text, str)]
+    listed = list_of(texts, "texts")
+    rows = range(len(listed)) if kept is None else kept
+    wrong = [row for row in rows if not isinstance(listed[row], str)]
     if wrong:
         raise InputError(
             f"`texts` must be str. Received: {len(wrong)} that are none, in {rows_named(wrong)}: "
             f"{listed[wrong[0]]!r:.60}. Leave these rows out, or write '' for a text that is empty."
         )
-    return [str(text) for text in listed]
+    return [str(listed[row]) for row in rows]
 
 
-def checked_labels(labels: Any, texts: int) -> np.ndarray:
+def checked_labels(labels: Any, texts: int, kept: Sequence[int] | None = None) -> np.ndarray:
     """[texts] labels: all text, all numbers, or all True or False.
+
+    Args:
+        labels: As they are given.
+        texts: How many texts were given.
+        kept: The numbers of the rows that count; all unless given.
 
     Raises:
         InputError: If they are of another number or kind, or some are missing.
     """
     import pandas as pd
 
-    listed = _listed(labels, "labels")
+    listed = list_of(labels, "labels")
     if len(listed) != texts:
         raise InputError(
             "`labels` must have one label for each text. Received: "
             f"{texts} texts and {len(listed)} labels."
         )
+    rows = np.arange(texts) if kept is None else np.asarray(kept, int)
+    listed = [listed[row] for row in rows]
     single = [label for label in listed if not np.ndim(label)]
     if len(single) < len(listed):
         raise InputError(
@@ -51,7 +63,7 @@ def checked_labels(labels: Any, texts: int) -> np.ndarray:
             f"{next(label for label in listed if np.ndim(label))!r:.60}. Pass one column; of "
             "columns of 0 and 1, `labels.argmax(axis=1)`."
         )
-    if missing := np.flatnonzero(pd.isna(np.array(listed, object))).tolist():
+    if missing := rows[pd.isna(np.array(listed, object))].tolist():
         raise InputError(
             f"`labels` must be known. Received: {len(missing)} that are missing, in "
             f"{rows_named(missing)}. Leave these rows out."
@@ -117,7 +129,7 @@ def rows_named(rows: Sequence[int]) -> str:
     return f"row{'s' if len(rows) > 1 else ''} {shown}{more}"
 
 
-def _listed(values: Any, name: str) -> list[Any]:
+def list_of(values: Any, name: str) -> list[Any]:
     """The values of a list or a column; one value, a table and a set are refused."""
     table = isinstance(values, Mapping) or hasattr(values, "columns")
     if table or isinstance(values, (str, bytes)) or not isinstance(values, Iterable):

@@ -12,11 +12,12 @@ from zipfile import ZIP_DEFLATED, ZipFile
 
 import numpy as np
 
-from taut.checks import check_same_order, check_whole, path_given
+from taut.checks import check_whole, is_number, path_given
 from taut.engine.outputs import outputs_of
 from taut.errors import InputError
 from taut.files import DAMAGED, whole_folder
-from taut.text.given_texts import checked_labels, checked_texts, kind_of, rows_named
+from taut.text.given_texts import rows_named
+from taut.text.text_rows import check_kind_of_labels, text_rows
 from taut.text.vocabulary import FIRST, Vocabulary
 from taut.text.words_of_texts import Tokenize, words_of
 
@@ -78,24 +79,23 @@ class TextModel:
         """
         return self._output(texts)
 
-    def score(self, texts: Iterable[str], labels: Iterable[Any]) -> float:
+    def score(
+        self, texts: Iterable[str], labels: Iterable[Any], *, sample_weight: Any = None
+    ) -> float:
         """The share of texts whose label is predicted.
+
+        Args:
+            texts: A list of str.
+            labels: A label each.
+            sample_weight: [texts] how much each counts; 1 unless given.
 
         Raises:
             InputError: For texts that are none, and labels of another number or kind, or missing.
         """
-        check_same_order(texts=texts, labels=labels)
-        listed = checked_texts(texts)
-        array = checked_labels(labels, len(listed))
-        if not len(listed):
-            raise InputError("`texts` must be one or more to be scored. Received: none.")
-        expected, given = kind_of(self.classes[0]), kind_of(array[0])
-        if expected != given:
-            raise InputError(
-                f"`labels` must be {expected}, as the classes are. Received: {given}, such as "
-                f"{array[0].item()!r}."
-            )
-        return float((self.classes[self._output(listed).argmax(axis=1)] == array).mean())
+        rows = text_rows(texts, labels, sample_weight)
+        check_kind_of_labels(rows.labels, self.classes)
+        right = self.classes[self._output(rows.texts).argmax(axis=1)] == rows.labels
+        return float(np.average(right, weights=rows.weight))
 
     def effects(self) -> np.ndarray:
         r"""[words, classes] how much each word speaks for each class.
@@ -208,8 +208,8 @@ class TextModel:
         try:
             text = (directory / VOCABULARY).read_bytes().decode("utf-8", "surrogatepass")
             stored = json.loads(text)
-            words, counts = tuple(stored["words"]), np.array(stored["counts"], int)
-            texts, classes = int(stored["texts"]), np.array(stored["classes"])
+            words, counts = tuple(stored["words"]), np.array(stored["counts"])
+            texts, classes = stored["texts"], np.array(stored["classes"])
             own_tokenizer, in_order = (
                 bool(stored["own_tokenizer"]),
                 bool(stored.get("in_order", False)),
@@ -217,6 +217,8 @@ class TextModel:
             network: Any = keras.saving.load_model(directory / MODEL, compile=False)
             if not len(words) == len(set(words)) == len(counts):
                 raise ValueError(f"{len(words)} words, {len(counts)} counts")
+            if counts.ndim != 1 or counts.dtype.kind not in "if" or not is_number(texts):
+                raise ValueError("counts of words that are no numbers")
             _check_sizes(network, len(words), classes)
         except DAMAGED as error:
             raise InputError(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
@@ -29,8 +29,8 @@ class Vocabulary:
 
     Attributes:
         words: In the order of their numbers.
-        counts: [words] of int, in how many of the texts each occurs.
-        texts: In how many texts they were counted.
+        counts: [words] in how many of the texts each occurs; of weighed texts the sum of weights.
+        texts: In how many texts they were counted, or the sum of their weights.
         tokenize: Text to words; `words_of` unless given.
 
     Example:
@@ -43,7 +43,7 @@ class Vocabulary:
 
     words: tuple[str, ...]
     counts: np.ndarray
-    texts: int
+    texts: float
     tokenize: Tokenize = words_of
     _ids: Mapping[str, int] = field(init=False)
 
@@ -86,19 +86,36 @@ class Vocabulary:
         *,
         min_count: int,
         max_words: int | None = None,
+        counted: np.ndarray | None = None,
     ) -> Vocabulary:
-        """What `learn` gives, of texts that are split into words."""
+        """What `learn` gives, of texts that are split into words.
+
+        Args:
+            texts: The words of each text.
+            tokenize: From a text to these.
+            min_count: As of `learn`.
+            max_words: Likewise.
+            counted: [texts] how many texts each stands for; one unless given.
+        """
         check_whole(1, min_count=min_count)
         check_whole_or_none(1, max_words=max_words)
-        counts = Counter(word for words in texts for word in set(words))
+        counted = np.ones(len(texts)) if counted is None else counted
+        sums: defaultdict[str, float] = defaultdict(float)
+        for words, times in zip(texts, counted.tolist(), strict=True):
+            for word in set(words):
+                sums[word] += times
+        counts = {word: _whole(n) for word, n in sums.items()}
         ordered = sorted(((-n, w) for w, n in counts.items() if n >= min_count))[:max_words]
         if not ordered:
+            total = _whole(float(counted.sum()))
             raise InputError(
-                f"Some word must be in {min_count} texts or more. Received: {len(texts)} texts of "
-                f"{len(counts)} words, each in fewer. Pass more texts, or a smaller `min_count`."
+                f"Some word must be in {min_count} texts or more. Received: {total:.10g} texts of "
+                f"{len(counts)} words, each in fewer. Pass more texts, or a smaller `min_count`"
+                + (" or larger `sample_weight`." if total < len(texts) else ".")
             )
         words = tuple(word for _, word in ordered)
-        return cls(words, np.array([-n for n, _ in ordered]), len(texts), tokenize)
+        total = _whole(float(counted.sum()))
+        return cls(words, np.array([-n for n, _ in ordered]), total, tokenize)
 
     def __len__(self) -> int:
         return len(self.words)
@@ -107,7 +124,7 @@ class Vocabulary:
         return word in self._ids
 
     def __repr__(self) -> str:
-        return f"Vocabulary({len(self.words)} words of {self.texts} texts)"
+        return f"Vocabulary({len(self.words)} words of {self.texts:.10g} texts)"
 
     @property
     def size(self) -> int:
@@ -222,7 +239,13 @@ class Vocabulary:
         return (1 + np.log(np.array(list(counts.values()), float))) * rarity
 
 
-def _rarity(texts: int, counts: np.ndarray) -> np.ndarray:
+def _whole(number: float) -> float:
+    """A sum of weights without the rounding of its terms; an int where it is whole."""
+    rounded = round(number, 9)
+    return int(rounded) if rounded.is_integer() else rounded
+
+
+def _rarity(texts: float, counts: np.ndarray) -> np.ndarray:
     return 1 + np.log((1 + texts) / (1 + counts))
 
 
