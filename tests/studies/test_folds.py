@@ -50,6 +50,12 @@ def test_another_seed_gives_other_folds():
     assert [s.held_out.tolist() for s in one] != [s.held_out.tolist() for s in two]
 
 
+@pytest.mark.parametrize("given", [{}, {"groups": np.arange(12)}, {"classes": False}])
+def test_a_seed_may_be_large(given):
+    y = [0, 1] * 6
+    assert len(folds(y, 2, seed=2**40, **given)) == 2
+
+
 def test_a_class_with_fewer_rows_than_folds_is_named_as_it_is():
     with pytest.raises(InputError, match=r"Received: 1 of class 7\."):
         folds(np.array([3] * 9 + [7]), 2, classes=True)

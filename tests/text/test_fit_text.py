@@ -107,6 +107,12 @@ def test_a_damaged_folder_is_refused(few, tmp_path):
     (place / "vocabulary.json").write_text(json.dumps(words), encoding="utf-8")
     with pytest.raises(InputError, match="whole"):
         TextModel.load(place)
+    words["words"].append(few.vocabulary.words[-1])
+    for name, wrong in (("classes", ["film"] * 3), ("texts", -5), ("counts", ["1"] * 12)):
+        text = json.dumps({**words, name: wrong})
+        (place / "vocabulary.json").write_text(text, encoding="utf-8")
+        with pytest.raises(InputError, match="whole"):
+            TextModel.load(place)
     (place / "model.keras").unlink()
     with pytest.raises(InputError, match=r"without model\.keras"):
         TextModel.load(place)
@@ -194,6 +200,9 @@ def test_the_short_form_of_many_classes_is_short(few):
     assert "28 classes more" in repr(many)
     with pytest.raises(InputError, match="words=0"):
         few.plot(words=0)
+    odd = TextModel(few.network, few.vocabulary, ["film\n\x1b[31m", "sport", "trade"])
+    assert r"film\n\x1b[31m: " in repr(odd)
+    assert len(repr(odd).splitlines()) == 4
 
 
 def test_a_network_of_other_words_or_classes_is_refused(few):
@@ -205,6 +214,14 @@ def test_a_network_of_other_words_or_classes_is_refused(few):
     ):
         with pytest.raises(InputError, match=found):
             TextModel(network, few.vocabulary, classes)
+    for parts, message in (
+        ((None, few.vocabulary, classes), "a NoneType and a Vocabulary"),
+        ((few.network, None, classes), "a FunctionalModel and a NoneType"),
+        ((few.network, few.vocabulary, ["a", "b", "a"]), "different labels"),
+        ((few.network, few.vocabulary, ["a", "b", None]), "missing, in row 2"),
+    ):
+        with pytest.raises(InputError, match=message):
+            TextModel(*parts)
 
 
 def test_a_tokenizer_of_ones_own_is_asked_for(news, few, tmp_path):

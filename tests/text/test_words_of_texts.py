@@ -19,6 +19,13 @@ from taut.text.words_of_texts import _UNSPACED, _pattern
         ("ข่าวกีฬา goal", ["ข่", "า", "ว", "กี", "ฬ", "า", "goal"]),
         ("人々・二〇年", ["人", "々", "二", "〇", "年"]),
         ("love it ❤️👍🏽 🇨🇳🇺🇸", ["love", "it", "❤", "👍", "🇨🇳", "🇺🇸"]),
+        (
+            "inter\u00adnational \ufeffword\u2060s zero\u200bwidth",
+            ["international", "words", "zero", "width"],
+        ),
+        ("ශ්\u200dරී ලංකාව", ["ශ්රී", "ලංකාව"]),
+        ("می\u200cخواهم \u200fשלום\u200e", ["میخواهم", "שלום"]),
+        ("👨\u200d👩\u200d👧", ["👨", "👩", "👧"]),
         ("snake_case __ x_y", ["snake", "case"]),
         ("한국어 책을", ["한국어", "책을"]),
         ("\ud800 alone \x00", ["alone"]),

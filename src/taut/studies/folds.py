@@ -91,10 +91,10 @@ def folds(
                     f"Received: {counts.min()} of class {labels.tolist()[counts.argmin()]!r}. "
                     "Use fewer folds, or merge the class."
                 )
-            splitter: Any = StratifiedKFold(cv, shuffle=True, random_state=seed)
+            splitter: Any = StratifiedKFold(cv, shuffle=True, random_state=draw_of(seed))
             pairs = splitter.split(placeholder, codes)  # any two numbers are classes
         else:
-            pairs = KFold(cv, shuffle=True, random_state=seed).split(placeholder)
+            pairs = KFold(cv, shuffle=True, random_state=draw_of(seed)).split(placeholder)
     elif hasattr(cv, "split") and not isinstance(cv, str):
         pairs = _by_splitter(cv, placeholder, y, groups)
     elif isinstance(cv, str) or not isinstance(cv, Iterable):
@@ -122,6 +122,11 @@ def folds(
             )
         _check_apart(split, number, groups)
     return splits
+
+
+def draw_of(seed: int) -> int:
+    """What scikit-learn draws by: it takes seeds of 32 bits, where ours are any."""
+    return int(seed) % 2**32
 
 
 def group_numbers(groups: Any, rows: int) -> np.ndarray:
@@ -222,7 +227,7 @@ def group_folds(
     # scikit-learn refuses where each class has fewer rows than there are folds.
     if len(distinct) > MANY_GROUPS or np.bincount(labels).max() < cv:
         return _in_turn(codes, len(distinct), cv, seed)
-    splitter = StratifiedGroupKFold(cv, shuffle=True, random_state=seed)
+    splitter = StratifiedGroupKFold(cv, shuffle=True, random_state=draw_of(seed))
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of classes with fewer rows than folds: as groups allow
         pairs = list(splitter.split(codes, labels, codes))

@@ -12,7 +12,7 @@ import numpy as np
 from taut._weights import ClassWeight, class_weights, not_classes
 from taut.engine import Split
 from taut.errors import InputError
-from taut.studies.folds import group_folds, group_numbers
+from taut.studies.folds import draw_of, group_folds, group_numbers
 from taut.text.given_texts import list_of, rows_named, split_texts
 from taut.text.held_out_texts import (
     HeldOutTexts,
@@ -153,7 +153,7 @@ class LabelledTexts:
             return group_folds(self.y, self.same, FOLDS, seed=seed, classes=True)
         from sklearn.model_selection import StratifiedGroupKFold
 
-        splitter = StratifiedGroupKFold(FOLDS, shuffle=True, random_state=seed)
+        splitter = StratifiedGroupKFold(FOLDS, shuffle=True, random_state=draw_of(seed))
         return [Split(*pair) for pair in splitter.split(self.y, self.y, self.same)]
 
 
@@ -192,7 +192,7 @@ def _check_classes(classes: np.ndarray, y: np.ndarray, alike: np.ndarray, least:
         few = int(distinct.argmin())
         raise InputError(
             f"Each class must have {least} different texts or more. Received: "
-            f"{classes[few].item()!r} with {distinct[few]}. Leave the class out, or join it with "
+            f"{classes.tolist()[few]!r} with {distinct[few]}. Leave the class out, or join it with "
             "another."
         )
 

@@ -65,5 +65,5 @@ def check_kind_of_labels(labels: np.ndarray, classes: np.ndarray) -> None:
     if expected != given:
         raise InputError(
             f"`labels` must be {expected}, as the classes are. Received: {given}, such as "
-            f"{labels[0].item()!r}."
+            f"{labels.tolist()[0]!r}."
         )

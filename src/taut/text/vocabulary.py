@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from numbers import Integral
 
 import numpy as np
 
-from taut.checks import check_whole, check_whole_or_none, names_given
+from taut.checks import check_whole, check_whole_or_none, is_number, listed, names_given
 from taut.errors import InputError
 from taut.text.given_texts import checked_texts, split_texts
 from taut.text.words_of_texts import Tokenize, words_of
@@ -33,6 +34,9 @@ class Vocabulary:
         texts: In how many texts they were counted, or the sum of their weights.
         tokenize: Text to words; `words_of` unless given.
 
+    Raises:
+        InputError: For words that are there twice, or counts that cannot be theirs.
+
     Example:
         >>> vocabulary = Vocabulary.learn(["A goal! A late goal", "No late vote"], min_count=1)
         >>> vocabulary.words
@@ -49,6 +53,18 @@ class Vocabulary:
 
     def __post_init__(self) -> None:
         counts = np.asarray(self.counts).view()
+        if not len(self.words) == len(set(self.words)) == counts.size == len(counts):
+            raise InputError(
+                "`words` must be different, and `counts` one number for each. Received: "
+                f"{len(self.words)} words, {len(set(self.words))} of them different, and counts of "
+                f"the shape {counts.shape}."
+            )
+        good = counts.dtype.kind in "iuf" and is_number(self.texts)
+        if not good or not ((counts >= 0) & (counts <= self.texts)).all():
+            raise InputError(
+                "`counts` must be numbers >= 0 that are no larger than `texts`. Received: "
+                f"counts={counts!r:.60}, texts={self.texts!r:.60}."
+            )
         counts.flags.writeable = False
         object.__setattr__(self, "counts", counts)
         object.__setattr__(self, "_ids", {w: i for i, w in enumerate(self.words, FIRST)})
@@ -168,20 +184,19 @@ class Vocabulary:
         return ids
 
     def decode(self, ids: Iterable[int]) -> list[str]:
-        """The words of one row of numbers; "?" for one that is not known, nothing for padding."""
-        names = {PADDING: None, UNKNOWN: "?"}
-        found = [names.get(int(i), "") for i in ids]
-        numbers = [int(i) for i in ids]
+        """The words of one row of numbers; "?" for one that is not known, nothing for padding.
+
+        Raises:
+            InputError: For what are no numbers of words.
+        """
+        numbers = listed(Integral, "whole numbers", ids=ids)
         if numbers and (min(numbers) < 0 or max(numbers) >= self.size):
             raise InputError(
                 f"`ids` must be from 0 to {self.size - 1}. Received: ids from {min(numbers)} to "
                 f"{max(numbers)}."
             )
-        return [
-            self.words[number - FIRST] if name == "" else name
-            for number, name in zip(numbers, found, strict=True)
-            if name is not None
-        ]
+        known = [number for number in numbers if number != PADDING]
+        return ["?" if number == UNKNOWN else self.words[number - FIRST] for number in known]
 
     def bags(self, texts: Iterable[str]) -> dict[str, np.ndarray]:
         r"""The distinct words of each text, and how much each weighs.
