@@ -12,7 +12,7 @@ import pytest
 
 import taut
 from taut.errors import InputError
-from taut.text import TextModel, bag_network, fit_on_texts, words_by_strength
+from taut.text import TextModel, bag_network, fit_on_texts, text_labels, words_by_strength
 from taut.text.text_labels import LabelledTexts
 from tests.in_threads import check_in_threads
 from tests.text.news import SUBJECTS
@@ -268,10 +268,15 @@ def test_chinese_texts():
     assert {"球", "股"} <= set(model.vocabulary.words)
 
 
-def test_equal_texts_stay_on_one_side_of_a_fold():
+@pytest.mark.parametrize("many", [0, 10_000])
+def test_equal_texts_stay_on_one_side_of_a_fold(many, monkeypatch):
+    monkeypatch.setattr(text_labels, "MANY_TEXTS", many)
     texts = [f"word{i // 2} same" for i in range(24)]
     data = LabelledTexts.checked(texts, [i % 2 for i in range(24)], None)
-    for split in data.folds(seed=0):
+    splits = data.folds(seed=0)
+    np.testing.assert_array_equal(np.sort(np.r_[*(s.held_out for s in splits)]), np.arange(24))
+    for split in splits:
+        assert len(split.train) == 16
         sides = [{tuple(data.words[i]) for i in side} for side in (split.train, split.held_out)]
         assert not sides[0] & sides[1]
 

@@ -84,6 +84,7 @@ def test_words_are_counted_by_weight():
     assert vocabulary.texts == 2.4
     np.testing.assert_allclose(vocabulary.counts, every.counts / 10, rtol=1e-12)
     assert repr(vocabulary).endswith("of 2.4 texts)")
+    assert checked(sample_weight=[1e30, *[1.0] * 23]).vocabulary(1).texts == 1e30
     with pytest.raises(InputError, match=r"0\.24 texts .* or larger `sample_weight`"):
         checked(sample_weight=np.full(24, 0.01)).vocabulary(1)
 
@@ -136,14 +137,20 @@ def test_classes_have_weights_by_label():
     labels = [CLASSES.index(label) + 10 for label in LABELS]
     cost = checked(labels=labels, class_weight={10: 3}).cost
     np.testing.assert_allclose(cost, np.where(np.array(labels) == 10, 9, 3) / 5)
+    of_series = checked(labels=labels, class_weight=pd.Series({10: 3.0, 12: 1.0})).cost
+    np.testing.assert_array_equal(of_series, cost)
     weight = np.where(np.array(LABELS) == "film", 5.0, 1.0)
     assert checked(sample_weight=weight, class_weight="balanced").cost is None
     for given, match in (
         ({1: 3}, "must name classes"),  # no numbers of classes, which these labels are not
         ({10: 0}, "above 0"),
-        ({10: -1}, "finite weights >= 0"),
+        ({10: -1}, "above 0"),
+        ({10: None}, "above 0"),
+        ({}, "above 0"),
         ("even", "balanced"),
-        (2, "must map"),
+        (2, "must map labels"),
+        ([3, 1, 1], "must map labels"),
+        (pd.Series({1: 3.0}), "must name classes"),
     ):
         with pytest.raises(InputError, match=match):
             checked(labels=labels, class_weight=given)
@@ -160,7 +167,7 @@ def test_no_group_is_cut():
 @pytest.mark.parametrize(
     ("given", "match"),
     [
-        ({"groups": ["a", "b"] * 12}, "as many groups as folds, 3. Received: 2"),
+        ({"groups": ["a", "b"] * 12}, "at least 3 groups for 3 folds. Received: 2"),
         ({"groups": ["a"] * 23}, "one label for each of the 24 rows"),
         ({"groups": [*["a", "b", "c"] * 7, "a", "b", np.nan]}, "missing values, first in row 23"),
         ({"sample_weight": [1.0] * 23}, r"shape \(24,\)"),

@@ -65,8 +65,9 @@ def fit_text(
             the weight W_k of all texts of class k of K. They multiply `sample_weight` in the loss,
             and count no words.
         groups: [texts] labels of groups, such as authors: no group is on both sides of a fold.
-            They alone say then which texts stay together. With `validation` two, (labels of the
-            rows of `texts`, labels of the rows of `validation`), that have no group in common.
+            They alone say then which texts stay together. A `reader` has no folds. With
+            `validation` two, (labels of the rows of `texts`, labels of the rows of `validation`),
+            that have no group in common.
         validation: (texts, labels), or (texts, labels, weights), of texts that you hold out
             yourself. They take the place of the folds: the epoch of their least loss is kept, with
             a `reader` of the last training. They are not trained on, and their words not counted.

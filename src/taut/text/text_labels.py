@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Hashable, Iterable, Mapping
+from collections.abc import Hashable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from taut._weights import ClassWeight, class_weights, not_classes
+from taut.checks import is_number
 from taut.engine import Split
 from taut.errors import InputError
 from taut.studies.folds import draw_of, group_folds, group_numbers
@@ -25,6 +26,8 @@ from taut.text.vocabulary import Vocabulary
 from taut.text.words_of_texts import Tokenize, words_of
 
 FOLDS = 3
+MANY_TEXTS = 10_000
+"""Of more, each is dealt out by the label that it has first: by all its labels takes long."""
 
 
 @dataclass(frozen=True)
@@ -150,11 +153,25 @@ class LabelledTexts:
             InputError: If there are fewer groups than folds.
         """
         if self.grouped:
+            if (count := len(np.unique(self.same))) < FOLDS:
+                raise InputError(
+                    f"`groups` must hold at least {FOLDS} groups for {FOLDS} folds. Received: "
+                    f"{count}. Add groups, or hold texts out yourself (`validation`)."
+                )
             return group_folds(self.y, self.same, FOLDS, seed=seed, classes=True)
-        from sklearn.model_selection import StratifiedGroupKFold
+        from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
 
-        splitter = StratifiedGroupKFold(FOLDS, shuffle=True, random_state=draw_of(seed))
-        return [Split(*pair) for pair in splitter.split(self.y, self.y, self.same)]
+        settings: dict[str, Any] = {"shuffle": True, "random_state": draw_of(seed)}
+        first, place = np.unique(self.same, return_index=True, return_inverse=True)[1:]
+        pairs: Any
+        if len(first) <= MANY_TEXTS:
+            pairs = StratifiedGroupKFold(FOLDS, **settings).split(self.y, self.y, self.same)
+        else:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # of classes that few texts have first
+                of_first = list(StratifiedKFold(FOLDS, **settings).split(first, self.y[first]))
+            pairs = [[np.flatnonzero(np.isin(place, side)) for side in pair] for pair in of_first]
+        return [Split(*pair) for pair in pairs]
 
 
 def _numbered(keys: Iterable[Hashable]) -> np.ndarray:
@@ -167,18 +184,22 @@ def _class_weights(given: ClassWeight, classes: np.ndarray, totals: np.ndarray) 
     """[classes] the weight of each class: by its label, `"balanced"`, or 1."""
     if given is None:
         return np.ones(len(classes))
-    if isinstance(given, Mapping):
-        number = {label: k for k, label in enumerate(classes.tolist())}
-        if unknown := [label for label in given if label not in number]:
-            raise not_classes(unknown, classes)
-        given = {number[label]: weight for label, weight in given.items()}
-    of_class = class_weights(np.arange(len(classes)), totals, given, len(classes))
-    if not of_class.all():
+    if isinstance(given, str):
+        numbers = np.arange(len(classes))
+        return class_weights(numbers, totals, given, len(classes)).astype(float)
+    try:
+        known = dict(given)
+    except (TypeError, ValueError):
+        known = {}
+    if not known or not all(is_number(w) and float(w) > 0 for w in known.values()):
         raise InputError(
-            "`class_weight` must be above 0 for each class of `labels`. Received: 0 for "
-            f"{classes[of_class == 0].tolist()[0]!r}. Leave its rows out."
+            '`class_weight` must map labels to finite weights above 0, or be "balanced". Received: '
+            f"class_weight={given!r:.80}. To leave a class out, leave its rows out."
         )
-    return of_class.astype(float)
+    labels: list[Any] = classes.tolist()
+    if unknown := [label for label in known if label not in labels]:
+        raise not_classes(unknown, classes)
+    return np.array([float(known.get(label, 1)) for label in labels])
 
 
 def _check_classes(classes: np.ndarray, y: np.ndarray, alike: np.ndarray, least: int) -> None:

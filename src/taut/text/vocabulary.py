@@ -257,7 +257,7 @@ class Vocabulary:
 def _whole(number: float) -> float:
     """A sum of weights without the rounding of its terms; an int where it is whole."""
     rounded = round(number, 9)
-    return int(rounded) if rounded.is_integer() else rounded
+    return int(rounded) if rounded.is_integer() and rounded < 2**53 else rounded
 
 
 def _rarity(texts: float, counts: np.ndarray) -> np.ndarray:
