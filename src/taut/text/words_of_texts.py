@@ -14,7 +14,10 @@ _UNSPACED = (
     "\u3005-\u3007\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff"
     "\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff"
 )
-_SYMBOLS = "\u2600-\u27bf\u2b05-\u2b55\U0001f300-\U0001f3fa\U0001f400-\U0001faff"
+_SYMBOLS = (
+    "\u231a\u231b\u23e9-\u23fa\u25b6\u25c0\u25fb-\u25fe\u2600-\u27bf\u2b05-\u2b55"
+    "\U0001f004\U0001f0cf\U0001f170-\U0001f19a\U0001f300-\U0001f3fa\U0001f400-\U0001faff"
+)
 _FLAGS = "\U0001f1e6-\U0001f1ff"
 _UNSEEN = re.compile("[\u00ad\u061c\u200c-\u200f\u202a-\u202e\u2060\u2066-\u2069\ufeff]")
 """They join, hyphenate or turn letters, and divide no words; U+200B does."""
