@@ -4,6 +4,7 @@ import os
 
 import pytest
 
+from taut.errors import InputError
 from taut.files import put_in_place, replace_file, whole_folder
 
 
@@ -63,3 +64,29 @@ def test_what_others_put_into_a_folder_stays_where_ours_is_named(tmp_path):
     with whole_folder(place, ours=("model.keras", "notes.txt", "plots")) as new:
         (new / "model.keras").write_text("newer")
     assert [path.name for path in tmp_path.rglob("*")] == ["model", "model.keras"]
+
+
+def test_what_a_link_leads_to_is_replaced(tmp_path):
+    real, link = tmp_path / "real", tmp_path / "latest"
+    real.mkdir()
+    (real / "notes").write_text("mine")
+    link.symlink_to(real)
+    with whole_folder(link, ours=("file",)) as new:
+        (new / "file").write_text("new")
+    assert link.is_symlink()
+    assert {path.name: path.read_text() for path in real.iterdir()} == {
+        "notes": "mine",
+        "file": "new",
+    }
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["latest", "real"]
+
+
+@pytest.mark.parametrize("below", ["new", "new/newer"])
+def test_no_folder_is_made_below_a_file(tmp_path, below):
+    (tmp_path / "file").write_text("mine")
+    with (
+        pytest.raises(InputError, match="above which there is a file"),
+        whole_folder(tmp_path / "file" / below, ours=()),
+    ):
+        pass
+    assert (tmp_path / "file").read_text() == "mine"

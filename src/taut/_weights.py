@@ -61,19 +61,7 @@ def checked_targets(
 def _checked(parts: Sequence[LossPart], y: Any, sample_weight: Any) -> Any:
     """Weights as `checked_targets` returns them."""
 
-    def leaf_weights(leaf: Any) -> np.ndarray:
-        check_no_loader(leaf, "sample_weight")
-        return np.asarray(leaf, np.float32)
-
-    try:
-        weights = tree.map_structure(leaf_weights, whole_lists(sample_weight))
-    except InputError:
-        raise
-    except (TypeError, ValueError) as error:
-        raise InputError(
-            "`sample_weight` must be numbers, one a row of `x`, and not the name of a column. "
-            f"Received: {error}."
-        ) from error
+    weights = _numbers(sample_weight, tree_of=True)
     given, leaves = tree.flatten(weights), tree.flatten(y)
     if tree.is_nested(weights) and not _alike(weights, y, len(leaves)):
         raise InputError(
@@ -84,6 +72,45 @@ def _checked(parts: Sequence[LossPart], y: Any, sample_weight: Any) -> Any:
     for k, leaf in enumerate(given):
         whose = [part for part in parts if len(given) == 1 or k in part.leaves]
         _check(leaf, len(leaves[0]), whose)
+    return weights
+
+
+def _numbers(sample_weight: Any, *, tree_of: bool) -> Any:
+    """Weights as numbers: a tree of arrays as it is given, or one array."""
+
+    def leaf_weights(leaf: Any) -> np.ndarray:
+        check_no_loader(leaf, "sample_weight")
+        return np.asarray(leaf, np.float32 if tree_of else np.float64)
+
+    try:
+        if not tree_of:
+            return leaf_weights(sample_weight)
+        return tree.map_structure(leaf_weights, whole_lists(sample_weight))
+    except InputError:
+        raise
+    except (TypeError, ValueError) as error:
+        raise InputError(
+            "`sample_weight` must be numbers, one a row, and not the name of a column. "
+            f"Received: {error}."
+        ) from error
+
+
+def weights_of_rows(sample_weight: Any, rows: int) -> np.ndarray:
+    """[rows] float64, one weight a row; 1 unless given.
+
+    Raises:
+        InputError: For another shape, and weights that are negative, not finite or all 0.
+    """
+    if sample_weight is None:
+        return np.ones(rows)
+    weights = _numbers(sample_weight, tree_of=False)
+    if weights.shape != (rows,):
+        raise InputError(
+            f"`sample_weight` must have the shape ({rows},): one weight a row. Received: shape "
+            f"{weights.shape}."
+        )
+    with np.errstate(over="ignore"):  # what is beyond single precision is infinite to a network
+        check_weight_values(weights.astype(np.float32), all_rows=True)
     return weights
 
 

@@ -15,6 +15,8 @@ from collections.abc import Callable, Collection, Iterator
 from pathlib import Path
 from typing import IO
 
+from taut.errors import InputError
+
 DAMAGED: tuple[type[Exception], ...] = (
     OSError,
     ValueError,
@@ -71,8 +73,19 @@ def whole_folder(place: Path, *, ours: Collection[str]) -> Iterator[Path]:
     Args:
         place: Where the folder goes; the folders above it are made.
         ours: Names of all that such a folder may hold: what else is in one that is replaced stays.
+
+    Raises:
+        InputError: If there is a file where a folder above it would be.
     """
-    place.parent.mkdir(parents=True, exist_ok=True)
+    if place.is_symlink():  # what is linked to is replaced, and not the link
+        place = place.resolve()
+    try:
+        place.parent.mkdir(parents=True, exist_ok=True)
+    except (FileExistsError, NotADirectoryError) as error:
+        raise InputError(
+            f"A folder must be in a folder. Received: {str(place)!r}, above which there is a file. "
+            "Choose another."
+        ) from error
     beside = Path(tempfile.mkdtemp(prefix=f".{place.name}-", dir=place.parent))
     try:
         new = beside / place.name

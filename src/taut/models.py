@@ -9,6 +9,7 @@ import keras
 import keras.models as _keras_models
 
 from taut._keras.model_graphs import Functional
+from taut._keras.onnx_lengths import check_onnx_lengths
 from taut._mirror import names_beside
 from taut.callbacks import OverfitMonitor, PenaltyMetrics
 from taut.errors import InputError
@@ -18,7 +19,10 @@ from taut.optimizers.proximals import proximals_in, proximals_of
 
 
 class _WeightRegularizer:
-    """Mixin before a Keras model: `compile(weight_regularizer=…)` wraps the optimizer."""
+    """Mixin before a Keras model: `compile(weight_regularizer=…)` wraps the optimizer.
+
+    What would be exported to ONNX and fail there is refused.
+    """
 
     _compiled_unbuilt = False
 
@@ -74,6 +78,19 @@ class _WeightRegularizer:
             callbacks = [*added, *given]
         _offer_rows(callbacks, args, kwargs)
         return super().fit(*args, callbacks=callbacks, **kwargs)  # type: ignore[misc]
+
+    def export(
+        self, filepath: Any, format: str = "tf_saved_model", *args: Any, **kwargs: Any
+    ) -> None:
+        """As in Keras.
+
+        Raises:
+            UnsupportedError: For a recurrent layer to ONNX on torch, where an input has steps of
+                no known number.
+        """
+        if format == "onnx":
+            check_onnx_lengths(self, args[1] if len(args) > 1 else kwargs.get("input_signature"))
+        super().export(filepath, format, *args, **kwargs)  # type: ignore[misc]
 
     def compile_from_config(self, config: dict[str, Any]) -> None:
         # Keras calls an overridden `compile` on loading only where this method says how. The

@@ -6,6 +6,7 @@ import pytest
 
 import taut
 from taut.engine import Lane, Split, train_lanes
+from taut.engine.redraw import redrawn
 from taut.errors import InputError
 
 pytestmark = pytest.mark.skipif(keras.backend.backend() != "jax", reason="lanes need JAX")
@@ -156,3 +157,10 @@ def test_warm_paths_report_how_they_differ_from_cold_ones(diabetes):
     same(first["held_out_loss"], cold.table.query("strength == 0.003")["held_out_loss"])
     with pytest.raises(InputError, match="`warm_start` must be"):
         taut.regularization_path(model, x, y, warm_start="sideways", **settings)
+
+
+def test_a_seed_may_be_large():
+    model = keras.Sequential([keras.Input((2,)), keras.layers.Dropout(0.5), keras.layers.Dense(2)])
+    one, other, again = (redrawn(model, seed)[0][0] for seed in (2**40, 0, 2**40))
+    np.testing.assert_array_equal(one, again)
+    assert (one != other).any()

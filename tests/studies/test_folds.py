@@ -50,6 +50,12 @@ def test_another_seed_gives_other_folds():
     assert [s.held_out.tolist() for s in one] != [s.held_out.tolist() for s in two]
 
 
+@pytest.mark.parametrize("given", [{}, {"groups": np.arange(12)}, {"classes": False}])
+def test_a_seed_may_be_large(given):
+    y = [0, 1] * 6
+    assert len(folds(y, 2, seed=2**40, **given)) == 2
+
+
 def test_a_class_with_fewer_rows_than_folds_is_named_as_it_is():
     with pytest.raises(InputError, match=r"Received: 1 of class 7\."):
         folds(np.array([3] * 9 + [7]), 2, classes=True)
@@ -60,6 +66,15 @@ def test_groups_must_be_known_and_enough():
         group_folds(np.zeros(8), np.repeat(np.arange(4), 2), 5)
     with pytest.raises(InputError, match="missing"):
         group_folds(np.zeros(4), [1.0, 2.0, np.nan, 3.0], 2)
+
+
+@pytest.mark.parametrize("missing", [np.nan, None])
+def test_a_group_that_is_missing_among_text_is_none_of_that_name(missing):
+    """NumPy would make the text "nan" of it: all such rows would be of one group."""
+    with pytest.raises(InputError, match="first in row 2"):
+        folds([0, 1] * 2, 2, groups=["a", "nan", missing, "b"])
+    with pytest.raises(InputError, match="missing"):
+        group_folds([0, 1] * 2, ["a", "nan", missing, "b"], 2)
 
 
 @pytest.mark.parametrize("distinct", [6, 17, 200])

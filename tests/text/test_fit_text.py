@@ -12,7 +12,7 @@ import pytest
 
 import taut
 from taut.errors import InputError
-from taut.text import TextModel, bag_network, fit_on_texts, words_by_strength
+from taut.text import TextModel, bag_network, fit_on_texts, text_labels, words_by_strength
 from taut.text.text_labels import LabelledTexts
 from tests.in_threads import check_in_threads
 from tests.text.news import SUBJECTS
@@ -107,6 +107,12 @@ def test_a_damaged_folder_is_refused(few, tmp_path):
     (place / "vocabulary.json").write_text(json.dumps(words), encoding="utf-8")
     with pytest.raises(InputError, match="whole"):
         TextModel.load(place)
+    words["words"].append(few.vocabulary.words[-1])
+    for name, wrong in (("classes", ["film"] * 3), ("texts", -5), ("counts", ["1"] * 12)):
+        text = json.dumps({**words, name: wrong})
+        (place / "vocabulary.json").write_text(text, encoding="utf-8")
+        with pytest.raises(InputError, match="whole"):
+            TextModel.load(place)
     (place / "model.keras").unlink()
     with pytest.raises(InputError, match=r"without model\.keras"):
         TextModel.load(place)
@@ -194,6 +200,9 @@ def test_the_short_form_of_many_classes_is_short(few):
     assert "28 classes more" in repr(many)
     with pytest.raises(InputError, match="words=0"):
         few.plot(words=0)
+    odd = TextModel(few.network, few.vocabulary, ["film\n\x1b[31m", "sport", "trade"])
+    assert r"film\n\x1b[31m: " in repr(odd)
+    assert len(repr(odd).splitlines()) == 4
 
 
 def test_a_network_of_other_words_or_classes_is_refused(few):
@@ -205,6 +214,14 @@ def test_a_network_of_other_words_or_classes_is_refused(few):
     ):
         with pytest.raises(InputError, match=found):
             TextModel(network, few.vocabulary, classes)
+    for parts, message in (
+        ((None, few.vocabulary, classes), "a NoneType and a Vocabulary"),
+        ((few.network, None, classes), "a FunctionalModel and a NoneType"),
+        ((few.network, few.vocabulary, ["a", "b", "a"]), "different labels"),
+        ((few.network, few.vocabulary, ["a", "b", None]), "missing, in row 2"),
+    ):
+        with pytest.raises(InputError, match=message):
+            TextModel(*parts)
 
 
 def test_a_tokenizer_of_ones_own_is_asked_for(news, few, tmp_path):
@@ -251,11 +268,17 @@ def test_chinese_texts():
     assert {"球", "股"} <= set(model.vocabulary.words)
 
 
-def test_equal_texts_stay_on_one_side_of_a_fold():
+@pytest.mark.parametrize("many", [0, 10_000])
+def test_equal_texts_stay_on_one_side_of_a_fold(many, monkeypatch):
+    monkeypatch.setattr(text_labels, "MANY_TEXTS", many)
     texts = [f"word{i // 2} same" for i in range(24)]
-    data = LabelledTexts.checked(texts, [i // 2 % 2 for i in range(24)], None)
-    for train, held_out in data.folds(seed=0):
-        assert not {texts[i] for i in train} & {texts[i] for i in held_out}
+    data = LabelledTexts.checked(texts, [i % 2 for i in range(24)], None)
+    splits = data.folds(seed=0)
+    np.testing.assert_array_equal(np.sort(np.r_[*(s.held_out for s in splits)]), np.arange(24))
+    for split in splits:
+        assert len(split.train) == 16
+        sides = [{tuple(data.words[i]) for i in side} for side in (split.train, split.held_out)]
+        assert not sides[0] & sides[1]
 
 
 @pytest.mark.parametrize(

@@ -161,6 +161,25 @@ def test_it_is_learned_saved_and_loaded(news, fresh_news, tmp_path):
 
 
 @pytest.mark.slow
+def test_a_reader_knows_weights_and_texts_held_out(news, fresh_news):
+    texts, labels = (part[:30] for part in news)
+    settings = {
+        "reader": GRUReader(units=2, strength=0.01),
+        "width": 4,
+        "validation": ([f"unheard {text}" for text in fresh_news[0]], fresh_news[1]),
+        "callbacks": (),
+    }
+    weight = np.resize([1, 2, 0, 1.0], 30)
+    weighed = taut.fit_text(texts, labels, sample_weight=weight, **settings)
+    places = np.repeat(np.arange(30), weight.astype(int))
+    copied = taut.fit_text([texts[i] for i in places], [labels[i] for i in places], **settings)
+    assert "unheard" not in weighed.vocabulary
+    np.testing.assert_array_equal(
+        weighed.predict_proba(fresh_news[0]), copied.predict_proba(fresh_news[0])
+    )
+
+
+@pytest.mark.slow
 def test_what_order_alone_tells_is_learned():
     """Every text has the same words: their sum is no help."""
     draw = np.random.default_rng(0)

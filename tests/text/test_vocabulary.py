@@ -40,6 +40,31 @@ def test_numbers_and_words_are_one_another():
         vocabulary.decode([vocabulary.size])
 
 
+@pytest.mark.parametrize("ids", [[2.7], ["2"], "23", None, [[2, 3]], np.array([[2, 3]]), [np.nan]])
+def test_what_is_no_row_of_numbers_is_not_read(ids):
+    with pytest.raises(InputError, match="`ids` must be a list of whole numbers"):
+        Vocabulary.learn(TEXTS).decode(ids)
+
+
+@pytest.mark.parametrize(
+    ("words", "counts", "texts", "message"),
+    [
+        (("one", "one"), [1, 2], 2, "one number for each"),
+        (("one", "two"), [1], 2, "one number for each"),
+        (("one",), [[1]] * 2, 2, "one number for each"),
+        (("one",), [3], 2, "no larger than"),
+        (("one",), [-1], 2, "no larger than"),
+        (("one",), [np.nan], 2, "no larger than"),
+        (("one",), ["1"], 2, "no larger than"),
+        (("one",), [1], np.nan, "no larger than"),
+        (("one",), [1], "2", "no larger than"),
+    ],
+)
+def test_words_are_different_and_have_a_count_each(words, counts, texts, message):
+    with pytest.raises(InputError, match=message):
+        Vocabulary(words, np.array(counts), texts)
+
+
 def test_ids_are_cut_and_padded():
     vocabulary = Vocabulary.learn(TEXTS, min_count=2)
     ids = vocabulary.ids(["goal late goal", "", "goal"], length=2)

@@ -36,7 +36,8 @@ def private_seeds(seed: int) -> Iterator[None]:
     name = seed_generator.GLOBAL_SEED_GENERATOR
     stream, generator = getattr(_own, "stream", None), global_state.get_global_attribute(name)
     _own.stream = random.Random(seed)
-    global_state.set_global_attribute(name, keras.random.SeedGenerator(seed))
+    # Keras takes seeds of 32 bits.
+    global_state.set_global_attribute(name, keras.random.SeedGenerator(seed % 2**32))
     try:
         yield
     finally:

@@ -91,10 +91,10 @@ def folds(
                     f"Received: {counts.min()} of class {labels.tolist()[counts.argmin()]!r}. "
                     "Use fewer folds, or merge the class."
                 )
-            splitter: Any = StratifiedKFold(cv, shuffle=True, random_state=seed)
+            splitter: Any = StratifiedKFold(cv, shuffle=True, random_state=draw_of(seed))
             pairs = splitter.split(placeholder, codes)  # any two numbers are classes
         else:
-            pairs = KFold(cv, shuffle=True, random_state=seed).split(placeholder)
+            pairs = KFold(cv, shuffle=True, random_state=draw_of(seed)).split(placeholder)
     elif hasattr(cv, "split") and not isinstance(cv, str):
         pairs = _by_splitter(cv, placeholder, y, groups)
     elif isinstance(cv, str) or not isinstance(cv, Iterable):
@@ -124,13 +124,18 @@ def folds(
     return splits
 
 
+def draw_of(seed: int) -> int:
+    """What scikit-learn draws by: it takes seeds of 32 bits, where ours are any."""
+    return int(seed) % 2**32
+
+
 def group_numbers(groups: Any, rows: int) -> np.ndarray:
     """The number of each row's group, [rows].
 
     Raises:
         InputError: If there is not one label a row, or one is missing.
     """
-    groups = np.asarray(groups)
+    groups = _labels(groups)
     if groups.shape != (rows,):
         raise InputError(
             f"`groups` must have one label for each of the {rows} rows. Received: shape "
@@ -143,6 +148,11 @@ def group_numbers(groups: Any, rows: int) -> np.ndarray:
             f"{np.argmin(codes)}."
         )
     return codes
+
+
+def _labels(groups: Any) -> np.ndarray:
+    """Labels as they are: of a list NumPy would make the text "nan" of one that is missing."""
+    return np.asarray(groups, None if hasattr(groups, "dtype") else object)
 
 
 def _by_splitter(cv: Any, x: Any, y: Any, groups: np.ndarray | None) -> Any:
@@ -204,7 +214,7 @@ def group_folds(
     """
     from sklearn.model_selection import StratifiedGroupKFold
 
-    y, (codes, distinct) = np.asarray(y), pd.factorize(np.asarray(groups))
+    y, (codes, distinct) = np.asarray(y), pd.factorize(_labels(groups))
     if (codes < 0).any():
         raise InputError("`groups` must have a value in every row. Received: missing values.")
     if len(distinct) < cv:
@@ -217,7 +227,7 @@ def group_folds(
     # scikit-learn refuses where each class has fewer rows than there are folds.
     if len(distinct) > MANY_GROUPS or np.bincount(labels).max() < cv:
         return _in_turn(codes, len(distinct), cv, seed)
-    splitter = StratifiedGroupKFold(cv, shuffle=True, random_state=seed)
+    splitter = StratifiedGroupKFold(cv, shuffle=True, random_state=draw_of(seed))
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of classes with fewer rows than folds: as groups allow
         pairs = list(splitter.split(codes, labels, codes))

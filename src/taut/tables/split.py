@@ -10,6 +10,7 @@ from taut.errors import InputError
 from taut.frames.enough_rows import rows_for_test
 from taut.frames.roles import RowFacts
 from taut.studies import folds, forward_folds, group_folds
+from taut.studies.folds import draw_of
 
 PARTS = 20, 100
 """The groups are dealt into about so many parts; the test set is some of them."""
@@ -57,7 +58,7 @@ def set_test_aside(
             _a_row_of_each_class(y, test_size)
         stratify = y if classes else None
         rows, drawn = train_test_split(
-            rows, test_size=test_size, random_state=seed, stratify=stratify
+            rows, test_size=test_size, random_state=draw_of(seed), stratify=stratify
         )
         return np.sort(rows), np.sort(drawn)
     if test.mean() > max(0.5, MOST_TIMES * test_size):

@@ -33,20 +33,22 @@ def fit_in_order(
     Half as many epochs as a network on bags has at most are trained with the penalties. Words and
     units that are zero then go, by `taut.compact`, and the words from the texts. What is left is
     trained on for a third of these epochs without the penalties on words and units, since these
-    also shrink.
+    also shrink; with texts held out, the epoch of these is kept that has their least loss.
     """
-    epochs = -(-epochs_for(len(data.y)) // 2)
+    epochs = -(-epochs_for(len(data.y), data.counted.sum()) // 2)
     steps = epochs * -(-len(data.y) // BATCH)
     network = reader.network(vocabulary.size, len(data.classes), steps=steps, width=width)
     start = Lane(tuple(network.optimizer.compiled_strengths), seed=seed)
     sequences = vocabulary.sequences_of_split(data.words)
-    record = _trained(network, sequences, data, start, epochs, callbacks)
+    rows = {"y": data.y, "sample_weight": data.cost, "splits": [Split(np.arange(len(data.y)))]}
+    record = _trained(network, sequences, rows, start, epochs, callbacks)
     smaller, vocabulary = without_the_dead(record.give_weights(0, network), vocabulary, sequences)
     again = -(-epochs // 3)
     compiled(smaller, again * -(-len(data.y) // BATCH))
     start = Lane(tuple(smaller.optimizer.compiled_strengths), seed=seed, present=True)
-    sequences = vocabulary.sequences_of_split(data.words)
-    record = _trained(smaller, sequences, data, start, again, callbacks)
+    words, rows = data.with_held_out()
+    sequences = vocabulary.sequences_of_split(words)
+    record = _trained(smaller, sequences, rows, start, again, callbacks)
     # Not compiled: what an optimizer keeps would take twice the room of the weights.
     fitted = record.give_weights(0, keras.models.clone_model(smaller))
     return TextModel(fitted, vocabulary, data.classes, in_order=True)
@@ -77,7 +79,7 @@ def without_the_dead(
 def _trained(
     network: Any,
     sequences: dict[str, np.ndarray],
-    data: LabelledTexts,
+    rows: dict[str, Any],
     lane: Lane,
     epochs: int,
     callbacks: Sequence[Callback],
@@ -85,9 +87,8 @@ def _trained(
     return train_lanes(
         network,
         sequences,
-        data.y,
-        [lane],
-        splits=[Split(np.arange(len(data.y)))],
+        lanes=[lane],
+        **rows,
         epochs=epochs,
         batch_size=BATCH,
         callbacks=callbacks,

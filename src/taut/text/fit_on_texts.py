@@ -6,8 +6,7 @@ import warnings
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-import numpy as np
-
+from taut._weights import ClassWeight
 from taut.checks import check_whole, names_given
 from taut.engine import Callback, Lane, Split, train_lanes
 from taut.errors import InputError
@@ -18,7 +17,6 @@ from taut.text.gru_reader import GRUReader
 from taut.text.text_labels import LabelledTexts
 from taut.text.text_model import TextModel
 from taut.text.training_length import BATCH, epochs_for, rising_rate
-from taut.text.vocabulary import Vocabulary
 from taut.text.words_by_strength import path_of
 from taut.text.words_of_texts import Tokenize
 
@@ -34,17 +32,22 @@ def fit_text(
     min_count: int = 2,
     tokenize: Tokenize | None = None,
     seed: int = 0,
+    sample_weight: Any = None,
+    class_weight: ClassWeight = None,
+    groups: Any = None,
+    validation: Any = None,
     callbacks: Sequence[Callback] | None = None,
 ) -> TextModel:
     r"""Fit a network that tells classes of texts apart, on all words or on a chosen few.
 
     The network is softmax(W·Σ_t a_t·e(w_t) + b): a row e(w) for each word, weighed by how often it
     is in the text and how rare elsewhere (`taut.text.Vocabulary.bags`). It is trained on all texts
-    for the number of epochs that has the least held-out loss on three folds; texts of the same
-    words stay on one side of a fold. A number of words is chosen by a group lasso (`word_path`),
-    and the network is then fitted anew on these words without penalty, since a penalty that
-    chooses also shrinks. With a `reader` a GRU reads the words in order beside the sum, and of its
-    units, and of the words, those that say nothing are removed exactly (`taut.text.GRUReader`).
+    for the number of epochs that has the least held-out loss on three folds, or on `validation`;
+    texts of the same words stay on one side of a fold. A number of words is chosen by a group lasso
+    (`word_path`), and the network is then fitted anew on these words without penalty, since a
+    penalty that chooses also shrinks. With a `reader` a GRU reads the words in order beside the
+    sum, and of its units, and of the words, those that say nothing are removed exactly
+    (`taut.text.GRUReader`).
 
     Args:
         texts: The texts to train on. Set others aside first for the number that you report.
@@ -55,6 +58,19 @@ def fit_text(
         min_count: Words that are in fewer texts are left out.
         tokenize: From a text to its words; `taut.text.words_of` unless given. It is not saved.
         seed: Seeds folds, initial weights and the order of rows.
+        sample_weight: [texts] numbers >= 0: how much a text counts in training, in the choices and
+            in the counts of words. A text of weight 2 is one that is there twice, one of weight 0
+            is left out.
+        class_weight: Weights above 0 by label, 1 for those left out, or `"balanced"`, W/(K·W_k) for
+            the weight W_k of all texts of class k of K. They multiply `sample_weight` in the loss,
+            and count no words.
+        groups: [texts] labels of groups, such as authors: no group is on both sides of a fold.
+            They alone say then which texts stay together. A `reader` has no folds. With
+            `validation` two, (labels of the rows of `texts`, labels of the rows of `validation`),
+            that have no group in common.
+        validation: (texts, labels), or (texts, labels, weights), of texts that you hold out
+            yourself. They take the place of the folds: the epoch of their least loss is kept, with
+            a `reader` of the last training. They are not trained on, and their words not counted.
         callbacks: Told of the progress; a display on the terminal unless given.
 
     Returns:
@@ -65,7 +81,8 @@ def fit_text(
             word are named by their row numbers.
 
     Warns:
-        UserWarning: If fewer words are read than were asked for.
+        UserWarning: If fewer words are read than were asked for, or texts of `validation` are also
+            among `texts`.
 
     Example:
         >>> model = taut.fit_text(texts, labels, words=100)  # doctest: +SKIP
@@ -80,8 +97,18 @@ def fit_text(
     if isinstance(words, str) or not (words is None or isinstance(words, Iterable)):
         check_whole(1, words=words)
     wanted = names_given(words=words) if isinstance(words, Iterable) else ()
-    data = LabelledTexts.checked(texts, labels, tokenize)
-    vocabulary = Vocabulary.of_split(data.words, data.tokenize, min_count=min_count)
+    data = LabelledTexts.checked(
+        texts,
+        labels,
+        tokenize,
+        sample_weight=sample_weight,
+        class_weight=class_weight,
+        groups=groups,
+        validation=validation,
+    )
+    # Too few groups are told before any training.
+    folds = data.folds(seed) if reader is None and data.held_out is None else []
+    vocabulary = data.vocabulary(min_count)
     if isinstance(words, Iterable):
         vocabulary = vocabulary.keep(wanted)
         if not len(vocabulary):
@@ -100,20 +127,19 @@ def fit_text(
         return fit_in_order(
             data, vocabulary, reader, width=width, seed=seed, callbacks=callbacks or ()
         )
-    bags, most = vocabulary.bags_of_split(data.words), epochs_for(len(data.y))
+    found, rows = data.with_held_out()
+    bags, most = vocabulary.bags_of_split(found), epochs_for(len(data.y), data.counted.sum())
 
     def network(rows: int) -> Any:
         rate = rising_rate(rows, most)
         return bag_network(vocabulary.size, len(data.classes), width=width, learning_rate=rate)
 
-    epochs = _best_epochs(network, bags, data, most, seed, callbacks or ())
-    everything = np.arange(len(data.y))
+    epochs = _best_epochs(network, bags, data, folds, most, seed, callbacks or ())
     record = train_lanes(
-        network(len(everything)),
+        network(len(data.y)),
         bags,
-        data.y,
-        [Lane(seed=seed)],
-        splits=[Split(everything)],
+        lanes=[Lane(seed=seed)],
+        **rows,
         epochs=epochs,
         batch_size=BATCH,
         callbacks=callbacks or (),
@@ -127,18 +153,21 @@ def _best_epochs(
     network: Any,
     bags: Any,
     data: LabelledTexts,
+    folds: Sequence[Split],
     most: int,
     seed: int,
     callbacks: Sequence[Callback],
 ) -> int:
-    """How many epochs have the least held-out loss over the folds, of `most`."""
-    folds = [Split(train, held_out) for train, held_out in data.folds(seed)]
+    """How many epochs have the least held-out loss over the folds, of `most`; without folds all."""
+    if not folds:
+        return most
     record = train_lanes(
         network(max(len(fold.train) for fold in folds)),
         bags,
         data.y,
         [Lane(split=k, seed=seed) for k in range(len(folds))],
         splits=folds,
+        sample_weight=data.cost,
         epochs=most,
         batch_size=BATCH,
         groups=[0] * len(folds),

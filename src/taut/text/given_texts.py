@@ -14,44 +14,65 @@ from taut.text.words_of_texts import Tokenize
 _SHOWN = 5
 
 
-def checked_texts(texts: Any) -> list[str]:
+def checked_texts(texts: Any, kept: Sequence[int] | None = None) -> list[str]:
     """Texts as a list.
+
+    Args:
+        texts: As they are given.
+        kept: The numbers of the rows that count; all unless given.
 
     Raises:
         InputError: If they are one text, a table, or some are none.
     """
-    listed = _listed(texts, "texts")
-    wrong = [row for row, text in enumerate(listed) if not isinstance(text, str)]
+    listed = list_of(texts, "texts")
+    rows = range(len(listed)) if kept is None else kept
+    wrong = [row for row in rows if not isinstance(listed[row], str)]
     if wrong:
+        first = listed[wrong[0]]
+        remedy = "Leave these rows out, or write '' for a text that is empty."
+        if isinstance(first, bytes):
+            remedy = 'Decode them, as by `text.decode("utf-8")`.'
+        elif np.ndim(first):
+            remedy = "Pass one column, and words of a text as `' '.join(words)`."
         raise InputError(
             f"`texts` must be str. Received: {len(wrong)} that are none, in {rows_named(wrong)}: "
-            f"{listed[wrong[0]]!r:.60}. Leave these rows out, or write '' for a text that is empty."
+            f"{first!r:.60}. {remedy}"
         )
-    return [str(text) for text in listed]
+    # `str` gives the name of what is both text and a member of an enumeration.
+    return [str.__str__(listed[row]) for row in rows]
 
 
-def checked_labels(labels: Any, texts: int) -> np.ndarray:
+def checked_labels(labels: Any, texts: int, kept: Sequence[int] | None = None) -> np.ndarray:
     """[texts] labels: all text, all numbers, or all True or False.
+
+    Args:
+        labels: As they are given.
+        texts: How many texts were given.
+        kept: The numbers of the rows that count; all unless given.
 
     Raises:
         InputError: If they are of another number or kind, or some are missing.
     """
     import pandas as pd
 
-    listed = _listed(labels, "labels")
+    listed = list_of(labels, "labels")
     if len(listed) != texts:
         raise InputError(
             "`labels` must have one label for each text. Received: "
             f"{texts} texts and {len(listed)} labels."
         )
-    single = [label for label in listed if not np.ndim(label)]
-    if len(single) < len(listed):
+    rows = np.arange(texts) if kept is None else np.asarray(kept, int)
+    listed = [_plain(listed[row]) for row in rows]
+    several = [label for label in listed if np.ndim(label)]
+    if several:
+        remedy = "Pass one column; of columns of 0 and 1, `labels.argmax(axis=1)`."
+        if all(np.size(label) == 1 for label in several):
+            remedy = "Pass the column itself, `labels[:, 0]`."
         raise InputError(
-            "`labels` must have one label for each text. Received: several in a row, such as "
-            f"{next(label for label in listed if np.ndim(label))!r:.60}. Pass one column; of "
-            "columns of 0 and 1, `labels.argmax(axis=1)`."
+            "`labels` must have one label for each text. Received: a list in a row, such as "
+            f"{several[0]!r:.60}. {remedy}"
         )
-    if missing := np.flatnonzero(pd.isna(np.array(listed, object))).tolist():
+    if missing := rows[pd.isna(np.array(listed, object))].tolist():
         raise InputError(
             f"`labels` must be known. Received: {len(missing)} that are missing, in "
             f"{rows_named(missing)}. Leave these rows out."
@@ -61,7 +82,8 @@ def checked_labels(labels: Any, texts: int) -> np.ndarray:
         other = next(label for label in listed if kind_of(label) is None)
         raise InputError(
             "`labels` must be text, numbers, or True and False. Received: "
-            f"{other!r:.60} of type {type(other).__name__}. Convert them by `str`."
+            f"{other!r:.60} of type {type(other).__name__}. "
+            + ("Decode them." if isinstance(other, bytes) else "Convert them by `str`.")
         )
     if len(kinds) > 1:
         raise InputError(
@@ -73,7 +95,31 @@ def checked_labels(labels: Any, texts: int) -> np.ndarray:
             "`labels` that are text must not end in a zero byte, which is not told from none. "
             "Received: such. Take it off by `.rstrip('\\0')`."
         )
-    return np.array([getattr(label, "item", lambda label=label: label)() for label in listed])
+    return label_array(listed)
+
+
+def label_array(labels: Sequence[Any]) -> np.ndarray:
+    """Labels of one kind as an array in which each is equal to what it was, and to no other.
+
+    NumPy makes floats of whole numbers that are large or stand beside others: of several one.
+    """
+    array = np.array(labels)
+    if array.dtype.kind == "f":
+        whole = all(isinstance(label, int) for label in labels)
+        if whole or array.tolist() != list(labels):
+            return np.array(labels, object)
+    return array
+
+
+def _plain(label: Any) -> Any:
+    """A label without its wrapping by NumPy, torch or an enumeration; None for one hidden."""
+    if label is np.ma.masked:
+        return None
+    if hasattr(label, "item") and not np.ndim(label):
+        label = label.item()
+    if isinstance(label, str):
+        return str.__str__(label)
+    return float(label) if isinstance(label, np.floating) else label
 
 
 def kind_of(label: Any) -> str | None:
@@ -86,7 +132,7 @@ def kind_of(label: Any) -> str | None:
 
 
 def split_texts(texts: Sequence[str], tokenize: Tokenize) -> list[list[str]]:
-    """The words of each text, in order.
+    """The words of each text, in order; what is empty is no word.
 
     Raises:
         InputError: If the tokenizer gives anything but words.
@@ -107,7 +153,7 @@ def _split(text: str, tokenize: Tokenize) -> list[str]:
             "`tokenize` must give a list of str, the words of a text. Received: "
             f"{given if words is None else words!r:.60} of {text!r:.60}."
         )
-    return words
+    return [str.__str__(word) for word in words if word]
 
 
 def rows_named(rows: Sequence[int]) -> str:
@@ -117,10 +163,11 @@ def rows_named(rows: Sequence[int]) -> str:
     return f"row{'s' if len(rows) > 1 else ''} {shown}{more}"
 
 
-def _listed(values: Any, name: str) -> list[Any]:
+def list_of(values: Any, name: str) -> list[Any]:
     """The values of a list or a column; one value, a table and a set are refused."""
     table = isinstance(values, Mapping) or hasattr(values, "columns")
-    if table or isinstance(values, (str, bytes)) or not isinstance(values, Iterable):
+    one = isinstance(values, (str, bytes)) or getattr(values, "shape", None) == ()
+    if table or one or not isinstance(values, Iterable):
         raise InputError(
             f"`{name}` must be a list of {name}, or one column of a table. Received: "
             + (f"a {type(values).__name__}." if table else f"{values!r:.60}. Put one into a list.")

@@ -12,11 +12,13 @@ from zipfile import ZIP_DEFLATED, ZipFile
 
 import numpy as np
 
-from taut.checks import check_same_order, check_whole, path_given
+from taut.checks import check_whole, path_given
 from taut.engine.outputs import outputs_of
 from taut.errors import InputError
 from taut.files import DAMAGED, whole_folder
-from taut.text.given_texts import checked_labels, checked_texts, kind_of, rows_named
+from taut.readable import clean
+from taut.text.given_texts import checked_labels, list_of, rows_named
+from taut.text.text_rows import check_kind_of_labels, text_rows
 from taut.text.vocabulary import FIRST, Vocabulary
 from taut.text.words_of_texts import Tokenize, words_of
 
@@ -41,17 +43,17 @@ class TextModel:
 
     Raises:
         InputError: If the network has no layer "word" with a row for each number of a word, or not
-            one output for each class.
+            one output for each class; for classes that are not different, or of several kinds.
     """
 
     def __init__(
         self, network: Any, vocabulary: Vocabulary, classes: np.ndarray, *, in_order: bool = False
     ):
-        _check_sizes(network, len(vocabulary), classes)
+        self.classes: np.ndarray = _checked_classes(classes)
+        self.classes.flags.writeable = False
+        _check_parts(network, vocabulary, len(self.classes))
         self.network: Any = network
         self.vocabulary: Vocabulary = vocabulary
-        self.classes: np.ndarray = np.array(classes)
-        self.classes.flags.writeable = False
         self.in_order: bool = bool(in_order)
 
     def inputs(self, texts: Iterable[str]) -> dict[str, np.ndarray]:
@@ -78,24 +80,23 @@ class TextModel:
         """
         return self._output(texts)
 
-    def score(self, texts: Iterable[str], labels: Iterable[Any]) -> float:
+    def score(
+        self, texts: Iterable[str], labels: Iterable[Any], *, sample_weight: Any = None
+    ) -> float:
         """The share of texts whose label is predicted.
+
+        Args:
+            texts: A list of str.
+            labels: A label each.
+            sample_weight: [texts] how much each counts; 1 unless given.
 
         Raises:
             InputError: For texts that are none, and labels of another number or kind, or missing.
         """
-        check_same_order(texts=texts, labels=labels)
-        listed = checked_texts(texts)
-        array = checked_labels(labels, len(listed))
-        if not len(listed):
-            raise InputError("`texts` must be one or more to be scored. Received: none.")
-        expected, given = kind_of(self.classes[0]), kind_of(array[0])
-        if expected != given:
-            raise InputError(
-                f"`labels` must be {expected}, as the classes are. Received: {given}, such as "
-                f"{array[0].item()!r}."
-            )
-        return float((self.classes[self._output(listed).argmax(axis=1)] == array).mean())
+        rows = text_rows(texts, labels, sample_weight)
+        check_kind_of_labels(rows.labels, self.classes)
+        right = self.classes[self._output(rows.texts).argmax(axis=1)] == rows.labels
+        return float(np.average(right, weights=rows.weight))
 
     def effects(self) -> np.ndarray:
         r"""[words, classes] how much each word speaks for each class.
@@ -208,16 +209,11 @@ class TextModel:
         try:
             text = (directory / VOCABULARY).read_bytes().decode("utf-8", "surrogatepass")
             stored = json.loads(text)
-            words, counts = tuple(stored["words"]), np.array(stored["counts"], int)
-            texts, classes = int(stored["texts"]), np.array(stored["classes"])
-            own_tokenizer, in_order = (
-                bool(stored["own_tokenizer"]),
-                bool(stored.get("in_order", False)),
-            )
+            words, counts = tuple(stored["words"]), np.array(stored["counts"])
+            own_tokenizer, in_order = stored["own_tokenizer"], stored.get("in_order", False)
             network: Any = keras.saving.load_model(directory / MODEL, compile=False)
-            if not len(words) == len(set(words)) == len(counts):
-                raise ValueError(f"{len(words)} words, {len(counts)} counts")
-            _check_sizes(network, len(words), classes)
+            vocabulary = Vocabulary(words, counts, stored["texts"], tokenize or words_of)
+            model = cls(network, vocabulary, stored["classes"], in_order=in_order)
         except DAMAGED as error:
             raise InputError(
                 f"`directory` must be whole. Received: {str(directory)!r}, where a file is damaged "
@@ -228,9 +224,7 @@ class TextModel:
                 "`tokenize` must be the tokenizer that the model was fitted with. Received: "
                 + ("none, and it had one of its own." if own_tokenizer else "one; it had taut's.")
             )
-        own = {} if tokenize is None else {"tokenize": tokenize}
-        vocabulary = Vocabulary(words, counts, texts, **own)
-        return cls(network, vocabulary, classes, in_order=in_order)
+        return model
 
     def _output(self, texts: Iterable[str]) -> np.ndarray:
         arrays = self.inputs(texts)
@@ -265,20 +259,40 @@ class TextModel:
         lines[0] += f", {len(self.classes)} classes"
         for label in self.classes[:MOST_LINES]:
             top = frame.loc[frame["class"] == label, "word"].head(SHOWN)
-            lines.append(f"{label}: {', '.join(top) or 'no word'}")
+            lines.append(clean(f"{label}: {', '.join(top) or 'no word'}"))
         if len(self.classes) > MOST_LINES:
             lines.append(f"… and {len(self.classes) - MOST_LINES} classes more: see `words`")
         return lines
 
 
-def _check_sizes(network: Any, words: int, classes: Any) -> None:
+def _checked_classes(classes: Any) -> np.ndarray:
+    """Labels, each another, of one kind."""
+    listed = list_of(classes, "classes")
+    labels = checked_labels(listed, len(listed))
+    if len(set(labels.tolist())) < max(len(labels), 1):
+        raise InputError(
+            f"`classes` must be different labels. Received: {labels.tolist()!r:.60}, of which some "
+            "are equal."
+        )
+    return labels
+
+
+def _check_parts(network: Any, vocabulary: Any, classes: int) -> None:
     """Raise unless a network has a row a word, after those of padding and unknown, and classes."""
+    import keras
+
+    if not isinstance(network, keras.Model) or not isinstance(vocabulary, Vocabulary):
+        raise InputError(
+            "`network` must be a Keras model, and `vocabulary` a `taut.text.Vocabulary`. Received: "
+            f"a {type(network).__name__} and a {type(vocabulary).__name__}."
+        )
+    words = len(vocabulary)
     rows = {layer.name: layer for layer in network.layers}.get("word")
     found = getattr(rows, "input_dim", 0), network.output_shape[-1]
-    if found != (words + FIRST, len(classes)):
+    if found != (words + FIRST, classes):
         raise InputError(
             f'`network` must have a layer "word" of {words + FIRST} rows, for {words} words, '
-            f"padding and unknown, and {len(classes)} outputs, one a class. Received: {found[0]} "
+            f"padding and unknown, and {classes} outputs, one a class. Received: {found[0]} "
             f"rows and {found[1]} outputs. What `taut.compact` made smaller reads "
             "`result.prepare(bags)`."
         )

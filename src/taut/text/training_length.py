@@ -10,15 +10,20 @@ EPOCHS = 20, 200
 RATE = 0.02
 
 
-def epochs_for(rows: int) -> int:
+def epochs_for(rows: int, total: float = 0) -> int:
     """About 1,000 steps, and between 20 and 200 epochs.
 
+    Args:
+        rows: Different ones, that are trained on.
+        total: How many they stand for, if more: then as many epochs more are allowed.
+
     Example:
-        >>> epochs_for(1500), epochs_for(30), epochs_for(10**6)
-        (22, 200, 20)
+        >>> epochs_for(1500), epochs_for(30), epochs_for(10**6), epochs_for(30, total=60)
+        (22, 200, 20, 400)
     """
     least, most = EPOCHS
-    return min(max(-(-STEPS * BATCH // rows), least), most)
+    more = max(total / rows, 1)
+    return int(min(max(-(-STEPS * BATCH // max(rows, BATCH)), least), most * more))
 
 
 def rising_rate(rows: int, epochs: int) -> Any:

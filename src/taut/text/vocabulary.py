@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from numbers import Integral
 
 import numpy as np
 
-from taut.checks import check_whole, check_whole_or_none, names_given
+from taut.checks import check_whole, check_whole_or_none, is_number, listed, names_given
 from taut.errors import InputError
 from taut.text.given_texts import checked_texts, split_texts
 from taut.text.words_of_texts import Tokenize, words_of
@@ -29,9 +30,12 @@ class Vocabulary:
 
     Attributes:
         words: In the order of their numbers.
-        counts: [words] of int, in how many of the texts each occurs.
-        texts: In how many texts they were counted.
+        counts: [words] in how many of the texts each occurs; of weighed texts the sum of weights.
+        texts: In how many texts they were counted, or the sum of their weights.
         tokenize: Text to words; `words_of` unless given.
+
+    Raises:
+        InputError: For words that are there twice, or counts that cannot be theirs.
 
     Example:
         >>> vocabulary = Vocabulary.learn(["A goal! A late goal", "No late vote"], min_count=1)
@@ -43,12 +47,24 @@ class Vocabulary:
 
     words: tuple[str, ...]
     counts: np.ndarray
-    texts: int
+    texts: float
     tokenize: Tokenize = words_of
     _ids: Mapping[str, int] = field(init=False)
 
     def __post_init__(self) -> None:
         counts = np.asarray(self.counts).view()
+        if not len(self.words) == len(set(self.words)) == counts.size == len(counts):
+            raise InputError(
+                "`words` must be different, and `counts` one number for each. Received: "
+                f"{len(self.words)} words, {len(set(self.words))} of them different, and counts of "
+                f"the shape {counts.shape}."
+            )
+        good = counts.dtype.kind in "iuf" and is_number(self.texts)
+        if not good or not ((counts >= 0) & (counts <= self.texts)).all():
+            raise InputError(
+                "`counts` must be numbers >= 0 that are no larger than `texts`. Received: "
+                f"counts={counts!r:.60}, texts={self.texts!r:.60}."
+            )
         counts.flags.writeable = False
         object.__setattr__(self, "counts", counts)
         object.__setattr__(self, "_ids", {w: i for i, w in enumerate(self.words, FIRST)})
@@ -86,19 +102,36 @@ class Vocabulary:
         *,
         min_count: int,
         max_words: int | None = None,
+        counted: np.ndarray | None = None,
     ) -> Vocabulary:
-        """What `learn` gives, of texts that are split into words."""
+        """What `learn` gives, of texts that are split into words.
+
+        Args:
+            texts: The words of each text.
+            tokenize: From a text to these.
+            min_count: As of `learn`.
+            max_words: Likewise.
+            counted: [texts] how many texts each stands for; one unless given.
+        """
         check_whole(1, min_count=min_count)
         check_whole_or_none(1, max_words=max_words)
-        counts = Counter(word for words in texts for word in set(words))
+        counted = np.ones(len(texts)) if counted is None else counted
+        sums: defaultdict[str, float] = defaultdict(float)
+        for words, times in zip(texts, counted.tolist(), strict=True):
+            for word in set(words):
+                sums[word] += times
+        counts = {word: _whole(n) for word, n in sums.items()}
         ordered = sorted(((-n, w) for w, n in counts.items() if n >= min_count))[:max_words]
         if not ordered:
+            total = _whole(float(counted.sum()))
             raise InputError(
-                f"Some word must be in {min_count} texts or more. Received: {len(texts)} texts of "
-                f"{len(counts)} words, each in fewer. Pass more texts, or a smaller `min_count`."
+                f"Some word must be in {min_count} texts or more. Received: {total:.10g} texts of "
+                f"{len(counts)} words, each in fewer. Pass more texts, or a smaller `min_count`"
+                + (" or larger `sample_weight`." if total < len(texts) else ".")
             )
         words = tuple(word for _, word in ordered)
-        return cls(words, np.array([-n for n, _ in ordered]), len(texts), tokenize)
+        total = _whole(float(counted.sum()))
+        return cls(words, np.array([-n for n, _ in ordered]), total, tokenize)
 
     def __len__(self) -> int:
         return len(self.words)
@@ -107,7 +140,7 @@ class Vocabulary:
         return word in self._ids
 
     def __repr__(self) -> str:
-        return f"Vocabulary({len(self.words)} words of {self.texts} texts)"
+        return f"Vocabulary({len(self.words)} words of {self.texts:.10g} texts)"
 
     @property
     def size(self) -> int:
@@ -151,20 +184,19 @@ class Vocabulary:
         return ids
 
     def decode(self, ids: Iterable[int]) -> list[str]:
-        """The words of one row of numbers; "?" for one that is not known, nothing for padding."""
-        names = {PADDING: None, UNKNOWN: "?"}
-        found = [names.get(int(i), "") for i in ids]
-        numbers = [int(i) for i in ids]
+        """The words of one row of numbers; "?" for one that is not known, nothing for padding.
+
+        Raises:
+            InputError: For what are no numbers of words.
+        """
+        numbers = listed(Integral, "whole numbers", ids=ids)
         if numbers and (min(numbers) < 0 or max(numbers) >= self.size):
             raise InputError(
                 f"`ids` must be from 0 to {self.size - 1}. Received: ids from {min(numbers)} to "
                 f"{max(numbers)}."
             )
-        return [
-            self.words[number - FIRST] if name == "" else name
-            for number, name in zip(numbers, found, strict=True)
-            if name is not None
-        ]
+        known = [number for number in numbers if number != PADDING]
+        return ["?" if number == UNKNOWN else self.words[number - FIRST] for number in known]
 
     def bags(self, texts: Iterable[str]) -> dict[str, np.ndarray]:
         r"""The distinct words of each text, and how much each weighs.
@@ -222,7 +254,13 @@ class Vocabulary:
         return (1 + np.log(np.array(list(counts.values()), float))) * rarity
 
 
-def _rarity(texts: int, counts: np.ndarray) -> np.ndarray:
+def _whole(number: float) -> float:
+    """A sum of weights without the rounding of its terms; an int where it is whole."""
+    rounded = round(number, 9)
+    return int(rounded) if rounded.is_integer() and rounded < 2**53 else rounded
+
+
+def _rarity(texts: float, counts: np.ndarray) -> np.ndarray:
     return 1 + np.log((1 + texts) / (1 + counts))
 
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from taut._read_only import ReadOnly
+from taut._weights import ClassWeight
 from taut.checks import check_whole
 from taut.engine import Callback, Lane, Split, train_lanes
 from taut.errors import InputError
@@ -42,7 +43,7 @@ class WordPath(ReadOnly):
         effects: [strengths, words, classes] the rows of the embedding less their means over the
             classes: how much a word speaks for each class.
         kept: [strengths, words] of bool: whether the row is not exactly zero.
-        weights: [words] √(mean over the texts of a²), of the weight a of a word in a bag.
+        weights: [words] √(weighted mean over the texts of a²), of the weight a of a word in a bag.
         losses: [strengths] the training data loss at the end.
     """
 
@@ -145,6 +146,8 @@ def word_path(
     min_count: int = 2,
     tokenize: Tokenize | None = None,
     seed: int = 0,
+    sample_weight: Any = None,
+    class_weight: ClassWeight = None,
     callbacks: Sequence[Callback] | None = None,
 ) -> WordPath:
     r"""Which words tell the classes apart, from a few to many.
@@ -163,6 +166,8 @@ def word_path(
         min_count: Words that are in fewer texts are left out.
         tokenize: From a text to its words; `taut.text.words_of` unless given.
         seed: Seeds the order of rows.
+        sample_weight: [texts] numbers >= 0, as of `taut.fit_text`.
+        class_weight: Weights by label, or `"balanced"`, likewise.
         callbacks: Told of the progress; a display on the terminal unless given.
 
     Returns:
@@ -180,8 +185,10 @@ def word_path(
         Fan and Lv, Sure independence screening for ultrahigh dimensional feature space, 2008.
     """
     check_whole(0, seed=seed)
-    data = LabelledTexts.checked(texts, labels, tokenize)
-    vocabulary = Vocabulary.of_split(data.words, data.tokenize, min_count=min_count)
+    data = LabelledTexts.checked(
+        texts, labels, tokenize, sample_weight=sample_weight, class_weight=class_weight
+    )
+    vocabulary = data.vocabulary(min_count)
     return path_of(data, vocabulary, seed, callbacks or ())
 
 
@@ -190,19 +197,20 @@ def path_of(
 ) -> WordPath:
     """The path of texts that are checked."""
     targets = np.eye(len(data.classes))[data.y]
-    slopes = _slopes(vocabulary, vocabulary.bags_of_split(data.words), targets)
+    shares = data.shares
+    slopes = _slopes(vocabulary, vocabulary.bags_of_split(data.words), targets, shares)
     if len(vocabulary) > MOST_WORDS:
         steepest = np.argsort(-slopes, kind="stable")[:MOST_WORDS]
         vocabulary = vocabulary.keep(vocabulary.words[i] for i in steepest)
     bags = vocabulary.bags_of_split(data.words)
-    critical = float(_slopes(vocabulary, bags, targets).max())
+    critical = float(_slopes(vocabulary, bags, targets, shares).max())
     if critical <= ROUNDING:
         raise InputError(
             "Some word must be more frequent in one class than in another. Received: texts in "
             "which none is. Pass more texts, or a smaller `min_count`."
         )
     strengths = critical * SHARES
-    rows, epochs = np.arange(len(data.y)), epochs_for(len(data.y))
+    rows, epochs = np.arange(len(data.y)), epochs_for(len(data.y), data.counted.sum())
     steps = epochs * -(-len(rows) // BATCH)
     model = linear_bag_network(vocabulary.size, len(data.classes), steps=steps)
     record = train_lanes(
@@ -211,6 +219,7 @@ def path_of(
         data.y,
         [Lane((float(s),), seed=seed) for s in strengths],
         splits=[Split(rows)],
+        sample_weight=data.cost,
         epochs=epochs,
         batch_size=BATCH,
         callbacks=callbacks,
@@ -224,12 +233,14 @@ def path_of(
         classes=data.classes,
         effects=table - table.mean(axis=2, keepdims=True),
         kept=(table != 0).any(axis=2),
-        weights=_mean_weights(vocabulary, bags),
+        weights=_mean_weights(vocabulary, bags, shares),
         losses=record.kept_losses()[0],
     )
 
 
-def _slopes(vocabulary: Vocabulary, bags: dict[str, np.ndarray], targets: np.ndarray) -> np.ndarray:
+def _slopes(
+    vocabulary: Vocabulary, bags: dict[str, np.ndarray], targets: np.ndarray, shares: np.ndarray
+) -> np.ndarray:
     """[words] the norm of the slope of each word's row where all rows are zero."""
     from scipy.sparse import csr_array
 
@@ -238,15 +249,17 @@ def _slopes(vocabulary: Vocabulary, bags: dict[str, np.ndarray], targets: np.nda
     amounts = bags["weights"].ravel().astype(float)
     shape = len(targets), vocabulary.size
     x = csr_array((amounts, bags["words"].ravel(), ends), shape=shape)
-    slopes = x.T @ ((targets.mean(axis=0) - targets) / len(targets))
+    slopes = x.T @ ((shares @ targets - targets) * shares[:, None])
     return np.linalg.norm(slopes[FIRST:], axis=1)
 
 
-def _mean_weights(vocabulary: Vocabulary, bags: dict[str, np.ndarray]) -> np.ndarray:
-    """[words] the root of the mean square of each word's weight."""
+def _mean_weights(
+    vocabulary: Vocabulary, bags: dict[str, np.ndarray], shares: np.ndarray
+) -> np.ndarray:
+    """[words] the root of the weighted mean square of each word's weight."""
     squares = np.bincount(
         bags["words"].reshape(-1),
-        weights=bags["weights"].reshape(-1).astype(float) ** 2,
+        weights=(bags["weights"].astype(float) ** 2 * shares[:, None]).reshape(-1),
         minlength=vocabulary.size,
     )
-    return np.sqrt(squares[FIRST:] / len(bags["words"]))
+    return np.sqrt(squares[FIRST:])
