@@ -8,7 +8,9 @@ import pandas as pd
 import pytest
 import scipy.sparse
 
-from taut._data import as_arrays, check_inputs
+import taut
+from taut._data import as_arrays, check_inputs, group_labels
+from taut.diagnosis import distribution_shift, leaked_groups
 from taut.errors import InputError
 
 VALUES = np.array([[0, 1], [1, 1], [1, 0]])
@@ -67,3 +69,44 @@ def test_numbers_that_no_network_can_hold_are_told(value):
     x[1, 0] = value
     with pytest.raises(InputError, match=r"beyond 3.4e\+38 in 1 of 3 rows, first in row 1"):
         check_inputs(model, x)
+
+
+@pytest.mark.parametrize(
+    ("groups", "expected"),
+    [
+        (["a", "b", "a"], ["a", "b", "a"]),
+        ([1, "a", 1], ["1", "a", "1"]),
+        (np.array([3, 1, 3]), [3, 1, 3]),
+        (pd.Series([2, 2, 7], dtype="Int64"), [2, 2, 7]),
+        (pd.Categorical(["x", "y", "x"]), ["x", "y", "x"]),
+        ([10**30, 2, 2], [10**30, 2, 2]),
+    ],
+    ids=str,
+)
+def test_labels_of_groups_stay_what_they_are(groups, expected):
+    found = group_labels(groups)
+    assert found.tolist() == expected
+    assert len(np.unique(found)) == 2
+
+
+@pytest.mark.parametrize(
+    "groups",
+    [["a", None, "b"], ["a", float("nan")], pd.Series([1, None]), np.array([1.0, np.nan])],
+    ids=str,
+)
+def test_a_missing_group_is_no_group(groups):
+    rows = np.zeros((len(groups), 1))
+    y = np.arange(len(groups))
+    for use in (
+        lambda: group_labels(groups),
+        lambda: taut.studies.folds(y, 2, groups=groups, classes=False),
+        lambda: leaked_groups(groups, groups),
+        lambda: distribution_shift(rows, rows, groups_train=groups, groups_held_out=groups),
+    ):
+        with pytest.raises(InputError, match="must have a value in every row"):
+            use()
+
+
+def test_labels_that_differ_in_type_alone_are_refused():
+    with pytest.raises(InputError, match="all text or all numbers"):
+        group_labels([1, "1", 2])

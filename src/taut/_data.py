@@ -157,6 +157,40 @@ def input_names(names: Any, count: int) -> tuple[str, ...]:
     return given
 
 
+def group_labels(groups: Any, *, name: str = "groups") -> np.ndarray:
+    """[rows] labels of groups, all of one kind: text where they are of several.
+
+    Of a list NumPy would make text of all, so that a missing label is the group "nan".
+
+    Raises:
+        InputError: If there is not one label a row; if one is missing, since what is not known is
+            neither the same group nor another; and for labels that are one as text, 1 and "1".
+    """
+    import pandas as pd
+
+    labels = np.asarray(groups, None if hasattr(groups, "dtype") else object)
+    if labels.ndim != 1:
+        raise InputError(f"`{name}` must be one label a row. Received: shape {labels.shape}.")
+    missing = np.flatnonzero(pd.isna(labels))
+    if len(missing):
+        raise InputError(
+            f"`{name}` must have a value in every row. Received: missing values, first in row "
+            f"{missing[0]}."
+        )
+    if labels.dtype != object:
+        return labels
+    listed = labels.tolist()
+    if len({str if isinstance(label, str) else complex for label in listed}) == 1:
+        return np.asarray(listed)
+    as_text = labels.astype(str)
+    if len(set(as_text.tolist())) < len(set(listed)):
+        raise InputError(
+            f"`{name}` must be all text or all numbers. Received: labels that are one as text, "
+            "such as 1 and '1'. Convert them."
+        )
+    return as_text
+
+
 def check_inputs(model: Any, x: Any) -> None:
     """Raise for inputs that are not finite, unless the model makes finite numbers of them."""
     leaves, most = keras.tree.flatten(x), np.finfo(keras.config.floatx()).max

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from taut._data import group_labels
 from taut.checks import is_number
 from taut.errors import InputError
 
@@ -107,13 +108,13 @@ def group_numbers(name: str, values: Any, rows: int) -> np.ndarray | None:
     """Groups, of any kind that can be compared, as numbers from 0: [rows], or None."""
     if values is None:
         return None
-    array = np.asarray(values)
-    if array.shape != (rows,):
+    labels = group_labels(values, name=name)
+    if labels.shape != (rows,):
         raise InputError(
             f"`{name}` must be one group for each of the {rows} rows. Received: shape "
-            f"{array.shape}."
+            f"{labels.shape}."
         )
-    return labels_as_numbers(array)
+    return labels_as_numbers(labels)
 
 
 def labels_as_numbers(array: np.ndarray) -> np.ndarray:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from taut._data import group_labels
 from taut._read_only import ReadOnly
 from taut.diagnosis.array_inputs import NotChecked, numbers, same_columns, same_rows
 from taut.diagnosis.equal_rows import by_chance, partner, rounded
@@ -117,10 +118,10 @@ def leaked_groups(groups_train: Any, groups_held_out: Any) -> GroupLeak:
         ('b',)
     """
     given = {"groups_train": groups_train, "groups_held_out": groups_held_out}
-    arrays = {name: np.asarray(values) for name, values in given.items()}
+    arrays = {name: group_labels(values, name=name) for name, values in given.items()}
     for name, array in arrays.items():
-        if array.ndim != 1 or not array.size:
-            raise InputError(f"`{name}` must be one group a row. Received: shape {array.shape}.")
+        if not array.size:
+            raise InputError(f"`{name}` must be one group a row. Received: none.")
     known = set(arrays["groups_train"].tolist())
     held_out = arrays["groups_held_out"].tolist()
     counts: dict[Any, int] = {}

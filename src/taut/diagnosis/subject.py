@@ -9,7 +9,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from taut._data import as_arrays, check_rows_given, input_names
+from taut._data import as_arrays, check_rows_given, group_labels, input_names
 from taut._keras.compiled_model import compiled_loss
 from taut._weights import ClassWeight, by_class, checked_targets
 from taut.checks import check_same_order, check_whole, names_given
@@ -287,7 +287,7 @@ def _groups(groups: Any, validation: Any) -> tuple[np.ndarray | None, np.ndarray
             f"of validation). Received: {type(groups).__name__}."
         )
     train, held_out = groups if both else (groups, None)
-    return np.asarray(train), None if held_out is None else np.asarray(held_out)
+    return group_labels(train), None if held_out is None else group_labels(held_out)
 
 
 def _rows(model: Any, x: Any, y: Any, weights: Any, groups: np.ndarray | None) -> Rows:

@@ -10,6 +10,7 @@ import keras
 import numpy as np
 import pandas as pd
 
+from taut._data import group_labels
 from taut.engine import Split
 from taut.engine.lanes import check_splits
 from taut.errors import InputError
@@ -135,24 +136,13 @@ def group_numbers(groups: Any, rows: int) -> np.ndarray:
     Raises:
         InputError: If there is not one label a row, or one is missing.
     """
-    groups = _labels(groups)
-    if groups.shape != (rows,):
+    labels = group_labels(groups)
+    if labels.shape != (rows,):
         raise InputError(
             f"`groups` must have one label for each of the {rows} rows. Received: shape "
-            f"{groups.shape}."
+            f"{labels.shape}."
         )
-    codes, _ = pd.factorize(groups)
-    if (codes < 0).any():
-        raise InputError(
-            "`groups` must have a value in every row. Received: missing values, first in row "
-            f"{np.argmin(codes)}."
-        )
-    return codes
-
-
-def _labels(groups: Any) -> np.ndarray:
-    """Labels as they are: of a list NumPy would make the text "nan" of one that is missing."""
-    return np.asarray(groups, None if hasattr(groups, "dtype") else object)
+    return pd.factorize(labels)[0]
 
 
 def _by_splitter(cv: Any, x: Any, y: Any, groups: np.ndarray | None) -> Any:
@@ -214,9 +204,7 @@ def group_folds(
     """
     from sklearn.model_selection import StratifiedGroupKFold
 
-    y, (codes, distinct) = np.asarray(y), pd.factorize(_labels(groups))
-    if (codes < 0).any():
-        raise InputError("`groups` must have a value in every row. Received: missing values.")
+    y, (codes, distinct) = np.asarray(y), pd.factorize(group_labels(groups))
     if len(distinct) < cv:
         raise InputError(
             f"There must be at least as many groups as folds, {cv}. Received: {len(distinct)} "

@@ -10,7 +10,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from taut._data import check_rows_given, input_names
+from taut._data import check_rows_given, group_labels, input_names
 from taut._weights import ClassWeight
 from taut.checks import check_above, check_whole, check_whole_or_none
 from taut.engine import Callback, Lane, Record, Split, check_model, width_for
@@ -198,7 +198,7 @@ def _halved(
         pairs,
         seed=seed,
         labels=classes_of(model, rows.first()[1]),
-        groups=None if groups is None else np.asarray(groups),
+        groups=None if groups is None else group_labels(groups),
     )
     return rows.with_splits([Split(*p) for one, two in halves for p in ((one, two), (two, one))])
 
