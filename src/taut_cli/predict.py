@@ -119,8 +119,13 @@ def predictions(model: Any, frame: pandas.DataFrame) -> tuple[pandas.DataFrame, 
     sentences = dict.fromkeys(
         str(warning.message) for warning in caught if warning.category is UserWarning
     )
-    there = [n for n in model.schema.names_of_rows if n in frame.columns and n not in columns]
-    named = {name: frame[name].array for name in there}
+    named: dict[str, Any] = {}
+    for name in model.schema.names_of_rows:
+        if name in frame.columns:
+            free = name
+            while free in columns or free in named:
+                free += "_"
+            named[free] = frame[name].array
     return pandas.DataFrame({**named, **columns}), list(sentences)
 
 

@@ -57,6 +57,18 @@ def test_predict_gives_back_what_names_the_rows_as_it_is_written(taut, fits, tab
     assert "id" not in pd.read_csv(here / "out.csv")
 
 
+def test_what_names_the_rows_stays_where_it_is_called_as_an_answer_is(
+    taut, fits, table, frame, here
+):
+    names = [f"r{k}" for k in range(len(frame))]
+    frame.assign(prediction=names).to_csv(table, index=False)
+    taut("fit", table, "--target", "ill")
+    assert taut("predict", "taut-run", table, "--out", "out.csv").exit_code == 0
+    answer = pd.read_csv(here / "out.csv")
+    assert answer["prediction_"].tolist() == names
+    assert set(answer["prediction"]) == {"no", "yes"}
+
+
 def test_predict_of_a_quantity_has_one_column(taut, fits, table, here):
     taut("fit", table, "--target", "weight", "--task", "regression")
     assert taut("predict", "taut-run", table, "--out", "out.csv").exit_code == 0

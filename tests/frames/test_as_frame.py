@@ -9,6 +9,8 @@ import pytest
 
 from taut.errors import InputError
 from taut.frames.as_frame import as_frame
+from taut.frames.encode import Encoder
+from taut.frames.read import read_table
 from taut.frames.understand import understand
 
 N = 60
@@ -72,3 +74,18 @@ def test_names_become_text_and_the_frame_stays():
     frame = pd.DataFrame([[1, 2]], columns=[3, "a"])
     assert list(as_frame(frame)) == ["3", "a"]
     assert list(frame) == [3, "a"]
+
+
+@pytest.mark.parametrize("name", ["self", "columns", "index", "name", "values", "dtype", "axis"])
+def test_a_column_may_have_the_name_of_anything_in_pandas(tmp_path, name):
+    lines = [f"{name};code;n;y", *(f"{'ab'[k % 2]};0{k};12.34{k % 10};{k},5" for k in range(40))]
+    (tmp_path / "t.csv").write_text("\n".join([*lines, "-1;7;3.456;1,5"]))
+    frame = read_table(tmp_path / "t.csv")
+    schema = understand(frame, target="y", na=["-1"])
+    features, _ = schema.prepare(frame)
+    encoder = Encoder(schema).fit(features)
+    assert encoder.scales["n"].centre > 1000
+    later = pd.DataFrame({name: ["A", "-1"], "n": [12340, 12341], "code": ["01", "02"]})
+    rows, told = encoder.match_levels(schema.prepare(later, require_target=False)[0])
+    assert told[0] == f"Column {name!r}: 'A' was read as 'a' (1 row)."
+    assert encoder.transform(rows).shape == (2, len(encoder.names))

@@ -45,7 +45,12 @@ def test_a_segment_is_told_in_the_units_of_the_table():
     edges = np.quantile(frame["age"], [0.2, 0.4])
     inside = (frame["age"] > edges[0]) & (frame["age"] <= edges[1])
     assert worst(noise + 9 * inside) == f"{edges[0]:g} < age ≤ {edges[1]:g}"
-    assert worst(noise + 9 * (frame["sex"] == "female")) == "not sex = male"
+    assert worst(noise + 9 * (frame["sex"] == "female")) == "sex ≠ male"
     assert worst(noise + 9 * (frame["sex"] == "male")) == "sex = male"
+    both = (frame["sex"] == "female") & (frame["age"] > frame["age"].quantile(2 / 3))
+    assert set(worst(noise + 9 * both).split(" & ")) == {
+        "sex ≠ male",
+        f"age > {frame['age'].quantile(2 / 3):.6g}",
+    }
     late = frame["day"] > frame["day"].sort_values().iloc[320]
     assert worst(noise + 9 * late).startswith("day > 2024-")

@@ -193,7 +193,7 @@ def failing_segments(
         difference = float(loss[part].mean() - loss[~part].mean())
         found.append(
             Segment(
-                where=" and ".join(where for _, where in told[s]),
+                where=" & ".join(where for _, where in told[s]),
                 inputs=tuple(names[j] for j, _ in told[s]),
                 rows=int(part.sum()),
                 loss=float(loss[part].mean()),

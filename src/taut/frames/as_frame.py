@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -107,7 +107,18 @@ def blank(frame: pd.DataFrame, na: Sequence[str]) -> pd.DataFrame:
             hit = np.array([*is_mark, False])[codes]
         if hit.any():
             changed[name] = series.mask(hit)
-    return frame.assign(**changed) if changed else frame
+    return with_columns(frame, changed) if changed else frame
+
+
+def with_columns(frame: pd.DataFrame, columns: Mapping[str, Any]) -> pd.DataFrame:
+    """The table with other values in some columns, which may have any name.
+
+    `assign` takes names as arguments, and a column may be called "self".
+    """
+    after = frame.copy(deep=False)
+    for name, values in columns.items():
+        after[name] = values
+    return after
 
 
 def refuse_duplicates(file: object, names: Iterable[str]) -> None:

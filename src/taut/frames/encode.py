@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from taut.errors import InputError
+from taut.frames.as_frame import with_columns
 from taut.frames.dates import date_part
 from taut.frames.levels import Levels
 from taut.frames.scales import Scale
@@ -113,7 +114,7 @@ class Encoder:
         for name, levels in self.levels.items():
             changed[name], unknown = levels.match(features[name])
             sentences += unknown
-        return features.assign(**changed), sentences
+        return with_columns(features, changed), sentences
 
     def transform(self, features: pd.DataFrame) -> np.ndarray:
         """Encodes rows.

@@ -19,7 +19,7 @@ import pandas as pd
 from taut.checks import names_given, path_given
 from taut.errors import InputError
 from taut.frames.arrow_file import read_arrow
-from taut.frames.as_frame import NOTES, blank, check_marks, refuse_duplicates
+from taut.frames.as_frame import NOTES, blank, check_marks, refuse_duplicates, with_columns
 from taut.frames.column_options import distinct_texts
 from taut.frames.cut_off import cut_off
 from taut.frames.escapes import CleanedText
@@ -252,7 +252,7 @@ def _keep_thousands(
         return frame
     written = _parse(file, form, na, dtype=str, usecols=names)
     kept = [name for name in names if thousands(written[name].dropna().unique().tolist(), ".")]
-    return frame.assign(**{name: written[name] for name in kept})
+    return with_columns(frame, {name: written[name] for name in kept})
 
 
 def _keep_digits(
@@ -273,4 +273,4 @@ def _keep_digits(
         return frame
     written = _parse(file, form, na, dtype=str, usecols=names)
     kept = [n for n in names if n in long or is_code(written[n].dropna().unique().tolist())]
-    return frame.assign(**{name: written[name] for name in kept})
+    return with_columns(frame, {name: written[name] for name in kept})

@@ -9,7 +9,7 @@ from typing import Any
 
 import pandas as pd
 
-from taut.frames.as_frame import NOTES
+from taut.frames.as_frame import NOTES, with_columns
 from taut.frames.table_file import STATA, TableFile, libraries
 from taut.frames.unpacking import refuse_more
 from taut.frames.values import shorten
@@ -116,4 +116,4 @@ def _decoded(frame: pd.DataFrame, encoding: str) -> pd.DataFrame:
     def text(value: Any) -> Any:
         return value.decode(chosen, "replace") if isinstance(value, bytes) else value
 
-    return frame.assign(**{name: frame[name].map(text) for name in names})
+    return with_columns(frame, {name: frame[name].map(text) for name in names})

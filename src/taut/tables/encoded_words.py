@@ -16,7 +16,7 @@ def in_units(encoder: Encoder, name: str, low: float, high: float) -> str:
         high: at least `low`.
 
     Returns:
-        Such as "20 < age ≤ 34", "sex = female", "not sex = female" or "day ≤ 2024-01-31".
+        Such as "20 < age ≤ 34", "sex = female", "sex ≠ female" or "day ≤ 2024-01-31".
     """
     kinds = {column.name: column.kind for column in encoder.schema.used}
     if name in encoder.scales:
@@ -24,7 +24,11 @@ def in_units(encoder: Encoder, name: str, low: float, high: float) -> str:
         return between(name, low, high, lambda value: shown(_rounded(scale.undo(value)), kind))
     if encoder.names.index(name) < encoder.numbers:  # a part of a date
         return between(name, low, high, lambda value: f"{value:.4g}")
-    return name if low == high == 1 else f"not {name}"
+    if low == high == 1:
+        return name
+    source = encoder.sources[encoder.names.index(name)]
+    said = name.removeprefix(source)
+    return f"{source} ≠ {said[3:]}" if said.startswith(" = ") else f"not {name}"
 
 
 def _rounded(value: float) -> float:
