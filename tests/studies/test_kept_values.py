@@ -8,6 +8,7 @@ import pytest
 from keras import layers, ops
 
 import taut
+from taut.diagnosis.variants import resized
 from taut.engine import Split
 from taut.engine.data.batches import Batches
 from taut.errors import InputError, UnsupportedError
@@ -442,13 +443,35 @@ class Longer(keras.optimizers.SGD):
         variable.assign_sub(self.factor * learning_rate * gradient)
 
 
-def test_an_optimizer_that_its_configuration_does_not_make_is_refused():
-    model = model_of(layers.Dense(1))
-    model.compile(Longer(0.1), "mse")
-    assert isinstance(compiled_copy(model, None, Z).optimizer, Longer)
-    model.compile(Longer(0.1, factor=5.0), "mse")
+def among_chosen(optimizer):
+    def choose(variable):
+        return optimizer
+
+    return keras.optimizers.MultiOptimizer(choose)
+
+
+INSIDE = {
+    "alone": lambda optimizer: optimizer,
+    "scaled": keras.optimizers.LossScaleOptimizer,
+    "among several": lambda optimizer: keras.optimizers.MultiOptimizer(
+        keras.optimizers.OptimizerMap(keras.optimizers.SGD(), {".*kernel": optimizer})
+    ),
+    "chosen": among_chosen,
+}
+
+
+@pytest.mark.parametrize("again", [compiled_copy, resized], ids=["copied", "resized"])
+@pytest.mark.parametrize("inside", INSIDE)
+def test_an_optimizer_that_its_configuration_does_not_make_is_refused(inside, again):
+    model = model_of(layers.Dense(2), layers.Dense(1))
+    arguments = (None, Z) if again is compiled_copy else (2,)
+    model.compile(INSIDE[inside](Longer(0.1)), "mse")
+    model.optimizer.build(model.trainable_variables)
+    again(model, *arguments)
+    model.compile(INSIDE[inside](Longer(0.1, factor=5.0)), "mse")
+    model.optimizer.build(model.trainable_variables)
     with pytest.raises(UnsupportedError, match="Longer, whose 'factor'"):
-        compiled_copy(model, None, Z)
+        again(model, *arguments)
 
 
 class Shrinking(keras.regularizers.Regularizer):  # not registered, as all of these

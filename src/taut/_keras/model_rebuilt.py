@@ -93,20 +93,22 @@ _SAVING = threading.Lock()
 
 @contextmanager
 def _uncompiled(model: Any) -> Iterator[None]:
-    """Models inside of a model are saved as if not compiled: their losses need no config then."""
-    inner = [
-        layer
-        for layer in model._flatten_layers(include_self=False)
-        if isinstance(layer, keras.Model) and layer.compiled
-    ]
+    """A model, and those inside of it, are as if not compiled: what they were compiled with need
+    not be loaded then.
+    """
     with _SAVING:
-        for submodel in inner:
-            vars(submodel)["get_compile_config"] = _nothing
+        compiled = [
+            layer
+            for layer in model._flatten_layers()
+            if isinstance(layer, keras.Model) and layer.compiled
+        ]
+        for one in compiled:
+            vars(one)["compiled"] = False
         try:
             yield
         finally:
-            for submodel in inner:
-                vars(submodel).pop("get_compile_config", None)
+            for one in compiled:
+                vars(one)["compiled"] = True
 
 
 @contextmanager
@@ -136,7 +138,3 @@ def _is_lost(function: types.FunctionType) -> bool:
     registered = keras.saving.get_registered_name(function) != function.__name__
     found = module.partition(".")[0] == "keras" and not module.startswith("keras.src.ops.")
     return not registered and not found
-
-
-def _nothing() -> None:
-    return None
