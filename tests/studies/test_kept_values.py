@@ -532,6 +532,27 @@ def test_functions_in_layers_are_the_very_same_in_a_copy():
     assert [f.__name__ for f in found] == ["<lambda>", "<lambda>", "inner"]
 
 
+class Tripled:
+    def __call__(self, x):
+        return 3 * x
+
+    def called(self, x):
+        return 2 * self(x)
+
+
+def test_what_is_called_but_no_function_is_the_very_same_in_a_copy():
+    called = Tripled()
+    functions = [functools.partial(ops.leaky_relu, negative_slope=0.3), called, called.called]
+    if keras.backend.backend() == "jax":
+        import jax
+
+        functions += [jax.nn.relu, jax.jit(jax.numpy.tanh), jax.numpy.absolute]
+    model = model_of(*(layers.Dense(2, activation=f) for f in functions), layers.Dense(1))
+    copy = compiled_copy(model, None, Z)
+    for one in (model, copy):
+        assert [layer.activation for layer in one.layers[: len(functions)]] == functions
+
+
 def test_functions_of_keras_that_it_does_not_find_by_name_are_kept():
     model = model_of(layers.Dense(2, activation=ops.sin), layers.Dense(1, activation=ops.tanh))
     copy = compiled_copy(model, None, Z)
