@@ -10,14 +10,14 @@ from taut import checks
 from taut.errors import InputError
 
 NAN, INF = float("nan"), float("inf")
-NO_NUMBERS = (None, True, "1", [1.0], np.ones(2), 1j)
+NO_NUMBERS = (None, True, np.True_, "1", [1.0], np.ones(2), 1j)
 # Rule: what it says; what it allows; what it refuses.
 RULES = {
     "whole": (
         partial(checks.check_whole, 1),
         "an integer >= 1",
         (1, 7, np.int64(2), np.uint8(1)),
-        (*NO_NUMBERS, 0, -1, 1.0, np.int64(0), np.float32(1), np.True_),
+        (*NO_NUMBERS, 0, -1, 1.0, np.int64(0), np.float32(1)),
     ),
     "whole or none": (
         partial(checks.check_whole_or_none, 0),

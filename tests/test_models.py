@@ -262,3 +262,45 @@ def test_a_functional_model_leaves_the_class_as_it_was(diabetes):
     model.compile("adam", "mse", weight_regularizer=taut.L1(10.0))
     model.fit(x, y, epochs=30, verbose=0)
     assert (model.get_weights()[0] == 0).all()
+
+
+def test_regularizers_that_are_set_too_late_are_told():
+    """Keras applies what a layer was built with, whatever tutorials set on it later."""
+    late, early = keras.regularizers.L2(0.01), keras.regularizers.L2(0.01)
+    model = models.Sequential(
+        [
+            keras.Input((3, 2)),
+            keras.layers.Bidirectional(keras.layers.GRU(2, recurrent_regularizer=early)),
+            keras.layers.Dense(2, kernel_regularizer=early, name="alike"),
+            keras.layers.Dense(2, name="late"),
+        ]
+    )
+    model.get_layer("alike").kernel_regularizer = late
+    model.compile("adam", "mse")  # an equal one changes nothing
+    model.get_layer("late").kernel_regularizer = late
+    model.layers[0].forward_layer.cell.recurrent_regularizer = None
+    with pytest.warns(UserWarning, match="when the layer is built") as warned:
+        model.compile("adam", "mse")
+    (text,) = [str(w.message) for w in warned if w.category is UserWarning]
+    assert "Keras's L2 as kernel_regularizer of 'late', which was built with None" in text
+    assert "None as recurrent_regularizer" in text
+    assert "alike" not in text
+    assert any("'late'" in sentence for sentence in taut.explain(model).warnings)
+
+
+def test_a_loss_that_keras_drops_is_told():
+    class Adding(models.Model):
+        def __init__(self):
+            super().__init__()
+            self.dense = keras.layers.Dense(1)
+
+        def call(self, x):
+            self.add_loss(keras.ops.mean(x))
+            return self.dense(x)
+
+    model = Adding()
+    model.compile("sgd", "mse")
+    x = np.ones((4, 2))
+    assert model.evaluate(x, model.predict(x, verbose=0), verbose=0) == pytest.approx(1)
+    with pytest.warns(UserWarning, match=r"outside of `call`"):
+        model.add_loss(keras.ops.sum(model.dense.kernel))

@@ -31,7 +31,8 @@ def is_whole(value: Any, least: int) -> bool:
 
 def is_number(value: Any) -> bool:
     """Whether `value` is one finite number, Python's or an array's without axes; a bool is none."""
-    if isinstance(value, bool) or not hasattr(value, "__float__") or getattr(value, "ndim", 0):
+    boolean = isinstance(value, bool) or str(getattr(value, "dtype", "")) == "bool"
+    if boolean or not hasattr(value, "__float__") or getattr(value, "ndim", 0):
         return False
     return math.isfinite(float(value))
 

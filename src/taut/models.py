@@ -8,12 +8,13 @@ from typing import Any
 import keras
 import keras.models as _keras_models
 
+from taut._keras.model_calls import within_call
 from taut._keras.model_graphs import Functional
 from taut._keras.onnx_lengths import check_onnx_lengths
 from taut._mirror import names_beside
 from taut.callbacks import OverfitMonitor, PenaltyMetrics
 from taut.errors import InputError
-from taut.optimizers.own import asks_for_prox
+from taut.optimizers.own import SET_TOO_LATE, asks_for_prox, set_too_late
 from taut.optimizers.proximal import Proximal
 from taut.optimizers.proximals import proximals_in, proximals_of
 
@@ -49,7 +50,7 @@ class _WeightRegularizer:
 
         Warns:
             UserWarning: Once, of regularizers that stay in the loss, since no prox is known for
-                them or for the optimizer.
+                them or for the optimizer; and of those that layers were given too late.
         """
         resolved = keras.optimizers.get(optimizer)
         if weight_regularizer is not None:
@@ -58,6 +59,8 @@ class _WeightRegularizer:
             resolved = self._for_own_penalties(optimizer, resolved)
         for proximal in proximals_in(resolved):
             proximal.bind(self)  # wrong selectors are told now, not when training starts
+        if late := set_too_late(self):
+            warnings.warn(f"{SET_TOO_LATE} Received: {'; '.join(late)}.", UserWarning, stacklevel=2)
         self._compiled_unbuilt = not self.built  # type: ignore[attr-defined]
         super().compile(resolved, *args, **kwargs)  # type: ignore[misc]
 
@@ -91,6 +94,22 @@ class _WeightRegularizer:
         if format == "onnx":
             check_onnx_lengths(self, args[1] if len(args) > 1 else kwargs.get("input_signature"))
         super().export(filepath, format, *args, **kwargs)  # type: ignore[misc]
+
+    def add_loss(self, loss: Any) -> None:
+        """As in Keras, with a warning where it is of no effect.
+
+        Warns:
+            UserWarning: Outside of `call` and `build`: Keras drops it when the model is called.
+        """
+        if not within_call():
+            warnings.warn(
+                "A loss that is added outside of `call` is dropped when the model is called next, "
+                "in Keras too: it is not trained. Add it within `call`, or use a penalty: "
+                "`compile(weight_regularizer=taut.L2(…))`.",
+                UserWarning,
+                stacklevel=2,
+            )
+        super().add_loss(loss)  # type: ignore[misc]
 
     def compile_from_config(self, config: dict[str, Any]) -> None:
         # Keras calls an overridden `compile` on loading only where this method says how. The

@@ -79,6 +79,22 @@ def test_settings_of_a_plain_optimizer_that_no_configuration_holds(wrapped):
     assert found == pytest.approx(expected)
 
 
+class Longer(keras.optimizers.SGD):
+    """Its configuration does not hold `factor`."""
+
+    factor = 1.0
+
+
+def test_what_the_configuration_of_an_own_optimizer_lacks_is_told():
+    model = mortal()
+    optimizer = Longer(0.1)
+    model.compile(optimizer, "mse")
+    assert "optimizer" not in [kept.layer for kept in compact(model, measure=False).kept]
+    optimizer.factor = 5.0
+    (kept,) = [kept for kept in compact(model, measure=False).kept if kept.layer == "optimizer"]
+    assert "get_config" in kept.reason
+
+
 def test_no_scaling_of_the_loss_is_added():
     policy = keras.config.dtype_policy()
     keras.config.set_dtype_policy("mixed_float16")

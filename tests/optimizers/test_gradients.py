@@ -181,6 +181,21 @@ def test_a_layer_frozen_without_compiling_again_stays(diabetes):
     assert (model.layers[-1].kernel.numpy() != last).all()
 
 
+@pytest.mark.parametrize("clipping", ["clipnorm", "global_clipnorm"])
+def test_a_weight_that_a_batch_does_not_reach_is_clipped_as_the_others(clipping):
+    """Otherwise it would be shrunk more by the batches without it than by those with it."""
+    variables = [keras.Variable(np.ones(2), name=name) for name in ("a", "b")]
+    optimizer = keras.optimizers.SGD(0.1, **{clipping: 0.5})
+    optimizer = taut.Proximal(optimizer, {lambda variable: True: taut.L1(0.2)})
+    optimizer.build(variables)
+    gradients = [keras.ops.convert_to_tensor(g, "float32") for g in ([5, 0], [0, 0])]
+    optimizer.apply(gradients, variables)
+    moved, other = (keras.ops.convert_to_numpy(v) for v in variables)
+    assert moved == pytest.approx([1 - 0.1 * 0.1 * (5 + 0.2), 1 - 0.1 * 0.1 * 0.2])
+    alone = 1 if clipping == "clipnorm" else 0.1  # by itself it is not clipped
+    assert other == pytest.approx(1 - 0.1 * alone * 0.2)
+
+
 def test_clipping_leaves_what_is_not_clipped(diabetes):
     x, y = diabetes
     options = [{}, {"clipnorm": 1e6}, {"clipvalue": 1e6}, {"global_clipnorm": 1e6}]

@@ -8,6 +8,7 @@ import pytest
 from keras import layers, ops
 
 import taut
+from taut.diagnosis.variants import resized
 from taut.engine import Split
 from taut.engine.data.batches import Batches
 from taut.errors import InputError, UnsupportedError
@@ -442,13 +443,35 @@ class Longer(keras.optimizers.SGD):
         variable.assign_sub(self.factor * learning_rate * gradient)
 
 
-def test_an_optimizer_that_its_configuration_does_not_make_is_refused():
-    model = model_of(layers.Dense(1))
-    model.compile(Longer(0.1), "mse")
-    assert isinstance(compiled_copy(model, None, Z).optimizer, Longer)
-    model.compile(Longer(0.1, factor=5.0), "mse")
+def among_chosen(optimizer):
+    def choose(variable):
+        return optimizer
+
+    return keras.optimizers.MultiOptimizer(choose)
+
+
+INSIDE = {
+    "alone": lambda optimizer: optimizer,
+    "scaled": keras.optimizers.LossScaleOptimizer,
+    "among several": lambda optimizer: keras.optimizers.MultiOptimizer(
+        keras.optimizers.OptimizerMap(keras.optimizers.SGD(), {".*kernel": optimizer})
+    ),
+    "chosen": among_chosen,
+}
+
+
+@pytest.mark.parametrize("again", [compiled_copy, resized], ids=["copied", "resized"])
+@pytest.mark.parametrize("inside", INSIDE)
+def test_an_optimizer_that_its_configuration_does_not_make_is_refused(inside, again):
+    model = model_of(layers.Dense(2), layers.Dense(1))
+    arguments = (None, Z) if again is compiled_copy else (2,)
+    model.compile(INSIDE[inside](Longer(0.1)), "mse")
+    model.optimizer.build(model.trainable_variables)
+    again(model, *arguments)
+    model.compile(INSIDE[inside](Longer(0.1, factor=5.0)), "mse")
+    model.optimizer.build(model.trainable_variables)
     with pytest.raises(UnsupportedError, match="Longer, whose 'factor'"):
-        compiled_copy(model, None, Z)
+        again(model, *arguments)
 
 
 class Shrinking(keras.regularizers.Regularizer):  # not registered, as all of these
@@ -507,6 +530,27 @@ def test_functions_in_layers_are_the_very_same_in_a_copy():
     found = copy.layers[0].function, copy.layers[1].activation, copy.layers[2].activation
     assert found == (first, second, inner)
     assert [f.__name__ for f in found] == ["<lambda>", "<lambda>", "inner"]
+
+
+class Tripled:
+    def __call__(self, x):
+        return 3 * x
+
+    def called(self, x):
+        return 2 * self(x)
+
+
+def test_what_is_called_but_no_function_is_the_very_same_in_a_copy():
+    called = Tripled()
+    functions = [functools.partial(ops.leaky_relu, negative_slope=0.3), called, called.called]
+    if keras.backend.backend() == "jax":
+        import jax
+
+        functions += [jax.nn.relu, jax.jit(jax.numpy.tanh), jax.numpy.absolute]
+    model = model_of(*(layers.Dense(2, activation=f) for f in functions), layers.Dense(1))
+    copy = compiled_copy(model, None, Z)
+    for one in (model, copy):
+        assert [layer.activation for layer in one.layers[: len(functions)]] == functions
 
 
 def test_functions_of_keras_that_it_does_not_find_by_name_are_kept():

@@ -10,6 +10,7 @@ from typing import Any
 import keras
 from keras import ops
 from keras.src import backend
+from keras.src.backend.common import global_state
 
 from taut.errors import UnsupportedError
 
@@ -33,6 +34,12 @@ def mode(model: Any, *, training: bool) -> dict[str, bool]:
 def note_called(model: Any) -> None:
     """Keras exports a model, to ONNX for example, that has been called, and no other."""
     model._called = True
+
+
+def within_call() -> bool:
+    """Whether a layer is being called, or traced, so that what it adds to the loss counts."""
+    called = global_state.get_global_attribute("current_call_ctx") is not None
+    return called or bool(backend.in_stateless_scope())
 
 
 def call_with_losses(

@@ -12,6 +12,7 @@ import keras
 from keras.src.backend.common import global_state
 from keras.src.saving import serialization_lib
 
+from taut._keras.kept_state import bookkeeping
 from taut._keras.model_calls import StatelessScope
 
 
@@ -93,20 +94,22 @@ _SAVING = threading.Lock()
 
 @contextmanager
 def _uncompiled(model: Any) -> Iterator[None]:
-    """Models inside of a model are saved as if not compiled: their losses need no config then."""
-    inner = [
-        layer
-        for layer in model._flatten_layers(include_self=False)
-        if isinstance(layer, keras.Model) and layer.compiled
-    ]
+    """A model, and those inside of it, are as if not compiled: what they were compiled with need
+    not be loaded then.
+    """
     with _SAVING:
-        for submodel in inner:
-            vars(submodel)["get_compile_config"] = _nothing
+        compiled = [
+            layer
+            for layer in model._flatten_layers()
+            if isinstance(layer, keras.Model) and layer.compiled
+        ]
+        for one in compiled:
+            vars(one)["compiled"] = False
         try:
             yield
         finally:
-            for submodel in inner:
-                vars(submodel).pop("get_compile_config", None)
+            for one in compiled:
+                vars(one)["compiled"] = True
 
 
 @contextmanager
@@ -114,20 +117,41 @@ def _functions_by_name(model: Any) -> Iterator[dict[str, Any]]:
     """The functions in layers are loaded as the very same: lambdas, closures and `keras.ops` too.
 
     Keras writes a function by its name, which it may not find or may be that of another, and a
-    lambda by its code, without what it takes from outside. It holds while `_uncompiled` does,
-    which is once at a time.
+    lambda by its code, without what it takes from outside. What is callable but no function
+    (`jax.nn.relu`, compiled functions, `functools.partial`) it cannot write or not read again: a
+    function stands for it meanwhile. It holds while `_uncompiled` does, which is once at a time.
     """
-    held = [value for layer in model._flatten_layers() for value in vars(layer).values()]
-    own = {id(f): f for f in held if isinstance(f, types.FunctionType) and _is_lost(f)}
-    named = {f"taut_function_{k}": f for k, f in enumerate(own.values())}
+    places = [
+        (vars(layer), name, value)
+        for layer in model._flatten_layers()
+        for name, value in vars(layer).items()
+        if name not in bookkeeping()
+    ]
+    own = {id(f): f for _, _, f in places if isinstance(f, types.FunctionType) and _is_lost(f)}
+    others = [(of_layer, name, f) for of_layer, name, f in places if _is_other_callable(f)]
     before = {id(f): f.__name__ for f in own.values()}
+    named: dict[str, Any] = {f"taut_function_{k}": f for k, f in enumerate(own.values())}
     try:
         for name, function in named.items():
             function.__name__ = name
+        for of_layer, name, function in others:
+            stand_in = lambda *args, _called=function, **kwargs: _called(*args, **kwargs)  # noqa: E731
+            stand_in.__name__ = f"taut_function_{len(named)}"
+            named[stand_in.__name__] = function
+            of_layer[name] = stand_in
         yield named
     finally:
+        for of_layer, name, function in others:
+            of_layer[name] = function
         for function in own.values():
             function.__name__ = before[id(function)]
+
+
+def _is_other_callable(value: Any) -> bool:
+    """Whether an attribute is called as a function, but is none, and no object of Keras's kind."""
+    if isinstance(value, (types.FunctionType, type, keras.Operation)) or not callable(value):
+        return False
+    return not hasattr(type(value), "get_config")
 
 
 def _is_lost(function: types.FunctionType) -> bool:
@@ -136,7 +160,3 @@ def _is_lost(function: types.FunctionType) -> bool:
     registered = keras.saving.get_registered_name(function) != function.__name__
     found = module.partition(".")[0] == "keras" and not module.startswith("keras.src.ops.")
     return not registered and not found
-
-
-def _nothing() -> None:
-    return None

@@ -86,7 +86,10 @@ class HookedUpdates:
         factors = [None] * len(grads)
         if pairs is not None:
             rows = zip(trainable_variables, pairs, strict=True)
-            factors = [_ratio(*(dense(g, v.shape) for g in pair)) for v, pair in rows]
+            arrays = [(dense(a, v.shape), dense(b, v.shape)) for v, (a, b) in rows]
+            one = ops.ones((), arrays[0][0].dtype)
+            of_all = _ratio_of_sums(arrays, one) if self.global_clipnorm else one  # type: ignore[attr-defined]
+            factors = [_ratio(a, b, _ratio_of_sums([(a, b)], of_all)) for a, b in arrays]
         rows = zip(trainable_variables, grads, before, factors, strict=True)
         self._after_updates([Update(*row) for row in rows], learning_rate)
 
@@ -133,9 +136,19 @@ def dense(gradient: Any, shape: Any) -> Any:
     return tf.math.unsorted_segment_sum(gradient.values, gradient.indices, shape[0])
 
 
-def _ratio(raw: Any, clipped: Any) -> Any:
-    safe = ops.where(ops.equal(raw, 0), ops.ones_like(raw), raw)
-    return ops.where(ops.equal(raw, 0), ops.ones_like(raw), clipped / safe)
+def _ratio(raw: Any, clipped: Any, where_none: Any) -> Any:
+    none = ops.equal(raw, 0)
+    return ops.where(none, ops.cast(where_none, raw.dtype), clipped / ops.where(none, 1, raw))
+
+
+def _ratio_of_sums(pairs: list[Any], where_none: Any) -> Any:
+    """By how much clipping shortens gradients as a whole.
+
+    It is what stands for a weight whose own gradient is zero: that is shortened by what the others
+    are, so that a batch which does not reach the weight moves it no more than one that does.
+    """
+    raw, clipped = (sum(ops.sum(ops.abs(pair[i])) for pair in pairs) for i in (0, 1))
+    return _ratio(ops.convert_to_tensor(raw), clipped, where_none)
 
 
 def settings_of(optimizer: Any) -> dict[str, Any]:

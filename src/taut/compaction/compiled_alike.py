@@ -8,11 +8,13 @@ import keras
 
 from taut._keras.compiled_model import compile_arguments
 from taut._keras.optimizer_updates import renewed, with_inner
-from taut.errors import InputError
+from taut.describing import check_renewed
+from taut.errors import InputError, UnsupportedError
 from taut.optimizers import Proximal
 from taut.optimizers.copied_requests import copied_request
 
 NOT_CARRIED = "its penalty has arrays for the model before: compiled without it"
+NOT_RENEWED = "its class holds what its `get_config` does not: compiled without that"
 
 
 def compile_alike(model: Any, smaller: Any) -> str | None:
@@ -45,6 +47,10 @@ def compile_alike(model: Any, smaller: Any) -> str | None:
     keras.Model.compile(smaller, optimizer, **compile_arguments(model))
     if optimizer is not None:
         smaller.optimizer.build(smaller.trainable_variables)
+        try:
+            check_renewed(model, smaller)
+        except UnsupportedError:
+            lost.append(NOT_RENEWED)
     for old, new in treated:
         if len(old.strengths) == len(new.strengths):
             if old.compiled_strengths != new.compiled_strengths:

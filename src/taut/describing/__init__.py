@@ -7,12 +7,13 @@ from taut.describing.parts import (
     layer_described,
     layers_described,
     loss_described,
-    optimizer_attributes,
     optimizer_described,
 )
+from taut.describing.renewed_optimizers import check_renewed
 
 __all__ = [
     "Undescribed",
+    "check_renewed",
     "digest_of",
     "layer_described",
     "layers_described",
@@ -20,6 +21,5 @@ __all__ = [
     "loss_described",
     "may_differ",
     "model_digest",
-    "optimizer_attributes",
     "optimizer_described",
 ]

@@ -11,6 +11,8 @@ from keras import ops
 
 from taut._keras.compiled_model import compile_arguments
 from taut._keras.kept_state import carry_state, moving_statistics
+from taut._keras.model_rebuilt import deserializing
+from taut.describing import check_renewed
 from taut.engine.redraw import paired_variables
 from taut.errors import InputError, UnsupportedError
 from taut.optimizers import Proximal
@@ -138,7 +140,8 @@ def _with_hidden_layer(model: Any) -> Any:
 
 def _cloned(model: Any, clone: Callable[[Any], Any]) -> Any:
     try:
-        return keras.models.clone_model(model, clone_function=clone)
+        with deserializing(model):
+            return keras.models.clone_model(model, clone_function=clone)
     except Exception as error:
         raise UnsupportedError(
             "Its layers do not fit together at another size. Received: "
@@ -203,4 +206,5 @@ def _compiled_alike(model: Any, other: Any, made: Made) -> Any:
         raise UnsupportedError(
             f"Its penalties do not fit at another size. Received: {model.name!r} ({error})."
         ) from error
+    check_renewed(model, other)
     return other

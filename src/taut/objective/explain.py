@@ -12,7 +12,7 @@ from keras import ops
 from taut._keras.layer_parts import is_bias, is_normalization_scale
 from taut.errors import InputError
 from taut.objective.objective import Objective, check_kind
-from taut.optimizers.own import activities, in_loss
+from taut.optimizers.own import SET_TOO_LATE, activities, in_loss, set_too_late
 from taut.optimizers.selection import Assignment, assign
 from taut.optimizers.terms import Term
 from taut.structure import rescaled_by
@@ -122,7 +122,11 @@ def explain(model: Any) -> Explanation:
     order = {id(v): number for number, v in enumerate(model.variables)}
     rows = sorted(reports.items(), key=lambda item: order.get(item[0], len(order)))
     in_order = [plan[key] for key, _ in rows if key in plan]
-    warnings = tuple(_warnings(model, in_order, terms))
+    late = set_too_late(model)
+    warnings = (
+        *(f"{SET_TOO_LATE} Received: {text}." for text in late),
+        *_warnings(model, in_order, terms),
+    )
     return Explanation(tuple(row for _, row in rows), note, warnings)
 
 

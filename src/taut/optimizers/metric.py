@@ -8,8 +8,8 @@ Where momentum β sums learning rates times gradients, the step is the same sum 
 gradients, s ← β·s + lr: it tends to lr/(1−β), and stays right while a schedule changes lr.
 
 Each function is called after the update, with the optimizer's averages as the update left them.
-Below, v is the average of squared gradients and t counts updates from 1. Until a variable's first
-gradient that is not zero, the step of all that divide by √v is the learning rate.
+Below, v is the average of squared gradients and t counts updates from 1. A weight to which no
+gradient came so far has no v of its own: see `_by_squares`.
 """
 
 from __future__ import annotations
@@ -39,13 +39,14 @@ def adam(optimizer: Any, update: Update, learning_rate: Any) -> Any:
     velocities = optimizer._velocity_hats if optimizer.amsgrad else optimizer._velocities
     v = _of(optimizer, update, velocities)
     bias = ops.sqrt(_bias(optimizer, update, optimizer.beta_2))
-    return _once_moved(v, learning_rate * bias / (ops.sqrt(v) + optimizer.epsilon), learning_rate)
+    step = lambda v: learning_rate * bias / (ops.sqrt(v) + optimizer.epsilon)  # noqa: E731
+    return _by_squares(v, step, learning_rate)
 
 
 def adamax(optimizer: Any, update: Update, learning_rate: Any) -> Any:
     """lr/(u + ε), where u is the decayed maximum of |g|."""
     u = _of(optimizer, update, optimizer._u)
-    return _once_moved(u, learning_rate / (u + optimizer.epsilon), learning_rate)
+    return _by_squares(u, lambda u: learning_rate / (u + optimizer.epsilon), learning_rate)
 
 
 def nadam(optimizer: Any, update: Update, learning_rate: Any) -> Any:
@@ -61,25 +62,27 @@ def nadam(optimizer: Any, update: Update, learning_rate: Any) -> Any:
     product = ops.cast(optimizer._u_product, dtype)
     average = _bias(optimizer, update, optimizer.beta_1)
     c = soon * average / (1 - product * soon) + (1 - now) / (1 - product)
-    v, root = _of(optimizer, update, optimizer._velocities), _root_of_mean_square(optimizer, update)
-    return _once_moved(v, learning_rate * c / root, learning_rate)
+    root = _root_of_mean_square(optimizer, update)
+    v = _of(optimizer, update, optimizer._velocities)
+    return _by_squares(v, lambda v: learning_rate * c / root(v), learning_rate)
 
 
 def rmsprop(optimizer: Any, update: Update, learning_rate: Any) -> Any:
     """lr/√(v + ε), summed by momentum; `centered` takes the squared mean gradient from v."""
-    average = _of(optimizer, update, optimizer._velocities)
-    v = average + optimizer.epsilon
-    if optimizer.centered:
-        v = v - ops.square(_of(optimizer, update, optimizer._average_gradients))
-    step = _once_moved(average, learning_rate / ops.sqrt(v), learning_rate)
+    mean = _of(optimizer, update, optimizer._average_gradients) if optimizer.centered else 0
+
+    def step_at(v: Any) -> Any:
+        return learning_rate / ops.sqrt(v + optimizer.epsilon - mean * mean)
+
+    step = _by_squares(_of(optimizer, update, optimizer._velocities), step_at, learning_rate)
     return _with_momentum(optimizer, update, step) if optimizer.momentum else step
 
 
 def adagrad(optimizer: Any, update: Update, learning_rate: Any) -> Any:
     """lr/√(Σg² + ε)."""
     squares = _of(optimizer, update, optimizer._accumulators)
-    step = learning_rate / ops.sqrt(squares + optimizer.epsilon)
-    return _once_moved(squares, step, learning_rate)
+    step = lambda v: learning_rate / ops.sqrt(v + optimizer.epsilon)  # noqa: E731
+    return _by_squares(squares, step, learning_rate)
 
 
 def adadelta(optimizer: Any, update: Update, learning_rate: Any) -> Any:
@@ -103,13 +106,12 @@ def lamb(optimizer: Any, update: Update, learning_rate: Any) -> Any:
     r is Adam's direction, (m/(1−β₁ᵗ))/(√(v/(1−β₂ᵗ)) + ε); where w or r is zero, φ = 1.
     """
     root = _root_of_mean_square(optimizer, update)
-    m = _of(optimizer, update, optimizer._momentums)
-    r = _norm(m / _bias(optimizer, update, optimizer.beta_1) / root)
+    m, v = (_of(optimizer, update, a) for a in (optimizer._momentums, optimizer._velocities))
+    r = _norm(m / _bias(optimizer, update, optimizer.beta_1) / root(v))
     w = _norm(update.before)
     known = ops.logical_and(w > 0, r > 0)
     ratio = ops.where(known, w / ops.where(known, r, 1), 1)
-    v = _of(optimizer, update, optimizer._velocities)
-    return _once_moved(v, learning_rate * ratio / root, learning_rate)
+    return _by_squares(v, lambda v: learning_rate * ratio / root(v), learning_rate)
 
 
 def adafactor(optimizer: Any, update: Update, learning_rate: Any) -> Any:
@@ -121,25 +123,34 @@ def adafactor(optimizer: Any, update: Update, learning_rate: Any) -> Any:
     t = ops.cast(optimizer.iterations + 1, update.variable.dtype)
     rate = ops.minimum(learning_rate, 1 / ops.sqrt(t))
     size = ops.maximum(optimizer.epsilon_2, ops.sqrt(ops.mean(ops.square(update.before))))
-    root = ops.sqrt(_of(optimizer, update, optimizer._v))
+    v = _of(optimizer, update, optimizer._v)
     # As Keras has it: squares of what a sparse gradient says twice are summed.
-    gradient = ops.cast(update.gradient, root.dtype)
-    rms = ops.sqrt(ops.mean(ops.square(ops.divide(gradient, root))))
-    step = size * rate / (root * ops.maximum(1, rms / optimizer.clip_threshold))
-    # Keras adds ε₁ to each squared gradient.
-    v = ops.square(root) - 2 * optimizer.epsilon_1
-    return _once_moved(v, step, learning_rate)
+    gradient = ops.cast(update.gradient, v.dtype)
+    rms = ops.sqrt(ops.mean(ops.square(ops.divide(gradient, ops.sqrt(v)))))
+    scale = size * rate / ops.maximum(1, rms / optimizer.clip_threshold)
+    # Keras adds ε₁ to each squared gradient; in the product of averages over a row, or a column,
+    # without a gradient it stands times at most the number of columns, or rows.
+    nothing = 2 * optimizer.epsilon_1 * max(1, *v.shape[-2:])
+    return _by_squares(v, lambda v: scale / ops.sqrt(v), learning_rate, nothing=nothing)
 
 
-def _once_moved(v: Any, step: Any, learning_rate: Any) -> Any:
-    """The step; the learning rate for a variable to which no gradient has come yet.
+def _by_squares(v: Any, step: Callable[[Any], Any], learning_rate: Any, nothing: float = 0) -> Any:
+    """The step at v; for weights to which no gradient has come so far, the least of their array.
 
-    There every v is 0, and so would lr/√v be without end: the prox would remove the whole variable
-    in the first update, of weights that the next one moves (behind a layer that starts at zero, or
-    where no row of the first batch counts). Weights that it removed on both sides of a unit never
-    come back. Where the gradient is 0 any step has the same fixed points.
+    There v is 0, and so would lr/√v be without end: the prox would remove, in the first update,
+    all weights that the first batch does not reach (rows of an embedding, units that are silent
+    for its rows, a layer behind one that starts at zero). Weights that it removed on both sides of
+    a unit never come back. Where the gradient is 0 any step has the same fixed points; so they
+    shrink no faster than any other of their array, and at the learning rate if it has no gradient.
+
+    Args:
+        v: The averages of squares.
+        step: The step at such averages.
+        learning_rate: Of this update.
+        nothing: The largest v that says that there was no gradient.
     """
-    return ops.where(ops.any(v > 0), step, learning_rate)
+    most = ops.max(v, initial=0)
+    return ops.where(most > nothing, step(ops.where(v <= nothing, most, v)), learning_rate)
 
 
 def _of(optimizer: Any, update: Update, variables: Any) -> Any:
@@ -152,9 +163,10 @@ def _bias(optimizer: Any, update: Update, beta: float) -> Any:
     return 1 - ops.power(ops.cast(beta, dtype), ops.cast(optimizer.iterations + 1, dtype))
 
 
-def _root_of_mean_square(optimizer: Any, update: Update) -> Any:
-    v = _of(optimizer, update, optimizer._velocities)
-    return ops.sqrt(v / _bias(optimizer, update, optimizer.beta_2)) + optimizer.epsilon
+def _root_of_mean_square(optimizer: Any, update: Update) -> Callable[[Any], Any]:
+    """√(v/(1−β₂ᵗ)) + ε, of v."""
+    bias = _bias(optimizer, update, optimizer.beta_2)
+    return lambda v: ops.sqrt(v / bias) + optimizer.epsilon
 
 
 def _norm(a: Any) -> Any:

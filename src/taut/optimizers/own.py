@@ -6,11 +6,18 @@ from typing import Any
 
 import keras
 
+from taut._keras.layer_parts import own_weights
+from taut.describing import may_differ
 from taut.errors import UnsupportedError
 from taut.penalties import Penalty, prox_is_known
 from taut.penalties.convert import from_keras_constraint, from_keras_regularizer
 
 Parts = tuple[Penalty, ...]
+SET_TOO_LATE = (
+    "A layer's regularizer counts when the layer is built, in Keras too; set later it changes "
+    "nothing until the model is saved and loaded. Give it to the layer where that is made, or to "
+    "`compile(weight_regularizer=…)`."
+)
 
 
 def own_penalty(variable: Any) -> Penalty | None:
@@ -107,6 +114,31 @@ def activities(model: Any) -> list[str]:
         for layer in model._flatten_layers()
         if getattr(layer, "activity_regularizer", None) is not None
     ]
+
+
+def set_too_late(model: Any) -> list[str]:
+    """The regularizers that layers of Keras were given once they were built, in words.
+
+    Keras applies those that they were built with, until the model is saved and loaded.
+    """
+    found = []
+    for layer in model._flatten_layers():
+        kernels = own_weights(layer) if type(layer).__module__.startswith("keras.") else ()
+        for variable in kernels:
+            name = f"{variable.name.removesuffix('_kernel')}_regularizer"
+            asked = vars(layer).get(name, variable.regularizer)
+            if asked is not variable.regularizer and may_differ(asked, variable.regularizer):
+                built = [_in_words(regularizer) for regularizer in (asked, variable.regularizer)]
+                found.append(
+                    f"{built[0]} as {name} of {layer.name!r}, which was built with {built[1]}"
+                )
+    return found
+
+
+def _in_words(regularizer: Any) -> str:
+    if regularizer is None or isinstance(regularizer, (str, Penalty)):
+        return repr(regularizer)
+    return _named(regularizer)
 
 
 def asks_for_prox(model: Any) -> tuple[bool, bool]:

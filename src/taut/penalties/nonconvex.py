@@ -97,7 +97,7 @@ class MCP(FoldedConcave):
         firm = ops.sign(w) * ops.minimum(ops.abs(stretched), size)
         # From s = γ on the first piece is concave: its least is an end, 0 or on the flat piece.
         hard_from = strength * self.gamma * ops.sqrt(ops.maximum(curved, 1))
-        kept = size > hard_from
+        kept = ops.logical_not(size <= hard_from)  # NaN is kept
         return ops.where(kept, w, ops.where(convex, firm, 0))
 
 

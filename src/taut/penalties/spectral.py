@@ -194,11 +194,17 @@ def quartic_root(start: Any, beta: Any) -> Any:
 
 
 def _values(matrix: Any) -> Any:
-    return ops.linalg.svd(matrix, full_matrices=False, compute_uv=False)
+    finite = ops.all(ops.isfinite(matrix))
+    values = ops.linalg.svd(ops.where(finite, matrix, 0), full_matrices=False, compute_uv=False)
+    return ops.where(finite, values, float("nan"))
 
 
 def _svd(matrix: Any) -> tuple[Any, Any, Any]:
-    return ops.linalg.svd(matrix, full_matrices=False)
+    """Of a matrix that is not finite, NaN: some backends raise an error there."""
+    finite = ops.all(ops.isfinite(matrix))
+    parts = ops.linalg.svd(ops.where(finite, matrix, 0), full_matrices=False)
+    u, values, vt = (ops.where(finite, part, float("nan")) for part in parts)
+    return u, values, vt
 
 
 def _thresholded(matrix: Any, threshold: Any) -> Any:

@@ -10,12 +10,10 @@ import keras
 
 from taut._keras.compiled_model import compile_arguments, compiled_loss
 from taut._keras.optimizer_updates import renewed
-from taut.describing import may_differ, optimizer_attributes
-from taut.describing.parts import labels
+from taut.describing import check_renewed
 from taut.engine import copy_of
 from taut.engine.checkpoint.identity import study_key
 from taut.engine.model_copy import give_state
-from taut.errors import UnsupportedError
 from taut.optimizers import Proximal
 from taut.optimizers.copied_requests import keep_own_references
 from taut.optimizers.plain_keras import may_be_proximal
@@ -99,23 +97,6 @@ def compiled_copy(model: Any, penalty: Any, x: Any = None, **settings: Any) -> A
         optimizer = Proximal(optimizer, penalty).bind(copy)
     keras.Model.compile(copy, optimizer, **compile_arguments(model))
     copy.optimizer.build(copy.trainable_variables)
-    _check_optimizer(model, copy)
+    check_renewed(model, copy)
     keep_own_references(model, copy)
     return copy
-
-
-def _check_optimizer(model: Any, copy: Any) -> None:
-    """Raise unless the optimizer of a copy has what an own class of the model's holds."""
-    new = optimizer_attributes(copy.optimizer)
-    known = labels(model), labels(copy)
-    lost = [
-        name
-        for name, value in optimizer_attributes(model.optimizer).items()
-        if name not in new or may_differ(value, new[name], known=known)
-    ]
-    if lost:
-        raise UnsupportedError(
-            "A study makes its optimizer from the configuration of the model's, which must hold "
-            f"all that it computes with. Received: {type(model.optimizer).__name__}, whose "
-            f"{', '.join(map(repr, lost))} its `get_config` does not hold. Put it in there."
-        )

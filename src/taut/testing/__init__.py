@@ -11,6 +11,7 @@ from taut.testing.prox_laws import (
     law_prox,
     law_prox_in_a_metric,
     law_sparse,
+    law_undefined,
 )
 from taut.testing.shape_laws import law_compiled, law_dtypes, law_regularizer, law_serialisation
 from taut.testing.slope_laws import law_critical_strength, law_distance, law_value, law_zeros
@@ -24,6 +25,7 @@ LAWS = {
     "critical strength": law_critical_strength,
     "zeros": law_zeros,
     "sparse": law_sparse,
+    "undefined": law_undefined,
     "dtypes": law_dtypes,
     "compiled": law_compiled,
     "serialisation": law_serialisation,
@@ -49,6 +51,7 @@ def check_penalty(
     * critical strength: at it w = 0 is stationary, just below it is not.
     * zeros: no NaN at zero weights, zero or huge steps, or strength 0.
     * sparse: the prox makes exact zeros if and only if `sparse`.
+    * undefined: a weight that is NaN stays NaN in the prox.
     * dtypes: float16, bfloat16, float32 and float64 come out as they went in, and nearly equal.
     * compiled: it can be compiled; `jax.vmap` gives what each lane does, `tf.function` what it
       does without.

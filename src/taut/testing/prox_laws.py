@@ -156,3 +156,20 @@ def law_sparse(case: Case) -> None:
         f"`sparse` must say whether the prox makes exact zeros. Received: sparse="
         f"{case.bound.sparse}, and {zeros} zeros.",
     )
+
+
+def law_undefined(case: Case) -> None:
+    """A weight that is NaN stays NaN in the prox at any step: it says that training failed."""
+    steps: list = [1e-3, 1.0, 1e8]
+    if not case.bound.scalar_step:
+        steps.append(case.metric(case.rng()))
+    w = [np.array(a) for a in case.draw(case.rng())]
+    w[0].flat[0] = np.nan
+    for step in steps:
+        u = case.prox(w, step, case.strength)
+        case.require(
+            bool(np.isnan(u[0].flat[0])),
+            "undefined",
+            "the prox must leave NaN where a weight is NaN. Received: "
+            f"{u[0].flat[0]} at step={step}, strength={case.strength}.",
+        )
