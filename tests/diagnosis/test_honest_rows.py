@@ -201,6 +201,28 @@ def test_what_gains_more_than_the_model_has_learned_shows_underfitting():
     assert codes(large, 0.08, 0.02) == ["overfitting"]
 
 
+def test_what_may_gain_much_and_is_not_clear_leaves_underfitting_open():
+    gap = MeasuredGap(0.0, -0.01, 0.01, 0.95, 1.0, 1.0, 2.0, 100, "held-out rows")
+    tried = [Advice("longer", "3 times the epochs", 0.2, -0.3, 0.7)]
+    (found,) = fit_verdicts(2.0, [gap], [gap], tried, [Interval(1.0, 0.9, 1.1)], False, True)
+    assert found.code == "not_overfitting"
+    assert "3 times the epochs may have 0.2 less loss, which is not clear" in found.text()
+    assert "3 times" not in found.text(lang="zh")
+    before = Verdict("not_overfitting", "clear", {"gap": "0"})  # as it was saved
+    assert "nothing freer was tried" in before.text()
+
+
+def test_surely_less_than_a_hundredth_is_nothing():
+    gap = MeasuredGap(0.0, -0.01, 0.01, 0.95, 2.0, 2.0, 2.0, 100, "held-out rows")
+
+    def codes(low, high):
+        learned = [Interval((low + high) / 2, low, high)]
+        return [v.code for v in fit_verdicts(2.0, [gap], [gap], (), learned, False, True)]
+
+    assert codes(0.002, 0.019) == ["nothing_learned"]
+    assert codes(0.002, 0.021) == ["about_right"]
+
+
 @pytest.mark.parametrize("spread", [0.0, 0.3])
 def test_the_interval_of_gains_covers_whatever_the_folds_differ_in(spread):
     draw, covered = np.random.default_rng(0), np.zeros(2)

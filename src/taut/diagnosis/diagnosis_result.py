@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Self
 from taut._read_only import ReadOnly
 from taut.catalogue import catalogue
 from taut.checks import check_new_file, path_given
-from taut.diagnosis.words import CODES
+from taut.diagnosis.words import CODES, NOT_TRIED
 from taut.errors import InputError
 from taut.files import replace_file
 from taut.text_table import text_table
@@ -103,7 +103,9 @@ class Verdict(ReadOnly):
     def text(self, *, lang: str = "en") -> str:
         """The verdict in one sentence, in English ("en") or Chinese ("zh")."""
         say = catalogue(lang)
-        words = {name: re.sub(r"^-(?=\d)", "−", it) for name, it in self.numbers.items()}
+        # A verdict that was saved before it said why had this reason.
+        numbers = {"why": NOT_TRIED, **self.numbers}
+        words = {name: re.sub(r"^-(?=\d)", "−", it) for name, it in numbers.items()}
         return say(
             f"conclusion.{self.code}", **{name: say.stored(it) for name, it in words.items()}
         )

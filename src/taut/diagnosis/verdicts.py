@@ -6,7 +6,7 @@ loss and every unit of the target.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
@@ -15,7 +15,7 @@ from taut.diagnosis.diagnosis_result import Advice, Finding, Interval, MeasuredG
 from taut.diagnosis.gains import interval_over_folds
 from taut.diagnosis.generalization import generalization_gap
 from taut.diagnosis.subject import Rows
-from taut.diagnosis.words import change, number, percent
+from taut.diagnosis.words import NOT_TRIED, change, number, percent
 
 MATERIAL_GAP = 0.1
 """A gap of a tenth of the loss of looking at nothing matters; every fitted model has some."""
@@ -23,6 +23,8 @@ MATERIAL_GAIN = 0.05
 """A freer network that has so much less loss shows that the model is not free enough."""
 LEARNED_LITTLE = MATERIAL_GAIN / 2
 """So much does, where the model itself has learned less than the freer one adds."""
+NEXT_TO_NOTHING = 0.01
+"""A model that surely has no more less loss than this has learned nothing that matters."""
 FREER = ("longer", "larger", "unpenalised")
 FAULTS = ("leak_column", "leak_rows", "leak_groups")
 """With these no score is what it seems."""
@@ -54,11 +56,19 @@ def fit_verdicts(
     material = MATERIAL_GAP * unit
     over = _side(gaps, likely_gaps, material)
     slow = bool(learned) and (over is None or over[0] == "below")
-    under = _underfitting(unit, tried, learned[0].estimate if slow else np.inf)
+    own = learned[0].estimate if slow else np.inf
+
+    def least(gain: float) -> float:
+        return (LEARNED_LITTLE if gain > own else MATERIAL_GAIN) * unit
+
+    better = [a for a in tried if a.code in FREER and a.gain >= least(a.gain)]
+    under = _underfitting(better, least)
     # The model's own rows count for themselves: worse than no input, whatever networks like it do.
     worse = bool(learned) and learned[0].high < 0
+    little = NEXT_TO_NOTHING * unit
     nothing = worse or (
-        bool(learned) and all(i.low <= 0 and i.estimate < material / 2 for i in learned)
+        bool(learned)
+        and all((i.low <= 0 and i.estimate < material / 2) or i.high < little for i in learned)
     )
     if nothing and gaps:
         base = gaps[0].base_loss or 0.0
@@ -82,8 +92,12 @@ def fit_verdicts(
     elif over[0] == "below" and under is None and not nothing and not faults:
         gap = over[2]
         numbers = {"gap": change(gap.estimate)}
-        code = "about_right" if freer else "not_overfitting"
-        verdicts.append(Verdict(code, over[1], numbers, (_gap_text(gap),)))
+        code, evidence = "about_right", [_gap_text(gap)]
+        if not freer or better:
+            code = "not_overfitting"
+            numbers["why"] = _unknown(better)
+            evidence += [f"Tried in folds: {advice}." for advice in better]
+        verdicts.append(Verdict(code, over[1], numbers, tuple(evidence)))
     return verdicts
 
 
@@ -100,19 +114,28 @@ def _side(
     return None
 
 
-def _underfitting(unit: float, tried: Sequence[Advice], learned: float) -> Verdict | None:
-    """What a freer network gains, where it matters beside `learned`, the model's own gain."""
+def _underfitting(better: Sequence[Advice], least: Callable[[float], float]) -> Verdict | None:
+    """What is said of freer networks whose gain would matter, if one is likely to have less loss.
 
-    def material(advice: Advice) -> float:
-        return (LEARNED_LITTLE if advice.gain > learned else MATERIAL_GAIN) * unit
-
-    freer = [a for a in tried if a.code in FREER and a.gain >= material(a) and _likely_low(a) > 0]
-    if not freer:
+    Args:
+        better: What was tried, those whose gain is the least that matters or more.
+        least: The least that matters, of a gain.
+    """
+    likely = [advice for advice in better if _likely_low(advice) > 0]
+    if not likely:
         return None
-    best = max(freer, key=lambda a: a.gain)
-    strength = "clear" if best.low >= material(best) and not best.doubt else "likely"
+    best = max(likely, key=lambda advice: advice.gain)
+    strength = "clear" if best.low >= least(best.gain) and not best.doubt else "likely"
     numbers = {"what": best.what, "gain": number(best.gain)}
     return Verdict("underfitting", strength, numbers, (f"Tried in folds: {best}.",))
+
+
+def _unknown(better: Sequence[Advice]) -> str:
+    """Why it is not known whether a model underfits."""
+    if not better:
+        return NOT_TRIED
+    best = max(better, key=lambda advice: advice.gain)
+    return f"{best.what} may have {number(best.gain)} less loss, which is not clear"
 
 
 def _likely_low(advice: Advice) -> float:

@@ -59,6 +59,10 @@ def percent(share: float) -> str:
     return f"{100 * share:.0f}%" if share >= 0.095 else f"{100 * share:.1f}%"
 
 
+NOT_TRIED = "nothing freer was tried"
+"""Why it may not be known whether a model underfits."""
+
+
 def codes_of(given: str | Sequence[str] | None) -> tuple[str, ...]:
     """Codes of verdicts; "leakage" stands for all whose code begins with "leak".
 
