@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 import taut
+from taut._keras.kept_state import bookkeeping
 from taut.engine import Lane, Split, train_lanes
 from taut.engine.redraw import redrawn
 from taut.errors import InputError
@@ -164,3 +165,11 @@ def test_a_seed_may_be_large():
     one, other, again = (redrawn(model, seed)[0][0] for seed in (2**40, 0, 2**40))
     np.testing.assert_array_equal(one, again)
     assert (one != other).any()
+
+
+def test_what_a_process_draws_first_is_what_it_draws_later():
+    model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(4), keras.layers.Dense(1)])
+    bookkeeping.cache_clear()  # as in a new process
+    first = redrawn(model, 5)[0]
+    for one, other in zip(first, redrawn(model, 5)[0], strict=True):
+        np.testing.assert_array_equal(one, other)
