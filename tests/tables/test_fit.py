@@ -820,11 +820,10 @@ def test_rows_of_one_patient_are_a_leak_that_groups_mend(tmp_path):
     table = patients()
     blind = taut.fit_table(table, target="ill", **FAST)
     assert "'patient' looks like a group" in blind.warnings[0]
-    accuracy = blind.metrics["test"]["systems"][0]["scores"]["accuracy"]["value"]
-    assert accuracy > 0.8
+    known = blind.metrics["test"]["systems"][0]["scores"]["accuracy"]["value"]
     model = taut.fit_table(table, target="ill", groups="patient", **FAST)
     accuracy = model.metrics["test"]["systems"][0]["scores"]["accuracy"]["value"]
-    assert accuracy < 0.75
+    assert accuracy < 0.75 < known
     assert model.metrics["split"]["groups"] == {"column": "patient", "train": 32, "test": 8}
     assert "Nothing was learned" in model.warnings[0]
     assert "Nothing was learned" in repr(model)
