@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import functools
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import keras
 from keras import ops
+from keras.src.backend.common import global_state
 
 from taut._keras.private_seeds import private_seeds
 
@@ -50,10 +53,26 @@ def schedule_of(optimizer: Any) -> Any:
     return None if isinstance(rate, keras.Variable) else rate
 
 
+@contextmanager
+def _outside_of_scopes() -> Iterator[None]:
+    """As if in no `StatelessScope`, whatever is around."""
+    name = "stateless_scope"
+    around = global_state.get_global_attribute(name)
+    global_state.set_global_attribute(name, None)
+    try:
+        yield
+    finally:
+        global_state.set_global_attribute(name, around)
+
+
 @functools.cache
 def bookkeeping() -> frozenset[str]:
-    """The attributes that Keras itself keeps of every layer and model."""
-    with private_seeds(0):
+    """The attributes that Keras itself keeps of every layer and model.
+
+    They are those of models made here, outside of the scope that may be around: in one that
+    holds no values no variable can be made.
+    """
+    with private_seeds(0), _outside_of_scopes():
         x = keras.Input((1,), name="x")
         models = [
             keras.layers.Layer(name="layer"),

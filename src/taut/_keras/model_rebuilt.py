@@ -64,7 +64,6 @@ def rebuilt_without_values(model: Any) -> Any:
 
 def built_without_values(build: Callable[[], Any]) -> Any:
     """What a function builds, whose variables have no values yet: see `initializer_of`."""
-    bookkeeping()  # asks for models that are whole, which cannot be made where none has values
     name = "uninitialized_variables"
     waiting = list(global_state.get_global_attribute(name) or [])
     try:
