@@ -87,10 +87,16 @@ class Drawing:
     marks: list[Markup] = field(default_factory=list)
 
     def at_x(self, value: float) -> float:
-        return round(LEFT + self.x.share(value) * (self.width - LEFT - RIGHT), 1)
+        return self._across(self.x.share(value))
 
     def at_y(self, value: float) -> float:
-        return round(TOP + (1 - self.y.share(value)) * (self.height - TOP - BOTTOM), 1)
+        return self._down(self.y.share(value))
+
+    def _across(self, share: float) -> float:
+        return round(LEFT + share * (self.width - LEFT - RIGHT), 1)
+
+    def _down(self, share: float) -> float:
+        return round(TOP + (1 - share) * (self.height - TOP - BOTTOM), 1)
 
     def line(self, points: Iterable[tuple[float, float]], kind: str) -> None:
         """A line through points in order; one that is not finite parts it.
@@ -109,16 +115,13 @@ class Drawing:
             part = _inside(point if last is None else last, point)
             if part is not None:
                 start, end = part
-                path += [] if start == pen else [f"M{self._at(start)}"]
-                path += [] if start == end else [f"L{self._at(end)}"]
+                path += (
+                    [] if start == pen else [f"M{self._across(start[0])} {self._down(start[1])}"]
+                )
+                path += [] if start == end else [f"L{self._across(end[0])} {self._down(end[1])}"]
                 pen = end
             last = point
         self._add('<path class="line {}" d="{}"/>', kind, "".join(path))
-
-    def _at(self, point: Point) -> str:
-        across = LEFT + point[0] * (self.width - LEFT - RIGHT)
-        down = TOP + (1 - point[1]) * (self.height - TOP - BOTTOM)
-        return f"{round(across, 1)} {round(down, 1)}"
 
     def band(self, points: Sequence[tuple[float, float, float]], kind: str) -> None:
         """The area between a lower and an upper value."""
