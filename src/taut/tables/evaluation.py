@@ -17,6 +17,7 @@ from taut.run_metrics import Metrics, Test
 from taut.tables.compare import compare
 from taut.tables.peers import BASE_NAMES, base_prediction
 from taut.tables.scores import is_rare
+from taut.tables.table_rows import TableRows
 
 
 def evaluated(
@@ -45,13 +46,11 @@ def evaluated(
     require_columns(frame, [schema.target, *roles.named()])
     frame = frame.loc[~missing(blank(frame, schema.na).loc[:, schema.target])]
     _, y = schema.prepare(frame)
-    facts = _facts(frame, schema, roles)
-    if facts.weights is not None:
-        counted = np.flatnonzero(facts.weights > 0)
-        frame, y, facts = frame.iloc[counted], y[counted], facts.at(counted)
+    rows = TableRows(frame, y, _facts(frame, schema, roles)).counted()
+    y, facts = rows.y, rows.facts
     if not len(y):
         raise InputError("Scores need a row that counts. Received: all weights are 0.")
-    predicted, counts = output(frame), np.array(schema.counts)
+    predicted, counts = output(rows.features), np.array(schema.counts)
     regression = schema.task == "regression"
     if regression:
         predicted, learned = predicted[:, 0], np.array([metrics.target.mean or 0.0])

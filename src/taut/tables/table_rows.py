@@ -21,7 +21,7 @@ class TableRows:
     """Rows that have a target and count something.
 
     Attributes:
-        features: [rows, used columns]; its index are the places in the table.
+        features: [rows, columns], the inputs among them; its index are the places in the table.
         y: Class numbers, or values.
         facts: What the columns that group, order or weigh the rows say of them.
     """
