@@ -192,13 +192,37 @@ def test_losses_of_folds_are_means_over_what_rows_count():
         arguments = {"cv": 2, "seed": 0, "groups": None, "sample_weight": subject.train.weights}
         study, axes = with_strengths(subject, arguments, plan)
         trainer = FoldTrainer(study, subject, plan)
-        lanes = [trainer.lane(k, axes.at(0, 0)) for k in trainer.folds]
         settings = Settings.checked(epochs=3, batch_size=32)
-        record = trainer.train(lanes, settings, "as is")
+        record = trainer.train(trainer.lanes(axes.at(0, 0)), settings, "as is")
         trial = trainer.trial("as_is", "as it is", record, [0, 1])
         found.append((*trainer.curves(record, [0, 1]), trial.train_losses, trial.losses))
     for one, other in zip(*found, strict=True):  # Adam takes the same steps of twice the loss
         np.testing.assert_allclose(one, other, rtol=1e-3)
+
+
+def test_a_trial_of_several_seeds_is_the_mean_of_trials_of_one():
+    x, y = rows(60)
+    options = {**SUBJECT, "validation": rows(40, seed=1)}
+    subject = replace(subject_of(network(), x, y, **options), shifted=True, contrasted=True)
+    plan = Plan(None)
+    study, axes = with_strengths(subject, {"cv": 2, "seed": 0}, plan)
+    settings = Settings.checked(epochs=3, batch_size=32)
+    both = FoldTrainer(study, subject, plan, seeds=2)
+    lanes = [*both.lanes(axes.at(0, 0)), *both.part_lanes(axes.at(0, 0), 3)]
+    record = both.train(lanes, settings, "both")
+    whole = both.trial("as_is", "as it is", record, range(4))
+    alone = FoldTrainer(study, subject, plan)
+    of_seed = [alone.trial("as_is", "as it is", record, at) for at in both.by_seed(range(4))]
+    assert not np.allclose(of_seed[0].losses, of_seed[1].losses, rtol=1e-3)
+    for name in ("losses", "train_losses", "elsewhere"):
+        of_each = [getattr(trial, name) for trial in of_seed]
+        np.testing.assert_allclose(getattr(whole, name), np.mean(of_each, axis=0), rtol=1e-5)
+    for side in (0, 1):
+        shares = [trial.shares[side] for trial in of_seed]
+        np.testing.assert_allclose(whole.shares[side], np.mean(shares, axis=0), rtol=1e-5)
+    parts = [alone.parts(record, first) for first in (4, 10)]
+    for found, one, other in zip(both.parts(record, 4), *parts, strict=True):
+        np.testing.assert_allclose(found, (one + other) / 2, rtol=1e-5)
 
 
 def test_weights_of_steps_weigh_the_steps():

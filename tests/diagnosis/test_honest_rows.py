@@ -245,16 +245,17 @@ def test_folds_that_differ_most_are_known_by_their_number_alone():
     assert interval.high == pytest.approx(widest, rel=0.01)
 
 
-def test_each_fold_has_a_seed_of_its_own():
+@pytest.mark.parametrize("of_fold", [1, 2])
+def test_each_training_has_a_seed_of_its_own(of_fold):
     x = np.random.default_rng(0).normal(size=(30, 3)).astype("float32")
     model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(1)])
     model.compile("adam", "mse")
     study = as_compiled(model, x, x[:, 0], cv=3)
     subject = Subject(model, some_rows(x, x[:, 0]), None, 5, 32, 1.0, (), None, (), 7)
-    trainer = FoldTrainer(study, subject, Plan(None))
-    seeds = [trainer.lane(k, ()).seed for k in trainer.folds]
+    trainer = FoldTrainer(study, subject, Plan(None), of_fold)
+    seeds = [lane.seed for lane in trainer.lanes(())]
     parts = [lane.seed for lane in trainer.part_lanes((), 5)]
-    assert len(set(seeds)) == 3
+    assert len(set(seeds)) == len(seeds) == 3 * of_fold
     assert len(set(parts)) == len(parts)
     assert parts[::3] == seeds  # the first half of a fold starts as the fold does
 

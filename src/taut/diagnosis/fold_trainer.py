@@ -31,8 +31,9 @@ class Trial:
     Attributes:
         code: What kind of change it is.
         what: The change in words.
-        losses: [rows] the data loss of each row, by the network that was trained without its fold.
-        train_losses: [folds] the data loss of the rows that each network learned from.
+        losses: [rows] the data loss of each row, by a network that was trained without its fold, in
+            the mean over seeds.
+        train_losses: [folds] the data loss of the rows that each network learned from, likewise.
         setting: The number that was changed: a strength, a factor, epochs; None without.
         left_out: Numbers of the inputs, or of the rows to learn from, that it went without.
         elsewhere: [folds, held-out rows] the data loss of the rows that were held out of all
@@ -82,8 +83,8 @@ class Plan:
 class FoldTrainer:
     """Trains lanes of one architecture, and measures them out of fold."""
 
-    def __init__(self, study: AsCompiled, subject: Subject, plan: Plan):
-        self.study, self.subject, self.plan = study, subject, plan
+    def __init__(self, study: AsCompiled, subject: Subject, plan: Plan, seeds: int = 1):
+        self.study, self.subject, self.plan, self.seeds = study, subject, plan, seeds
         self.splits = study.rows.splits
         self.folds = range(len(self.splits))
         rows = len(subject.train)
@@ -99,29 +100,51 @@ class FoldTrainer:
         train = subject.train
         rows = FoldedArrays(train.x, train.y, self.splits, self.study.rows.weight)
         study = replace(self.study, rows=rows, values=rows.learned(self.study.copy))
-        return FoldTrainer(study, subject, self.plan)
+        return FoldTrainer(study, subject, self.plan, self.seeds)
 
     def without(self, rows: np.ndarray) -> FoldTrainer:
         """The same, without some rows to learn from."""
         splits = [Split(np.setdiff1d(s.train, rows), s.held_out) for s in self.splits]
-        return FoldTrainer(with_splits(self.study, splits), self.subject, self.plan)
+        study = with_splits(self.study, splits)
+        return FoldTrainer(study, self.subject, self.plan, self.seeds)
 
-    def lane(self, split: int, strengths: Sequence[float], **others: Any) -> Lane:
-        """A training of a fold, from its own seed: the folds' spread then has that of seeds too."""
-        seed = self.subject.seed + split
-        return Lane(tuple(strengths), split, seed, self.study.values[split], **others)
+    def lanes(
+        self, strengths: Sequence[float], epochs: int | Sequence[int] | None = None
+    ) -> list[Lane]:
+        """[seeds × folds] trainings, each from its own seed: the folds' spread has the seeds' too.
+
+        Args:
+            strengths: Of the penalties.
+            epochs: Of all, or of each fold; those of the study unless given.
+        """
+        count = len(self.splits)
+        return [
+            Lane(
+                tuple(strengths),
+                fold,
+                self.subject.seed + fold + count * seed,
+                self.study.values[fold],
+                epochs=epochs if epochs is None or isinstance(epochs, int) else epochs[fold],
+            )
+            for seed in range(self.seeds)
+            for fold in self.folds
+        ]
 
     def part_lanes(self, strengths: Sequence[float], epochs: int) -> list[Lane]:
-        """For each fold, lanes that learn from two disjoint halves and a quarter of its rows."""
+        """[seeds × folds × parts] trainings on two disjoint halves and a quarter of a fold's rows.
+
+        The first half starts as the fold does.
+        """
         count = len(self.splits)
         return [
             Lane(
                 tuple(strengths),
                 count + PARTS * fold + part,
-                self.subject.seed + fold + count * part,
+                self.subject.seed + fold + count * (seed + self.seeds * part),
                 self.study.values[fold],
                 epochs=epochs,
             )
+            for seed in range(self.seeds)
             for fold in self.folds
             for part in range(PARTS)
         ]
@@ -166,24 +189,32 @@ class FoldTrainer:
         lanes: Sequence[int],
         setting: float | None = None,
     ) -> Trial:
-        predicted = self.predictions(record, lanes)
+        rows = self.subject.train
+        predicted = [self.predictions(record, at) for at in self.by_seed(lanes)]
         train, _ = record.kept_losses()
+        train = train[list(lanes)] / self._counted(record, lanes, lambda split: split.train)
         return Trial(
             code,
             what,
-            self._losses_of(self.subject.train.y, predicted, self.subject.train.steps),
-            train[list(lanes)] / self._counted(record, lanes, lambda split: split.train),
+            np.mean([self._losses_of(rows.y, each, rows.steps) for each in predicted], axis=0),
+            train.reshape(self.seeds, -1).mean(axis=0),
             setting,
             elsewhere=self._elsewhere(record, lanes),
             shares=self._shares(predicted, record, lanes),
         )
+
+    def by_seed(self, lanes: Sequence[int]) -> list[Sequence[int]]:
+        """The numbers of `lanes`, in order, a list of folds for each seed."""
+        count = len(self.splits)
+        return [lanes[count * seed : count * (seed + 1)] for seed in range(self.seeds)]
 
     def _elsewhere(self, record: Record, lanes: Sequence[int]) -> np.ndarray | None:
         held_out = self.subject.held_out
         if not self.subject.shifted or held_out is None:
             return None
         outputs = predict_lanes(self.study.copy, record, held_out.x, lanes=list(lanes))
-        return self._losses_of.of_lanes(held_out.y, outputs, held_out.steps)
+        losses = self._losses_of.of_lanes(held_out.y, outputs, held_out.steps)
+        return losses.reshape(self.seeds, len(self.splits), -1).mean(axis=0)
 
     def curves(self, record: Record, lanes: Sequence[int]) -> tuple[np.ndarray, np.ndarray]:
         """[epochs] mean training and held-out losses of some lanes."""
@@ -205,14 +236,15 @@ class FoldTrainer:
         return np.array([weights[side(self.splits[record.lanes[k].split])].mean() for k in lanes])
 
     def _shares(
-        self, predicted: Any, record: Record, lanes: Sequence[int]
+        self, predicted: Sequence[Any], record: Record, lanes: Sequence[int]
     ) -> tuple[np.ndarray, np.ndarray] | None:
         held_out = self.subject.held_out
         if not self.subject.contrasted or held_out is None:
             return None
         outputs = predict_lanes(self.study.copy, record, held_out.x, lanes=list(lanes))
         of_folds = probabilities(self.study.copy, outputs)
-        return probabilities(self.study.copy, predicted), of_folds.mean(axis=0)
+        learned = [probabilities(self.study.copy, of_seed) for of_seed in predicted]
+        return np.mean(learned, axis=0), of_folds.mean(axis=0)
 
     def parts(
         self, record: Record, first: int
@@ -224,14 +256,17 @@ class FoldTrainer:
         losses, of_mean = np.zeros((PARTS, rows)), np.zeros(rows)
         for fold, split in enumerate(self.splits):
             pick = lambda tree, at=split.held_out: keras.tree.map_structure(lambda a: a[at], tree)  # noqa: E731
-            lanes = [first + PARTS * fold + part for part in range(PARTS)]
             train = self.subject.train
             x, y = pick(train.x), pick(train.y)
             steps = None if train.steps is None else train.steps[split.held_out]
-            outputs = predict_lanes(self.study.copy, record, x, lanes=lanes)
-            losses[:, split.held_out] = self._losses_of.of_lanes(y, outputs, steps)
-            mean = keras.tree.map_structure(lambda a: a[:2].mean(axis=0), outputs)
-            of_mean[split.held_out] = self._losses_of(y, mean, steps)
+            for seed in range(self.seeds):
+                begin = first + PARTS * (fold + len(self.splits) * seed)
+                lanes = list(range(begin, begin + PARTS))
+                outputs = predict_lanes(self.study.copy, record, x, lanes=lanes)
+                of_lanes = self._losses_of.of_lanes(y, outputs, steps)
+                losses[:, split.held_out] += of_lanes / self.seeds
+                mean = keras.tree.map_structure(lambda a: a[:2].mean(axis=0), outputs)
+                of_mean[split.held_out] += self._losses_of(y, mean, steps) / self.seeds
         return losses[:2], of_mean, losses[2]
 
     def _parts_of(self, number: int, split: Split) -> list[Split]:

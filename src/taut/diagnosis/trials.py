@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from taut.diagnosis.effort import folds_for, is_small, seeds_for
 from taut.diagnosis.fold_trainer import FoldTrainer, Plan, Trial
 from taut.diagnosis.honest_rows import without_inputs
 from taut.diagnosis.subject import Subject
@@ -25,8 +26,6 @@ from taut.errors import InputError
 from taut.studies.as_compiled import as_compiled
 from taut.studies.training_settings import Settings
 
-SMALL = 8192
-"""Weights up to which a network is so cheap beside its compilation that more is tried."""
 SIZES = (0.5, 2.0)
 
 
@@ -103,9 +102,8 @@ def try_out(
     """
     plan = Plan(seconds)
     model, rows = subject.model, subject.train
-    small = model.count_params() <= SMALL
     arguments = {
-        "cv": _folds(subject, small) if cv is None else cv,
+        "cv": folds_for(subject) if cv is None else cv,
         "seed": subject.seed,
         "groups": rows.groups,
         "sample_weight": rows.sample_weight,
@@ -124,18 +122,17 @@ def try_out(
         checkpoint_seconds=checkpoint_seconds,
         callbacks=callbacks,
     )
-    trainer = FoldTrainer(study, subject, plan)
+    trainer = FoldTrainer(study, subject, plan, seeds_for(subject))
     width = width_for(study.copy, 64)
     settings = replace(settings, width=width)
-    first = trainer.train(
-        [trainer.lane(k, axes.at(0, 0)) for k in trainer.folds], settings, "as is"
-    )
+    as_compiled = trainer.lanes(axes.at(0, 0))
+    first = trainer.train(as_compiled, settings, "as is")
     trainer.check(first)
     a_fold = plan.spent / len(trainer.folds)
-    as_is = trainer.trial("as_is", "as it is", first, list(trainer.folds))
+    as_is = trainer.trial("as_is", "as it is", first, range(len(as_compiled)))
     tried: dict[str, tuple[Trial, ...]] = {}
-    curves = trainer.curves(first, list(trainer.folds))
-    requests = requests_for(subject, axes, small)
+    curves = trainer.curves(first, range(len(as_compiled)))
+    requests = requests_for(subject, axes, is_small(model))
     cost = a_fold * sum(r.epochs for r in requests) * len(trainer.folds)
     while requests and plan.seconds is not None and plan.spent + cost > plan.seconds:
         dropped = requests.pop()
@@ -144,14 +141,12 @@ def try_out(
     halves = of_mean = quarter = None
     if requests:
         lanes = [
-            trainer.lane(k, r.strengths, epochs=r.epochs * subject.epochs)
-            for r in requests
-            for k in trainer.folds
+            lane for r in requests for lane in trainer.lanes(r.strengths, r.epochs * subject.epochs)
         ]
         parts = trainer.part_lanes(axes.at(0, 0), subject.epochs)
         longest = max(r.epochs for r in requests) * subject.epochs
         record = trainer.train([*lanes, *parts], replace(settings, epochs=longest), "others")
-        count = len(trainer.folds)
+        count = len(as_compiled)
         for number, request in enumerate(requests):
             at = list(range(number * count, (number + 1) * count))
             if any(record.status[k] == DIVERGED for k in at):
@@ -196,7 +191,7 @@ def try_out(
         halves=halves,
         of_mean=of_mean,
         quarter=quarter,
-        predictions=trainer.predictions(first, list(trainer.folds)),
+        predictions=trainer.predictions(first, trainer.folds),
         lanes=plan.lanes,
         seconds=plan.spent,
         left_out=tuple(plan.left_out),
@@ -246,23 +241,12 @@ def _once(
     trainer: FoldTrainer, settings: Settings, code: str, what: str, setting: float
 ) -> dict[str, tuple[Trial, ...]]:
     """The model as it is, trained on what a trainer has."""
-    lanes = [trainer.lane(k, trainer.study.strengths) for k in trainer.folds]
+    lanes = trainer.lanes(trainer.study.strengths)
     record = trainer.train(lanes, settings, code)
     if DIVERGED in record.status:
         trainer.plan.left_out.append(f"{what}: a training diverged")
         return {}
-    return {code: (trainer.trial(code, what, record, list(trainer.folds), setting),)}
-
-
-def _folds(subject: Subject, small: bool) -> int:
-    folds = 5 if small else 3
-    y = subject.train.target
-    if subject.train.groups is not None:
-        folds = min(folds, len(np.unique(subject.train.groups)))
-    if y is not None and len(np.unique(y)) <= max(2, len(y) // 10):
-        smallest = np.unique(y, return_counts=True)[1].min()
-        folds = min(folds, max(2, int(smallest)))
-    return folds
+    return {code: (trainer.trial(code, what, record, range(len(lanes)), setting),)}
 
 
 def _size_words(factor: float) -> tuple[str, str]:
@@ -289,7 +273,7 @@ def _other(
     except InputError as error:
         plan.left_out.append(f"{what}: {error}")
         return {}
-    trainer = FoldTrainer(study, subject, plan)
+    trainer = FoldTrainer(study, subject, plan, seeds_for(subject))
     if not plan.fits(a_fold * len(trainer.folds), what):
         return {}
     own = replace(settings, width=width_for(study.copy, 64))
@@ -307,10 +291,12 @@ def _stopped(
     """Training up to the epoch at which the loss was least in the other folds."""
     if "longer" not in tried:
         return {}
-    at = [r.code for r in requests].index("longer") * len(trainer.folds)
-    curves = record.held_out_loss[at : at + len(trainer.folds)].astype(float)
+    count = trainer.seeds * len(trainer.folds)
+    at = [r.code for r in requests].index("longer") * count
+    curves = record.held_out_loss[at : at + count].astype(float)
     if not np.isfinite(curves).all():
         return {}
+    curves = curves.reshape(trainer.seeds, len(trainer.folds), -1).mean(axis=0)
     # The epoch of a fold is chosen by the others: else its loss would be too good.
     others = [np.delete(curves, k, axis=0).mean(axis=0) for k in trainer.folds]
     epochs = [int(curve.argmin()) + 1 for curve in others]
@@ -318,11 +304,11 @@ def _stopped(
     as_is = trainer.subject.epochs
     if overall in (as_is, curves.shape[1]):
         return {}  # as it is, or as "longer"
-    lanes = [trainer.lane(k, axes.at(0, 0), epochs=epochs[k]) for k in trainer.folds]
+    lanes = trainer.lanes(axes.at(0, 0), epochs)
     stopped = trainer.train(lanes, replace(settings, epochs=max(epochs)), "stopped")
     if DIVERGED in stopped.status:
         return {}
     trial = trainer.trial(
-        "stop", f"{overall} epochs in place of {as_is}", stopped, list(trainer.folds), overall
+        "stop", f"{overall} epochs in place of {as_is}", stopped, range(len(lanes)), overall
     )
     return {"stop": (trial,)}
