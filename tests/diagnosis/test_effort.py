@@ -26,24 +26,35 @@ def test_seeds_are_as_many_as_the_work_allows():
     model = network(layers.BatchNormalization(), layers.Dense(3, "relu"), layers.Dropout(0.1))
     few = subject(model)
     assert seeds_for(few) == MOST_SEEDS
-    updates = 2  # an epoch of 64 rows, 32 at a time
+    met = 64 * sum(v.value.size for v in model.trainable_variables)
     for seeds in (1, 2, 3):
-        epochs = int(WORK / ((seeds - 0.5) * updates * model.count_params()))
+        epochs = int(WORK / ((seeds - 0.5) * met))
         assert seeds_for(replace(few, epochs=epochs)) == seeds
-    assert seeds_for(subject(network(layers.Dense(2000)))) == 1
+    assert seeds_for(replace(few, epochs=epochs, batch_size=8)) < seeds
 
 
 @pytest.mark.parametrize(
-    "model",
+    ("parts", "shape", "met"),
     [
-        network(layers.LSTM(2), shape=(5, 2)),
-        network(layers.Conv2D(1, 2), layers.Flatten(), shape=(4, 4, 1)),
-        network(keras.Sequential([layers.Dense(2), layers.Flatten()]), shape=(5, 2)),
+        ([layers.LSTM(2)], (5, 3), 5 * 4 * 2 * (3 + 2 + 1) + 3),
+        ([layers.Conv2D(2, 3), layers.Flatten()], (8, 8, 1), 64 * (2 * 9 + 2) + 73),
+        ([keras.Sequential([layers.Dense(2), layers.Flatten()])], (5, 3), 5 * 8 + 11),
+        ([layers.Embedding(7, 3), layers.GlobalAveragePooling1D()], (5,), 7 * 3 + 4),
     ],
-    ids=["recurrent", "convolution", "dense at each step"],
+    ids=["recurrent", "convolution", "dense at each step", "embedding"],
 )
-def test_what_uses_a_weight_many_times_has_one(model):
-    assert seeds_for(subject(model)) == 1
+def test_a_weight_that_is_met_at_many_places_costs_as_often(monkeypatch, parts, shape, met):
+    monkeypatch.setattr(keras.backend, "backend", lambda: "jax")
+    few = subject(network(*parts, shape=shape))
+    epochs = WORK // (64 * met)
+    assert seeds_for(replace(few, epochs=epochs)) == 2
+    assert seeds_for(replace(few, epochs=epochs + 1)) == 1
+
+
+def test_what_does_not_say_what_it_reads_has_one():
+    query = keras.Input((5, 3))
+    attention = layers.MultiHeadAttention(1, 1)(query, query)
+    assert seeds_for(subject(keras.Model(query, layers.Flatten()(attention)))) == 1
 
 
 def test_what_is_trained_one_after_another_has_one(monkeypatch):

@@ -66,7 +66,7 @@ def diagnose(
     * Trials: the same model trained otherwise (penalties, fewer or more epochs, other sizes,
       dropout, without some inputs or rows) on what each of some folds leaves, all in one program.
       Of each kind the best setting is chosen without the rows on which its gain is measured.
-      Losses of small networks are means over up to five seeds a fold.
+      Where a training is over in a moment, losses are means over up to five seeds a fold.
 
     A tenth of the loss of looking at no input is a gap that matters; a freer network that has a
     twentieth of it less shows underfitting, or a fortieth where that is more than the model has

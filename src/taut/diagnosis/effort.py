@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import keras
 import numpy as np
 
 from taut.diagnosis.subject import Subject
+from taut.engine.width import trainable_weights
 
 SMALL = 8192
 """Weights up to which a network is so cheap beside its compilation that more is tried."""
 MOST_SEEDS = 5
-WORK = 15_000_000
-"""Updates of single weights in one training up to which there is a second seed, in half of these a
-third: all further seeds of all trials then cost some eight seconds, less than is compiled."""
+WORK = 480_000_000
+"""Weights that the rows of one training meet in all epochs, up to which there is a second seed; a
+third with half of these. All further seeds of all trials then cost some eight seconds of a core,
+less than is compiled. Measured for dense layers, whose rate convolutions and an LSTM have too
+(`docs/benchmarks.md`)."""
+BATCH = 32
+"""Rows that cost an update at least as much as these: fewer at a time are no cheaper."""
 
 
 def is_small(model: Any) -> bool:
@@ -37,23 +43,34 @@ def folds_for(subject: Subject) -> int:
 def seeds_for(subject: Subject) -> int:
     """How many trainings of a fold, from other initial weights and in other orders of the rows.
 
-    What a small network learns is half luck, which the mean over seeds has less of. Where a
-    training costs more, or lanes are trained one after another by `fit`, there is one.
+    What a network learns of few rows is half luck, which the mean over seeds has less of. Where a
+    training costs more, where it is not known what it costs, and where lanes are trained one after
+    another by `fit`, there is one.
     """
-    if keras.backend.backend() != "jax" or not is_small(subject.model):
+    met = _weights_met(subject.model)
+    if keras.backend.backend() != "jax" or met is None:
         return 1
-    if not _used_once_a_row(subject.model):
-        return 1
-    updates = subject.epochs * -(-len(subject.train) // subject.batch_size)
-    return min(1 + WORK // max(updates * subject.model.count_params(), 1), MOST_SEEDS)
+    rows = len(subject.train) * max(1, BATCH // subject.batch_size)
+    return min(1 + WORK // max(subject.epochs * rows * met, 1), MOST_SEEDS)
 
 
-def _used_once_a_row(model: Any) -> bool:
-    """Whether each weight meets a row once: else the number of weights says little of the cost."""
-    for layer in model._flatten_layers():
-        if not layer.weights or isinstance(layer, keras.Model):
+def _weights_met(model: Any) -> int | None:
+    """How often a row meets a weight: once at each place or step of what a layer reads.
+
+    None where a layer does not say what it reads.
+    """
+    met = 0
+    for layer in model.layers:
+        if not layer.trainable_weights:
             continue
         shape = (layer.get_build_config() or {}).get("input_shape")
-        if shape is None or len(shape) != 2:
-            return False
-    return True
+        if isinstance(layer, keras.Model):
+            of_layer = _weights_met(layer)
+        elif shape is None or None in shape[1:]:
+            of_layer = None
+        else:
+            of_layer = trainable_weights(layer) * math.prod(shape[1:-1])
+        if of_layer is None:
+            return None
+        met += of_layer
+    return met
