@@ -383,7 +383,7 @@ def test_predict_tells_what_the_model_warns_of(taut, run, table, here):
     finally:
         TableModel._codes = original
     assert result.exit_code == 0
-    assert result.stderr == "note: Column 'code': 'a' was read as 'A'.\n"
+    assert result.stderr == "Note: Column 'code': 'a' was read as 'A'.\n"
 
 
 def test_labels_that_are_formulas_are_text_in_the_csv(taut, fits, table, frame, here):

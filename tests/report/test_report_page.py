@@ -206,7 +206,7 @@ def test_only_thirty_inputs_are_drawn_and_all_are_listed(make_run):
     bars = [a for tag, a in page.elements if tag == "svg" and a.get("class") == "strip bar mine"]
     assert len(bars) == 30
     assert "All 500 inputs" in page.text
-    assert "… and 170 more." in page.text
+    assert "… and 170 more, in features.csv." in page.text
     assert all(f"probe {i} " in page.text for i in (0, 250, 499))
 
 
@@ -292,7 +292,7 @@ def test_warnings_come_first_and_scores_have_their_base_rate(make_run):
     html = _write(run)
     text = Page(html).text
     assert text.index("looks like a group") < text.index("Log-loss 0.083")
-    assert "Warning. Column '<b>patient</b>' looks like a group." in text
+    assert "Warning: Column '<b>patient</b>' looks like a group." in text
     assert "base rate: 0.660). Accuracy 0.974 (always the commonest class: 0.632)." in text
     assert "None of the 7 rows of class fraud in the test set was recognised." in text
     assert "<b>fine</b> 107 107 1.00" in text
