@@ -71,6 +71,8 @@ def test_one_network_is_one():
 def test_nothing_is_said_of_what_is_not():
     assert summary(news()).plain == "51 of 150 ended"
     assert summary(news(diverged=1)).plain == "51 of 150 ended (1 diverged)"
+    several = news(best=(Lane((0.1, 0.0, 0.3)), 0.5))
+    assert summary(several).plain == "51 of 150 ended; least held-out loss 0.5"
 
 
 @pytest.mark.parametrize(

@@ -189,14 +189,18 @@ def summary(news: News, say: Catalogue = EN) -> Text:
     parts = [say("progress.ended", n=news.ended, lanes=news.lanes) + say.brackets(apart)]
     if news.best is not None:
         lane, loss = news.best
-        parts.append(say("progress.least", loss=f"{loss:.4g}", lane=_in_words(lane, say)))
+        least = say("progress.least", loss=f"{loss:.4g}")
+        parts.append(say("clause.reason").join([least, *_in_words(lane, say)]))
     words = say("clause.separator").join(parts)
     return Text(words, style="dim", no_wrap=True, overflow="ellipsis")
 
 
-def _in_words(lane: Lane, say: Catalogue) -> str:
-    strengths = say.listed(f"{strength:g}" for strength in lane.strengths)
-    return say("progress.lane", strengths=strengths, fold=lane.split, seed=lane.seed)
+def _in_words(lane: Lane, say: Catalogue) -> list[str]:
+    """Which lane it is; nothing where it has several strengths, which say little in a line."""
+    if len(lane.strengths) > 1:
+        return []
+    strength = "".join(f"{strength:g}" for strength in lane.strengths)
+    return [say("progress.lane", strength=strength, fold=lane.split, seed=lane.seed)]
 
 
 def clock(seconds: float) -> str:

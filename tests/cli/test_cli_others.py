@@ -31,7 +31,7 @@ def test_predicted_rows_whose_target_is_known_are_scored(taut, run, frame, here)
     frame.to_csv(here / "new.csv", index=False)
     shown = taut("predict", run, "new.csv", "--out", "out.csv").stdout
     right = (pd.read_csv(here / "out.csv")["prediction"] == frame["ill"].to_numpy()).mean()
-    assert "They were scored by 'ill'" in shown
+    assert "The table has 'ill', so the predictions were scored" in shown
     (line,) = (line for line in shown.splitlines() if line.startswith("accuracy"))
     assert f"{right:.3f}"[:4] in line
     frame.assign(ill="perhaps").to_csv(here / "new.csv", index=False)

@@ -17,8 +17,8 @@ from taut import readable
 from taut.report.scale import Scale
 
 LEFT, RIGHT, TOP, BOTTOM = 46, 10, 10, 24
-CELL = 6.4
-"""About how wide a letter is drawn; a Chinese sign takes two."""
+CELL = 6.0
+"""About how wide a letter is drawn; a Chinese sign is two."""
 
 
 @dataclass(frozen=True)
