@@ -236,7 +236,8 @@ def _show_sparse(out: Console, metrics: Metrics, say: Catalogue) -> None:
 def plain_table(out: Console, *headers: str) -> Table:
     """A table with thin rules on a terminal and none elsewhere; `>` aligns a column right."""
     edges = box.SIMPLE_HEAD if out.is_terminal else None
-    table = Table(box=edges, show_edge=False, pad_edge=False, padding=(0, 2, 0, 0))
+    between = 2 - (edges is not None)  # the rules have a cell of their own
+    table = Table(box=edges, show_edge=False, pad_edge=False, padding=(0, between, 0, 0))
     for header in headers:
         right = header.startswith(">")
         table.add_column(

@@ -165,6 +165,9 @@ def test_code_in_a_sentence_is_code_and_what_it_quotes_is_escaped(make_run):
     run = make_run()
     _edit(run, lambda m: m.update(notes=["Say it with `--na <i>`, or not."]))
     assert "Say it with <code>--na &lt;i&gt;</code>, or not." in _write(run)
+    _edit(run, lambda m: m.update(notes=["By e-mail --na <b>-1</b> (--learning-curve)."]))
+    said = "By e-mail <code>--na</code> &lt;b&gt;-1&lt;/b&gt; (<code>--learning-curve</code>)."
+    assert said in _write(run)
 
 
 def test_a_clear_difference_is_said_and_an_unclear_one_is_not(make_run):
