@@ -40,3 +40,6 @@ def test_a_file_has_a_line_a_sentence():
     there, terminal = (out.file.getvalue() for out in files)
     assert there == SENTENCES[1] + "\n"
     assert terminal.count("\n") == 5
+    out = Console(file=io.StringIO(), width=20, force_terminal=True, color_system=None)
+    tell(out, "- a point of more than one line")
+    assert out.file.getvalue() == "- a point of more\n  than one line\n"

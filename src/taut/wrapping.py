@@ -25,7 +25,8 @@ def tell(out: Console, sentence: str | Text, style: str = "") -> None:
     """
     words = Text(sentence) if isinstance(sentence, str) else sentence
     if out.is_terminal:
-        words = Text("\n").join(wrapped(words, out.width))
+        indent = 2 if words.plain.startswith("- ") else 0
+        words = Text("\n" + " " * indent).join(wrapped(words, out.width - indent))
     out.print(words, style=style or None, soft_wrap=not out.is_terminal)
 
 
@@ -34,7 +35,7 @@ def wrapped(words: Text, width: int) -> list[Text]:
 
     Example:
         >>> [line.plain for line in wrapped(Text("模型过拟合（明确）。see k"), 10)]
-        ['模型过拟', '合（明', '确）。see', 'k']
+        ['模型过拟合', '（明确）。', 'see k']
     """
     cuts, used = [], 0
     for found in _PIECE.finditer(words.plain):

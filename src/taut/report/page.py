@@ -251,9 +251,8 @@ def _sparse(metrics: Metrics, say: Catalogue) -> dict[str, Any] | None:
     if selection is None:
         return None
     finite = [rung for rung in selection.numbers if readable.is_number(rung.loss)]
-    losses = [rung.loss or 0.0 for rung in finite]
     best = min(finite, key=lambda rung: rung.loss or 0.0, default=None)
-    places = readable.decimals([max(losses) - min(losses)] if losses else [])
+    places = readable.decimals(rung.se for rung in finite)
     return {
         "sentences": findings.sparse(metrics, say),
         "rule": selection.rule,
