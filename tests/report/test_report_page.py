@@ -307,6 +307,9 @@ def test_the_tile_says_who_predicts_and_zeros_only_where_a_penalty_makes_them(ma
     run = make_run()
     before = Page(_write(run)).text
     assert "of the best’s weights exactly 0 83%" in before
+    assert "83% of its weights are exactly 0" in before
+    _edit(run, lambda m: m["choice"].update(zero_share=0.0))
+    assert "of its weights are exactly 0" not in Page(_write(run)).text
     _edit(run, _context)
     text = Page(_write(run)).text
     assert "of 3 settings (L1, L2, no penalty) predict; the best: L2 ·" in text
