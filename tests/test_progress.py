@@ -71,6 +71,8 @@ def test_one_network_is_one():
 def test_nothing_is_said_of_what_is_not():
     assert summary(news()).plain == "51 of 150 ended"
     assert summary(news(diverged=1)).plain == "51 of 150 ended (1 diverged)"
+    several = news(best=(Lane((0.1, 0.0, 0.3)), 0.5))
+    assert summary(several).plain == "51 of 150 ended; least held-out loss 0.5"
 
 
 @pytest.mark.parametrize(
@@ -160,17 +162,27 @@ def test_a_check_can_end_a_study(when, terminals):
 
 
 def test_markup_in_names_is_text():
-    class Named(Lane):
-        def __str__(self):
-            return "[bold]x[/bold] [/nothing] :smile:"
-
     console = terminal()
-    display = Display(console)
-    display.on_start([Named()], 1)
-    display.on_update(news(best=(Named(), 1.0)))
-    refresh(display)
-    display.on_end()
-    assert "[bold]x[/bold] [/nothing] :smile:" in drawn(console)
+    Display(console).on_note("[bold]x[/bold] [/nothing] :smile: \x1b[31m")
+    assert "Note: [bold]x[/bold] [/nothing] :smile: \\x1b[31m" in drawn(console)
+
+
+def test_it_speaks_chinese():
+    console = terminal()
+    with Display(console, lang="zh") as display:
+        refresh(display)
+        display.on_note("Training takes about 2 min on one core.")
+        display.on_start(LANES, 100)
+        refresh(display)
+        display.on_update(news(dropped=4, diverged=2, best=(LANES[0], 0.123456)))
+        refresh(display)
+        display.on_end()
+        refresh(display)
+    text = drawn(console)
+    assert "51 个" in text
+    assert "剩余 1:01:15" in text
+    assert "约需 2 分钟" in text
+    assert not re.search("[A-Za-z]", text)
 
 
 def test_it_is_a_callback():

@@ -89,7 +89,7 @@ def test_shorten_keeps_both_ends(width):
         ("accuracy", 0.1, 0.3, "better"),
         ("accuracy", -0.3, -0.1, "worse"),
         ("r2", -0.3, 0.1, "no clear difference"),
-        ("r2", None, 0.1, "no interval"),
+        ("r2", None, 0.1, "not known: no interval"),
         # An end that is next to zero, on whichever side: no nearer than the bootstrap can tell.
         ("log_loss", -0.3, 0.01, "perhaps better"),
         ("log_loss", -0.3, -0.01, "perhaps better"),

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from datetime import datetime
 from functools import cache, cached_property
 from importlib import resources
-from typing import Any
+from typing import Any, NamedTuple
 
 from markupsafe import Markup, escape
 
@@ -16,6 +16,18 @@ from taut import readable
 from taut.checks import check_one_of
 
 LANGUAGES = ("en", "zh")
+_NUMBER = r"[^ ]*\d[^ ]*"
+_NUMBERS = ("n", "low", "high")
+"""Places of a sentence of a run for numbers, and what these look like."""
+_TEXT = re.compile("_text$|_names$")
+"""Places for text, and for names, which are names in every language but for "and 3 more"."""
+
+
+class _Translation(NamedTuple):
+    """A sentence in a language, and whether all of it is."""
+
+    words: str
+    known: bool
 
 
 class Catalogue:
@@ -38,7 +50,7 @@ class Catalogue:
     def __init__(self, lang: str):
         file = resources.files("taut").joinpath("texts", f"{lang}.json")
         self.lang = lang
-        self._known: dict[str, str | None] = {}
+        self._seen: dict[str, _Translation] = {}
         self.texts: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
 
     def __call__(self, key: str, **values: Any) -> str:
@@ -60,6 +72,15 @@ class Catalogue:
         """The words for a score of `metrics.json`; an unknown one keeps its own name."""
         key = f"metric.{name}"
         return self(key) if self.has(key) else name.replace("_", " ")
+
+    @property
+    def option(self) -> str:
+        """What makes a command speak this language, after its other words: ` --lang zh`."""
+        return "" if self.lang == "en" else f" --lang {self.lang}"
+
+    def brackets(self, words: str) -> str:
+        """Words in brackets, to follow others; nothing for none."""
+        return self("brackets", words=words) if words else ""
 
     def count(self, noun: str, number: int) -> str:
         """`1 row`, `1 204 rows`."""
@@ -100,41 +121,52 @@ class Catalogue:
         return self("interval", **dict(zip(("low", "high"), ends, strict=True)))
 
     def stored(self, sentence: object) -> str:
-        """A sentence of a run, cleaned, in this language; one that is not known stays as it is."""
-        cleaned = readable.clean(sentence)
-        return cleaned if self.lang == "en" else self._translated(cleaned) or cleaned
+        """A sentence of a run, cleaned, in this language; what is not known stays as it is."""
+        return self._translated(readable.clean(sentence)).words
 
     def knows(self, sentence: object) -> bool:
-        """Whether a sentence of a run is in this language (or is nothing)."""
-        cleaned = readable.clean(sentence)
-        return self.lang == "en" or not cleaned or self._translated(cleaned) is not None
+        """Whether all of a sentence of a run is in this language (or it is nothing)."""
+        return self._translated(readable.clean(sentence)).known
 
-    def _translated(self, sentence: str) -> str | None:
-        if sentence not in self._known:
-            self._known[sentence] = self._matched(sentence)
-        return self._known[sentence]
+    def _translated(self, sentence: str) -> _Translation:
+        if self.lang == "en" or not sentence:
+            return _Translation(sentence, True)
+        if sentence not in self._seen:
+            self._seen[sentence] = self._matched(sentence)
+        return self._seen[sentence]
 
-    def _matched(self, sentence: str) -> str | None:
+    def _matched(self, sentence: str) -> _Translation:
         # Reasons are put together: each part is a sentence of its own.
-        parts = sentence.split("; ")
-        if len(parts) > 1 and all(known := [self._translated(part) for part in parts]):
-            return self("clause.separator").join(part for part in known if part)
+        parts = [self._translated(part) for part in _parts(sentence, "; ")]
+        if parts and all(part.known for part in parts):
+            words = self("clause.separator").join(part.words for part in parts)
+            return _Translation(words, True)
         # What could not be measured, and why: before sentences that begin with any words.
-        what, colon, reason = sentence.partition(": ")
-        if colon and what in self._whole and (known_reason := self._translated(reason)):
-            return self.stored(what) + self("clause.reason") + known_reason
+        what, *reason = _parts(sentence, ": ", once=True) or [sentence]
+        if reason and what in self._whole and (of_both := self._reasoned(what, *reason)).known:
+            return of_both
+        best = _Translation(sentence, False)
         for pattern, key in self._patterns:
             found = pattern.fullmatch(sentence)
-            if found:
-                values = {
-                    name: self.stored(value) if name.endswith("_text") else value
-                    for name, value in found.groupdict().items()
-                }
-                return self(key, **values)
-        if colon and (known_what := self._translated(what)) is not None:
-            known_reason = self._translated(reason)
-            return known_reason and known_what + self("clause.reason") + known_reason
-        return None
+            if found and (filled := self._filled(key, found.groupdict())).known:
+                return filled
+            if found and best.words == sentence:
+                best = filled
+        if reason and (of_both := self._reasoned(what, *reason)).known:
+            return of_both
+        return best
+
+    def _reasoned(self, what: str, reason: str) -> _Translation:
+        known, why = self._translated(what), self._translated(reason)
+        words = known.words + self("clause.reason") + why.words
+        return _Translation(words, known.known and why.known)
+
+    def _filled(self, key: str, values: dict[str, str]) -> _Translation:
+        """A text with what stands in its places, which is translated where it is text itself."""
+        inner = {name: self._translated(it) for name, it in values.items() if _TEXT.search(name)}
+        known = all(it.known for name, it in inner.items() if name.endswith("_text"))
+        filled = values | {name: it.words for name, it in inner.items()}
+        return _Translation(self(key, **filled), known)
 
     @cached_property
     def _whole(self) -> set[str]:
@@ -151,10 +183,16 @@ class Catalogue:
         return [(_pattern(english[key]), key) for key in keys]
 
 
+def _parts(sentence: str, sign: str, *, once: bool = False) -> list[str]:
+    """What stands between the signs; nothing where there is none."""
+    return sentence.split(sign, 1 if once else -1) if sign in sentence else []
+
+
 def _pattern(template: str) -> re.Pattern[str]:
     parts = re.split(r"\{(\w+)\}", template)
     words = [
-        f"(?P<{part}>.+?)" if number % 2 else re.escape(part) for number, part in enumerate(parts)
+        f"(?P<{part}>{_NUMBER if part in _NUMBERS else '.+?'})" if number % 2 else re.escape(part)
+        for number, part in enumerate(parts)
     ]
     return re.compile("".join(words), re.DOTALL)
 

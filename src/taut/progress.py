@@ -12,8 +12,10 @@ from rich.console import Console, RenderableType
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn
 from rich.text import Text
 
+from taut.catalogue import EN, Catalogue, catalogue
 from taut.engine.lanes import Lane
 from taut.engine.news import Callback, News, check_callbacks
+from taut.wrapping import tell
 
 Study = TypeVar("Study", bound=Callable[..., Any])
 
@@ -46,6 +48,10 @@ class Display(Callback):
     Args:
         console: The Rich console to draw on; one on stderr unless given.
         check: Called whenever there is news, on a terminal or not; what it raises ends the study.
+        lang: The language of what it says, "en" or "zh".
+
+    Raises:
+        InputError: If there are no texts in the language.
 
     Example:
         >>> result = taut.regularization_path(
@@ -54,11 +60,16 @@ class Display(Callback):
     """
 
     def __init__(
-        self, console: Console | None = None, *, check: Callable[[], None] = lambda: None
+        self,
+        console: Console | None = None,
+        *,
+        check: Callable[[], None] = lambda: None,
+        lang: str = "en",
     ) -> None:
         self._check = check
+        self._say = catalogue(lang)
         self._screen = _screen(console)
-        self._bar = self._screen.add_task("reading and preparing", total=None, left="")
+        self._bar = self._screen.add_task(self._say("progress.preparing"), total=None, left="")
         self._inside = self._gone = False
 
     def __enter__(self) -> Display:
@@ -73,30 +84,32 @@ class Display(Callback):
     def on_note(self, note: str) -> None:
         """Something to know before it begins; it stays, also in files."""
         self._check()
-        shown = "".join(c if c.isprintable() else "?" for c in note)
-        self._screen.console.print(Text(f"note: {shown}", style="yellow"))
+        tell(self._screen.console, self._say("page.note") + self._say.stored(note), "yellow")
 
     def on_start(self, lanes: Sequence[Lane], epochs: int) -> None:
         """Lanes begin; their program is compiled first, of which there is no news."""
         del epochs
         self._check()
-        what = f"training {len(lanes)} network{'s' * (len(lanes) != 1)}"
+        what, left = self._say("progress.training", n=len(lanes)), self._say("progress.compiling")
         self._screen.note = Text()
-        self._draw(self._screen.reset, self._bar, total=None, description=what, left="compiling")
+        self._draw(self._screen.reset, self._bar, total=None, description=what, left=left)
         self._draw(self._screen.start)
 
     def on_update(self, news: News) -> None:
         """Some epochs are done."""
         self._check()
-        self._screen.note = summary(news)
-        left = "" if news.seconds_left is None else f"{clock(news.seconds_left)} left"
+        self._screen.note = summary(news, self._say)
+        left = ""
+        if news.seconds_left is not None:
+            left = self._say("progress.left", time=clock(news.seconds_left))
         done, total = news.lane_epochs, news.total_lane_epochs
         self._draw(self._screen.update, self._bar, completed=done, total=total, left=left)
 
     def on_end(self) -> None:
         """These lanes have ended; others may follow."""
         self._screen.note = Text()
-        self._draw(self._screen.reset, self._bar, total=None, description="finishing", left="")
+        what = self._say("progress.finishing")
+        self._draw(self._screen.reset, self._bar, total=None, description=what, left="")
         if not self._inside:
             self._draw(self._screen.stop)
 
@@ -169,17 +182,25 @@ def _in_notebook(console: Console) -> bool:
     return console.is_jupyter and find_spec("ipywidgets") is not None
 
 
-def summary(news: News) -> Text:
+def summary(news: News, say: Catalogue = EN) -> Text:
     """How many lanes have ended, and which is the best: one line, cut where it is too long."""
-    counts = f"{news.ended} of {news.lanes} ended"
-    several = ((news.dropped, "dropped"), (news.diverged, "diverged"))
-    if apart := ", ".join(f"{count} {how}" for count, how in several if count):
-        counts += f" ({apart})"
-    line = Text(counts, style="dim", no_wrap=True, overflow="ellipsis")
+    several = ((news.dropped, "progress.dropped"), (news.diverged, "progress.diverged"))
+    apart = say.listed(say(key, n=count) for count, key in several if count)
+    parts = [say("progress.ended", n=news.ended, lanes=news.lanes) + say.brackets(apart)]
     if news.best is not None:
         lane, loss = news.best
-        line.append(f"; least held-out loss {loss:.4g}: {lane}")
-    return line
+        least = say("progress.least", loss=f"{loss:.4g}")
+        parts.append(say("clause.reason").join([least, *_in_words(lane, say)]))
+    words = say("clause.separator").join(parts)
+    return Text(words, style="dim", no_wrap=True, overflow="ellipsis")
+
+
+def _in_words(lane: Lane, say: Catalogue) -> list[str]:
+    """Which lane it is; nothing where it has several strengths, which say little in a line."""
+    if len(lane.strengths) > 1:
+        return []
+    strength = "".join(f"{strength:g}" for strength in lane.strengths)
+    return [say("progress.lane", strength=strength, fold=lane.split, seed=lane.seed)]
 
 
 def clock(seconds: float) -> str:

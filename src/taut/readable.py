@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 import unicodedata
 from collections.abc import Iterable
 
@@ -70,6 +71,16 @@ def fixed(value: float | None, places: int, *, sign: bool = False) -> str:
     if float(text.replace(",", "")) == 0:  # no "−0.00": the digits that are shown have no sign
         text = text.lstrip("+-")
     return text.replace("-", "\u2212").replace(",", "\u2009")
+
+
+def signed(text: str) -> str:
+    """A text whose numbers have a true minus sign, as those of `fixed` and `short` have.
+
+    Example:
+        >>> signed("0.03 (-0.02 to 0.08), in 2-3 folds, by --seed")
+        '0.03 (−0.02 to 0.08), in 2-3 folds, by --seed'
+    """
+    return re.sub(r"(?<![\w-])-(?=\d)", "\u2212", text)
 
 
 def share(value: float | None, places: int) -> str:

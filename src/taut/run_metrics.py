@@ -124,7 +124,7 @@ class Choice:
         models: Networks that predict.
         settings: The settings that predict, best first.
         edge: "weakest" or "strongest" where the best strength is the last that was tried.
-        zero_share: Of the best's weights, how many an L1 has made exactly 0.
+        zero_share: Of the best's weights, how many an L1 has made exactly 0, on average over folds.
         stationarity: Of one of the best's models.
     """
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 import warnings
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.text import Text
@@ -15,6 +15,9 @@ from taut_cli.console import attempt, clean, console, load, say_json
 from taut_cli.errors import UsageError
 from taut_cli.output import check_directory, check_file, write_directory, write_file
 from taut_cli.predict import check_run
+
+if TYPE_CHECKING:
+    from taut.catalogue import Catalogue
 
 NETWORK = "model.keras"
 
@@ -43,6 +46,7 @@ def compact(
         float, typer.Option(help="Slices of weights of at most this norm are taken for zero.")
     ] = 0.0,
     force: Annotated[bool, typer.Option("--force", help="Replace what is there.")] = False,
+    lang: option.Lang = "en",
     quiet: option.Quiet = False,
     as_json: option.AsJson = False,
 ) -> None:
@@ -80,11 +84,14 @@ def compact(
             facts = [result.facts() for result in results]
             say_json({"compact": str(place) if written else None, "networks": facts})
             return
-        screen = console(quiet=quiet)
+        from taut.catalogue import catalogue
+
+        screen, say = console(quiet=quiet), catalogue(lang)
         for file, result in zip(files, results, strict=True):
-            screen.print(Text(clean(f"{file}: {_words(result)}")), soft_wrap=True)
+            words = f"{file}{say('clause.reason')}{_words(result, say)}"
+            screen.print(Text(clean(words)), soft_wrap=True)
         if written:
-            screen.print(Text(f"written to {clean(place)}"), soft_wrap=True)
+            screen.print(Text(say("compact.written", file=clean(place))), soft_wrap=True)
 
 
 def _networks(run: Path) -> list[Path]:
@@ -139,11 +146,9 @@ def _write_model(place: Path, result: Any, done: Any) -> None:
     write_file(place.with_suffix(".json"), write)
 
 
-def _words(result: Any) -> str:
-    from taut.compaction.compact_result import NOTHING, summary
-
-    words = summary(result.report) if result.removed else NOTHING
-    moved = result.report.moved
-    if moved is not None:
-        words += f"; outputs moved by at most {moved.largest:.3g}"
-    return words
+def _words(result: Any, say: Catalogue) -> str:
+    words, moved = result.summary(lang=say.lang), result.report.moved
+    if moved is None:
+        return words
+    largest = say("compact.moved", largest=f"{moved.largest:.3g}")
+    return say("clause.separator").join([words, largest])

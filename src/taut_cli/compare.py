@@ -71,6 +71,7 @@ def _as_json(compared: SideBySide, html: Path | None) -> dict[str, Any]:
 
 
 def _show(out: Any, compared: SideBySide) -> None:
+    from taut.wrapping import tell
     from taut_cli.show import plain_table
 
     say = compared.say
@@ -95,4 +96,4 @@ def _show(out: Any, compared: SideBySide) -> None:
         table.add_section()
     out.print(table)
     for sentence in compared.why_not():
-        out.print(Text(sentence, style="yellow"))
+        tell(out, sentence, "yellow")

@@ -53,9 +53,9 @@ def say_error(message: object) -> None:
     console(stderr=True).print(Text.assemble(("Error: ", "bold red"), lines), soft_wrap=True)
 
 
-def say_warning(message: object) -> None:
-    """One message on stderr about what did not end the command."""
-    words = Text.assemble(("Warning: ", "bold yellow"), clean(message))
+def say_warning(message: object, label: str = "Warning: ") -> None:
+    """One message on stderr about what did not end the command, after a word for that."""
+    words = Text.assemble((label, "bold yellow"), clean(message))
     console(stderr=True).print(words, soft_wrap=True)
 
 
@@ -86,7 +86,7 @@ def say_json(answer: Mapping[str, Any]) -> None:
 
 def load(state: Attempt, *, quiet: bool = False) -> None:
     """Imports the library, and with it Keras, which takes seconds."""
-    with console(stderr=True, quiet=quiet).status("starting"):
+    with console(stderr=True, quiet=quiet).status("taut"):
         import taut  # noqa: F401
     state.check()
 

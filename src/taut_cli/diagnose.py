@@ -5,19 +5,20 @@ from __future__ import annotations
 import warnings
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.text import Text
 
 from taut_cli import options as option
-from taut_cli.console import attempt, clean, console, load, say_json, say_warning
+from taut_cli.console import attempt, console, load, say_json, say_warning
 from taut_cli.errors import UsageError
 from taut_cli.output import check_file, check_table, write_file
 from taut_cli.predict import check_run
 
 if TYPE_CHECKING:
     import pandas
+
+    from taut.catalogue import Catalogue
 
 FAILED = 1
 
@@ -79,7 +80,7 @@ def diagnose(
         Path | None,
         typer.Option(metavar="FILE.xml", help="Write verdicts as test cases.", show_default=False),
     ] = None,
-    lang: Annotated[Literal["en", "zh"], typer.Option(help="Language of the verdicts.")] = "en",
+    lang: option.Lang = "en",
     seed: option.Seed = 0,
     force: Annotated[bool, typer.Option("--force", help="Replace files that are there.")] = False,
     quiet: option.Quiet = False,
@@ -111,8 +112,10 @@ def diagnose(
             raise UsageError(f"--minutes must be more than 0. Received: {minutes:g}.")
         load(state, quiet=quiet or as_json)
 
+        from taut.catalogue import catalogue
         from taut.diagnosis import Diagnosis, codes_of
         from taut.run import DIAGNOSIS
+        from taut_cli.show import show_diagnosis
 
         muted, failing = codes_of(ignore), codes_of(fail_on)
         if of_run:
@@ -141,6 +144,7 @@ def diagnose(
                     trials=trials,
                     ignore=muted,
                     seed=seed,
+                    lang=lang,
                     quiet=quiet or as_json,
                 )
         state.check()
@@ -169,8 +173,7 @@ def diagnose(
         if as_json:
             say_json({**found.plain(), "failed": [c for c in found.codes if c in failing]})
         else:
-            for line in found.text(lang=lang).split("\n"):
-                console(quiet=quiet).print(Text(clean(line)), soft_wrap=True)
+            show_diagnosis(console(quiet=quiet), found, say=catalogue(lang))
         if any(code in failing for code in found.codes):
             raise typer.Exit(FAILED)
 
@@ -199,24 +202,27 @@ def of_model(
     *,
     groups: str | None,
     features: Sequence[str] | None,
+    lang: option.Language,
     quiet: bool,
     **settings: Any,
 ) -> Any:
     """The diagnosis of a saved model, on the columns of a table in their order."""
     import taut
+    from taut.catalogue import catalogue
     from taut.errors import InputError
     from taut.frames.read import read_table
     from taut.progress import Display
 
+    say = catalogue(lang)
     frame = read_table(table)
     names = _inputs(frame, target, groups, features)
     forms: dict[str, str] = {}
-    x, y, of_rows = _arrays(frame, names, target, groups, table, forms)
+    x, y, of_rows = _arrays(frame, names, target, groups, table, forms, say)
     held_out: Any = None
     pair: Any = of_rows
     if validation is not None:
         other = read_table(validation)
-        new_x, new_y, new_groups = _arrays(other, names, target, groups, validation, forms)
+        new_x, new_y, new_groups = _arrays(other, names, target, groups, validation, forms, say)
         held_out = new_x, new_y
         pair = None if of_rows is None else (of_rows, new_groups)
     try:
@@ -229,7 +235,7 @@ def of_model(
             f"MODEL must be one that Keras can load. Received: {str(path)!r} "
             f"({type(error).__name__}: {str(error).strip().splitlines()[0][:200]})."
         ) from error
-    with Display(console(stderr=True, quiet=quiet)) as display:
+    with Display(console(stderr=True, quiet=quiet), lang=lang) as display:
         return taut.diagnose(
             model, x, y, validation=held_out, groups=pair, callbacks=[display], **settings
         )
@@ -251,6 +257,7 @@ def _arrays(
     groups: str | None,
     table: Path,
     forms: dict[str, str],
+    say: Catalogue,
 ) -> tuple[Any, Any, Any]:
     """Inputs, target and groups; `forms` is how the first table writes numbers, by column."""
     import numpy as np
@@ -271,11 +278,11 @@ def _arrays(
             "another column, or add them."
         )
     if without.any():
-        rows = f"dropped {without.sum()} of {len(frame)} rows of {table}"
-        say_warning(f"{rows}: their target {target!r} is missing")
+        rows = f"Dropped {without.sum()} of {len(frame)} rows"
+        _tell(table, f"{rows}: their target {target!r} is missing.", say)
         frame = frame.loc[~without]
     if not forms:
-        forms |= _forms(frame, [*names, target])
+        forms |= _forms(frame, [*names, target], table, say)
     values = {name: read(frame[name], "numeric", forms[name]) for name in names if name in forms}
     wrong = [
         name
@@ -298,7 +305,9 @@ def _arrays(
     return x.astype("float32"), y, of_rows
 
 
-def _forms(frame: pandas.DataFrame, names: Sequence[str]) -> dict[str, str]:
+def _forms(
+    frame: pandas.DataFrame, names: Sequence[str], table: Path, say: Catalogue
+) -> dict[str, str]:
     """How the columns that hold numbers write them, as `taut fit` reads them."""
     from taut.frames.column_options import distinct_texts, only
     from taut.frames.numbers import decimal_sign
@@ -308,5 +317,11 @@ def _forms(frame: pandas.DataFrame, names: Sequence[str]) -> dict[str, str]:
     found = {name: find_notation(frame[name], decimal=decimal) for name in names}
     for name, notation in found.items():
         if notation.kind == "numeric" and notation.doubt:
-            say_warning(f"column {name!r}: {notation.doubt}")
+            _tell(table, f"Column {name!r}: {notation.doubt}.", say)
     return {n: form for n, (kind, form, _) in found.items() if kind in ("numeric", "boolean")}
+
+
+def _tell(table: Path, sentence: str, say: Catalogue) -> None:
+    """What was done with a table."""
+    words = f"{table}{say('clause.reason')}{say.stored(sentence)}"
+    say_warning(words, say("page.warning"))

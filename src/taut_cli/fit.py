@@ -5,9 +5,10 @@ from __future__ import annotations
 import shlex
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+from rich.cells import cell_len, set_cell_size
 from rich.text import Text
 
 from taut_cli import options as option
@@ -24,6 +25,9 @@ from taut_cli.console import (
 )
 from taut_cli.errors import UsageError
 from taut_cli.output import check_directory, check_table, write_directory, write_elsewhere
+
+if TYPE_CHECKING:
+    from taut.catalogue import Catalogue
 
 
 def fit(
@@ -160,12 +164,13 @@ def fit_file(
         columns: Of `understand`, what columns are.
         roles: Columns that group, order or weigh the rows.
         reading: Of `read_table`.
-        lang: The report's language.
+        lang: The language of what is told, and of the report.
         quiet: Whether only warnings and errors are written.
         as_json: Whether the run is told as one JSON object.
     """
     load(state, quiet=quiet)
 
+    from taut.catalogue import catalogue
     from taut.engine.resumable import resumable
     from taut.errors import InputError
     from taut.frames.enough_rows import check_enough_rows, check_inputs, folds_for
@@ -175,7 +180,7 @@ def fit_file(
     from taut.run import REPORT, with_command
     from taut_cli.show import show_diagnosis, show_fit, show_schema
 
-    out = console(quiet=quiet)
+    out, say = console(quiet=quiet), catalogue(lang)
     frame = read_table(table, **reading)
     names = {
         n: option.read_names(columns[n], frame.columns)
@@ -196,11 +201,11 @@ def fit_file(
         alike = reading if test.suffix == table.suffix else {}
         rows = read_table(test, **{**alike, "text": [*schema.as_written, *words], "na": schema.na})
 
-    show_schema(out, schema, name=table.name)
+    show_schema(out, schema, name=table.name, say=say)
     wanted = {"target": target, "test": rows, **options, **columns, **roles}
     with resumable() as job:
         state.kept = job.left
-        model = _trained(frame, wanted, state, quiet=quiet)
+        model = _trained(frame, wanted, state, lang=lang, quiet=quiet)
     command = fit_command(
         table,
         target,
@@ -248,13 +253,14 @@ def fit_file(
     for error in failed[-1:]:
         words = f"the report could not be written ({type(error).__name__}: {error})"
         say_warning(f"{words}; the run is whole, and taut report writes the page again")
-    show_fit(out, model.run, told=schema.warnings)
+    show_fit(out, model.run, told=schema.warnings, say=say)
     for sentence in model.run.metrics.warnings if quiet and not as_json else ():
-        say_warning(sentence)
+        say_warning(say.stored(sentence), say("page.warning"))
     if model.diagnosis is not None:
-        show_diagnosis(out, model.diagnosis, lang=lang)
+        out.print()
+        show_diagnosis(out, model.diagnosis, whole=False, say=say)
     page = None if failed else str(shown / REPORT)
-    _show_where(out, shown, page, sparse=bool(model.run.metrics.sparse_inputs))
+    _show_where(out, shown, page, sparse=bool(model.run.metrics.sparse_inputs), say=say)
     if as_json:
         say_json(
             {
@@ -269,23 +275,29 @@ def fit_file(
         raise typer.Exit(1)
 
 
-def _trained(frame: Any, options: dict[str, Any], state: Attempt, *, quiet: bool) -> Any:
+def _trained(
+    frame: Any, options: dict[str, Any], state: Attempt, *, lang: option.Language, quiet: bool
+) -> Any:
     from taut.progress import Display
     from taut.tables.fitting import fit_table
 
-    with Display(console(stderr=True, quiet=quiet), check=state.check) as display:
+    screen = console(stderr=True, quiet=quiet)
+    with Display(screen, check=state.check, lang=lang) as display:
         return fit_table(frame, callbacks=[display], **options)
 
 
-def _show_where(out: Any, shown: Path, page: str | None, *, sparse: bool) -> None:
-    run = shlex.quote(clean(shown))
-    out.print()
+def _show_where(out: Any, shown: Path, page: str | None, *, sparse: bool, say: Catalogue) -> None:
+    run, answer = shlex.quote(clean(shown)), f"NEW.csv --out predictions.csv{say.option}"
     lines = [
-        ("report ", clean(page) if page else f"taut report {run}"),
-        ("predict", f"taut predict {run} NEW.csv --out predictions.csv"),
+        ("use.report", clean(page) if page else f"taut report {run}{say.option}"),
+        ("use.predict", f"taut predict {run} {answer}"),
     ]
     if sparse:
         inner = shlex.quote(clean(shown / "sparse"))
-        lines.append(("sparse ", f"taut predict {inner} NEW.csv --out predictions.csv"))
-    for label, value in lines:
-        out.print(Text.assemble((f"{label}  ", "dim"), value), soft_wrap=True)
+        lines.append(("use.sparse", f"taut predict {inner} {answer}"))
+    labels = [say(key) for key, _ in lines]
+    width = max(map(cell_len, labels))
+    out.print()
+    for label, (_, value) in zip(labels, lines, strict=True):
+        words = Text.assemble((f"{set_cell_size(label, width)}  ", "dim"), value)
+        out.print(words, soft_wrap=True)

@@ -107,7 +107,7 @@ LearningCurve = Annotated[
 Seed = Annotated[
     int, typer.Option(help="Seed of everything that is random.", rich_help_panel=TRAINING)
 ]
-Lang = Annotated[Language, typer.Option("--lang", help="Language of the report.")]
+Lang = Annotated[Language, typer.Option("--lang", help="Language of what it says.")]
 Quick = Annotated[
     bool,
     typer.Option("--quick", help="A first look: less of everything.", rich_help_panel=TRAINING),

@@ -39,6 +39,7 @@ def predict(
     encoding: option.Encoding = None,
     sep: option.Sep = None,
     sheet: option.Sheet = None,
+    lang: option.Lang = "en",
     quiet: option.Quiet = False,
     as_json: option.AsJson = False,
 ) -> None:
@@ -49,12 +50,13 @@ def predict(
         check_table(table)
         load(state, quiet=quiet or as_json)
 
+        from taut.catalogue import catalogue
         from taut.formulas import write_csv
         from taut.frames.as_frame import NOTES
         from taut.frames.read import read_table
         from taut.tables.evaluation import as_table
         from taut.tables.table_model import TableModel
-        from taut_cli.show import show_evaluation
+        from taut_cli.show import show_evaluation, show_notes
 
         # The table is read and checked first: the network takes a while to load.
         schema = TableModel.load_schema(run)
@@ -83,19 +85,18 @@ def predict(
             lambda temporary: write_csv(answer, temporary),
             done=done,
         )
-        notes = [clean(sentence) for sentence in (*frame.attrs.get(NOTES, ()), *sentences)]
+        notes = [*frame.attrs.get(NOTES, ()), *sentences]
         if as_json:
-            told = {"predictions": str(out), "rows": len(answer), "notes": notes}
+            told = {"predictions": str(out), "rows": len(answer), "notes": list(map(clean, notes))}
             scores = [] if test is None else as_table(test).to_dict("records")
             say_json(told | {"scores": scores})
             return
-        for note in notes:
-            console(stderr=True).print(Text(f"note: {note}", style="yellow"), soft_wrap=True)
-        rows = f"{len(answer)} row{'s' * (len(answer) != 1)}"
-        words = Text(f"{rows} predicted, written to {out}")
-        console(quiet=quiet).print(words, soft_wrap=True)
+        screen, say = console(quiet=quiet), catalogue(lang)
+        show_notes(console(stderr=True), notes, say=say)
+        words = say("predict.written", rows=say.count("row", len(answer)), file=clean(out))
+        screen.print(Text(words), soft_wrap=True)
         if test is not None:
-            show_evaluation(console(quiet=quiet), replace(model.run.metrics, test=test))
+            show_evaluation(screen, replace(model.run.metrics, test=test), say=say)
 
 
 def predictions(model: Any, frame: pandas.DataFrame) -> tuple[pandas.DataFrame, list[str]]:

@@ -137,7 +137,7 @@ def test_a_saved_model_on_its_table(taut, tmp_path):
     frame.to_csv("t.csv", index=False)
     dropped = taut(*words)
     assert json.loads(dropped.stdout)["verdicts"]
-    assert "dropped 1 of 40 rows" in dropped.stderr
+    assert "t.csv: Dropped 1 of 40 rows" in dropped.stderr
     frame.assign(ill=None).to_csv("t.csv", index=False)
     assert "Received: none in t.csv" in taut(*words).stderr
     wrong = taut(*words, "--features", "a,c")

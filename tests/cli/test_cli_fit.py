@@ -42,7 +42,8 @@ def test_a_run_is_written_and_told(taut, fits, table, here):
     assert result.exit_code == 0, result.output
     assert {path.name for path in (here / "taut-run").iterdir()} > FILES
     assert {path.name for path in here.iterdir()} == {"patients.csv", "taut-run"}
-    for words in ("patients.csv: 60 rows, 4 columns, 3 of them used", "no 40", "yes 20"):
+    inputs = "3 inputs: 2 numeric, 1 category."
+    for words in (f"patients.csv: 60 rows and 4 columns. {inputs}", "no 40, yes 20."):
         assert words in result.stdout
     for words in ("weight", "category", "log-loss", "0.083", "0.049 to 0.124", "better"):
         assert words in result.stdout
@@ -473,7 +474,7 @@ def test_of_many_columns_those_with_something_to_say_are_shown(taut, fits, table
 def test_regression_is_told_without_classes(taut, fits, table):
     result = taut("fit", table, "--target", "weight", "--task", "regression")
     assert result.exit_code == 0, result.output
-    assert "weight: regression" in result.stdout
+    assert "The target is weight, read as a number to predict" in result.stdout
     assert "RMSE" in result.stdout
 
 
@@ -481,7 +482,7 @@ def test_warnings_are_the_first_lines(taut, fits, table, frame, here):
     frame.assign(patient=[f"p{k % 20}" for k in range(60)]).to_csv(table, index=False)
     result = taut("fit", table, "--target", "ill")
     assert result.exit_code == 0, result.output
-    assert result.stdout.startswith("warning: Column 'patient' looks like a group")
+    assert result.stdout.startswith("Warning: Column 'patient' looks like a group")
     assert result.stdout.count("looks like a group") == 1
     assert "--groups patient" in result.stdout
     quiet = taut("fit", table, "--target", "ill", "--quiet", "--force")

@@ -31,7 +31,7 @@ def test_predicted_rows_whose_target_is_known_are_scored(taut, run, frame, here)
     frame.to_csv(here / "new.csv", index=False)
     shown = taut("predict", run, "new.csv", "--out", "out.csv").stdout
     right = (pd.read_csv(here / "out.csv")["prediction"] == frame["ill"].to_numpy()).mean()
-    assert "They were scored by 'ill'" in shown
+    assert "The table has 'ill', so the predictions were scored" in shown
     (line,) = (line for line in shown.splitlines() if line.startswith("accuracy"))
     assert f"{right:.3f}"[:4] in line
     frame.assign(ill="perhaps").to_csv(here / "new.csv", index=False)
@@ -383,7 +383,7 @@ def test_predict_tells_what_the_model_warns_of(taut, run, table, here):
     finally:
         TableModel._codes = original
     assert result.exit_code == 0
-    assert result.stderr == "note: Column 'code': 'a' was read as 'A'.\n"
+    assert result.stderr == "Note: Column 'code': 'a' was read as 'A'.\n"
 
 
 def test_labels_that_are_formulas_are_text_in_the_csv(taut, fits, table, frame, here):

@@ -331,7 +331,7 @@ def test_what_a_sentence_names_is_in_its_language():
     named = Verdict("shift", "clear", {"names": "'a', 'rows' and 4 more"})
     assert "'a', 'rows' 等，另有 4 个" in named.text(lang="zh")
     tried = Verdict("underfitting", "likely", {"what": "3 times the epochs", "gain": "0.2"})
-    assert "3 倍的训练轮数" in tried.text(lang="zh")
+    assert "3 倍的训练轮次" in tried.text(lang="zh")
     assert tried.strength_text(lang="zh") == "很可能"
 
 

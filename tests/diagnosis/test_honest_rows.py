@@ -19,7 +19,7 @@ from taut.diagnosis.gains import interval_over_folds, interval_over_networks
 from taut.diagnosis.honest_rows import copies_together, honest_rows, without_inputs
 from taut.diagnosis.situations import situation
 from taut.diagnosis.subject import Rows, Subject
-from taut.diagnosis.verdicts import fit_verdicts
+from taut.diagnosis.verdicts import fit_verdicts, gap_findings
 from taut.studies.as_compiled import as_compiled
 
 
@@ -168,6 +168,10 @@ def test_a_small_gap_is_about_right_only_where_something_freer_was_tried():
     }
     assert codes == {True: ["about_right"], False: ["not_overfitting"]}
     less = MeasuredGap(-0.0017, -0.01, 0.02, 0.95, 0.5, 0.49, 1.0, 100, "held-out rows")
+    assert [f.note for f in gap_findings(None, [less])[1:3]] == [
+        "rows learned from",
+        "held-out rows, 100 rows",
+    ]
     (verdict,) = fit_verdicts(1.0, [less], [less], (), (), False, True)
     assert "its loss changes by −0.0017" in verdict.text(), "and not by nothing"
 

@@ -59,7 +59,8 @@ def test_chinese_has_no_english_words():
     known = r"taut|lang|zh|CN|L1|L2|ROC|AUC|RMSE|R|Wilson|Clopper|Pearson|scikit|learn|metrics|json"
     known += r"|path|parquet|Python|UTF|NA|J|[a-z_]*features|strengths|groups|time|single|kind|drop"
     known += r"|AUC|dropout|fit|p|decimal|task|regression|encoding|sheet|na|date|dmy|mdy|category"
-    known += r"|numeric|learning|curve|ignore|cv|label|noise|leak|column|text"
+    known += r"|numeric|learning|curve|ignore|cv|label|noise|leak|column|text|features|csv"
+    known += r"|GroupLasso|Proximal|tolerance|epochs"
     for key, entry in TEXTS["zh"].items():
         bare = re.sub(r"\{\w+\}", "", entry)
         words = re.findall(r"[A-Za-z][A-Za-z0-9]*", bare)
@@ -149,7 +150,9 @@ def test_nothing_of_the_page_is_left_in_english(make_run, add_selection, task):
     assert '<html lang="zh-CN">' in page
     said = " ".join(Text(page).words)
     said = re.sub(
-        r"'<b>'|--?[a-z]+|`[a-z]+`|groups=|date|category|metrics.json|path.parquet", "", said
+        r"'<b>'|--?[a-z]+|`[a-z]+`|groups=|date|category|metrics.json|features.csv|path.parquet",
+        "",
+        said,
     )
     known = {"taut", "Python", "L", "ROC", "AUC", "RMSE", "R", "J", "Clopper", "Pearson", "Wilson"}
     assert set(re.findall(r"[A-Za-z]+", said)) <= known
@@ -171,6 +174,26 @@ def test_every_variant_of_the_network_has_a_name_in_chinese():
     names = {setting.network for setting in (*DEFAULT, *QUICK, UNPENALISED)}
     assert len(names) > 3
     assert all(catalogue("zh").knows(name) for name in names)
+
+
+def test_a_sentence_is_known_if_what_it_holds_is():
+    say = catalogue("zh")
+    known = "Column '1': '2,3' was read as 2.3 (--decimal decides)."
+    assert say.knows(known)
+    assert say.stored(known) == "列 '1'：'2,3' 读作 2.3（由 --decimal 决定）。"
+    new = "Column '1': it is of tomorrow (--decimal decides)."
+    assert not say.knows(new)
+    assert say.stored(new) == "列 '1'：it is of tomorrow（由 --decimal 决定）。"
+    names = "Left out (constant): 'a', 'b' and 3 more."
+    assert say.stored(names) == "未使用（常数）：'a', 'b' 等，另有 3 个。"
+    assert say.stored("Training takes about 1.5 h on one core.") == "在单核上训练约需 1.5 小时。"
+    assert not say.knows("a long wait, in s")
+    twice = "twice the rows, by the learning curve"
+    halves = "it is not clear that all rows have less loss than a half of them: 0.3 (0 to 0.6)"
+    parts = [say.stored(part) for part in (twice, "0.02 (-0.01 to 0.05)", halves)]
+    doubted = say.stored(f"{twice}: 0.02 (-0.01 to 0.05): {halves}")
+    assert doubted == say("clause.reason").join(parts)
+    assert not re.search("[a-z]", doubted)
 
 
 def test_reasons_are_translated_part_by_part():

@@ -82,6 +82,40 @@ def test_a_curve_that_runs_away_does_not_flatten_the_others():
     assert "kept: 7" in first["svg"]
 
 
+def test_probabilities_of_what_is_rare_are_drawn_apart(rare):
+    run = Run.load(rare)
+    rows = run.test_rows.assign(p_positive=run.test_rows["p_positive"] / 20, actual=0)
+    svg = curves.calibration(run.metrics, rows, EN)["svg"]
+    dots = [float(x) for x in re.findall(r'<circle class="held" cx="([\d.]+)"', svg)]
+    assert max(dots) - min(dots) > 60
+
+
+def test_more_rows_are_told_by_one_law_from_now_to_then():
+    rows = {"rows": [50, 100, 200], "measured": [True, True, False]}
+    losses = {"train_loss": [0.1, 0.1, np.nan], "held_out_loss": [0.4, 0.2, np.nan]}
+    law = {"fitted": [0.4, 0.3, 0.25], "low": 0.2, "high": 0.5, "gain": 0.05}
+    ends = {"held_out_loss_standard_error": 0.02, "gain_low": 0.02, "gain_high": 0.08}
+    told = curves.learning(pd.DataFrame({**rows, **losses, **law, **ends}), EN)["sentences"]
+    assert told[0].endswith(
+        "fall by 0.050 (0.020 to 0.080): by the fitted law from 0.300 to 0.250."
+    )
+
+
+@pytest.mark.parametrize(
+    "label", ["kept: 7", "one standard error 0.000316", "一个标准误准则 0.0003"]
+)
+@pytest.mark.parametrize("right", [True, False])
+def test_a_label_stays_within_the_picture(label, right):
+    drawing = Drawing(Axis(0, 10), Axis(0, 1))
+    for at in range(11):
+        drawing.label_x(at, label, right=right)
+    wide = 6 * sum(2 if ord(sign) > 0x2E80 else 1 for sign in label)
+    places = [float(re.search(r'x="([\d.]+)"', str(mark)).group(1)) for mark in drawing.marks]
+    starts = [place if right else place - wide for place in places]
+    assert min(starts) >= 46
+    assert max(starts) + wide <= drawing.width
+
+
 def test_a_gap_in_a_line_stays_a_gap():
     drawing = Drawing(Axis(0, 3), Axis(0, 1))
     drawing.line([(0, 0.5), (1, np.nan), (2, 0.5), (3, 0.5)], "held")

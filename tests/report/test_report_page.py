@@ -165,6 +165,9 @@ def test_code_in_a_sentence_is_code_and_what_it_quotes_is_escaped(make_run):
     run = make_run()
     _edit(run, lambda m: m.update(notes=["Say it with `--na <i>`, or not."]))
     assert "Say it with <code>--na &lt;i&gt;</code>, or not." in _write(run)
+    _edit(run, lambda m: m.update(notes=["By e-mail --na <b>-1</b> (--learning-curve)."]))
+    said = "By e-mail <code>--na</code> &lt;b&gt;-1&lt;/b&gt; (<code>--learning-curve</code>)."
+    assert said in _write(run)
 
 
 def test_a_clear_difference_is_said_and_an_unclear_one_is_not(make_run):
@@ -206,7 +209,7 @@ def test_only_thirty_inputs_are_drawn_and_all_are_listed(make_run):
     bars = [a for tag, a in page.elements if tag == "svg" and a.get("class") == "strip bar mine"]
     assert len(bars) == 30
     assert "All 500 inputs" in page.text
-    assert "… and 170 more." in page.text
+    assert "… and 170 more, in features.csv." in page.text
     assert all(f"probe {i} " in page.text for i in (0, 250, 499))
 
 
@@ -292,7 +295,7 @@ def test_warnings_come_first_and_scores_have_their_base_rate(make_run):
     html = _write(run)
     text = Page(html).text
     assert text.index("looks like a group") < text.index("Log-loss 0.083")
-    assert "Warning. Column '<b>patient</b>' looks like a group." in text
+    assert "Warning: Column '<b>patient</b>' looks like a group." in text
     assert "base rate: 0.660). Accuracy 0.974 (always the commonest class: 0.632)." in text
     assert "None of the 7 rows of class fraud in the test set was recognised." in text
     assert "<b>fine</b> 107 107 1.00" in text
@@ -304,6 +307,9 @@ def test_the_tile_says_who_predicts_and_zeros_only_where_a_penalty_makes_them(ma
     run = make_run()
     before = Page(_write(run)).text
     assert "of the best’s weights exactly 0 83%" in before
+    assert "83% of its weights are exactly 0" in before
+    _edit(run, lambda m: m["choice"].update(zero_share=0.0))
+    assert "of its weights are exactly 0" not in Page(_write(run)).text
     _edit(run, _context)
     text = Page(_write(run)).text
     assert "of 3 settings (L1, L2, no penalty) predict; the best: L2 ·" in text

@@ -24,18 +24,22 @@ def test_the_inputs_their_price_and_the_bound_are_told(make_run, add_selection):
         "0.0100) than with all of them.",
         "Sure or stable by themselves: 2. Needed together with others: 1; each of these may stand "
         "for one like it.",
-        "Each is among the first 3 in 88% or more of 50 halves of the rows; so at most 0.21 of "
-        "them are expected to be there by chance.",
+        "Each is among the first 3 to be chosen in 88% or more of 50 halves of the rows; so at "
+        "most 0.21 of them are expected to be there by chance.",
     ]
     selection = metrics.selection
     always = [replace(item, frequency=1.0) for item in selection.inputs]
     sure = replace(metrics, selection=replace(selection, inputs=always))
-    assert "among the first 3 in all 50 halves of the rows; so" in sparse(sure)[2]
+    assert "among the first 3 to be chosen in all 50 halves of the rows; so" in sparse(sure)[2]
+    seldom = [replace(item, frequency=0.0 if item.rank == 1 else 0.9) for item in selection.inputs]
+    late = replace(metrics, selection=replace(selection, inputs=seldom, expected_false=None))
+    assert sparse(late)[2].startswith("2 of them are among the first 3 to be chosen in more than")
+    assert "not doubtful for that" in sparse(late)[3]
     page = html.unescape(write_report(run).read_text(encoding="utf-8"))
     for sentence in sparse(metrics):
         assert sentence in page
     assert "+0.0210 ± 0.0043" in page
-    assert page.count("<td>stable</td>") == 1
+    assert page.count(">stable</td>") == 1
     terminal = Console(file=io.StringIO(), width=200)
     show_fit(terminal, Run.load(run))
     assert sparse(metrics)[0] in terminal.file.getvalue()

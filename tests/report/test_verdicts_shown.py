@@ -57,6 +57,9 @@ def test_changes_are_told_with_their_gain_the_best_first(page):
     assert "+0.020 to +0.080" in html
     assert '<tr class="mine"><th scope="row">L2 at strength 0.1' in html
     assert '<tr><th scope="row">dropout 0.5' in html
+    doubted = dataclasses.replace(HELPFUL, doubt="folds: 0.1 (-0.1 to 0.3)")
+    shown = page(dataclasses.replace(FOUND, advice=(), tried=(doubted,)))
+    assert '<span class="verdict">folds: 0.1 (\u22120.1 to 0.3)</span>' in shown
     nothing = dataclasses.replace(FOUND, advice=(), tried=(USELESS,))
     assert "Nothing that was tried is clearly better" in page(nothing)
 

@@ -568,7 +568,10 @@ def test_a_strong_l1_keeps_the_input_that_matters_and_a_stronger_none():
     )
     fit = Fit(frame, "y", strengths=[0.1])
     assert fit.model.selected_features_ == ["x3"]
-    assert fit.metrics["choice"]["zero_share"] > 0.95
+    share = fit.metrics["choice"]["zero_share"]
+    path = fit.model.run.path.query("strength == 0.1")
+    assert share == pytest.approx((1 - path["nonzero"] / path["weights"]).mean())
+    assert share > 0.95
     nothing = Fit(frame, "y", strengths=[20.0])
     assert nothing.model.selected_features_ == []
     assert nothing.metrics["choice"]["zero_share"] == 1

@@ -15,6 +15,7 @@ import numpy as np
 
 from taut._keras.model_graphs import input_structure
 from taut._read_only import ReadOnly
+from taut.catalogue import catalogue
 from taut.charts import altair, offline
 from taut.checks import path_given
 from taut.compaction.costs import Costs
@@ -32,10 +33,6 @@ if TYPE_CHECKING:
 
 KIND, FORMAT = "taut compaction", 1
 MODEL, FACTS = "model.keras", "compaction.json"
-NOTHING = (
-    "nothing to remove: no unit is exactly dead. Train with a group penalty "
-    "(taut.GroupLasso on units) and taut.Proximal, or give a tolerance (`tolerance=`, --tolerance)"
-)
 
 
 @dataclass(frozen=True)
@@ -237,9 +234,43 @@ class CompactResult(ReadOnly):
         table = self.to_frame().to_html(index=False, border=0)
         return f"<p><b>{title}</b><br>{'<br>'.join(lines)}</p>{table}"
 
+    def summary(self, *, lang: str = "en") -> str:
+        """Weights, multiply-adds and latency before and after, in one line; or why none is less.
+
+        Args:
+            lang: "en" or "zh".
+
+        Raises:
+            InputError: If there are no texts in the language.
+        """
+        say, report = catalogue(lang), self.report
+        if not self.removed:
+            return say("compact.nothing")
+        before, after = report.before, report.after
+        names = say.listed(map(repr, report.uncounted))
+        parts = [
+            say("compact.weights", before=before.weights, after=after.weights),
+            say(
+                "compact.multiply_adds",
+                before=before.multiply_adds,
+                after=after.multiply_adds,
+                without=say("compact.without", names=names) if names else "",
+            ),
+        ]
+        latencies = (
+            (1, before.seconds_1, after.seconds_1, 2),
+            (256, before.seconds_256, after.seconds_256, 1),
+        )
+        parts += [
+            say("compact.latency", n=n, before=f"{old * 1e3:.{p}f}", after=f"{new * 1e3:.{p}f}")
+            for n, old, new, p in latencies
+            if old is not None and new is not None
+        ]
+        return say.listed(parts)
+
     def _lines(self) -> list[str]:
         report = self.report
-        lines = [summary(report) if self.removed else NOTHING]
+        lines = [self.summary()]
         if self.removed:
             rows = [
                 [r.layer, f"{r.before} → {r.before - len(r.indices)} {r.kind}s"]
@@ -264,21 +295,6 @@ class CompactResult(ReadOnly):
                 f"outputs moved by at most {moved.largest:.3g}, {moved.mean:.3g} on average"
             )
         return lines
-
-
-def summary(report: Report) -> str:
-    """Weights, multiply-adds and latency before and after, in one line."""
-    before, after = report.before, report.after
-    parts = [
-        f"weights {before.weights} → {after.weights}",
-        f"multiply-adds {before.multiply_adds} → {after.multiply_adds}"
-        + (f" without {', '.join(map(repr, report.uncounted))}" if report.uncounted else ""),
-    ]
-    if before.seconds_1 is not None and after.seconds_1 is not None:
-        parts.append(f"one row {before.seconds_1 * 1e3:.2f} → {after.seconds_1 * 1e3:.2f} ms")
-    if before.seconds_256 is not None and after.seconds_256 is not None:
-        parts.append(f"256 rows {before.seconds_256 * 1e3:.1f} → {after.seconds_256 * 1e3:.1f} ms")
-    return ", ".join(parts)
 
 
 def prepared(

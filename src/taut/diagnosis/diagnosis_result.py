@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
+from taut import readable
 from taut._read_only import ReadOnly
 from taut.catalogue import catalogue
 from taut.checks import check_new_file, path_given
@@ -105,7 +105,7 @@ class Verdict(ReadOnly):
         say = catalogue(lang)
         # A verdict that was saved before it said why had this reason.
         numbers = {"why": NOT_TRIED, **self.numbers}
-        words = {name: re.sub(r"^-(?=\d)", "−", it) for name, it in numbers.items()}
+        words = {name: readable.signed(it) for name, it in numbers.items()}
         return say(
             f"conclusion.{self.code}", **{name: say.stored(it) for name, it in words.items()}
         )
@@ -309,14 +309,16 @@ class Diagnosis(ReadOnly):
         """
         say = catalogue(lang)
         lines = [
-            v.text(lang=lang)
-            + (say("diagnosis.strength", strength=v.strength_text(lang=lang)) if v.strength else "")
-            for v in self.verdicts
+            v.text(lang=lang) + say.brackets(v.strength_text(lang=lang)) for v in self.verdicts
         ] or [say("diagnosed.only_muted" if self.muted else "diagnosed.no_verdict")]
         if self.advice:
             header = [say("diagnosis.change"), say("diagnosis.gain"), say("test.interval")]
             rows = [
-                (say.stored(a.what), f"{a.gain:.3g}", f"{a.low:.3g} – {a.high:.3g}")
+                (
+                    say.stored(a.what),
+                    readable.short(a.gain),
+                    say("interval", low=readable.short(a.low), high=readable.short(a.high)),
+                )
                 for a in self.advice
             ]
             lines += ["", say("diagnosed.helps"), text_table(rows, header=header)]
@@ -325,7 +327,10 @@ class Diagnosis(ReadOnly):
         doubtful = [a for a in self.tried if a.low > 0 and a.doubt]
         if doubtful:
             lines += ["", say("diagnosed.doubted")]
-            lines += [f"- {say.stored(f'{a.what}: {a.interval}: {a.doubt}')}" for a in doubtful]
+            lines += [
+                f"- {readable.signed(say.stored(f'{a.what}: {a.interval}: {a.doubt}'))}"
+                for a in doubtful
+            ]
         if self.left_out and whole:
             lines += ["", say("diagnosis.left_out") + say("clause.reason").strip()]
             lines += [f"- {say.stored(text)}" for text in self.left_out]

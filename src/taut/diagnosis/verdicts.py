@@ -25,6 +25,8 @@ LEARNED_LITTLE = MATERIAL_GAIN / 2
 """So much does, where the model itself has learned less than the freer one adds."""
 NEXT_TO_NOTHING = 0.01
 """A model that surely has no more less loss than this has learned nothing that matters."""
+HELD_OUT = "held-out rows"
+"""Where the gap of the model itself is measured."""
 FREER = ("longer", "larger", "unpenalised")
 FAULTS = ("leak_column", "leak_rows", "leak_groups")
 """With these no score is what it seems."""
@@ -217,7 +219,7 @@ def gap_of_model(
         gap.held_out,
         base,
         gap.rows,
-        "held-out rows",
+        HELD_OUT,
     )
 
 
@@ -225,8 +227,9 @@ def gap_findings(base: float | None, gaps: Sequence[MeasuredGap]) -> list[Findin
     """The losses and the gaps, a line each; first the loss of looking at no input."""
     found = [Finding("loss of looking at no input", base)]
     for gap in gaps:
+        learned = "rows learned from" if gap.source == HELD_OUT else gap.source
         found += [
-            Finding("training loss", gap.train_loss, note=gap.source),
+            Finding("training loss", gap.train_loss, note=learned),
             Finding("held-out loss", gap.held_out_loss, note=f"{gap.source}, {gap.rows} rows"),
             Finding("generalisation gap", gap.estimate, gap.low, gap.high, gap.source),
         ]

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     import pandas
 
 MOST_CLASSES, MOST_DOTS, MOST_POINTS = 12, 600, 200
-BINS, LEAST_IN_BIN = 10, 10
+BINS, LEAST_IN_BIN, WHOLE = 10, 10, 0.7
 
 
 def confusion(metrics: Metrics, rows: pandas.DataFrame) -> dict[str, Any] | None:
@@ -122,13 +122,16 @@ def calibration(metrics: Metrics, rows: pandas.DataFrame, say: Catalogue) -> dic
         of = 0
         p = rows["p_predicted"].to_numpy(float)
         so = rows["actual"].to_numpy(int) == rows["predicted"].to_numpy(int)
-    drawing = Drawing(Axis(0.0, 1.0), Axis(0.0, 1.02), width=340, height=300)
-    drawing.line([(0, 0), (1, 1)], "equal")
+    groups = np.array_split(np.argsort(p, kind="stable"), min(BINS, len(p) // LEAST_IN_BIN))
+    bins = [(float(p[g].mean()), float(so[g].mean()), len(g)) for g in groups]
+    bins = [(mean, share, rows, *wilson(share, rows)) for mean, share, rows in bins]
+    # Probabilities of what is rare lie together near zero: the picture ends where they do.
+    most = max(max(mean, high) for mean, _, _, _, high in bins)
+    end = 1.0 if most > WHOLE else 1.05 * most
+    drawing = Drawing(Axis(0.0, end), Axis(0.0, 1.02 * end), width=340, height=300)
+    drawing.line([(0, 0), (end, end)], "equal")
     found, outside = [], 0
-    count = min(BINS, len(p) // LEAST_IN_BIN)
-    for group in np.array_split(np.argsort(p, kind="stable"), count):
-        mean, share = float(p[group].mean()), float(so[group].mean())
-        low, high = wilson(share, len(group))
+    for mean, share, rows, low, high in bins:
         outside += not low <= mean <= high
         drawing.upright(mean, low, high, "spread")
         drawing.dots([(mean, share)], "held", 3.4)
@@ -137,12 +140,14 @@ def calibration(metrics: Metrics, rows: pandas.DataFrame, say: Catalogue) -> dic
                 readable.fixed(mean, 3),
                 readable.fixed(share, 3),
                 say.interval(low, high, 3),
-                readable.fixed(len(group), 0),
+                readable.fixed(rows, 0),
             )
         )
-    clear = say("calibration.clear", n=outside, bins=count) if outside else say("calibration.none")
+    clear = (
+        say("calibration.clear", n=outside, bins=len(bins)) if outside else say("calibration.none")
+    )
     return {
-        "svg": drawing.svg(say("calibration.aria", bins=count)),
+        "svg": drawing.svg(say("calibration.aria", bins=len(bins))),
         "binary": binary,
         "label": readable.clean(classes[of]) if classes else "",
         "bins": found,
@@ -197,7 +202,7 @@ def learning(frame: pandas.DataFrame, say: Catalogue) -> dict[str, Any]:
             loss=readable.fixed(row["fitted"], places),
             gain=readable.fixed(row["gain"], fine),
             interval=say.interval(row["gain_low"], row["gain_high"], fine),
-            present=readable.fixed(present["held_out_loss"], places),
+            present=readable.fixed(present["fitted"], places),
             now=now,
         )
         for _, row in beyond.iterrows()

@@ -11,11 +11,14 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 from markupsafe import Markup, escape
+from rich.cells import cell_len
 
 from taut import readable
 from taut.report.scale import Scale
 
 LEFT, RIGHT, TOP, BOTTOM = 46, 10, 10, 24
+CELL = 6.0
+"""About how wide a letter is drawn; a Chinese sign is two."""
 
 
 @dataclass(frozen=True)
@@ -158,11 +161,13 @@ class Drawing:
         self._add('<path class="line {}" d="M{} {}V{}"/>', kind, at, TOP, bottom)
 
     def label_x(self, x: float, label: str, *, right: bool, row: int = 0) -> None:
-        """A word at the top, on the right or the left of a value."""
+        """A word at the top, on the right or the left of a value, but within the picture."""
+        wide, at = CELL * cell_len(label), self.at_x(x)
+        place = min(at + 5, self.width - wide) if right else max(at - 5, LEFT + wide)
         self._add(
             '<text class="label {}" x="{}" y="{}">{}</text>',
             "start" if right else "end",
-            self.at_x(x) + (5 if right else -5),
+            round(place, 1),
             TOP + 10 + 15 * row,
             label,
         )

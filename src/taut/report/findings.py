@@ -6,12 +6,14 @@ no clear difference, and one on the wrong side is called worse.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
+from typing import Protocol
 
 from taut import readable
 from taut.catalogue import EN, Catalogue
 from taut.report.scored import TAUT, Difference, half, scores
-from taut.run_metrics import Choice, Metrics, Predicting, SelectedInput
+from taut.run_metrics import Choice, Metrics, Predicting, SelectedInput, Selection
 
 
 def warnings(metrics: Metrics, say: Catalogue = EN) -> list[str]:
@@ -134,7 +136,7 @@ def against(difference: Difference, metrics: Metrics, say: Catalogue = EN) -> st
     return say(
         f"against.{difference.code}",
         system=difference.name,
-        reached=say("against.reached", score=other.shown) if other else "",
+        reached=say.brackets(other.shown) if other else "",
         difference=difference.shown,
         **_sizes(difference, say),
     )
@@ -154,7 +156,7 @@ def choice(metrics: Metrics, say: Catalogue = EN, *, with_edge: bool = True) -> 
     chosen = metrics.choice
     what = setting(chosen, say)
     models, settings, share = chosen.models, chosen.predicting, chosen.zero_share
-    zeros = "" if share is None else say("choice.zeros", share=readable.percent(share))
+    zeros = say("choice.zeros", share=readable.percent(share)) if share else ""
     if len(settings) > 1:
         sentence = say(
             "choice.several",
@@ -203,6 +205,27 @@ def _penalties(settings: Sequence[Predicting], say: Catalogue) -> str:
     return say.listed(say("choice.count", n=n, penalty=name) for name, n in counts)
 
 
+def trained(metrics: Metrics, say: Catalogue = EN) -> str:
+    """How many networks were trained, and how long that took."""
+    lanes = metrics.split.lanes
+    words = say("tile.trained", n=lanes, duration=say.duration(metrics.seconds))
+    return f"{readable.fixed(lanes, 0)} {words}"
+
+
+def certificate(metrics: Metrics, say: Catalogue = EN) -> str | None:
+    """How far a model is from a stationary point of its penalised objective."""
+    found = metrics.choice.stationarity
+    if found is None:
+        return None
+    said = {True: "notes.converged", False: "notes.not_converged"}.get(found.converged)  # type: ignore[arg-type]
+    return say(
+        "notes.certificate",
+        largest=readable.short(found.largest),
+        converged=say(said, limit=readable.short(found.limit)) if said else "",
+        note=say.stored(found.note),
+    )
+
+
 def overfitting(metrics: Metrics, say: Catalogue = EN) -> str | None:
     """The gap between training and test loss, with the penalty and without."""
     losses = metrics.overfitting
@@ -219,6 +242,28 @@ def overfitting(metrics: Metrics, say: Catalogue = EN) -> str | None:
 
 def _gap(train: float | None, test: float | None) -> float | None:
     return test - train if readable.is_number(train) and readable.is_number(test) else None  # type: ignore[operator]
+
+
+class _Column(Protocol):
+    """A column of a table, of a schema as well as of a run."""
+
+    @property
+    def kind(self) -> str: ...
+
+    @property
+    def used(self) -> bool: ...
+
+
+def used(columns: Sequence[_Column], say: Catalogue = EN) -> str:
+    """How many of the columns are inputs, and of which kinds."""
+    kinds = Counter(say.stored(column.kind) for column in columns if column.used)
+    if len(kinds) == 1:
+        every = say("all") if len(columns) > 1 else ""
+        words = say("table.kinds_one", all=every, kind=next(iter(kinds)))
+    else:
+        counts = (say("table.kind_count", n=n, kind=kind) for kind, n in kinds.most_common())
+        words = say("table.kinds", kinds=say.listed(counts))
+    return say("table.inputs", inputs=say.count("input", kinds.total()), kinds=words)
 
 
 def inputs(metrics: Metrics, say: Catalogue = EN) -> str:
@@ -251,22 +296,30 @@ def sparse(metrics: Metrics, say: Catalogue = EN) -> list[str]:
                 **reads,
                 metric=say.metric(price.metric),
                 size=readable.fixed(abs(price.value or 0.0), places),
-                spread=say("sparse.spread", interval=spread) if spread != readable.MISSING else "",
+                spread=say.brackets(spread) if spread != readable.MISSING else "",
             )
         ]
     needed = sum(item.reason == "needed" for item in selection.inputs)
     if needed:
         sentences.append(say("sparse.needed", known=kept - needed, needed=needed))
-    if selection.halves:
-        least = min(item.frequency or 0.0 for item in selection.inputs if item.kept)
-        known = {"kept": kept, "share": readable.percent(least), "halves": selection.halves}
-        known["often"] = say("sparse.often" if least < 1 else "sparse.always", **known)
-        if selection.expected_false is None:
-            sentences.append(say("sparse.few_halves", **known))
-        else:
-            false = readable.short(selection.expected_false)
-            sentences.append(say("sparse.bound", **known, false=false))
-    return sentences
+    return [*sentences, *_halves(selection, say)]
+
+
+def _halves(selection: Selection, say: Catalogue) -> list[str]:
+    """How often halves of the rows choose the kept inputs, and what that says of chance."""
+    often = [item.frequency or 0.0 for item in selection.inputs if item.kept]
+    if not selection.halves:
+        return []
+    known = {"kept": len(often), "halves": selection.halves}
+    if selection.expected_false is None:
+        most = sum(share > 0.5 for share in often)
+        return [say("sparse.few_halves", n=most, **known), say("sparse.late")]
+    least = min(often)
+    words = say(
+        "sparse.often" if least < 1 else "sparse.always", share=readable.percent(least), **known
+    )
+    false = readable.short(selection.expected_false)
+    return [say("sparse.bound", often=words, false=false, **known)]
 
 
 def reason(item: SelectedInput, say: Catalogue = EN) -> str:

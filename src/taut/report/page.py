@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import shlex
-from collections import Counter
-from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from taut import readable
@@ -18,7 +16,7 @@ from taut.report.scale import spanning
 from taut.report.scored import TAUT, differences, scores
 from taut.report.verdicts_shown import shown
 from taut.run import Run
-from taut.run_metrics import InputColumn, Metrics
+from taut.run_metrics import Metrics
 
 if TYPE_CHECKING:
     from taut.diagnosis.diagnosis_result import Diagnosis
@@ -61,8 +59,8 @@ def page(run: Run, name: str, say: Catalogue, diagnosis: Diagnosis | None = None
         "lanes": _lanes(run),
         "features": _features(run),
         "sparse": _sparse(metrics, say),
-        "kinds": _kinds(metrics.columns, say),
-        "input_count": say.count("input", sum(column.used for column in metrics.columns)),
+        "used": findings.used(metrics.columns, say),
+        "certificate": findings.certificate(metrics, say),
         "shell_name": shlex.quote(readable.clean(name)),
         # A JSON string is a Python literal too.
         "python_name": json.dumps(readable.clean(name), ensure_ascii=False),
@@ -85,8 +83,9 @@ def _tiles(metrics: Metrics, say: Catalogue) -> list[tuple[str, str]]:
         tiles.append((say.count("network", chosen.models), words))
     else:
         tiles.append((best, say("tile.penalty")))
-    trained = say("tile.trained", duration=say.duration(metrics.seconds))
-    return [*tiles, (readable.fixed(metrics.split.lanes, 0), trained)]
+    lanes = metrics.split.lanes
+    trained = say("tile.trained", n=lanes, duration=say.duration(metrics.seconds))
+    return [*tiles, (readable.fixed(lanes, 0), trained)]
 
 
 def _test(metrics: Metrics, name: str, say: Catalogue) -> dict[str, Any]:
@@ -252,9 +251,8 @@ def _sparse(metrics: Metrics, say: Catalogue) -> dict[str, Any] | None:
     if selection is None:
         return None
     finite = [rung for rung in selection.numbers if readable.is_number(rung.loss)]
-    losses = [rung.loss or 0.0 for rung in finite]
     best = min(finite, key=lambda rung: rung.loss or 0.0, default=None)
-    places = readable.decimals([max(losses) - min(losses)] if losses else [])
+    places = readable.decimals(rung.se for rung in finite)
     return {
         "sentences": findings.sparse(metrics, say),
         "rule": selection.rule,
@@ -280,13 +278,3 @@ def _sparse(metrics: Metrics, say: Catalogue) -> dict[str, Any] | None:
             for rung in finite
         ],
     }
-
-
-def _kinds(columns: Sequence[InputColumn], say: Catalogue) -> str:
-    """The kinds of the inputs, after their number."""
-    used = Counter(say.stored(c.kind) for c in columns if c.used)
-    if len(used) == 1:
-        every = say("all") if len(columns) > 1 else ""
-        return say("table.kinds_one", all=every, kind=next(iter(used)))
-    kinds = say.listed(say("table.kind_count", n=n, kind=kind) for kind, n in used.most_common())
-    return say("table.kinds", kinds=kinds)

@@ -145,9 +145,7 @@ def _marks(
     """The upright lines of a panel: the chosen strength, and the one-standard-error one."""
     wanted = [("path.chosen", choice.penalty, choice.strength, "chosen")]
     other = (choice.one_se_penalty, choice.one_se_strength)
-    if other == (choice.penalty, choice.strength):
-        wanted = [("path.chosen_both", choice.penalty, choice.strength, "chosen")]
-    elif other[0] is not None and other[1] is not None:
+    if other[0] is not None and other[1] is not None:
         wanted.append(("path.one_se", other[0], other[1], "one-se"))
     marks = []
     for key, name, strength, kind in wanted:

@@ -36,6 +36,7 @@ def shown(diagnosis: Diagnosis | None, say: Catalogue) -> dict[str, Any] | None:
             {
                 "what": advice.what,
                 "helps": advice.clear,
+                "doubt": readable.signed(advice.doubt) if advice.low > 0 else "",
                 "shown": readable.fixed(advice.gain, places, sign=True),
                 "interval": say.interval(advice.low, advice.high, places, sign=True),
                 "at": scale.at(advice.gain),

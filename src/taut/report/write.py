@@ -22,7 +22,7 @@ from taut.run import DIAGNOSIS, METRICS, REPORT, Run
 if TYPE_CHECKING:
     import jinja2
 
-_CODE = re.compile("`([^`]+)`")
+_CODE, _OPTION = re.compile("`([^`]+)`"), re.compile(r"(?<![\w>-])--[a-z][a-z-]*(?![^<]*</code>)")
 _PACKAGE = "taut.report"
 
 
@@ -110,11 +110,12 @@ def _environment(say: Catalogue) -> jinja2.Environment:
         lstrip_blocks=True,
     )
 
+    def coded(sentence: object) -> Markup:
+        escaped = str(escape(sentence))  # `sub` of a Markup would escape what it puts in
+        return Markup(_OPTION.sub(r"<code>\g<0></code>", _CODE.sub(r"<code>\1</code>", escaped)))
+
     def stored(sentence: object) -> Markup:
-        escaped = str(
-            escape(say.stored(sentence))
-        )  # `sub` of a Markup would escape what it puts in
-        words = Markup(_CODE.sub(r"<code>\1</code>", escaped))
+        words = coded(say.stored(sentence))
         if say.knows(sentence):
             return words
         return Markup('<span lang="en">{}</span>').format(words)
@@ -126,10 +127,16 @@ def _environment(say: Catalogue) -> jinja2.Environment:
         "percent": readable.percent,
         "share": readable.share,
         "stored": stored,
+        "coded": coded,
         "interval": lambda score: say.interval(score.low, score.high, 2),
         "bdi": lambda name: Markup("<bdi>{}</bdi>").format(readable.clean(name)),
         "name": lambda name: Markup('<bdi class="name">{}</bdi>').format(readable.clean(name)),
     }
     environment.filters.update(filters)
-    environment.globals.update(t=say.html, lang=say("lang.code"), gap=say("sentence.separator"))
+    environment.globals.update(
+        t=say.html,
+        lang=say("lang.code"),
+        lang_option=say.option,
+        gap=say("sentence.separator"),
+    )
     return environment

@@ -27,7 +27,7 @@ def describe(trained: Trained, ensemble: Ensemble, candidates: Sequence[int]) ->
         candidates: Settings that could have been chosen.
     """
     best = ensemble.best
-    setting, lane = trained.settings[best], int(trained.cross.lanes(best)[0])
+    setting, lanes = trained.settings[best], list(map(int, trained.cross.lanes(best)))
     path = [
         i
         for i, s in enumerate(trained.settings)
@@ -52,9 +52,13 @@ def describe(trained: Trained, ensemble: Ensemble, candidates: Sequence[int]) ->
         ),
         edge=edge(trained, best, candidates),
         # Only L1 makes zeros; what else is exactly 0 says nothing of the penalty.
-        zero_share=zero_share(trained, lane) if setting.penalty == "L1" else None,
-        stationarity=afterwards("The certificate", lambda: _certificate(trained, lane), None),
+        zero_share=_zeros(trained, lanes) if setting.penalty == "L1" else None,
+        stationarity=afterwards("The certificate", lambda: _certificate(trained, lanes[0]), None),
     )
+
+
+def _zeros(trained: Trained, lanes: Sequence[int]) -> float:
+    return float(np.mean([zero_share(trained, lane) for lane in lanes]))
 
 
 def edge(trained: Trained, best: int, candidates: Sequence[int]) -> str | None:
