@@ -17,6 +17,7 @@ def fit_command(
     out: Path,
     *,
     test: Path | None = None,
+    test_sheet: str | None = None,
     options: Mapping[str, Any],
     columns: Mapping[str, Any],
     roles: Mapping[str, str | None],
@@ -30,8 +31,7 @@ def fit_command(
         "taut fit 'a b.csv' --target y --out run --time day --drop k --sep ';' --seed 1 --quick"
     """
     words = ["taut", "fit", clean(table), "--target", clean(target), "--out", clean(out)]
-    words += [] if test is None else ["--test", clean(test)]
-    given = {**roles, **columns, **reading}
+    given = {"test": test, "test_sheet": test_sheet, **roles, **columns, **reading}
     given |= {name: value for name, value in options.items() if value != DEFAULTS.get(name)}
     for name, value in given.items():
         flag = f"--{FLAGS.get(name, name).replace('_', '-')}"

@@ -59,6 +59,7 @@ def fit(
     time: option.Time = None,
     weights: option.Weights = None,
     test: option.Test = None,
+    test_sheet: option.TestSheet = None,
     test_size: option.TestSize = 0.2,
     single: option.Single = False,
     sparse: option.Sparse = False,
@@ -110,16 +111,22 @@ def fit(
         check_table(table)
         if test is not None:
             check_table(test)
-            if test_size != option.DEFAULTS["test_size"]:
-                raise UsageError(
-                    "--test-size is the share of TABLE that is set aside without --test. Received: "
-                    f"both, --test-size {test_size:g}. Leave one out."
-                )
+        if test is None and test_sheet is not None and test_sheet == sheet:
+            raise UsageError(
+                "--test-sheet must be another sheet of TABLE than --sheet. Received: "
+                f"{sheet!r} for both."
+            )
+        if (test or test_sheet) and test_size != option.DEFAULTS["test_size"]:
+            raise UsageError(
+                "--test-size is the share of TABLE that is set aside without --test and "
+                f"--test-sheet. Received: both, --test-size {test_size:g}. Leave one out."
+            )
         fit_file(
             table,
             target,
             place,
             test=test,
+            test_sheet=test_sheet,
             shown=out,
             force=force,
             state=state,
@@ -139,6 +146,7 @@ def fit_file(
     place: Path,
     *,
     test: Path | None = None,
+    test_sheet: str | None = None,
     shown: Path,
     force: bool,
     state: Attempt,
@@ -157,6 +165,7 @@ def fit_file(
         target: The column to predict.
         place: The run directory.
         test: The file of rows to test on; a share of the table unless given.
+        test_sheet: Their sheet, of that file, or of the table's without.
         shown: The run directory as the user calls it.
         force: Whether a run that is there is replaced.
         state: What has been written.
@@ -191,15 +200,18 @@ def fit_file(
     schema = understand(frame, target=target, task=options["task"], roles=Roles(**roles), **columns)
     schema.row_facts(frame, Roles(**roles))  # refuses values that cannot be used, before any work
     folds = folds_for(options["folds"], quick=options["quick"])
-    share = options["test_size"] if test is None else 0.0
+    tests = test if test is not None or test_sheet is None else table
+    share = options["test_size"] if tests is None else 0.0
     check_enough_rows(schema, folds=folds, test_size=share)
     check_inputs(options["inputs"], len(schema.used))
     rows = None
-    if test is not None:
+    if tests is not None:
         # What is text in the table is text here: "01" of a group is not 1, where one is "A".
         words = [n for n in Roles(**roles).named() if frame[n].dtype.kind not in "biuf"]
-        alike = reading if test.suffix == table.suffix else {}
-        rows = read_table(test, **{**alike, "text": [*schema.as_written, *words], "na": schema.na})
+        alike = dict(reading) if tests.suffix == table.suffix else {}
+        if test_sheet is not None:
+            alike["sheet"] = test_sheet
+        rows = read_table(tests, **{**alike, "text": [*schema.as_written, *words], "na": schema.na})
 
     show_schema(out, schema, name=table.name, say=say)
     wanted = {"target": target, "test": rows, **options, **columns, **roles}
@@ -211,6 +223,7 @@ def fit_file(
         target,
         shown,
         test=test,
+        test_sheet=test_sheet,
         options=options,
         columns=columns,
         roles=roles,

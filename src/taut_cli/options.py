@@ -68,10 +68,20 @@ Test = Annotated[
         rich_help_panel=TRAINING,
     ),
 ]
+TestSheet = Annotated[
+    str | None,
+    typer.Option(
+        metavar="NAME",
+        help="Sheet of rows to test on, of the file of --test, or of TABLE without.",
+        show_default=False,
+        rich_help_panel=TRAINING,
+    ),
+]
 TestSize = Annotated[
     float,
     typer.Option(
-        help="Share of the rows set aside as a test, without --test.", rich_help_panel=TRAINING
+        help="Share of the rows set aside as a test, where none are given.",
+        rich_help_panel=TRAINING,
     ),
 ]
 Single = Annotated[

@@ -149,6 +149,32 @@ def test_a_table_of_test_rows_is_read_as_the_table_is(taut, fits, table, here):
     assert not (here / "other").exists()
 
 
+def test_another_sheet_of_the_workbook_has_the_rows_to_test_on(taut, fits, table, here):
+    frame = pd.read_csv(table)
+    with pd.ExcelWriter(here / "book.xlsx") as book:
+        frame.to_excel(book, sheet_name="learn", index=False)
+        frame.iloc[:9].to_excel(book, sheet_name="try", index=False)
+    said = ("fit", here / "book.xlsx", "-t", "ill", "--test-sheet")
+    result = taut(*said, "try")
+    assert (result.exit_code, result.stderr) == (0, "")
+    (call,) = fits.calls
+    assert call["test"].equals(call["frame"].iloc[:9])
+    assert Run.load(here / "taut-run").metrics.command.endswith("--test-sheet try")
+    (here / "other.xlsx").write_bytes((here / "book.xlsx").read_bytes())
+    apart = taut(*said, "try", "--test", here / "other.xlsx", "--sheet", "learn", "--force")
+    assert apart.exit_code == 0
+    assert fits.calls[-1]["test"].equals(call["test"])
+    for options, words in (
+        (["try", "--sheet", "try"], "another sheet of TABLE than --sheet"),
+        (["try", "--test-size", "0.3"], "Leave one out"),
+        (["no such"], "'no such'"),
+    ):
+        wrong = taut(*said, *options, "--out", "other")
+        assert wrong.exit_code == 2
+        assert words in " ".join(wrong.stderr.split())
+    assert not (here / "other").exists()
+
+
 def test_defaults_are_those_of_the_library(taut, fits, table):
     assert taut("fit", table, "-t", "ill").exit_code == 0
     (call,) = fits.calls
