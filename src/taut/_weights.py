@@ -143,6 +143,20 @@ def check_means(parts: Sequence[LossPart]) -> None:
         )
 
 
+def mean_weight(weights: Any, rows: Any = slice(None)) -> float:
+    """What some rows count on average, over all outputs and steps; 1 without weights.
+
+    Keras's mean loss of weighted rows is Σ w·l / n, which grows with their weights; divided by this
+    it is Σ w·l / Σ w, and can be compared with that of other rows.
+
+    Args:
+        weights: [rows, …] weights of the data loss, a tree of these by output, or None.
+        rows: Which.
+    """
+    leaves = [np.asarray(leaf)[rows] for leaf in tree.flatten(weights) if leaf is not None]
+    return float(np.mean([leaf.mean(dtype=np.float64) for leaf in leaves])) if leaves else 1.0
+
+
 def check_weight_values(weight: np.ndarray, *, all_rows: bool = False) -> None:
     """Raise for weights that cannot be.
 
