@@ -249,7 +249,7 @@ def test_a_class_that_no_row_has_may_have_a_weight(loss):
         {1: np.inf},
         {"a": 1.0},
         {0.5: 1.0},
-        {},
+        {0: 0.0, 1: 0, 2: 0.0},
         {7: 2.0},
         {1: 1.0, 2: 1.0, 3: 2.0},  # of three classes, counted from 1
         "equal",

@@ -12,7 +12,7 @@ import numpy as np
 from taut._data import as_arrays, check_rows_given, group_labels, input_names
 from taut._keras.compiled_model import compiled_loss
 from taut._weights import ClassWeight, by_class, checked_targets
-from taut.checks import check_same_order, check_whole, names_given
+from taut.checks import check_whole, names_given, of_argument
 from taut.errors import InputError
 from taut.objective.row_losses import RowLosses, base_losses
 from taut.studies.labels import labelled
@@ -161,8 +161,8 @@ def subject_of(
     columns = _columns(x) if names is None else names_given(names=names)
     labels = labelled(model, y)
     classes = None if labels is None else labels.classes
-    of_train, of_held_out = _groups(groups, validation)
-    train_x, train_y = _arrays(x, y if labels is None else labels.y, "x", "y")
+    groups, of_held_out = _groups(groups, validation)
+    train_x, train_y = _arrays(x, y if labels is None else labels.y)
     rows = len(keras.tree.flatten(train_y)[0])
     if rows < FEWEST_ROWS:
         raise InputError(
@@ -171,10 +171,10 @@ def subject_of(
     if labels is not None:
         class_weight = labels.class_weight(class_weight)
     train_y, weights = checked_targets(model, train_x, train_y, sample_weight, class_weight)
-    train = _rows(model, train_x, train_y, weights, of_train)
+    train = _rows(model, train_x, train_y, weights, groups)
     held_out = None
     if validation is not None:
-        held_x, held_y, held_weights = _validation(validation, classes)
+        held_x, held_y, held_weights = _validation(validation, classes, of_held_out)
         _check_alike(train_x, held_x, _columns(x), validation)
         if class_weight is not None:
             if held_weights is not None:
@@ -183,8 +183,9 @@ def subject_of(
                     "weights of these. Multiply them, and give `sample_weight`."
                 )
             held_weights = by_class(model, train_x, train_y, class_weight)(held_y)
-        held_y, held_weights = checked_targets(model, held_x, held_y, held_weights)
-        held_out = _rows(model, held_x, held_y, held_weights, of_held_out)
+        with of_argument("validation"):
+            held_y, held_weights = checked_targets(model, held_x, held_y, held_weights)
+            held_out = _rows(model, held_x, held_y, held_weights, of_held_out)
     notes = []
     if epochs is None:
         epochs, note = _epochs(model)
@@ -222,25 +223,26 @@ def _columns(x: Any) -> Sequence[str] | None:
     return list(map(str, x.columns)) if hasattr(x, "columns") and hasattr(x, "shape") else None
 
 
-def _arrays(x: Any, y: Any, x_name: str, y_name: str) -> tuple[Any, Any]:
-    x, y = as_arrays(x, x_name), as_arrays(y, y_name)
+def _arrays(x: Any, y: Any) -> tuple[Any, Any]:
+    x, y = as_arrays(x, "x"), as_arrays(y, "y")
     counts = {len(a) for a in keras.tree.flatten((x, y)) if a.ndim}
     if len(counts) != 1 or any(not a.ndim for a in keras.tree.flatten((x, y))):
         raise InputError(
-            f"`{x_name}` and `{y_name}` must have the same rows. Received: shapes "
+            "`x` and `y` must have the same rows. Received: shapes "
             f"{[a.shape for a in keras.tree.flatten((x, y))]}."
         )
     return x, y
 
 
-def _validation(validation: Any, classes: np.ndarray | None) -> tuple[Any, Any, Any]:
+def _validation(validation: Any, classes: np.ndarray | None, groups: Any) -> tuple[Any, Any, Any]:
     if not isinstance(validation, (tuple, list)) or len(validation) not in (2, 3):
         raise InputError(
             "`validation` must be (x, y) or (x, y, weights) of rows that the model has not seen. "
             f"Received: {type(validation).__name__}."
         )
     x, y, weights = (*validation, None)[:3]
-    check_same_order(**{"validation[0]": x, "validation[1]": y})
+    with of_argument("validation"):
+        check_rows_given(x, y, sample_weight=weights, groups=groups)
     if classes is not None:
         text = np.asarray(y).reshape(-1).astype(str)
         unknown = sorted(set(text.tolist()) - set(classes.tolist()))
@@ -250,7 +252,8 @@ def _validation(validation: Any, classes: np.ndarray | None) -> tuple[Any, Any, 
                 f"{', '.join(map(repr, unknown[:5]))}."
             )
         y = np.searchsorted(classes, text)
-    x, y = _arrays(x, y, "validation[0]", "validation[1]")
+    with of_argument("validation"):
+        x, y = _arrays(x, y)
     rows = len(keras.tree.flatten(y)[0])
     if rows < FEWEST_HELD_OUT:
         raise InputError(
@@ -276,26 +279,22 @@ def _check_alike(train: Any, held_out: Any, columns: Any, validation: Any) -> No
         )
 
 
-def _groups(groups: Any, validation: Any) -> tuple[np.ndarray | None, np.ndarray | None]:
+def _groups(groups: Any, validation: Any) -> tuple[Any, Any]:
     """The labels of the rows to learn from, and of those held out."""
     if groups is None:
         return None, None
-    both = isinstance(groups, (tuple, list)) and len(groups) == 2 and np.ndim(groups[0]) == 1
+    both = isinstance(groups, (tuple, list)) and len(groups) == 2 and np.ndim(groups[0]) > 0
     if validation is not None and not both:
         raise InputError(
             "`groups` with `validation` must be two: (labels of the rows of x, labels of the rows "
             f"of validation). Received: {type(groups).__name__}."
         )
-    train, held_out = groups if both else (groups, None)
-    return group_labels(train), None if held_out is None else group_labels(held_out)
+    return tuple(groups) if both else (groups, None)
 
 
-def _rows(model: Any, x: Any, y: Any, weights: Any, groups: np.ndarray | None) -> Rows:
+def _rows(model: Any, x: Any, y: Any, weights: Any, groups: Any) -> Rows:
     rows = len(keras.tree.flatten(y)[0])
-    if groups is not None and groups.shape != (rows,):
-        raise InputError(
-            f"`groups` must be a label for each of the {rows} rows. Received: {groups.shape}."
-        )
+    groups = None if groups is None else group_labels(groups, rows)
     prediction = model.predict(x, batch_size=PREDICTED, verbose=0)
     finite = [np.isfinite(np.asarray(a)).all() for a in keras.tree.flatten(prediction)]
     if not all(finite):
