@@ -15,7 +15,7 @@ from taut.diagnosis import Diagnosis, Verdict
 from taut.diagnosis.diagnosis_result import in_importance
 from taut.diagnosis.fold_trainer import Trial
 from taut.diagnosis.gains import chosen, interval_over_folds
-from taut.diagnosis.subject import subject_of
+from taut.diagnosis.given_subject import subject_of
 from taut.diagnosis.trials import try_more, try_out
 from taut.diagnosis.variants import resized, with_dropout
 from taut.diagnosis.words import CODES, codes_of

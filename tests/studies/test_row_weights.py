@@ -6,7 +6,7 @@ import pytest
 
 import taut
 from taut.diagnosis.fold_trainer import FoldTrainer, Plan
-from taut.diagnosis.subject import subject_of
+from taut.diagnosis.given_subject import subject_of
 from taut.diagnosis.trials import with_strengths
 from taut.engine import ArraySource, Lane, Split, train_lanes
 from taut.engine.data.row_folds import RowFolds
