@@ -43,12 +43,14 @@ class Pilot:
         y: Targets, likewise.
         rows: The row numbers to train on.
         train: Trains lanes of split 0.
+        weight: [rows] weights of the data loss, a tree of these by output, or None.
     """
 
     x: Any
     y: Any
     rows: np.ndarray
     train: Callable[[list[Lane]], Record]
+    weight: Any = None
 
 
 class FoldedRows(Protocol):
@@ -143,7 +145,7 @@ class FoldedArrays:
         def train(lanes: list[Lane]) -> Record:
             return self.train(model, lanes, settings, name)
 
-        return Pilot(self._x, self._y, self.splits[0].train, train)
+        return Pilot(self._x, self._y, self.splits[0].train, train, self._weight)
 
     def train(
         self,
