@@ -6,7 +6,8 @@ import pandas as pd
 import pytest
 
 import taut
-from taut.engine import Lane, train_lanes
+from taut._data import group_labels
+from taut.engine import ArraySource, Lane, train_lanes
 from taut.errors import InputError
 from taut.sklearn import PenalizedMLPClassifier, TableClassifier
 
@@ -112,3 +113,16 @@ def test_weights_may_be_a_list_a_series_and_a_column(monkeypatch):
         with pytest.raises(InterruptedError):
             path(sample_weight=given)
         np.testing.assert_array_equal(found.pop(), weight)
+
+
+def test_a_column_of_groups_is_one_label_a_row():
+    labels = np.array(list("abc") * 20)
+    for given in (labels[:, None], pd.DataFrame({"group": labels})):
+        np.testing.assert_array_equal(group_labels(given, ROWS), labels)
+        (piece,) = ArraySource(X, Y, groups=given).pieces(0, ROWS)
+        assert piece.group.shape == (ROWS,)
+
+
+def test_rows_of_one_class_with_a_weight_are_refused_before_training():
+    with pytest.raises(InputError, match="30 rows of a weight above 0, all of class 1"):
+        path(sample_weight=Y)
