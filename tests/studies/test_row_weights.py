@@ -91,7 +91,7 @@ def test_trials_of_a_diagnosis_choose_and_are_measured_by_the_weights_of_rows():
     arguments = {"cv": pairs(fold_of), "seed": 0, "groups": None, "sample_weight": TIMES}
     study, axes = with_strengths(subject, arguments, plan := Plan(None))
     trainer = FoldTrainer(study, subject, plan)
-    lanes = [trainer.lane(k, axes.at(0, 0), present=True) for k in trainer.folds]
+    lanes = [Lane(axes.at(0, 0), fold, present=True) for fold in trainer.folds]
     record = trainer.train(lanes, Settings.checked(epochs=2, batch_size=64), "as is")
     trial = trainer.trial("as_is", "as it is", record, range(4))
     means = [np.average(trial.losses[fold_of == k], weights=TIMES[fold_of == k]) for k in range(4)]
