@@ -8,6 +8,7 @@ import pytest
 import taut
 from taut.engine import Lane, train_lanes
 from taut.errors import InputError, UnsupportedError
+from taut.text import words_of
 
 RNG = np.random.default_rng(0)
 X = RNG.normal(size=(60, 3)).astype("float32")
@@ -74,6 +75,7 @@ THREE = {"loss": "sparse_categorical_crossentropy", "outputs": 3, "activation": 
         (lambda: lanes([Lane(values=3)]), r"`values` must map paths.*values=3"),
         (lambda: lanes(splits=[(X, Y)]), r"`splits` must be a list of `taut.engine.Split`s"),
         (lambda: lanes(splits=[]), r"`splits` must hold at least one split"),
+        (lambda: words_of(None), r"`text` must be str\. Received: text=None"),
         (lambda: lanes(groups=3), r"`groups` must be a list of numbers.*groups=3"),
         (lambda: lanes(halving=3), r"`halving` must be a `taut.engine.Halving` or None"),
         (lambda: lanes(race=3), r"`race` must be a `taut.engine.Race` or None"),

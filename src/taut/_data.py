@@ -157,10 +157,15 @@ def input_names(names: Any, count: int) -> tuple[str, ...]:
     return given
 
 
-def group_labels(groups: Any, *, name: str = "groups") -> np.ndarray:
+def group_labels(groups: Any, rows: int | None = None, *, name: str = "groups") -> np.ndarray:
     """[rows] labels of groups, all of one kind: text where they are of several.
 
     Of a list NumPy would make text of all, so that a missing label is the group "nan".
+
+    Args:
+        groups: One label a row, also a column [rows, 1].
+        rows: How many rows there are, where that is known.
+        name: What it is called in errors.
 
     Raises:
         InputError: If there is not one label a row; if one is missing, since what is not known is
@@ -169,14 +174,13 @@ def group_labels(groups: Any, *, name: str = "groups") -> np.ndarray:
     import pandas as pd
 
     labels = np.asarray(groups, None if hasattr(groups, "dtype") else object)
-    if labels.ndim != 1:
-        raise InputError(f"`{name}` must be one label a row. Received: shape {labels.shape}.")
+    if labels.ndim == 2 and labels.shape[1] == 1:
+        labels = labels[:, 0]
+    if labels.ndim != 1 or (rows is not None and len(labels) != rows):
+        raise InputError(one_a_row(name, "label", labels.shape, rows))
     missing = np.flatnonzero(pd.isna(labels))
     if len(missing):
-        raise InputError(
-            f"`{name}` must have a value in every row. Received: missing values, first in row "
-            f"{missing[0]}."
-        )
+        raise InputError(no_group(f", first in row {missing[0]}", name=name))
     if labels.dtype != object:
         return labels
     listed = labels.tolist()
@@ -189,6 +193,30 @@ def group_labels(groups: Any, *, name: str = "groups") -> np.ndarray:
             "such as 1 and '1'. Convert them."
         )
     return as_text
+
+
+def one_a_row(
+    name: str, what: str, shape: tuple[int, ...], rows: int | None = None, *, also: str = ""
+) -> str:
+    """The error for what is given by row, labels of groups or weights, in another shape.
+
+    Args:
+        name: What it is called.
+        what: What it is of: "label".
+        shape: Of what was given.
+        rows: How many rows there are, where that is known.
+        also: What else it may be.
+    """
+    of_rows = "a row" if rows is None else f"for each of the {rows} rows"
+    return f"`{name}` must be one {what} {of_rows}{also}. Received: shape {tuple(shape)}."
+
+
+def no_group(where: str = "", *, name: str = "groups") -> str:
+    """The error for a row whose group is missing."""
+    return (
+        f"`{name}` must have a value in every row. Received: missing values{where}. Give each such "
+        "row a label of its own, if it is in no group, or leave it out."
+    )
 
 
 def check_inputs(model: Any, x: Any) -> None:

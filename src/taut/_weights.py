@@ -8,11 +8,12 @@ from typing import Any
 import numpy as np
 from keras import tree
 
-from taut._data import check_no_loader, readable_targets, whole_lists
+from taut._data import check_no_loader, one_a_row, readable_targets, whole_lists
 from taut._losses import LossPart, loss_parts, outline
+from taut.checks import is_number
 from taut.errors import InputError, UnsupportedError
 
-ClassWeight = Mapping[int, float] | str | None
+ClassWeight = Mapping[Any, float] | str | None
 
 
 def checked_targets(
@@ -61,7 +62,7 @@ def checked_targets(
 def _checked(parts: Sequence[LossPart], y: Any, sample_weight: Any) -> Any:
     """Weights as `checked_targets` returns them."""
 
-    weights = _numbers(sample_weight, tree_of=True)
+    weights = weight_arrays(sample_weight)
     given, leaves = tree.flatten(weights), tree.flatten(y)
     if tree.is_nested(weights) and not _alike(weights, y, len(leaves)):
         raise InputError(
@@ -75,11 +76,27 @@ def _checked(parts: Sequence[LossPart], y: Any, sample_weight: Any) -> Any:
     return weights
 
 
-def _numbers(sample_weight: Any, *, tree_of: bool) -> Any:
+def weight_arrays(sample_weight: Any) -> Any:
+    """Weights as they are given, as arrays of numbers: one, or a tree of these by output; or None.
+
+    Raises:
+        InputError: For what is no number.
+    """
+    if sample_weight is None:
+        return None
+    return tree.map_structure(_column, _numbers(sample_weight, tree_of=True))
+
+
+def _column(weights: np.ndarray) -> np.ndarray:
+    """[rows] of a column [rows, 1], such as a data frame of one; others as they are."""
+    return weights[:, 0] if weights.ndim == 2 and weights.shape[1] == 1 else weights
+
+
+def _numbers(sample_weight: Any, *, tree_of: bool, name: str = "sample_weight") -> Any:
     """Weights as numbers: a tree of arrays as it is given, or one array."""
 
     def leaf_weights(leaf: Any) -> np.ndarray:
-        check_no_loader(leaf, "sample_weight")
+        check_no_loader(leaf, name)
         return np.asarray(leaf, np.float32 if tree_of else np.float64)
 
     try:
@@ -90,27 +107,29 @@ def _numbers(sample_weight: Any, *, tree_of: bool) -> Any:
         raise
     except (TypeError, ValueError) as error:
         raise InputError(
-            "`sample_weight` must be numbers, one a row, and not the name of a column. "
-            f"Received: {error}."
+            f"`{name}` must be numbers, one a row, and not the name of a column. Received: {error}."
         ) from error
 
 
-def weights_of_rows(sample_weight: Any, rows: int) -> np.ndarray:
+def weights_of_rows(sample_weight: Any, rows: int, *, name: str = "sample_weight") -> np.ndarray:
     """[rows] float64, one weight a row; 1 unless given.
+
+    Args:
+        sample_weight: [rows] numbers, also a column [rows, 1].
+        rows: How many rows there are.
+        name: What it is called in errors.
 
     Raises:
         InputError: For another shape, and weights that are negative, not finite or all 0.
     """
     if sample_weight is None:
         return np.ones(rows)
-    weights = _numbers(sample_weight, tree_of=False)
+    weights = _numbers(sample_weight, tree_of=False, name=name)
+    weights = _column(weights)
     if weights.shape != (rows,):
-        raise InputError(
-            f"`sample_weight` must have the shape ({rows},): one weight a row. Received: shape "
-            f"{weights.shape}."
-        )
+        raise InputError(one_a_row(name, "weight", weights.shape, rows))
     with np.errstate(over="ignore"):  # what is beyond single precision is infinite to a network
-        check_weight_values(weights.astype(np.float32), all_rows=True)
+        check_weight_values(weights.astype(np.float32), all_rows=True, name=name)
     return weights
 
 
@@ -143,39 +162,88 @@ def check_means(parts: Sequence[LossPart]) -> None:
         )
 
 
-def check_weight_values(weight: np.ndarray, *, all_rows: bool = False) -> None:
+def mean_weight(weights: Any, rows: Any = slice(None)) -> float:
+    """What some rows count on average, over all outputs and steps; 1 without weights.
+
+    Keras's mean loss of weighted rows is Σ w·l / n, which grows with their weights; divided by this
+    it is Σ w·l / Σ w, and can be compared with that of other rows.
+
+    Args:
+        weights: [rows, …] weights of the data loss, a tree of these by output, or None.
+        rows: Which.
+    """
+    leaves = [np.asarray(leaf)[rows] for leaf in tree.flatten(weights) if leaf is not None]
+    return float(np.mean([leaf.mean(dtype=np.float64) for leaf in leaves])) if leaves else 1.0
+
+
+def check_weight_values(
+    weight: np.ndarray, *, all_rows: bool = False, name: str = "sample_weight"
+) -> None:
     """Raise for weights that cannot be.
 
     Args:
         weight: [rows, …].
         all_rows: Whether these are all rows, of which some must have a weight.
+        name: What they are called in errors.
 
     Raises:
         InputError: For weights that are not finite, below 0, or 0 everywhere.
     """
-    nothing = all_rows and not weight.any()
-    if not np.isfinite(weight).all() or (weight < 0).any() or nothing:
-        raise InputError(
-            "`sample_weight` must be finite and >= 0, and not 0 everywhere. Received: values from "
-            f"{weight.min():g} to {weight.max():g}."
-        )
+    wrong = ~np.isfinite(weight)
+    if wrong.any():
+        raise InputError(_weight_values(name, f"NaN or infinite values{_of_rows(wrong, all_rows)}"))
+    if (weight < 0).any():
+        found = f"{weight.min():g} at least{_of_rows(weight < 0, all_rows)}"
+        raise InputError(_weight_values(name, found))
+    if all_rows and not weight.any():
+        raise InputError(no_weight(name=name))
+
+
+def no_weight(*, name: str = "sample_weight") -> str:
+    """The error for rows of which none counts."""
+    return _weight_values(name, "zero in every row")
+
+
+def _weight_values(name: str, received: str) -> str:
+    rule = f"`{name}` must be finite numbers >= 0, and not zero everywhere."
+    return f"{rule} Received: {received}."
+
+
+def _of_rows(wrong: np.ndarray, all_rows: bool) -> str:
+    """In which rows: of a part of them the numbers say nothing."""
+    rows = np.flatnonzero(wrong.reshape(len(wrong), -1).any(axis=1)) if wrong.ndim else []
+    if not all_rows or not len(rows):
+        return ""
+    return f" in {len(rows)} of {len(wrong)} rows, first in row {rows[0]}"
 
 
 def _check(weight: np.ndarray, rows: int, parts: Sequence[LossPart]) -> None:
+    check_weight_shape(weight.shape, rows, parts)
     check_weight_values(weight, all_rows=True)
+
+
+def check_weight_shape(shape: tuple[int, ...], rows: int | None, parts: Sequence[LossPart]) -> None:
+    """Raise for weights that are neither one a row nor one for each value of a loss.
+
+    Args:
+        shape: Of the weights.
+        rows: How many there are, or None for some of the rows of a source.
+        parts: The losses that they weigh.
+
+    Raises:
+        InputError: For these.
+    """
     for part in parts:
-        steps = part.shape[1:]
-        beyond = weight.shape[1:]
+        steps, beyond = part.shape[1:], shape[1:]
         fits = len(beyond) <= max(len(steps), 1) and all(
             a in (1, b) for a, b in zip(beyond, steps or (1,), strict=False)
         )
-        if weight.shape[:1] != (rows,) or not fits:
-            wanted = f"({rows},): one weight a row of `x`"
+        if not shape or (rows is not None and shape[0] != rows) or not fits:
+            by_step = ""
             if steps:
-                wanted += f", or {(rows, *steps)}: one for each value of the loss {part.name!r}"
-            raise InputError(
-                f"`sample_weight` must have the shape {wanted}. Received: shape {weight.shape}."
-            )
+                each = ("rows" if rows is None else rows, *steps)
+                by_step = f", or one for each value of the loss {part.name!r}, {list(each)}"
+            raise InputError(one_a_row("sample_weight", "weight", shape, rows, also=by_step))
 
 
 def labels_of(model: Any, x: Any, y: Any) -> tuple[Callable[[Any], np.ndarray], float]:
@@ -210,47 +278,73 @@ def by_class(model: Any, x: Any, y: Any, class_weight: Any) -> Callable[[Any], n
     """
     label_of, number = labels_of(model, x, y)
     classes, counts = np.unique(label_of(y), return_counts=True)
-    of_class = class_weights(classes, counts, class_weight, number)
-    known = {} if isinstance(class_weight, str) else _known(class_weight)
+    of_class = class_weights(class_weight, classes, counts, number=number)
+    known = {} if isinstance(class_weight, str) else weights_by_label(class_weight)
     known |= dict(zip(classes.tolist(), of_class.tolist(), strict=True))
 
     def weights_of(targets: Any) -> np.ndarray:
         labels = label_of(targets)
         found, codes = np.unique(labels, return_inverse=True)
-        weights = np.array([known.get(int(k), 1.0) for k in found], np.float32)
+        weights = np.array([known.get(k, 1.0) for k in found.tolist()], np.float32)
         return weights[codes].reshape(labels.shape)
 
     return weights_of
 
 
 def class_weights(
-    classes: np.ndarray, counts: np.ndarray, class_weight: Any, number: float
+    class_weight: Any, classes: np.ndarray, totals: np.ndarray, *, number: float = 0
 ) -> np.ndarray:
-    """The weight of each class, float32.
+    """The weight of each class, float64: the one rule of `class_weight`, wherever it is given.
 
     Args:
-        classes: The class numbers that there are.
-        counts: How many labels are in each.
-        class_weight: The weight of each class, 1 for those left out; or `"balanced"`,
-            n/(K·n_k) for the n_k of n labels that are in class k of K.
-        number: How many classes the loss tells apart; some may have no label.
+        class_weight: A mapping from labels to weights, 1 for those left out, where 0 leaves the
+            rows of a class out of the loss; `"balanced"`, W/(K·W_k) for the weight W_k of the rows
+            of class k of K; or None.
+        classes: [classes] the labels that there are.
+        totals: [classes] the W_k.
+        number: Classes that the loss tells apart, from 0: some may have no row.
 
     Raises:
-        InputError: For another word, weights that cannot be, a class that there cannot be, or if
-            none of the classes is named.
+        InputError: For another word, weights that cannot be, a class that there cannot be, if none
+            of the classes is named, or if fewer than two count.
     """
-    if isinstance(class_weight, str):
-        if class_weight != "balanced":
-            raise InputError(
-                '`class_weight` must be "balanced" or map class numbers to weights. Received: '
-                f"{class_weight!r}."
-            )
-        return (counts.sum() / (len(classes) * counts)).astype(np.float32)
-    known = _known(class_weight)
-    beyond = {k for k in set(known) - set(classes.tolist()) if not 0 <= k < number}
-    if beyond or not set(known) & set(classes.tolist()):
-        raise not_classes(sorted(beyond or known), classes)
-    return np.array([known.get(int(k), 1.0) for k in classes], np.float32)
+    if class_weight is None:
+        return np.ones(len(classes))
+    if isinstance(class_weight, str) and class_weight == "balanced":
+        return totals.sum() / (len(classes) * totals)
+    given, there = weights_by_label(class_weight), classes.tolist()
+    if not all(is_number(weight) and float(weight) >= 0 for weight in given.values()):
+        raise InputError(
+            f"`class_weight` must hold finite numbers >= 0. Received: class_weight={given!r:.80}."
+        )
+    beyond = [k for k in given if k not in there and not _is_class(k, number)]
+    if beyond or (given and not any(k in there for k in given)):
+        raise not_classes(beyond or list(given), classes)
+    weights = np.array([float(given.get(label, 1)) for label in there])
+    if np.count_nonzero(weights) < min(len(there), 2):
+        raise InputError(
+            "`class_weight` must be above 0 for two classes of `y` or more: 0 leaves the rows of a "
+            f"class out. Received: class_weight={given!r:.80}."
+        )
+    return weights
+
+
+def weights_by_label(class_weight: Any) -> dict[Any, Any]:
+    """What a mapping holds, or a series of pandas.
+
+    Raises:
+        InputError: For anything else.
+    """
+    if not hasattr(class_weight, "items"):
+        raise InputError(
+            '`class_weight` must map labels to weights, or be "balanced" or None. Received: '
+            f"class_weight={class_weight!r:.80}."
+        )
+    return dict(class_weight.items())
+
+
+def _is_class(label: Any, number: float) -> bool:
+    return is_number(label) and float(label).is_integer() and 0 <= label < number
 
 
 def not_classes(received: Sequence[Any], classes: np.ndarray) -> InputError:
@@ -260,20 +354,6 @@ def not_classes(received: Sequence[Any], classes: np.ndarray) -> InputError:
         "`class_weight` must name classes of `y`; those left out have weight 1. Received: "
         f"{shown[0]} for the classes {shown[1]}."
     )
-
-
-def _known(class_weight: Any) -> dict[int, float]:
-    try:
-        known = {k: float(w) for k, w in dict(class_weight).items()}
-    except (TypeError, ValueError):
-        known = {None: np.nan}
-    whole = all(isinstance(k, (int, float, np.number)) and k == int(k) for k in known)
-    if not known or not whole or not all(np.isfinite(w) and w >= 0 for w in known.values()):
-        raise InputError(
-            "`class_weight` must map whole class numbers to finite weights >= 0. Received: "
-            f"{class_weight!r}."
-        )
-    return {int(k): w for k, w in known.items()}  # type: ignore[call-overload]
 
 
 def _labels(y: np.ndarray, parts: Sequence[LossPart]) -> np.ndarray:

@@ -16,7 +16,8 @@ from __future__ import annotations
 import itertools
 import math
 import os
-from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence, Set
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence, Set
+from contextlib import contextmanager
 from numbers import Integral
 from pathlib import Path
 from typing import Any
@@ -148,6 +149,15 @@ def check_ordered(**lists: Any) -> None:
                 f"`{name}` must be a list, whose order is known. Received: a "
                 f"{type(value).__name__}."
             )
+
+
+@contextmanager
+def of_argument(name: str) -> Iterator[None]:
+    """Errors of what an argument holds say whose they are: "Of `validation`: `sample_weight` …"."""
+    try:
+        yield
+    except InputError as error:
+        raise type(error)(f"Of `{name}`: {error}") from error
 
 
 def _items(value: Any) -> list[Any] | None:

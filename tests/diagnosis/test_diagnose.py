@@ -15,7 +15,7 @@ from taut.diagnosis import Diagnosis, Verdict
 from taut.diagnosis.diagnosis_result import in_importance
 from taut.diagnosis.fold_trainer import FoldTrainer, Plan, Trial
 from taut.diagnosis.gains import chosen, interval_over_folds
-from taut.diagnosis.subject import subject_of
+from taut.diagnosis.given_subject import subject_of
 from taut.diagnosis.trial_requests import with_strengths
 from taut.diagnosis.trials import try_more, try_out
 from taut.diagnosis.variants import resized, with_dropout
@@ -181,25 +181,6 @@ def test_weights_of_classes_are_weights_of_rows(given):
         subject_of(model, x, y, **{**options, "sample_weight": None, "class_weight": given})
 
 
-def test_losses_of_folds_are_means_over_what_rows_count():
-    """Keras's loss of rows that all count twice is twice as large; their gap is not."""
-    x, y = rows(60)
-    found = []
-    for scale in (1.0, 2.0):
-        options = {**SUBJECT, "sample_weight": np.full(60, scale), "validation": rows(40, seed=1)}
-        subject = subject_of(network(), x, y, **options)
-        plan = Plan(None)
-        arguments = {"cv": 2, "seed": 0, "groups": None, "sample_weight": subject.train.weights}
-        study, axes = with_strengths(subject, arguments, plan)
-        trainer = FoldTrainer(study, subject, plan)
-        settings = Settings.checked(epochs=3, batch_size=32)
-        record = trainer.train(trainer.lanes(axes.at(0, 0)), settings, "as is")
-        trial = trainer.trial("as_is", "as it is", record, [0, 1])
-        found.append((*trainer.curves(record, [0, 1]), trial.train_losses, trial.losses))
-    for one, other in zip(*found, strict=True):  # Adam takes the same steps of twice the loss
-        np.testing.assert_allclose(one, other, rtol=1e-3)
-
-
 def test_a_trial_of_several_seeds_is_the_mean_of_trials_of_one():
     x, y = rows(60)
     options = {**SUBJECT, "validation": rows(40, seed=1)}
@@ -362,7 +343,12 @@ def test_a_choice_is_measured_on_rows_that_did_not_choose():
     fold_of = np.repeat([0, 1], 50)
     lucky = [np.where(fold_of == k, 0.0, 1.0) for k in range(2)]
     trials = [Trial("l2", f"{k}", losses, np.zeros(2), float(k)) for k, losses in enumerate(lucky)]
-    assert chosen(trials, fold_of)[1].mean() == 1.0
+    assert chosen(trials, fold_of, None)[1].mean() == 1.0
+    # What counts five times as much chooses.
+    trials = [Trial("l2", f"{k}", losses, np.zeros(2), float(k)) for k, losses in enumerate(lucky)]
+    for heavy in (0, 1):
+        best, _ = chosen(trials, fold_of, np.where(fold_of == heavy, 5.0, 1.0))
+        assert best is trials[heavy]
 
 
 def test_the_interval_of_a_gain_covers():

@@ -127,8 +127,8 @@ def test_one_row_or_group_tells_nothing():
         ({"held_out_losses": [1.0, np.nan]}, "1 of 2 values"),
         ({"held_out_losses": ["a", "b"]}, "array of numbers"),
         ({"level": 95}, "0.95 is a 95% interval"),
-        ({"groups": [1, 2, 3]}, "one group for each of the 2 rows"),
-        ({"held_out_weights": [0, 0]}, "not all 0"),
+        ({"groups": [1, 2, 3]}, "one label for each of the 2 rows"),
+        ({"held_out_weights": [0, 0]}, "zero in every row"),
         ({"train_weights": [-1]}, ">= 0"),
     ],
 )

@@ -134,9 +134,11 @@ def test_as_source(data):
 
 def test_rows_that_do_not_fit_together_are_refused(data):
     x, y = data
-    for bad in ((x, y[:-1]), (x[:0], y[:0]), (x, 1.0), (x, y, 2.0)):
+    for bad in ((x, y[:-1]), (x[:0], y[:0]), (x, 1.0)):
         with pytest.raises(InputError, match="same number of rows"):
             ArraySource(*bad)
+    with pytest.raises(InputError, match="`sample_weight` must be one weight"):
+        ArraySource(x, y, 2.0)
     with pytest.raises(InputError, match="must hold numbers"):
         Layout.of(first_rows(ArraySource(np.array([["a"]] * 3), y[:3]), 1))
 

@@ -49,7 +49,7 @@ def network(extra=(), optimizer="adam", loss="mse"):
 
 
 def reference(model, x, y, lane, split, *, epochs, size, weight=None):
-    """Proximal gradient steps in NumPy; losses and weights by epoch."""
+    """Proximal gradient steps on Σ w·l / n in NumPy; losses Σ w·l / Σ w and weights by epoch."""
     w, b = (a.astype(float) for a in model.get_weights())
     v = np.ones(len(y)) if weight is None else weight
     batches, found = Batches([split], size), []
@@ -70,7 +70,8 @@ def reference(model, x, y, lane, split, *, epochs, size, weight=None):
             w = np.sign(w) * np.maximum(np.abs(w) - RATE * lane.strengths[0], 0)
             w = w / (1 + 2 * RATE * L2)
             b = b - RATE * error.sum()
-        found.append((total / len(split.train), loss(split.held_out), w, b))
+        rows = split.held_out
+        found.append((total / v[split.train].sum(), loss(rows) / v[rows].mean(), w, b))
     return found
 
 

@@ -5,6 +5,7 @@ import pandas as pd
 import pytest
 
 from taut.errors import InputError
+from taut.estimators.counted import labels_that_count
 from taut.estimators.merged_table import merge_table
 from taut.sklearn import TableClassifier, TableRegressor
 
@@ -78,10 +79,10 @@ def test_a_table_of_counts_is_written_out_as_rows():
 @pytest.mark.parametrize(
     ("weight", "options", "words"),
     [
-        ([-1.0] + [1.0] * 5, {}, r"`sample_weight` must be numbers >= 0"),
+        ([-1.0] + [1.0] * 5, {}, r"`sample_weight` must be finite numbers >= 0"),
         ([1.0, 0.0] * 3, {}, r"at least two classes .* Received: one class, 'a'"),
         (None, {"class_weight": {"c": 2}}, r"`class_weight` must name classes"),
-        (None, {"class_weight": {"a": 0}}, r"`class_weight` must be above 0 for each class"),
+        (None, {"class_weight": {"a": 0}}, r"`class_weight` must be above 0 for two classes"),
     ],
 )
 def test_weights_that_cannot_be_are_refused(weight, options, words):
@@ -89,6 +90,16 @@ def test_weights_that_cannot_be_are_refused(weight, options, words):
     model = TableClassifier(**SETTINGS, **options)
     with pytest.raises(InputError, match=words):
         model.fit(frame, np.array(["a", "b"] * 3), sample_weight=weight)
+
+
+def test_a_class_of_weight_zero_is_as_if_its_rows_were_left_out():
+    y, weight = np.array(list("abcab")), np.array([1.0, 2.0, 1.0, 0.0, 3.0])
+    classes, codes, counted = labels_that_count(y, weight, {"c": 0, "b": 2})
+    assert classes.tolist() == ["a", "b"]
+    assert counted.tolist() == [1, 4, 0, 0, 6]
+    assert classes[codes][counted > 0].tolist() == ["a", "b", "b"]
+    with pytest.raises(InputError, match="two classes"):
+        labels_that_count(y, weight, {"c": 0, "b": 0})
 
 
 @pytest.mark.slow

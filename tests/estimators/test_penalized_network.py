@@ -256,8 +256,8 @@ def test_parts_are_learned_without_what_counts_nothing(rows, kind):
             120,
             r"A group must be on one side of each fold",
         ),
-        ({}, 119, r"`groups` must have one label for each of the 120 rows.*119"),
-        ({"patience": 2}, 121, r"`groups` must have one label for each of the 120 rows.*121"),
+        ({}, 119, r"`groups` must be one label for each of the 120 rows.*119"),
+        ({"patience": 2}, 121, r"`groups` must be one label for each of the 120 rows.*121"),
     ],
 )
 def test_groups_are_never_on_both_sides(rows, settings, count, words):

@@ -349,10 +349,15 @@ def test_a_cover_page_is_no_table_and_the_other_sheets_are_named(tmp_path):
     assert read_table(tmp_path / "t.xlsx", sheet="Data")["b"].tolist() == [2]
 
 
-def test_empty_rows_at_the_end_are_none(tmp_path):
+def test_empty_rows_are_none_and_told(tmp_path):
     path = tmp_path / "t.csv"
     path.write_text("a,b\n1,\n,\n,2\n,\n,\n")
-    assert read_table(path)["b"].tolist()[2:] == [2]
+    frame = read_table(path)
+    assert frame["b"].tolist()[1:] == [2]
+    between, end = frame.attrs[NOTES]
+    assert between == "Left out 1 empty row between the others."
+    assert end == "Left out 2 empty rows at the end."
+    assert all(catalogue("zh").knows(note) for note in (between, end))
     path.write_text("a,b\n,\n,\n")
     with pytest.raises(InputError, match="needs rows"):
         read_table(path)

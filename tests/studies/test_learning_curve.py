@@ -165,18 +165,6 @@ def test_the_error_of_the_held_out_rows_is_that_of_their_losses(breast_cancer):
     assert found.law.luck.error == pytest.approx(error, rel=1e-3)
 
 
-@jax_only
-def test_the_error_of_held_out_rows_is_in_the_units_of_the_curve(diabetes):
-    """Keras's loss is twice as large where every row counts twice, and so is its error."""
-    x, y = diabetes
-    one, two = (
-        taut.learning_curve(network(), x, y, **SHORT, sample_weight=np.full(len(y), weight))
-        for weight in (1.0, 2.0)
-    )
-    np.testing.assert_allclose(two.losses, 2 * one.losses, rtol=1e-3)
-    assert two.law.luck.error == pytest.approx(2 * one.law.luck.error, rel=1e-3)
-
-
 @pytest.mark.slow
 @jax_only
 def test_groups_are_whole_and_seeds_and_labels_are_counted(diabetes):

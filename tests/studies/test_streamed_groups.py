@@ -110,7 +110,7 @@ def test_equal_labels_have_equal_numbers_wherever_they_are():
         (["a", None], "a value in every row"),
         (np.array(["2026-01-01", "NaT"], "datetime64[D]"), "a value in every row"),
         (np.array(["a", 1], object), r"one kind for all rows\. Received: objects of type int"),
-        ([[1], [2]], r"labels \[rows\]"),
+        ([[1], [2]], "one label a row"),
         ([1j, 2j], "complex"),
     ],
 )
@@ -123,7 +123,9 @@ def test_what_cannot_be_is_refused(tmp_path):
     source = _source("arrays", tmp_path)
     with pytest.raises(InputError, match=r"as many groups as folds, 18\. Received: 17"):
         RowFolds.of(source, 18)
-    with pytest.raises(InputError, match=r"a label for each row\. Received: shape \(119,\)"):
+    with pytest.raises(
+        InputError, match=r"one label for each of the 120 rows\. Received: shape \(119,\)"
+    ):
         ArraySource(X, Y, groups=GROUPS[1:])
     with pytest.raises(InputError, match="`groups` must come from the source itself"):
         as_source(source, groups=GROUPS)

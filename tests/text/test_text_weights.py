@@ -143,10 +143,9 @@ def test_classes_have_weights_by_label():
     assert checked(sample_weight=weight, class_weight="balanced").cost is None
     for given, match in (
         ({1: 3}, "must name classes"),  # no numbers of classes, which these labels are not
-        ({10: 0}, "above 0"),
-        ({10: -1}, "above 0"),
-        ({10: None}, "above 0"),
-        ({}, "above 0"),
+        ({10: 0, 11: 0}, "above 0 for two classes"),
+        ({10: -1}, "finite numbers >= 0"),
+        ({10: None}, "finite numbers >= 0"),
         ("even", "balanced"),
         (2, "must map labels"),
         ([3, 1, 1], "must map labels"),
@@ -154,6 +153,23 @@ def test_classes_have_weights_by_label():
     ):
         with pytest.raises(InputError, match=match):
             checked(labels=labels, class_weight=given)
+
+
+def test_a_class_of_weight_zero_is_left_out():
+    rows = np.array(LABELS) != "film"
+    pick = lambda listed: [one for one, kept in zip(listed, rows, strict=True) if kept]  # noqa: E731
+    others = (["film star", "bank"], ["film", "trade"])
+    found = checked(class_weight={"film": 0, "trade": 2}, validation=others, sample_weight=WEIGHTS)
+    left = {"texts": pick(TEXTS), "labels": pick(LABELS), "sample_weight": WEIGHTS[rows]}
+    same = checked(**left, class_weight={"trade": 2}, validation=[part[1:] for part in others])
+    for name in ("words", "y", "classes", "same", "counted", "cost"):
+        np.testing.assert_array_equal(
+            np.asarray(getattr(found, name), object), np.asarray(getattr(same, name), object)
+        )
+    assert found.held_out is not None
+    assert found.held_out.words == [["bank"]]
+    with pytest.raises(InputError, match="none but those of 'film'"):
+        checked(class_weight={"film": 0}, validation=(["film star"], ["film"]))
 
 
 def test_no_group_is_cut():
@@ -170,15 +186,14 @@ def test_no_group_is_cut():
         ({"groups": ["a", "b"] * 12}, "at least 3 groups for 3 folds. Received: 2"),
         ({"groups": ["a"] * 23}, "one label for each of the 24 rows"),
         ({"groups": [*["a", "b", "c"] * 7, "a", "b", np.nan]}, "missing values, first in row 23"),
-        ({"sample_weight": [1.0] * 23}, r"shape \(24,\)"),
+        ({"sample_weight": [1.0] * 23}, r"one weight for each of the 24 rows"),
         ({"sample_weight": [-1.0] * 24}, ">= 0"),
         ({"sample_weight": [np.nan, *[1.0] * 23]}, "finite"),
-        ({"sample_weight": [0] * 24}, "not 0 everywhere"),
+        ({"sample_weight": [0] * 24}, "not zero everywhere"),
         ({"sample_weight": [1e300] * 24}, "finite"),
         ({"sample_weight": "weights"}, "not the name of a column"),
         ({"sample_weight": ["one"] * 24}, "must be numbers"),
         ({"sample_weight": [None] * 24}, "must be finite"),
-        ({"sample_weight": [[1.0]] * 24}, r"shape \(24, 1\)"),
         ({"sample_weight": [1.0] * 8 + [0.0] * 16, "labels": LABELS[:8]}, "one label for each"),
     ],
 )
@@ -237,7 +252,7 @@ def test_weights_of_texts_held_out_weigh_their_loss(held_out):
         ((["new"], ["film", "film"]), {}, "1 texts and 2 labels"),
         (([None], ["film"]), {}, "Of `validation`: `texts` must be str"),
         (([], []), {}, "Of `validation`: `texts` must be one or more"),
-        ((["new"], ["film"], [0]), {}, "not 0 everywhere"),
+        ((["new"], ["film"], [0]), {}, "not zero everywhere"),
         ((["new"], ["film"]), {"groups": range(24)}, "must be two"),
         ((["new"], ["film"]), {"groups": (range(24), [3])}, "1 in both, .* row 0 of `validation`"),
         ((["new"], ["film"]), {"groups": (range(24), [])}, "one label for each of the 1 rows"),

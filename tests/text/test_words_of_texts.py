@@ -29,6 +29,7 @@ from taut.text.words_of_texts import _UNSPACED, _pattern
         ("⏰⌛▶️ 🆘 🀄 ● → ©", ["⏰", "⌛", "▶", "🆘", "🀄"]),
         ("snake_case __ x_y", ["snake", "case"]),
         ("한국어 책을", ["한국어", "책을"]),
+        ("물, 집 a 간다 1", ["물", "집", "간다"]),  # one syllable is a word, one letter none
         ("\ud800 alone \x00", ["alone"]),
     ],
 )

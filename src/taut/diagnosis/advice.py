@@ -35,7 +35,7 @@ def gains(subject: Subject, trials: Trials, *, level: float, doubt: str = "") ->
     weights, groups = subject.train.weights, subject.train.groups
     found = []
     for code, of_kind in trials.tried.items():
-        best, losses = chosen(of_kind, trials.fold_of)
+        best, losses = chosen(of_kind, trials.fold_of, weights)
         gain = interval_over_folds(
             trials.as_is.losses - losses,
             trials.fold_of,

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from taut._data import group_labels
+from taut._weights import weights_of_rows
 from taut.checks import is_number
 from taut.errors import InputError
 
@@ -93,28 +94,12 @@ def losses(name: str, values: Any) -> np.ndarray:
 
 def row_weights(name: str, values: Any, rows: int) -> np.ndarray:
     """An array [rows] of weights >= 0, not all zero; all 1 unless given."""
-    if values is None:
-        return np.ones(rows)
-    array = numbers(name, values)
-    if array.shape != (rows,) or (array < 0).any() or not array.any():
-        raise InputError(
-            f"`{name}` must be one number >= 0 for each of the {rows} rows, and not all 0. "
-            f"Received: shape {array.shape}, least {array.min() if array.size else None}."
-        )
-    return array
+    return weights_of_rows(values, rows, name=name)
 
 
 def group_numbers(name: str, values: Any, rows: int) -> np.ndarray | None:
     """Groups, of any kind that can be compared, as numbers from 0: [rows], or None."""
-    if values is None:
-        return None
-    labels = group_labels(values, name=name)
-    if labels.shape != (rows,):
-        raise InputError(
-            f"`{name}` must be one group for each of the {rows} rows. Received: shape "
-            f"{labels.shape}."
-        )
-    return labels_as_numbers(labels)
+    return None if values is None else labels_as_numbers(group_labels(values, rows, name=name))
 
 
 def labels_as_numbers(array: np.ndarray) -> np.ndarray:

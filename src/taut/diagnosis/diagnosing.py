@@ -13,11 +13,12 @@ from taut.checks import check_above, check_inner_share, is_whole
 from taut.diagnosis.advice import gains, in_order
 from taut.diagnosis.data_faults import DataFaults, data_faults
 from taut.diagnosis.diagnosis_result import Advice, Diagnosis, Finding, in_importance
+from taut.diagnosis.given_subject import PREDICTED, subject_of
 from taut.diagnosis.honest_rows import honest_rows
 from taut.diagnosis.labelled_rows import comparable, contrast_of, labelled_rows
 from taut.diagnosis.measured_gaps import curve_of, evidence_of, gaps_of, learned_of
 from taut.diagnosis.prediction_faults import check_predictions
-from taut.diagnosis.subject import PREDICTED, Subject, subject_of
+from taut.diagnosis.subject import Subject
 from taut.diagnosis.trials import Trials, try_more, try_out
 from taut.diagnosis.unused import input_use
 from taut.diagnosis.verdicts import FAULTS, FREER, LIKELY, fit_verdicts

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -50,10 +50,6 @@ class Trial:
     left_out: tuple[int, ...] = ()
     elsewhere: np.ndarray | None = None
     shares: tuple[np.ndarray, np.ndarray] | None = None
-
-    @property
-    def loss(self) -> float:
-        return float(self.losses.mean())
 
     @property
     def train_loss(self) -> float:
@@ -192,12 +188,11 @@ class FoldTrainer:
         rows = self.subject.train
         predicted = [self.predictions(record, at) for at in self.by_seed(lanes)]
         train, _ = record.kept_losses()
-        train = train[list(lanes)] / self._counted(record, lanes, lambda split: split.train)
         return Trial(
             code,
             what,
             np.mean([self._losses_of(rows.y, each, rows.steps) for each in predicted], axis=0),
-            train.reshape(self.seeds, -1).mean(axis=0),
+            train[list(lanes)].reshape(self.seeds, -1).mean(axis=0),
             setting,
             elsewhere=self._elsewhere(record, lanes),
             shares=self._shares(predicted, record, lanes),
@@ -218,22 +213,8 @@ class FoldTrainer:
 
     def curves(self, record: Record, lanes: Sequence[int]) -> tuple[np.ndarray, np.ndarray]:
         """[epochs] mean training and held-out losses of some lanes."""
-        of_train = self._counted(record, lanes, lambda split: split.train)
-        of_held = self._counted(record, lanes, lambda split: split.held_out)
         at = list(lanes)
-        return (
-            (record.train_loss[at] / of_train[:, None]).mean(axis=0),
-            (record.held_out_loss[at] / of_held[:, None]).mean(axis=0),
-        )
-
-    def _counted(
-        self, record: Record, lanes: Sequence[int], side: Callable[[Split], np.ndarray]
-    ) -> np.ndarray:
-        """[lanes] what rows of a side count on average: by which Keras's losses are too large."""
-        weights = self.subject.train.weights
-        if weights is None:
-            return np.ones(len(lanes))
-        return np.array([weights[side(self.splits[record.lanes[k].split])].mean() for k in lanes])
+        return record.train_loss[at].mean(axis=0), record.held_out_loss[at].mean(axis=0)
 
     def _shares(
         self, predicted: Sequence[Any], record: Record, lanes: Sequence[int]

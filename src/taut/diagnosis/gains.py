@@ -135,17 +135,20 @@ def by_student(mean: float, error: float, freedom: float, level: float) -> Inter
     return Interval(mean, mean - half, mean + half, level)
 
 
-def chosen(trials: Sequence[Trial], fold_of: np.ndarray) -> tuple[Trial, np.ndarray]:
+def chosen(
+    trials: Sequence[Trial], fold_of: np.ndarray, weights: np.ndarray | None
+) -> tuple[Trial, np.ndarray]:
     """The best of some trials, and what choosing among them loses: [rows].
 
     For the rows of a fold the best is chosen by the other folds. So the choice is not praised for
-    its luck.
+    its luck. `weights` are those of the rows, or None.
     """
     losses = np.array([trial.losses for trial in trials])
-    best = trials[int(losses.mean(axis=1).argmin())]
+    counted = np.ones(losses.shape[1]) if weights is None else weights
+    best = trials[int((losses @ counted).argmin())]
     nested = np.empty(losses.shape[1])
     for fold in np.unique(fold_of):
         inside = fold_of == fold
-        pick = int(losses[:, ~inside].mean(axis=1).argmin())
+        pick = int((losses[:, ~inside] @ counted[~inside]).argmin())
         nested[inside] = losses[pick, inside]
     return best, nested

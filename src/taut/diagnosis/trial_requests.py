@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from taut._weights import mean_weight
 from taut.diagnosis.fold_trainer import Plan
 from taut.diagnosis.subject import Subject
 from taut.errors import InputError
@@ -17,7 +18,7 @@ from taut.studies.axes import Axis, PartStrength
 LONGER = 3
 """Times the epochs, of the trainings that show whether more of them would help."""
 STRENGTHS = {"L2": (0.1, 0.01, 0.001), "L1": (0.01, 0.001)}
-"""Tried, times the loss of looking at nothing: a strength is in units of the loss."""
+"""Tried, times the loss of looking at nothing: a strength is in units of the trained loss."""
 MORE_L1 = (0.01, 0.003, 0.001, 0.0003)
 
 
@@ -76,7 +77,8 @@ def with_strengths(
 
 def requests_for(subject: Subject, axes: AddedStrengths, small: bool) -> list[Request]:
     """What is tried of the same architecture, the most important first."""
-    unit = subject.unit
+    # In a training the loss is Σ w·l / n, beside which the strengths stand.
+    unit = subject.unit * mean_weight(subject.train.sample_weight)
     l1 = MORE_L1 if small else STRENGTHS["L1"]
     requests = [
         Request("longer", f"{LONGER} times the epochs", axes.at(0, 0), LONGER, epochs=LONGER)

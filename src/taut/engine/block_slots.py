@@ -13,6 +13,7 @@ import jax
 import numpy as np
 from jax.sharding import Mesh
 
+from taut._weights import mean_weight
 from taut.engine import loop, processes
 from taut.engine.convolutions import over_patches_of
 from taut.engine.data.fold_batches import held_out_rows, steps_in, training_rows
@@ -35,14 +36,15 @@ class Position:
 
     Attributes:
         blocks: Blocks done of the present pass.
-        sums: [slots] data loss times rows over these blocks; empty before the first.
-        rows: [folds] rows of each fold's lanes in these blocks; empty before the first.
+        sums: [slots] Σ w·l over these blocks; empty before the first.
+        counted: [folds] Σ w of each fold's lanes in these blocks, the number of their rows where
+            all count alike; empty before the first.
         train: [slots] training losses of the epoch once it is measured; empty before.
     """
 
     blocks: int = 0
     sums: Any = field(default_factory=lambda: np.empty(0))
-    rows: Any = field(default_factory=lambda: np.empty(0, np.int64))
+    counted: Any = field(default_factory=lambda: np.empty(0))
     train: Any = field(default_factory=lambda: np.empty(0))
 
 
@@ -143,8 +145,8 @@ class BlockSlots(Slots):
     def restore(self, numbers: dict[str, Any]) -> None:
         self.place(numbers["holds"])
         at = numbers["position"]
-        rows = np.array(at["rows"], np.int64)
-        self._at = Position(at["blocks"], np.array(at["sums"]), rows, np.array(at["train"]))
+        arrays = (np.array(at[name], float) for name in ("sums", "counted", "train"))
+        self._at = Position(at["blocks"], *arrays)
 
     def close(self) -> None:
         """Leave no thread either, should an interrupt have come while it was being stopped."""
@@ -168,14 +170,14 @@ class BlockSlots(Slots):
         """
         at, slots = self._at, len(self.holds)
         if not at.blocks:
-            at.sums, at.rows = np.zeros(slots), np.zeros(self._stream.number, np.int64)
+            at.sums, at.counted = np.zeros(slots), np.zeros(self._stream.number)
         nothing = np.zeros(slots)
         self._running = nothing
         made = partial(self._read, batches, order, at.blocks)
         self._prefetch = Prefetch(made)
         with self._prefetch:
-            for block, counts in self._prefetch:
-                at.rows += counts
+            for block, counted in self._prefetch:
+                at.counted += counted
                 placed = processes.put(block, self._mesh, EVERYWHERE)  # while the last one runs
                 at.sums += np.asarray(self._running, np.float64)
                 self._running = run(placed)
@@ -186,10 +188,10 @@ class BlockSlots(Slots):
                     self._running = nothing
                     watch.look(self._share())
         folds = np.array([self._ledger.lanes[i or 0].split for i in self.holds])
-        _check_folds(at.rows[folds], self._stream.number)
+        _check_folds(at.counted[folds], self._stream.number)
         at.sums += np.asarray(self._running, np.float64)
         self._running, self._blocks = nothing, at.blocks
-        return at.sums / at.rows[folds]
+        return at.sums / at.counted[folds]
 
     def _read(
         self,
@@ -203,8 +205,8 @@ class BlockSlots(Slots):
         read = blocks(pieces, self._layout, self._budget.steps * size)
         for rows, count in itertools.islice(read, done, None):
             numbers = batches(rows, stream.divided(rows[:count]), stream.number, size)
-            counts = (numbers >= 0).sum(axis=(1, 2))
-            yield Block(replace(rows, group=None), numbers, np.int32(steps_in(numbers))), counts
+            counted = np.array([_counted(rows.weight, of_fold) for of_fold in numbers])
+            yield Block(replace(rows, group=None), numbers, np.int32(steps_in(numbers))), counted
 
     def _share(self) -> float:
         """The share of the epoch that is done, in rows read; 0 where it is not known."""
@@ -233,10 +235,16 @@ class BlockSlots(Slots):
         return *self._programs["train", *key], self._programs["measure", *key]
 
 
-def _check_folds(rows: np.ndarray, folds: int) -> None:
-    if not rows.all():
+def _counted(weights: Any, numbers: np.ndarray) -> float:
+    """What the rows of these numbers count together."""
+    rows = numbers[numbers >= 0]
+    return len(rows) * mean_weight(weights, rows) if len(rows) else 0.0
+
+
+def _check_folds(counted: np.ndarray, folds: int) -> None:
+    if not counted.all():
         raise InputError(
-            "Every fold needs rows to train on and rows held out; equal rows, and those of a "
-            f"group, are in one fold. Received: a fold without, with folds={folds}. Use fewer "
-            "folds, or more rows."
+            "Every fold needs rows of a weight above 0 to train on, and held out; equal rows, and "
+            f"those of a group, are in one fold. Received: a fold without, with folds={folds}. "
+            "Use fewer folds, or more rows."
         )

@@ -87,9 +87,10 @@ class Record(ReadOnly):
     Attributes:
         lanes: The lanes, as given.
         train_loss: [lanes, epochs] mean data loss over the rows of each epoch as it was
-            trained; NaN after the lane's end.
-        held_out_loss: [lanes, epochs] mean data loss on the held-out rows after each epoch;
-            NaN after the lane's end, and everywhere without held-out rows.
+            trained, by the weights of the rows: Σ w·l / Σ w, where Keras tells Σ w·l / n; NaN
+            after the lane's end.
+        held_out_loss: [lanes, epochs] likewise, on the held-out rows after each epoch; NaN after
+            the lane's end, and everywhere without held-out rows.
         status: "finished", "stopped" (patience ran out), "dropped" (by `Halving`) or "diverged",
             by lane.
         epochs: Epochs run, by lane.

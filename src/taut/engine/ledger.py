@@ -47,11 +47,13 @@ class Ledger:
         halving: Halving | None = None,
         race: Race | None = None,
         snapshots: int = SNAPSHOTS,
+        counted: np.ndarray | None = None,
     ):
         self.lanes: tuple[Lane, ...] = tuple(lanes)
         self.epochs: int = epochs
         self._groups = None if groups is None else list(groups)
         self._halving, self._race, self._snapshots = halving, race, snapshots
+        self._counted = counted
         self._lengths = [lane.epochs or epochs for lane in lanes]
         self.losses: np.ndarray = np.full((len(lanes), epochs, 2), np.nan, np.float32)
         self.status: list[str] = [""] * len(lanes)
@@ -88,7 +90,13 @@ class Ledger:
         return None if start is None or self.status[start] == DIVERGED else start
 
     def note(self, i: int, losses: np.ndarray, *, epoch: int, done: bool, diverged: bool) -> None:
-        """Lane i ran on to an epoch: its losses [epochs, 2], and the verdict of its state."""
+        """Lane i ran on to an epoch: its losses [epochs, 2], and the verdict of its state.
+
+        The losses are Σ w·l / n, as a training has them; kept is Σ w·l / Σ w, so that those of
+        folds whose rows have other weights can be compared, and averaged.
+        """
+        if self._counted is not None:
+            losses = losses / self._counted[self.lanes[i].split]
         at = int(self.ran[i])
         self.losses[i, at : at + len(losses)] = losses[: self.epochs - at]
         self.ran[i] = epoch

@@ -14,7 +14,7 @@ from keras import tree
 from taut._data import as_arrays, readable_targets
 from taut._keras.compiled_model import compiled_loss, custom_training
 from taut._losses import loss_parts
-from taut._weights import ClassWeight, checked_targets
+from taut._weights import ClassWeight, checked_targets, mean_weight
 from taut.checks import check_at_least, check_whole, check_whole_or_none, listed
 from taut.engine.data.row_folds import RowFolds
 from taut.engine.data.sources import Source
@@ -43,6 +43,9 @@ class Study:
     checkpoint: str | os.PathLike[str] | None = None
     checkpoint_seconds: float = 60.0
     callbacks: Sequence[Callback] = ()
+    counted: np.ndarray | None = None
+    """[splits, 2] what the rows of each side of a split count on average, where rows have weights
+    that are known beforehand."""
 
     @property
     def snapshots(self) -> int:
@@ -60,6 +63,7 @@ class Study:
             halving=self.halving,
             race=self.race,
             snapshots=self.snapshots,
+            counted=self.counted,
         )
 
     def settings(self) -> dict[str, Any]:
@@ -153,6 +157,7 @@ def arrays_of(
             f"{len(learned)} targets. Give `sample_weight`."
         )
     first, weights = checked_targets(model, x, learned[0], sample_weight, class_weight)
+    _check_counted(splits, weights)
     parts = loss_parts(model, x, first) if len(learned) > 1 else []
     learned = [first, *(readable_targets(parts, y, weights) for y in learned[1:])]
     return Arrays(x, learned, weights, splits, sharers)
@@ -203,7 +208,38 @@ def study_of(
     _check_choices(lanes, epochs, rules, groups, halving)
     if race is not None:
         race.check(lanes, groups)
-    return Study(model, lanes, epochs, batch_size, rules, groups, halving, race, width, **saved)
+    counted = None
+    if in_memory and rows.weights is not None:
+        counted = np.array([_counted(split, rows.weights) for split in rows.splits])
+    return Study(
+        model,
+        lanes,
+        epochs,
+        batch_size,
+        rules,
+        groups,
+        halving,
+        race,
+        width,
+        counted=counted,
+        **saved,
+    )
+
+
+def _counted(split: Split, weights: Any) -> tuple[float, float]:
+    """What the rows to train on count on average, and those held out; 1 where none are."""
+    held_out = mean_weight(weights, split.held_out) if len(split.held_out) else 1.0
+    return mean_weight(weights, split.train), held_out
+
+
+def _check_counted(splits: Sequence[Split], weights: Any) -> None:
+    for number, split in enumerate(splits if weights is not None else ()):
+        for side, counted in zip(("train on", "hold out"), _counted(split, weights), strict=True):
+            if not counted:
+                raise InputError(
+                    f"Every split must {side} rows of a weight above 0. Received: none in split "
+                    f"{number}. Leave rows without weight out, or divide the rows otherwise."
+                )
 
 
 def check_model(model: Any) -> None:

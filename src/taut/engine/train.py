@@ -8,10 +8,11 @@ from typing import Any
 
 import keras
 
+from taut._data import check_inputs
 from taut._weights import ClassWeight
 from taut.engine.data.sources import MEMORY, as_source, is_source
 from taut.engine.halving import Halving
-from taut.engine.lanes import Lane, Record, Split, lanes_in
+from taut.engine.lanes import DIVERGED, Lane, Record, Split, lanes_in
 from taut.engine.news import Callback
 from taut.engine.race import Race
 from taut.engine.study import arrays_of, check_model, study_of
@@ -99,7 +100,8 @@ def train_lanes(
         A `Record`: losses by epoch, weights and status of each lane.
 
     Raises:
-        InputError: For sizes, lanes, splits or a checkpoint that cannot be.
+        InputError: For sizes, lanes, splits or a checkpoint that cannot be; and if the first epoch
+            of every lane ends without a finite loss, for inputs of which the model makes none.
         UnsupportedError: For a model that cannot be a lane.
     """
     lanes = lanes_in(lanes)
@@ -144,14 +146,16 @@ def train_lanes(
     )
     study = study_of(model, arrays, lanes, race=race, **settings)
     if keras.backend.backend() == "jax":
-        from taut.engine.in_memory import train_in_memory
+        from taut.engine.in_memory import train_in_memory as train
+    else:
+        given = {"sharers": shared, "checkpoint": checkpoint}
+        _refuse(given, "Lanes that are trained by `fit` share no batch and are not saved: use JAX.")
+        from taut.engine.through_fit import train_through_fit as train
 
-        return train_in_memory(study, arrays)
-    given = {"sharers": shared, "checkpoint": checkpoint}
-    _refuse(given, "Lanes that are trained by `fit` share no batch and are not saved: use JAX.")
-    from taut.engine.through_fit import train_through_fit
-
-    return train_through_fit(study, arrays)
+    record = train(study, arrays)
+    if all(status == DIVERGED for status in record.status) and record.epochs.max() == 1:
+        check_inputs(model, arrays.x)  # only now: to look at all of them is not free
+    return record
 
 
 def _refuse(given: Mapping[str, Any], reason: str) -> None:

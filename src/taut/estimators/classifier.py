@@ -13,8 +13,14 @@ from sklearn.base import ClassifierMixin
 from sklearn.utils.multiclass import check_classification_targets, type_of_target
 from sklearn.utils.validation import column_or_1d, validate_data
 
+from taut._weights import class_weights
 from taut.errors import InputError
-from taut.estimators.counted import check_labels, check_two_classes, class_weights, row_weights
+from taut.estimators.counted import (
+    check_labels,
+    check_two_classes,
+    labels_that_count,
+    row_weights,
+)
 from taut.estimators.logits import makes_logits
 from taut.estimators.merged_rows import MergedRows
 from taut.estimators.partial import PartialFit
@@ -64,7 +70,7 @@ class PenalizedMLPClassifier(ClassifierMixin, PartialFit, PenalizedNetwork):
         cv: With these a number of folds (stratified), a scikit-learn splitter or pairs of rows.
         seeds: With these, trainings of each strength and fold.
         warm_start: Whether `fit` starts from the weights of the last fit.
-        class_weight: A mapping from labels to weights, or "balanced".
+        class_weight: A mapping from labels to weights >= 0 (0 leaves a class out), or "balanced".
         random_state: Seeds weights, batches and folds: an integer fixes all that is random.
         verbose: Whether progress is shown on the terminal.
 
@@ -150,22 +156,16 @@ class PenalizedMLPClassifier(ClassifierMixin, PartialFit, PenalizedNetwork):
         """
         x, labels, several = self._checked(X, y)
         weight = row_weights(sample_weight, x)
-        counted = labels[weight > 0]
-        classes = np.arange(labels.shape[1]) if several else np.unique(counted)
-        if not several:
-            check_two_classes(classes)
-        self.classes_, self._several = classes, several
+        self._several = several
         if several:
+            self.classes_ = np.arange(labels.shape[1])
             if self.class_weight is not None:
                 raise InputError(
                     "`class_weight` is for one class a row. Received: an indicator matrix of "
                     f"{labels.shape[1]} labels. Give `sample_weight`."
                 )
             return self._train(x, labels.astype("float32"), weight, self._outputs_count(), groups)
-        # What counts nothing may have a label of its own.
-        codes = np.minimum(np.searchsorted(classes, labels), len(classes) - 1)
-        totals = np.bincount(codes, weight, len(classes))
-        weight = weight * class_weights(self.class_weight, classes, totals)[codes]
+        self.classes_, codes, weight = labels_that_count(labels, weight, self.class_weight)
         return self._train(x, codes, weight, self._outputs_count(), groups)
 
     def partial_fit(

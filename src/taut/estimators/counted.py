@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 import pandas as pd
 from scipy.sparse import issparse
-from sklearn.utils.validation import _check_sample_weight
+from sklearn.utils.validation import _num_samples
 
+from taut._weights import class_weights, weights_of_rows
 from taut.checks import is_number
 from taut.errors import InputError
 
@@ -18,58 +18,40 @@ def row_weights(sample_weight: Any, x: Any) -> np.ndarray:
     """[rows] float64, numbers >= 0 that are not all 0; 1 unless given.
 
     Raises:
-        ValueError: scikit-learn's, for another shape or numbers that are not finite.
-        InputError: If some are negative, or all are zero.
+        InputError: For another shape, and weights that are negative, not finite or all 0.
     """
-    weight = _check_sample_weight(sample_weight, x, dtype=np.float64)
-    if (weight < 0).any() or not weight.any():
-        raise InputError(
-            "`sample_weight` must be numbers >= 0, not all of them zero. Received: weights from "
-            f"{weight.min():g} to {weight.max():g}."
-        )
-    return weight
+    rows = _num_samples(x)
+    if is_number(sample_weight):  # of all rows, as scikit-learn has it
+        sample_weight = np.full(rows, float(sample_weight))
+    return weights_of_rows(sample_weight, rows)
 
 
-def class_weights(class_weight: Any, classes: np.ndarray, totals: np.ndarray) -> np.ndarray:
-    """[classes] the weight of each class.
+def labels_that_count(
+    y: np.ndarray, weight: np.ndarray, class_weight: Any
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """The classes of rows of a weight above 0, that of each row, and what each row counts.
 
     Args:
-        class_weight: A mapping from labels to weights, 1 for those left out; "balanced",
-            W/(K·W_k) for the weight W_k of all rows of class k; or None.
-        classes: [classes] their labels.
-        totals: [classes] the W_k.
+        y: [rows] labels; what counts nothing may have one of its own.
+        weight: [rows] numbers >= 0.
+        class_weight: As of `taut._weights.class_weights`: a class of weight 0 is left out.
+
+    Returns:
+        Labels [classes], numbers of classes [rows], and weights [rows].
 
     Raises:
-        InputError: For another word, a label that is no class, or weights that cannot be.
+        InputError: If fewer than two classes count, and as `class_weights`.
     """
-    if class_weight is None:
-        return np.ones(len(classes))
-    if isinstance(class_weight, str) and class_weight == "balanced":
-        return totals.sum() / (len(classes) * totals)
-    if not isinstance(class_weight, Mapping):
-        raise InputError(
-            '`class_weight` must be a mapping from labels to weights, "balanced" or None. '
-            f"Received: class_weight={class_weight!r}."
-        )
-    no_weights = InputError(
-        "`class_weight` must hold finite numbers >= 0, not all of them zero. Received: "
-        f"class_weight={class_weight!r}."
-    )
-    if not all(is_number(weight) for weight in class_weight.values()):
-        raise no_weights
-    known = dict(zip(classes.tolist(), range(len(classes)), strict=True))
-    weights = np.ones(len(classes))
-    for label, weight in class_weight.items():
-        label = label.item() if hasattr(label, "item") else label
-        if label not in known:
-            raise InputError(
-                "`class_weight` must name classes of `y`. Received: "
-                f"{label!r}; the classes are {list(known)[:10]}."
-            )
-        weights[known[label]] = weight
-    if not np.isfinite(weights).all() or (weights < 0).any() or not weights.any():
-        raise no_weights
-    return weights
+    classes = np.unique(y[weight > 0])
+    check_two_classes(classes)
+    codes = _codes(classes, y)
+    of_class = class_weights(class_weight, classes, np.bincount(codes, weight, len(classes)))
+    classes = classes[of_class > 0]
+    return classes, _codes(classes, y), weight * of_class[codes]
+
+
+def _codes(classes: np.ndarray, y: np.ndarray) -> np.ndarray:
+    return np.minimum(np.searchsorted(classes, y), len(classes) - 1)
 
 
 def check_two_classes(classes: np.ndarray) -> None:

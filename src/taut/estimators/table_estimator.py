@@ -11,6 +11,7 @@ from sklearn.base import BaseEstimator
 from sklearn.utils import check_array, check_consistent_length
 from sklearn.utils.validation import check_is_fitted, validate_data
 
+from taut._data import group_labels
 from taut.errors import InputError
 from taut.estimators import model_bytes
 from taut.estimators.merged_table import merge_table
@@ -108,9 +109,12 @@ class TableEstimator(BaseEstimator):
     ) -> None:
         """Fit to rows that are counted; see `merge_table`."""
         facts = {name: values for name, values in roles.items() if values is not None}
-        for values in facts.values():
-            check_consistent_length(x, values)
-        facts = {name: np.asarray(values) for name, values in facts.items()}
+        if "time" in facts:
+            check_consistent_length(x, facts["time"])
+        facts = {
+            name: group_labels(values, len(x)) if name == "groups" else np.asarray(values)
+            for name, values in facts.items()
+        }
         classes = task == "classification"
         rows = merge_table(x, weight, {"y": y, **facts}, classes=classes, placed=bool(facts))
         columns = {"y": y[rows.rows], **{name: values[rows.rows] for name, values in facts.items()}}

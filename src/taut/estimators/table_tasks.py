@@ -13,7 +13,7 @@ from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import column_or_1d
 
 from taut.errors import InputError
-from taut.estimators.counted import check_labels, check_two_classes, class_weights, row_weights
+from taut.estimators.counted import check_labels, labels_that_count, row_weights
 from taut.estimators.table_estimator import TableEstimator
 from taut.frames.target import understand_target
 from taut.frames.values import missing
@@ -46,9 +46,9 @@ class TableClassifier(ClassifierMixin, TableEstimator):
         inputs: How many inputs are kept, which asks for `sparse`; as many as are needed unless
             given.
         quick: Whether fewer settings are tried, in less time.
-        class_weight: A mapping from labels to numbers above 0 by which the weights of their rows
-            are multiplied, "balanced" for W/(K·W_k), or None. Probabilities are then those of
-            rows weighed so.
+        class_weight: A mapping from labels to numbers >= 0 by which the weights of their rows are
+            multiplied (0 leaves a class out), 1 for those left out; "balanced" for W/(K·W_k); or
+            None. Probabilities are then those of rows weighed so.
         random_state: Seeds all that is random.
         verbose: Whether progress is shown on the terminal.
 
@@ -136,13 +136,7 @@ class TableClassifier(ClassifierMixin, TableEstimator):
         check_consistent_length(x, y)
         check_classification_targets(y)
         weight = row_weights(sample_weight, x)
-        classes = np.unique(y[weight > 0])
-        check_two_classes(classes)
-        # What counts nothing may have a label of its own.
-        codes = np.minimum(np.searchsorted(classes, y), len(classes) - 1)
-        totals = np.bincount(codes, weight, len(classes))
-        weight = weight * class_weights(self.class_weight, classes, totals)[codes]
-        _every_class_counts(classes, np.bincount(codes, weight, len(classes)))
+        classes, codes, weight = labels_that_count(y, weight, self.class_weight)
         as_they_are = _read_as_they_are(y[weight > 0], classes)
         labels = classes[codes] if as_they_are else codes
         self._fit(x, labels, "classification", weight, {"groups": groups, "time": time})
@@ -232,14 +226,6 @@ class TableRegressor(RegressorMixin, TableEstimator):
             X: The table, [rows, columns].
         """
         return self._predicting.predict(self._frame(X, reset=False))
-
-
-def _every_class_counts(classes: np.ndarray, totals: np.ndarray) -> None:
-    if not totals.all():
-        raise InputError(
-            "`class_weight` must be above 0 for each class of `y`. Received: 0 for "
-            f"{classes[totals == 0].tolist()[0]!r}. Leave its rows out."
-        )
 
 
 def _read_as_they_are(y: np.ndarray, classes: np.ndarray) -> bool:

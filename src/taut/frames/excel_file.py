@@ -18,6 +18,7 @@ from taut.frames.table_edges import (
     is_between,
     lower_names,
     note_between,
+    note_empty,
     note_repeated,
     numeric_places,
     without_foot,
@@ -104,7 +105,7 @@ def read_excel(file: TableFile, sheet: str | None) -> pd.DataFrame:
     )
     empty = sum(k > start and k not in filled for k in range(filled[-1]))
     if empty:
-        notes.append(f"Left out {empty} empty row{'s' * (empty != 1)} between the others.")
+        notes.append(note_empty(empty))
     if others and sheet is None:
         notes.append(f"Read the first sheet, {name!r}, of {len(others) + 1} (--sheet decides).")
     frame, left_out = without_foot(frame)

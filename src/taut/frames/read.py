@@ -28,7 +28,7 @@ from taut.frames.json_file import read_json
 from taut.frames.numbers import decimal_sign, is_code, thousands
 from taut.frames.row_checks import check_blanks, check_quotes, longest_row
 from taut.frames.statistics_file import read_statistics
-from taut.frames.table_edges import without_foot
+from taut.frames.table_edges import without_empty, without_foot
 from taut.frames.table_file import EXCEL, JSON, SAS, STATA, TEXT, TableFile, find_table
 from taut.frames.text_file import (
     SEPARATORS,
@@ -206,10 +206,9 @@ def _read_text(
         cut = cut_off(handle, form)
     frame = _keep_thousands(file, form, na, frame)
     frame = _keep_digits(file, form, na, frame)
-    last = np.flatnonzero(frame.notna().any(axis=1).to_numpy())  # a spreadsheet's empty rows
-    frame = frame.iloc[: last[-1] + 1 if len(last) else 0].rename(columns=bare)
+    frame, empty = without_empty(frame.rename(columns=bare))
     frame, left_out = without_foot(frame)
-    frame.attrs[NOTES] = [*form.notes, *left_out, *filter(None, [cut])]
+    frame.attrs[NOTES] = [*form.notes, *empty, *left_out, *filter(None, [cut])]
     return frame
 
 

@@ -82,6 +82,23 @@ def note_repeated(count: int) -> str:
     return f"Left out {count} rows that repeat the names of the columns."
 
 
+def without_empty(frame: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
+    """The table without rows that have no value, as spreadsheets save them, and what is told."""
+    there = frame.notna().any(axis=1).to_numpy()
+    if there.all():
+        return frame, []
+    end = int(there.nonzero()[0][-1]) + 1 if there.any() else 0
+    notes = [note_empty(int((~there[:end]).sum())), note_empty(len(frame) - end, end=True)]
+    return frame[there].reset_index(drop=True), [note for note in notes if note]
+
+
+def note_empty(count: int, *, end: bool = False) -> str:
+    """What is told of empty rows that are left out, between the others or at the end."""
+    rows = f"{count} empty row{'s' * (count != 1)}"
+    where = "at the end" if end else "between the others"
+    return f"Left out {rows} {where}." if count else ""
+
+
 def without_foot(frame: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
     """The table without totals and remarks in its last rows.
 

@@ -64,7 +64,8 @@ def as_compiled(
         seed: Draws the folds.
         groups: [rows] labels; the rows of one are never on both sides of a fold.
         sample_weight: [rows] weights of the data loss.
-        class_weight: Weights by class number, as in Keras, by label, or `"balanced"`.
+        class_weight: Weights >= 0 by class number, as in Keras, or by label, 1 for those left out;
+            or `"balanced"`, n/(K·n_k) for the n_k of n rows in class k of K.
 
     Raises:
         InputError: For rows, weights or folds that cannot be.

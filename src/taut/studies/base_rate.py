@@ -10,16 +10,17 @@ from scipy.special import logit
 
 from taut._keras.compiled_model import from_logits, loss_name, loss_of_classes
 from taut._losses import data_loss_value
+from taut._weights import mean_weight
 
 LEAST = 1e-7
 
 
 def data_loss(model: Any, y: np.ndarray, outputs: np.ndarray, weight: Any = None) -> float:
-    """The compiled data loss of some rows' outputs."""
-    tensor = keras.ops.convert_to_tensor
+    """The compiled data loss of some rows' outputs, Σ w·l / Σ w as in the record of lanes."""
+    tensor, counted = keras.ops.convert_to_tensor, mean_weight(weight)
     weight = None if weight is None else tensor(weight)
     outputs = tensor(np.asarray(outputs, "float32"))
-    return float(data_loss_value(model, tensor(y), outputs, weight))
+    return float(data_loss_value(model, tensor(y), outputs, weight)) / counted
 
 
 def base_loss(model: Any, y: np.ndarray, shape: tuple[int, ...], weight: Any = None) -> float:

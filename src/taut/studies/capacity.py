@@ -156,7 +156,8 @@ def capacity_curve(
             epoch; None never stops, and keeps the last.
         seed: Seeds folds, initial weights and the order of rows.
         sample_weight: [rows] weights of the data loss.
-        class_weight: Weights by class number, as in Keras, by label, or `"balanced"`.
+        class_weight: Weights >= 0 by class number, as in Keras, or by label, 1 for those left out;
+            or `"balanced"`, n/(K·n_k) for the n_k of n rows in class k of K.
         width: Trainings side by side on one device; see `regularization_path`.
         checkpoint: A folder, made if need be, in which the study is saved as it goes, a file a
             size. The same call goes on from there in a new process; in the same one, where Keras

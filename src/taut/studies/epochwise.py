@@ -70,7 +70,8 @@ def epoch_curve(
         level: Of the intervals; at 90% a gain beyond luck has a chance of 5% to be luck.
         seed: Seeds folds, initial weights and the order of rows.
         sample_weight: [rows] weights of the data loss.
-        class_weight: Weights by class number, as in Keras, by label, or `"balanced"`.
+        class_weight: Weights >= 0 by class number, as in Keras, or by label, 1 for those left out;
+            or `"balanced"`, n/(K·n_k) for the n_k of n rows in class k of K.
         width: Trainings side by side on one device; see `regularization_path`.
         checkpoint: A folder, made if need be, in which the study is saved as it goes.
         checkpoint_seconds: Save when so many seconds have passed.

@@ -43,12 +43,14 @@ class Pilot:
         y: Targets, likewise.
         rows: The row numbers to train on.
         train: Trains lanes of split 0.
+        weight: [rows] weights of the data loss, a tree of these by output, or None.
     """
 
     x: Any
     y: Any
     rows: np.ndarray
     train: Callable[[list[Lane]], Record]
+    weight: Any = None
 
 
 class FoldedRows(Protocol):
@@ -143,7 +145,7 @@ class FoldedArrays:
         def train(lanes: list[Lane]) -> Record:
             return self.train(model, lanes, settings, name)
 
-        return Pilot(self._x, self._y, self.splits[0].train, train)
+        return Pilot(self._x, self._y, self.splits[0].train, train, self._weight)
 
     def train(
         self,
@@ -232,18 +234,23 @@ def folded_arrays(
     # Weights of classes once, so that the certificate is of the same objective.
     y, weight = checked_targets(model, x, y, sample_weight, class_weight)
     check_inputs(model, x)
-    check_classes(model, y)
+    check_classes(model, y, weight)
     splits = splits_of(model, x, y, cv=cv, seed=seed, groups=groups)
     return FoldedArrays(x, y, splits, weight, None if sample_weight is None else weight)
 
 
-def check_classes(model: Any, y: Any) -> None:
-    """Raise where the loss is one of classes and all rows are of one."""
-    leaves = keras.tree.flatten(y)
-    if len(leaves) == 1 and loss_of_classes(model) and (leaves[0] == leaves[0][:1]).all():
+def check_classes(model: Any, y: Any, weight: Any = None) -> None:
+    """Raise where the loss is one of classes and all rows that count are of one."""
+    leaves, weights = keras.tree.flatten(y), keras.tree.flatten(weight)
+    if len(leaves) > 1 or not loss_of_classes(model):
+        return
+    counted = leaves[0]
+    if weights[0] is not None:
+        counted = counted[weights[0].reshape(len(counted), -1).any(axis=1)]
+    if (counted == counted[:1]).all():
         raise InputError(
             "A loss of classes needs rows of two classes at least. Received: "
-            f"{len(leaves[0])} rows, all of class {np.ravel(leaves[0])[0]:g}."
+            f"{len(counted)} rows of a weight above 0, all of class {np.ravel(counted)[0]:g}."
         )
 
 

@@ -130,19 +130,13 @@ def draw_of(seed: int) -> int:
     return int(seed) % 2**32
 
 
-def group_numbers(groups: Any, rows: int) -> np.ndarray:
+def group_numbers(groups: Any, rows: int | None = None) -> np.ndarray:
     """The number of each row's group, [rows].
 
     Raises:
         InputError: If there is not one label a row, or one is missing.
     """
-    labels = group_labels(groups)
-    if labels.shape != (rows,):
-        raise InputError(
-            f"`groups` must have one label for each of the {rows} rows. Received: shape "
-            f"{labels.shape}."
-        )
-    return pd.factorize(labels)[0]
+    return pd.factorize(group_labels(groups, rows))[0]
 
 
 def _by_splitter(cv: Any, x: Any, y: Any, groups: np.ndarray | None) -> Any:

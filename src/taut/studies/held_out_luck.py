@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import Any
 
 import keras
@@ -67,11 +66,7 @@ def held_out_luck(
     there = np.flatnonzero(times)
     if weight is not None:
         weight = weight.reshape(len(weight), -1).mean(axis=1)[there]
-    luck = luck_of(total[there] / times[there], weight, None if groups is None else groups[there])
-    if luck is None or weight is None:
-        return luck
-    # Keras's losses are means of weighted losses, not divided by the mean weight.
-    return replace(luck, error=luck.error * float(weight.mean()))
+    return luck_of(total[there] / times[there], weight, None if groups is None else groups[there])
 
 
 def luck_of(

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from taut._keras.compiled_model import loss_name, loss_of_classes
-from taut._weights import ClassWeight, not_classes
+from taut._weights import ClassWeight, not_classes, weights_by_label
 from taut.errors import InputError
 
 
@@ -31,13 +31,14 @@ class Labelled:
         Raises:
             InputError: For a label that no row has.
         """
-        if not isinstance(given, Mapping):
+        if given is None or isinstance(given, str):
             return given
+        weights = weights_by_label(given)
         number = {label: k for k, label in enumerate(self.classes.tolist())}
-        unknown = [label for label in given if isinstance(label, str) and label not in number]
-        if unknown:
+        numbered = range(len(number))
+        if unknown := [label for label in weights if label not in number and label not in numbered]:
             raise not_classes(unknown, self.classes)
-        return {number.get(label, label): weight for label, weight in given.items()}
+        return {number.get(label, label): weight for label, weight in weights.items()}
 
 
 def labelled(model: Any, y: Any) -> Labelled | None:

@@ -18,6 +18,7 @@ from taut.progress import displayed
 from taut.studies.as_compiled import as_compiled, with_splits
 from taut.studies.choice import over_folds
 from taut.studies.folded import classes_of
+from taut.studies.folds import group_numbers
 from taut.studies.held_out_luck import held_out_luck
 from taut.studies.learning_result import LearningCurve
 from taut.studies.power_law import Luck, fit_power_law
@@ -98,7 +99,8 @@ def learning_curve(
             epoch; None never stops, and keeps the last.
         seed: Seeds folds, parts, initial weights and the order of rows.
         sample_weight: [rows] weights of the data loss.
-        class_weight: Weights by class number, as in Keras, by label, or `"balanced"`.
+        class_weight: Weights >= 0 by class number, as in Keras, or by label, 1 for those left out;
+            or `"balanced"`, n/(K·n_k) for the n_k of n rows in class k of K.
         width: Trainings side by side on one device; see `regularization_path`.
         checkpoint: A folder, made if need be, in which the study is saved as it goes.
         checkpoint_seconds: Save when so many seconds have passed.
@@ -151,7 +153,7 @@ def learning_curve(
         min(len(split.train) for split in folds),
         0 if labels is None else len(np.unique(labels)),
     )
-    codes = None if groups is None else pd.factorize(np.asarray(groups))[0]
+    codes = None if groups is None else group_numbers(groups)
     parts = []
     for number, fold in enumerate(folds):
         # A grid ends with all rows, also where this fold has a few more than another.

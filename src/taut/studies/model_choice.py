@@ -86,7 +86,8 @@ def choose_model(
         batch_size: Rows in a batch.
         seed: Seeds folds, initial weights and the order of rows.
         sample_weight: [rows] weights of the data loss.
-        class_weight: Weights by class number, as in Keras, by label, or `"balanced"`.
+        class_weight: Weights >= 0 by class number, as in Keras, or by label, 1 for those left out;
+            or `"balanced"`, n/(K·n_k) for the n_k of n rows in class k of K.
         width: Trainings side by side on one device; see `regularization_path`.
         checkpoint: A folder, made if need be, in which the study is saved as it goes, a file for
             each step of a search. The same call in a new process goes on from there.

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from taut._data import group_labels
 from taut._weights import ClassWeight
 from taut.checks import check_whole
 from taut.engine import Callback
@@ -129,7 +130,7 @@ def label_noise(
     read = (lambda a: probabilities(model, a)) if target.classes else (lambda a: a.reshape(len(a)))
     predicted = out_of_fold(study, record, seeds, read)
     known = np.isfinite(predicted.reshape(seeds, len(target.values), -1)).any(axis=(0, 2))
-    of_known = None if groups is None else np.asarray(groups)[known]
+    of_known = None if groups is None else group_labels(groups)[known]
     classes = None
     if target.classes:
         logs = mean_log_probabilities(predicted)

@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from taut._data import check_rows_given, whole_lists
-from taut._weights import ClassWeight
+from taut._data import check_rows_given
+from taut._weights import ClassWeight, weight_arrays
 from taut.checks import check_whole, check_whole_or_none
 from taut.engine import Callback, Lane, afterwards, check_model, rungs_for, width_for
 from taut.engine.data.sources import as_source, is_source
@@ -116,7 +116,8 @@ def regularization_path(
             the path has no full curve then. With `patience` only.
         seed: Seeds folds, initial weights and the order of rows.
         sample_weight: [rows] weights of the data loss.
-        class_weight: Weights by class number, as in Keras, by label, or `"balanced"`.
+        class_weight: Weights >= 0 by class number, as in Keras, or by label, 1 for those left out;
+            or `"balanced"`, n/(K·n_k) for the n_k of n rows in class k of K.
         width: Trainings side by side on one device; unless given at most 16, and on a CPU 1 for
             convolutions and for more than some thousand weights (see `taut.engine.width`).
         memory: Stream the rows, and take at most so many bytes for them and for the lanes; 1 GiB
@@ -191,7 +192,7 @@ def regularization_path(
     few = rows.first()
     copy = study_copy(model, axes.entries, few[0])
     classes = None if labels is None else labels.classes
-    score = scoring_of(copy, scoring, *few, classes, whole_lists(sample_weight))
+    score = scoring_of(copy, scoring, *few, classes, weight_arrays(sample_weight))
     rows.check_score(copy, score)
     values = rows.learned(copy)
     present = start == "present"

@@ -17,6 +17,7 @@ from taut.errors import InputError
 from taut.progress import displayed
 from taut.studies.as_compiled import AsCompiled, as_compiled
 from taut.studies.base_rate import accuracy, base_accuracy, base_loss, data_loss, least_loss
+from taut.studies.folds import group_numbers
 from taut.studies.memorization_result import Memorization, summarised
 from taut.studies.one_target import check_rows
 from taut.studies.permutations import dealt, half_epoch
@@ -127,12 +128,13 @@ def memorization(
     targets = [_target(study.rows.first()[1])]
     folds = study.rows.folds
     lanes = [study.lane(fold, seed + s) for s in range(seeds) for fold in range(folds)]
+    of_group = None if groups is None else group_numbers(groups)
     draw = np.random.default_rng(seed)
     for p in range(permutations):
         split = study.rows.splits[p % folds]
         permuted = targets[0].copy()
         for rows in (split.train, split.held_out):
-            permuted[rows] = targets[0][dealt(rows, draw, _array(groups))]
+            permuted[rows] = targets[0][dealt(rows, draw, of_group)]
         lanes.append(study.lane(p % folds, seed + p // folds, target=p + 1))
         targets.append(permuted)
     as_given = [keras.tree.pack_sequence_as(study.rows.first()[1], [t]) for t in targets]
@@ -140,10 +142,6 @@ def memorization(
     check_some_trained(record)
     warn_of_left_out(record)
     return summarised(_lines(study, targets, record), record, folds=folds, seeds=seeds)
-
-
-def _array(groups: Any) -> np.ndarray | None:
-    return None if groups is None else np.unique(np.asarray(groups), return_inverse=True)[1]
 
 
 def _target(y: Any) -> np.ndarray:

@@ -76,10 +76,12 @@ def strength_range(
     """
     lane = replace(lane, strengths=strengths(0.0))
     rows = pilot.rows[:GRADIENT_ROWS]
-    tensor = keras.ops.convert_to_tensor
-    inputs = keras.tree.map_structure(lambda a: tensor(a[rows]), pilot.x)
+
+    def some(arrays: Any) -> Any:
+        return keras.tree.map_structure(lambda a: keras.ops.convert_to_tensor(a[rows]), arrays)
+
+    weight = None if pilot.weight is None else some(pilot.weight)
     # The same weights in every process, so that a study that was interrupted finds the same grid.
-    targets = keras.tree.map_structure(lambda a: tensor(a[rows]), pilot.y)
     with as_it_was(model):  # to which a penalty may refer
         trainable, others, _ = InitialValues(model)(lane)
         for variables, values in (
@@ -88,7 +90,7 @@ def strength_range(
         ):
             for variable, value in zip(variables, values, strict=True):
                 variable.assign(value)
-        gradients = Objective(model).gradients(inputs, targets)
+        gradients = Objective(model).gradients(some(pilot.x), some(pilot.y), weight)
     # Of a sum, what makes zeros decides what is left.
     sparse = [part for part in varied if part.part.sparse]
     units = [

@@ -185,7 +185,8 @@ def seed_variance(
             epoch; None never stops, and keeps the last.
         seed: Seeds splits, weights and orders.
         sample_weight: [rows] weights of the data loss.
-        class_weight: Weights by class number, as in Keras, by label, or `"balanced"`.
+        class_weight: Weights >= 0 by class number, as in Keras, or by label, 1 for those left out;
+            or `"balanced"`, n/(K·n_k) for the n_k of n rows in class k of K.
         width: Trainings side by side on one device; see `regularization_path`.
         checkpoint: A folder, made if need be, in which the study is saved as it goes.
         checkpoint_seconds: Save when so many seconds have passed.

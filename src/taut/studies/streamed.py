@@ -127,7 +127,7 @@ class FoldedStream:
                 **arguments,
             )
 
-        return Pilot(sample.x, sample.y, split.train, train)
+        return Pilot(sample.x, sample.y, split.train, train, sample.weight)
 
     def train(
         self,

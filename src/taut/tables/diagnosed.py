@@ -7,6 +7,7 @@ from functools import partial
 
 import numpy as np
 
+from taut._mean_loss import mean_and_error
 from taut.diagnosis.advice import in_order
 from taut.diagnosis.array_inputs import NotChecked
 from taut.diagnosis.data_faults import data_faults
@@ -201,12 +202,7 @@ def _gaps(
     numbers = np.unique(fold_of[held])
     if not held.any() or not np.isin(numbers, folds).all():
         return gaps
-    of_folds = np.array(
-        [
-            learned[lanes][folds == fold].mean() / _mean(data.weight, trained.splits[fold].train)
-            for fold in numbers
-        ]
-    )
+    of_folds = np.array([learned[lanes][folds == fold].mean() for fold in numbers])
     losses = _losses(ensemble.out_of_fold[held], data.y[held])
     gap = gap_in_folds(
         losses,
@@ -218,11 +214,6 @@ def _gaps(
         groups=None if train.groups is None else train.groups[held],
     )
     return [*gaps, gap]
-
-
-def _mean(weights: np.ndarray | None, rows: np.ndarray) -> float:
-    """What the rows count on average, by which Keras's loss is larger than their mean loss."""
-    return 1.0 if weights is None else float(weights[rows].mean())
 
 
 def _tried(ensemble: Ensemble, trained: Trained, data: Prepared) -> tuple[Advice, ...]:
@@ -256,5 +247,6 @@ def _tried(ensemble: Ensemble, trained: Trained, data: Prepared) -> tuple[Advice
 
 
 def _best(trained: Trained, numbers: Sequence[int], held: np.ndarray) -> int | None:
-    means = trained.row_loss[list(numbers)][:, held].mean(axis=1)
+    losses, weights = trained.row_loss[list(numbers)][:, held], trained.rows.counted(held)
+    means, _ = mean_and_error(losses, weights)
     return int(numbers[int(means.argmin())]) if np.isfinite(means).any() else None

@@ -41,7 +41,8 @@ def shuffled(
         sources: Input column of each encoded column.
 
     Returns:
-        [inputs] mean rise of the loss; below zero by chance where an input is of no use.
+        [inputs] mean rise of the loss by the weights of the rows; below zero by chance where an
+        input is of no use.
 
     References:
         Breiman, Random forests, 2001, section 10.
@@ -50,7 +51,7 @@ def shuffled(
     columns = [np.flatnonzero(np.asarray(sources, object) == name) for name in inputs]
     columns.append(np.empty(0, np.int64))  # last comes the loss where nothing is shuffled
     width, outputs = trained.rows.encoded.shape[1], trained.model.output_shape[-1]
-    rise, total = np.zeros(len(inputs)), 0
+    rise, total = np.zeros(len(inputs)), 0.0
     longest = max(len(split.held_out) for split in trained.splits)
     room = max(CELLS // (len(inputs) * trained.rows.encoded.shape[1]), LEAST_ROWS)
     count = int(min(longest, room))
@@ -58,6 +59,7 @@ def shuffled(
         rows = np.resize(draw.permutation(split.held_out), count)
         orders = [draw.permutation(count) for _ in inputs]
         orders.append(np.arange(count))
+        counted = trained.rows.counted(rows)
         healthy = trained.cross.healthy(chosen, fold)
         if not healthy:
             continue
@@ -74,10 +76,11 @@ def shuffled(
             ).astype(float)
             mean = (softmax(raw, axis=-1) if raw.shape[-1] > 1 else raw).mean(axis=0)
             mean = mean.reshape(len(x), count, -1)
-            losses[part] = row_loss(mean, trained.rows.y[rows]).mean(axis=1)
-        rise += count * (losses[:-1] - losses[-1])
-        total += count
-    return rise / max(total, 1)
+            losses[part] = np.average(row_loss(mean, trained.rows.y[rows]), axis=1, weights=counted)
+        worth = count if counted is None else float(counted.sum())
+        rise += worth * (losses[:-1] - losses[-1])
+        total += worth
+    return rise / (total or 1.0)
 
 
 def feature_table(

@@ -61,9 +61,9 @@ def fit_text(
         sample_weight: [texts] numbers >= 0: how much a text counts in training, in the choices and
             in the counts of words. A text of weight 2 is one that is there twice, one of weight 0
             is left out.
-        class_weight: Weights above 0 by label, 1 for those left out, or `"balanced"`, W/(K·W_k) for
-            the weight W_k of all texts of class k of K. They multiply `sample_weight` in the loss,
-            and count no words.
+        class_weight: Weights >= 0 by label, 1 for those left out; 0 leaves the texts of a class
+            out; or `"balanced"`, W/(K·W_k) for the weight W_k of all texts of class k of K. They
+            multiply `sample_weight` in the loss, and count no words.
         groups: [texts] labels of groups, such as authors: no group is on both sides of a fold.
             They alone say then which texts stay together. A `reader` has no folds. With
             `validation` two, (labels of the rows of `texts`, labels of the rows of `validation`),

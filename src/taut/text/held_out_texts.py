@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
+from taut.checks import of_argument
 from taut.errors import InputError
 from taut.studies.folds import group_numbers
 from taut.text.given_texts import list_of, rows_named, split_texts
@@ -39,7 +39,12 @@ class HeldOutTexts:
 
 
 def held_out_texts(
-    validation: Any, tokenize: Tokenize, classes: np.ndarray, groups: Any
+    validation: Any,
+    tokenize: Tokenize,
+    classes: np.ndarray,
+    groups: Any,
+    *,
+    left_out: np.ndarray,
 ) -> HeldOutTexts:
     """The texts of `validation`, checked.
 
@@ -48,13 +53,23 @@ def held_out_texts(
         tokenize: From a text to its words.
         classes: [classes] the labels of the texts to learn from, sorted.
         groups: A label for each of the texts, or None.
+        left_out: Labels whose texts are left out.
 
     Raises:
         InputError: For what cannot be; of labels also those that are no class.
     """
     texts, labels, weight = (*_parts(validation), None)[:3]
-    rows = _named(lambda: text_rows(texts, labels, weight, groups=groups))
-    _named(lambda: check_kind_of_labels(rows.labels, classes))
+    with of_argument("validation"):
+        rows = text_rows(texts, labels, weight, groups=groups)
+        check_kind_of_labels(rows.labels, classes)
+        if groups is not None:
+            group_numbers(groups, rows.given)
+    rows = rows.without(left_out)
+    if not rows.texts:
+        raise InputError(
+            "`validation` must hold texts of classes that count. Received: none but those of "
+            f"{', '.join(map(repr, left_out[:5].tolist()))}, to which `class_weight` gives 0."
+        )
     unknown = np.setdiff1d(rows.labels, classes)
     if len(unknown):
         raise InputError(
@@ -63,7 +78,6 @@ def held_out_texts(
         )
     of_rows: list[Any] = []
     if groups is not None:
-        _named(lambda: group_numbers(groups, rows.given))
         listed = list_of(groups, "groups")
         of_rows = [listed[row] for row in rows.numbers]
     y = np.searchsorted(classes, rows.labels).astype("int32")
@@ -113,11 +127,3 @@ def _parts(validation: Any) -> tuple[Any, ...]:
             f"held out. Received: {type(validation).__name__}."
         )
     return tuple(validation)
-
-
-def _named(read: Callable[[], Any]) -> Any:
-    """What is read of `validation`, where errors say so."""
-    try:
-        return read()
-    except InputError as error:
-        raise InputError(f"Of `validation`: {error}") from error

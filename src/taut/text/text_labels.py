@@ -9,8 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from taut._weights import ClassWeight, class_weights, not_classes
-from taut.checks import is_number
+from taut._weights import ClassWeight, class_weights
 from taut.engine import Split
 from taut.errors import InputError
 from taut.studies.folds import draw_of, group_folds, group_numbers
@@ -81,6 +80,10 @@ class LabelledTexts:
         """
         of_train, of_held_out = groups_of_both(groups, validation)
         rows = text_rows(texts, labels, sample_weight, groups=of_train)
+        given, codes = np.unique(rows.labels, return_inverse=True)
+        of_class = class_weights(class_weight, given, np.bincount(codes, rows.weight))
+        classes, left_out = given[of_class > 0], given[of_class == 0]
+        rows, of_class = rows.without(left_out), of_class[of_class > 0]
         tokenize = words_of if tokenize is None else tokenize
         words = split_texts(rows.texts, tokenize)
         if empty := [int(rows.numbers[k]) for k, found in enumerate(words) if not found]:
@@ -89,7 +92,7 @@ class LabelledTexts:
                 f"{rows_named(empty)}. Leave out the rows in which `tokenize`, "
                 "`taut.text.words_of` unless given, finds none."
             )
-        classes, codes = np.unique(rows.labels, return_inverse=True)
+        codes = np.searchsorted(classes, rows.labels)
         alike = _numbered(map(tuple, words))
         group = None
         if of_train is not None:
@@ -100,12 +103,11 @@ class LabelledTexts:
         words, y = [words[k] for k in first], codes[first].astype("int32")
         held_out = None
         if validation is not None:
-            held_out = held_out_texts(validation, tokenize, classes, of_held_out)
+            held_out = held_out_texts(validation, tokenize, classes, of_held_out, left_out=left_out)
             if of_train is not None:
                 check_groups_apart(list_of(of_train, "groups"), rows, held_out)
             _warn_of_copies(words, held_out)
         _check_classes(classes, y, alike[first], FOLDS if held_out is None else 1)
-        of_class = _class_weights(class_weight, classes, np.bincount(y, counted))
         cost = counted * of_class[y]
         return cls(
             words=words,
@@ -178,28 +180,6 @@ def _numbered(keys: Iterable[Hashable]) -> np.ndarray:
     """[keys] of int: equal ones have the same number, in the order in which they first appear."""
     numbers: dict[Hashable, int] = {}
     return np.array([numbers.setdefault(key, len(numbers)) for key in keys], int)
-
-
-def _class_weights(given: ClassWeight, classes: np.ndarray, totals: np.ndarray) -> np.ndarray:
-    """[classes] the weight of each class: by its label, `"balanced"`, or 1."""
-    if given is None:
-        return np.ones(len(classes))
-    if isinstance(given, str):
-        numbers = np.arange(len(classes))
-        return class_weights(numbers, totals, given, len(classes)).astype(float)
-    try:
-        known = dict(given)
-    except (TypeError, ValueError):
-        known = {}
-    if not known or not all(is_number(w) and float(w) > 0 for w in known.values()):
-        raise InputError(
-            '`class_weight` must map labels to finite weights above 0, or be "balanced". Received: '
-            f"class_weight={given!r:.80}. To leave a class out, leave its rows out."
-        )
-    labels: list[Any] = classes.tolist()
-    if unknown := [label for label in known if label not in labels]:
-        raise not_classes(unknown, classes)
-    return np.array([float(known.get(label, 1)) for label in labels])
 
 
 def _check_classes(classes: np.ndarray, y: np.ndarray, alike: np.ndarray, least: int) -> None:

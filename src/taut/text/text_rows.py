@@ -31,6 +31,17 @@ class TextRows:
     numbers: np.ndarray
     given: int
 
+    def without(self, left_out: np.ndarray) -> TextRows:
+        """The rows of other labels than these."""
+        kept = np.flatnonzero(~np.isin(self.labels, left_out))
+        return TextRows(
+            [self.texts[k] for k in kept],
+            self.labels[kept],
+            self.weight[kept],
+            self.numbers[kept],
+            self.given,
+        )
+
 
 def text_rows(texts: Any, labels: Any, sample_weight: Any = None, **others: Any) -> TextRows:
     """Rows that are checked; what has a weight of 0 may be anything.

@@ -26,7 +26,7 @@ from taut.errors import InputError
 from taut.files import replace_file
 
 Tree = Any
-FORMAT = 2
+FORMAT = 3
 
 
 class Checkpoint:

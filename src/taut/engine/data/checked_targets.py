@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -10,8 +10,8 @@ import keras
 import numpy as np
 
 from taut._data import readable_targets
-from taut._losses import loss_parts
-from taut._weights import check_weight_values
+from taut._losses import LossPart, loss_parts
+from taut._weights import check_weight_shape, check_weight_values, no_weight
 from taut.engine.data.sources import Rows, Source, first_rows
 from taut.errors import InputError
 
@@ -34,6 +34,9 @@ class CheckedSource:
         few = first_rows(source, 1)
         self._losses = loss_parts(model, few.x, few.y)
         self._weighs, self._idle = False, set[int]()
+        for weight in keras.tree.flatten(few.weight):
+            if weight is not None:
+                _check_weight(np.asarray(weight), self._losses)
 
     def parts(self, rows: int) -> int:
         return self.source.parts(rows)
@@ -52,10 +55,16 @@ class CheckedSource:
         self._weighs = self._weighs or weighs
         self._idle.add(part)
         if not self._weighs and len(self._idle) == self.parts(rows):
-            raise InputError(
-                "The weights of rows must not be 0 everywhere. Received: no row of another weight. "
-                "Give some row a weight, or leave the weights out."
-            )
+            raise InputError(no_weight())
+
+
+def _check_weight(weight: np.ndarray, losses: Sequence[LossPart]) -> None:
+    if weight.dtype.kind not in "biuf":
+        raise InputError(
+            "`sample_weight` must be numbers, one a row, and not the name of a column. Received: "
+            f"values of type {weight.dtype}."
+        )
+    check_weight_shape(weight.shape, None, losses)
 
 
 def checked_source(source: Source, model: Any) -> CheckedSource:

@@ -42,8 +42,8 @@ class WeightedSource:
                     counts[k] = counts.get(k, 0) + n
         classes = np.array(sorted(counts))
         of_each = np.array([counts[k] for k in classes])
-        of_class = class_weights(classes, of_each, class_weight, number)
-        self._classes, self._of_class = classes, of_class
+        of_class = class_weights(class_weight, classes, of_each, number=number)
+        self._classes, self._of_class = classes, of_class.astype(np.float32)
 
     def identity(self) -> list[Any]:
         """What tells the rows apart, and the weight of each class."""

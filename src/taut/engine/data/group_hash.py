@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from taut._data import no_group, one_a_row
 from taut.engine.data.hashing import row_hash
 from taut.errors import InputError
 
@@ -36,7 +37,7 @@ def group_hash(labels: Any) -> np.ndarray:
     """
     values = np.asarray(labels)
     if values.ndim != 1:
-        raise InputError(f"`groups` must be labels [rows]. Received: shape {values.shape}.")
+        raise InputError(one_a_row("groups", "label", values.shape))
     if values.dtype.kind in "OUT":
         values = values.astype(object)
         _check_there(pd.isna(values))
@@ -64,10 +65,7 @@ def group_hash(labels: Any) -> np.ndarray:
 
 def _check_there(missing: np.ndarray) -> None:
     if missing.any():
-        raise InputError(
-            "`groups` must have a value in every row. Received: missing values. Give each such row "
-            "a value of its own if each is alone."
-        )
+        raise InputError(no_group())
 
 
 def _short(hashes: np.ndarray) -> np.ndarray:

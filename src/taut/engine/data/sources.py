@@ -11,7 +11,7 @@ import jax
 import keras
 import numpy as np
 
-from taut._data import check_no_loader
+from taut._data import check_no_loader, one_a_row, whole_lists
 from taut.engine.data.group_hash import group_hash
 from taut.errors import InputError
 
@@ -83,23 +83,24 @@ class ArraySource:
     """
 
     def __init__(self, x: Tree, y: Tree, sample_weight: Any = None, groups: Any = None):
+        x, y, sample_weight = map(whole_lists, (x, y, sample_weight))
         for name, data in (("x", x), ("y", y), ("sample_weight", sample_weight)):
             for leaf in jax.tree.leaves(data):
                 check_no_loader(leaf, name)
-        self._groups = None if groups is None else _sliceable(groups)
+        self._groups = None if groups is None else _column(_sliceable(groups))
         self._data = Rows(*(jax.tree.map(_sliceable, part) for part in (x, y, sample_weight)))
-        shapes = [np.shape(leaf) for leaf in jax.tree.leaves(self._data)]
+        shapes = [np.shape(leaf) for leaf in jax.tree.leaves((self._data.x, self._data.y))]
         lengths = {shape[:1] for shape in shapes}
         if not jax.tree.leaves(x) or len(lengths) != 1 or lengths & {(), (0,)}:
             raise InputError(
-                "`x`, `y` and `sample_weight` must have the same number of rows, at least 1. "
-                f"Received: shapes {shapes}."
+                "`x` and `y` must have the same number of rows, at least 1. Received: shapes "
+                f"{shapes}."
             )
+        for leaf in jax.tree.leaves(self._data.weight):
+            if np.shape(leaf)[:1] != (len(self),):
+                raise InputError(one_a_row("sample_weight", "weight", np.shape(leaf), len(self)))
         if self._groups is not None and self._groups.shape != (len(self),):
-            raise InputError(
-                "`groups` must have a label for each row. Received: shape "
-                f"{self._groups.shape} for {len(self)} rows."
-            )
+            raise InputError(one_a_row("groups", "label", self._groups.shape, len(self)))
         read = [*jax.tree.leaves(self._data), self._groups]
         self._maps = {id(m): m for leaf in read for m in _read_only(leaf)}
 
@@ -247,6 +248,11 @@ def joined(pieces: list[Rows]) -> Rows:
     if not pieces:
         raise InputError("A source must have at least one row. Received: none.")
     return jax.tree.map(lambda *leaves: np.concatenate(leaves), *pieces)
+
+
+def _column(labels: Any) -> Any:
+    """[rows] of a column [rows, 1]; others as they are."""
+    return labels[:, 0] if np.ndim(labels) == 2 and np.shape(labels)[1] == 1 else labels
 
 
 def _sliceable(leaf: Any) -> Any:
