@@ -80,9 +80,12 @@ def compact(
             facts = [result.facts() for result in results]
             say_json({"compact": str(place) if written else None, "networks": facts})
             return
+        from taut.compaction.compact_result import kept_lines
+
         screen = console(quiet=quiet)
         for file, result in zip(files, results, strict=True):
-            screen.print(Text(clean(f"{file}: {_words(result)}")), soft_wrap=True)
+            for line in (f"{file}: {_words(result)}", *kept_lines(result.kept)):
+                screen.print(Text(clean(line)), soft_wrap=True)
         if written:
             screen.print(Text(f"written to {clean(place)}"), soft_wrap=True)
 
@@ -140,9 +143,9 @@ def _write_model(place: Path, result: Any, done: Any) -> None:
 
 
 def _words(result: Any) -> str:
-    from taut.compaction.compact_result import NOTHING, summary
+    from taut.compaction.compact_result import title
 
-    words = summary(result.report) if result.removed else NOTHING
+    words = title(result)
     moved = result.report.moved
     if moved is not None:
         words += f"; outputs moved by at most {moved.largest:.3g}"

@@ -39,6 +39,20 @@ def test_a_saved_model_becomes_smaller(taut, saved, here):
     assert not Path(here / "m.compact.compact.keras").exists()
 
 
+def test_what_stays_is_told_with_a_remedy(taut, here):
+    hidden = keras.layers.Dense(3, "relu", name="hidden", kernel_initializer="zeros")
+    model = keras.Sequential(
+        [keras.Input((2,)), hidden, keras.layers.LayerNormalization(), keras.layers.Dense(1)]
+    )
+    hidden.kernel.assign([[1.0, 0.0, 2.0], [1.0, 0.0, -1.0]])
+    model.save(here / "m.keras")
+    result = taut("compact", "m.keras")
+    assert result.exit_code == 0, result.output
+    told = result.stdout.splitlines()
+    assert told[0] == "m.keras: nothing was removed: 1 dead units stay, for the reasons below"
+    assert told[1].startswith("kept: hidden: 1 dead stay: read by 'layer_normalization'")
+
+
 @pytest.mark.parametrize(
     ("at", "files", "words"),
     [

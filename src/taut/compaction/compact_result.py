@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from html import escape
 from pathlib import Path
@@ -19,7 +19,8 @@ from taut.charts import altair, offline
 from taut.checks import path_given
 from taut.compaction.costs import Costs
 from taut.compaction.equality import Equality
-from taut.compaction.plan import Fed, Kept, Removed
+from taut.compaction.kept_units import Kept
+from taut.compaction.plan import Fed, Removed
 from taut.compaction.probe_rows import flat_inputs
 from taut.compaction.to_target import Tried
 from taut.errors import InputError
@@ -32,10 +33,13 @@ if TYPE_CHECKING:
 
 KIND, FORMAT = "taut compaction", 1
 MODEL, FACTS = "model.keras", "compaction.json"
-NOTHING = (
-    "nothing to remove: no unit is exactly dead. Train with a group penalty "
-    "(taut.GroupLasso on units) and taut.Proximal, or give a tolerance (`tolerance=`, --tolerance)"
+NOTHING = "nothing to remove: no unit is exactly dead"
+TRAIN = (
+    "Train with a group penalty (taut.GroupLasso on units) and taut.Proximal, or give a tolerance "
+    "(`tolerance=`, --tolerance)"
 )
+NAMED = 4
+"""Layers of one reason that are named."""
 
 
 @dataclass(frozen=True)
@@ -229,26 +233,24 @@ class CompactResult(ReadOnly):
         )
 
     def __repr__(self) -> str:
-        title, *lines = self._lines()
-        return "\n".join([f"CompactResult({title})", *(f"  {line}" for line in lines)])
+        first, *lines = self._lines()
+        return "\n".join([f"CompactResult({first})", *(f"  {line}" for line in lines)])
 
     def _repr_html_(self) -> str:
-        title, *lines = map(escape, self._lines())
+        first, *lines = map(escape, self._lines())
         table = self.to_frame().to_html(index=False, border=0)
-        return f"<p><b>{title}</b><br>{'<br>'.join(lines)}</p>{table}"
+        return f"<p><b>{first}</b><br>{'<br>'.join(lines)}</p>{table}"
 
     def _lines(self) -> list[str]:
         report = self.report
-        lines = [summary(report) if self.removed else NOTHING]
+        lines = [title(self)]
         if self.removed:
             rows = [
                 [r.layer, f"{r.before} → {r.before - len(r.indices)} {r.kind}s"]
                 for r in self.removed
             ]
             lines += text_table(rows).splitlines()
-        for kept in self.kept:
-            what = f"{kept.count} dead stay" if kept.count else "stays as it is"
-            lines.append(f"kept: {kept.layer}: {what}: {kept.reason}")
+        lines += kept_lines(self.kept)
         equal = report.equality
         exact = "" if equal.double is None else f", {equal.double:.1e} in double precision"
         lines.append(f"same outputs on {equal.rows} rows: at most {equal.largest:.1e} apart{exact}")
@@ -264,6 +266,33 @@ class CompactResult(ReadOnly):
                 f"outputs moved by at most {moved.largest:.3g}, {moved.mean:.3g} on average"
             )
         return lines
+
+
+def title(result: CompactResult) -> str:
+    """What came of it, in one line."""
+    if result.removed:
+        return summary(result.report)
+    dead = sum(kept.count for kept in result.kept)
+    if dead:
+        return f"nothing was removed: {dead} dead units stay, for the reasons below"
+    where = " in the layers that are followed" if result.kept else ""
+    return f"{NOTHING}{where}. {TRAIN}"
+
+
+def kept_lines(kept: Sequence[Kept]) -> list[str]:
+    """A line for what stays for one reason: first what is dead, then what stays as it is."""
+    by_reason: dict[tuple[bool, str, str], list[Kept]] = {}
+    for one in sorted(kept, key=lambda one: not one.count):
+        by_reason.setdefault((bool(one.count), one.reason, one.remedy), []).append(one)
+    lines = []
+    for (dead, reason, remedy), alike in by_reason.items():
+        names = ", ".join(one.layer for one in alike[:NAMED])
+        more = f" and {len(alike) - NAMED} more" if len(alike) > NAMED else ""
+        stays = "stays as it is" if len(alike) == 1 else "stay as they are"
+        what = f"{sum(one.count for one in alike)} dead stay" if dead else stays
+        advice = f". {remedy}" if remedy else ""
+        lines.append(f"kept: {names}{more}: {what}: {reason}{advice}")
+    return lines
 
 
 def summary(report: Report) -> str:
