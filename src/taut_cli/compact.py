@@ -80,11 +80,13 @@ def compact(
             facts = [result.facts() for result in results]
             say_json({"compact": str(place) if written else None, "networks": facts})
             return
-        from taut.compaction.compact_result import kept_lines
+        from taut.compaction.kept_units import kept_lines
 
         screen = console(quiet=quiet)
         for file, result in zip(files, results, strict=True):
-            for line in (f"{file}: {_words(result)}", *kept_lines(result.kept)):
+            # Of a run's own layers it is only told what could have gone.
+            kept = [one for one in result.kept if one.count or not of_run]
+            for line in (f"{file}: {_words(result)}", *kept_lines(kept)):
                 screen.print(Text(clean(line)), soft_wrap=True)
         if written:
             screen.print(Text(f"written to {clean(place)}"), soft_wrap=True)

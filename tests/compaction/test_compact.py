@@ -161,6 +161,18 @@ def test_tolerance_takes_small_weights_for_zero_and_tells_what_that_moved():
     assert numbers(model.get_layer("a").kernel)[0, 2] == np.float32(1e-3)
 
 
+def test_a_tolerance_with_which_nothing_more_goes_changes_nothing():
+    model = small()
+    for unit in range(4):  # one weight of each: no unit, and no input
+        put(model.get_layer("out").kernel, (unit, 0), 1e-3)
+    result = compact(model, tolerance=0.01, measure=False)
+    assert result.removed[0].indices == (1,)
+    assert (result.report.moved.zeroed, result.report.moved.largest < 1e-3) == (0, True)
+    put(model.get_layer("a").kernel, (slice(None), 1), 0.5)
+    put(model.get_layer("out").kernel, (slice(None), 0), 1e-3)
+    assert "a larger tolerance" in repr(compact(model, tolerance=1e-4, measure=False))
+
+
 def test_the_result_is_saved_and_read_again(tmp_path):
     model, _ = CASES["embedding_words_and_columns"].build()
     model.compile("sgd", "mse")

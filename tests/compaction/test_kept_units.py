@@ -7,8 +7,7 @@ from keras import layers, ops
 
 from taut.compaction import compact
 from taut.compaction.analysis import Analysis
-from taut.compaction.compact_result import kept_lines
-from taut.compaction.kept_units import Kept
+from taut.compaction.kept_units import Kept, kept_lines
 from taut.compaction.plan import plan
 from taut.compaction.traced import trace
 from tests.compaction.mortal import drawn, numbers, put, relu, x_, zero

@@ -18,10 +18,11 @@ from taut.compaction.compact_result import CompactResult, Moved, Report, prepare
 from taut.compaction.compiled_alike import compile_alike
 from taut.compaction.costs import costs
 from taut.compaction.equality import GIVEN, Equality, apart, compared, forward_all
+from taut.compaction.kept_units import Kept
 from taut.compaction.multiply_adds import multiply_adds, uncounted
 from taut.compaction.nearly_dead import without_nearly_dead
 from taut.compaction.on_values import has_weights
-from taut.compaction.plan import Kept, Plan, plan
+from taut.compaction.plan import Plan, plan
 from taut.compaction.probe_rows import flat_rows, joined, random_rows
 from taut.compaction.reconstruction import reconstruct
 from taut.compaction.remade import Remaking, remade
@@ -114,18 +115,20 @@ def compact(
     places = _ignored(model, ignore)
     exact, zeroed = model, 0
     search: tuple[Tried, ...] = ()
+    fixed: tuple[Kept, ...] = ()
     if target_macs is not None:
         check_whole(1, target_macs=target_macs, batch_size=batch_size)
         check_whole(0, epochs=epochs)
         check_share(distillation=distillation)
         flat, y = _training_rows(model, flat, y, epochs)
         with FitDisplay("choosing the units that stay"):
-            exact, search = _within(model, target_macs, places, rows)
+            exact, search, fixed = _within(model, target_macs, places, rows)
             if search and not epochs:
                 reconstruct(model, exact, flat, seed)
     if tolerance:
-        exact, zeroed = without_nearly_dead(exact, tolerance)
+        exact, zeroed = _within_tolerance(exact, tolerance, places)
     smaller, planned, equality = _smaller(exact, places, rows, tolerance)
+    planned.kept += fixed
     names, inputs = tuple(input_names(model)), tuple(planned.inputs)
     fed = prepared(rows, names, inputs)
     moved = _moved(model, smaller, rows, fed, tolerance, zeroed) if tolerance else None
@@ -199,7 +202,7 @@ def _training_rows(
 
 def _within(
     model: Any, target: int, ignore: Collection[int], rows: list[np.ndarray]
-) -> tuple[Any, tuple[Tried, ...]]:
+) -> tuple[Any, tuple[Tried, ...], tuple[Kept, ...]]:
     """The model as it is if it is in the budget without dead units, or else with some more off."""
 
     def count(changed: Any) -> int | None:
@@ -216,13 +219,21 @@ def _within(
 
     left = count(model)
     if left is None or left <= target:  # of a dead model `compact` tells
-        return model, ()
+        return model, (), ()
     return within_budget(model, target=target, count=count, groups_of=groups_of)
 
 
 def _stays(model: Any, ignore: Collection[int]) -> set[int]:
     layers = model._flatten_layers(include_self=False)
     return {id(layers[place]) for place in ignore}
+
+
+def _within_tolerance(model: Any, tolerance: float, ignore: Collection[int]) -> tuple[Any, int]:
+    """The model without its nearly dead slices; as it is if nothing more goes without them."""
+    exact, zeroed = without_nearly_dead(model, tolerance)
+    before, after = _planned(model, ignore), _planned(exact, ignore)
+    same = before is not None and after is not None and before.removed == after.removed
+    return (model, 0) if same else (exact, zeroed)
 
 
 def _planned(model: Any, ignore: Collection[int]) -> Plan | None:

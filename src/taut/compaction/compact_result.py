@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from html import escape
 from pathlib import Path
@@ -19,7 +19,7 @@ from taut.charts import altair, offline
 from taut.checks import path_given
 from taut.compaction.costs import Costs
 from taut.compaction.equality import Equality
-from taut.compaction.kept_units import Kept
+from taut.compaction.kept_units import Kept, kept_lines
 from taut.compaction.plan import Fed, Removed
 from taut.compaction.probe_rows import flat_inputs
 from taut.compaction.to_target import Tried
@@ -38,8 +38,6 @@ TRAIN = (
     "Train with a group penalty (taut.GroupLasso on units) and taut.Proximal, or give a tolerance "
     "(`tolerance=`, --tolerance)"
 )
-NAMED = 4
-"""Layers of one reason that are named."""
 
 
 @dataclass(frozen=True)
@@ -276,23 +274,9 @@ def title(result: CompactResult) -> str:
     if dead:
         return f"nothing was removed: {dead} dead units stay, for the reasons below"
     where = " in the layers that are followed" if result.kept else ""
-    return f"{NOTHING}{where}. {TRAIN}"
-
-
-def kept_lines(kept: Sequence[Kept]) -> list[str]:
-    """A line for what stays for one reason: first what is dead, then what stays as it is."""
-    by_reason: dict[tuple[bool, str, str], list[Kept]] = {}
-    for one in sorted(kept, key=lambda one: not one.count):
-        by_reason.setdefault((bool(one.count), one.reason, one.remedy), []).append(one)
-    lines = []
-    for (dead, reason, remedy), alike in by_reason.items():
-        names = ", ".join(one.layer for one in alike[:NAMED])
-        more = f" and {len(alike) - NAMED} more" if len(alike) > NAMED else ""
-        stays = "stays as it is" if len(alike) == 1 else "stay as they are"
-        what = f"{sum(one.count for one in alike)} dead stay" if dead else stays
-        advice = f". {remedy}" if remedy else ""
-        lines.append(f"kept: {names}{more}: {what}: {reason}{advice}")
-    return lines
+    moved = result.report.moved
+    train = TRAIN if moved is None else TRAIN.replace("a tolerance", "a larger tolerance")
+    return f"{NOTHING}{where}. {train}"
 
 
 def summary(report: Report) -> str:

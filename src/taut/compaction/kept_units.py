@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,6 +12,9 @@ from taut.compaction.analysis import Analysis
 from taut.compaction.reasons import EVENED, IGNORED, LAST, NO_RULE, PADDING, SHARED, TIED, Reason
 from taut.compaction.slices import zero_units
 from taut.compaction.traced import Call, Trace
+
+NAMED = 4
+"""Layers of one reason that are named."""
 
 
 @dataclass(frozen=True)
@@ -59,6 +62,22 @@ def told(model: Any, trace: Trace, analysis: Analysis) -> Iterator[Kept]:
             count = zero_units(model, call.operation)
             remedy = reason.remedy if count or reason is not NO_RULE else ""
             yield Kept(path, count, words, remedy)
+
+
+def kept_lines(kept: Sequence[Kept]) -> list[str]:
+    """A line for what stays for one reason: first what is dead, then what stays as it is."""
+    by_reason: dict[tuple[bool, str, str], list[Kept]] = {}
+    for one in sorted(kept, key=lambda one: not one.count):
+        by_reason.setdefault((bool(one.count), one.reason, one.remedy), []).append(one)
+    lines = []
+    for (dead, reason, remedy), alike in by_reason.items():
+        names = ", ".join(one.layer for one in alike[:NAMED])
+        more = f" and {len(alike) - NAMED} more" if len(alike) > NAMED else ""
+        stays = "stays as it is" if len(alike) == 1 else "stay as they are"
+        what = f"{sum(one.count for one in alike)} dead stay" if dead else stays
+        advice = f". {remedy}" if remedy else ""
+        lines.append(f"kept: {names}{more}: {what}: {reason}{advice}")
+    return lines
 
 
 def _reason(dead: np.ndarray, trace: Trace, analysis: Analysis) -> Reason:

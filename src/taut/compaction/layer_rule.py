@@ -101,6 +101,10 @@ class LayerRule:
         """What the layer makes by no weight but zeros, for the words about what of it stays."""
         return [Dead(units.atoms[units.constant], units.part) for units in self.units()]
 
+    def hindrance(self) -> Reason | None:
+        """Why units of which all weights are zero are no known constants; None where they are."""
+        return None
+
     def also(self, keeps: Keeps) -> np.ndarray:
         """Atoms that must stay too, given those that do."""
         return np.empty(0, int)

@@ -26,6 +26,8 @@ class Linear(LayerRule):
 
     kind = "unit"
     pads_reason = PADDING
+    unlike: Reason | None = None
+    """Why units may be zero and constant, but not one constant."""
 
     def __init__(self, atoms: Atoms, layer: Any):
         super().__init__(atoms, layer)
@@ -100,12 +102,11 @@ class Linear(LayerRule):
         return [Units(self.kind, self.made_atoms, self.constant)]
 
     def dead(self) -> list[Dead]:
-        varies, reason = self.zero & ~self.constant, self._not_constant()
+        varies, reason = self.zero & ~self.constant, self.hindrance() or self.unlike
         found = super().dead()
         return found if reason is None else [*found, Dead(self.made_atoms[varies], reason=reason)]
 
-    def _not_constant(self) -> Reason | None:
-        """Why units of which all weights are zero are no known constants; None where they live."""
+    def hindrance(self) -> Reason | None:
         return not_followed(self.layer.activation)
 
     def cut(self, keeps: Keeps) -> Cut:

@@ -103,6 +103,9 @@ class Recurrence:
             Reading(layer, made, made, again, zeros, Reason("reads its own states")),
         ]
 
+    def hindrance(self) -> Reason | None:
+        return None if self._keeps_zero else NEVER_ZERO
+
     def dead(self, part: str = "") -> list[Dead]:
         unmoved = self.unmoved
         while True:
@@ -110,7 +113,7 @@ class Recurrence:
             if (stays == unmoved).all():
                 break
             unmoved = stays
-        reason = DRIFTS if self._keeps_zero else NEVER_ZERO
+        reason = self.hindrance() or DRIFTS
         made = self.made_atoms
         return [
             Dead(made[self.zero], part),
@@ -168,6 +171,9 @@ class RecurrentRule(LayerRule):
 
     def units(self) -> list[Units]:
         return [Units("unit", self.part.made_atoms, self.part.zero)]
+
+    def hindrance(self) -> Reason | None:
+        return self.part.hindrance()
 
     def dead(self) -> list[Dead]:
         return self.part.dead()

@@ -7,7 +7,7 @@ import numpy as np
 from taut.compaction.layer_rule import Cut, Keeps
 from taut.compaction.linear_cuts import Linear
 from taut.compaction.on_values import activated
-from taut.compaction.reasons import OTHER_MEMBERS, Reason
+from taut.compaction.reasons import OTHER_MEMBERS
 
 
 class MemberCut(Linear):
@@ -17,7 +17,7 @@ class MemberCut(Linear):
     zero is read away.
     """
 
-    pads_reason = OTHER_MEMBERS
+    pads_reason = unlike = OTHER_MEMBERS
 
     def _kernel(self) -> np.ndarray:
         return self.stored["kernel"]
@@ -35,9 +35,6 @@ class MemberCut(Linear):
             return None
         made = made.reshape(self.bias.shape)
         return np.where((made == made[:1]).all(axis=0), made[0], np.nan)
-
-    def _not_constant(self) -> Reason | None:
-        return super()._not_constant() or OTHER_MEMBERS
 
     def cut(self, keeps: Keeps) -> Cut:
         reads, makes = keeps(self.inputs.atoms), keeps(self.made_atoms)
