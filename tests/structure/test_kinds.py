@@ -8,6 +8,8 @@ import pytest
 
 from taut.structure.kinds import elementwise_activation, homogeneous_activation
 
+pytestmark = pytest.mark.skipif(keras.backend.backend() != "jax", reason="functions of JAX")
+
 
 @pytest.mark.parametrize(
     ("function", "elementwise", "homogeneous"),

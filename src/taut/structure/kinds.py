@@ -78,7 +78,6 @@ _FUNCTIONS = (
     *("hard_sigmoid", "hard_silu", "hard_swish", "hard_tanh", "hard_shrink", "soft_shrink"),
     *("tanh_shrink", "squareplus", "sparse_plus", "sparse_sigmoid", "threshold"),
 )
-_BACKENDS = ("jax", "tensorflow", "torch")
 _HOMOGENEOUS_FUNCTIONS = ("linear", "relu", "leaky_relu")
 
 
@@ -157,7 +156,7 @@ def _is_function(function: Any, names: tuple[str, ...], layer_rule: Any) -> bool
         return True
     # `jax.nn.relu`, `tf.nn.relu` and the like do what Keras's functions of these names do.
     package = str(getattr(function, "__module__", "")).partition(".")[0]
-    return package in _BACKENDS and getattr(function, "__name__", None) in names
+    return package == keras.backend.backend() and getattr(function, "__name__", None) in names
 
 
 def _numbers(given: Iterable[Any]) -> bool:
