@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import importlib
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
 from typing import Any
 
 import keras
@@ -72,12 +70,6 @@ def put(variable: Any, key: Any, number: float) -> None:
 
 def relu(units: int, name: str, **kwargs: Any) -> Any:
     return layers.Dense(units, activation="relu", name=name, **kwargs)
-
-
-def of_backend(name: str) -> Any:
-    """A function of the backend itself, as tutorials have it."""
-    module = {"torch": "torch.nn.functional", "tensorflow": "tensorflow.nn"}
-    return getattr(importlib.import_module(module.get(keras.backend.backend(), "jax.nn")), name)
 
 
 def x_(*shape: int, name: str = "x", **kwargs: Any) -> Any:
@@ -628,8 +620,8 @@ def images_as_tutorials_have_them() -> tuple[Any, Removed]:
     x = x_(6, 6, 3)
     y = layers.RandomFlip("horizontal")(x)
     y = layers.Resizing(5, 5)(layers.RandomContrast(0.1)(y))
-    y = layers.Conv2D(4, 2, activation=of_backend("relu"), name="a")(y)
-    z = layers.Conv2D(4, 1, activation=partial(keras.activations.relu, max_value=6), name="b")(y)
+    y = layers.Conv2D(4, 2, activation="relu", name="a")(y)
+    z = layers.Conv2D(4, 1, activation=layers.LeakyReLU(0.1), name="b")(y)
     y = layers.Add()([y, layers.Dropout(0.2, noise_shape=(None, 1, 1, 1))(z)])
     y = layers.GlobalAveragePooling2D()(y)
     model = drawn(keras.Model(x, layers.Dense(2)(y)))

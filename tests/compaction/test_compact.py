@@ -1,5 +1,7 @@
 """What `compact` refuses, what it tells, and what is kept."""
 
+import functools
+
 import keras
 import numpy as np
 import pytest
@@ -171,6 +173,33 @@ def test_a_tolerance_with_which_nothing_more_goes_changes_nothing():
     put(model.get_layer("a").kernel, (slice(None), 1), 0.5)
     put(model.get_layer("out").kernel, (slice(None), 0), 1e-3)
     assert "a larger tolerance" in repr(compact(model, tolerance=1e-4, measure=False))
+
+
+def test_a_function_that_keras_cannot_save_has_no_file_and_is_no_error():
+    activation = functools.partial(keras.activations.relu, max_value=6)
+    model = keras.Sequential([x_(3), layers.Dense(4, activation, name="a"), layers.Dense(1)])
+    zero(drawn(model).layers[0].kernel, slice(None), 1)
+    result = compact(model)
+    assert result.removed[0].indices == (1,)
+    assert result.report.after.file_bytes is None
+    assert result.report.after.seconds_1 > 0
+
+
+def test_states_of_seeds_stay_where_they_were():
+    @keras.saving.register_keras_serializable("tests")
+    class Noisy(layers.Layer):
+        def __init__(self, **kwargs):
+            super().__init__(**kwargs)
+            self.seed = keras.random.SeedGenerator(1)
+
+        def call(self, x):
+            return x + keras.random.normal(keras.ops.shape(x), seed=self.seed)
+
+    model = keras.Sequential([x_(3), relu(4, "a"), Noisy(), layers.Dense(1)])
+    before = [numbers(variable) for variable in model.variables]
+    compact(model, measure=False)
+    for variable, value in zip(model.variables, before, strict=True):
+        np.testing.assert_array_equal(numbers(variable), value)
 
 
 def test_the_result_is_saved_and_read_again(tmp_path):

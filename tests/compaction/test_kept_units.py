@@ -1,5 +1,7 @@
 """What stays though it is dead is told: where, how much, what stands in its way, and a remedy."""
 
+import importlib
+
 import keras
 import numpy as np
 import pytest
@@ -144,6 +146,20 @@ def test_what_stands_in_the_way_is_told(name):
     assert words in found[layer].reason
     assert remedy in found[layer].remedy
     assert bool(found[layer].remedy) == bool(remedy)
+
+
+def of_backend(name):
+    """A function of the backend itself, as tutorials have it."""
+    module = {"torch": "torch.nn.functional", "tensorflow": "tensorflow.nn"}
+    return getattr(importlib.import_module(module.get(keras.backend.backend(), "jax.nn")), name)
+
+
+def test_a_function_of_the_backend_is_followed():
+    model = dense(of_backend("relu"))
+    traced = trace(model)
+    planned = plan(model, traced, Analysis(traced))
+    assert not planned.kept
+    assert planned.removed[0].indices == (1, 3)
 
 
 def test_softmax_makes_no_unit_dead():

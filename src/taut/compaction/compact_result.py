@@ -31,6 +31,8 @@ from taut.typed_json import json_text, plain, typed
 if TYPE_CHECKING:
     import pandas as pd
 
+VISIBLE = 1e-4
+"""A difference that is rounding only where outputs are large; then it is said how large."""
 KIND, FORMAT = "taut compaction", 1
 MODEL, FACTS = "model.keras", "compaction.json"
 NOTHING = "nothing to remove: no unit is exactly dead"
@@ -251,7 +253,9 @@ class CompactResult(ReadOnly):
         lines += kept_lines(self.kept)
         equal = report.equality
         exact = "" if equal.double is None else f", {equal.double:.1e} in double precision"
-        lines.append(f"same outputs on {equal.rows} rows: at most {equal.largest:.1e} apart{exact}")
+        size = f" of up to {equal.size:.1e}" if equal.largest > VISIBLE else ""
+        apart = f"at most {equal.largest:.1e} apart{size}"
+        lines.append(f"same outputs on {equal.rows} rows: {apart}{exact}")
         for tried in report.search:
             number = "all units dead" if tried.multiply_adds is None else tried.multiply_adds
             lines.append(f"strength {tried.strength:.3g}: multiply-adds {number}")

@@ -8,7 +8,7 @@ from typing import Any
 
 import keras
 import numpy as np
-from keras import ops
+from keras import layers, ops
 
 from taut._keras.model_calls import mode
 from taut._keras.model_graphs import input_structure
@@ -60,13 +60,23 @@ def forward(model: Any) -> Callable[[list[np.ndarray]], list[np.ndarray]]:
         [v.value for v in model.non_trainable_variables],
     )
     structure = input_structure(model)
+    # States, those of seeds too, go on where they were. Statistics are not moved by predictions.
+    norms = [la for la in model._flatten_layers() if isinstance(la, layers.BatchNormalization)]
+    still = {id(v) for norm in norms for v in norm.variables}
+    moving = [v for v in model.non_trainable_variables if id(v) not in still]
 
     def stateless(trainable: Any, non_trainable: Any, flat: Any) -> Any:
         x = keras.tree.pack_sequence_as(structure, flat)
         return model.stateless_call(trainable, non_trainable, x, **mode(model, training=False))[0]
 
     def plain(trainable: Any, non_trainable: Any, flat: Any) -> Any:
-        return model(keras.tree.pack_sequence_as(structure, flat), **mode(model, training=False))
+        kept = [ops.copy(variable) for variable in moving]
+        try:
+            x = keras.tree.pack_sequence_as(structure, flat)
+            return model(x, **mode(model, training=False))
+        finally:
+            for variable, value in zip(moving, kept, strict=True):
+                variable.assign(value)
 
     run = jitted(stateless) if keras.backend.backend() == "jax" else plain
 
