@@ -49,7 +49,7 @@ def test_what_stays_is_told_with_a_remedy(taut, here):
     result = taut("compact", "m.keras")
     assert result.exit_code == 0, result.output
     told = result.stdout.splitlines()
-    assert told[0] == "m.keras: nothing was removed: 1 dead units stay, for the reasons below"
+    assert told[0] == "m.keras: nothing was removed: 1 dead unit stays, for the reasons below"
     assert told[1].startswith("kept: hidden: 1 dead stay: read by 'layer_normalization'")
 
 

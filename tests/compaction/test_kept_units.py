@@ -99,6 +99,14 @@ def inside_of_a_layer_of_ones_own():
     return model
 
 
+def unread_behind_a_lambda():
+    scaled = layers.Lambda(lambda x: x / 255, name="scaled")
+    first = relu(4, "a")
+    model = drawn(keras.Sequential([x_(3), scaled, layers.Dropout(0.1), first, layers.Dense(1)]))
+    zero(first.kernel, [0, 2])
+    return model
+
+
 def with_lora():
     model = dense("relu")
     model.get_layer("a").enable_lora(2)
@@ -131,6 +139,17 @@ CASES = {
     "sum": (added_to_units_that_live, "a", 2, "meets units that live in 'sum'", "have to die"),
     "slices": (cut_apart, "a", 2, "in one place with units that live behind 'get_item", ""),
     "own layer": (inside_of_a_layer_of_ones_own, "block", 2, "Block: no rule", "`keras.ops`"),
+    "unread": (
+        unread_behind_a_lambda,
+        "scaled",
+        2,
+        "2 of what it makes are read with",
+        "keras.ops",
+    ),
+    "of Keras": (
+        lambda: dense(None, layers.UnitNormalization(), layers.GroupNormalization(1, name="norm")),
+        *("norm", 0, "mixes", ""),
+    ),
     "lora": (with_lora, "a", 2, "it has a LoRA", "before `enable_lora`"),
 }
 

@@ -15,7 +15,7 @@ from taut.compaction.feature_cuts import PER_FEATURE, Standardized
 from taut.compaction.layer_rule import LayerRule
 from taut.compaction.linear_cuts import LINEAR
 from taut.compaction.passing import passed
-from taut.compaction.reasons import MIXES, NO_RULE, NotUnderstood, Reason
+from taut.compaction.reasons import MIXES, NO_RULE, NOT_FOLLOWED, NotUnderstood, Reason
 from taut.compaction.recurrent_cuts import RECURRENT
 from taut.compaction.traced import Call, Tensor, Trace
 
@@ -36,6 +36,9 @@ _MIXING = (
     keras.layers.UnitNormalization,
     keras.layers.Softmax,
 )
+
+_OWN_CODE = (keras.layers.Lambda, keras.Model)
+_MIXING_OPERATIONS = ("Softmax", "LogSoftmax", "LayerNorm", "RMSNorm")
 
 
 class Analysis:
@@ -105,6 +108,25 @@ class Analysis:
             mine = needs & np.isin(self._classes[reading.reads], classes)
             if mine.any():
                 yield reading, mine
+
+    def unread(self, call: Call) -> int:
+        """How many features of what a call makes as a whole are read with weights of zero alone."""
+        return sum(self._unread(tensor) for tensor in call.makes)
+
+    def _unread(self, tensor: Tensor) -> int:
+        made = self._classes[self.features[tensor].atoms[0]]
+        if any(made in self._classes[self.features[t].atoms] for t in self.trace.outputs):
+            return 0
+        zeros = []
+        for reading in self._readings:
+            mine = self._classes[reading.reads] == made
+            if mine.any():
+                rule = self.rules.get(id(reading.layer))
+                zeros.append(~getattr(rule, "nonzero", reading.needs).any(axis=1))
+        # Read by other layers, or beside other features: which is which is not known then.
+        if not zeros or any(len(zero) != tensor.shape[-1] for zero in zeros):
+            return 0
+        return int(np.all(zeros, axis=0).sum())
 
     def blurred(self, atoms: np.ndarray) -> Call | None:
         """The first call that hands these on and makes something unknown of what is known."""
@@ -185,7 +207,9 @@ class Analysis:
     def _not_understood(self, call: Call, reads: list[Features]) -> list[Features]:
         """All that it reads is needed for all that it makes."""
         op = call.operation
-        reason = MIXES if _mixes(op) else self._broken.get(id(op), NO_RULE)
+        of_keras = type(op).__module__.startswith("keras.") and not isinstance(op, _OWN_CODE)
+        unknown = NOT_FOLLOWED if of_keras else NO_RULE
+        reason = MIXES if _mixes(op) else self._broken.get(id(op), unknown)
         if id(op) in self.rules:
             # Understood in an earlier call, and cut there; the weights are the same.
             rule = self.rules.pop(id(op))
@@ -286,7 +310,7 @@ class Analysis:
 def _mixes(op: Any) -> bool:
     if isinstance(op, keras.layers.Activation):
         return op.activation is keras.activations.softmax
-    return isinstance(op, _MIXING)
+    return isinstance(op, _MIXING) or type(op).__name__ in _MIXING_OPERATIONS
 
 
 def _registered(op: Any) -> str:

@@ -276,7 +276,8 @@ def title(result: CompactResult) -> str:
         return summary(result.report)
     dead = sum(kept.count for kept in result.kept)
     if dead:
-        return f"nothing was removed: {dead} dead units stay, for the reasons below"
+        units = "unit stays" if dead == 1 else "units stay"
+        return f"nothing was removed: {dead} dead {units}, for the reasons below"
     where = " in the layers that are followed" if result.kept else ""
     moved = result.report.moved
     train = TRAIN if moved is None else TRAIN.replace("a tolerance", "a larger tolerance")

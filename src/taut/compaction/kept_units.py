@@ -9,7 +9,17 @@ from typing import Any
 import numpy as np
 
 from taut.compaction.analysis import Analysis
-from taut.compaction.reasons import EVENED, IGNORED, LAST, NO_RULE, PADDING, SHARED, TIED, Reason
+from taut.compaction.reasons import (
+    EVENED,
+    IGNORED,
+    LAST,
+    NO_RULE,
+    NOT_FOLLOWED,
+    PADDING,
+    SHARED,
+    TIED,
+    Reason,
+)
 from taut.compaction.slices import zero_units
 from taut.compaction.traced import Call, Trace
 
@@ -59,8 +69,11 @@ def told(model: Any, trace: Trace, analysis: Analysis) -> Iterator[Kept]:
     for path, (call, reason) in analysis.unknown.items():
         if not all(map(analysis.gone, call.makes)):
             words = f"{type(call.operation).__name__}: {reason.words}"
-            count = zero_units(model, call.operation)
-            remedy = reason.remedy if count or reason is not NO_RULE else ""
+            unread = analysis.unread(call)
+            if unread:
+                words += f" ({unread} of what it makes are read with weights of zero)"
+            count = zero_units(model, call.operation) + unread
+            remedy = reason.remedy if count or reason not in (NO_RULE, NOT_FOLLOWED) else ""
             yield Kept(path, count, words, remedy)
 
 

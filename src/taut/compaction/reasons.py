@@ -59,8 +59,10 @@ NEVER_ZERO = Reason(
 SHARED = Reason("what it reads is read by others too")
 MIXES = Reason("mixes all the features that it reads")
 NO_RULE = Reason(
-    "no rule",
-    "Say it with layers of Keras and `keras.ops` in the model itself, for these are followed",
+    "no rule", "Say it with layers of Keras and `keras.ops` in the model itself: these are followed"
+)
+NOT_FOLLOWED = Reason(
+    "no rule", "Take what is followed in its place: the table of layers in the documentation has it"
 )
 ARRAY = Reason("an array among its arguments may have a number for each feature")
 QUANTISED = Reason("it is quantised", "Compact the model first, and quantise the result")
