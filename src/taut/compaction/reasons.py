@@ -43,7 +43,7 @@ OTHER_MEMBERS = Reason(
 )
 ACTIVATION = Reason(
     "its activation is a function that may mix units",
-    f'{_KERAS_FUNCTIONS}, such as "relu", and its weights',
+    f'{_KERAS_FUNCTIONS}, such as "relu"',
 )
 WITH_WEIGHTS = Reason(
     "its activation is a layer with weights", "Make that a layer of its own, behind this one"
