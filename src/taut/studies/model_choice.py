@@ -234,7 +234,7 @@ class _Search:
 
 def _named(models: Any) -> dict[str, Any]:
     """Models by name, of one loss and one shape of outputs."""
-    if not isinstance(models, Mapping):
+    if not isinstance(models, (Mapping, list, tuple)):
         check_keras_model(models=models)
     named = dict(models) if isinstance(models, Mapping) else {"model": models}
     kinds = {name: type(model).__name__ for name, model in named.items()}
@@ -242,7 +242,7 @@ def _named(models: Any) -> dict[str, Any]:
     if not named or not models_only or not all(isinstance(name, str) for name in named):
         raise InputError(
             "`models` must be a compiled Keras model, or a dict of these by name. Received: "
-            f"{kinds}."
+            f"{kinds if isinstance(models, Mapping) else type(models).__name__}."
         )
     for model in named.values():
         check_model(model)
