@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-import warnings
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -15,6 +14,7 @@ from taut_cli.console import attempt, clean, console, load, say_json
 from taut_cli.errors import UsageError
 from taut_cli.output import check_directory, check_file, write_directory, write_file
 from taut_cli.predict import check_run
+from taut_cli.saved_model import saved_model
 
 NETWORK = "model.keras"
 
@@ -101,17 +101,8 @@ def _networks(run: Path) -> list[Path]:
 def _compacted(file: Path, tolerance: float, *, keep_inputs: bool) -> Any:
     """The result for one saved network; a run's is still fed all the columns of its table."""
     import taut
-    from taut.errors import InputError
 
-    try:
-        with warnings.catch_warnings():
-            warnings.filterwarnings("ignore", "Skipping variable loading for optimizer")
-            model = taut.models.load_model(file)
-    except Exception as error:
-        raise InputError(
-            f"MODEL must be one that Keras can load. Received: {str(file)!r} "
-            f"({type(error).__name__}: {str(error).strip().splitlines()[0][:200]})."
-        ) from error
+    model = saved_model(file, "taut.compact")
     kept = [t._keras_history.operation for t in model.inputs] if keep_inputs else []
     return taut.compact(model, tolerance=tolerance, ignore=kept)
 

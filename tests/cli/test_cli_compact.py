@@ -79,18 +79,28 @@ def test_an_interrupt_leaves_both_files_or_says_which(
     assert words in result.stderr
 
 
+def _save_with_a_layer_of_its_own(path):
+    class Mine(keras.layers.Layer):
+        def call(self, x):
+            return x
+
+    keras.Sequential([keras.Input((2,)), Mine()]).save(path)
+
+
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
         (["absent.keras"], "no file"),
         (["absent"], "a model that Keras saved (.keras). Received: absent, which is no directory"),
-        (["text.keras"], "Keras can load"),
+        (["text.keras"], "Keras can load by itself. Received: 'text.keras'"),
+        (["own.keras"], "its class 'Mine' is not one of Keras). A model with layers or functions"),
         (["m.keras", "--out", "small.h5"], ".keras"),
         (["m.keras", "--tolerance", "-1"], "`tolerance`"),
     ],
 )
 def test_bad_input(taut, saved, here, arguments, words):
     (here / "text.keras").write_text("no model")
+    _save_with_a_layer_of_its_own(here / "own.keras")
     before = sorted(here.iterdir())
     result = taut("compact", *arguments)
     assert result.exit_code == 2
