@@ -5,10 +5,10 @@ import numpy as np
 import pytest
 from keras import layers
 
-from taut.compaction import Costs, Report, compact, multiply_adds
-from taut.compaction.compact_result import summary
+from taut.compaction import CompactResult, Costs, Report, compact, multiply_adds
 from taut.compaction.equality import Equality
 from taut.compaction.multiply_adds import uncounted
+from taut.compaction.plan import Removed
 from taut.errors import InputError
 
 COUNTS = {
@@ -85,7 +85,8 @@ def test_what_is_not_counted_is_named():
     assert multiply_adds(model(Counted)) == 3 * 2 + 2 * 4
     costs = Costs(1, 8)
     report = Report(costs, costs, Equality(1, None, 0.0, 0.0, 0.0), uncounted=("own",))
-    assert "multiply-adds 8 → 8 without 'own'" in summary(report)
+    result = CompactResult(None, (), (Removed("a", "unit", (0,), 2),), (), {}, report, ("x",))
+    assert "multiply-adds 8 → 8 without 'own'" in result.summary()
     with pytest.raises(InputError, match=r"multiply-adds are known\. Received: 'own'"):
         compact(model(Own), np.zeros((9, 3)), np.zeros((9, 4)), target_macs=100)
 
