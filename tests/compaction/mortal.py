@@ -619,10 +619,12 @@ def channels_first() -> tuple[Any, Removed]:
 def images_as_tutorials_have_them() -> tuple[Any, Removed]:
     x = x_(6, 6, 3)
     y = layers.RandomFlip("horizontal")(x)
-    y = layers.Resizing(5, 5)(layers.RandomContrast(0.1)(y))
+    y = layers.CenterCrop(5, 5)(layers.RandomContrast(0.1)(y))
     y = layers.Conv2D(4, 2, activation="relu", name="a")(y)
     z = layers.Conv2D(4, 1, activation=layers.LeakyReLU(0.1), name="b")(y)
-    y = layers.Add()([y, layers.Dropout(0.2, noise_shape=(None, 1, 1, 1))(z)])
+    y = layers.Add()(
+        [layers.Resizing(3, 2)(part) for part in (y, layers.Dropout(0.2, (None, 1, 1, 1))(z))]
+    )
     y = layers.GlobalAveragePooling2D()(y)
     model = drawn(keras.Model(x, layers.Dense(2)(y)))
     zero(model.get_layer("a").kernel, ..., 1, slice(None))

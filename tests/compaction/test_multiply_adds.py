@@ -98,3 +98,10 @@ def test_the_network_of_tables_is_counted():
     first, second, last, skip = 5 * 64, 64 * 64, 64 * 2, 5 * 2
     assert multiply_adds(model) == first + second + last + skip
     assert uncounted(model) == ()
+
+
+def test_slopes_of_an_activation_are_no_multiply_adds():
+    slopes = layers.PReLU(shared_axes=[1, 2])
+    model = keras.Sequential([keras.Input((4, 4, 1)), layers.Conv2D(2, 1), slopes])
+    assert uncounted(model) == ()
+    assert multiply_adds(model) == 16 * 2

@@ -273,6 +273,11 @@ def _valid(op: Any) -> bool:
     return op.padding == "valid"
 
 
+def _unpadded(op: Any) -> bool:
+    # The weights of the others do not sum to one on every backend.
+    return op.interpolation in ("nearest", "bilinear") and not op.pad_to_aspect_ratio
+
+
 def _named(rule: Rule, *kinds: str) -> dict[str, Rule]:
     return dict.fromkeys(kinds, rule)
 
@@ -303,7 +308,8 @@ _LAYERS: dict[str, Rule] = {
     **_ranks(_spatial(_valid), "AveragePooling"),
     **_ranks(_spatial(_always), "Cropping", "UpSampling"),
     **_ranks(_spatial(_never), "ZeroPadding"),
-    **_named(_spatial(_never), "Resizing", "CenterCrop", "RandomCrop"),
+    "Resizing": _spatial(_unpadded),
+    **_named(_spatial(_always), "CenterCrop", "RandomCrop"),
     # In inference they hand on what they read; each channel alone in training too.
     **_named(_spatial(_always), "RandomFlip", "RandomRotation", "RandomZoom", "RandomTranslation"),
     **_named(_spatial(_always), "RandomShear", "RandomPerspective", "RandomElasticTransform"),
