@@ -83,9 +83,15 @@ THREE = {"loss": "sparse_categorical_crossentropy", "outputs": 3, "activation": 
         (lambda: lanes(callbacks=[keras.callbacks.History()]), r"`callbacks` of a study.*History"),
         (lambda: lanes(callbacks=taut.engine.Callback()), r"`callbacks` of a study must be a list"),
         (lambda: lanes(y=None, targets=3), r"`targets` must be a list.*targets=3"),
-        (lambda: taut.explain(None), r"`model` must be a Keras model. Received: NoneType"),
-        (lambda: taut.stationarity(3, X, Y), r"`model` must be a Keras model. Received: int"),
-        (lambda: taut.FISTA().minimize("m", X, Y), r"`model` must be a Keras model.*str"),
+        (lambda: taut.explain(None), r"`model` must be a built Keras model\. Received: None"),
+        (
+            lambda: taut.stationarity(3, X, Y),
+            r"`model` must be a Keras model.*class int",
+        ),
+        (
+            lambda: taut.FISTA().minimize("m", X, Y),
+            r"`model` must be a Keras model.*the path",
+        ),
         (lambda: taut.stationarity(network(None), X, Y), r"`model` must be compiled with a loss"),
         (lambda: taut.stationarity(network(), with_nan(X), Y), r"`x` must be finite.*row 7"),
         (lambda: taut.FISTA().minimize(penalised(), with_nan(X), Y), r"`x` must be finite"),

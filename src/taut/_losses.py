@@ -15,6 +15,7 @@ from taut._keras.compiled_model import (
     build_loss,
     call_losses,
     compiled_loss,
+    loss_name,
     reduce_weighted_values,
 )
 from taut._keras.model_calls import keras_mask, mode, symbolic_call
@@ -71,6 +72,14 @@ def loss_parts(model: Any, x: Any, y: Any) -> list[LossPart]:
             have not the same rows.
     """
     shapes = [[tuple(np.shape(leaf)) for leaf in keras.tree.flatten(part)] for part in (x, y)]
+    taken = getattr(model, "inputs", None)
+    if taken and isinstance(x, list) and len(shapes[0]) > len(taken) == 1:
+        row = taken[0].shape[1:]
+        if all(len(shape) == len(row) for shape in shapes[0]):
+            raise InputError(
+                f"`x` must be one array, {_shapes([taken[0].shape])}. Received: a list of "
+                f"{len(x)} rows. Pass `np.stack(x)`."
+            )
     if len({shape[:1] for of_part in shapes for shape in of_part}) > 1:
         raise InputError(
             "`x` and `y` must have the same rows. Received: `x` of shape "
@@ -78,8 +87,7 @@ def loss_parts(model: Any, x: Any, y: Any) -> list[LossPart]:
         )
     if not shapes[0] or not all(shapes[0][0]):
         raise InputError(f"`x` must hold at least one row. Received: shapes {shapes[0]}.")
-    taken = getattr(model, "inputs", None)
-    if taken and isinstance(x, (list, tuple)) and len(keras.tree.flatten(x)) != len(taken):
+    if taken and isinstance(x, (list, tuple)) and len(shapes[0]) != len(taken):
         # Keras would go on without what is too much, and warn.
         raise InputError(_unlike(model, x, y))
     named = input_structure(model) if taken and isinstance(x, Mapping) else None
@@ -120,10 +128,37 @@ def _unlike(model: Any, x: Any, y: Any) -> str | None:
 
 def _misfit(model: Any, x: Any, y: Any, error: Exception) -> str:
     said = " ".join(str(error.args[0] if error.args else error).split())
+    said = said.replace(str(_SYMBOLIC_ROWS), "rows")
+    if (wrong := _wrong_classes(model, y)) is not None:
+        return wrong
     return (
         f"The model {model.name!r} must take `x`, and its loss `y`: arrays, or trees of these by "
         f"the names of its inputs and outputs. Received: `x` of {outline(x)}, `y` of {outline(y)}: "
         f"{re.sub(chr(27) + '.[0-9]*m', '', said):.200}"
+    )
+
+
+def _wrong_classes(model: Any, y: Any) -> str | None:
+    """That classes are numbers where the loss takes a column for each, or the other way round."""
+    name, outputs = loss_name(model), getattr(model, "outputs", None) or ()
+    if "categorical_crossentropy" not in name.replace("categoricalcross", "categorical_cross"):
+        return None
+    if len(outputs) != 1 or len(keras.tree.flatten(y)) != 1:
+        return None
+    sparse, made = "sparse" in name, tuple(outputs[0].shape)
+    numbers = len(np.shape(keras.tree.flatten(y)[0])) < len(made)
+    if sparse == numbers:
+        return None
+    if sparse:
+        return (
+            f"The loss {name!r} takes numbers of classes. Received: `y` with {made[-1]} columns, "
+            "one for each class. Pass `y.argmax(axis=-1)`, or compile with "
+            '"categorical_crossentropy".'
+        )
+    return (
+        f"The loss {name!r} takes a column for each of the {made[-1]} classes. Received: `y` with "
+        'numbers of classes. Compile with "sparse_categorical_crossentropy", or pass '
+        "`keras.utils.to_categorical(y)`."
     )
 
 

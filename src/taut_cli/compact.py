@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -15,6 +14,7 @@ from taut_cli.console import attempt, clean, console, load, say_json
 from taut_cli.errors import UsageError
 from taut_cli.output import check_directory, check_file, write_directory, write_file
 from taut_cli.predict import check_run
+from taut_cli.saved_model import saved_model
 
 if TYPE_CHECKING:
     from taut.catalogue import Catalogue
@@ -85,11 +85,15 @@ def compact(
             say_json({"compact": str(place) if written else None, "networks": facts})
             return
         from taut.catalogue import catalogue
+        from taut.compaction.kept_units import kept_lines
 
         screen, say = console(quiet=quiet), catalogue(lang)
         for file, result in zip(files, results, strict=True):
             words = f"{file}{say('clause.reason')}{_words(result, say)}"
-            screen.print(Text(clean(words)), soft_wrap=True)
+            # Of a run's own layers it is only told what could have gone.
+            kept = [one for one in result.kept if one.count or not of_run]
+            for line in (words, *kept_lines(kept)):
+                screen.print(Text(clean(line)), soft_wrap=True)
         if written:
             screen.print(Text(say("compact.written", file=clean(place))), soft_wrap=True)
 
@@ -103,17 +107,8 @@ def _networks(run: Path) -> list[Path]:
 def _compacted(file: Path, tolerance: float, *, keep_inputs: bool) -> Any:
     """The result for one saved network; a run's is still fed all the columns of its table."""
     import taut
-    from taut.errors import InputError
 
-    try:
-        with warnings.catch_warnings():
-            warnings.filterwarnings("ignore", "Skipping variable loading for optimizer")
-            model = taut.models.load_model(file)
-    except Exception as error:
-        raise InputError(
-            f"MODEL must be one that Keras can load. Received: {str(file)!r} "
-            f"({type(error).__name__}: {str(error).strip().splitlines()[0][:200]})."
-        ) from error
+    model = saved_model(file, "taut.compact")
     kept = [t._keras_history.operation for t in model.inputs] if keep_inputs else []
     return taut.compact(model, tolerance=tolerance, ignore=kept)
 

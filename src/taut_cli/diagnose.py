@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -14,6 +13,7 @@ from taut_cli.console import attempt, console, load, say_json, say_warning
 from taut_cli.errors import UsageError
 from taut_cli.output import check_file, check_table, write_file
 from taut_cli.predict import check_run
+from taut_cli.saved_model import saved_model
 
 if TYPE_CHECKING:
     import pandas
@@ -209,7 +209,6 @@ def of_model(
     """The diagnosis of a saved model, on the columns of a table in their order."""
     import taut
     from taut.catalogue import catalogue
-    from taut.errors import InputError
     from taut.frames.read import read_table
     from taut.progress import Display
 
@@ -225,17 +224,8 @@ def of_model(
         new_x, new_y, new_groups = _arrays(other, names, target, groups, validation, forms, say)
         held_out = new_x, new_y
         pair = None if of_rows is None else (of_rows, new_groups)
-    try:
-        with warnings.catch_warnings():
-            # The state of the optimizer, which a diagnosis does not use.
-            warnings.filterwarnings("ignore", "Skipping variable loading for optimizer")
-            model = taut.models.load_model(path)
-    except Exception as error:
-        raise InputError(
-            f"MODEL must be one that Keras can load. Received: {str(path)!r} "
-            f"({type(error).__name__}: {str(error).strip().splitlines()[0][:200]})."
-        ) from error
-    with Display(console(stderr=True, quiet=quiet), lang=lang) as display:
+    model = saved_model(path, "taut.diagnose")
+    with Display(console(stderr=True, quiet=quiet)) as display:
         return taut.diagnose(
             model, x, y, validation=held_out, groups=pair, callbacks=[display], **settings
         )

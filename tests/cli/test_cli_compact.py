@@ -39,6 +39,20 @@ def test_a_saved_model_becomes_smaller(taut, saved, here):
     assert not Path(here / "m.compact.compact.keras").exists()
 
 
+def test_what_stays_is_told_with_a_remedy(taut, here):
+    hidden = keras.layers.Dense(3, "relu", name="hidden", kernel_initializer="zeros")
+    model = keras.Sequential(
+        [keras.Input((2,)), hidden, keras.layers.LayerNormalization(), keras.layers.Dense(1)]
+    )
+    hidden.kernel.assign([[1.0, 0.0, 2.0], [1.0, 0.0, -1.0]])
+    model.save(here / "m.keras")
+    result = taut("compact", "m.keras")
+    assert result.exit_code == 0, result.output
+    told = result.stdout.splitlines()
+    assert told[0] == "m.keras: nothing was removed: 1 dead unit stays, for the reasons below"
+    assert told[1].startswith("kept: hidden: 1 dead stay: read by 'layer_normalization'")
+
+
 @pytest.mark.parametrize(
     ("at", "files", "words"),
     [
@@ -65,18 +79,28 @@ def test_an_interrupt_leaves_both_files_or_says_which(
     assert words in result.stderr
 
 
+def _save_with_a_layer_of_its_own(path):
+    class Mine(keras.layers.Layer):
+        def call(self, x):
+            return x
+
+    keras.Sequential([keras.Input((2,)), Mine()]).save(path)
+
+
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
         (["absent.keras"], "no file"),
         (["absent"], "a model that Keras saved (.keras). Received: absent, which is no directory"),
-        (["text.keras"], "Keras can load"),
+        (["text.keras"], "Keras can load by itself. Received: 'text.keras'"),
+        (["own.keras"], "its class 'Mine' is not one of Keras). A model with layers or functions"),
         (["m.keras", "--out", "small.h5"], ".keras"),
         (["m.keras", "--tolerance", "-1"], "`tolerance`"),
     ],
 )
 def test_bad_input(taut, saved, here, arguments, words):
     (here / "text.keras").write_text("no model")
+    _save_with_a_layer_of_its_own(here / "own.keras")
     before = sorted(here.iterdir())
     result = taut("compact", *arguments)
     assert result.exit_code == 2

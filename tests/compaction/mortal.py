@@ -616,6 +616,42 @@ def channels_first() -> tuple[Any, Removed]:
 
 
 @case
+def images_as_tutorials_have_them() -> tuple[Any, Removed]:
+    x = x_(6, 6, 3)
+    y = layers.RandomFlip("horizontal")(x)
+    y = layers.CenterCrop(5, 5)(layers.RandomContrast(0.1)(y))
+    y = layers.Conv2D(4, 2, activation="relu", name="a")(y)
+    z = layers.Conv2D(4, 1, activation=layers.LeakyReLU(0.1), name="b")(y)
+    y = layers.Add()(
+        [layers.Resizing(3, 2)(part) for part in (y, layers.Dropout(0.2, (None, 1, 1, 1))(z))]
+    )
+    y = layers.GlobalAveragePooling2D()(y)
+    model = drawn(keras.Model(x, layers.Dense(2)(y)))
+    zero(model.get_layer("a").kernel, ..., 1, slice(None))
+    for name in ("a", "b"):
+        zero(model.get_layer(name).kernel, ..., [0, 2])
+    return model, {("x", "input"): 1, ("a", "channel"): 2, ("b", "channel"): 2}
+
+
+@case
+def products_of_features() -> tuple[Any, Removed]:
+    one, other, steps = x_(3, name="one"), x_(3, name="other"), x_(4, 2, name="steps")
+    a, b, c, d = relu(5, "a")(one), relu(5, "b")(other), relu(4, "c")(one), relu(4, "d")(other)
+    e = relu(4, "e")(steps)
+    seen = layers.GlobalMaxPooling1D()(layers.Attention()([e, e]))
+    made = [layers.Dot(1)([a, b]), layers.Dot(1, normalize=True)([c, d]), layers.Dense(1)(seen)]
+    made[0] += ops.sum(ops.square(relu(3, "f")(one)), axis=1, keepdims=True)
+    model = drawn(keras.Model([one, other, steps], made))
+    # A factor of zero is enough, but for a cosine, where the other counts in its norm.
+    deaths = {"a": [0, 3], "b": [0, 1], "c": [1, 2], "d": [2, 3], "e": [1], "f": [0]}
+    for name, dead in deaths.items():
+        zero(model.get_layer(name).kernel, ..., dead)
+        put(model.get_layer(name).bias, dead, -0.1)
+    gone = {"a": 3, "b": 3, "c": 1, "d": 1, "e": 1, "f": 1}
+    return model, {(name, "unit"): number for name, number in gone.items()}
+
+
+@case
 def activations_with_weights() -> tuple[Any, Removed]:
     model = drawn(
         keras.Sequential(

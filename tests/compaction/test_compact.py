@@ -1,5 +1,7 @@
 """What `compact` refuses, what it tells, and what is kept."""
 
+import functools
+
 import keras
 import numpy as np
 import pytest
@@ -40,7 +42,7 @@ def test_what_is_no_built_graph_is_refused():
     own(np.zeros((1, 2), "float32"))
     with pytest.raises(taut.errors.UnsupportedError, match="`call` is Python"):
         compact(own)
-    with pytest.raises(taut.InputError, match=r"needs a built Keras model"):
+    with pytest.raises(taut.InputError, match=r"must be a built Keras model"):
         compact(keras.Sequential([layers.Dense(1)]))
 
 
@@ -73,7 +75,7 @@ def test_an_unknown_layer_stays_and_is_named():
     assert {r.layer: len(r.indices) for r in result.removed} == {"b": 1}
     reasons = {kept.layer: kept.reason for kept in result.kept}
     assert reasons["own"] == "Reversed: no rule"
-    assert reasons["a"] == "is read by 'own' (no rule)"
+    assert reasons["a"] == "read by 'own' (no rule)"
 
 
 def test_padding_is_the_named_reason():
@@ -96,7 +98,7 @@ def test_one_unit_of_a_dead_branch_stays_where_a_layer_needs_it():
     zero(model.get_layer("end").kernel)
     result = compact(model, measure=False)
     assert result.model.get_layer("start").units == 1
-    assert any("is the last one" in kept.reason for kept in result.kept)
+    assert any("the last one" in kept.reason for kept in result.kept)
 
 
 def test_steps_that_become_rows_are_left_alone():
@@ -159,6 +161,45 @@ def test_tolerance_takes_small_weights_for_zero_and_tells_what_that_moved():
     apart = np.abs(model.predict(x, verbose=0) - result.model.predict(x, verbose=0)).max()
     assert 0 < apart <= moved.largest
     assert numbers(model.get_layer("a").kernel)[0, 2] == np.float32(1e-3)
+
+
+def test_a_tolerance_with_which_nothing_more_goes_changes_nothing():
+    model = small()
+    for unit in range(4):  # one weight of each: no unit, and no input
+        put(model.get_layer("out").kernel, (unit, 0), 1e-3)
+    result = compact(model, tolerance=0.01, measure=False)
+    assert result.removed[0].indices == (1,)
+    assert (result.report.moved.zeroed, result.report.moved.largest < 1e-3) == (0, True)
+    put(model.get_layer("a").kernel, (slice(None), 1), 0.5)
+    put(model.get_layer("out").kernel, (slice(None), 0), 1e-3)
+    assert "a larger tolerance" in repr(compact(model, tolerance=1e-4, measure=False))
+
+
+def test_a_function_that_keras_cannot_save_has_no_file_and_is_no_error():
+    activation = functools.partial(keras.activations.relu, max_value=6)
+    model = keras.Sequential([x_(3), layers.Dense(4, activation, name="a"), layers.Dense(1)])
+    zero(drawn(model).layers[0].kernel, slice(None), 1)
+    result = compact(model)
+    assert result.removed[0].indices == (1,)
+    assert result.report.after.file_bytes is None
+    assert result.report.after.seconds_1 > 0
+
+
+def test_states_of_seeds_stay_where_they_were():
+    @keras.saving.register_keras_serializable("tests")
+    class Noisy(layers.Layer):
+        def __init__(self, **kwargs):
+            super().__init__(**kwargs)
+            self.seed = keras.random.SeedGenerator(1)
+
+        def call(self, x):
+            return x + keras.random.normal(keras.ops.shape(x), seed=self.seed)
+
+    model = keras.Sequential([x_(3), relu(4, "a"), Noisy(), layers.Dense(1)])
+    before = [numbers(variable) for variable in model.variables]
+    compact(model, measure=False)
+    for variable, value in zip(model.variables, before, strict=True):
+        np.testing.assert_array_equal(numbers(variable), value)
 
 
 def test_the_result_is_saved_and_read_again(tmp_path):

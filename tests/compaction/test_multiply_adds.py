@@ -5,10 +5,10 @@ import numpy as np
 import pytest
 from keras import layers
 
-from taut.compaction import Costs, Report, compact, multiply_adds
-from taut.compaction.compact_result import summary
+from taut.compaction import CompactResult, Costs, Report, compact, multiply_adds
 from taut.compaction.equality import Equality
 from taut.compaction.multiply_adds import uncounted
+from taut.compaction.plan import Removed
 from taut.errors import InputError
 
 COUNTS = {
@@ -85,7 +85,8 @@ def test_what_is_not_counted_is_named():
     assert multiply_adds(model(Counted)) == 3 * 2 + 2 * 4
     costs = Costs(1, 8)
     report = Report(costs, costs, Equality(1, None, 0.0, 0.0, 0.0), uncounted=("own",))
-    assert "multiply-adds 8 → 8 without 'own'" in summary(report)
+    result = CompactResult(None, (), (Removed("a", "unit", (0,), 2),), (), {}, report, ("x",))
+    assert "multiply-adds 8 → 8 without 'own'" in result.summary()
     with pytest.raises(InputError, match=r"multiply-adds are known\. Received: 'own'"):
         compact(model(Own), np.zeros((9, 3)), np.zeros((9, 4)), target_macs=100)
 
@@ -97,3 +98,10 @@ def test_the_network_of_tables_is_counted():
     first, second, last, skip = 5 * 64, 64 * 64, 64 * 2, 5 * 2
     assert multiply_adds(model) == first + second + last + skip
     assert uncounted(model) == ()
+
+
+def test_slopes_of_an_activation_are_no_multiply_adds():
+    slopes = layers.PReLU(shared_axes=[1, 2])
+    model = keras.Sequential([keras.Input((4, 4, 1)), layers.Conv2D(2, 1), slopes])
+    assert uncounted(model) == ()
+    assert multiply_adds(model) == 16 * 2

@@ -61,14 +61,28 @@ def met():
     model = branched()
     before = [numbers(v) for v in model.variables]
     target = multiply_adds(model) // 2
-    copy, search = within_budget(
+    copy, search, fixed = within_budget(
         model, target=target, count=lambda m: without_dead(m)[1], groups_of=groups_of
     )
-    return model, before, target, search, without_dead(copy)
+    return model, before, target, search, without_dead(copy), fixed
+
+
+def test_a_layer_of_which_no_unit_can_go_is_told(met):
+    (kept,) = met[-1]
+    assert (kept.layer, kept.count) == ("mixed", 0)
+    assert "none of its units is switched off: read by 'layer_normalization" in kept.reason
+
+
+def test_a_budget_that_cannot_be_met_says_what_stands_in_the_way():
+    model = keras.Sequential(
+        [x_(3), layers.Dense(9, lambda x: x * 2, name="own"), layers.Dense(2, name="out")]
+    )
+    with pytest.raises(taut.InputError, match=r"kept: own: .* function of `keras.activations`"):
+        compact(model, np.ones((4, 3)), target_macs=20, epochs=0, measure=False)
 
 
 def test_a_budget_is_met_and_the_model_is_not_changed(met):
-    model, before, target, search, (_, left) = met
+    model, before, target, search, (_, left), _ = met
     for ours, theirs in zip(before, model.variables, strict=True):
         np.testing.assert_array_equal(ours, numbers(theirs))
     found = min(t.strength for t in search if t.multiply_adds <= target)
@@ -80,7 +94,7 @@ def test_a_budget_is_met_and_the_model_is_not_changed(met):
 
 
 def test_units_that_are_added_go_together_and_what_a_layer_mixes_stays(met):
-    *_, (small, _) = met
+    *_, (small, _), _ = met
     units = {layer.name: layer.units for layer in small.layers if isinstance(layer, layers.Dense)}
     assert units["a"] == units["b"] < 6
     assert units["c"] < 7

@@ -138,9 +138,9 @@ def test_weights_must_not_be_negative():
 
 def test_a_model_must_be_built():
     unbuilt = keras.Sequential([keras.layers.Dense(1)])
-    with pytest.raises(InputError, match="`reference` must be a built model"):
+    with pytest.raises(InputError, match="`reference` must be a built Keras model"):
         L2SP(reference=unbuilt)
-    with pytest.raises(InputError, match="`model` must be a built model"):
+    with pytest.raises(InputError, match="`model` must be a built Keras model"):
         WeightedL1.adaptive(unbuilt)
 
 

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 import taut
+from taut._losses import loss_parts
 from taut.engine import ArraySource, Lane, train_lanes
 from taut.errors import InputError
 
@@ -70,7 +71,7 @@ def test_targets_have_the_rows_of_the_inputs(study):
 @pytest.mark.parametrize("name", ["path", "choice", "curve", "lanes"])
 @pytest.mark.parametrize("model", [None, "model.keras", [network()]])
 def test_what_is_no_model_is_said(name, model):
-    with pytest.raises(InputError, match=r"must be a compiled Keras model.* Received"):
+    with pytest.raises(InputError, match=r"must be a (compiled )?Keras model.* Received"):
         STUDIES[name](model, X, Y)
 
 
@@ -98,3 +99,20 @@ def test_models_by_name_are_asked_for(models, received):
     bare = keras.Sequential([keras.Input((4,)), keras.layers.Dense(1)])
     with pytest.raises(InputError, match="must be compiled and built"):
         taut.choose_model({"a": network(), "b": bare}, X, Y, strengths=[0.1])
+
+
+@pytest.mark.parametrize("name", ["path", "choice", "curve", "certificate"])
+def test_a_list_of_rows_is_no_list_of_inputs(name):
+    with pytest.raises(InputError, match=r"a list of 40 rows\. .*`np\.stack\(x\)`") as caught:
+        STUDIES[name](network(), list(X), Y)
+    assert len(str(caught.value)) < 200
+
+
+@pytest.mark.parametrize("loss", ["categorical_crossentropy", "sparse_categorical_crossentropy"])
+def test_classes_as_the_other_loss_takes_them(loss):
+    model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(3, "softmax")])
+    y = np.arange(6) % 3
+    for made in (loss, keras.losses.get(loss)):
+        model.compile("sgd", made)
+        with pytest.raises(InputError, match=r"to_categorical\(y\)|argmax\(axis=-1\)"):
+            loss_parts(model, np.zeros((6, 2)), np.eye(3)[y] if "sparse" in loss else y)

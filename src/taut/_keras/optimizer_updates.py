@@ -175,7 +175,7 @@ def renewed(optimizer: Any, variables: Any = (), others: Any = (), **changes: An
     if excluded or pattern:
         pairs = zip(variables, others, strict=True)
         new.exclude_from_weight_decay(
-            var_list=[other for variable, other in pairs if id(variable) in excluded],
+            var_list=[b for a, b in pairs if optimizer._var_key(a) in excluded],
             var_names=[pattern.pattern] if pattern else None,
         )
     return new

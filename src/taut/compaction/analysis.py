@@ -12,9 +12,10 @@ from taut.compaction.atoms import Atoms, Features, Reading
 from taut.compaction.attention_cuts import ATTENTION
 from taut.compaction.embedding_cuts import EMBEDDING, EmbeddingRule
 from taut.compaction.feature_cuts import PER_FEATURE, Standardized
-from taut.compaction.layer_rule import LayerRule, NotUnderstood
+from taut.compaction.layer_rule import LayerRule
 from taut.compaction.linear_cuts import LINEAR
 from taut.compaction.passing import passed
+from taut.compaction.reasons import MIXES, NO_RULE, NOT_FOLLOWED, NotUnderstood, Reason
 from taut.compaction.recurrent_cuts import RECURRENT
 from taut.compaction.traced import Call, Tensor, Trace
 
@@ -36,6 +37,9 @@ _MIXING = (
     keras.layers.Softmax,
 )
 
+_OWN_CODE = (keras.layers.Lambda, keras.Model)
+_MIXING_OPERATIONS = ("Softmax", "LogSoftmax", "LayerNorm", "RMSNorm")
+
 
 class Analysis:
     """Follows the features of a model, and finds those that nothing needs.
@@ -48,10 +52,11 @@ class Analysis:
     Attributes:
         features: Of every tensor.
         rules: Of every layer that is cut, by its id.
-        unknown: Why a layer or operation stays as it is, by its path.
+        unknown: The call of each layer or operation that stays as it is, and why, by its path.
         emptied: Paths of layers of which one unit stays because none is needed.
         evened: How many dead units stay so that a layer has as many of each, by its path.
         needed: [atoms] of bool.
+        ignored: Atoms of the layers that stay as they are because it was asked for.
     """
 
     def __init__(self, trace: Trace, ignore: Collection[int] = ()):
@@ -59,11 +64,12 @@ class Analysis:
         self.atoms = Atoms()
         self.features: dict[Tensor, Features] = {}
         self.rules: dict[int, LayerRule] = {}
-        self.unknown: dict[str, str] = {}
+        self.unknown: dict[str, tuple[Call, Reason]] = {}
         self.emptied: list[str] = []
         self.evened: dict[str, int] = {}
+        self.ignored = np.empty(0, int)
         self._readings: list[Reading] = []
-        self._broken: dict[int, str] = {}
+        self._broken: dict[int, Reason] = {}
         for tensor in trace.inputs.values():
             self.features[tensor] = self._of_input(tensor)
         for call in trace.calls:
@@ -103,6 +109,42 @@ class Analysis:
             if mine.any():
                 yield reading, mine
 
+    def unread(self, call: Call) -> int:
+        """How many features of what a call makes as a whole are read with weights of zero alone."""
+        return sum(self._unread(tensor) for tensor in call.makes)
+
+    def _unread(self, tensor: Tensor) -> int:
+        made = self._classes[self.features[tensor].atoms[0]]
+        if any(made in self._classes[self.features[t].atoms] for t in self.trace.outputs):
+            return 0
+        zeros = []
+        for reading in self._readings:
+            mine = self._classes[reading.reads] == made
+            if mine.any():
+                rule = self.rules.get(id(reading.layer))
+                zeros.append(~getattr(rule, "nonzero", reading.needs).any(axis=1))
+        # Read by other layers, or beside other features: which is which is not known then.
+        if not zeros or any(len(zero) != tensor.shape[-1] for zero in zeros):
+            return 0
+        return int(np.all(zeros, axis=0).sum())
+
+    def blurred(self, atoms: np.ndarray) -> Call | None:
+        """The first call that hands these on and makes something unknown of what is known."""
+        classes = self._classes[atoms]
+        for call in self.trace.calls:
+            reads, makes = (
+                [self.features[t] for t in tensors] for tensors in (call.reads, call.makes)
+            )
+            handed_on = np.concatenate([np.empty(0, int), *(f.atoms for f in reads)])
+            known = any((f.known & np.isin(self._classes[f.atoms], classes)).any() for f in reads)
+            lost = (
+                ~f.known & np.isin(self._classes[f.atoms], classes) & np.isin(f.atoms, handed_on)
+                for f in makes
+            )
+            if known and any(places.any() for places in lost):
+                return call
+        return None
+
     def same(self, one: np.ndarray, other: np.ndarray) -> np.ndarray:
         """[one] of bool: which of these are tied to any of the others."""
         return np.isin(self._classes[one], self._classes[other])
@@ -118,9 +160,7 @@ class Analysis:
         reads = [self.features[tensor] for tensor in call.reads]
         made = self._by_rule(call, reads)
         if made is None and id(call.operation) not in self._broken:
-            result = passed(self.atoms, call, reads)
-            made, needs = (None, []) if result is None else result
-            self._readings += needs
+            made = self._by_passing(call, reads)
         if made is None:
             made = self._not_understood(call, reads)
         self.features.update(zip(call.makes, made, strict=True))
@@ -131,11 +171,22 @@ class Analysis:
                 features.atoms,
                 np.ones((1, len(features)), bool),
                 np.array([np.nan]),
-                "is masked by it",
+                Reason("is masked by it"),
             )
             for mask in call.masks
             for features in made
         ]
+
+    def _by_passing(self, call: Call, reads: list[Features]) -> list[Features] | None:
+        try:
+            result = passed(self.atoms, call, reads)
+        except NotUnderstood as error:
+            self._broken[id(call.operation)] = error.reason
+            return None
+        if result is None:
+            return None
+        self._readings += result[1]
+        return result[0]
 
     def _by_rule(self, call: Call, reads: list[Features]) -> list[Features] | None:
         op = call.operation
@@ -147,8 +198,8 @@ class Analysis:
         try:
             rule = self.rules.get(id(op)) or kind(self.atoms, op)
             made = rule.call(call, reads)
-        except NotUnderstood as reason:
-            self._broken[id(op)] = str(reason)
+        except NotUnderstood as error:
+            self._broken[id(op)] = error.reason
             return None
         self.rules[id(op)] = rule  # only now: one that has seen no call has nothing to say
         return made
@@ -156,7 +207,9 @@ class Analysis:
     def _not_understood(self, call: Call, reads: list[Features]) -> list[Features]:
         """All that it reads is needed for all that it makes."""
         op = call.operation
-        reason = self._broken.get(id(op), "no rule")
+        of_keras = type(op).__module__.startswith("keras.") and not isinstance(op, _OWN_CODE)
+        unknown = NOT_FOLLOWED if of_keras else NO_RULE
+        reason = MIXES if _mixes(op) else self._broken.get(id(op), unknown)
         if id(op) in self.rules:
             # Understood in an earlier call, and cut there; the weights are the same.
             rule = self.rules.pop(id(op))
@@ -164,9 +217,7 @@ class Analysis:
             for units in rule.units():
                 self.atoms.tie_all(units.atoms)
             self._whole_before(op)
-        mixes = isinstance(op, _MIXING)
-        reason = "mixes all the features that it reads" if mixes else reason
-        self.unknown[call.path] = f"{type(op).__name__}: {reason}"
+        self.unknown[call.path] = call, reason
         makes = self.atoms.whole()
         for features in reads:
             needs = np.ones((len(features), 1), bool)
@@ -193,16 +244,18 @@ class Analysis:
                     self.atoms.tie(first.atoms, other.atoms)
 
     def _pin(self, ignore: Collection[int]) -> None:
-        for name, tensor in self.trace.inputs.items():
-            if self.trace.fed[name] in ignore:
-                self._need(self.features[tensor].atoms)
+        pinned = [
+            self.features[tensor].atoms
+            for name, tensor in self.trace.inputs.items()
+            if self.trace.fed[name] in ignore
+        ]
         for call in self.trace.calls:
             if id(call.operation) in ignore:
-                for tensor in (*call.reads, *call.makes):
-                    self._need(self.features[tensor].atoms)
+                pinned += [self.features[tensor].atoms for tensor in (*call.reads, *call.makes)]
                 rule = self.rules.get(id(call.operation))
-                for units in rule.units() if rule else ():
-                    self._need(units.atoms)
+                pinned += [units.atoms for units in rule.units()] if rule else []
+        self.ignored = np.concatenate([self.ignored, *pinned])
+        self._need(self.ignored)
 
     def _need(self, atoms: np.ndarray) -> None:
         self._needed[self._classes[atoms]] = True
@@ -252,6 +305,12 @@ class Analysis:
 
     def embeddings(self) -> list[EmbeddingRule]:
         return [rule for rule in self.rules.values() if isinstance(rule, EmbeddingRule)]
+
+
+def _mixes(op: Any) -> bool:
+    if isinstance(op, keras.layers.Activation):
+        return op.activation is keras.activations.softmax
+    return isinstance(op, _MIXING) or type(op).__name__ in _MIXING_OPERATIONS
 
 
 def _registered(op: Any) -> str:

@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from taut.compaction.reasons import Reason
+
 
 @dataclass(frozen=True)
 class Features:
@@ -48,7 +50,7 @@ class Reading:
         makes: [outputs] of int, the atoms that are made of them.
         needs: [inputs, outputs] of bool, whether the one is needed for the other.
         value: [inputs], what is read where it is known: it is needed all the same.
-        reason: Why a known value is needed, in words.
+        reason: Why a known value is needed.
     """
 
     layer: object
@@ -56,7 +58,7 @@ class Reading:
     makes: np.ndarray
     needs: np.ndarray
     value: np.ndarray
-    reason: str
+    reason: Reason
 
 
 @dataclass

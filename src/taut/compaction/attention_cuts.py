@@ -10,8 +10,8 @@ from keras import layers
 
 from taut._keras.layer_parts import attention_projections
 from taut.compaction.atoms import Atoms, Features, Reading
-from taut.compaction.layer_rule import Cut, Inputs, Keeps, LayerRule, NotUnderstood, Units
-from taut.compaction.linear_cuts import OTHER_CONSTANTS
+from taut.compaction.layer_rule import Cut, Inputs, Keeps, LayerRule, Units
+from taut.compaction.reasons import OTHER_CONSTANTS, NotUnderstood
 from taut.compaction.traced import Call
 
 

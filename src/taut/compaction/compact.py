@@ -10,16 +10,19 @@ import keras
 import numpy as np
 
 from taut._data import as_arrays
+from taut._keras.given_model import check_keras_model
 from taut._keras.model_graphs import input_structure
 from taut.checks import check_at_least, check_share, check_whole
 from taut.compaction.analysis import Analysis
 from taut.compaction.compact_result import CompactResult, Moved, Report, prepared
 from taut.compaction.compiled_alike import compile_alike
 from taut.compaction.costs import costs
-from taut.compaction.equality import GIVEN, Equality, compared, forward_all
+from taut.compaction.equality import GIVEN, Equality, apart, compared, forward_all
+from taut.compaction.kept_units import Kept
 from taut.compaction.multiply_adds import multiply_adds, uncounted
 from taut.compaction.nearly_dead import without_nearly_dead
-from taut.compaction.plan import Kept, Plan, plan
+from taut.compaction.on_values import has_weights
+from taut.compaction.plan import Plan, plan
 from taut.compaction.probe_rows import flat_rows, joined, random_rows
 from taut.compaction.reconstruction import reconstruct
 from taut.compaction.remade import Remaking, remade
@@ -101,11 +104,8 @@ def compact(
         >>> result.model.count_params()
         9
     """
-    if not isinstance(model, keras.Model) or not model.built:
-        raise InputError(
-            "`compact` needs a built Keras model. Received: "
-            f"{getattr(model, 'name', model)!r}. Add a `keras.Input`, or call it on data first."
-        )
+    check_keras_model(built=True, model=model)
+    _check_activations(model)
     check_at_least(0, tolerance=tolerance)
     check_whole(0, seed=seed)
     traced = trace(model)
@@ -115,18 +115,20 @@ def compact(
     places = _ignored(model, ignore)
     exact, zeroed = model, 0
     search: tuple[Tried, ...] = ()
+    fixed: tuple[Kept, ...] = ()
     if target_macs is not None:
         check_whole(1, target_macs=target_macs, batch_size=batch_size)
         check_whole(0, epochs=epochs)
         check_share(distillation=distillation)
         flat, y = _training_rows(model, flat, y, epochs)
         with FitDisplay("choosing the units that stay"):
-            exact, search = _within(model, target_macs, places, rows)
+            exact, search, fixed = _within(model, target_macs, places, rows)
             if search and not epochs:
                 reconstruct(model, exact, flat, seed)
     if tolerance:
-        exact, zeroed = without_nearly_dead(exact, tolerance)
+        exact, zeroed = _within_tolerance(exact, tolerance, places)
     smaller, planned, equality = _smaller(exact, places, rows, tolerance)
+    planned.kept += fixed
     names, inputs = tuple(input_names(model)), tuple(planned.inputs)
     fed = prepared(rows, names, inputs)
     moved = _moved(model, smaller, rows, fed, tolerance, zeroed) if tolerance else None
@@ -155,6 +157,17 @@ def compact(
         report=Report(before, after, equality, moved, search, uncounted(model), training),
         names=names,
     )
+
+
+def _check_activations(model: Any) -> None:
+    for layer in model._flatten_layers():
+        activation: Any = getattr(layer, "activation", None)
+        if has_weights(activation) and not activation.built:
+            raise InputError(
+                f"`model` must be built. Received: {model.name!r}, of whose layer {layer.name!r} "
+                f"the activation, a {type(activation).__name__}, has no weights yet. Call the "
+                "model on data first, or make the activation a layer of its own."
+            )
 
 
 def _training_rows(
@@ -189,7 +202,7 @@ def _training_rows(
 
 def _within(
     model: Any, target: int, ignore: Collection[int], rows: list[np.ndarray]
-) -> tuple[Any, tuple[Tried, ...]]:
+) -> tuple[Any, tuple[Tried, ...], tuple[Kept, ...]]:
     """The model as it is if it is in the budget without dead units, or else with some more off."""
 
     def count(changed: Any) -> int | None:
@@ -206,13 +219,21 @@ def _within(
 
     left = count(model)
     if left is None or left <= target:  # of a dead model `compact` tells
-        return model, ()
+        return model, (), ()
     return within_budget(model, target=target, count=count, groups_of=groups_of)
 
 
 def _stays(model: Any, ignore: Collection[int]) -> set[int]:
     layers = model._flatten_layers(include_self=False)
     return {id(layers[place]) for place in ignore}
+
+
+def _within_tolerance(model: Any, tolerance: float, ignore: Collection[int]) -> tuple[Any, int]:
+    """The model without its nearly dead slices; as it is if nothing more goes without them."""
+    exact, zeroed = without_nearly_dead(model, tolerance)
+    before, after = _planned(model, ignore), _planned(exact, ignore)
+    same = before is not None and after is not None and before.removed == after.removed
+    return (model, 0) if same else (exact, zeroed)
 
 
 def _planned(model: Any, ignore: Collection[int]) -> Plan | None:
@@ -235,9 +256,17 @@ def _smaller(
         lambda: remade(model, Remaking(dtype="float64")),
         lambda: remade(model, replace(planned.change, dtype="float64")),
     )
-    equality = compared((model, smaller), wide, rows, lambda flat: prepared(flat, names, inputs))
+
+    def copy() -> Any:
+        return remade(model, Remaking())
+
+    def prepare(flat: list[np.ndarray]) -> list[np.ndarray]:
+        return prepared(flat, names, inputs)
+
+    equality = compared((model, smaller), wide, copy, rows, prepare)
     if not equality.holds:
-        raise UnequalError(_unequal(model, equality))
+        copied = apart(forward_all(model, rows), forward_all(copy(), rows))
+        raise UnequalError(_unequal(model, equality, copied))
     return smaller, planned, equality
 
 
@@ -290,7 +319,15 @@ def _all_dead(model: Any, tolerance: float) -> str:
     )
 
 
-def _unequal(model: Any, equality: Equality) -> str:
+def _unequal(model: Any, equality: Equality, copied: float) -> str:
+    if not copied <= equality.allowed:
+        return (
+            "`compact` makes models of the configurations and the weights of layers. Received: "
+            f"{model.name!r}, of which a mere copy of that kind makes outputs up to {copied:.3g} "
+            "apart: some layer holds what these do not, such as an attribute that `get_config` "
+            "lacks, or a Normalization whose weights were set without `finalize_state()`. Nothing "
+            "is returned. Save and load the model: that is what can be compacted."
+        )
     exact = equality.double
     double = "" if exact is None else f" ({exact:.3g} in double precision)"
     return (

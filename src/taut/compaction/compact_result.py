@@ -15,12 +15,13 @@ import numpy as np
 
 from taut._keras.model_graphs import input_structure
 from taut._read_only import ReadOnly
-from taut.catalogue import catalogue
+from taut.catalogue import Catalogue, catalogue
 from taut.charts import altair, offline
 from taut.checks import path_given
 from taut.compaction.costs import Costs
 from taut.compaction.equality import Equality
-from taut.compaction.plan import Fed, Kept, Removed
+from taut.compaction.kept_units import Kept, kept_lines
+from taut.compaction.plan import Fed, Removed
 from taut.compaction.probe_rows import flat_inputs
 from taut.compaction.to_target import Tried
 from taut.errors import InputError
@@ -31,6 +32,8 @@ from taut.typed_json import json_text, plain, typed
 if TYPE_CHECKING:
     import pandas as pd
 
+VISIBLE = 1e-4
+"""A difference that is rounding only where outputs are large; then it is said how large."""
 KIND, FORMAT = "taut compaction", 1
 MODEL, FACTS = "model.keras", "compaction.json"
 
@@ -226,13 +229,13 @@ class CompactResult(ReadOnly):
         )
 
     def __repr__(self) -> str:
-        title, *lines = self._lines()
-        return "\n".join([f"CompactResult({title})", *(f"  {line}" for line in lines)])
+        first, *lines = self._lines()
+        return "\n".join([f"CompactResult({first})", *(f"  {line}" for line in lines)])
 
     def _repr_html_(self) -> str:
-        title, *lines = map(escape, self._lines())
+        first, *lines = map(escape, self._lines())
         table = self.to_frame().to_html(index=False, border=0)
-        return f"<p><b>{title}</b><br>{'<br>'.join(lines)}</p>{table}"
+        return f"<p><b>{first}</b><br>{'<br>'.join(lines)}</p>{table}"
 
     def summary(self, *, lang: str = "en") -> str:
         """Weights, multiply-adds and latency before and after, in one line; or why none is less.
@@ -245,7 +248,7 @@ class CompactResult(ReadOnly):
         """
         say, report = catalogue(lang), self.report
         if not self.removed:
-            return say("compact.nothing")
+            return self._nothing(say)
         before, after = report.before, report.after
         names = say.listed(map(repr, report.uncounted))
         parts = [
@@ -268,6 +271,17 @@ class CompactResult(ReadOnly):
         ]
         return say.listed(parts)
 
+    def _nothing(self, say: Catalogue) -> str:
+        dead = sum(kept.count for kept in self.kept)
+        if dead:
+            return say("compact.dead_stay", n=dead)
+        larger = "" if self.report.moved is None else "larger_"
+        return say(
+            "compact.nothing",
+            where=say("compact.followed") if self.kept else "",
+            tolerance=say(f"compact.{larger}tolerance"),
+        )
+
     def _lines(self) -> list[str]:
         report = self.report
         lines = [self.summary()]
@@ -277,12 +291,12 @@ class CompactResult(ReadOnly):
                 for r in self.removed
             ]
             lines += text_table(rows).splitlines()
-        for kept in self.kept:
-            what = f"{kept.count} dead stay" if kept.count else "stays as it is"
-            lines.append(f"kept: {kept.layer}: {what}: {kept.reason}")
+        lines += kept_lines(self.kept)
         equal = report.equality
         exact = "" if equal.double is None else f", {equal.double:.1e} in double precision"
-        lines.append(f"same outputs on {equal.rows} rows: at most {equal.largest:.1e} apart{exact}")
+        size = f" of up to {equal.size:.1e}" if equal.largest > VISIBLE else ""
+        apart = f"at most {equal.largest:.1e} apart{size}"
+        lines.append(f"same outputs on {equal.rows} rows: {apart}{exact}")
         for tried in report.search:
             number = "all units dead" if tried.multiply_adds is None else tried.multiply_adds
             lines.append(f"strength {tried.strength:.3g}: multiply-adds {number}")

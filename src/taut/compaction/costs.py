@@ -26,7 +26,8 @@ class Costs:
     Attributes:
         weights: Numbers in all its weights.
         multiply_adds: Of one row, see `taut.compaction.multiply_adds`.
-        file_bytes: Of the `.keras` file, not compiled; None where it was not measured.
+        file_bytes: Of the `.keras` file, not compiled; None where it was not measured,
+            or Keras cannot save the model.
         seconds_1: Of one row, the median of repeated compiled calls; None where not measured, and
             where the model takes another number of rows at a time.
         seconds_256: Of a batch of 256 rows, as before.
@@ -61,12 +62,18 @@ def costs(models: Sequence[Any], rows: Sequence[list[np.ndarray]], *, measure: b
     ]
 
 
-def file_bytes(model: Any) -> int:
-    """The size of the `.keras` file, without the state of an optimizer."""
+def file_bytes(model: Any) -> int | None:
+    """The size of the `.keras` file, without the state of an optimizer; None if it cannot be.
+
+    Keras does not save every function that a layer may have.
+    """
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "model.keras"
         # A copy has no optimizer, whose state would be saved too.
-        remade(model, Remaking()).save(path)
+        try:
+            remade(model, Remaking()).save(path)
+        except (TypeError, ValueError, NotImplementedError):
+            return None
         return path.stat().st_size
 
 

@@ -10,6 +10,7 @@ from keras import layers
 
 from taut.compaction.atoms import Atoms, Features, Reading
 from taut.compaction.layer_rule import Cut, Keeps, LayerRule, Units
+from taut.compaction.reasons import Reason
 from taut.compaction.traced import Call, Tensor
 
 
@@ -37,7 +38,7 @@ class EmbeddingRule(LayerRule):
     def readings(self) -> list[Reading]:
         needs, value = ~self.constant[None], np.array([np.nan])
         return [
-            Reading(self.layer, atoms, self.made, needs, value, "are words")
+            Reading(self.layer, atoms, self.made, needs, value, Reason("are words"))
             for atoms in self._reads
         ]
 

@@ -10,9 +10,10 @@ import numpy as np
 from keras import layers
 
 from taut.compaction.atoms import Atoms, Features, Reading
-from taut.compaction.layer_rule import Cut, Inputs, Keeps, LayerRule, NotUnderstood
+from taut.compaction.layer_rule import Cut, Dead, Inputs, Keeps, LayerRule
 from taut.compaction.linear_cuts import channels_axis
-from taut.compaction.on_values import activated
+from taut.compaction.on_values import activated, not_followed
+from taut.compaction.reasons import MIXES, NotUnderstood
 from taut.compaction.traced import Call
 
 
@@ -54,6 +55,14 @@ class PerFeature(LayerRule):
     def readings(self) -> list[Reading]:
         return []
 
+    def dead(self) -> list[Dead]:
+        found = self.inputs
+        return [] if found is None else [Dead(found.atoms[self._flat()])]
+
+    def _flat(self) -> np.ndarray:
+        """[features] of bool: whose slope is zero."""
+        return np.zeros(0 if self.inputs is None else len(self.inputs.atoms), bool)
+
     def cut(self, keeps: Keeps) -> Cut:
         assert self.inputs is not None
         kept = keeps(self.inputs.atoms)
@@ -83,6 +92,9 @@ class BatchNorm(PerFeature):
         slope = self.stored.get("gamma", 1.0) / np.sqrt(variance + self.layer.epsilon)
         offset = self.stored.get("beta", np.zeros(len(mean)))
         return np.where(slope == 0, offset, (value - mean) * slope + offset)
+
+    def _flat(self) -> np.ndarray:
+        return self.stored["gamma"] == 0 if "gamma" in self.stored else super()._flat()
 
 
 class Normalized(PerFeature):
@@ -124,6 +136,9 @@ class Standardized(PerFeature):
         made = (value - self.stored["centre"]) * self.stored["multiplier"]
         return np.where(self.stored["multiplier"] == 0, 0.0, made)
 
+    def _flat(self) -> np.ndarray:
+        return self.stored["multiplier"] == 0
+
 
 class ParametricRelu(PerFeature):
     """max(x, 0) + alpha·min(x, 0), alpha [1, …, features]."""
@@ -150,7 +165,7 @@ class Depthwise(LayerRule):
         super().__init__(atoms, layer)
         self.stored = self.weights(layer, "kernel", "bias")
         if activated(layer.activation, np.zeros(1)) is None:
-            raise NotUnderstood("its activation mixes channels, or is not known")
+            raise NotUnderstood(*(not_followed(layer.activation) or MIXES))
         kernel = self.stored["kernel"]
         self.channels, self.each = kernel.shape[-2:]
         self.kernel = kernel.reshape(-1, self.channels * self.each)
@@ -169,6 +184,10 @@ class Depthwise(LayerRule):
 
     def readings(self) -> list[Reading]:
         return []
+
+    def dead(self) -> list[Dead]:
+        zero = ~(self.kernel != 0).any(axis=0)
+        return [Dead(np.repeat(self.inputs.atoms, self.each)[zero])]
 
     def cut(self, keeps: Keeps) -> Cut:
         kept = keeps(self.inputs.atoms)

@@ -11,14 +11,11 @@ from keras import ops
 
 from taut._keras.kept_state import own_variables
 from taut.compaction.atoms import Atoms, Features, Reading
+from taut.compaction.reasons import LORA, QUANTISED, NotUnderstood, Reason
 from taut.compaction.traced import Call
 
 Keeps = Callable[[np.ndarray], np.ndarray]
 """(atoms) -> [atoms] of bool: which of them stay."""
-
-
-class NotUnderstood(Exception):
-    """A call of a layer, or a layer, that its rule does not cover; the message says why."""
 
 
 @dataclass
@@ -50,6 +47,22 @@ class Units:
     atoms: np.ndarray
     constant: np.ndarray
     part: str = ""
+
+
+@dataclass(frozen=True)
+class Dead:
+    """Features that are made by no weight but zeros.
+
+    Attributes:
+        atoms: [features] of int.
+        part: As in `Units`.
+        reason: Why they are no known constants; None where they are: then it is what reads them
+            that says why they stay.
+    """
+
+    atoms: np.ndarray
+    part: str = ""
+    reason: Reason | None = None
 
 
 class LayerRule:
@@ -84,6 +97,14 @@ class LayerRule:
         """What the layer makes that can be removed; nothing where it makes what it reads."""
         return []
 
+    def dead(self) -> list[Dead]:
+        """What the layer makes by no weight but zeros, for the words about what of it stays."""
+        return [Dead(units.atoms[units.constant], units.part) for units in self.units()]
+
+    def hindrance(self) -> Reason | None:
+        """Why units of which all weights are zero are no known constants; None where they are."""
+        return None
+
     def also(self, keeps: Keeps) -> np.ndarray:
         """Atoms that must stay too, given those that do."""
         return np.empty(0, int)
@@ -95,9 +116,9 @@ class LayerRule:
             NotUnderstood: If it has other weights than those of its kind.
         """
         if getattr(layer, "quantization_mode", None) is not None:
-            raise NotUnderstood("it is quantised")
+            raise NotUnderstood(*QUANTISED)
         if getattr(layer, "lora_enabled", False):
-            raise NotUnderstood("it has a LoRA")
+            raise NotUnderstood(*LORA)
         found = {
             v.name: np.asarray(ops.convert_to_numpy(v), float)
             for v in own_variables(layer)

@@ -10,12 +10,10 @@ import numpy as np
 from keras import layers
 
 from taut.compaction.atoms import Atoms, Features, Reading
-from taut.compaction.layer_rule import Cut, Inputs, Keeps, LayerRule, NotUnderstood, Units
-from taut.compaction.on_values import activated
+from taut.compaction.layer_rule import Cut, Dead, Inputs, Keeps, LayerRule, Units
+from taut.compaction.on_values import activated, not_followed
+from taut.compaction.reasons import GROUPS, OTHER_CONSTANTS, PADDING, NotUnderstood, Reason
 from taut.compaction.traced import Call
-
-PADDING = "pads its borders with zeros, where a constant is none"
-OTHER_CONSTANTS = "is called several times, with other constants each time"
 
 
 class Linear(LayerRule):
@@ -27,6 +25,9 @@ class Linear(LayerRule):
     """
 
     kind = "unit"
+    pads_reason = PADDING
+    unlike: Reason | None = None
+    """Why units may be zero and constant, but not one constant."""
 
     def __init__(self, atoms: Atoms, layer: Any):
         super().__init__(atoms, layer)
@@ -38,6 +39,7 @@ class Linear(LayerRule):
         self.nonzero = (self.kernel != 0).any(axis=0)
         self.inputs = Inputs(atoms, self._axis(), inputs)
         self.made: np.ndarray | None = None
+        self.zero = np.ones(self.number, bool)
         self.constant = np.ones(self.number, bool)
 
     def _kernel(self) -> np.ndarray:
@@ -66,6 +68,7 @@ class Linear(LayerRule):
             self.atoms.tie_all(self.made)  # softmax, or a function of the user's
             made = np.full(self.number, np.nan)
         value = np.where(constant, made, np.nan)
+        self.zero &= constant
         self.constant &= ~np.isnan(value)
         return [Features(self.inputs.axis, self.made, value)]
 
@@ -86,7 +89,7 @@ class Linear(LayerRule):
                 self.made_atoms,
                 needs,
                 self.inputs.seen,
-                PADDING if self.pads else OTHER_CONSTANTS,
+                self.pads_reason if self.pads else OTHER_CONSTANTS,
             )
         ]
 
@@ -97,6 +100,14 @@ class Linear(LayerRule):
 
     def units(self) -> list[Units]:
         return [Units(self.kind, self.made_atoms, self.constant)]
+
+    def dead(self) -> list[Dead]:
+        varies, reason = self.zero & ~self.constant, self.hindrance() or self.unlike
+        found = super().dead()
+        return found if reason is None else [*found, Dead(self.made_atoms[varies], reason=reason)]
+
+    def hindrance(self) -> Reason | None:
+        return not_followed(self.layer.activation)
 
     def cut(self, keeps: Keeps) -> Cut:
         reads, makes = keeps(self.inputs.atoms), keeps(self.made_atoms)
@@ -148,7 +159,7 @@ class Convolution(Linear):
 
     def _kernel(self) -> np.ndarray:
         if self.layer.groups != 1:
-            raise NotUnderstood("its channels are in groups")
+            raise NotUnderstood(*GROUPS)
         kernel = self.stored["kernel"]
         return kernel.reshape(-1, *kernel.shape[-2:])
 

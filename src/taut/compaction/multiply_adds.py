@@ -8,6 +8,7 @@ from typing import Any
 
 from keras import layers
 
+from taut._keras.given_model import check_keras_model
 from taut.compaction.remade import Remaking, remade
 from taut.compaction.traced import Call, trace
 
@@ -45,6 +46,7 @@ def multiply_adds(model: Any, *, shapes: Sequence[Shape] | None = None) -> int:
         >>> multiply_adds(model)
         12
     """
+    check_keras_model(built=True, model=model)
     open_sizes = [tensor for tensor in model.inputs if None in tensor.shape[1:]]
     if shapes is not None and open_sizes:
         given = {
@@ -68,7 +70,7 @@ def uncounted(model: Any) -> tuple[str, ...]:
         layer.name
         for layer in operations.values()
         if type(layer) not in _RULES
-        and not isinstance(layer, layers.Embedding)
+        and not isinstance(layer, (layers.Embedding, layers.PReLU))
         and not hasattr(layer, "multiply_adds")
         and any(len(v.shape) > 1 for v in getattr(layer, "trainable_variables", ()))
     )

@@ -7,9 +7,10 @@ from typing import Any
 
 import keras
 import numpy as np
-from keras import activations, ops
+from keras import activations, layers, ops
 
 from taut._keras.precision import double_throughout
+from taut.compaction.reasons import ACTIVATION, WITH_WEIGHTS, Reason
 from taut.compaction.traced import Call
 from taut.structure.kinds import elementwise_activation
 
@@ -67,6 +68,21 @@ def activated(activation: Any, value: np.ndarray) -> np.ndarray | None:
         return np.maximum(value, 0)
     if activation is activations.tanh:
         return np.tanh(value)
-    if not elementwise_activation(activation):
+    if has_weights(activation) or not elementwise_activation(activation):
         return None
     return computed(activation, value)
+
+
+def not_followed(activation: Any) -> Reason | None:
+    """Why it is not known what a layer's `activation` makes; None where it is, or mixes units."""
+    if has_weights(activation):
+        return WITH_WEIGHTS
+    of_keras = str(getattr(activation, "__module__", "")).startswith("keras.")
+    return None if of_keras or elementwise_activation(activation) else ACTIVATION
+
+
+def has_weights(activation: Any) -> bool:
+    """Whether a layer's `activation` is a layer that has weights, or will have."""
+    # Some get them when they are first called, and must not be called on anything else before.
+    kinds = layers.PReLU, layers.BatchNormalization, layers.Normalization
+    return isinstance(activation, kinds) or bool(getattr(activation, "weights", ()))

@@ -24,6 +24,8 @@ from taut.compaction.rearranging import (
     transpose,
     without_axes,
 )
+from taut.compaction.reasons import ARRAY, NotUnderstood, Reason
+from taut.compaction.summing import attention, dot, sum_of_features
 from taut.compaction.traced import Call, OverTime, Tensor
 from taut.structure.kinds import elementwise
 
@@ -57,8 +59,9 @@ def _same(atoms: Atoms, call: Call, reads: Sequence[Features]) -> Made:
 
 
 def _elementwise(atoms: Atoms, call: Call, reads: Sequence[Features]) -> Made:
-    if len(reads) != 1 or not _only_scalars_beside(call):
+    if len(reads) != 1:
         return None
+    _check_scalars_beside(call)
     features = reads[0]
     if features.axis is None or not features.known.any():
         return plain(features.unknown())
@@ -74,13 +77,15 @@ def _rescaling(atoms: Atoms, call: Call, reads: Sequence[Features]) -> Made:
 
 
 def _dropout(atoms: Atoms, call: Call, reads: Sequence[Features]) -> Made:
-    # A shape of the noise holds numbers of features.
-    return None if getattr(call.operation, "noise_shape", None) is not None else plain(*reads)
+    shape, (features,) = getattr(call.operation, "noise_shape", None) or (), reads
+    of_features = shape[1:] if features.axis is None else shape[features.axis :][:1]
+    if not all(size in (None, 1) for size in of_features):
+        raise NotUnderstood("its `noise_shape` has the number of features")
+    return plain(features)
 
 
 def _merge(atoms: Atoms, call: Call, reads: Sequence[Features]) -> Made:
-    if not _only_scalars_beside(call):
-        return None
+    _check_scalars_beside(call)
     if len(reads) == 1:
         return _elementwise(atoms, call, reads)
     sizes = [_size(tensor, features) for tensor, features in zip(call.reads, reads, strict=True)]
@@ -99,7 +104,7 @@ def _merge(atoms: Atoms, call: Call, reads: Sequence[Features]) -> Made:
             first.atoms,
             np.ones((len(features), len(first)), bool),
             features.value,
-            "multiplies or is added to every feature",
+            Reason("multiplies or is added to every feature"),
         )
         for features in narrow
     ]
@@ -124,8 +129,7 @@ def _merged_value(call: Call, reads: Sequence[Features], number: int) -> np.ndar
 
 def _concatenate(atoms: Atoms, call: Call, reads: Sequence[Features]) -> Made:
     op = call.operation
-    if not _only_scalars_beside(call):
-        return None
+    _check_scalars_beside(call)
     rank = len(call.makes[0].shape)
     axis = op.axis if op.axis < 0 else op.axis - rank
     if any(features.axis == axis for features in reads):
@@ -155,37 +159,20 @@ def _reduction(keeps: bool) -> Rule:
     def rule(atoms: Atoms, call: Call, reads: Sequence[Features]) -> Made:
         op, features = call.operation, reads[0]
         rank, axes = len(call.reads[0].shape), op.axis
-        if axes is None or not _only_scalars_beside(call):
+        _check_scalars_beside(call)
+        if axes is None:
             return None
         axes = [axis % rank for axis in (axes if isinstance(axes, (tuple, list)) else [axes])]
-        if features.axis is None or 0 in axes or rank + features.axis in axes:
+        if features.axis is None or 0 in axes:
             return None
+        if rank + features.axis in axes:
+            return None if keeps else sum_of_features(atoms, call, features)
         features = features if keeps else features.unknown(but=0.0)
         if op.keepdims:
             return plain(features)
         return without_axes(atoms, features, rank, axes, features.value)
 
     return rule
-
-
-def _dot(atoms: Atoms, call: Call, reads: Sequence[Features]) -> Made:
-    """Σ_t a_t·h_t over steps: a number of each step times its features."""
-    op = call.operation
-    axes = op.axes if isinstance(op.axes, (tuple, list)) else (op.axes, op.axes)
-    ranks = [len(tensor.shape) for tensor in call.reads]
-    if (
-        op.normalize
-        or sorted(ranks) != [2, 3]
-        or any(axis % rank != 1 for axis, rank in zip(axes, ranks, strict=True))
-    ):
-        return None
-    flat, deep = reads if ranks[0] == 2 else reads[::-1]
-    if deep.axis != -1:
-        return None
-    flat = atoms.made_whole(flat)
-    needs = np.ones((len(flat), len(deep)), bool)
-    reading = Reading(op, flat.atoms, deep.atoms, needs, flat.value, "weighs every feature")
-    return [deep.unknown(but=0.0)], [reading]
 
 
 def _get_item(atoms: Atoms, call: Call, reads: Sequence[Features]) -> Made:
@@ -244,7 +231,7 @@ def _mask(atoms: Atoms, call: Call, reads: Sequence[Features]) -> Made:
             made.atoms,
             np.ones((len(features), 1), bool),
             features.value,
-            "makes a mask of it",
+            Reason("makes a mask of it"),
         )
         for features in reads
     ]
@@ -255,15 +242,18 @@ def _size(tensor: Tensor, features: Features) -> int | None:
     return tensor.shape[-1 if features.axis is None else features.axis]
 
 
-def _only_scalars_beside(call: Call) -> bool:
-    """Whether there is no array among the arguments: it would have a number for each feature."""
+def _check_scalars_beside(call: Call) -> None:
+    """Raise for an array among the arguments: it may have a number for each feature."""
     if call.symbolic is None:
-        return len(call.reads) == 1
+        if len(call.reads) != 1:
+            raise NotUnderstood(*ARRAY)
+        return
     given = keras.tree.flatten((call.symbolic.args, call.symbolic.kwargs))
     others = [a for a in given if not isinstance(a, keras.KerasTensor)]
-    return all(
+    if not all(
         isinstance(a, (bool, int, float, str, type(None))) or not _size_of(a) for a in others
-    )
+    ):
+        raise NotUnderstood(*ARRAY)
 
 
 def _size_of(argument: Any) -> bool:
@@ -281,6 +271,11 @@ def _never(op: Any) -> bool:
 
 def _valid(op: Any) -> bool:
     return op.padding == "valid"
+
+
+def _unpadded(op: Any) -> bool:
+    # The weights of the others do not sum to one on every backend.
+    return op.interpolation in ("nearest", "bilinear") and not op.pad_to_aspect_ratio
 
 
 def _named(rule: Rule, *kinds: str) -> dict[str, Rule]:
@@ -302,7 +297,8 @@ _LAYERS: dict[str, Rule] = {
     **_ranks(_same, "SpatialDropout"),
     "Rescaling": _rescaling,
     "Concatenate": _concatenate,
-    "Dot": _dot,
+    "Dot": dot,
+    "Attention": attention,
     "Flatten": flatten,
     "Reshape": reshape,
     "Permute": permute,
@@ -312,6 +308,12 @@ _LAYERS: dict[str, Rule] = {
     **_ranks(_spatial(_valid), "AveragePooling"),
     **_ranks(_spatial(_always), "Cropping", "UpSampling"),
     **_ranks(_spatial(_never), "ZeroPadding"),
+    "Resizing": _spatial(_unpadded),
+    **_named(_spatial(_always), "CenterCrop", "RandomCrop"),
+    # In inference they hand on what they read; each channel alone in training too.
+    **_named(_spatial(_always), "RandomFlip", "RandomRotation", "RandomZoom", "RandomTranslation"),
+    **_named(_spatial(_always), "RandomShear", "RandomPerspective", "RandomElasticTransform"),
+    **_named(_spatial(_always), "RandomContrast", "RandomBrightness", "RandomInvert"),
 }
 
 _OPERATIONS: dict[str, Rule] = {

@@ -13,13 +13,10 @@ from taut._keras.model_graphs import symbolic_graph
 from taut.compaction.analysis import Analysis
 from taut.compaction.atoms import Features
 from taut.compaction.embedding_cuts import EmbeddingRule, shared_rows
+from taut.compaction.kept_units import Kept, told
 from taut.compaction.layer_rule import Cut
 from taut.compaction.remade import Remaking
 from taut.compaction.traced import Call, Tensor, Trace
-
-TIED = "is added to units that live, or lies in one place with them"
-EVENED = "both directions of a layer have as many units"
-LAST = "is the last one: the layer needs one"
 
 
 @dataclass(frozen=True)
@@ -37,21 +34,6 @@ class Removed:
     kind: str
     indices: tuple[int, ...]
     before: int
-
-
-@dataclass(frozen=True)
-class Kept:
-    """What stays though it is dead, or because it is not understood.
-
-    Attributes:
-        layer: The layer's name, as in `Removed`.
-        count: How many dead units stay; 0 for a layer that has no rule.
-        reason: Why.
-    """
-
-    layer: str
-    count: int
-    reason: str
 
 
 @dataclass(frozen=True)
@@ -92,6 +74,7 @@ def plan(model: Any, trace: Trace, analysis: Analysis, ignore: Collection[int] =
     )
     _feed(made, trace, analysis)
     _tell(made, trace, analysis)
+    made.kept += told(model, trace, analysis)
     return made
 
 
@@ -238,24 +221,3 @@ def _tell(made: Plan, trace: Trace, analysis: Analysis) -> None:
             if not keeps.all():
                 lost = tuple(np.flatnonzero(~keeps).tolist())
                 made.removed.append(Removed(name, units.kind, lost, len(keeps)))
-            dead = units.atoms[keeps & units.constant]
-            outputs = [analysis.features[tensor].atoms for tensor in trace.outputs]
-            dead = dead[~analysis.same(dead, np.concatenate(outputs))]
-            if name in analysis.emptied:
-                made.kept.append(Kept(name, 1, LAST))
-            elif len(dead) and path in analysis.evened:
-                made.kept.append(Kept(name, len(dead), EVENED))
-            elif len(dead):
-                made.kept.append(Kept(name, len(dead), _reason(dead, trace, analysis)))
-    live = {call.path for call in trace.calls if not all(map(analysis.gone, call.makes))}
-    for path, reason in analysis.unknown.items():
-        if path in live:
-            made.kept.append(Kept(path, 0, reason))
-
-
-def _reason(dead: np.ndarray, trace: Trace, analysis: Analysis) -> str:
-    for reading, mine in analysis.causes(dead):
-        if not np.isnan(reading.value[mine]).all():
-            path = trace.paths.get(id(reading.layer), getattr(reading.layer, "name", "a layer"))
-            return f"is read by {path!r} ({reading.reason})"
-    return TIED

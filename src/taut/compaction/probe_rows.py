@@ -84,7 +84,9 @@ def random_rows(
             *(size or found or STEPS for size, found in zip(tensor.shape[1:], sizes, strict=True)),
         ]
         words = _words(trace, tensor)
-        if words is not None:
+        if symbolic.dtype == "string" and example is None:
+            made.append(draw.integers(0, 2, shape).astype(str).astype(object))
+        elif words is not None and symbolic.dtype != "string":
             made.append(draw.integers(0, words, shape).astype(symbolic.dtype))
         elif "float" in symbolic.dtype:
             rows = draw.normal(size=shape)

@@ -9,9 +9,9 @@ import numpy as np
 from keras import layers
 
 from taut.compaction.atoms import Atoms, Features, Reading
-from taut.compaction.layer_rule import Cut, Inputs, Keeps, LayerRule, NotUnderstood, Units
-from taut.compaction.linear_cuts import OTHER_CONSTANTS
+from taut.compaction.layer_rule import Cut, Dead, Inputs, Keeps, LayerRule, Units
 from taut.compaction.on_values import activated
+from taut.compaction.reasons import DRIFTS, NEVER_ZERO, OTHER_CONSTANTS, NotUnderstood, Reason
 from taut.compaction.traced import Call
 
 _CANDIDATE: dict[type, tuple[int, int]] = {
@@ -33,7 +33,7 @@ class Recurrence:
     def __init__(self, rule: LayerRule, layer: Any):
         self.layer, self.cell = layer, layer.cell
         if layer.stateful:
-            raise NotUnderstood("it is stateful")
+            raise NotUnderstood("it is stateful", "Build the model with `stateful=False`")
         self.stored = rule.weights(self.cell, "kernel", "recurrent_kernel", "bias")
         self.candidate, self.gates = _CANDIDATE[type(layer)]
         self.number = self.stored["recurrent_kernel"].shape[0]
@@ -42,6 +42,8 @@ class Recurrence:
         self.atoms = rule.atoms
         self.made: np.ndarray | None = None
         self.zero = np.ones(self.number, bool)
+        self.unmoved = np.ones(self.number, bool)
+        """By what is read, now or before: all their weights are zero."""
         zero = activated(self.cell.activation, np.zeros(1))
         self._keeps_zero = zero is not None and zero[0] == 0
         self._apart = zero is not None
@@ -71,6 +73,7 @@ class Recurrence:
             there = self.atoms.along(state, -1, self.number)
             self.atoms.tie(self.made, there.atoms)
             zero &= there.value == 0
+            self.unmoved &= there.value == 0
         kernel, recurrent = self.kernel[:, self.candidate], self.recurrent[:, self.candidate]
         known = ~np.isnan(value)
         zero &= ~(kernel[~known] != 0).any(axis=0)
@@ -87,6 +90,7 @@ class Recurrence:
                 break
             zero = stays
         self.zero &= zero
+        self.unmoved &= ~(self.kernel[~known] != 0).any(axis=(0, 1))
         return np.where(zero, 0.0, np.nan)
 
     def readings(self, layer: Any, inputs: Inputs) -> list[Reading]:
@@ -96,7 +100,24 @@ class Recurrence:
         made, zeros = self.made_atoms, np.where(self.zero, 0.0, np.nan)
         return [
             Reading(layer, inputs.atoms, made, reads, inputs.seen, OTHER_CONSTANTS),
-            Reading(layer, made, made, again, zeros, "reads its own states"),
+            Reading(layer, made, made, again, zeros, Reason("reads its own states")),
+        ]
+
+    def hindrance(self) -> Reason | None:
+        return None if self._keeps_zero else NEVER_ZERO
+
+    def dead(self, part: str = "") -> list[Dead]:
+        unmoved = self.unmoved
+        while True:
+            stays = unmoved & ~(self.recurrent[~unmoved] != 0).any(axis=(0, 1))
+            if (stays == unmoved).all():
+                break
+            unmoved = stays
+        reason = self.hindrance() or DRIFTS
+        made = self.made_atoms
+        return [
+            Dead(made[self.zero], part),
+            Dead(made[unmoved & ~self.zero], part, reason),
         ]
 
     def cut(self, inputs: Inputs, keeps: Keeps) -> Cut:
@@ -150,6 +171,12 @@ class RecurrentRule(LayerRule):
 
     def units(self) -> list[Units]:
         return [Units("unit", self.part.made_atoms, self.part.zero)]
+
+    def hindrance(self) -> Reason | None:
+        return self.part.hindrance()
+
+    def dead(self) -> list[Dead]:
+        return self.part.dead()
 
 
 class BidirectionalRule(LayerRule):
@@ -208,6 +235,9 @@ class BidirectionalRule(LayerRule):
         return [
             Units("unit", part.made_atoms, part.zero, f"/{part.layer.name}") for part in self.parts
         ]
+
+    def dead(self) -> list[Dead]:
+        return [d for part in self.parts for d in part.dead(f"/{part.layer.name}")]
 
     def also(self, keeps: Keeps) -> np.ndarray:
         # Keras takes it that both directions have as many units.

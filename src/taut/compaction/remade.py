@@ -149,6 +149,8 @@ class _Maker:
             for there, here in pairs:
                 if id(there) in self._made and there is not old:
                     continue  # inside of a wrapper, and filled on its own
+                if there.built and not here.built:  # an activation: built when it is called
+                    here.build_from_config(there.get_build_config() or {})
                 self._fill_one(there, here, id(old))
 
     def _fill_one(self, old: Any, new: Any, owner: int) -> None:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from keras import ops
 
+from taut.compaction.kept_units import NAMED, Kept, kept_lines
+from taut.compaction.reasons import Reason
 from taut.compaction.remade import Remaking, remade
 from taut.compaction.unit_groups import LayerUnits, UnitGroups
 from taut.errors import InputError
@@ -33,7 +35,7 @@ def within_budget(
     target: int,
     count: Callable[[Any], int | None],
     groups_of: Callable[[Any], UnitGroups],
-) -> tuple[Any, tuple[Tried, ...]]:
+) -> tuple[Any, tuple[Tried, ...], tuple[Kept, ...]]:
     """A copy in which units are off, as many and such that it is within a budget.
 
     Args:
@@ -43,7 +45,8 @@ def within_budget(
         groups_of: (model) -> the groups of its units.
 
     Returns:
-        The copy, and what is left at the strengths that were tried, by bisection.
+        The copy, what is left at the strengths that were tried, by bisection, and the layers whose
+        units all stay on because one that is off would stay.
 
     Raises:
         InputError: If the budget is below what one unit of each layer takes.
@@ -66,9 +69,16 @@ def within_budget(
     }
     switch_off([int(groups.layers[place].groups[unit]) for place, unit in probed.items()])
     after = groups_of(copy)
-    for place, unit in probed.items():
-        if after.alive[after.layers[place].groups[unit]]:
-            groups.can_go[groups.layers[place].groups] = False
+    reasons: dict[str, Reason] = {k.layer: Reason(k.reason, k.remedy) for k in after.told()}
+    reasons |= {la.path: la.hindrance for la in groups.layers if la.hindrance is not None}
+    fixed: list[Kept] = []
+    for place, layer in enumerate(groups.layers):
+        stays = place in probed and after.alive[after.layers[place].groups[probed[place]]]
+        if stays:
+            groups.can_go[layer.groups] = False
+        if (stays or layer.hindrance is not None) and layer.path in reasons:
+            words, remedy = reasons[layer.path]
+            fixed.append(Kept(layer.path, 0, f"none of its units is switched off: {words}", remedy))
     off = list(switched_off(groups))
 
     def within(number: int) -> bool:
@@ -78,7 +88,7 @@ def within_budget(
         return left is not None and left <= target
 
     if not within(len(off)):
-        raise InputError(_not_met(model, target, tried[-1].multiply_adds))
+        raise InputError(_not_met(model, target, tried[-1].multiply_adds, fixed))
     too_few, enough = 0, len(off)
     while enough - too_few > 1:
         middle = (too_few + enough) // 2
@@ -87,7 +97,7 @@ def within_budget(
         else:
             too_few = middle
     switch_off([group for group, _ in off[:enough]])
-    return copy, tuple(sorted(tried, key=lambda t: t.strength))
+    return copy, tuple(sorted(tried, key=lambda t: t.strength)), tuple(fixed)
 
 
 def switched_off(groups: UnitGroups) -> Iterator[tuple[int, float]]:
@@ -162,10 +172,11 @@ def _next_of(layer: LayerUnits, alive: np.ndarray, prices: np.ndarray) -> np.nda
     return mine[np.argsort(prices[mine], kind="stable")[:number]]
 
 
-def _not_met(model: Any, target: int, least: int | None) -> str:
+def _not_met(model: Any, target: int, least: int | None, fixed: Sequence[Kept]) -> str:
+    stay = "".join(f" {line}." for line in kept_lines(fixed)[:NAMED])
     return (
         "`target_macs` must be met by some strength at which units live. Received: "
         f"target_macs={target} for {model.name!r}, of which {least} multiply-adds are left when "
         "all units are off that can be: of each layer at least one stays, and all where a unit "
-        "stays though it is off. Allow that many, or pass fewer layers in `ignore=`."
+        f"stays though it is off. Allow that many, or pass fewer layers in `ignore=`.{stay}"
     )

@@ -11,9 +11,11 @@ from keras import ops
 
 from taut._keras.layer_parts import is_normalization_scale, own_weights
 from taut.compaction.analysis import Analysis
+from taut.compaction.kept_units import Kept, told
 from taut.compaction.layer_rule import Inputs, LayerRule, Units
 from taut.compaction.linear_cuts import Linear
 from taut.compaction.multiply_adds import of_call
+from taut.compaction.reasons import Reason
 from taut.compaction.traced import Trace
 from taut.structure import VariableStructure, structure
 
@@ -38,6 +40,7 @@ class LayerUnits:
             is made larger, or one layer larger and the next one smaller by it.
         step: What the number of units that stay is a multiple of, while there are more than four
             times as many: 4 for channels of convolutions, else 1.
+        hindrance: Why units that are off are no known constants; None where they are.
     """
 
     path: str
@@ -45,6 +48,7 @@ class LayerUnits:
     weights: tuple[tuple[Any, Shape], ...]
     worth: np.ndarray
     step: int = 1
+    hindrance: Reason | None = None
 
 
 @dataclass(frozen=True)
@@ -82,8 +86,13 @@ class UnitGroups:
                 for tensor in (*call.reads, *call.makes):
                     self.can_go[analysis.class_of(analysis.features[tensor].atoms)] = False
         self.layers = _layers(model, trace, analysis)
+        self._seen = model, trace, analysis
         self._products = list(_products(trace, analysis))
         self.whole = sum(product.size for product in self._products)
+
+    def told(self) -> list[Kept]:
+        """What stays though it is dead, and why."""
+        return list(told(*self._seen))
 
     def costs(self, alive: np.ndarray) -> np.ndarray:
         """[groups] the multiply-adds that each group takes by itself, beside these."""
@@ -131,7 +140,7 @@ def _layers(model: Any, trace: Trace, analysis: Analysis) -> list[LayerUnits]:
             worth = sum(_squares(*pair) for pair in scales or weights) * read[groups]
             path = trace.paths[id(rule.layer)] + units.part
             step = CHANNELS if units.kind == "channel" else 1
-            made.append(LayerUnits(path, groups, weights, worth, step))
+            made.append(LayerUnits(path, groups, weights, worth, step, rule.hindrance()))
     return made
 
 

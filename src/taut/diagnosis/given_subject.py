@@ -10,6 +10,7 @@ import numpy as np
 
 from taut._data import as_arrays, check_rows_given, group_labels, input_names
 from taut._keras.compiled_model import compiled_loss
+from taut._keras.given_model import check_keras_model
 from taut._weights import ClassWeight, by_class, checked_targets
 from taut.checks import check_whole, names_given, of_argument
 from taut.diagnosis.subject import Rows, Subject, base_losses_of
@@ -44,10 +45,11 @@ def subject_of(
     Raises:
         InputError: For a model, rows, groups or sizes that cannot be; before any work.
     """
-    if not getattr(model, "built", False) or not getattr(model, "compiled", False):
+    check_keras_model(model=model)
+    if not model.built or not model.compiled:
         raise InputError(
             "`model` must be compiled and built: the loss that it was trained with says what is "
-            f"measured. Received: {getattr(model, 'name', model)!r}. Call `model.compile(…)`, and "
+            f"measured. Received: {model.name!r}. Call `model.compile(…)`, and "
             "`fit` it or add a `keras.Input`."
         )
     if compiled_loss(model) is None:

@@ -13,6 +13,7 @@ from keras import tree
 
 from taut._data import as_arrays, readable_targets
 from taut._keras.compiled_model import compiled_loss, custom_training
+from taut._keras.given_model import check_keras_model
 from taut._losses import loss_parts
 from taut._weights import ClassWeight, checked_targets, mean_weight
 from taut.checks import check_at_least, check_whole, check_whole_or_none, listed
@@ -244,10 +245,7 @@ def _check_counted(splits: Sequence[Split], weights: Any) -> None:
 
 def check_model(model: Any) -> None:
     """Raise unless lanes of `model` can be trained: compiled, built, by Keras's own step."""
-    if not isinstance(model, keras.Model):
-        raise InputError(
-            f"`model` must be a compiled Keras model. Received: {type(model).__name__}."
-        )
+    check_keras_model(model=model)
     if not model.built or not getattr(model, "compiled", False):
         raise InputError(
             "`model` must be compiled and built. Received: "

@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 from keras import ops
 
+from taut._keras.given_model import check_keras_model
 from taut._keras.layer_parts import is_bias, is_normalization_scale
-from taut.errors import InputError
-from taut.objective.objective import Objective, check_kind
+from taut.objective.objective import Objective
 from taut.optimizers.own import SET_TOO_LATE, activities, in_loss, set_too_late
 from taut.optimizers.selection import Assignment, assign
 from taut.optimizers.terms import Term
@@ -96,12 +96,7 @@ def explain(model: Any) -> Explanation:
         >>> len(taut.explain(model).variables)
         2
     """
-    check_kind(model, loss=False)
-    if not model.built:
-        raise InputError(
-            "`explain` needs a built model: its variables do not exist yet. Received: "
-            f"{model.name!r}. Add a `keras.Input`, or call the model on data first."
-        )
+    check_keras_model(built=True, model=model)
     optimizers = Objective(model).optimizers
     reports: dict[int, VariableReport] = {}
     plan: dict[int, Assignment] = {}

@@ -120,7 +120,7 @@ class FISTA:
             InputError: If the model is not built, or not compiled with a `taut.Proximal`.
             UnsupportedError: If a layer has a Keras constraint that equals no constraint of taut.
         """
-        check_kind(model, loss=True)
+        check_kind(model)
         optimizer = proximal_of(model)
         if optimizer is None or not model.built:
             raise InputError(

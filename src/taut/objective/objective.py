@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-import keras
 import numpy as np
 from keras import ops
 
 from taut._keras.compiled_model import compiled_loss
+from taut._keras.given_model import check_keras_model
 from taut._keras.model_calls import StatelessScope
 from taut._keras.shared_programs import Program, kept_program
 from taut.describing import Undescribed, layers_described, loss_described, model_digest
@@ -52,11 +52,10 @@ class IndexedTerm:
         return [float(ops.convert_to_numpy(s)) for s in self.strengths]
 
 
-def check_kind(model: Any, *, loss: bool) -> None:
-    """Raise for what is no Keras model, or, where one is needed, was compiled without a loss."""
-    if not isinstance(model, keras.Model):
-        raise InputError(f"`model` must be a Keras model. Received: {type(model).__name__}.")
-    if loss and getattr(model, "compiled", False) and compiled_loss(model) is None:
+def check_kind(model: Any) -> None:
+    """Raise for what is no Keras model, or was compiled without a loss."""
+    check_keras_model(model=model)
+    if getattr(model, "compiled", False) and compiled_loss(model) is None:
         raise InputError(
             f"`model` must be compiled with a loss. Received: {model.name!r} with "
             f"loss={model.loss!r}. Give `compile` a loss."

@@ -161,7 +161,7 @@ def stationarity_over(model: Any, batches: Iterable[Batch], some: Batch) -> Stat
 
 
 def _objective(model: Any) -> Objective:
-    check_kind(model, loss=True)
+    check_kind(model)
     if not model.built or not getattr(model, "compiled", False):
         raise InputError(
             "`stationarity` needs a compiled and built model: it takes the loss and the "

@@ -10,6 +10,7 @@ import keras
 import numpy as np
 from keras import ops
 
+from taut._keras.given_model import check_keras_model
 from taut.errors import InputError
 from taut.penalties.base import Binding, Penalty, Separable
 
@@ -134,11 +135,7 @@ def arrays_of(model: Any, name: str, *, trainable: bool = False) -> dict[str, np
     Raises:
         InputError: If the model is not built.
     """
-    if not model.built:
-        raise InputError(
-            f"`{name}` must be a built model: its weights do not exist yet. Received: "
-            f"{model.name!r}. Add a `keras.Input`, or call the model on data first."
-        )
+    check_keras_model(built=True, **{name: model})
     variables = model.trainable_variables if trainable else model.variables
     return {
         v.path.removeprefix(f"{model.name}/"): np.array(

@@ -6,8 +6,8 @@ from typing import Any
 
 from keras import layers
 
+from taut._keras.given_model import check_keras_model
 from taut._keras.layer_parts import own_weights
-from taut.errors import InputError
 from taut.structure.graph import Graph, Tensor
 from taut.structure.kinds import homogeneous, homogeneous_activation, undoes_scale
 
@@ -49,11 +49,7 @@ def rescaled_by(model: Any) -> dict[int, str]:
         >>> rescaled_by(model)[id(dense.kernel)]
         'norm'
     """
-    if not model.built:
-        raise InputError(
-            "`rescaled_by` needs a built model: its variables do not exist yet. Received: "
-            f"{model.name!r}. Add a `keras.Input`, or call the model on data first."
-        )
+    check_keras_model(built=True, model=model)
     graph = Graph(model)
     normalisations = {}
     for layer in graph.layers:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+from collections.abc import Iterable
 from typing import Any
 
 import keras
@@ -133,6 +135,9 @@ def homogeneous_activation(activation: Any) -> bool:
 
 def elementwise_activation(activation: Any) -> bool:
     """Whether a layer's own `activation` makes each feature of that feature alone."""
+    if isinstance(activation, functools.partial):
+        given = (*activation.args, *activation.keywords.values())
+        return _numbers(given) and elementwise_activation(activation.func)
     return activation is None or _is_function(activation, _FUNCTIONS, elementwise)
 
 
@@ -147,4 +152,12 @@ def _is_function(function: Any, names: tuple[str, ...], layer_rule: Any) -> bool
     if isinstance(function, keras.layers.Layer):
         return layer_rule(function)
     known = (getattr(keras.activations, name, None) for name in names)
-    return any(function is candidate for candidate in known)
+    if any(function is candidate for candidate in known):
+        return True
+    # `jax.nn.relu`, `tf.nn.relu` and the like do what Keras's functions of these names do.
+    package = str(getattr(function, "__module__", "")).partition(".")[0]
+    return package == keras.backend.backend() and getattr(function, "__name__", None) in names
+
+
+def _numbers(given: Iterable[Any]) -> bool:
+    return all(isinstance(value, (bool, int, float)) for value in given)

@@ -12,8 +12,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
+from taut._keras.given_model import check_keras_model
 from taut._keras.layer_parts import own_weights
-from taut.errors import InputError
 from taut.structure.graph import Call, Graph, Tensor
 from taut.structure.kinds import (
     GLOBAL_POOLING,
@@ -80,11 +80,7 @@ def structure(model: Any) -> dict[int, VariableStructure]:
         >>> structure(model)[id(dense.kernel)].inputs
         View(key='input 0', shape=(1, 3, 2))
     """
-    if not model.built:
-        raise InputError(
-            "`structure` needs a built model: its variables do not exist yet. Received: "
-            f"{model.name!r}. Add a `keras.Input`, or call the model on data first."
-        )
+    check_keras_model(built=True, model=model)
     analysis = _Structure(Graph(model))
     result: dict[int, VariableStructure] = {}
     for layer in analysis.graph.layers:

@@ -13,6 +13,7 @@ import keras
 import numpy as np
 
 from taut._keras.compiled_model import loss_name
+from taut._keras.given_model import check_keras_model
 from taut._weights import ClassWeight
 from taut.engine import Callback, Lane, Record, Split, afterwards, check_model
 from taut.engine.lanes import DIVERGED
@@ -234,14 +235,15 @@ class _Search:
 
 def _named(models: Any) -> dict[str, Any]:
     """Models by name, of one loss and one shape of outputs."""
+    if not isinstance(models, (Mapping, list, tuple)):
+        check_keras_model(models=models)
     named = dict(models) if isinstance(models, Mapping) else {"model": models}
     kinds = {name: type(model).__name__ for name, model in named.items()}
     models_only = all(isinstance(model, keras.Model) for model in named.values())
     if not named or not models_only or not all(isinstance(name, str) for name in named):
-        received = kinds if isinstance(models, Mapping) else type(models).__name__
         raise InputError(
             "`models` must be a compiled Keras model, or a dict of these by name. Received: "
-            f"{received}."
+            f"{kinds if isinstance(models, Mapping) else type(models).__name__}."
         )
     for model in named.values():
         check_model(model)

@@ -7,6 +7,7 @@ import numpy as np
 from taut.compaction.layer_rule import Cut, Keeps
 from taut.compaction.linear_cuts import Linear
 from taut.compaction.on_values import activated
+from taut.compaction.reasons import OTHER_MEMBERS
 
 
 class MemberCut(Linear):
@@ -15,6 +16,8 @@ class MemberCut(Linear):
     A unit goes where it is dead in every member, and the same constant in all; of constants only
     zero is read away.
     """
+
+    pads_reason = unlike = OTHER_MEMBERS
 
     def _kernel(self) -> np.ndarray:
         return self.stored["kernel"]
