@@ -15,7 +15,11 @@ from taut.diagnosis.data_faults import DataFaults
 from taut.diagnosis.diagnosing import _cut_groups
 from taut.diagnosis.diagnosis_result import Advice, Interval
 from taut.diagnosis.fold_trainer import FoldTrainer, Plan, Trial
-from taut.diagnosis.gains import interval_over_folds, interval_over_networks
+from taut.diagnosis.gains import (
+    gain_over_folds,
+    interval_over_folds,
+    interval_over_networks,
+)
 from taut.diagnosis.honest_rows import copies_together, honest_rows, without_inputs
 from taut.diagnosis.situations import situation
 from taut.diagnosis.subject import Rows, Subject
@@ -239,6 +243,20 @@ def test_the_interval_of_gains_covers_whatever_the_folds_differ_in(spread):
         )
         covered += [folds.low <= 0.2 <= folds.high, networks.low <= 0.2 <= networks.high]
     assert (covered >= 170).all()
+
+
+def test_a_gain_is_as_sure_as_its_folds_and_no_surer_than_a_tenth_of_it():
+    draw, fold_of = np.random.default_rng(0), np.arange(200) % 5
+    noise = draw.normal(size=200)
+    noise -= noise.mean()
+    for gain in (0.0, 0.5, -20.0):
+        of_folds = interval_over_folds(gain + noise, fold_of)
+        found = gain_over_folds(gain + noise, fold_of)
+        wide, half = ((i.high - i.low) / 2 for i in (found, of_folds))
+        assert half - 1e-9 <= wide <= half + 0.3 * abs(gain) + 1e-9
+        assert wide >= 0.195 * abs(gain)
+    twice = gain_over_folds(2 * (gain + noise), fold_of)
+    assert twice.high - twice.low == pytest.approx(4 * wide)
 
 
 def test_folds_that_differ_most_are_known_by_their_number_alone():

@@ -10,7 +10,12 @@ import numpy as np
 from taut.diagnosis.diagnosis_result import Advice, Interval
 from taut.diagnosis.doubling import next_fall
 from taut.diagnosis.fold_trainer import Trial
-from taut.diagnosis.gains import chosen, interval_over_folds, interval_over_networks
+from taut.diagnosis.gains import (
+    chosen,
+    gain_over_folds,
+    interval_over_folds,
+    interval_over_networks,
+)
 from taut.diagnosis.subject import Subject
 from taut.diagnosis.trials import Trials
 from taut.diagnosis.verdicts import LIKELY
@@ -36,7 +41,7 @@ def gains(subject: Subject, trials: Trials, *, level: float, doubt: str = "") ->
     found = []
     for code, of_kind in trials.tried.items():
         best, losses = chosen(of_kind, trials.fold_of, weights)
-        gain = interval_over_folds(
+        gain = gain_over_folds(
             trials.as_is.losses - losses,
             trials.fold_of,
             level=level,

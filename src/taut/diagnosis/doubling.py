@@ -9,7 +9,7 @@ from taut.diagnosis.gains import by_student, error_over_folds
 
 NEXT = 0.5
 """A fall goes on with about half of itself: 2^−c of it by a power law, c from a half to one."""
-LAWLESS, OF_ITSELF, UNLIKE = 0.5, 0.15, 0.2
+LAWLESS, OF_ITSELF, UNLIKE = 0.75, 0.15, 0.3
 """Standard deviations of the next fall around that: in units of how far the last fall was from half
 of the one before, of itself, and of how unlike networks of other rows of one number are. Of drawn
 situations that are used for nothing else (see `docs/benchmarks.md`)."""
@@ -32,7 +32,7 @@ def next_fall(
     With f₁ the fall from a quarter to a half of the rows and f₂ that from a half to all, the next
     one is taken to be
 
-        f₃ = f₂/2 ± s,    s² = (e₂/2)² + 0.5²·(f₂ − f₁/2)² + 0.15²·f₂² + 0.2²·v
+        f₃ = f₂/2 ± s,    s² = (e₂/2)² + 0.75²·(f₂ − f₁/2)² + 0.15²·f₂² + 0.3²·v
 
     with e₂ the standard error of f₂ and v the variance over disjoint halves of the rows. A law that
     always falls (a power, say) is not taken for granted: networks that are trained for too few

@@ -9,6 +9,34 @@ import numpy as np
 from taut.diagnosis.diagnosis_result import Interval
 from taut.diagnosis.fold_trainer import Trial
 
+OF_GAIN = 0.1
+"""Standard deviation of the gain on all rows around that on the rows that a fold leaves: a tenth of
+it, of drawn situations (`docs/benchmarks.md`)."""
+
+
+def gain_over_folds(
+    differences: np.ndarray,
+    fold_of: np.ndarray,
+    *,
+    level: float = 0.95,
+    weights: np.ndarray | None = None,
+    groups: np.ndarray | None = None,
+) -> Interval:
+    """What a change gains when all rows are learned from: `interval_over_folds`, a little wider.
+
+    A fold leaves fewer rows to learn from, where a change that is good against overfitting gains
+    more, and one that frees the network less.
+
+    Args:
+        differences: [rows] of losses without the change and with it.
+        fold_of: [rows] the fold of each.
+        level: Of the interval.
+        weights: [rows], or None.
+        groups: [rows] labels; the rows of one count as one observation of their mean.
+    """
+    mean, error, freedom = error_over_folds(differences, fold_of, weights=weights, groups=groups)
+    return by_student(mean, float(np.hypot(error, OF_GAIN * mean)), freedom, level)
+
 
 def interval_over_folds(
     differences: np.ndarray,

@@ -18,7 +18,7 @@ from taut.diagnosis.diagnosis_result import (
     Verdict,
     in_importance,
 )
-from taut.diagnosis.gains import interval_of_mean, interval_over_folds
+from taut.diagnosis.gains import gain_over_folds, interval_of_mean
 from taut.diagnosis.labelled_rows import Labelled
 from taut.diagnosis.prediction_faults import check_predictions
 from taut.diagnosis.subject import Rows
@@ -231,7 +231,7 @@ def _tried(ensemble: Ensemble, trained: Trained, data: Prepared) -> tuple[Advice
         best = _best(trained, numbers, held)
         if best is None or best == ensemble.best:
             continue
-        gain = interval_over_folds(
+        gain = gain_over_folds(
             present - trained.row_loss[best][held],
             fold_of[held],
             level=LEVEL,
