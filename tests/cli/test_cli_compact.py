@@ -42,7 +42,12 @@ def test_a_saved_model_becomes_smaller(taut, saved, here):
 def test_what_stays_is_told_with_a_remedy(taut, here):
     hidden = keras.layers.Dense(3, "relu", name="hidden", kernel_initializer="zeros")
     model = keras.Sequential(
-        [keras.Input((2,)), hidden, keras.layers.LayerNormalization(), keras.layers.Dense(1)]
+        [
+            keras.Input((2,)),
+            hidden,
+            keras.layers.LayerNormalization(name="norm"),
+            keras.layers.Dense(1),
+        ]
     )
     hidden.kernel.assign([[1.0, 0.0, 2.0], [1.0, 0.0, -1.0]])
     model.save(here / "m.keras")
@@ -50,7 +55,7 @@ def test_what_stays_is_told_with_a_remedy(taut, here):
     assert result.exit_code == 0, result.output
     told = result.stdout.splitlines()
     assert told[0] == "m.keras: nothing was removed: 1 dead unit stays, for the reasons below"
-    assert told[1].startswith("kept: hidden: 1 dead stay: read by 'layer_normalization'")
+    assert told[1].startswith("kept: hidden: 1 dead stay: read by 'norm'")
 
 
 @pytest.mark.parametrize(
