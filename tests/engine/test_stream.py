@@ -69,7 +69,9 @@ def assert_same(one, k, many, i, atol=1e-5):
         assert getattr(one, name)[k] == getattr(many, name)[i]
 
 
-@pytest.mark.parametrize(("folds", "size"), [(None, 32), (3, 32), (2, 2)])
+@pytest.mark.parametrize(
+    ("folds", "size"), [(None, 32), pytest.param(3, 32, marks=pytest.mark.slow), (2, 2)]
+)
 def test_a_lane_is_what_keras_would_train_on_its_rows_of_the_same_batches(diabetes, folds, size):
     # Of batches of two rows some have none for the lane: these are no step.
     x, y = (a[: 7 * size + 5] for a in diabetes)

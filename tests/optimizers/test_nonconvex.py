@@ -115,7 +115,7 @@ def test_where_there_are_several_solutions_each_holds_for_the_other(kind, share,
 
 
 @both
-@pytest.mark.parametrize("name", ["sgd", "adam"])
+@pytest.mark.parametrize("name", [pytest.param("sgd", marks=pytest.mark.slow), "adam"])
 def test_optimizers_reach_the_solution_of_skglm(kind, name, diabetes):
     x, y = diabetes
     strength = 0.2 * critical(x, y)
