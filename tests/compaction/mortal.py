@@ -633,7 +633,7 @@ def images_as_tutorials_have_them() -> tuple[Any, Removed]:
     return model, {("x", "input"): 1, ("a", "channel"): 2, ("b", "channel"): 2}
 
 
-@case
+@heavy
 def products_of_features() -> tuple[Any, Removed]:
     one, other, steps = x_(3, name="one"), x_(3, name="other"), x_(4, 2, name="steps")
     a, b, c, d = relu(5, "a")(one), relu(5, "b")(other), relu(4, "c")(one), relu(4, "d")(other)
