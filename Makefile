@@ -22,7 +22,8 @@ test: $(VENV)/test.stamp $(TENSORFLOW)/stamp
 	$(BIN)/ruff check .
 	$(BIN)/pyright --pythonpath $(BIN)/python
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet --site-dir $(VENV)/site
-	$(BIN)/pytest -n $(PYTEST_JOBS) --dist loadfile
+	# In order: by number of tests the README's page would come last, and a core would wait for it.
+	$(BIN)/pytest -n $(PYTEST_JOBS) --dist loadfile --no-loadscope-reorder
 	KERAS_BACKEND=torch $(BIN)/pytest -n $(PYTEST_JOBS) --dist loadfile $(CORE)
 	PYTHONPATH=$(TENSORFLOW) KERAS_BACKEND=tensorflow $(BIN)/pytest -n $(PYTEST_JOBS) --dist loadfile $(CORE)
 
