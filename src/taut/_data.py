@@ -174,8 +174,7 @@ def group_labels(groups: Any, rows: int | None = None, *, name: str = "groups") 
     import pandas as pd
 
     labels = np.asarray(groups, None if hasattr(groups, "dtype") else object)
-    if labels.ndim == 2 and labels.shape[1] == 1:
-        labels = labels[:, 0]
+    labels = column(labels)
     if labels.ndim != 1 or (rows is not None and len(labels) != rows):
         raise InputError(one_a_row(name, "label", labels.shape, rows))
     missing = np.flatnonzero(pd.isna(labels))
@@ -193,6 +192,11 @@ def group_labels(groups: Any, rows: int | None = None, *, name: str = "groups") 
             "such as 1 and '1'. Convert them."
         )
     return as_text
+
+
+def column(values: Any) -> Any:
+    """[rows] of a column [rows, 1], such as a data frame of one; other arrays as they are."""
+    return values[:, 0] if values.ndim == 2 and values.shape[1] == 1 else values
 
 
 def one_a_row(

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from keras import tree
 
-from taut._data import check_no_loader, one_a_row, readable_targets, whole_lists
+from taut._data import check_no_loader, column, one_a_row, readable_targets, whole_lists
 from taut._losses import LossPart, loss_parts, outline
 from taut.checks import is_number
 from taut.errors import InputError, UnsupportedError
@@ -84,12 +84,7 @@ def weight_arrays(sample_weight: Any) -> Any:
     """
     if sample_weight is None:
         return None
-    return tree.map_structure(_column, _numbers(sample_weight, tree_of=True))
-
-
-def _column(weights: np.ndarray) -> np.ndarray:
-    """[rows] of a column [rows, 1], such as a data frame of one; others as they are."""
-    return weights[:, 0] if weights.ndim == 2 and weights.shape[1] == 1 else weights
+    return tree.map_structure(column, _numbers(sample_weight, tree_of=True))
 
 
 def _numbers(sample_weight: Any, *, tree_of: bool, name: str = "sample_weight") -> Any:
@@ -124,8 +119,7 @@ def weights_of_rows(sample_weight: Any, rows: int, *, name: str = "sample_weight
     """
     if sample_weight is None:
         return np.ones(rows)
-    weights = _numbers(sample_weight, tree_of=False, name=name)
-    weights = _column(weights)
+    weights = column(_numbers(sample_weight, tree_of=False, name=name))
     if weights.shape != (rows,):
         raise InputError(one_a_row(name, "weight", weights.shape, rows))
     with np.errstate(over="ignore"):  # what is beyond single precision is infinite to a network

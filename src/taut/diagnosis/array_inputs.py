@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 
 from taut._data import group_labels
-from taut._weights import weights_of_rows
 from taut.checks import is_number
 from taut.errors import InputError
 
@@ -90,11 +89,6 @@ def losses(name: str, values: Any) -> np.ndarray:
             f"{array.shape}. Losses by output are averaged within each row first."
         )
     return array
-
-
-def row_weights(name: str, values: Any, rows: int) -> np.ndarray:
-    """An array [rows] of weights >= 0, not all zero; all 1 unless given."""
-    return weights_of_rows(values, rows, name=name)
 
 
 def group_numbers(name: str, values: Any, rows: int) -> np.ndarray | None:

@@ -12,7 +12,7 @@ NEXT = 0.5
 LAWLESS, OF_ITSELF, UNLIKE = 0.75, 0.15, 0.3
 """Standard deviations of the next fall around that: in units of how far the last fall was from half
 of the one before, of itself, and of how unlike networks of other rows of one number are. Of drawn
-situations that are used for nothing else (see `docs/benchmarks.md`)."""
+situations (see `docs/benchmarks.md`)."""
 FREEDOM = 5
 """Degrees of freedom of that: a fall may also go on quite otherwise."""
 

@@ -8,12 +8,12 @@ from typing import Any
 import numpy as np
 
 from taut._mean_loss import mean_loss_interval
+from taut._weights import weights_of_rows
 from taut.diagnosis.array_inputs import (
     NotChecked,
     check_level,
     group_numbers,
     losses,
-    row_weights,
 )
 
 
@@ -111,8 +111,8 @@ def generalization_gap(
         losses("train_losses", train_losses),
         losses("held_out_losses", held_out_losses),
     )
-    train_w = row_weights("train_weights", train_weights, len(train))
-    weights = row_weights("held_out_weights", held_out_weights, len(held_out))
+    train_w = weights_of_rows(train_weights, len(train), name="train_weights")
+    weights = weights_of_rows(held_out_weights, len(held_out), name="held_out_weights")
     numbers = group_numbers("groups", groups, len(held_out))
     units = weights if numbers is None else np.bincount(numbers, weights)
     if np.count_nonzero(units) < 2:

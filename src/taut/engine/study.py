@@ -95,6 +95,8 @@ class Arrays:
         weights: [rows, …] weights of the data loss, or a tree of these; None without.
         splits: Rows to train on and rows held out, by the number that lanes have.
         sharers: Devices that share each batch.
+        counted: [splits, 2] what the rows of each side of a split count on average; None without
+            weights.
     """
 
     x: Any
@@ -102,6 +104,7 @@ class Arrays:
     weights: Any
     splits: Sequence[Split]
     sharers: int = 1
+    counted: np.ndarray | None = None
 
 
 @dataclass(frozen=True)
@@ -158,10 +161,10 @@ def arrays_of(
             f"{len(learned)} targets. Give `sample_weight`."
         )
     first, weights = checked_targets(model, x, learned[0], sample_weight, class_weight)
-    _check_counted(splits, weights)
+    counted = None if weights is None else _counted(splits, weights)
     parts = loss_parts(model, x, first) if len(learned) > 1 else []
     learned = [first, *(readable_targets(parts, y, weights) for y in learned[1:])]
-    return Arrays(x, learned, weights, splits, sharers)
+    return Arrays(x, learned, weights, splits, sharers, counted)
 
 
 def study_of(
@@ -209,9 +212,6 @@ def study_of(
     _check_choices(lanes, epochs, rules, groups, halving)
     if race is not None:
         race.check(lanes, groups)
-    counted = None
-    if in_memory and rows.weights is not None:
-        counted = np.array([_counted(split, rows.weights) for split in rows.splits])
     return Study(
         model,
         lanes,
@@ -222,25 +222,26 @@ def study_of(
         halving,
         race,
         width,
-        counted=counted,
+        counted=rows.counted if in_memory else None,
         **saved,
     )
 
 
-def _counted(split: Split, weights: Any) -> tuple[float, float]:
-    """What the rows to train on count on average, and those held out; 1 where none are."""
-    held_out = mean_weight(weights, split.held_out) if len(split.held_out) else 1.0
-    return mean_weight(weights, split.train), held_out
+def _counted(splits: Sequence[Split], weights: Any) -> np.ndarray:
+    """[splits, 2] what the rows to train on count on average, and those held out; 1 without any.
 
-
-def _check_counted(splits: Sequence[Split], weights: Any) -> None:
-    for number, split in enumerate(splits if weights is not None else ()):
-        for side, counted in zip(("train on", "hold out"), _counted(split, weights), strict=True):
-            if not counted:
-                raise InputError(
-                    f"Every split must {side} rows of a weight above 0. Received: none in split "
-                    f"{number}. Leave rows without weight out, or divide the rows otherwise."
-                )
+    Raises:
+        InputError: If none of a side counts.
+    """
+    held_out = [mean_weight(weights, s.held_out) if len(s.held_out) else 1.0 for s in splits]
+    counted = np.array([[mean_weight(weights, s.train) for s in splits], held_out]).T
+    for number, side in np.argwhere(counted == 0)[:1]:
+        what = ("train on", "hold out")[side]
+        raise InputError(
+            f"Every split must {what} rows of a weight above 0. Received: none in split {number}. "
+            "Leave rows without weight out, or divide the rows otherwise."
+        )
+    return counted
 
 
 def check_model(model: Any) -> None:

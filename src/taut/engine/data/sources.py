@@ -11,7 +11,7 @@ import jax
 import keras
 import numpy as np
 
-from taut._data import check_no_loader, one_a_row, whole_lists
+from taut._data import check_no_loader, column, one_a_row, whole_lists
 from taut.engine.data.group_hash import group_hash
 from taut.errors import InputError
 
@@ -87,7 +87,7 @@ class ArraySource:
         for name, data in (("x", x), ("y", y), ("sample_weight", sample_weight)):
             for leaf in jax.tree.leaves(data):
                 check_no_loader(leaf, name)
-        self._groups = None if groups is None else _column(_sliceable(groups))
+        self._groups = None if groups is None else column(_sliceable(groups))
         self._data = Rows(*(jax.tree.map(_sliceable, part) for part in (x, y, sample_weight)))
         shapes = [np.shape(leaf) for leaf in jax.tree.leaves((self._data.x, self._data.y))]
         lengths = {shape[:1] for shape in shapes}
@@ -248,11 +248,6 @@ def joined(pieces: list[Rows]) -> Rows:
     if not pieces:
         raise InputError("A source must have at least one row. Received: none.")
     return jax.tree.map(lambda *leaves: np.concatenate(leaves), *pieces)
-
-
-def _column(labels: Any) -> Any:
-    """[rows] of a column [rows, 1]; others as they are."""
-    return labels[:, 0] if np.ndim(labels) == 2 and np.shape(labels)[1] == 1 else labels
 
 
 def _sliceable(leaf: Any) -> Any:
